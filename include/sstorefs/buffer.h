@@ -1,0 +1,42 @@
+#ifndef SSTOREFS_BUFFER_H
+#define SSTOREFS_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A string that grows. Never for values or tokens: those live in locked memory (locked.h).
+ *
+ * A zeroed buffer is an empty one. Once memory ran out `failed` stays set and every further append does
+ * nothing, so that a row of appends needs one check at its end. `data` is NULL or ends with a NUL that
+ * `length` does not count.
+ */
+struct buffer {
+	char *data;
+	size_t length;
+	size_t size;
+	bool failed;
+};
+
+void buffer_finish(struct buffer *buffer);
+
+/* Forgets the content and `failed`, keeps the memory. */
+void buffer_clear(struct buffer *buffer);
+
+void buffer_append(struct buffer *buffer, const void *data, size_t length);
+void buffer_string(struct buffer *buffer, const char *string);
+void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends `length` bytes percent-encoded: all but letters, digits and `-._~` (RFC 3986, unreserved). */
+void buffer_percent(struct buffer *buffer, const void *data, size_t length);
+
+/* Appends `string` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void buffer_json(struct buffer *buffer, const char *string);
+
+/* The content as a string, "" for an empty buffer; valid until the next append. */
+const char *buffer_text(const struct buffer *buffer);
+
+/* 0, or -ENOMEM if any append failed. */
+int buffer_result(const struct buffer *buffer);
+
+#endif

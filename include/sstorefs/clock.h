@@ -1,0 +1,40 @@
+#ifndef SSTOREFS_CLOCK_H
+#define SSTOREFS_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Time: CLOCK_BOOTTIME in milliseconds for everything that is waited for or grows old (a wrong or jumping
+ * wall clock must not matter), wall time only to be shown to people.
+ */
+#define CLOCK_NEVER UINT64_MAX
+
+/* Milliseconds since boot, suspended time included. */
+uint64_t clock_boottime(void);
+
+/* A moment as services send it: nanoseconds since 1970, UTC. TIME_UNKNOWN where none was sent. */
+typedef int64_t wall_time;
+#define TIME_UNKNOWN INT64_MIN
+#define NANOSECONDS  INT64_C(1000000000)
+
+wall_time clock_wall(void);
+
+/*
+ * Reads an RFC 3339 date-time (any number of fractional digits, `Z` or a numeric offset, `T`, `t` or a
+ * space between). `length` bytes at `text`, no NUL needed. Returns 0 or -EINVAL; `time` is untouched on failure.
+ */
+int time_parse_rfc3339(const char *text, size_t length, wall_time *time);
+
+/* Reads an HTTP date in any of its three forms (RFC 9110, 5.6.7). Returns 0 or -EINVAL. */
+int time_parse_http(const char *text, wall_time *time);
+
+/* `2026-05-04T10:00:00Z`, whole seconds, cut, not rounded. 21 bytes with the NUL are enough up to year 9999. */
+#define TIME_TEXT_SIZE 32
+const char *time_format(wall_time time, char text[static TIME_TEXT_SIZE]);
+
+/* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`; 0 or -EINVAL. */
+int time_parse_duration(const char *text, uint64_t *seconds);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef SSTOREFS_FAILURE_H
+#define SSTOREFS_FAILURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A failure: what a user is told. Recorded once, where its cause is known, and passed on by copying.
+ */
+struct failure {
+	int error;            /* errno, positive; 0 when nothing failed */
+	int status;           /* HTTP status of the answer, 0 when there was none */
+	char request_id[128]; /* the service's, "" when it sent none */
+	char words[512];      /* the service's own words or ours, one line, control bytes stripped, UTF-8 */
+};
+
+/* Sets errno and words (printf); status and request id stay. Returns -error, to be passed up. */
+int failure_set(struct failure *failure, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Copies `length` bytes of a service's text into `words`: one line, control bytes stripped, cut at whole characters. */
+void failure_quote(struct failure *failure, const char *text, size_t length);
+
+/*
+ * Drops the words if any run of 8 bytes of `value` (the whole value where it is shorter, but not below 4)
+ * occurs in them raw, base64 at any alignment, JSON-escaped or percent-encoded: a service may quote what it
+ * refused. To be called before the value is wiped.
+ */
+void failure_censor(struct failure *failure, const uint8_t *value, size_t length);
+
+/* "EACCES" for EACCES, "E1234" for what has no name. Static. */
+const char *failure_errno_name(int error);
+
+#endif

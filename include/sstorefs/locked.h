@@ -1,0 +1,51 @@
+#ifndef SSTOREFS_LOCKED_H
+#define SSTOREFS_LOCKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Locked memory: where values and tokens live. It is not swapped, not dumped, and wiped when it is given
+ * back. Locked memory is scarce, so a pool caps what is held and lets callers wait for room.
+ */
+struct locked_wait {
+	/* Called once, from locked_release, when there may be room again: try again from here. */
+	void (*room)(struct locked_wait *wait);
+	struct locked_wait *next, **link; /* the pool's */
+};
+
+struct locked_pool {
+	size_t cap;  /* bytes that may be held at once */
+	size_t held; /* bytes held now, in whole pages */
+	struct locked_wait *first, **last;
+};
+
+/* `cap` in bytes; 0 finds out what the process may lock (RLIMIT_MEMLOCK, CAP_IPC_LOCK) and takes most of it,
+ * 64 MiB at most. */
+void locked_pool_init(struct locked_pool *pool, size_t cap);
+
+/*
+ * Bytes in locked memory, growing as they come. A zeroed struct with `pool` set is empty. With `pool` NULL
+ * it is ordinary memory, wiped all the same: for bodies that hold nothing secret.
+ */
+struct locked {
+	struct locked_pool *pool;
+	uint8_t *data;
+	size_t length;
+	size_t size; /* what `data` has room for */
+};
+
+/* Makes room for `size` bytes in all, keeping the content. Returns 0, -ENOBUFS when the pool or the system
+ * has no more locked memory (the content is untouched), -ENOMEM. */
+int locked_reserve(struct locked *locked, size_t size);
+int locked_append(struct locked *locked, const void *data, size_t length);
+
+/* Wipes and gives back. The struct is empty afterwards and can be used again. */
+void locked_finish(struct locked *locked);
+
+/* Queues `wait` until something is given back; first come, first served. */
+void locked_wait(struct locked_pool *pool, struct locked_wait *wait);
+void locked_wait_cancel(struct locked_pool *pool, struct locked_wait *wait);
+
+#endif

@@ -1,0 +1,67 @@
+#ifndef SSTOREFS_LOOP_H
+#define SSTOREFS_LOOP_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The loop: one thread waits here for descriptors, timers and tasks, and calls back. Callbacks never wait;
+ * they may start and stop anything, themselves included.
+ */
+struct loop;
+
+/* A descriptor to be read. Embedded in its owner, who keeps it until watch_stop. */
+struct watch {
+	int fd;
+	void (*readable)(struct watch *watch);
+	struct loop *loop; /* NULL while it is not watched */
+};
+
+/* A moment to be called at. Embedded; a zeroed timer is one that does not run. */
+struct timer {
+	void (*expired)(struct timer *timer);
+	uint64_t at;     /* CLOCK_BOOTTIME, milliseconds */
+	size_t position; /* the loop's: place in its heap, from 1; 0 while it does not run */
+};
+
+/* Something to be done in a later turn, once. Embedded; a zeroed task is one that is not queued. */
+struct task {
+	void (*run)(struct task *task);
+	struct task *next, **link; /* the loop's */
+};
+
+/*
+ * Who else waits: with it set, the loop calls wait() in place of poll() while `busy` says so, and turn()
+ * in each of its turns. The network is the one that needs it (curl_multi_poll, curl_multi_perform).
+ */
+struct loop_partner {
+	bool (*busy)(struct loop_partner *partner);
+	int (*wait)(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout);
+	void (*turn)(struct loop_partner *partner);
+};
+
+int loop_new(struct loop **loop);
+void loop_free(struct loop *loop);
+void loop_join(struct loop *loop, struct loop_partner *partner);
+
+/* Runs until loop_stop. Returns 0 or a negative errno when the loop itself failed. */
+int loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* The time of this turn, CLOCK_BOOTTIME in milliseconds. */
+uint64_t loop_now(const struct loop *loop);
+
+int watch_start(struct loop *loop, struct watch *watch);
+void watch_stop(struct watch *watch);
+
+/* (Re)starts `timer` for `at`. Returns 0 or -ENOMEM. */
+int timer_start(struct loop *loop, struct timer *timer, uint64_t at);
+void timer_stop(struct loop *loop, struct timer *timer);
+
+/* Queues `task` for the next turn; nothing if it is queued already. */
+void task_queue(struct loop *loop, struct task *task);
+void task_cancel(struct task *task);
+
+#endif
