@@ -1,0 +1,78 @@
+#ifndef SSTOREFS_CONFIG_H
+#define SSTOREFS_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sstorefs/buffer.h"
+#include "sstorefs/locked.h"
+#include "sstorefs/provider.h"
+
+/*
+ * The command line as the rest of the program sees it.
+ */
+enum commit { COMMIT_CLOSE, COMMIT_FSYNC, COMMIT_WRITE };
+enum action { ACTION_MOUNT, ACTION_HELP, ACTION_VERSION };
+
+struct config {
+	enum action action;
+	const char *program; /* how it was called, for messages */
+	bool foreground, debug;
+
+	char *source;     /* as given: "fastly:STORE" */
+	char *mountpoint; /* absolute, or /dev/fd/N */
+	int mount_fd;     /* N of /dev/fd/N, else -1 */
+	const struct provider *provider;
+	char *account; /* Cloudflare account id or Stripe account; NULL */
+	char *store;   /* displayed name of the one store, or NULL for all */
+
+	char *token_file, *endpoint, *cacert;
+	char *signing_key; /* base64, or NULL: built in */
+	bool signing_key_from_api;
+	uint64_t ttl, negative_ttl; /* milliseconds; ttl CLOCK_NEVER with `indefinite` */
+	bool minimal;               /* nothing is kept longer than the call that asked */
+	uint64_t timeout;           /* milliseconds */
+	bool keep_newline;
+	enum commit commit;
+	char *scopes, *comment;
+	uint64_t expires; /* seconds; 0: never */
+	char *users;      /* `usr_a:usr_b` */
+	uid_t uid;
+	gid_t gid;
+	mode_t umask;
+	bool nocreate, read_only, allow_other, default_permissions;
+	double entry_timeout, attr_timeout, negative_timeout; /* seconds; < 0: not given */
+	struct buffer mount_options; /* what libfuse gets, `a,b=c` */
+};
+
+/*
+ * Reads argv. Returns 0 with `config` filled in, or -EINVAL after one line on stderr that names the cause and the remedy.
+ * config_finish is right in both cases.
+ */
+int config_read(struct config *config, int argc, char **argv);
+void config_finish(struct config *config);
+
+void config_print_help(const struct config *config);
+void config_print_version(void);
+
+/*
+ * Where the token comes from (DESIGN 2): token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, the service's variables. Held in locked memory; the
+ * environment's bytes are overwritten once taken (credentials_read does it at its first success, and remembers what it took).
+ */
+struct token {
+	struct locked_pool *pool;
+	struct locked text;      /* the token, NUL-terminated */
+	struct locked email;     /* Cloudflare; empty if none */
+	struct locked from_environment, email_from_environment;
+	char *origin;            /* "the token in /etc/sstorefs/token", for messages */
+};
+
+/*
+ * (Re)reads the token. Returns 0 and sets `changed` (may be NULL) if it differs from what was held; or -EACCES, -ENOENT, -EINVAL, … with one line in `why`
+ * that names cause and remedy; what was held is then kept.
+ */
+int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why);
+void token_finish(struct token *token);
+
+#endif

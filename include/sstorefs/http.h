@@ -1,0 +1,48 @@
+#ifndef SSTOREFS_HTTP_H
+#define SSTOREFS_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sstorefs/buffer.h"
+#include "sstorefs/locked.h"
+
+/*
+ * What providers write and read and the network carries: one HTTP request, one HTTP answer. Plain data.
+ */
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
+
+/* "GET" for HTTP_GET. */
+const char *http_method_name(enum http_method method);
+
+struct http_request {
+	enum http_method method;
+	struct buffer target;     /* path and query, from '/', appended to the endpoint */
+	struct buffer headers;    /* further header lines, each `Name: value` and a NUL; nothing secret */
+	const char *content_type; /* of the body; NULL: none is sent. Static */
+	struct locked body;       /* sent as it is; empty: none. `body.pool` set by whoever sends values unsealed */
+	bool bears_value;         /* the body holds a value that is not sealed: HTTP/1.1 only (DESIGN 7) */
+};
+
+void http_request_finish(struct http_request *request);
+
+/* Appends one header line to `request->headers`. */
+void http_request_header(struct http_request *request, const char *name, const char *value);
+
+struct http_answer {
+	int status;
+	struct buffer headers; /* as received, each line `Name: value` and a NUL, of the last answer only */
+	struct buffer body;    /* decoded (gzip), complete; at most HTTP_BODY_MAX */
+};
+
+#define HTTP_BODY_MAX   (8u << 20)
+#define HTTP_HEADER_MAX (64u << 10)
+
+void http_answer_finish(struct http_answer *answer);
+
+/* The value of header `name` (case-insensitive, first one wins), without surrounding blanks; NULL if absent.
+ * Valid as long as the answer. */
+const char *http_answer_header(const struct http_answer *answer, const char *name);
+
+#endif

@@ -1,0 +1,102 @@
+#ifndef SSTOREFS_NET_H
+#define SSTOREFS_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sstorefs/failure.h"
+#include "sstorefs/http.h"
+#include "sstorefs/loop.h"
+
+/*
+ * The network: calls with retries inside a time budget, over kept connections. It knows HTTP and nothing of
+ * the services: what an answer means is told by each call's judge.
+ */
+struct net;
+
+struct net_options {
+	const char *endpoint;   /* base URL without a trailing slash; copied */
+	const char *cacert;     /* file of trusted CAs, or NULL for the system's; copied */
+	uint64_t timeout;       /* the longest budget of a call, milliseconds: caps connection time-outs too */
+
+	/* A 401 was answered: read the credentials again. Returns true if they changed (and were given to
+	 * net_authorize), so that the call is worth another attempt. */
+	bool (*refused)(void *context);
+	void *context;
+};
+
+/* Returns 0, -ENOMEM, or -EINVAL for an endpoint or CA file that libcurl can't take (`why` says so). Joins `loop`. */
+int net_new(struct net **net, struct loop *loop, const struct net_options *options, struct failure *why);
+
+/* Ends every transfer without calling anybody back. */
+void net_free(struct net *net);
+
+/* Sets the header lines that carry the credentials, each `Name: value` and a NUL, `length` bytes in all. Copied, wiped when replaced. */
+int net_authorize(struct net *net, const char *lines, size_t length);
+
+/* What a judge says of one answer. */
+enum verdict {
+	VERDICT_DONE,       /* it means success; the judge has taken what it needs */
+	VERDICT_FAILED,     /* it means a failure that no repetition changes; `failure` is set */
+	VERDICT_AGAIN,      /* refused for now and not carried out (429): again, not before `wait`; `failure` is set */
+	VERDICT_UNREADABLE, /* a 5xx, or a 2xx whose body makes no sense: whether it took effect is unknown; `failure` is set */
+};
+
+/*
+ * One exchange with the service as the caller sees it; up to several attempts inside. Embedded in its owner, zeroed, filled in,
+ * started; the owner keeps it until `done` or call_cancel.
+ *
+ * At its end `failure.error` is 0 or says why. An attempt that may have been sent and brought no readable answer makes `lost` true;
+ * from then on any failure's errno is EIO or ETIMEDOUT. A call that is not `repeatable` ends with its first lost attempt.
+ */
+struct call {
+	struct http_request request; /* the call's; freed when it ends */
+	uint64_t deadline;           /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits included */
+	bool repeatable;             /* doing it twice is the same as doing it once */
+	bool upload;                 /* counts as an upload: yields the last connections to metadata */
+	bool once;                   /* never a second attempt, whatever happens (probes) */
+
+	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no wish). */
+	enum verdict (*judge)(struct call *call, const struct http_answer *answer);
+	/* Called once, from the loop, never from inside call_start. The call is free again. */
+	void (*done)(struct call *call);
+
+	struct failure failure;
+	uint64_t wait;
+	uint64_t sent_at;   /* when the last attempt's request began to leave, CLOCK_BOOTTIME; 0 if none did */
+	unsigned sends;     /* how many times a request left or may have left */
+	bool lost;
+
+	struct exchange *exchange; /* the network's */
+};
+
+/* Starts `call`. Failures to start, too, are told through `done`. */
+void call_start(struct net *net, struct call *call);
+
+/* Ends a call without `done`: aborts its transfer. Nothing if it does not run. */
+void call_cancel(struct call *call);
+bool call_runs(const struct call *call);
+
+/*
+ * What is known of the service's health. A service is down for 3 s after a call failed for good with EIO, ETIMEDOUT, EHOSTUNREACH
+ * or EAGAIN, and refused after a 401; any success clears both. NULL while it is well; else the failure, to refuse an open with.
+ */
+const struct failure *net_down(const struct net *net);
+const struct failure *net_refused(const struct net *net);
+
+/* Counters, for status and metrics. */
+struct net_counts {
+	uint64_t attempts, failures, retries;
+	uint64_t running, uploads; /* now: transfers, and those of them that are uploads (waiting ones included) */
+	uint64_t last_answer_at;   /* CLOCK_BOOTTIME of the last readable answer; 0: none yet */
+	int64_t last_answer_wall;  /* the same as wall time, nanoseconds since 1970 */
+	bool reachable;            /* whether the last attempt brought an answer */
+	int64_t budget_remaining;  /* rate-limit budget as the service last told it; -1: never told */
+	uint64_t budget_resets_at; /* CLOCK_BOOTTIME; 0: never told */
+};
+const struct net_counts *net_counts(const struct net *net);
+
+/* The provider's reading of rate-limit headers: told to the network by judges, so that it can slow down before the wall. */
+void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms);
+
+#endif

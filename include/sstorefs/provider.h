@@ -1,0 +1,166 @@
+#ifndef SSTOREFS_PROVIDER_H
+#define SSTOREFS_PROVIDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sstorefs/clock.h"
+#include "sstorefs/failure.h"
+#include "sstorefs/http.h"
+#include "sstorefs/seal.h"
+
+/*
+ * Providers: our translation to one service each. Operation to HTTP request, HTTP answer to result or failure. No I/O, no state, no clock.
+ * All names are displayed names (name.h).
+ */
+enum operation {
+	OPERATION_LIST_STORES,
+	OPERATION_FIND_STORE, /* by name */
+	OPERATION_CREATE_STORE,
+	OPERATION_DELETE_STORE,
+	OPERATION_LIST_SECRETS,
+	OPERATION_FIND_SECRET, /* by name; may bring several entries and several pages: the caller compares names */
+	OPERATION_PUT_SECRET,
+	OPERATION_EDIT_SECRET, /* scopes, comment */
+	OPERATION_DELETE_SECRET,
+	OPERATION_DUPLICATE_SECRET,
+	OPERATION_QUOTA,
+	OPERATION_CLIENT_KEY,
+	OPERATION_SIGNING_KEY,
+	OPERATION_COUNT,
+};
+
+/* "list_stores" for OPERATION_LIST_STORES. */
+const char *operation_name(enum operation operation);
+
+enum put_mode {
+	PUT_CREATE,  /* only if there is none of the name */
+	PUT_REPLACE, /* only if there is one */
+	PUT_EITHER,
+};
+
+/* What is asked of a service. Only what the operation needs is set; the rest is zero. Everything is borrowed. */
+struct ask {
+	enum operation operation;
+	const char *account;    /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
+	const char *store_id;   /* the service's id of the store; Stripe: the scope, "account" or "usr_…" */
+	const char *name;       /* of the store or secret, displayed */
+	const char *id;         /* of the secret, where the service addresses by id */
+	const char *cursor;     /* where the page begins, as the page before said; NULL: the first */
+	unsigned page;          /* the page's number, from 1, where pages are numbered */
+
+	enum put_mode mode;
+	const uint8_t *value;   /* the value, or the sealed box when `client_key` is set */
+	size_t value_length;
+	const uint8_t *client_key; /* crypto_box_PUBLICKEYBYTES bytes, or NULL */
+	const char *idempotency_key;
+	const char *scopes;     /* `a:b`, or NULL: leave as it is (the default when it is new) */
+	const char *comment;    /* or NULL: leave as it is; "" clears it */
+	wall_time expires_at;   /* TIME_UNKNOWN: send none */
+};
+
+/* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts are NULL. */
+struct entry {
+	const char *name; /* displayed; NULL when the answer left it out (Stripe's delete) */
+	const char *id;
+	const char *digest; /* as the service sent it; NULL where it has none */
+	wall_time created_at;
+	wall_time modified_at; /* last change; the same as created_at where the service has only that */
+	wall_time expires_at;  /* TIME_UNKNOWN: never */
+	const char *status;
+	const char *scopes; /* `a:b` */
+	const char *comment;
+	int livemode; /* -1 where it does not apply */
+};
+
+/* What came back. The caller zeroes it and sets take and context; answer() fills in the rest. */
+struct result {
+	/* Called for each entry of the answer, in order. Returns 0, or a negative errno that ends the reading. */
+	int (*take)(void *context, const struct entry *entry);
+	void *context;
+
+	unsigned entries;   /* how many the answer had, those that were left out included */
+	unsigned left_out;  /* entries whose displayed name is over NAME_LENGTH_MAX */
+	unsigned malformed; /* entries that are none (no object, no name, not UTF-8) */
+	struct buffer cursor; /* where the next page begins; empty: this was the last (cursor paging) */
+	int64_t total;        /* total_count (numbered paging); -1 when it was not sent */
+	bool deleted_async;   /* a deletion was accepted, and listings may show the name a moment longer */
+	int64_t quota, usage; /* OPERATION_QUOTA */
+	struct client_key_answer client_key;
+	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
+};
+void result_finish(struct result *result);
+
+/* Whether asking again can help. */
+enum remedy {
+	REMEDY_NONE,  /* final */
+	REMEDY_LATER, /* not carried out; again later */
+	REMEDY_LOOK,  /* unreadable: it may have been carried out */
+};
+
+/* What an answer said about the service's patience (headers; API-FACTS 1.5, 2.5, 3.4). */
+struct patience {
+	uint64_t wait_ms;       /* wait at least so long before the next attempt; 0: nothing was said */
+	int64_t remaining;      /* calls left in the budget; -1: nothing was said */
+	uint64_t resets_in_ms;
+};
+
+struct credentials {
+	const char *token;
+	const char *email; /* Cloudflare's global key goes with it; else NULL */
+};
+
+enum paging { PAGING_NONE, PAGING_CURSOR, PAGING_NUMBERED };
+
+struct provider {
+	const char *name;     /* "fastly": the source's prefix */
+	const char *endpoint; /* default base URL */
+	const char *const *endpoint_variables; /* NULL-terminated, first one set wins */
+	const char *const *token_variables;
+	enum paging store_paging, secret_paging;
+	unsigned page_size;      /* of secrets */
+	size_t value_bytes_max;  /* 0: no limit in bytes */
+	size_t value_characters_max; /* 0: no limit in characters */
+	bool text_only;          /* values must be UTF-8 */
+	bool seals;              /* values are sealed under a client key */
+	bool stores_are_local;   /* Stripe: scopes are not the service's objects */
+	bool finds_secrets;      /* OPERATION_FIND_SECRET is one call by exact name */
+	bool puts_by_id;         /* replace and delete need the secret's id */
+	bool puts_either;        /* PUT_EITHER exists */
+	bool creates_only;       /* PUT_CREATE exists and is atomic */
+	bool replaces_only;      /* PUT_REPLACE exists */
+	bool delete_store_checks; /* the service itself refuses to delete a store that has secrets */
+	bool duplicates, edits, has_quota, has_idempotency_keys;
+	bool lists_strange_names; /* names outside `name_is_valid` may exist at the service: checked on create alone */
+
+	/* Whether the service would take `displayed` for a new secret or store. */
+	bool (*name_is_valid)(const char *displayed);
+	/* Appends the header lines that carry the credentials, each with its NUL, to `lines` (locked memory). */
+	int (*authorize)(const struct credentials *credentials, struct locked *lines);
+
+	/* One pair an operation; both NULL where the service has no such operation. */
+	struct {
+		/* Writes the request. `request` is zeroed but for body.pool. Returns 0, -ENOMEM, -ENOBUFS, -EINVAL. */
+		int (*ask)(const struct ask *ask, struct http_request *request);
+		/*
+		 * Reads the answer, whatever its status. Returns 0, or a negative errno with `failure` filled in (error,
+		 * status, request id, words) and `remedy` set. A 2xx that makes no sense is -EIO and REMEDY_LOOK.
+		 */
+		int (*answer)(const struct ask *ask, const struct http_answer *answer, struct result *result,
+			      struct failure *failure, enum remedy *remedy);
+	} operations[OPERATION_COUNT];
+
+	/* Reads request id of any answer, failed or not, into failure->request_id, and the rate-limit headers. */
+	void (*patience)(const struct http_answer *answer, struct patience *patience);
+	const char *request_id_header;
+};
+
+extern const struct provider provider_fastly;
+extern const struct provider provider_cloudflare;
+extern const struct provider provider_stripe;
+
+/* The provider whose name is the first `length` bytes of `name`; NULL if there is none. */
+const struct provider *provider_find(const char *name, size_t length);
+
+#endif
