@@ -1,0 +1,83 @@
+"""The command line."""
+
+import argparse
+import base64
+import textwrap
+
+import fault
+import plays
+from server import loopback
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+LIMITS = (("fastly.rate_limit", "1000"), ("cloudflare.rate_limit", "1200"), ("stripe.rate_limit", "25"))
+
+
+def read_arguments(words=None):
+    options = _parser().parse_args(words)
+    if options.limits:
+        options.play[:0] = [(name, size) for name, size in LIMITS]
+    return options
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="contrib/sandbox", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_epilog(),
+        description="Serves the APIs of Fastly Secret Store, Cloudflare Secrets Store and Stripe Apps secrets on loopback.")
+    add = parser.add_argument
+    add("--listen", type=_checked(loopback), default=("127.0.0.1", 0), metavar="ADDRESS:PORT",
+        help="loopback address to listen on; port 0, the default, picks a free one")
+    add("--token", action="append", required=True, help="token that all services accept; may be given again")
+    add("--email", action="append", metavar="ADDRESS",
+        help="whose key a token is, for X-Auth-Email with X-Auth-Key (you@example.com)")
+    add("--account", default=ACCOUNT, metavar="ID", help="Cloudflare account (%(default)s)")
+    add("--stripe-account", action="append", metavar="ID",
+        help="account that Stripe-Account may name; may be given again (any well-formed one)")
+    add("--state", metavar="FILE", help="SQLite file that keeps everything; in memory otherwise")
+    add("--fault", action="append", default=[], metavar="SPEC", help="see below; may be given again")
+    add("--play", action="append", default=[], type=_checked(_play), metavar="NAME=VALUE",
+        help="see below; may be given again")
+    add("--limits", action="store_true", help="the services' documented rate limits; off otherwise")
+    add("--signing-seed", type=_checked(_seed), metavar="BASE64", help="32 bytes from which the signing key is made")
+    add("--log", action="store_true", help="one line a call on stderr")
+    for name, play in SHORT_FORMS.items():
+        add(f"--{name}", dest="play", action="append", type=_short(play), help=f"the same as --play {play}=…",
+            metavar="VALUE")
+    return parser
+
+
+# Options of their own for what is asked for most.
+SHORT_FORMS = {"client-key-lifetime": "fastly.client_key_lifetime"}
+
+
+def _checked(read):
+    """argparse swallows a ValueError's words, but not those of its own exception."""
+    def check(text):
+        try:
+            return read(text)
+        except ValueError as why:
+            raise argparse.ArgumentTypeError(str(why)) from None
+    return check
+
+
+def _play(text):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"{text} is not NAME=VALUE")
+    plays.Plays().choose(name, value)
+    return name, value
+
+
+def _short(play):
+    return _checked(lambda text: _play(f"{play}={text}"))
+
+
+def _seed(text):
+    seed = base64.b64decode(text, validate=True)
+    if len(seed) != 32:
+        raise ValueError("the seed must be 32 bytes in base64")
+    return seed
+
+
+def _epilog():
+    lines = ["Faults are NAME=VALUE,NAME=VALUE,… in one word:", *fault.described(), "", "Plays:", *plays.described()]
+    return "\n".join(textwrap.fill(line, 110, subsequent_indent=" " * 12) for line in lines)

@@ -1,0 +1,72 @@
+"""Fastly's client keys: X25519 key pairs, signed with the signing key, under which values arrive sealed (API-FACTS 1.7)."""
+
+import base64
+import secrets as random
+
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, SealedBox
+from nacl.signing import SigningKey
+
+from clock import to_nanos
+from message import Refusal
+from strict import Unreadable, read_base64
+
+
+def _text(raw):
+    return base64.b64encode(bytes(raw)).decode()
+
+
+class ClientKeys:
+    """Issues keys, and opens what was sealed under one that is still alive."""
+
+    def __init__(self, state, plays, clock, signing_seed=None):
+        self.state = state
+        self.plays = plays
+        self.clock = clock
+        self.signing = SigningKey(state.setting("signing_seed", signing_seed or random.token_bytes(32)))
+
+    def signing_key(self):
+        return _text(self.signing.verify_key)
+
+    def issue(self):
+        """The members of a client key's answer; the signature covers the 32 raw bytes, nothing else."""
+        private = PrivateKey.generate()
+        public = bytes(private.public_key)
+        expires_at = self.clock.now() + self.plays["fastly.client_key_lifetime"]
+        with self.state.change() as db:
+            db.execute("DELETE FROM client_keys WHERE expires_at < ?", (self.clock.now() - 3600,))
+            db.execute("INSERT INTO client_keys VALUES (?, ?, ?, 0)", (public, bytes(private), expires_at))
+        choice = self.plays["fastly.key_member"]
+        names = ("public_key", "client_key") if choice == "both" else (choice,)
+        return {**{name: _text(public) for name in names},
+                "signature": _text(self.signing.sign(public).signature), "expires_at": to_nanos(expires_at)}
+
+    def open(self, client_key, sealed):
+        """The value in a sealed box."""
+        row = self._alive(client_key)
+        try:
+            return SealedBox(PrivateKey(row["private"])).decrypt(sealed)
+        except (CryptoError, ValueError, TypeError):
+            raise Refusal(400, "secret: can't be decrypted with this client key") from None
+
+    def spend(self, client_key):
+        """Within `change()`: an upload under this key was accepted."""
+        self.state.db.execute("UPDATE client_keys SET uses = uses + 1 WHERE public = ?", (read_base64(client_key),))
+
+    def forget(self, public):
+        with self.state.change() as db:
+            db.execute("DELETE FROM client_keys WHERE public = ?", (public,))
+
+    def _alive(self, client_key):
+        try:
+            public = read_base64(client_key)
+        except Unreadable:
+            raise Refusal(400, "client_key: invalid base64") from None
+        if len(public) != 32:
+            raise Refusal(400, "client_key: must be 32 bytes")
+        row = self.state.one("SELECT * FROM client_keys WHERE public = ?", public)
+        if row is None or row["expires_at"] <= self.clock.now():
+            raise Refusal(400, "client_key: unknown or expired")
+        if row["uses"] and self.plays["fastly.client_key_reuse"] == "no":
+            raise Refusal(400, "client_key: already used")
+        return row

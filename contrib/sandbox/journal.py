@@ -1,0 +1,102 @@
+"""What happened: every call in order, every accepted upload, and waiting for them."""
+
+import asyncio
+import base64
+import hashlib
+import time
+from collections import deque
+from fnmatch import fnmatchcase
+
+CALLS_KEPT = 200_000
+UPLOAD_BYTES_KEPT = 256 * 1024 * 1024
+CREDENTIAL_HEADERS = ("fastly-key", "authorization", "x-auth-key", "x-auth-user-service-key")
+
+# What `state=` of a question means. A call that has ended has begun, too: who waits for a beginning must not miss it.
+STATES = {
+    "begun": lambda call: True,
+    "open": lambda call: call["state"] in ("begun", "held"),
+    "held": lambda call: call["state"] == "held",
+    "answered": lambda call: call["state"] == "answered",
+    "dropped": lambda call: call["state"] == "dropped",
+    "ended": lambda call: call["state"] in ("answered", "dropped"),
+}
+
+
+class Journal:
+    def __init__(self):
+        self.calls = deque(maxlen=CALLS_KEPT)
+        self.uploads = deque()
+        self.upload_bytes = 0
+        self.number = 0
+        self.waiting = []
+
+    def begin(self, request, service, line_number, credentials):
+        """A call's record. It is in the journal from now on, and changes as the call goes on."""
+        self.number += 1
+        call = {
+            "number": self.number, "at": time.monotonic(), "state": "begun", "service": service,
+            "operation": f"{service}.unknown",
+            "method": request.method, "path": request.target, "http_version": request.version,
+            "headers": shown_headers(request, credentials), "credentials": credentials, "connection": line_number,
+            "body_bytes": len(request.body), "status": None, "duration": None, "store": None, "name": None,
+            "names": None, "value_sha256": None, "mode": None, "sealed": None, "client_key": None, "expand": None,
+            "request_id": None, "fault": None,
+        }
+        self.calls.append(call)
+        return call
+
+    def value_seen(self, call, value):
+        call["value_sha256"] = hashlib.sha256(value).hexdigest()
+
+    def upload(self, call, value, name=None):
+        """A value that a service has taken."""
+        self.uploads.append({"service": call["service"], "store": call["store"], "name": name or call["name"],
+                             "value": value, "sealed": bool(call["sealed"]), "mode": call["mode"],
+                             "at": time.monotonic(), "call": call["number"]})
+        self.upload_bytes += len(value)
+        while self.upload_bytes > UPLOAD_BYTES_KEPT:
+            self.upload_bytes -= len(self.uploads.popleft()["value"])
+
+    def end(self, call, state, status=None):
+        call["state"], call["status"] = state, status
+        call["duration"] = round(time.monotonic() - call["at"], 6)
+        self.changed()
+
+    def changed(self):
+        """Lets everybody who waits look again."""
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(None)
+        self.waiting.clear()
+
+    def find(self, wishes):
+        since = int(wishes.get("since", 0))
+        in_state = STATES[wishes.get("state", "begun")]
+        globs = [(key, wishes[key]) for key in ("operation", "service", "method", "name", "store", "path")
+                 if key in wishes]
+        return [call for call in self.calls if call["number"] > since and in_state(call)
+                and all(fnmatchcase(call[key] or "", glob) for key, glob in globs)]
+
+    async def wait(self, wishes, count, seconds):
+        """The calls that fit, as soon as there are `count`, or those there are when the time is up."""
+        deadline = time.monotonic() + seconds
+        while len(found := self.find(wishes)) < count and time.monotonic() < deadline:
+            future = asyncio.get_running_loop().create_future()
+            self.waiting.append(future)
+            await asyncio.wait([future], timeout=max(0, deadline - time.monotonic()))
+        return found
+
+    def uploads_of(self, name):
+        return [{key: upload[key] for key in upload if key != "value"}
+                | {"value_base64": base64.b64encode(upload["value"]).decode()}
+                for upload in self.uploads if name is None or upload["name"] == name]
+
+    def forget(self):
+        self.calls.clear()
+        self.uploads.clear()
+        self.upload_bytes = 0
+
+
+def shown_headers(request, credentials):
+    """The request's headers without what authorises it."""
+    return {name: credentials if name in CREDENTIAL_HEADERS else value for name, value in request.headers.items()}

@@ -1,0 +1,85 @@
+"""What is not known about the real services, or differs between accounts, and can be played either way."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Play:
+    """`choices` is a tuple of words, or one of `number`, `seconds`, `words` (a:b:c)."""
+
+    name: str
+    default: object
+    choices: object
+    meaning: str
+
+
+PLAYS = (
+    Play("clock", 0.0, "seconds", "the services' clock is this far ahead of the machine's"),
+    Play("fastly.unauthorized", "401", ("401", "403"), "status for a missing or wrong token"),
+    Play("fastly.error_body", "problem",
+         ("problem", "jsonapi", "legacy", "legacy_title", "legacy_errors", "html", "empty"), "form of error bodies"),
+    Play("fastly.patch_missing", "404", ("404", "400"), "status for PATCH of a secret that does not exist"),
+    Play("fastly.unknown_store_name", "empty", ("empty", "404"), "answer to ?name= of no store"),
+    Play("fastly.default_page", 10, "number", "entries a page without limit="),
+    Play("fastly.smallest_page", 10, "number", "entries a page even if fewer are asked for; 0: as asked"),
+    Play("fastly.page_cap", 200, "number", "entries a page at most, whatever is asked for"),
+    Play("fastly.order", "name", ("name", "reverse"), "order of secrets in a listing"),
+    Play("fastly.key_member", "public_key", ("public_key", "client_key", "both"), "member that holds a client key"),
+    Play("fastly.client_key_lifetime", 600.0, "seconds", "lifetime of client keys"),
+    Play("fastly.client_key_reuse", "yes", ("yes", "no"), "whether one client key serves several secrets"),
+    Play("fastly.empty_value", "refuse", ("refuse", "accept"), "a value of no bytes"),
+    Play("fastly.name_length", 255, "number", "longest name"),
+    Play("fastly.quota_stores", 0, "number", "stores at most; 0: no limit"),
+    Play("fastly.quota_secrets", 0, "number", "secrets at most, over all stores; 0: no limit"),
+    Play("fastly.quota_status", "400", ("400", "403", "500"), "status when a quota is reached"),
+    Play("fastly.rate_limit", 0, "number", "calls that change something a window; 0: no limit"),
+    Play("fastly.rate_window", 3600.0, "seconds", "length of a window; windows begin at its multiples"),
+    Play("fastly.rate_headers", "yes", ("yes", "no"), "whether a rate limit is announced in headers"),
+)
+
+NUMBERS = {"number": int, "seconds": float}
+
+
+class Plays:
+    """The present choices. `plays["fastly.order"]`; `plays.choose("fastly.order", "reverse")`."""
+
+    def __init__(self):
+        self.table = {play.name: play for play in PLAYS}
+        self.chosen = {play.name: play.default for play in PLAYS}
+
+    def __getitem__(self, name):
+        return self.chosen[name]
+
+    def choose(self, name, value):
+        if name not in self.table:
+            raise ValueError(f"unknown play: {name}; known are {', '.join(self.table)}")
+        self.chosen[name] = _read(self.table[name], str(value))
+
+    def forget(self):
+        self.chosen = {play.name: play.default for play in PLAYS}
+
+
+def _read(play, text):
+    if play.choices == "words":
+        return tuple(word for word in text.split(":") if word)
+    if play.choices in NUMBERS:
+        try:
+            return NUMBERS[play.choices](text)
+        except ValueError:
+            raise ValueError(f"{play.name} takes a number, not {text!r}") from None
+    if text not in play.choices:
+        raise ValueError(f"{play.name} is one of {', '.join(play.choices)}, not {text!r}")
+    return text
+
+
+def described():
+    """One line a play, for --help."""
+    return [f"  {play.name}={_shown(play.default)}  ({_kinds(play)})  {play.meaning}" for play in PLAYS]
+
+
+def _shown(value):
+    return ":".join(value) if isinstance(value, tuple) else value
+
+
+def _kinds(play):
+    return "|".join(play.choices) if isinstance(play.choices, tuple) else play.choices

@@ -1,0 +1,71 @@
+"""The whole sandbox, put together: what the parts are and who knows whom."""
+
+import sys
+
+from clock import Clock
+from control_api import ControlApi
+from exchange import Exchanges
+from fastly import Fastly
+from fault import Faults
+from journal import Journal
+from plays import Plays
+from seeds import Seeds
+from server import Server
+from state import State
+
+
+class Sandbox:
+    """`options` are those of the command line."""
+
+    def __init__(self, options):
+        self.options = options
+        self.clock = Clock()
+        self.plays = Plays()
+        self.state = State(options.state)
+        self.journal = Journal()
+        self.faults = Faults()
+        self.tokens = list(options.token)
+        self.fastly = Fastly(self.state, self.plays, self.clock, self.journal, options.signing_seed)
+        self.services = (self.fastly,)
+        self.seeds = Seeds(self.services, self.state, self.clock)
+        self.begin_as_asked()
+
+    def begin_as_asked(self):
+        """The plays and faults of the command line."""
+        for name, choice in self.options.play:
+            self.plays.choose(name, choice)
+        self.clock.offset = self.plays["clock"]
+        for spec in self.options.fault:
+            self.faults.add(spec)
+
+    def server(self):
+        log = print_call if self.options.log else None
+        exchanges = Exchanges(self.services, self.faults, self.journal, self.clock, self.tokens, log)
+        return Server(exchanges, ControlApi(self), self.clock)
+
+    def reset(self):
+        """As it was at the start, but for the signing key and the numbers of calls."""
+        self.faults.clear()
+        self.journal.forget()
+        self.plays.forget()
+        self.state.forget_everything()
+        self.tokens[:] = self.options.token
+        for service in self.services:
+            service.forget()
+        self.begin_as_asked()
+
+    def summary(self):
+        count = {service.name: {"stores": self.state.store_count(service.name),
+                                "secrets": self.state.secret_total(service.name)} for service in self.services}
+        return {**count, "signing_key": self.fastly.keys.signing_key(), "calls": self.journal.number,
+                "uploads": len(self.journal.uploads), "held": len(self.faults.held),
+                "faults": [fault.shown() for fault in self.faults.all], "play": self.plays.chosen}
+
+
+def print_call(call):
+    """One line a call on stderr, for a person who is trying things out. No value, no token."""
+    where = "/".join(part for part in (call["store"], call["name"]) if part)
+    sealed = " sealed" if call["sealed"] else ""
+    fault = f"  [{call['fault']}]" if call["fault"] else ""
+    print(f"{call['operation']} {where!r}{sealed} -> {call['status'] or call['state']}"
+          f" in {call['duration'] * 1000:.1f} ms{fault}", file=sys.stderr, flush=True)
