@@ -23,6 +23,7 @@ struct config {
 	char *source;     /* as given: "fastly:STORE" */
 	char *mountpoint; /* absolute, or /dev/fd/N */
 	int mount_fd;     /* N of /dev/fd/N, else -1 */
+	bool dead_mount;  /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it first */
 	const struct provider *provider;
 	char *account; /* Cloudflare account id or Stripe account; NULL */
 	char *store;   /* displayed name of the one store, or NULL for all */
@@ -53,23 +54,31 @@ struct config {
 int config_read(struct config *config, int argc, char **argv);
 void config_finish(struct config *config);
 
+/*
+ * Looks at the mountpoint (never at /dev/fd/N), makes it absolute, and sets `dead_mount`. Returns 0, or a negative errno after
+ * one line on stderr: a mount that failed (status 32), where config_read tells wrong usage (status 1).
+ */
+int config_check_mountpoint(struct config *config);
+
 void config_print_help(const struct config *config);
 void config_print_version(void);
 
 /*
  * Where the token comes from (DESIGN 2): token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, the service's variables. Held in locked memory; the
- * environment's bytes are overwritten once taken (credentials_read does it at its first success, and remembers what it took).
+ * environment's bytes are overwritten at the first token_read, which remembers what it took.
  */
 struct token {
 	struct locked_pool *pool;
-	struct locked text;      /* the token, NUL-terminated */
+	struct locked text;      /* the token, NUL-terminated; `length` does not count the NUL */
 	struct locked email;     /* Cloudflare; empty if none */
 	struct locked from_environment, email_from_environment;
+	const char *variable;    /* the one that `from_environment` came from; static */
+	bool from_pipe;          /* it can be read only once, and never changes */
 	char *origin;            /* "the token in /etc/sstorefs/token", for messages */
 };
 
 /*
- * (Re)reads the token. Returns 0 and sets `changed` (may be NULL) if it differs from what was held; or -EACCES, -ENOENT, -EINVAL, … with one line in `why`
+ * (Re)reads the token; the first time into a zeroed struct with `pool` set. Returns 0 and sets `changed` (may be NULL) if it differs from what was held; or -EACCES, -ENOENT, -EINVAL, … with one line in `why`
  * that names cause and remedy; what was held is then kept.
  */
 int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why);

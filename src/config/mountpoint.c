@@ -1,0 +1,89 @@
+/* What lies at the mountpoint before anything is mounted there. Mounting itself is fs's. */
+#include <limits.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "parts.h"
+
+/* Whether the topmost mount at `path` is one of ours. */
+static bool is_our_mount(const char *path)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent entry;
+	char line[4 * PATH_MAX];
+	bool ours = false;
+
+	if (!mounts)
+		return false;
+	while (getmntent_r(mounts, &entry, line, sizeof(line))) {
+		if (strcmp(entry.mnt_dir, path) == 0)
+			ours = strcmp(entry.mnt_type, "fuse.sstorefs") == 0;
+	}
+	endmntent(mounts);
+	return ours;
+}
+
+/* realpath of a directory that may be a dead mount: its parent can always be asked. */
+static char *absolute(const char *path)
+{
+	char *parent = strdup(path), *whole = NULL, *slash, *real;
+	size_t length = strlen(path);
+
+	real = realpath(path, NULL);
+	if (real || !parent || errno != ENOTCONN)
+		goto out;
+	while (length > 1 && parent[length - 1] == '/')
+		parent[--length] = '\0';
+	slash = strrchr(parent, '/');
+	if (slash)
+		*slash = '\0';
+	whole = realpath(!slash ? "." : slash == parent ? "/" : parent, NULL);
+	if (whole &&
+	    asprintf(&real, "%s/%s", strcmp(whole, "/") ? whole : "", slash ? slash + 1 : parent) < 0)
+		real = NULL;
+out:
+	free(whole);
+	free(parent);
+	return real;
+}
+
+static int refuse(const struct config *config, int error, const char *remedy)
+{
+	complain(config, "can't mount on %s: %s: %s", config->mountpoint, strerror(error), remedy);
+	return -error;
+}
+
+int config_check_mountpoint(struct config *config)
+{
+	struct stat status;
+	char *real;
+	int error;
+
+	if (config->mount_fd >= 0)
+		return 0;
+	config->dead_mount = false;
+	error = stat(config->mountpoint, &status) ? errno : 0;
+	real = error == 0 || error == ENOTCONN ? absolute(config->mountpoint) : NULL;
+	if (real) {
+		free(config->mountpoint);
+		config->mountpoint = real;
+	} else if (error == 0 || error == ENOTCONN) {
+		return refuse(config, errno, "see that its path can be followed");
+	}
+	if (error == ENOENT)
+		return refuse(config, error, "make it with mkdir, or correct the path");
+	if (error == ENOTCONN) {
+		config->dead_mount = is_our_mount(config->mountpoint);
+		return config->dead_mount
+			       ? 0
+			       : refuse(config, error, "a file system there has died: umount it first");
+	}
+	if (error)
+		return refuse(config, error, "see that its path can be followed");
+	if (!S_ISDIR(status.st_mode))
+		return refuse(config, ENOTDIR, "give a directory");
+	return 0;
+}

@@ -1,0 +1,470 @@
+/* The options behind -o: one table, and what takes each of them in. The rest of the command line is config.c's. */
+#include <grp.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "parts.h"
+#include "sstorefs/clock.h"
+#include "sstorefs/seal.h"
+
+/* Long enough for anybody (31 years), and far from where milliseconds overflow. */
+#define SECONDS_MAX 1e9
+
+static void *member(struct config *config, const struct option *option)
+{
+	return (char *)config + option->member;
+}
+
+static int take_nothing(struct config *config, const struct option *option, const char *value)
+{
+	(void)config, (void)option, (void)value;
+	return 0;
+}
+
+static int take_flag(struct config *config, const struct option *option, const char *value)
+{
+	(void)value;
+	*(bool *)member(config, option) = true;
+	return 0;
+}
+
+static int take_read_write(struct config *config, const struct option *option, const char *value)
+{
+	(void)option, (void)value;
+	config->read_only = false;
+	return 0;
+}
+
+static int take_text(struct config *config, const struct option *option, const char *value)
+{
+	char **text = member(config, option);
+
+	free(*text);
+	*text = strdup(value);
+	return *text ? 0 : complain_memory(config);
+}
+
+/* The daemon leaves its directory, and reads tokens again long after. */
+static int take_file(struct config *config, const struct option *option, const char *value)
+{
+	char **path = member(config, option), *here;
+	int failed = 0;
+
+	if (value[0] == '/')
+		return take_text(config, option, value);
+	here = getcwd(NULL, 0);
+	if (!here)
+		return complain(
+			config,
+			"the option '%s' has a relative path, and the current directory is unknown (%s): "
+			"give the whole path",
+			option->name, strerror(errno));
+	free(*path);
+	if (asprintf(path, "%s/%s", here, value) < 0) {
+		*path = NULL;
+		failed = complain_memory(config);
+	}
+	free(here);
+	return failed;
+}
+
+static int refuse_token(struct config *config, const struct option *option, const char *value)
+{
+	(void)value;
+	return complain(config,
+			"'%s' on the command line can be read by every user of this machine: "
+			"write the token to a file and give -o token_file=PATH",
+			option->name);
+}
+
+/* Seconds with an optional fraction. */
+static bool read_seconds(const char *value, double *seconds)
+{
+	size_t length = strlen(value);
+	char *end;
+
+	if (length == 0 || strspn(value, "0123456789.") != length)
+		return false;
+	*seconds = strtod(value, &end);
+	return *end == '\0' && *seconds <= SECONDS_MAX;
+}
+
+static int take_milliseconds(struct config *config, const struct option *option, const char *value)
+{
+	double seconds;
+
+	if (!read_seconds(value, &seconds))
+		return complain(config, "%s=%s is no number of seconds: give one such as %s=60", option->name,
+				value, option->name);
+	*(uint64_t *)member(config, option) = (uint64_t)(seconds * 1000 + 0.5);
+	return 0;
+}
+
+static int take_ttl(struct config *config, const struct option *option, const char *value)
+{
+	config->minimal = strcmp(value, "minimal") == 0;
+	if (config->minimal) {
+		config->ttl = 0;
+		return 0;
+	}
+	if (strcmp(value, "indefinite") == 0) {
+		config->ttl = CLOCK_NEVER;
+		return 0;
+	}
+	return take_milliseconds(config, option, value);
+}
+
+/* `minimal` and `indefinite` may stand for themselves. */
+static int take_bare_ttl(struct config *config, const struct option *option, const char *value)
+{
+	(void)value;
+	return take_ttl(config, option, option->name);
+}
+
+static int take_timeout(struct config *config, const struct option *option, const char *value)
+{
+	int failed = take_milliseconds(config, option, value);
+
+	if (failed == 0 && config->timeout == 0)
+		return complain(
+			config,
+			"%s=%s leaves no time for any operation: give the seconds one may take, such as %s=30",
+			option->name, value, option->name);
+	return failed;
+}
+
+static int take_kernel_timeout(struct config *config, const struct option *option, const char *value)
+{
+	if (!read_seconds(value, member(config, option)))
+		return complain(config, "%s=%s is no number of seconds: give one such as %s=1", option->name,
+				value, option->name);
+	return 0;
+}
+
+static int take_signing_key(struct config *config, const struct option *option, const char *value)
+{
+	uint8_t key[crypto_sign_PUBLICKEYBYTES];
+
+	free(config->signing_key);
+	config->signing_key = NULL;
+	config->signing_key_from_api = strcmp(value, "api") == 0;
+	if (config->signing_key_from_api)
+		return 0;
+	if (signing_key_decode(key, value))
+		return complain(config, "%s=%s is no Ed25519 key: give its 32 bytes in base64, or 'api'",
+				option->name, value);
+	return take_text(config, option, value);
+}
+
+static int take_newline(struct config *config, const struct option *option, const char *value)
+{
+	config->keep_newline = strcmp(value, "keep") == 0;
+	if (config->keep_newline || strcmp(value, "auto") == 0)
+		return 0;
+	return complain(config, "%s=%s is unknown: give 'auto' or 'keep'", option->name, value);
+}
+
+static int take_commit(struct config *config, const struct option *option, const char *value)
+{
+	static const char *const names[] = {
+		[COMMIT_CLOSE] = "close", [COMMIT_FSYNC] = "fsync", [COMMIT_WRITE] = "write"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			config->commit = (enum commit)i;
+			return 0;
+		}
+	}
+	return complain(config, "%s=%s is unknown: give 'close', 'fsync' or 'write'", option->name, value);
+}
+
+static int take_expires(struct config *config, const struct option *option, const char *value)
+{
+	if (time_parse_duration(value, &config->expires) || config->expires == 0)
+		return complain(config, "%s=%s is no duration: give one such as 90s, 30m, 12h or 7d",
+				option->name, value);
+	return 0;
+}
+
+static int take_list(struct config *config, const struct option *option, const char *value)
+{
+	if (value[strspn(value, ":")] == '\0' ||
+	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:")] != '\0')
+		return complain(config, "%s=%s is no list of names: put colons between them, as in %s=a:b",
+				option->name, value, option->name);
+	return take_text(config, option, value);
+}
+
+static int take_users(struct config *config, const struct option *option, const char *value)
+{
+	for (const char *user = value; *user != '\0';) {
+		size_t length = strcspn(user, ":");
+
+		if (length <= 4 || strncmp(user, "usr_", 4) != 0)
+			return complain(config,
+					"%s=%s is no list of user ids: give one such as %s=usr_a:usr_b",
+					option->name, value, option->name);
+		user += length + (user[length] == ':');
+	}
+	return take_list(config, option, value);
+}
+
+static int take_stripe_account(struct config *config, const struct option *option, const char *value)
+{
+	if (strncmp(value, "acct_", 5) != 0 || value[5] == '\0' || strchr(value, ':'))
+		return complain(config, "%s=%s is no account id: it begins with acct_", option->name, value);
+	return take_list(config, option, value);
+}
+
+/* All but -1, which chown(2) takes for `leave as it is`. */
+static bool read_id(const char *value, uint32_t *id)
+{
+	unsigned long long number;
+
+	if (value[0] == '\0' || strlen(value) > 10 || value[strspn(value, "0123456789")] != '\0')
+		return false;
+	number = strtoull(value, NULL, 10);
+	*id = (uint32_t)number;
+	return number < UINT32_MAX;
+}
+
+static int take_uid(struct config *config, const struct option *option, const char *value)
+{
+	const struct passwd *user;
+
+	if (read_id(value, &config->uid))
+		return 0;
+	user = getpwnam(value);
+	if (!user)
+		return complain(config, "%s=%s is no user of this machine: give a name or a number",
+				option->name, value);
+	config->uid = user->pw_uid;
+	return 0;
+}
+
+static int take_gid(struct config *config, const struct option *option, const char *value)
+{
+	const struct group *group;
+
+	if (read_id(value, &config->gid))
+		return 0;
+	group = getgrnam(value);
+	if (!group)
+		return complain(config, "%s=%s is no group of this machine: give a name or a number",
+				option->name, value);
+	config->gid = group->gr_gid;
+	return 0;
+}
+
+static int take_umask(struct config *config, const struct option *option, const char *value)
+{
+	size_t length = strlen(value);
+
+	if (length == 0 || length > 4 || strspn(value, "01234567") != length ||
+	    strtoul(value, NULL, 8) > 0777)
+		return complain(config, "%s=%s is no mask: give an octal number up to 777, such as %s=077",
+				option->name, value, option->name);
+	config->umask = (mode_t)strtoul(value, NULL, 8);
+	return 0;
+}
+
+static int take_endpoint(struct config *config, const struct option *option, const char *value)
+{
+	return endpoint_take(config, option->name, value);
+}
+
+#define M(name) offsetof(struct config, name)
+#define IGNORED(name)                                                                                        \
+	{                                                                                                    \
+		name, NULL, NULL, take_nothing, 0, NULL                                                      \
+	}
+
+/* In the order of --help. A name with and one without a value are two options. */
+const struct option options[] = {
+	{"token_file", "PATH", NULL, take_file, M(token_file),
+	 "file that holds the API token, for its owner alone"},
+	{"endpoint", "URL", NULL, take_endpoint, M(endpoint),
+	 "another API base; http:// only to a loopback address"},
+	{"cacert", "PATH", NULL, take_file, M(cacert), "trust the certificate authorities in this file"},
+	{"signing_key", "BASE64|api", "fastly", take_signing_key, M(signing_key),
+	 "key that signs client keys, or what the API says"},
+	{"ttl", "SECONDS|minimal|indefinite", NULL, take_ttl, M(ttl),
+	 "how long metadata counts as fresh [60]"},
+	{"negative_ttl", "SECONDS", NULL, take_milliseconds, M(negative_ttl),
+	 "the same for names that do not exist [5]"},
+	{"timeout", "SECONDS", NULL, take_timeout, M(timeout), "the whole time an operation may take [30]"},
+	{"newline", "auto|keep", NULL, take_newline, 0, "whether one line loses its trailing newline [auto]"},
+	{"commit", "close|fsync|write", NULL, take_commit, 0, "when a value is published [close]"},
+	{"scopes", "A:B", "cloudflare", take_list, M(scopes), "for new secrets [workers]"},
+	{"comment", "TEXT", "cloudflare", take_text, M(comment), "for new secrets [none]"},
+	{"expires", "DURATION", "stripe", take_expires, 0, "for new secrets: 90s 30m 12h 7d [never]"},
+	{"stripe_account", "acct_ID", "stripe", take_stripe_account, M(account),
+	 "the account that installed the app"},
+	{"users", "usr_A:usr_B", "stripe", take_users, M(users), "user scopes to show beside account"},
+	{"uid", "USER", NULL, take_uid, 0, "owner of everything [who mounts]"},
+	{"gid", "GROUP", NULL, take_gid, 0, "group of everything [who mounts]"},
+	{"umask", "OCTAL", NULL, take_umask, 0, "permissions to take away [077]"},
+	{"nocreate", NULL, NULL, take_flag, M(nocreate),
+	 "existing secrets can be replaced, nothing else changed"},
+	{"ro", NULL, NULL, take_flag, M(read_only), "nothing can be changed"},
+	{"allow_other", NULL, NULL, take_flag, M(allow_other), "for all users; implies default_permissions"},
+	{"default_permissions", NULL, NULL, take_flag, M(default_permissions),
+	 "let the kernel check permissions"},
+	{"entry_timeout", "SECONDS", NULL, take_kernel_timeout, M(entry_timeout),
+	 "how long the kernel keeps names"},
+	{"attr_timeout", "SECONDS", NULL, take_kernel_timeout, M(attr_timeout),
+	 "how long it keeps attributes"},
+	{"negative_timeout", "SECONDS", NULL, take_kernel_timeout, M(negative_timeout),
+	 "how long it keeps absent names"},
+
+	/* Both stand for a value of ttl=. */
+	{"minimal", NULL, NULL, take_bare_ttl, M(ttl), NULL},
+	{"indefinite", NULL, NULL, take_bare_ttl, M(ttl), NULL},
+
+	/* What mount(8), fstab(5) and systemd add. The mount is nosuid, nodev and noexec whatever they say. */
+	{"rw", NULL, NULL, take_read_write, 0, NULL},
+	IGNORED("defaults"),
+	IGNORED("dev"),
+	IGNORED("nodev"),
+	IGNORED("suid"),
+	IGNORED("nosuid"),
+	IGNORED("exec"),
+	IGNORED("noexec"),
+	IGNORED("async"),
+	IGNORED("sync"),
+	IGNORED("dirsync"),
+	IGNORED("atime"),
+	IGNORED("noatime"),
+	IGNORED("diratime"),
+	IGNORED("nodiratime"),
+	IGNORED("relatime"),
+	IGNORED("norelatime"),
+	IGNORED("strictatime"),
+	IGNORED("nostrictatime"),
+	IGNORED("lazytime"),
+	IGNORED("nolazytime"),
+	IGNORED("auto"),
+	IGNORED("noauto"),
+	IGNORED("user"),
+	IGNORED("nouser"),
+	IGNORED("users"),
+	IGNORED("nousers"),
+	IGNORED("owner"),
+	IGNORED("noowner"),
+	IGNORED("group"),
+	IGNORED("nogroup"),
+	IGNORED("_netdev"),
+	IGNORED("nofail"),
+	IGNORED("x-*"),
+	IGNORED("X-*"),
+	{"user", "NAME", NULL, take_nothing, 0, NULL},
+
+	{"token", "", NULL, refuse_token, 0, NULL},
+	{"api_token", "", NULL, refuse_token, 0, NULL},
+	{"api_key", "", NULL, refuse_token, 0, NULL},
+	{"key", "", NULL, refuse_token, 0, NULL},
+	{"password", "", NULL, refuse_token, 0, NULL},
+	{"pass", "", NULL, refuse_token, 0, NULL},
+};
+const unsigned option_count = sizeof(options) / sizeof(options[0]);
+_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "struct options_given has too few rows");
+
+static bool matches(const struct option *option, const char *name)
+{
+	size_t length = strlen(option->name);
+
+	if (option->name[length - 1] == '*')
+		return strncmp(option->name, name, length - 1) == 0;
+	return strcmp(option->name, name) == 0;
+}
+
+/* Takes one option; `text` is changed. Its value is not repeated where it may be a token. */
+static int option_read(struct config *config, struct options_given *given, char *text)
+{
+	char *value = strchr(text, '=');
+	const struct option *other = NULL;
+
+	if (value)
+		*value++ = '\0';
+	for (unsigned i = 0; i < option_count; i++) {
+		const struct option *option = &options[i];
+		bool any = option->name[strlen(option->name) - 1] == '*';
+
+		if (!matches(option, text))
+			continue;
+		if (!any && (value != NULL) != (option->argument != NULL)) {
+			other = option;
+			continue;
+		}
+		if (value && *value == '\0' && option->argument && option->take != take_text)
+			return complain(config,
+					"the option '%s' has an empty value: give %s=%s or leave it out",
+					text, text, option->argument);
+		given->row[i] = true;
+		return option->take(config, option, value);
+	}
+	if (!other)
+		return complain(config, "unknown option '%s': see sstorefs --help", text);
+	if (other->take == refuse_token)
+		return refuse_token(config, other, NULL);
+	if (value)
+		return complain(config, "the option '%s' takes no value: write it without '='", text);
+	return complain(config, "the option '%s' needs a value: give %s=%s", text, text, other->argument);
+}
+
+/* Cuts the first option off `*rest`, unescaped in place. NULL at the end. */
+static char *option_next(char **rest)
+{
+	char *begin = *rest, *to = begin, *from = begin;
+
+	if (!begin)
+		return NULL;
+	while (*from != '\0' && *from != ',') {
+		if (from[0] == '\\' && (from[1] == ',' || from[1] == '\\'))
+			from++;
+		*to++ = *from++;
+	}
+	*rest = *from == ',' ? from + 1 : NULL;
+	*to = '\0';
+	return begin;
+}
+
+int options_read(struct config *config, struct options_given *given, const char *text)
+{
+	char *copy = strdup(text), *rest = copy, *option;
+	int failed = 0;
+
+	if (!copy)
+		return complain_memory(config);
+	while (!failed && (option = option_next(&rest)) != NULL) {
+		if (*option != '\0')
+			failed = option_read(config, given, option);
+	}
+	free(copy);
+	return failed;
+}
+
+int options_check_service(const struct config *config, const struct options_given *given)
+{
+	for (unsigned i = 0; i < option_count; i++) {
+		const char *service = options[i].service;
+
+		if (given->row[i] && service && strcmp(service, config->provider->name) != 0)
+			return complain(config, "the option '%s' is for %s:, and %s is mounted: leave it out",
+					options[i].name, service, config->source);
+	}
+	return 0;
+}
+
+bool options_have(const struct options_given *given, const char *name)
+{
+	for (unsigned i = 0; i < option_count; i++) {
+		if (given->row[i] && strcmp(options[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,152 @@
+/* SOURCE and endpoint: which service, which account, which store, at which address. Credentials are token.c's. */
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "parts.h"
+#include "sstorefs/name.h"
+
+static int store_take(struct config *config, const char *store)
+{
+	if (!name_is_canonical(store) ||
+	    (!config->provider->lists_strange_names && !config->provider->name_is_valid(store)))
+		return complain(config,
+				"'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
+				store, config->provider->name);
+	config->store = strdup(store);
+	return config->store ? 0 : complain_memory(config);
+}
+
+static int fastly_source(struct config *config, const char *rest)
+{
+	return *rest == '\0' ? 0 : store_take(config, rest);
+}
+
+/* ACCOUNT_ID, ACCOUNT_ID/STORE; the account may come from the environment. */
+static int cloudflare_source(struct config *config, const char *rest)
+{
+	size_t length = strcspn(rest, "/");
+	const char *account = rest;
+
+	if (length == 0) {
+		account = environment("CLOUDFLARE_ACCOUNT_ID");
+		if (!account)
+			return complain(
+				config,
+				"the source '%s' names no account: give cloudflare:ACCOUNT_ID, or set "
+				"CLOUDFLARE_ACCOUNT_ID",
+				config->source);
+	}
+	config->account = account == rest ? strndup(rest, length) : strdup(account);
+	if (!config->account)
+		return complain_memory(config);
+	if (strlen(config->account) != 32 ||
+	    config->account[strspn(config->account, "0123456789abcdefABCDEF")] != '\0')
+		return complain(config, "'%s' is no account id: it has 32 hex digits", config->account);
+	return rest[length] == '\0' || rest[length + 1] == '\0' ? 0 : store_take(config, rest + length + 1);
+}
+
+static int stripe_source(struct config *config, const char *rest)
+{
+	if (*rest == '\0')
+		return 0;
+	if (strcmp(rest, "account") != 0 && (strncmp(rest, "usr_", 4) != 0 || rest[4] == '\0'))
+		return complain(config, "'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID",
+				rest);
+	return store_take(config, rest);
+}
+
+static const struct {
+	const char *service;
+	int (*read)(struct config *config, const char *rest);
+} sources[] = {
+	{"fastly", fastly_source},
+	{"cloudflare", cloudflare_source},
+	{"stripe", stripe_source},
+};
+
+int source_read(struct config *config, const char *source)
+{
+	const char *colon = strchr(source, ':');
+
+	config->source = strdup(source);
+	if (!config->source)
+		return complain_memory(config);
+	if (!colon)
+		return complain(config, "'%s' is no source: give one such as fastly: or fastly:STORE",
+				source);
+	config->provider = provider_find(source, (size_t)(colon - source));
+	for (unsigned i = 0; config->provider && i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (strcmp(config->provider->name, sources[i].service) == 0)
+			return sources[i].read(config, colon + 1);
+	}
+	return complain(
+		config,
+		"this version of sstorefs knows no service '%.*s': see sstorefs --help for those it knows",
+		(int)(colon - source), source);
+}
+
+/* Plain HTTP would show the token to the network; a loopback address has none. */
+static bool is_loopback(const char *host)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+	char inner[INET6_ADDRSTRLEN + 2];
+	size_t length = strlen(host);
+
+	if (strcmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	if (length < 2 || length >= sizeof(inner) || host[0] != '[' || host[length - 1] != ']')
+		return false;
+	memcpy(inner, host + 1, length - 2);
+	inner[length - 2] = '\0';
+	return inet_pton(AF_INET6, inner, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* A phrase for what is wrong with the address, or NULL. */
+static const char *endpoint_fault(const char *url)
+{
+	static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+					     CURLUPART_FRAGMENT};
+	CURLU *parts = curl_url();
+	char *scheme = NULL, *host = NULL, *text = NULL;
+	const char *fault = NULL;
+
+	if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) ||
+	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
+	    curl_url_get(parts, CURLUPART_HOST, &host, 0))
+		fault = "is no URL";
+	else if (strcmp(scheme, "http") == 0 && !is_loopback(host))
+		fault = "would send the token in clear text";
+	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+		fault = "is neither https:// nor http://";
+	for (unsigned i = 0; !fault && i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
+		if (curl_url_get(parts, unwanted[i], &text, 0) == CURLUE_OK)
+			fault = "has more than a host and a path";
+		curl_free(text);
+		text = NULL;
+	}
+	curl_free(host);
+	curl_free(scheme);
+	curl_url_cleanup(parts);
+	return fault;
+}
+
+int endpoint_take(struct config *config, const char *origin, const char *url)
+{
+	const char *fault = endpoint_fault(url);
+	size_t length = strlen(url);
+
+	if (fault)
+		return complain(config,
+				"the address in %s %s: give https://HOST, or http:// to a loopback address",
+				origin, fault);
+	while (length > 0 && url[length - 1] == '/')
+		length--;
+	free(config->endpoint);
+	config->endpoint = strndup(url, length);
+	return config->endpoint ? 0 : complain_memory(config);
+}

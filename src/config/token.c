@@ -1,0 +1,303 @@
+/* Where the token comes from, and how it gets into locked memory and nowhere else. What is sent of it is the provider's. */
+#include <fcntl.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "parts.h"
+
+#define TOKEN_MAX 8192
+
+/* Keys that go with an e-mail address, and win over a token where both are set (API-FACTS 2.1). */
+static const struct pair {
+	const char *service, *key, *email;
+} pairs[] = {
+	{"cloudflare", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL"},
+};
+
+static const struct pair *pair_of(const struct config *config)
+{
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (strcmp(pairs[i].service, config->provider->name) == 0)
+			return &pairs[i];
+	}
+	return NULL;
+}
+
+static int no_room(struct buffer *why, int failed)
+{
+	buffer_printf(why, "no locked memory for the token: %s: raise the limit (ulimit -l)",
+		      strerror(-failed));
+	return failed;
+}
+
+/* Replaces `to`, with a NUL behind the text that `length` does not count. */
+static int copy_text(struct locked *to, const void *text, size_t length)
+{
+	int failed;
+
+	locked_finish(to);
+	failed = locked_reserve(to, length + 1);
+	if (!failed)
+		failed = locked_append(to, text, length);
+	if (!failed)
+		to->data[length] = '\0';
+	return failed;
+}
+
+/* Drops one newline at the end, and refuses what can be no token. Repeats nothing of it. */
+static int text_check(struct locked *text, const char *origin, struct buffer *why)
+{
+	if (text->length > 0 && text->data[text->length - 1] == '\n')
+		text->data[--text->length] = '\0';
+	if (text->length == 0) {
+		buffer_printf(why, "%s is empty: put the API token there", origin);
+		return -EINVAL;
+	}
+	if (text->length > TOKEN_MAX) {
+		buffer_printf(why, "%s is longer than %d bytes: put the API token there and nothing else",
+			      origin, TOKEN_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < text->length; i++) {
+		if (text->data[i] <= ' ' || text->data[i] >= 0x7f) {
+			buffer_printf(
+				why,
+				"%s has a blank, a line break or another byte that no token has, at position %zu: put "
+				"the API token there on one line and nothing else",
+				origin, i + 1);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* What the file is, as it was opened: symbolic links were followed. */
+static int file_check(const char *path, const struct stat *status, struct buffer *why)
+{
+	if (!S_ISREG(status->st_mode) && !S_ISFIFO(status->st_mode)) {
+		buffer_printf(
+			why, "the token file %s is not a file: give token_file= one that holds the API token",
+			path);
+		return -EINVAL;
+	}
+	if (status->st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) {
+		buffer_printf(
+			why,
+			"the token file %s has mode %04o, which lets others read or change it: chmod 600 %s",
+			path, status->st_mode & 07777u, path);
+		return -EACCES;
+	}
+	return 0;
+}
+
+/* Waits for the first byte or the end of a pipe that was opened without waiting, and makes it an ordinary one. */
+static int pipe_wait(int fd)
+{
+	struct pollfd pipe = {.fd = fd, .events = POLLIN};
+
+	while (poll(&pipe, 1, -1) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return fcntl(fd, F_SETFL, O_RDONLY) ? -errno : 0;
+}
+
+/* Straight into locked memory, to the end or to where it is too long for a token. */
+static int read_all(int fd, struct locked *text)
+{
+	const size_t most = TOKEN_MAX + 2; /* a newline, and one that is too much */
+	int failed = locked_reserve(text, most + 1);
+
+	while (!failed && text->length < most) {
+		ssize_t got = read(fd, text->data + text->length, most - text->length);
+
+		if (got == 0)
+			break;
+		if (got > 0)
+			text->length += (size_t)got;
+		else if (errno != EINTR)
+			failed = -errno;
+	}
+	if (!failed)
+		text->data[text->length] = '\0';
+	return failed;
+}
+
+static int file_take(struct token *fresh, const char *path, struct buffer *why)
+{
+	/* O_NONBLOCK: a FIFO that nobody writes to must not stop the open. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status)) {
+		failed = -errno;
+		buffer_printf(
+			why,
+			"can't read the token file %s: %s: write the API token there, readable for who mounts",
+			path, strerror(-failed));
+		goto out;
+	}
+	failed = file_check(path, &status, why);
+	if (failed)
+		goto out;
+	fresh->from_pipe = S_ISFIFO(status.st_mode);
+	if (fresh->from_pipe)
+		failed = pipe_wait(fd);
+	if (!failed)
+		failed = read_all(fd, &fresh->text);
+	if (failed == -ENOBUFS || failed == -ENOMEM)
+		no_room(why, failed);
+	else if (failed)
+		buffer_printf(why, "can't read the token file %s: %s: see that it is a readable file", path,
+			      strerror(-failed));
+	else if (asprintf(&fresh->origin, "the token in %s", path) < 0)
+		fresh->origin = NULL, failed = no_room(why, -ENOMEM);
+out:
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
+/* Moves one variable into locked memory: /proc/PID/environ would show it for as long as we live. */
+static int variable_take(struct token *token, struct locked *to, const char *name)
+{
+	char *value = getenv(name);
+	int failed;
+
+	if (!value || *value == '\0')
+		return 0;
+	failed = to ? copy_text(to, value, strlen(value)) : 0;
+	if (failed)
+		return failed;
+	sodium_memzero(value, strlen(value));
+	if (to == &token->from_environment)
+		token->variable = name;
+	return 0;
+}
+
+/* The first variable that is set is remembered, the others are only overwritten: they would be tokens too. */
+static int environment_take(struct token *token, const struct config *config)
+{
+	const struct pair *pair = pair_of(config);
+	int failed = 0;
+
+	if (pair && environment(pair->key) && environment(pair->email)) {
+		failed = variable_take(token, &token->email_from_environment, pair->email);
+		if (!failed)
+			failed = variable_take(token, &token->from_environment, pair->key);
+	}
+	for (const char *const *name = config->provider->token_variables; name && *name && !failed; name++) {
+		bool takes = token->from_environment.length == 0 && !(pair && strcmp(*name, pair->key) == 0);
+
+		failed = variable_take(token, takes ? &token->from_environment : NULL, *name);
+	}
+	return failed;
+}
+
+static int remembered_take(const struct token *token, struct token *fresh, struct buffer *why)
+{
+	int failed = copy_text(&fresh->text, token->from_environment.data, token->from_environment.length);
+
+	if (!failed && token->email_from_environment.length > 0)
+		failed = copy_text(&fresh->email, token->email_from_environment.data,
+				   token->email_from_environment.length);
+	if (failed)
+		return no_room(why, failed);
+	if (asprintf(&fresh->origin, "the token in %s", token->variable) < 0) {
+		fresh->origin = NULL;
+		return no_room(why, -ENOMEM);
+	}
+	return 0;
+}
+
+/* The first place of DESIGN 2 that has one. */
+static int find(const struct token *token, const struct config *config, struct token *fresh,
+		struct buffer *why)
+{
+	const char *directory = environment("CREDENTIALS_DIRECTORY");
+	struct buffer path = {0};
+	int failed;
+
+	if (config->token_file)
+		return file_take(fresh, config->token_file, why);
+	if (directory) {
+		buffer_printf(&path, "%s/sstorefs-token", directory);
+		failed = buffer_result(&path) ? no_room(why, -ENOMEM) : -ENOENT;
+		if (failed == -ENOENT && (access(buffer_text(&path), F_OK) == 0 || errno != ENOENT))
+			failed = file_take(fresh, buffer_text(&path), why);
+		buffer_finish(&path);
+		if (failed != -ENOENT || why->length > 0)
+			return failed;
+	}
+	if (token->from_environment.length > 0)
+		return remembered_take(token, fresh, why);
+	buffer_printf(why, "there is no token for %s: give -o token_file=PATH", config->provider->name);
+	if (config->provider->token_variables && config->provider->token_variables[0])
+		buffer_printf(why, ", or set %s", config->provider->token_variables[0]);
+	return -ENOENT;
+}
+
+static bool differ(const struct locked *one, const struct locked *other)
+{
+	return one->length != other->length ||
+	       (one->length > 0 && sodium_memcmp(one->data, other->data, one->length) != 0);
+}
+
+static void move(struct locked *to, struct locked *from)
+{
+	locked_finish(to);
+	*to = *from;
+	memset(from, 0, sizeof(*from));
+}
+
+int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why)
+{
+	struct token fresh = {.text.pool = token->pool, .email.pool = token->pool};
+	int failed;
+
+	if (changed)
+		*changed = false;
+	if (token->from_pipe)
+		return 0;
+	token->text.pool = token->email.pool = token->pool;
+	token->from_environment.pool = token->email_from_environment.pool = token->pool;
+	failed = environment_take(token, config);
+	if (failed) {
+		no_room(why, failed);
+		goto out;
+	}
+	failed = find(token, config, &fresh, why);
+	if (!failed)
+		failed = text_check(&fresh.text, fresh.origin, why);
+	if (!failed && fresh.email.length > 0)
+		failed = text_check(&fresh.email, "the address that goes with it", why);
+	if (failed)
+		goto out;
+	if (changed)
+		*changed = differ(&token->text, &fresh.text) || differ(&token->email, &fresh.email);
+	move(&token->text, &fresh.text);
+	move(&token->email, &fresh.email);
+	free(token->origin);
+	token->origin = fresh.origin;
+	token->from_pipe = fresh.from_pipe;
+	fresh.origin = NULL;
+out:
+	locked_finish(&fresh.text);
+	locked_finish(&fresh.email);
+	free(fresh.origin);
+	return failed;
+}
+
+void token_finish(struct token *token)
+{
+	locked_finish(&token->text);
+	locked_finish(&token->email);
+	locked_finish(&token->from_environment);
+	locked_finish(&token->email_from_environment);
+	free(token->origin);
+	token->origin = NULL;
+}
