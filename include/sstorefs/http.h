@@ -32,7 +32,7 @@ void http_request_header(struct http_request *request, const char *name, const c
 
 struct http_answer {
 	int status;
-	struct buffer headers; /* as received, each line `Name: value` and a NUL, of the last answer only */
+	struct buffer headers; /* as received, each line `Name: value` without trailing blanks and a NUL; of the last answer only */
 	struct buffer body;    /* decoded (gzip), complete; at most HTTP_BODY_MAX */
 };
 

@@ -19,6 +19,7 @@ struct locked_pool {
 	size_t cap;  /* bytes that may be held at once */
 	size_t held; /* bytes held now, in whole pages */
 	struct locked_wait *first, **last;
+	bool serving; /* the queue is being called right now */
 };
 
 /* `cap` in bytes; 0 finds out what the process may lock (RLIMIT_MEMLOCK, CAP_IPC_LOCK) and takes most of it,

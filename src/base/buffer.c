@@ -1,0 +1,153 @@
+/* Strings that grow, and the three encodings they are filled in; nothing that must be wiped (locked.c). */
+#include "sstorefs/buffer.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "utf8.h"
+
+#define BUFFER_SIZE_MIN 64
+
+void buffer_finish(struct buffer *buffer)
+{
+	free(buffer->data);
+	memset(buffer, 0, sizeof(*buffer));
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+	buffer->length = 0;
+	buffer->failed = false;
+	if (buffer->data)
+		buffer->data[0] = '\0';
+}
+
+/* Makes room for `length` more bytes and the NUL. Returns where they go, or NULL with `failed` set. */
+static char *buffer_room(struct buffer *buffer, size_t length)
+{
+	size_t size = buffer->size ? buffer->size : BUFFER_SIZE_MIN;
+	char *data;
+
+	if (buffer->failed)
+		return NULL;
+	if (length >= SIZE_MAX / 2 - buffer->length)
+		goto failed;
+	while (size <= buffer->length + length)
+		size *= 2;
+	if (size != buffer->size) {
+		data = realloc(buffer->data, size);
+		if (!data)
+			goto failed;
+		buffer->data = data;
+		buffer->size = size;
+	}
+	return buffer->data + buffer->length;
+
+failed:
+	buffer->failed = true;
+	return NULL;
+}
+
+void buffer_append(struct buffer *buffer, const void *data, size_t length)
+{
+	char *room = buffer_room(buffer, length);
+
+	if (!room)
+		return;
+	if (length > 0)
+		memcpy(room, data, length);
+	room[length] = '\0';
+	buffer->length += length;
+}
+
+void buffer_string(struct buffer *buffer, const char *string)
+{
+	buffer_append(buffer, string, strlen(string));
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+	char *room;
+
+	va_start(arguments, format);
+	length = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	if (length < 0) {
+		buffer->failed = true;
+		return;
+	}
+	room = buffer_room(buffer, (size_t)length);
+	if (!room)
+		return;
+	va_start(arguments, format);
+	vsnprintf(room, (size_t)length + 1, format, arguments);
+	va_end(arguments);
+	buffer->length += (size_t)length;
+}
+
+static bool is_unreserved(char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+	       byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+void buffer_percent(struct buffer *buffer, const void *data, size_t length)
+{
+	const char *bytes = data;
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		if (is_unreserved(bytes[i]))
+			buffer_append(buffer, bytes + i, 1);
+		else
+			buffer_printf(buffer, "%%%02X", (unsigned)(uint8_t)bytes[i]);
+	}
+}
+
+/* The letter behind the backslash for bytes that have one in JSON; 0 for the others. */
+static char json_letter(char byte)
+{
+	static const char bytes[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+	const char *found = byte ? strchr(bytes, byte) : NULL;
+
+	return found ? letters[found - bytes] : '\0';
+}
+
+void buffer_json(struct buffer *buffer, const char *string)
+{
+	size_t left = strlen(string);
+
+	buffer_append(buffer, "\"", 1);
+	while (left > 0) {
+		size_t character = utf8_character(string, left);
+
+		if (character == 0)
+			buffer_append(buffer, "\xef\xbf\xbd", 3);
+		else if (json_letter(*string))
+			buffer_printf(buffer, "\\%c", json_letter(*string));
+		else if ((uint8_t)*string < 0x20 || *string == 0x7f)
+			buffer_printf(buffer, "\\u%04x", (unsigned)(uint8_t)*string);
+		else
+			buffer_append(buffer, string, character);
+		character = character ? character : 1;
+		string += character;
+		left -= character;
+	}
+	buffer_append(buffer, "\"", 1);
+}
+
+const char *buffer_text(const struct buffer *buffer)
+{
+	return buffer->data ? buffer->data : "";
+}
+
+int buffer_result(const struct buffer *buffer)
+{
+	return buffer->failed ? -ENOMEM : 0;
+}

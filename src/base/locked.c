@@ -1,0 +1,230 @@
+/* Locked memory and the pool that rations it; what is done with the bytes, and for how long somebody waits, is not decided here. */
+#include "sstorefs/locked.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LOCKED_CAP_MAX (UINT64_C(64) << 20)
+#define PLAIN_SIZE_MIN 64
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * Whether more than `limit` bytes may be locked, found out by trying: CAP_IPC_LOCK lifts the limit, but not in a user namespace, where it
+ * looks the same. MLOCK_ONFAULT makes the kernel check without touching a page.
+ */
+static bool may_lock_more_than(size_t limit)
+{
+	size_t size = limit + page_size();
+	void *memory =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	bool may;
+
+	if (memory == MAP_FAILED)
+		return false;
+	may = mlock2(memory, size, MLOCK_ONFAULT) == 0;
+	munmap(memory, size);
+	return may;
+}
+
+static size_t find_cap(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
+		return 0;
+	if (limit.rlim_cur >= LOCKED_CAP_MAX / 3 * 4 || may_lock_more_than(limit.rlim_cur))
+		return LOCKED_CAP_MAX;
+	/* A quarter is left for what others lock: the receive buffer, libsodium. */
+	return limit.rlim_cur / 4 * 3;
+}
+
+void locked_pool_init(struct locked_pool *pool, size_t cap)
+{
+	memset(pool, 0, sizeof(*pool));
+	pool->cap = cap ? cap : find_cap();
+	pool->last = &pool->first;
+}
+
+static size_t grown(size_t size, size_t wanted)
+{
+	while (size < wanted)
+		size *= 2;
+	return size;
+}
+
+/* Ordinary memory is never reallocated: that would leave the old bytes behind. */
+static int reserve_plain(struct locked *locked, size_t wanted)
+{
+	size_t size = grown(locked->size ? locked->size : PLAIN_SIZE_MIN, wanted);
+	uint8_t *data = malloc(size);
+
+	if (!data)
+		return -ENOMEM;
+	if (locked->data) {
+		memcpy(data, locked->data, locked->length);
+		sodium_memzero(locked->data, locked->size);
+		free(locked->data);
+	}
+	locked->data = data;
+	locked->size = size;
+	return 0;
+}
+
+static uint8_t *map_locked(size_t size, int *failed)
+{
+	uint8_t *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (data == MAP_FAILED) {
+		*failed = -ENOMEM;
+		return NULL;
+	}
+	/* A child that is about to call exec would have its own copy, which is not locked. */
+	madvise(data, size, MADV_DONTFORK);
+	/* libsodium excludes it from core dumps, too. */
+	if (sodium_mlock(data, size) != 0) {
+		munmap(data, size);
+		*failed = -ENOBUFS;
+		return NULL;
+	}
+	*failed = 0;
+	return data;
+}
+
+/* mremap moves pages rather than bytes, so no copy stays behind, and what is new is locked and excluded from dumps like the old. */
+static uint8_t *remap_locked(uint8_t *old, size_t old_size, size_t size, int *failed)
+{
+	uint8_t *data = mremap(old, old_size, size, MREMAP_MAYMOVE);
+
+	*failed = data != MAP_FAILED ? 0 : errno == ENOMEM ? -ENOMEM : -ENOBUFS;
+	return *failed ? NULL : data;
+}
+
+static int reserve_locked(struct locked *locked, size_t wanted)
+{
+	struct locked_pool *pool = locked->pool;
+	size_t size = grown(locked->size ? locked->size : page_size(), wanted);
+	uint8_t *data;
+	int failed;
+
+	if (size - locked->size > pool->cap - pool->held)
+		return -ENOBUFS;
+	if (locked->data)
+		data = remap_locked(locked->data, locked->size, size, &failed);
+	else
+		data = map_locked(size, &failed);
+	if (failed)
+		return failed;
+	pool->held += size - locked->size;
+	locked->data = data;
+	locked->size = size;
+	return 0;
+}
+
+int locked_reserve(struct locked *locked, size_t size)
+{
+	if (size <= locked->size)
+		return 0;
+	if (size > SIZE_MAX / 4)
+		return -ENOMEM;
+	return locked->pool ? reserve_locked(locked, size) : reserve_plain(locked, size);
+}
+
+int locked_append(struct locked *locked, const void *data, size_t length)
+{
+	int failed;
+
+	if (length > SIZE_MAX / 4 - locked->length)
+		return -ENOMEM;
+	failed = locked_reserve(locked, locked->length + length);
+	if (failed)
+		return failed;
+	if (length > 0)
+		memcpy(locked->data + locked->length, data, length);
+	locked->length += length;
+	return 0;
+}
+
+/* Takes the first in the queue out of it, and calls it. */
+static void serve_first(struct locked_pool *pool)
+{
+	struct locked_wait *wait = pool->first;
+
+	locked_wait_cancel(pool, wait);
+	wait->room(wait);
+}
+
+/*
+ * Calls everybody who waits, once: who can't be served may queue himself again. Those are called again only if others have meanwhile given
+ * back more than they took, so that it ends. What is given back from inside a call is offered by the loop that runs already.
+ */
+static void serve(struct locked_pool *pool)
+{
+	size_t held_before, waiting;
+	struct locked_wait *wait;
+
+	if (pool->serving)
+		return;
+	pool->serving = true;
+	do {
+		held_before = pool->held;
+		waiting = 0;
+		for (wait = pool->first; wait; wait = wait->next)
+			waiting++;
+		while (waiting-- > 0 && pool->first)
+			serve_first(pool);
+	} while (pool->first && pool->held < held_before);
+	pool->serving = false;
+}
+
+void locked_finish(struct locked *locked)
+{
+	struct locked_pool *pool = locked->pool;
+	uint8_t *data = locked->data;
+	size_t size = locked->size;
+
+	locked->data = NULL;
+	locked->length = locked->size = 0;
+	if (!data)
+		return;
+	if (!pool) {
+		sodium_memzero(data, size);
+		free(data);
+		return;
+	}
+	sodium_munlock(data, size); /* which wipes first */
+	munmap(data, size);
+	pool->held -= size;
+	serve(pool);
+}
+
+void locked_wait(struct locked_pool *pool, struct locked_wait *wait)
+{
+	if (wait->link)
+		return;
+	wait->next = NULL;
+	wait->link = pool->last;
+	*pool->last = wait;
+	pool->last = &wait->next;
+}
+
+void locked_wait_cancel(struct locked_pool *pool, struct locked_wait *wait)
+{
+	if (!wait->link)
+		return;
+	*wait->link = wait->next;
+	if (wait->next)
+		wait->next->link = wait->link;
+	else
+		pool->last = wait->link;
+	wait->next = NULL;
+	wait->link = NULL;
+}

@@ -1,0 +1,128 @@
+/* Names: how what a service calls something is spelled in a directory, and back; what a service would take is the provider's. */
+#include "sstorefs/name.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A displayed name while it is made: one byte more than may be, so that too long can be seen. */
+struct spelling {
+	char text[NAME_LENGTH_MAX + 3 + 1];
+	size_t length;
+};
+
+static int hex_digit(char byte)
+{
+	if (byte >= '0' && byte <= '9')
+		return byte - '0';
+	if (byte >= 'A' && byte <= 'F')
+		return byte - 'A' + 10;
+	if (byte >= 'a' && byte <= 'f')
+		return byte - 'a' + 10;
+	return -1;
+}
+
+/* Whether an escape begins here. An encoded byte begins with '%', so this is the same before and after encoding what follows. */
+static bool is_escape(const char *text, size_t length)
+{
+	return length >= 3 && text[0] == '%' && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0;
+}
+
+static bool is_name(const char *raw, size_t length, const char *name)
+{
+	return length == strlen(name) && memcmp(raw, name, length) == 0;
+}
+
+/* How many bytes at the front are encoded because of what the whole name is. */
+static size_t reserved_bytes(const char *raw, size_t length)
+{
+	static const struct {
+		const char *name;
+		size_t encoded;
+	} reserved[] = {{".", 1}, {"..", 2}, {".sstorefs", 1}};
+	size_t i;
+
+	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (is_name(raw, length, reserved[i].name))
+			return reserved[i].encoded;
+	return 0;
+}
+
+static int spell(struct spelling *spelling, const char *raw, size_t length)
+{
+	size_t i, encoded = reserved_bytes(raw, length);
+
+	if (length == 0)
+		return -EINVAL;
+	if (!utf8_is_valid(raw, length))
+		return -EILSEQ;
+	spelling->length = 0;
+	for (i = 0; i < length; i++) {
+		uint8_t byte = (uint8_t)raw[i];
+
+		if (i < encoded || byte == '/' || byte < 0x20 || byte == 0x7f ||
+		    is_escape(raw + i, length - i))
+			spelling->length +=
+				(size_t)sprintf(spelling->text + spelling->length, "%%%02X", (unsigned)byte);
+		else
+			spelling->text[spelling->length++] = (char)byte;
+		if (spelling->length > NAME_LENGTH_MAX)
+			return -ENAMETOOLONG;
+	}
+	return 0;
+}
+
+/* Decodes any spelling, and only then asks whether it was the one that exists: the one that the decoded name is displayed in. */
+static int unspell(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const char *displayed)
+{
+	size_t i, decoded = 0, length = strnlen(displayed, NAME_LENGTH_MAX + 1);
+	struct spelling spelling;
+
+	if (length > NAME_LENGTH_MAX)
+		return -EINVAL;
+	for (i = 0; i < length; i++) {
+		if (is_escape(displayed + i, length - i)) {
+			raw[decoded++] =
+				(char)(hex_digit(displayed[i + 1]) << 4 | hex_digit(displayed[i + 2]));
+			i += 2;
+		} else {
+			raw[decoded++] = displayed[i];
+		}
+	}
+	*raw_length = decoded;
+	if (spell(&spelling, raw, decoded) != 0)
+		return -EINVAL;
+	return spelling.length == length && memcmp(spelling.text, displayed, length) == 0 ? 0 : -EINVAL;
+}
+
+int name_display(struct buffer *displayed, const char *raw, size_t length)
+{
+	struct spelling spelling;
+	int failed = spell(&spelling, raw, length);
+
+	if (failed)
+		return failed;
+	buffer_append(displayed, spelling.text, spelling.length);
+	return buffer_result(displayed);
+}
+
+int name_decode(struct buffer *raw, const char *displayed)
+{
+	char bytes[NAME_LENGTH_MAX];
+	size_t length;
+	int failed = unspell(bytes, &length, displayed);
+
+	if (failed)
+		return failed;
+	buffer_append(raw, bytes, length);
+	return buffer_result(raw);
+}
+
+bool name_is_canonical(const char *displayed)
+{
+	char bytes[NAME_LENGTH_MAX];
+	size_t length;
+
+	return unspell(bytes, &length, displayed) == 0;
+}

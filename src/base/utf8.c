@@ -1,0 +1,62 @@
+/* UTF-8: what is well-formed, and how long it is. What the characters mean is nobody's business here. */
+#include "utf8.h"
+
+#include <stdint.h>
+
+#include "sstorefs/name.h"
+
+/* Unicode's table of well-formed byte sequences (Unicode 15, table 3-7): it is the second byte that rules out
+ * overlong forms, surrogates and what lies above U+10FFFF. */
+static const struct {
+	uint8_t first, last; /* of the first byte */
+	uint8_t low, high;   /* of the second */
+	uint8_t length;
+} sequences[] = {
+	{0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+	{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+	{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+
+size_t utf8_character(const void *text, size_t length)
+{
+	const uint8_t *bytes = text;
+	size_t row = 0, i;
+
+	if (bytes[0] < 0x80)
+		return 1;
+	while (row < sizeof(sequences) / sizeof(sequences[0]) && bytes[0] > sequences[row].last)
+		row++;
+	if (row == sizeof(sequences) / sizeof(sequences[0]) || bytes[0] < sequences[row].first)
+		return 0;
+	if (sequences[row].length > length || bytes[1] < sequences[row].low || bytes[1] > sequences[row].high)
+		return 0;
+	for (i = 2; i < sequences[row].length; i++)
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+	return sequences[row].length;
+}
+
+bool utf8_is_valid(const void *text, size_t length)
+{
+	const uint8_t *bytes = text;
+
+	while (length > 0) {
+		size_t character = utf8_character(bytes, length);
+
+		if (character == 0)
+			return false;
+		bytes += character;
+		length -= character;
+	}
+	return true;
+}
+
+size_t utf8_count(const void *text, size_t length)
+{
+	const uint8_t *bytes = text;
+	size_t i, count = 0;
+
+	for (i = 0; i < length; i++)
+		count += (bytes[i] & 0xc0) != 0x80;
+	return count;
+}
