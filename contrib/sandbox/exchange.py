@@ -75,16 +75,17 @@ class Exchange:
 
     def _served(self):
         """The service's own answer; this is where the change is made."""
-        return self._dated(self.service.answer(self.request, self.call))
+        return self._dressed(self.service.answer(self.request, self.call))
 
-    def _dated(self, answer):
+    def _dressed(self, answer):
         answer.date = self.house.clock.now()
+        self.service.dress(self.request, answer, self.call)
         return answer
 
     def _forged(self, when):
         for fault in self.faults:
             if fault.at("status", when):
-                return self._dated(self._forgery(fault))
+                return self._dressed(self._forgery(fault))
         return None
 
     def _forgery(self, fault):

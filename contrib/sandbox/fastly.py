@@ -79,13 +79,15 @@ class Fastly:
 
     def answer(self, request, call):
         try:
-            answer = self._answer(request, call)
+            return self._answer(request, call)
         except Refusal as refusal:
-            answer = self._refused(refusal)
+            return self._refused(refusal)
+
+    def dress(self, request, answer, call):
+        """What every answer carries, refusals too."""
         answer.headers += [("Cache-Control", "no-store"), ("Pragma", "no-cache"), ("Via", "1.1 varnish"),
                            ("Fastly-Trace-Id", call["request_id"])]
         self._announce_rate(request, answer)
-        return answer
 
     def new_request_id(self):
         return random.token_hex(16)

@@ -29,3 +29,51 @@ class Windows:
 
     def forget(self):
         self.begun, self.spent = None, 0
+
+
+class Lockout:
+    """So many calls in a window that begins with its first call; one more, and all are refused for a time."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.forget()
+
+    def spend(self, limit, length, lockout):
+        now = self.clock.now()
+        if now < self.locked_until:
+            return False
+        if now >= self.begun + length:
+            self.begun, self.spent = now, 0
+        self.spent += 1
+        if self.spent > limit:
+            self.locked_until = now + lockout
+        return self.spent <= limit
+
+    def left(self, limit, length):
+        """(calls left, seconds until there are new ones)"""
+        now = self.clock.now()
+        if now < self.locked_until:
+            return 0, self.locked_until - now
+        return max(0, limit - self.spent), max(0, self.begun + length - now)
+
+    def forget(self):
+        self.begun, self.spent, self.locked_until = 0, 0, 0
+
+
+class Buckets:
+    """So many calls a second for each key, and no more saved up than a second's worth."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.filled = {}
+
+    def spend(self, key, rate):
+        now = self.clock.now()
+        left, at = self.filled.get(key, (rate, now))
+        left = min(rate, left + (now - at) * rate)
+        enough = left >= 1
+        self.filled[key] = (left - 1 if enough else left, now)
+        return enough
+
+    def forget(self):
+        self.filled.clear()

@@ -3,6 +3,7 @@
 import sys
 
 from clock import Clock
+from cloudflare import Cloudflare
 from control_api import ControlApi
 from exchange import Exchanges
 from fastly import Fastly
@@ -12,6 +13,8 @@ from plays import Plays
 from seeds import Seeds
 from server import Server
 from state import State
+
+EMAIL = "you@example.com"
 
 
 class Sandbox:
@@ -26,7 +29,9 @@ class Sandbox:
         self.faults = Faults()
         self.tokens = list(options.token)
         self.fastly = Fastly(self.state, self.plays, self.clock, self.journal, options.signing_seed)
-        self.services = (self.fastly,)
+        self.cloudflare = Cloudflare(self.state, self.plays, self.clock, self.journal, options.account,
+                                     options.email or [EMAIL])
+        self.services = (self.fastly, self.cloudflare)
         self.seeds = Seeds(self.services, self.state, self.clock)
         self.begin_as_asked()
 

@@ -1,0 +1,93 @@
+"""Cloudflare's listings: numbered pages, in any of five orders, filtered (API-FACTS 2.4)."""
+
+from array import array
+
+from message import Refusal
+from strict import Unreadable, read_query, whole_number
+
+LARGEST_PAGE = 100
+ORDERS_KEPT = 16
+_STATUS = "CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN modified > :settled THEN 'pending' ELSE 'active' END"
+SECRET_ORDERS = {"name": "name", "comment": "coalesce(comment, '')", "created": "created", "modified": "modified",
+                 "status": _STATUS}
+STORE_ORDERS = {"name": "name", "created": "created", "modified": "modified"}
+_PAGE_WORDS = ("page", "per_page", "order", "direction")
+MORE_WORDS = ("search", "scopes")
+
+
+class PageWish:
+    """What a listing's query asks for."""
+
+    def __init__(self, request, plays, orders, more_words=()):
+        try:
+            query = read_query(request.query, (*_PAGE_WORDS, *more_words))
+            self.page = whole_number(query.get("page", "1"), 1, 10**9)
+            default = str(plays["cloudflare.default_page"])
+            self.per_page = whole_number(query.get("per_page", default), 1, LARGEST_PAGE)
+        except Unreadable as why:
+            raise Refusal(400, f"invalid_query: {why}", code=1001) from None
+        self.per_page = min(self.per_page, plays["cloudflare.page_cap"])
+        self.order = _one_of(query.get("order", "created"), orders)
+        self.direction = _one_of(query.get("direction", "desc"), ("asc", "desc"))
+        self.search = query.get("search", "")
+        self.scopes = sorted(filter(None, query.get("scopes", "").split(",")))
+
+    def slice(self, rows):
+        return rows[(self.page - 1) * self.per_page:self.page * self.per_page]
+
+
+def _one_of(word, choices):
+    if word not in choices:
+        raise Refusal(400, f"invalid_query: {word}", code=1001)
+    return word
+
+
+class SecretOrder:
+    """The order of a store's secrets, kept until something changes: OFFSET would walk a million rows for each page."""
+
+    def __init__(self, state):
+        self.state = state
+        self.generation = None
+        self.kept = {}
+
+    def numbers(self, store, wish, settled, lingering):
+        """Row numbers of the secrets that fit, in order. `lingering`: since when deleted rows are still shown."""
+        if self.generation != self.state.generation or len(self.kept) > ORDERS_KEPT:
+            self.kept.clear()
+            self.generation = self.state.generation
+        by_time = settled if wish.order == "status" else None
+        key = (store["number"], wish.order, wish.direction, wish.search, *wish.scopes, by_time, lingering)
+        if key not in self.kept:
+            self.kept[key] = self._read(store, wish, settled, lingering)
+        return self.kept[key]
+
+    def _read(self, store, wish, settled, lingering):
+        values = {"store": store["number"], "settled": settled, "lingering": lingering, "search": wish.search.lower()}
+        where = "deleted_at IS NULL" if lingering is None else "(deleted_at IS NULL OR deleted_at > :lingering)"
+        if wish.search:
+            where += " AND (instr(lower(name), :search) OR instr(lower(coalesce(comment, '')), :search))"
+        for place, scope in enumerate(wish.scopes):
+            where += f" AND instr(scopes, :scope{place})"
+            values[f"scope{place}"] = f'"{scope}"'
+        order = f"{SECRET_ORDERS[wish.order]} {wish.direction}, number {wish.direction}"
+        rows = self.state.db.execute(
+            f"SELECT number, deleted_at, modified FROM secrets WHERE store = :store AND {where} ORDER BY {order}", values)
+        return array("q", (row[0] for row in rows))
+
+    def rows(self, numbers):
+        """The rows of one page, in that order."""
+        marks = ",".join("?" * len(numbers))
+        found = {row["number"]: row for row in self.state.all(f"SELECT * FROM secrets WHERE number IN ({marks})", *numbers)}
+        return [found[number] for number in numbers]
+
+
+def result_info(wish, count, total, form):
+    """What a page says of the whole. `form` is what is played."""
+    info = {"count": count, "page": wish.page, "per_page": wish.per_page, "total_count": total}
+    if form == "total_pages":
+        info["total_pages"] = -(-total // wish.per_page)
+    elif form == "null":
+        info = dict.fromkeys(info)
+    elif form == "no_total":
+        del info["total_count"]
+    return None if form == "absent" else info
