@@ -14,6 +14,12 @@
  */
 struct net;
 
+/*
+ * Makes libcurl and its TLS library wipe whatever memory they free (DESIGN 7). Once in a process, before any
+ * thread and before anything else of libcurl or OpenSSL is used. Returns 0 or a negative errno.
+ */
+int net_memory_init(void);
+
 struct net_options {
 	const char *endpoint;   /* base URL without a trailing slash; copied */
 	const char *cacert;     /* file of trusted CAs, or NULL for the system's; copied */
@@ -31,7 +37,8 @@ int net_new(struct net **net, struct loop *loop, const struct net_options *optio
 /* Ends every transfer without calling anybody back. */
 void net_free(struct net *net);
 
-/* Sets the header lines that carry the credentials, each `Name: value` and a NUL, `length` bytes in all. Copied, wiped when replaced. */
+/* Sets the header lines that carry the credentials, each `Name: value` and a NUL, `length` bytes in all. Copied into locked
+ * memory, wiped when replaced; other ones than before clear net_refused. Returns 0, -ENOBUFS or -ENOMEM (the old ones stay). */
 int net_authorize(struct net *net, const char *lines, size_t length);
 
 /* What a judge says of one answer. */
@@ -56,7 +63,8 @@ struct call {
 	bool upload;                 /* counts as an upload: yields the last connections to metadata */
 	bool once;                   /* never a second attempt, whatever happens (probes) */
 
-	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no wish). */
+	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no wish), and change
+	 * `request.headers`: they are read anew for each attempt. */
 	enum verdict (*judge)(struct call *call, const struct http_answer *answer);
 	/* Called once, from the loop, never from inside call_start. The call is free again. */
 	void (*done)(struct call *call);
@@ -67,7 +75,8 @@ struct call {
 	unsigned sends;     /* how many times a request left or may have left */
 	bool lost;
 
-	struct exchange *exchange; /* the network's */
+	struct exchange *exchange; /* the network's, as is `ending` */
+	struct task ending;
 };
 
 /* Starts `call`. Failures to start, too, are told through `done`. */

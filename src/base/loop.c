@@ -1,0 +1,257 @@
+/* The loop's turns: waiting, watches, tasks. The order of timers is timer.c's, transfers are the partner's. */
+#include "sstorefs/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "sstorefs/clock.h"
+#include "timer.h"
+
+struct loop {
+	/* Side by side, so that `fds` can be handed to poll as it is. A stopped watch is NULL until compaction. */
+	struct pollfd *fds;
+	struct watch **watches;
+	unsigned count, size;
+	bool holes;
+
+	struct timer_heap timers;
+
+	/* All queued tasks, in order: those of this turn, `mark`, those of later turns, `end`. */
+	struct task *tasks;
+	struct task mark, end;
+
+	struct loop_partner *partner;
+	uint64_t now;
+	bool stopped;
+};
+
+static void task_insert(struct task *task, struct task *before)
+{
+	task->next = before;
+	task->link = before->link;
+	*task->link = task;
+	before->link = &task->next;
+}
+
+static void task_remove(struct task *task)
+{
+	*task->link = task->next;
+	task->next->link = task->link;
+	task->next = NULL;
+	task->link = NULL;
+}
+
+int loop_new(struct loop **made)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop)
+		return -ENOMEM;
+	loop->tasks = &loop->end;
+	loop->end.link = &loop->tasks;
+	task_insert(&loop->mark, &loop->end);
+	loop->now = clock_boottime();
+	*made = loop;
+	return 0;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	for (unsigned i = 0; i < loop->count; i++) {
+		if (loop->watches[i])
+			loop->watches[i]->loop = NULL;
+	}
+	task_remove(&loop->mark);
+	while (loop->tasks != &loop->end)
+		task_remove(loop->tasks);
+	timer_heap_finish(&loop->timers);
+	free(loop->fds);
+	free(loop->watches);
+	free(loop);
+}
+
+void loop_join(struct loop *loop, struct loop_partner *partner)
+{
+	loop->partner = partner;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stopped = true;
+}
+
+uint64_t loop_now(const struct loop *loop)
+{
+	return loop->now;
+}
+
+/* Closes the gaps that stopped watches left; only between turns, since callbacks stop watches at any time. */
+static void watches_compact(struct loop *loop)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < loop->count; i++) {
+		if (!loop->watches[i])
+			continue;
+		loop->watches[kept] = loop->watches[i];
+		loop->fds[kept++] = loop->fds[i];
+	}
+	loop->count = kept;
+	loop->holes = false;
+}
+
+static void watches_call(struct loop *loop)
+{
+	/* A watch that starts meanwhile is behind `count`, or was not polled and has no events. */
+	unsigned count = loop->count;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (loop->fds[i].revents && loop->watches[i])
+			loop->watches[i]->readable(loop->watches[i]);
+	}
+}
+
+static void timers_call(struct loop *loop)
+{
+	/* One that restarts itself for a moment that is past already gets the next turn, not this one again. */
+	size_t most = loop->timers.count;
+	struct timer *timer;
+
+	while (most-- && (timer = timer_heap_first(&loop->timers)) && timer->at <= loop->now) {
+		timer_heap_take(&loop->timers, timer);
+		timer->expired(timer);
+	}
+}
+
+static void tasks_call(struct loop *loop)
+{
+	while (loop->tasks != &loop->mark) {
+		struct task *task = loop->tasks;
+
+		task_remove(task);
+		task->run(task);
+	}
+}
+
+/* How long this turn may wait, in poll's terms. */
+static int turn_timeout(const struct loop *loop)
+{
+	const struct timer *timer = timer_heap_first(&loop->timers);
+
+	if (loop->tasks != &loop->mark)
+		return 0;
+	if (!timer)
+		return -1;
+	if (timer->at <= loop->now)
+		return 0;
+	return timer->at - loop->now < INT_MAX ? (int)(timer->at - loop->now) : INT_MAX;
+}
+
+static int turn_wait(struct loop *loop)
+{
+	struct loop_partner *partner = loop->partner;
+	int timeout = turn_timeout(loop);
+
+	if (partner && partner->busy(partner))
+		return partner->wait(partner, loop->fds, loop->count, timeout);
+	return poll(loop->fds, loop->count, timeout) < 0 ? -errno : 0;
+}
+
+static int turn(struct loop *loop)
+{
+	task_remove(&loop->mark);
+	task_insert(&loop->mark, &loop->end);
+	if (loop->holes)
+		watches_compact(loop);
+
+	int failed = turn_wait(loop);
+
+	loop->now = clock_boottime();
+	if (failed == -EINTR) {
+		/* What poll left in revents is not this turn's. */
+		for (unsigned i = 0; i < loop->count; i++)
+			loop->fds[i].revents = 0;
+	} else if (failed < 0) {
+		return failed;
+	}
+
+	watches_call(loop);
+	if (loop->partner)
+		loop->partner->turn(loop->partner);
+	timers_call(loop);
+	tasks_call(loop);
+	return 0;
+}
+
+int loop_run(struct loop *loop)
+{
+	int failed = 0;
+
+	while (!loop->stopped && !failed)
+		failed = turn(loop);
+	loop->stopped = false;
+	return failed;
+}
+
+int watch_start(struct loop *loop, struct watch *watch)
+{
+	if (loop->count == loop->size) {
+		unsigned size = loop->size ? 2 * loop->size : 8;
+		struct pollfd *fds = reallocarray(loop->fds, size, sizeof(*fds));
+
+		if (!fds)
+			return -ENOMEM;
+		loop->fds = fds;
+		struct watch **watches = reallocarray(loop->watches, size, sizeof(*watches));
+
+		if (!watches)
+			return -ENOMEM;
+		loop->watches = watches;
+		loop->size = size;
+	}
+	loop->fds[loop->count] = (struct pollfd){.fd = watch->fd, .events = POLLIN};
+	loop->watches[loop->count++] = watch;
+	watch->loop = loop;
+	return 0;
+}
+
+void watch_stop(struct watch *watch)
+{
+	struct loop *loop = watch->loop;
+
+	if (!loop)
+		return;
+	for (unsigned i = 0; i < loop->count; i++) {
+		if (loop->watches[i] == watch) {
+			loop->watches[i] = NULL;
+			loop->holes = true;
+		}
+	}
+	watch->loop = NULL;
+}
+
+int timer_start(struct loop *loop, struct timer *timer, uint64_t at)
+{
+	timer->at = at;
+	return timer_heap_put(&loop->timers, timer);
+}
+
+void timer_stop(struct loop *loop, struct timer *timer)
+{
+	timer_heap_take(&loop->timers, timer);
+}
+
+void task_queue(struct loop *loop, struct task *task)
+{
+	if (!task->link)
+		task_insert(task, &loop->end);
+}
+
+void task_cancel(struct task *task)
+{
+	if (task->link)
+		task_remove(task);
+}

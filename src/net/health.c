@@ -1,0 +1,80 @@
+/* What calls teach about the service: up or down, token accepted or not, rate-limit budget, counters. */
+#include <errno.h>
+
+#include "exchange.h"
+#include "sstorefs/clock.h"
+
+void health_attempt(struct net *net, bool answered)
+{
+	net->counts.reachable = answered;
+}
+
+void health_answer(struct net *net)
+{
+	net->counts.last_answer_at = loop_now(net->loop);
+	net->counts.last_answer_wall = clock_wall();
+	net->down_until = 0;
+}
+
+void health_success(struct net *net)
+{
+	net->down_until = 0;
+	net->unauthorized = (struct failure){0};
+}
+
+void health_failure(struct net *net, const struct failure *failure)
+{
+	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
+
+	if (failure->status == 401)
+		net->unauthorized = *failure;
+	for (size_t i = 0; i < sizeof(down) / sizeof(*down); i++) {
+		if (failure->error == down[i]) {
+			net->down = *failure;
+			net->down_until = loop_now(net->loop) + DOWN_FOR;
+		}
+	}
+}
+
+const struct failure *net_down(const struct net *net)
+{
+	return loop_now(net->loop) < net->down_until ? &net->down : NULL;
+}
+
+const struct failure *net_refused(const struct net *net)
+{
+	return net->unauthorized.error ? &net->unauthorized : NULL;
+}
+
+const struct net_counts *net_counts(const struct net *net)
+{
+	return &net->counts;
+}
+
+void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
+{
+	struct budget *budget = &net->budget;
+
+	net->counts.budget_remaining = remaining;
+	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
+	if (remaining > budget->largest)
+		budget->largest = remaining;
+	if (net->judged && net->judged->call && net->judged->call->request.method == HTTP_GET)
+		budget->reads_count = true;
+}
+
+/*
+ * While less than a tenth of the largest budget seen is left, reads wait until it is filled again: the rest is
+ * for writes. Not where the service tells the budget with writes only: reads are free there.
+ */
+uint64_t health_budget_wait(const struct net *net, const struct call *call)
+{
+	const struct net_counts *counts = &net->counts;
+	uint64_t now = loop_now(net->loop);
+
+	if (!net->budget.reads_count || call->upload || call->request.method != HTTP_GET)
+		return 0;
+	if (counts->budget_remaining >= net->budget.largest / 10 || now >= counts->budget_resets_at)
+		return 0;
+	return counts->budget_resets_at - now;
+}

@@ -1,0 +1,299 @@
+/* The network itself: the endpoint, libcurl's multi handle, and its place in the loop. Calls are call.c's. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "exchange.h"
+#include "sstorefs/log.h"
+
+static bool is_loopback(const char *host)
+{
+	struct in_addr four;
+	struct in6_addr six;
+	char bare[INET6_ADDRSTRLEN] = "";
+
+	if (!strcasecmp(host, "localhost"))
+		return true;
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	if (host[0] != '[' || strlen(host) - 2 >= sizeof(bare))
+		return false;
+	memcpy(bare, host + 1, strlen(host) - 2);
+	return inet_pton(AF_INET6, bare, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+static int endpoint_check(struct net *net, const char *scheme, const char *host, const char *port,
+			  struct failure *why)
+{
+	net->https = !strcmp(scheme, "https");
+	net->loopback = is_loopback(host);
+	if (!net->https && strcmp(scheme, "http"))
+		return failure_set(why, EINVAL, "the endpoint %s is neither https:// nor http://",
+				   net->endpoint);
+	if (!net->https && !net->loopback)
+		return failure_set(
+			why, EINVAL,
+			"the endpoint %s would carry secrets in clear text: http:// is for loopback "
+			"addresses only, use https://",
+			net->endpoint);
+	net->host = strdup(host);
+	if (!net->host || asprintf(&net->place, "%s port %s", host, port) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int endpoint_read(struct net *net, struct failure *why)
+{
+	static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+					     CURLUPART_FRAGMENT};
+	char *scheme = NULL, *host = NULL, *port = NULL;
+	CURLU *url = curl_url();
+	int failed = -ENOMEM;
+
+	if (!url)
+		goto out;
+	CURLUcode code = curl_url_set(url, CURLUPART_URL, net->endpoint, CURLU_PATH_AS_IS);
+
+	for (size_t i = 0; !code && i < sizeof(unwanted) / sizeof(*unwanted); i++) {
+		char *part = NULL;
+
+		if (!curl_url_get(url, unwanted[i], &part, 0)) {
+			curl_free(part);
+			/* Not quoted: it may hold a password. */
+			failed = failure_set(why, EINVAL,
+					     "the endpoint has more than scheme, host, port and path");
+			goto out;
+		}
+	}
+	code = code ? code : curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+	code = code ? code : curl_url_get(url, CURLUPART_HOST, &host, 0);
+	code = code ? code : curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+	if (code == CURLUE_OUT_OF_MEMORY)
+		goto out;
+	if (code)
+		failed = failure_set(why, EINVAL, "the endpoint is no URL: %s", curl_url_strerror(code));
+	else
+		failed = endpoint_check(net, scheme, host, port, why);
+out:
+	curl_free(port);
+	curl_free(host);
+	curl_free(scheme);
+	curl_url_cleanup(url);
+	return failed;
+}
+
+/* libcurl looks at the CA file at the first connection; whoever mounts wants to hear of it now. */
+static int cacert_check(struct net *net, struct failure *why)
+{
+	const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+
+	if (!net->cacert) {
+		/* A CA directory beside the CA file keeps libcurl from caching what it parsed: 20 ms a connection. */
+		net->own_ca_only = version->cainfo && !access(version->cainfo, R_OK);
+		return 0;
+	}
+	net->own_ca_only = true;
+	FILE *file = fopen(net->cacert, "re");
+
+	if (!file)
+		return failure_set(why, EINVAL, "the CA file %s can't be read: %s", net->cacert,
+				   strerror(errno));
+	while (!found && getline(&line, &size, file) >= 0)
+		found = !strncmp(line, "-----BEGIN ", 11) && strstr(line, "CERTIFICATE-----");
+	free(line);
+	fclose(file);
+	return found ? 0 : failure_set(why, EINVAL, "the CA file %s holds no PEM certificate", net->cacert);
+}
+
+static bool net_is_busy(struct loop_partner *partner)
+{
+	return container_of(partner, struct net, partner)->transfers > 0;
+}
+
+static int extra_reserve(struct net *net, unsigned count)
+{
+	if (count <= net->extra_size)
+		return 0;
+	struct curl_waitfd *extra = reallocarray(net->extra, count, sizeof(*extra));
+
+	if (!extra)
+		return -ENOMEM;
+	net->extra = extra;
+	net->extra_size = count;
+	return 0;
+}
+
+/*
+ * curl_multi_poll tells of its own sockets and of ours in one number, and of a descriptor in error or hung up
+ * (FUSE's, after an unmount) in no other way. So: what it counts and does not tell is looked at again.
+ */
+static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout)
+{
+	struct net *net = container_of(partner, struct net, partner);
+	int ready = 0, told = 0;
+
+	if (extra_reserve(net, count))
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++)
+		net->extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = CURL_WAIT_POLLIN};
+	/* Without a timer of ours libcurl's own decide; it takes no negative time-out. */
+	CURLMcode code =
+		curl_multi_poll(net->multi, net->extra, count, timeout < 0 ? 60000 : timeout, &ready);
+
+	if (code) {
+		log_line(LOG_ERR, "waiting for the network failed: %s", curl_multi_strerror(code));
+		return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		fds[i].revents = net->extra[i].revents & CURL_WAIT_POLLIN ? POLLIN : 0;
+		told += fds[i].revents != 0;
+	}
+	net->sockets_ready = ready > told;
+	if (net->sockets_ready && count && poll(fds, count, 0) < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+/* Spares libcurl a look at every transfer when only our own descriptors were ready. */
+static bool net_is_due(struct net *net)
+{
+	long timeout = -1;
+
+	if (!net->transfers)
+		return false;
+	if (net->sockets_ready)
+		return true;
+	curl_multi_timeout(net->multi, &timeout);
+	return timeout == 0;
+}
+
+static void net_turn(struct loop_partner *partner)
+{
+	struct net *net = container_of(partner, struct net, partner);
+	const CURLMsg *message;
+	int running, left;
+
+	if (!net_is_due(net))
+		return;
+	net->sockets_ready = false;
+	CURLMcode code = curl_multi_perform(net->multi, &running);
+
+	if (code)
+		log_line(LOG_ERR, "the network failed: %s", curl_multi_strerror(code));
+	while ((message = curl_multi_info_read(net->multi, &left))) {
+		char *exchange = NULL;
+
+		/* Read before it goes: the message lives no longer than its handle. */
+		CURLcode result = message->data.result;
+
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &exchange);
+		outcome_of_transfer((struct exchange *)(void *)exchange, result);
+	}
+}
+
+static int multi_make(struct net *net)
+{
+	net->multi = curl_multi_init();
+	net->share = curl_share_init();
+	if (!net->multi || !net->share)
+		return -ENOMEM;
+	/* Handles are new for every attempt, and TLS sessions would go with them. */
+	if (curl_share_setopt(net->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) ||
+	    curl_multi_setopt(net->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) ||
+	    curl_multi_setopt(net->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_MAX) ||
+	    curl_multi_setopt(net->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_MAX))
+		return -ENOMEM;
+	return 0;
+}
+
+static void net_init(struct net *net, struct loop *loop, const struct net_options *options)
+{
+	net->loop = loop;
+	net->partner = (struct loop_partner){.busy = net_is_busy, .wait = net_wait, .turn = net_turn};
+	net->timeout = options->timeout ? options->timeout : UINT64_MAX;
+	net->refused = options->refused;
+	net->context = options->context;
+	net->counts.budget_remaining = -1;
+	TAILQ_INIT(&net->every);
+	TAILQ_INIT(&net->waiting[0]);
+	TAILQ_INIT(&net->waiting[1]);
+	/* Room for the credentials in use and for those that replace them. */
+	locked_pool_init(&net->pool, 64 << 10);
+	net->credentials.pool = &net->pool;
+}
+
+int net_new(struct net **made, struct loop *loop, const struct net_options *options, struct failure *why)
+{
+	struct net *net = calloc(1, sizeof(*net));
+	int failed = -ENOMEM;
+
+	if (!net)
+		return -ENOMEM;
+	net_init(net, loop, options);
+	net->endpoint = strdup(options->endpoint);
+	net->cacert = options->cacert ? strdup(options->cacert) : NULL;
+	if (!net->endpoint || (options->cacert && !net->cacert))
+		goto fail;
+	failed = endpoint_read(net, why);
+	failed = failed ? failed : cacert_check(net, why);
+	failed = failed ? failed : multi_make(net);
+	if (failed)
+		goto fail;
+	loop_join(loop, &net->partner);
+	*made = net;
+	return 0;
+
+fail:
+	net_free(net);
+	return failed;
+}
+
+void net_free(struct net *net)
+{
+	struct exchange *exchange;
+
+	if (!net)
+		return;
+	/* Whoever waits would take the place of each call that goes. */
+	for (int upload = 0; upload <= 1; upload++) {
+		while ((exchange = TAILQ_FIRST(&net->waiting[upload])))
+			call_cancel(exchange->call);
+	}
+	while ((exchange = TAILQ_FIRST(&net->every)))
+		call_cancel(exchange->call);
+	loop_join(net->loop, NULL);
+	if (net->multi)
+		curl_multi_cleanup(net->multi);
+	if (net->share)
+		curl_share_cleanup(net->share);
+	locked_finish(&net->credentials);
+	free(net->extra);
+	free(net->place);
+	free(net->host);
+	free(net->cacert);
+	free(net->endpoint);
+	free(net);
+}
+
+int net_authorize(struct net *net, const char *lines, size_t length)
+{
+	struct locked *old = &net->credentials;
+	struct locked credentials = {.pool = &net->pool};
+
+	if (length == old->length && (!length || !memcmp(lines, old->data, length)))
+		return 0;
+	int failed = locked_append(&credentials, lines, length);
+
+	if (failed)
+		return failed;
+	locked_finish(old);
+	*old = credentials;
+	net->unauthorized = (struct failure){0};
+	return 0;
+}
