@@ -9,9 +9,10 @@ from clock import to_micros
 from cloudflare_body import Rules, bad_body, members, read_body, slug
 from cloudflare_page import MORE_WORDS, SECRET_ORDERS, STORE_ORDERS, PageWish, SecretOrder, result_info
 from error_bodies import error_answer
-from message import Answer, Refusal, lenient_name
+from message import Answer, lenient_name
 from rate import Lockout
 from routing import Router, no_body
+from service import Service
 from state import scopes_of
 from strict import Unreadable, read_json, read_query
 
@@ -39,25 +40,18 @@ WITH_BODY = ("create_store", "create_secrets", "delete_secrets", "patch_secret",
 CODES = {401: 10000, 403: 10000, 405: 10405, 429: 10100}
 
 
-class Cloudflare:
-    """Recognises requests and answers them; `call` is the journal's record, filled in on the way."""
-
+class Cloudflare(Service):
     name = "cloudflare"
+    paths = (PREFIX + "/", "/accounts/")
     secret_id_sql = "lower(hex(randomblob(16)))"
 
     def __init__(self, state, plays, clock, journal, account, emails):
-        self.state = state
-        self.plays = plays
-        self.clock = clock
-        self.journal = journal
+        super().__init__(state, plays, clock, journal)
         self.account = account
         self.emails = emails
         self.rules = Rules(plays)
         self.order = SecretOrder(state)
         self.rate = Lockout(clock)
-
-    def owns(self, path):
-        return path.startswith((PREFIX + "/", "/accounts/"))
 
     def recognise(self, request, call):
         """Names the call for the journal and the faults, before anything is checked."""
@@ -77,7 +71,7 @@ class Cloudflare:
         if operation == "create_secrets":
             call["mode"], call["names"], call["name"] = "create", names, names[0] if names else None
         elif operation == "patch_secret":
-            call["mode"] = "replace"
+            call["mode"] = "replace" if _has_value(request.body) else None
         elif operation == "create_store":
             call["store"] = names[0] if names else None
         elif operation == "duplicate_secret":
@@ -94,13 +88,8 @@ class Cloudflare:
             right = right and key in tokens and email in self.emails
         return "present" if right else "wrong"
 
-    def answer(self, request, call):
-        try:
-            return self._answer(request, call)
-        except Refusal as refusal:
-            answer = self.error(refusal.status, refusal.detail, None, refusal.more.get("code"))
-            answer.headers += refusal.more.get("headers", [])
-            return answer
+    def _refused(self, refusal):
+        return self.error(refusal.status, refusal.detail, None, refusal.more.get("code"))
 
     def dress(self, request, answer, call):
         """What every answer carries, refusals too."""
@@ -123,12 +112,6 @@ class Cloudflare:
     def announce_exhausted(self, answer, seconds):
         answer.set("Ratelimit", f'"default";r=0;t={math.ceil(seconds)}')
         answer.set("Ratelimit-Policy", '"default";q=1200;w=300')
-
-    def forged(self, request, answer):
-        """A fault answered in our place; nothing to remember."""
-
-    def forget(self):
-        self.rate.forget()
 
     def find_store(self, wishes):
         return self.state.store(self.name, wishes["store"]) or self.state.store_named(self.name, wishes["store"])
@@ -161,8 +144,8 @@ class Cloudflare:
             return
         sent = request.headers.get("authorization", "").partition(" ")[2] or request.headers.get("x-auth-key", "")
         if not _CREDENTIAL.fullmatch(sent):
-            raise slug(int(self.plays["cloudflare.malformed_token"]), "Authentication failed", 9106)
-        raise slug(int(self.plays["cloudflare.unauthorized"]), "Authentication error", 10000)
+            raise slug(self.status("malformed_token"), "Authentication failed", 9106)
+        raise slug(self.status("unauthorized"), "Authentication error", 10000)
 
     def _route(self, request):
         parts = _parts(request)
@@ -175,7 +158,7 @@ class Cloudflare:
         if isinstance(found, list):
             raise slug(405, "Method not allowed for this authentication scheme", 10405)
         if found is None or not all(_IDENTIFIER.fullmatch(word) for word in found[1].values()):
-            raise slug(int(self.plays["cloudflare.no_route"]), f"Could not route to {request.path},"
+            raise slug(self.status("no_route"), f"Could not route to {request.path},"
                        " perhaps your object identifier is invalid?", 7003)
         return found
 
@@ -212,7 +195,7 @@ class Cloudflare:
         if self.state.store_count(self.name) >= self.plays["cloudflare.quota_stores"]:
             raise slug(400, "maximum_stores_exceeded", 1003)
         if self.state.store_named(self.name, name):
-            raise slug(self._conflict(), f"store_name_already_exists: {name}", 1003)
+            raise slug(self.status("conflict_status"), f"store_name_already_exists: {name}", 1003)
         return success(self._store_object(self.make_store({"store": name})))
 
     def get_store(self, request, call, store):
@@ -251,7 +234,6 @@ class Cloudflare:
         if not isinstance(body, list) or not body:
             raise slug(400, "invalid_json_body")
         wishes = [self._new_secret(entry) for entry in body]
-        made = []
         if self.plays["cloudflare.multi_create"] == "partial":
             made = [self._create(store, call, [wish])[0] for wish in wishes]
         else:
@@ -274,7 +256,7 @@ class Cloudflare:
     def _add(self, store, wish):
         """Within `change()`."""
         if self.state.secret(store, wish["name"]):
-            raise slug(self._conflict(), f"secret_name_already_exists: {wish['name']}", 1003)
+            raise slug(self.status("conflict_status"), f"secret_name_already_exists: {wish['name']}", 1003)
         if self.state.secret_total(self.name) >= self.plays["cloudflare.quota_secrets"]:
             raise slug(400, self.plays["cloudflare.quota_slug"], 1003)
         return self.state.add_secret(store, wish["name"], wish["value"], self.clock.now(), id=random.token_hex(16),
@@ -310,7 +292,7 @@ class Cloudflare:
 
     def delete_secret(self, request, call, store, secret):
         self._delete([secret])
-        return success(None, status=int(self.plays["cloudflare.delete_status"]))
+        return success(None, status=self.status("delete_status"))
 
     def delete_secrets(self, request, call, store):
         """Without ids it is refused: what the real service then does is not known, and might be everything."""
@@ -318,7 +300,7 @@ class Cloudflare:
         if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
             raise bad_body("ids is no array of identifiers")
         self._delete([self._secret(store, one) for one in ids])
-        return success(None, status=int(self.plays["cloudflare.delete_status"]))
+        return success(None, status=self.status("delete_status"))
 
     def _delete(self, secrets):
         linger_at = self.clock.now() if self.plays["cloudflare.deleted_rows"] else None
@@ -326,9 +308,6 @@ class Cloudflare:
             self.state.delete_secret(secret, linger_at)
 
     # Objects
-
-    def _conflict(self):
-        return int(self.plays["cloudflare.conflict_status"])
 
     def _store_object(self, store):
         return {"id": store["id"], "name": store["name"], "account_id": self.account,
@@ -369,3 +348,10 @@ def _names_in(body):
         return []
     entries = entries if isinstance(entries, list) else [entries]
     return [entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+
+
+def _has_value(body):
+    try:
+        return "value" in read_json(body)
+    except (Unreadable, TypeError):
+        return False

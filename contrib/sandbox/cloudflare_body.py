@@ -36,15 +36,11 @@ def members(body, required, optional=frozenset()):
     for name in sorted(body.keys() - required - optional):
         raise bad_body(f"unknown member {name}")
     for name in sorted(required - body.keys()):
-        raise MISSING.get(name) or bad_body(f"{name} is missing")
+        raise slug(400, MISSING.get(name, f"invalid_json_body: {name} is missing"))
     return body
 
 
-MISSING = {
-    "name": slug(400, "secret_name_empty"),
-    "scopes": slug(400, "secret_scopes_empty"),
-    "value": slug(400, "secret_value_empty"),
-}
+MISSING = {"name": "secret_name_empty", "scopes": "secret_scopes_empty", "value": "secret_value_empty"}
 
 
 class Rules:

@@ -68,6 +68,7 @@ class Exchange:
         return await self._send()
 
     def finish(self):
+        self.service.finished(self.call)
         if self.call["duration"] is None:
             self.house.journal.end(self.call, "dropped")
         if self.house.log:
@@ -94,7 +95,7 @@ class Exchange:
             return Answer(status)
         detail = fault.get("detail", f"fault: {fault.spec}")
         answer = self.service.error(status, detail, fault.get("family"), fault.get("code"))
-        self.service.forged(self.request, answer)
+        self.service.forged(self.request, self.call, answer)
         return answer
 
     def _spoil(self, fault):

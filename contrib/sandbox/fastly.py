@@ -11,6 +11,7 @@ from fastly_page import Cursors, digest_tag, page_answer, page_wish, secret_text
 from message import Answer, Refusal, lenient_name
 from rate import Windows
 from routing import Router, no_body
+from service import Service
 from strict import Unreadable, read_base64, read_json
 
 BASE = "/resources/stores/secret"
@@ -37,23 +38,16 @@ MODES = {"POST": "create", "PUT": "either", "PATCH": "replace"}
 OPEN_TO_ALL = ("fastly.openid_configuration",)
 
 
-class Fastly:
-    """Recognises requests and answers them; `call` is the journal's record, filled in on the way."""
-
+class Fastly(Service):
     name = "fastly"
+    paths = ("/resources/", "/realms/")
     secret_id_sql = "NULL"
 
     def __init__(self, state, plays, clock, journal, signing_seed=None):
-        self.state = state
-        self.plays = plays
-        self.clock = clock
-        self.journal = journal
+        super().__init__(state, plays, clock, journal)
         self.keys = ClientKeys(state, plays, clock, signing_seed)
         self.cursors = Cursors(state, random.token_bytes(32))
         self.rate = Windows(clock)
-
-    def owns(self, path):
-        return path.startswith(("/resources/", "/realms/"))
 
     def recognise(self, request, call):
         """Names the call for the journal and the faults, before anything is checked."""
@@ -77,12 +71,6 @@ class Fastly:
         token = request.headers.get("fastly-key")
         return token and ("present" if token in tokens else "wrong")
 
-    def answer(self, request, call):
-        try:
-            return self._answer(request, call)
-        except Refusal as refusal:
-            return self._refused(refusal)
-
     def dress(self, request, answer, call):
         """What every answer carries, refusals too."""
         answer.headers += [("Cache-Control", "no-store"), ("Pragma", "no-cache"), ("Via", "1.1 varnish"),
@@ -99,12 +87,6 @@ class Fastly:
         answer.set("Fastly-RateLimit-Remaining", "0")
         answer.set("Fastly-RateLimit-Reset", str(math.ceil(self.clock.now() + seconds)))
 
-    def forged(self, request, answer):
-        """A fault answered in our place; nothing to remember."""
-
-    def forget(self):
-        self.rate.forget()
-
     def _refused(self, refusal):
         answer = self.error(refusal.status, refusal.detail, refusal.more.get("family"))
         answer.headers += refusal.more.get("headers", [])
@@ -112,7 +94,7 @@ class Fastly:
 
     def _answer(self, request, call):
         if call["operation"] not in OPEN_TO_ALL and call["credentials"] != "present":
-            raise Refusal(int(self.plays["fastly.unauthorized"]), "Provided credentials are missing or invalid",
+            raise Refusal(self.status("unauthorized"), "Provided credentials are missing or invalid",
                           family="legacy")
         self._spend_rate(request)
         operation, words = self._route(request)
@@ -204,7 +186,7 @@ class Fastly:
         return store
 
     def _over_quota(self, what):
-        raise Refusal(int(self.plays["fastly.quota_status"]), f"the maximum number of {what} is reached")
+        raise Refusal(self.status("quota_status"), f"the maximum number of {what} is reached")
 
     # Secrets
 
@@ -257,7 +239,7 @@ class Fastly:
         if old is not None and mode == "create":
             raise Refusal(400, "duplicate: name")
         if old is None and mode == "replace":
-            raise Refusal(int(self.plays["fastly.patch_missing"]), "secret not found")
+            raise Refusal(self.status("patch_missing"), "secret not found")
         quota = self.plays["fastly.quota_secrets"]
         if old is None and quota and self.state.secret_total(self.name) >= quota:
             self._over_quota("secrets")

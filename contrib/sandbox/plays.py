@@ -60,6 +60,20 @@ PLAYS = (
     Play("cloudflare.rate_limit", 0, "number", "calls a window; 0: no limit"),
     Play("cloudflare.rate_window", 300.0, "seconds", "length of a window"),
     Play("cloudflare.lockout", 300.0, "seconds", "how long everything is refused after the limit"),
+    Play("stripe.per_scope", 10, "number", "secrets a scope"),
+    Play("stripe.full_status", "400", ("400", "403"), "status when a scope is full"),
+    Play("stripe.full_code", "none", ("none", "resource_limit_exceeded"), "code when a scope is full"),
+    Play("stripe.replace_expiry", "clear", ("clear", "keep"), "what a replace without expires_at does to the old expiry"),
+    Play("stripe.replace_id", "keep", ("keep", "new"), "whether a replace makes a new id"),
+    Play("stripe.replace_created", "keep", ("keep", "new"), "whether a replace is a new creation"),
+    Play("stripe.order", "newest", ("newest", "oldest"), "which secret a listing begins with"),
+    Play("stripe.length", "characters", ("characters", "bytes"), "what the 5000 of names and payloads count"),
+    Play("stripe.past_expiry", "refuse", ("refuse", "accept"), "expires_at in the past"),
+    Play("stripe.nul", "accept", ("accept", "refuse"), "NUL in names and payloads"),
+    Play("stripe.delete_body", "full", ("full", "short"), "the deleted object, or only its id"),
+    Play("stripe.replay_500", "yes", ("yes", "no"), "whether a 500 is replayed under the same Idempotency-Key"),
+    Play("stripe.page_cap", 100, "number", "entries a page at most, whatever is asked for"),
+    Play("stripe.rate_limit", 0, "number", "calls a second; 0: no limit"),
 )
 
 NUMBERS = {"number": int, "seconds": float}

@@ -13,6 +13,7 @@ from plays import Plays
 from seeds import Seeds
 from server import Server
 from state import State
+from stripe import Stripe
 
 EMAIL = "you@example.com"
 
@@ -31,7 +32,8 @@ class Sandbox:
         self.fastly = Fastly(self.state, self.plays, self.clock, self.journal, options.signing_seed)
         self.cloudflare = Cloudflare(self.state, self.plays, self.clock, self.journal, options.account,
                                      options.email or [EMAIL])
-        self.services = (self.fastly, self.cloudflare)
+        self.stripe = Stripe(self.state, self.plays, self.clock, self.journal, self.tokens, options.stripe_account)
+        self.services = (self.fastly, self.cloudflare, self.stripe)
         self.seeds = Seeds(self.services, self.state, self.clock)
         self.begin_as_asked()
 

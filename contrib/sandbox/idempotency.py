@@ -1,0 +1,51 @@
+"""Stripe's Idempotency-Key: an answer is kept, and given again to the same question (API-FACTS 3.4)."""
+
+import hashlib
+
+from message import Answer, Refusal
+
+LONGEST_KEY = 255
+
+
+class Idempotency:
+    """`world` keeps test and live keys, and the accounts, apart."""
+
+    def __init__(self, state):
+        self.state = state
+        self.open = {}
+
+    def key(self, request):
+        """The key, or None; only POST has one that counts."""
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        if key is not None and not 1 <= len(key) <= LONGEST_KEY:
+            raise Refusal(400, f"Idempotency-Key must have 1 to {LONGEST_KEY} characters", type="idempotency_error")
+        return key
+
+    def begin(self, world, key, call):
+        """From here to `end` the key is in use."""
+        self.open.setdefault((world, key), call["number"])
+
+    def end(self, call):
+        self.open = {place: number for place, number in self.open.items() if number != call["number"]}
+
+    def replay(self, world, key, request, call):
+        """The kept answer, None if there is none, or a refusal."""
+        if self.open.get((world, key), call["number"]) != call["number"]:
+            raise Refusal(409, "There is currently another in-progress request using this Idempotency Key",
+                          type="idempotency_error", code="idempotency_key_in_use")
+        row = self.state.one("SELECT * FROM replays WHERE world = ? AND key = ?", world, key)
+        if row is None:
+            return None
+        if row["fingerprint"] != _fingerprint(request):
+            raise Refusal(400, "Keys for idempotent requests can only be used with the same parameters they were first"
+                          " used with.", type="idempotency_error")
+        return Answer(row["status"], row["body"], headers=[("Idempotent-Replayed", "true")])
+
+    def keep(self, world, key, request, answer):
+        with self.state.change() as db:
+            db.execute("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)",
+                       (world, key, _fingerprint(request), answer.status, answer.body))
+
+
+def _fingerprint(request):
+    return hashlib.sha256(f"{request.method} {request.target}\n".encode() + request.body).digest()
