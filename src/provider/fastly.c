@@ -1,0 +1,472 @@
+/* Fastly's Secret Store: operation to request, answer to result (API-FACTS 1). What its refusals mean is fastly_refusal.c's. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "parts.h"
+#include "sstorefs/name.h"
+
+#define STORES	  "/resources/stores/secret"
+#define PAGE_SIZE "200"
+
+/* Requests */
+
+/* Two words stand where a store's id stands in paths, and are none (API-FACTS 1.8). */
+static bool is_store_id(const char *id)
+{
+	static const char *const others[] = {"", "client-key", "signing-key"};
+	size_t i;
+
+	for (i = 0; id && i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(id, others[i]) == 0)
+			return false;
+	return id != NULL;
+}
+
+static void request_begin(struct http_request *request, enum http_method method)
+{
+	request->method = method;
+	http_request_header(request, "Accept", "application/json");
+	buffer_string(&request->target, STORES);
+}
+
+static int request_end(const struct http_request *request)
+{
+	return request->target.failed || request->headers.failed ? -ENOMEM : 0;
+}
+
+static int request_store(struct http_request *request, enum http_method method, const char *store_id)
+{
+	if (!is_store_id(store_id))
+		return -EINVAL;
+	request_begin(request, method);
+	target_segment(request, store_id, strlen(store_id));
+	return 0;
+}
+
+static int request_secret(struct http_request *request, enum http_method method, const struct ask *ask)
+{
+	struct buffer name = {0};
+	int failed = request_store(request, method, ask->store_id);
+
+	if (!failed)
+		failed = name_decode(&name, ask->name);
+	if (failed)
+		goto out;
+	buffer_string(&request->target, "/secrets");
+	target_segment(request, buffer_text(&name), name.length);
+	failed = request_end(request);
+out:
+	buffer_finish(&name);
+	return failed;
+}
+
+static int request_page(struct http_request *request, const struct ask *ask)
+{
+	target_parameter(request, "limit", PAGE_SIZE, strlen(PAGE_SIZE));
+	if (ask->cursor)
+		target_parameter(request, "cursor", ask->cursor, strlen(ask->cursor));
+	return request_end(request);
+}
+
+static int list_stores_ask(const struct ask *ask, struct http_request *request)
+{
+	request_begin(request, HTTP_GET);
+	return request_page(request, ask);
+}
+
+static int find_store_ask(const struct ask *ask, struct http_request *request)
+{
+	struct buffer name = {0};
+	int failed = name_decode(&name, ask->name);
+
+	if (failed)
+		goto out;
+	request_begin(request, HTTP_GET);
+	target_parameter(request, "name", buffer_text(&name), name.length);
+	failed = request_page(request, ask);
+out:
+	buffer_finish(&name);
+	return failed;
+}
+
+static int list_secrets_ask(const struct ask *ask, struct http_request *request)
+{
+	int failed = request_store(request, HTTP_GET, ask->store_id);
+
+	if (failed)
+		return failed;
+	buffer_string(&request->target, "/secrets");
+	return request_page(request, ask);
+}
+
+static int find_secret_ask(const struct ask *ask, struct http_request *request)
+{
+	return request_secret(request, HTTP_GET, ask);
+}
+
+static int delete_secret_ask(const struct ask *ask, struct http_request *request)
+{
+	return request_secret(request, HTTP_DELETE, ask);
+}
+
+static int delete_store_ask(const struct ask *ask, struct http_request *request)
+{
+	int failed = request_store(request, HTTP_DELETE, ask->store_id);
+
+	return failed ? failed : request_end(request);
+}
+
+/* What the body of a creating or replacing request is written from. */
+struct named_body {
+	const struct ask *ask;
+	struct buffer name;
+};
+
+static void write_store(struct body *body, const void *context)
+{
+	const struct named_body *from = context;
+
+	body_text(body, "{\"name\":");
+	body_json(body, buffer_text(&from->name), from->name.length);
+	body_text(body, "}");
+}
+
+static void write_secret(struct body *body, const void *context)
+{
+	const struct named_body *from = context;
+
+	body_text(body, "{\"name\":");
+	body_json(body, buffer_text(&from->name), from->name.length);
+	body_text(body, ",\"secret\":");
+	body_base64(body, from->ask->value, from->ask->value_length);
+	if (from->ask->client_key) {
+		body_text(body, ",\"client_key\":");
+		body_base64(body, from->ask->client_key, crypto_box_PUBLICKEYBYTES);
+	}
+	body_text(body, "}");
+}
+
+static int request_body(struct http_request *request, const struct ask *ask,
+			void (*write)(struct body *body, const void *context))
+{
+	struct named_body from = {.ask = ask};
+	int failed = name_decode(&from.name, ask->name);
+
+	if (!failed)
+		failed = body_write(&request->body, write, &from);
+	request->content_type = "application/json";
+	buffer_finish(&from.name);
+	return failed ? failed : request_end(request);
+}
+
+static int create_store_ask(const struct ask *ask, struct http_request *request)
+{
+	request_begin(request, HTTP_POST);
+	return request_body(request, ask, write_store);
+}
+
+/* Create, replace, or either: three verbs for one body (API-FACTS 1.2). */
+static int put_secret_ask(const struct ask *ask, struct http_request *request)
+{
+	static const enum http_method methods[] = {
+		[PUT_CREATE] = HTTP_POST,
+		[PUT_REPLACE] = HTTP_PATCH,
+		[PUT_EITHER] = HTTP_PUT,
+	};
+	int failed = request_store(request, methods[ask->mode], ask->store_id);
+
+	if (failed)
+		return failed;
+	buffer_string(&request->target, "/secrets");
+	request->bears_value = !ask->client_key;
+	return request_body(request, ask, write_secret);
+}
+
+/* No body, but a Content-Type all the same: so it was recorded. */
+static int client_key_ask(const struct ask *ask, struct http_request *request)
+{
+	(void)ask;
+	request_begin(request, HTTP_POST);
+	buffer_string(&request->target, "/client-key");
+	request->content_type = "application/json";
+	return request_end(request);
+}
+
+static int signing_key_ask(const struct ask *ask, struct http_request *request)
+{
+	(void)ask;
+	request_begin(request, HTTP_GET);
+	buffer_string(&request->target, "/signing-key");
+	return request_end(request);
+}
+
+/* Answers */
+
+/* One answer while it is read. */
+struct reading {
+	const struct ask *ask;
+	struct result *result;
+	struct failure *failure;
+	enum remedy *remedy;
+	bool stores;   /* it is about stores, not secrets */
+	bool one_name; /* entries of another name than the one that was asked for are passed over */
+	unsigned taken;
+};
+
+/* Returns 0 and what a successful answer has in it; else what fastly_refusal or answer_nonsense say. */
+static int answer_read(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
+		       enum remedy *remedy, json_t **object)
+{
+	*object = NULL;
+	answer_begin(answer, &provider_fastly, failure, remedy);
+	if (status_meaning(answer->status)->error != 0)
+		return fastly_refusal(ask, answer, failure, remedy);
+	*object = answer_object(answer);
+	return *object ? 0 : answer_nonsense(failure, remedy, "not with a JSON object");
+}
+
+static int take_entry(struct reading *reading, const json_t *item)
+{
+	struct result *result = reading->result;
+	struct buffer name = {0};
+	struct entry entry = {.expires_at = TIME_UNKNOWN, .livemode = -1};
+	int failed = member_name(item, "name", &name, result);
+
+	result->entries++;
+	if (failed == -ENOMEM)
+		failed = answer_nonsense(reading->failure, reading->remedy, "there was no memory to read it");
+	if (failed || (reading->one_name && strcmp(buffer_text(&name), reading->ask->name) != 0))
+		goto out;
+	entry.name = buffer_text(&name);
+	entry.id = member_text(item, "id");
+	if (reading->stores && !is_store_id(entry.id)) {
+		result->malformed++;
+		goto out;
+	}
+	entry.digest = member_text(item, "digest");
+	entry.created_at = entry.modified_at = member_time(item, "created_at");
+	reading->taken++;
+	failed = result->take(result->context, &entry);
+	if (failed)
+		failure_set(reading->failure, -failed, "%s", strerror(-failed));
+out:
+	buffer_finish(&name);
+	return failed < 0 ? failed : 0;
+}
+
+/* The end of a listing is a cursor that is absent, null or empty. Anything else that is no text would lose the rest of it, so it is an error. */
+static int read_cursor(struct reading *reading, const json_t *object)
+{
+	const json_t *meta = json_object_get(object, "meta");
+	const json_t *next = json_object_get(meta, "next_cursor");
+	const char *cursor = member_text(meta, "next_cursor");
+
+	buffer_clear(&reading->result->cursor);
+	if (meta && !json_is_object(meta) && !json_is_null(meta))
+		return answer_nonsense(reading->failure, reading->remedy, "\"meta\" is no object");
+	if (!next || json_is_null(next))
+		return 0;
+	if (!cursor)
+		return answer_nonsense(reading->failure, reading->remedy, "\"next_cursor\" is no text");
+	buffer_string(&reading->result->cursor, cursor);
+	if (reading->result->cursor.failed)
+		return answer_nonsense(reading->failure, reading->remedy, "there was no memory to read it");
+	return 0;
+}
+
+static int read_page(struct reading *reading, const json_t *object)
+{
+	const json_t *data = json_object_get(object, "data"), *item;
+	size_t i;
+	int failed;
+
+	if (!json_is_array(data))
+		return answer_nonsense(reading->failure, reading->remedy, "\"data\" is no list");
+	failed = read_cursor(reading, object);
+	for (i = 0; !failed && (item = json_array_get(data, i)); i++)
+		failed = take_entry(reading, item);
+	return failed;
+}
+
+static int list_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
+		       struct failure *failure, enum remedy *remedy)
+{
+	struct reading reading = {.ask = ask, .result = result, .failure = failure, .remedy = remedy};
+	json_t *object;
+	int failed = answer_read(ask, answer, failure, remedy, &object);
+
+	reading.stores = ask->operation != OPERATION_LIST_SECRETS;
+	reading.one_name = ask->operation == OPERATION_FIND_STORE;
+	if (!failed)
+		failed = read_page(&reading, object);
+	/* With a cursor the filter was overlooked, and the store may be on a later page. */
+	if (!failed && reading.one_name && reading.taken == 0 && result->cursor.length == 0)
+		failed = failure_set(failure, ENOENT, "there is no store of this name");
+	json_decref(object);
+	return failed;
+}
+
+/* The one store or secret that was asked for, created or changed. */
+static int entry_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
+			struct failure *failure, enum remedy *remedy)
+{
+	struct reading reading = {
+		.ask = ask, .result = result, .failure = failure, .remedy = remedy, .one_name = true};
+	json_t *object;
+	int failed = answer_read(ask, answer, failure, remedy, &object);
+
+	reading.stores = ask->operation == OPERATION_CREATE_STORE;
+	if (!failed)
+		failed = take_entry(&reading, object);
+	if (!failed && reading.taken == 0)
+		failed = answer_nonsense(failure, remedy,
+					 reading.stores ? "not with the store that was asked for"
+							: "not with the secret that was asked for");
+	json_decref(object);
+	return failed;
+}
+
+static bool is_blank(const struct buffer *body)
+{
+	return strspn(buffer_text(body), " \t\r\n") == body->length;
+}
+
+/* 204 without a body is all there is to say (API-FACTS 1.2); a page to log in at is not. */
+static int delete_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
+			 struct failure *failure, enum remedy *remedy)
+{
+	json_t *object;
+	int failed = answer_read(ask, answer, failure, remedy, &object);
+
+	if (failed && status_meaning(answer->status)->error == 0 && is_blank(&answer->body)) {
+		answer_begin(answer, &provider_fastly, failure, remedy);
+		failed = 0;
+	}
+	result->deleted_async = !failed && answer->status == 202;
+	json_decref(object);
+	return failed;
+}
+
+/* Believes nothing yet: what is no key at all becomes one of a wrong length, which client_key_accept refuses. */
+static int client_key_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
+			     struct failure *failure, enum remedy *remedy)
+{
+	struct client_key_answer *key = &result->client_key;
+	json_t *object;
+	int failed = answer_read(ask, answer, failure, remedy, &object);
+	/* The documentation calls it otherwise than the service (API-FACTS 1.7). */
+	const char *member = json_object_get(object, "public_key") ? "public_key" : "client_key";
+	const char *date = http_answer_header(answer, "Date");
+
+	if (!failed && (!json_object_get(object, member) || !json_object_get(object, "signature")))
+		failed = answer_nonsense(failure, remedy, "without a client key or its signature");
+	if (failed)
+		goto out;
+	memset(key, 0, sizeof(*key));
+	key->public_key_length = member_base64(object, member, key->public_key, sizeof(key->public_key));
+	key->signature_length = member_base64(object, "signature", key->signature, sizeof(key->signature));
+	key->expires_at = member_time(object, "expires_at");
+	key->date = TIME_UNKNOWN;
+	if (date)
+		time_parse_http(date, &key->date);
+out:
+	json_decref(object);
+	return failed;
+}
+
+static int signing_key_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
+			      struct failure *failure, enum remedy *remedy)
+{
+	uint8_t key[sizeof(result->signing_key) + 1];
+	json_t *object;
+	int failed = answer_read(ask, answer, failure, remedy, &object);
+
+	if (!failed && !member_text(object, "signing_key"))
+		failed = answer_nonsense(failure, remedy, "without a signing key");
+	if (failed)
+		goto out;
+	if (member_base64(object, "signing_key", key, sizeof(key)) == sizeof(result->signing_key))
+		memcpy(result->signing_key, key, sizeof(result->signing_key));
+	else
+		failed = failure_set(failure, EKEYREJECTED,
+				     "the signing key that the service sent is none of 32 bytes");
+out:
+	json_decref(object);
+	return failed;
+}
+
+static void read_patience(const struct http_answer *answer, struct patience *patience)
+{
+	*patience = (struct patience){.remaining = -1};
+	patience_retry_after(answer, patience);
+	patience_budget(answer, patience, "Fastly-RateLimit-Remaining", "Fastly-RateLimit-Reset");
+	/* No Retry-After is documented: what says when a 429 ends is the reset (API-FACTS 1.5). */
+	if (answer->status == 429 && patience->resets_in_ms > patience->wait_ms)
+		patience->wait_ms = patience->resets_in_ms;
+}
+
+/* The service itself */
+
+/* API-FACTS 1.6; the length is a guess. */
+static bool name_is_valid(const char *displayed)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+	struct buffer name = {0};
+	bool valid = name_decode(&name, displayed) == 0 && name.length <= NAME_LENGTH_MAX &&
+		     strspn(buffer_text(&name), alphabet) == name.length;
+
+	buffer_finish(&name);
+	return valid;
+}
+
+static int authorize(const struct credentials *credentials, struct locked *lines)
+{
+	static const char name[] = "Fastly-Key: ";
+	const char *byte;
+	int failed;
+
+	for (byte = credentials->token; *byte; byte++)
+		if (*byte <= ' ' || *byte == 0x7f)
+			return -EINVAL;
+	failed = locked_append(lines, name, strlen(name));
+	if (!failed)
+		failed = locked_append(lines, credentials->token, strlen(credentials->token) + 1);
+	return failed;
+}
+
+static const char *const endpoint_variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_URL", NULL};
+static const char *const token_variables[] = {"FASTLY_API_TOKEN", "FASTLY_API_KEY", NULL};
+
+const struct provider provider_fastly = {
+	.name = "fastly",
+	.endpoint = "https://api.fastly.com",
+	.endpoint_variables = endpoint_variables,
+	.token_variables = token_variables,
+	.store_paging = PAGING_CURSOR,
+	.secret_paging = PAGING_CURSOR,
+	.page_size = 200,
+	.value_bytes_max = 65536,
+	.seals = true,
+	.finds_secrets = true,
+	.puts_either = true,
+	.creates_only = true,
+	.replaces_only = true,
+	.name_is_valid = name_is_valid,
+	.authorize = authorize,
+	.operations =
+		{
+			[OPERATION_LIST_STORES] = {list_stores_ask, list_answer},
+			[OPERATION_FIND_STORE] = {find_store_ask, list_answer},
+			[OPERATION_CREATE_STORE] = {create_store_ask, entry_answer},
+			[OPERATION_DELETE_STORE] = {delete_store_ask, delete_answer},
+			[OPERATION_LIST_SECRETS] = {list_secrets_ask, list_answer},
+			[OPERATION_FIND_SECRET] = {find_secret_ask, entry_answer},
+			[OPERATION_PUT_SECRET] = {put_secret_ask, entry_answer},
+			[OPERATION_DELETE_SECRET] = {delete_secret_ask, delete_answer},
+			[OPERATION_CLIENT_KEY] = {client_key_ask, client_key_answer},
+			[OPERATION_SIGNING_KEY] = {signing_key_ask, signing_key_answer},
+		},
+	.patience = read_patience,
+	.request_id_header = "Fastly-Trace-Id",
+};

@@ -1,0 +1,64 @@
+/* HTTP requests and answers as plain data: giving them back, and their header lines. Sending them is the network's. */
+#include "sstorefs/http.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <strings.h>
+
+const char *http_method_name(enum http_method method)
+{
+	static const char *const names[] = {
+		[HTTP_GET] = "GET",	[HTTP_POST] = "POST",	  [HTTP_PUT] = "PUT",
+		[HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
+	};
+
+	return names[method];
+}
+
+void http_request_finish(struct http_request *request)
+{
+	struct locked_pool *pool = request->body.pool;
+
+	buffer_finish(&request->target);
+	buffer_finish(&request->headers);
+	locked_finish(&request->body);
+	memset(request, 0, sizeof(*request));
+	request->body.pool = pool;
+}
+
+/* Control bytes are left out: one line must not become two. */
+static void append_visible(struct buffer *buffer, const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text >= 0x20 && *text != 0x7f)
+			buffer_append(buffer, text, 1);
+}
+
+void http_request_header(struct http_request *request, const char *name, const char *value)
+{
+	append_visible(&request->headers, name);
+	buffer_string(&request->headers, ": ");
+	append_visible(&request->headers, value);
+	buffer_append(&request->headers, "", 1);
+}
+
+void http_answer_finish(struct http_answer *answer)
+{
+	/* A service may quote the value that it refused. */
+	if (answer->body.data)
+		sodium_memzero(answer->body.data, answer->body.size);
+	buffer_finish(&answer->headers);
+	buffer_finish(&answer->body);
+	memset(answer, 0, sizeof(*answer));
+}
+
+const char *http_answer_header(const struct http_answer *answer, const char *name)
+{
+	const char *line = buffer_text(&answer->headers), *end = line + answer->headers.length;
+	size_t length = strlen(name);
+
+	for (; line < end; line += strlen(line) + 1)
+		if (strncasecmp(line, name, length) == 0 && line[length] == ':')
+			return line + length + 1 + strspn(line + length + 1, " \t");
+	return NULL;
+}

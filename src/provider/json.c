@@ -1,0 +1,69 @@
+/* Reading the JSON that services answer with, forgiving of what is odd and deaf to what makes no sense; writing it is body.c's. */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "parts.h"
+#include "sstorefs/name.h"
+
+json_t *answer_object(const struct http_answer *answer)
+{
+	/* One name with a NUL must not cost the whole page. */
+	json_t *json = json_loadb(buffer_text(&answer->body), answer->body.length, JSON_ALLOW_NUL, NULL);
+
+	if (json && !json_is_object(json)) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
+const char *member_text(const json_t *object, const char *member)
+{
+	const json_t *value = json_object_get(object, member);
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
+wall_time member_time(const json_t *object, const char *member)
+{
+	const char *text = member_text(object, member);
+	wall_time time = TIME_UNKNOWN;
+
+	if (text)
+		time_parse_rfc3339(text, strlen(text), &time);
+	return time;
+}
+
+int member_name(const json_t *object, const char *member, struct buffer *displayed, struct result *result)
+{
+	const json_t *value = json_object_get(object, member);
+	int failed = -EINVAL;
+
+	if (json_is_string(value))
+		failed = name_display(displayed, json_string_value(value), json_string_length(value));
+	if (failed == 0 || failed == -ENOMEM)
+		return failed;
+	if (failed == -ENAMETOOLONG)
+		result->left_out++;
+	else
+		result->malformed++;
+	return 1;
+}
+
+size_t member_base64(const json_t *object, const char *member, uint8_t *bytes, size_t size)
+{
+	const char *text = member_text(object, member);
+	uint8_t decoded[256];
+	size_t length;
+
+	if (!text || strlen(text) / 4 * 3 > sizeof(decoded))
+		return text ? size : 0;
+	if (sodium_base642bin(decoded, sizeof(decoded), text, strlen(text), NULL, &length, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0)
+		return 0;
+	length = length < size ? length : size;
+	memcpy(bytes, decoded, length);
+	return length;
+}

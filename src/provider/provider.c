@@ -1,0 +1,45 @@
+/* The providers there are, and what all of them share by name; what each of them says and hears is in its own file. */
+#include "sstorefs/provider.h"
+
+#include <string.h>
+
+static const struct provider *const providers[] = {
+	&provider_fastly,
+};
+
+const struct provider *provider_find(const char *name, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
+		if (strlen(providers[i]->name) == length && memcmp(providers[i]->name, name, length) == 0)
+			return providers[i];
+	return NULL;
+}
+
+const char *operation_name(enum operation operation)
+{
+	static const char *const names[OPERATION_COUNT] = {
+		[OPERATION_LIST_STORES] = "list_stores",
+		[OPERATION_FIND_STORE] = "find_store",
+		[OPERATION_CREATE_STORE] = "create_store",
+		[OPERATION_DELETE_STORE] = "delete_store",
+		[OPERATION_LIST_SECRETS] = "list_secrets",
+		[OPERATION_FIND_SECRET] = "find_secret",
+		[OPERATION_PUT_SECRET] = "put_secret",
+		[OPERATION_EDIT_SECRET] = "edit_secret",
+		[OPERATION_DELETE_SECRET] = "delete_secret",
+		[OPERATION_DUPLICATE_SECRET] = "duplicate_secret",
+		[OPERATION_QUOTA] = "quota",
+		[OPERATION_CLIENT_KEY] = "client_key",
+		[OPERATION_SIGNING_KEY] = "signing_key",
+	};
+
+	return names[operation];
+}
+
+void result_finish(struct result *result)
+{
+	buffer_finish(&result->cursor);
+	memset(result, 0, sizeof(*result));
+}

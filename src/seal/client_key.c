@@ -1,0 +1,103 @@
+/* Client keys: which are believed, for how long, and sealing under them; when one is fetched is the store's to decide. */
+#include <errno.h>
+#include <string.h>
+
+#include "sstorefs/seal.h"
+
+/* For a key whose answer had no Date, so that the service's clock is not known: a tenth of what Fastly's keys live (API-FACTS 1.7). */
+#define LIFETIME_WITHOUT_DATE (60 * NANOSECONDS)
+
+/* Date is cut to whole seconds: the service may have been up to this much further on when it answered. */
+#define DATE_ERROR NANOSECONDS
+
+static const char *check_lengths(const struct client_key_answer *sent)
+{
+	if (sent->public_key_length != crypto_box_PUBLICKEYBYTES)
+		return "it is no key of 32 bytes";
+	if (sent->signature_length != crypto_sign_BYTES)
+		return "its signature is none of 64 bytes";
+	return NULL;
+}
+
+static const char *check_signing_key(const uint8_t *pinned, const uint8_t *sent_key)
+{
+	if (!pinned && !sent_key)
+		return "there is no signing key to verify it with";
+	if (pinned && sent_key && sodium_memcmp(pinned, sent_key, crypto_sign_PUBLICKEYBYTES) != 0)
+		return "the service signs with another key than the one that is trusted";
+	return NULL;
+}
+
+static const char *check_signature(const struct client_key_answer *sent, const uint8_t *signing_key)
+{
+	if (crypto_sign_verify_detached(sent->signature, sent->public_key, crypto_box_PUBLICKEYBYTES,
+					signing_key) != 0)
+		return "its signature does not verify";
+	return NULL;
+}
+
+static const char *check_lifetime(const struct client_key_answer *sent, uint64_t *milliseconds)
+{
+	int64_t lifetime = LIFETIME_WITHOUT_DATE;
+
+	if (sent->expires_at == TIME_UNKNOWN)
+		return "it does not say when it expires";
+	if (sent->date != TIME_UNKNOWN && __builtin_sub_overflow(sent->expires_at, sent->date, &lifetime))
+		return "it expires at no sensible time";
+	if (lifetime <= DATE_ERROR)
+		return "it has expired";
+	*milliseconds = (uint64_t)(lifetime - DATE_ERROR) / 1000000;
+	return NULL;
+}
+
+/* libsodium refuses keys of low order only when it seals, which is too late for a message. */
+static const char *check_strength(const struct client_key_answer *sent)
+{
+	uint8_t sealed[crypto_box_SEALBYTES];
+
+	return crypto_box_seal(sealed, sealed, 0, sent->public_key) != 0 ? "nothing can be sealed under it"
+									 : NULL;
+}
+
+int client_key_accept(struct client_key *key, const struct client_key_answer *sent, const uint8_t *pinned,
+		      const uint8_t *sent_key, uint64_t sent_at, const char **why)
+{
+	uint64_t lifetime = 0;
+	const char *wrong = check_lengths(sent);
+
+	if (!wrong)
+		wrong = check_signing_key(pinned, sent_key);
+	if (!wrong)
+		wrong = check_signature(sent, pinned ? pinned : sent_key);
+	if (!wrong)
+		wrong = check_strength(sent);
+	if (!wrong)
+		wrong = check_lifetime(sent, &lifetime);
+	if (wrong) {
+		*why = wrong;
+		return -EKEYREJECTED;
+	}
+	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
+	key->dies_at = sent_at + lifetime;
+	return 0;
+}
+
+void client_key_seal(const struct client_key *key, const uint8_t *value, size_t length, uint8_t *sealed)
+{
+	/* It can't fail: client_key_accept has sealed under this key before. */
+	if (crypto_box_seal(sealed, value, length, key->public_key) != 0)
+		sodium_memzero(sealed, length + crypto_box_SEALBYTES);
+}
+
+int signing_key_decode(uint8_t key[static crypto_sign_PUBLICKEYBYTES], const char *base64)
+{
+	uint8_t decoded[crypto_sign_PUBLICKEYBYTES];
+	size_t length;
+
+	if (sodium_base642bin(decoded, sizeof(decoded), base64, strlen(base64), NULL, &length, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    length != sizeof(decoded))
+		return -EINVAL;
+	memcpy(key, decoded, sizeof(decoded));
+	return 0;
+}
