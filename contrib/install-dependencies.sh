@@ -1,0 +1,31 @@
+# Debian's packages that building, trying and testing need, in one place. Sourced by try.sh and run.sh; does nothing by itself.
+
+build_packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libcurl4-openssl-dev libjansson-dev
+	libsodium-dev'
+
+# mount.fuse3, getfattr, and what the sandbox runs on.
+try_packages='fuse3 attr mount procps python3 python3-nacl'
+
+test_packages='clang clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl nginx-light rsync vim-tiny
+	python3-pytest python3-pytest-timeout python3-pytest-xdist'
+
+# install_missing PACKAGE…: asks apt-get for those that are not there.
+install_missing()
+{
+	missing=
+	for package in "$@"; do
+		case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
+		*' installed') ;;
+		*) missing="$missing $package" ;;
+		esac
+	done
+	[ -n "$missing" ] || return 0
+	echo "installing:$missing"
+	as_root=
+	if [ "$(id -u)" != 0 ]; then
+		as_root=sudo
+	fi
+	# shellcheck disable=SC2086 # one word a package
+	$as_root apt-get update -q >/dev/null &&
+		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >/dev/null
+}

@@ -1,0 +1,169 @@
+#!/bin/sh
+# Builds sstorefs, mounts a sandbox of the service, and shows a secret on its way. No account, no network beyond Debian's packages.
+#
+#     contrib/try.sh [--keep]
+#
+# --keep leaves it mounted, and says how to end it.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+keep=
+case ${1-} in
+'') ;;
+--keep) keep=1 ;;
+*)
+	echo "usage: contrib/try.sh [--keep]" >&2
+	exit 1
+	;;
+esac
+if [ "$(id -u)" != 0 ]; then
+	echo "try.sh: mounting needs root: trying sudo"
+	exec sudo "$here/try.sh" "$@"
+fi
+
+# shellcheck source=contrib/install-dependencies.sh
+. "$here/install-dependencies.sh"
+# shellcheck disable=SC2086 # one word a package
+install_missing $build_packages $try_packages
+
+work=$(mktemp -d /tmp/sstorefs-try.XXXXXX)
+mountpoint=$work/mnt
+sandbox=
+daemon=
+
+say()
+{
+	printf '\n# %s\n' "$*"
+}
+
+# Prints a command, then runs it. A failure ends the script.
+run()
+{
+	printf '$ %s\n' "$1"
+	eval "$1"
+}
+
+die()
+{
+	printf 'try.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+clean_up()
+{
+	status=$?
+	trap - EXIT INT TERM
+	set +e
+	if [ -n "$keep" ] && [ "$status" = 0 ]; then
+		exit 0
+	fi
+	if mountpoint -q "$mountpoint" 2>/dev/null; then
+		umount "$mountpoint" || umount -l "$mountpoint"
+	fi
+	if [ -n "$daemon" ]; then
+		timeout 40 tail -f --pid="$daemon" /dev/null || {
+			echo "try.sh: the daemon (process $daemon) did not end" >&2
+			kill -KILL "$daemon"
+			status=1
+		}
+	fi
+	if [ -n "$sandbox" ]; then
+		kill "$sandbox" 2>/dev/null
+		wait "$sandbox"
+	fi
+	rm -rf "$work"
+	exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+[ -c /dev/fuse ] || modprobe fuse 2>/dev/null || die "there is no /dev/fuse: load the kernel module 'fuse' and try again"
+mkdir "$mountpoint"
+
+say "build"
+cd "$top"
+if [ ! -d build ]; then
+	run 'meson setup build -Dtests=false -Dman=disabled >/dev/null'
+fi
+printf '$ %s\n' 'ninja -C build'
+ninja -C build sstorefs >"$work/build.log" 2>&1 || {
+	cat "$work/build.log" >&2
+	die "the build failed"
+}
+tail -n 1 "$work/build.log"
+PATH=$top/build:$PATH
+export PATH
+
+say "a sandbox that behaves like the service"
+(
+	umask 077
+	echo "token-for-trying" >"$work/token"
+)
+mkfifo "$work/ready"
+/usr/bin/python3 contrib/sandbox --listen 127.0.0.1:0 --token token-for-trying >"$work/ready" 2>"$work/sandbox.log" &
+sandbox=$!
+# Lines as it prints them; it stays open, so that the sandbox can write more.
+exec 9<"$work/ready"
+read -r line <&9 || {
+	cat "$work/sandbox.log" >&2
+	die "the sandbox did not start"
+}
+printf '%s\n' "$line"
+endpoint=${line#listening on }
+read -r line <&9
+printf '%s\n' "$line"
+signing_key=${line#*signing_key=}
+signing_key=${signing_key#signing key }
+
+say "mount it"
+run "mount -t fuse.sstorefs fastly: $mountpoint -o token_file=$work/token,endpoint=$endpoint,signing_key=$signing_key"
+daemon=$(pgrep -f "sstorefs fastly: $mountpoint" | head -n 1) || die "the daemon is not there"
+cd "$mountpoint/.."
+
+say "a store is a directory, a secret is a write-only file"
+run 'mkdir mnt/store'
+run 'echo val > mnt/store/NAME'
+run 'ls -l mnt/store'
+run 'getfattr -d mnt/store/NAME' | tee "$work/attributes"
+for name in user.digest user.created_at user.expires_at; do
+	grep -q "^$name=" "$work/attributes" || die "there is no $name"
+done
+
+say "nothing reads it back"
+printf '$ %s\n' 'cat mnt/store/NAME'
+if cat mnt/store/NAME 2>&1; then
+	die "the value came back out"
+fi
+
+say "what the service received"
+ENDPOINT=$endpoint /usr/bin/python3 - <<'PYTHON' || die "that is not what the service was to receive"
+import base64, json, os, sys, urllib.request
+
+def ask(what):
+    with urllib.request.urlopen(f"{os.environ['ENDPOINT']}/_sandbox/{what}") as answer:
+        return json.load(answer)
+
+puts = ask("calls?operation=fastly.put_secret")
+uploads = ask("uploads?name=NAME")
+for call in puts:
+    print(f"{call['method']} {call['path']}: {call['status']}")
+for upload in uploads:
+    how = "sealed" if upload["sealed"] else "NOT SEALED"
+    print(f"value {base64.b64decode(upload['value_base64'])!r}, {how}, in store {upload['store']!r}")
+good = (len(puts) == len(uploads) == 1 and puts[0]["method"] == "PUT" and uploads[0]["sealed"]
+        and base64.b64decode(uploads[0]["value_base64"]) == b"val" and uploads[0]["store"] == "store")
+sys.exit(not good)
+PYTHON
+
+cd /
+if [ -n "$keep" ]; then
+	say "it stays mounted on $mountpoint; to end it:"
+	echo "umount $mountpoint && kill $sandbox && rm -r $work"
+else
+	say "unmount it"
+	run "umount $mountpoint"
+	echo
+	echo "All of it held: 'val' was sealed, stored by one PUT, described, and not readable."
+fi

@@ -1,0 +1,110 @@
+"""nginx before the sandbox: TLS 1.3 and HTTP/2, as the real services speak."""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+CONFIGURATION = """
+daemon off;
+master_process off;
+pid {work}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {work}/body;
+    proxy_temp_path {work}/proxy;
+    fastcgi_temp_path {work}/fastcgi;
+    uwsgi_temp_path {work}/uwsgi;
+    scgi_temp_path {work}/scgi;
+    client_max_body_size 64m;
+    upstream sandbox {{ server 127.0.0.1:{upstream}; keepalive 64; }}
+    server {{
+        listen 127.0.0.1:{port} ssl http2;
+        server_name localhost;
+        ssl_certificate {work}/server.pem;
+        ssl_certificate_key {work}/server.key;
+        ssl_protocols TLSv1.3;
+        http2_max_concurrent_streams 128;
+        keepalive_requests 1000000;
+        location / {{
+            proxy_pass http://sandbox;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header X-Front-Protocol $server_protocol;
+            proxy_set_header X-Front-TLS $ssl_protocol;
+            proxy_buffering off;
+            proxy_read_timeout 120s;
+        }}
+    }}
+}}
+"""
+
+
+def _openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+
+def make_certificates(work):
+    """An authority of our own, and a certificate for the loopback address."""
+    _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-subj", "/CN=sstorefs test authority", "-keyout", work / "ca.key", "-out", work / "ca.pem")
+    _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+             "-keyout", work / "server.key", "-out", work / "server.csr")
+    (work / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    _openssl("x509", "-req", "-in", work / "server.csr", "-CA", work / "ca.pem", "-CAkey", work / "ca.key",
+             "-CAcreateserial", "-days", "2", "-extfile", work / "names", "-out", work / "server.pem")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Front:
+    def __init__(self, work, upstream):
+        self.work = Path(work)
+        self.upstream = upstream
+        self.port = None
+        self.process = None
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def cacert(self):
+        return self.work / "ca.pem"
+
+    def start(self):
+        make_certificates(self.work)
+        # Somebody may take the port between our look and nginx's bind: then another one.
+        for _ in range(5):
+            self.port = free_port()
+            if self._listens():
+                return self
+        raise RuntimeError((self.work / "nginx.log").read_text())
+
+    def _listens(self):
+        (self.work / "nginx.conf").write_text(
+            CONFIGURATION.format(work=self.work, port=self.port, upstream=self.upstream))
+        program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
+        with open(self.work / "nginx.log", "ab") as log:
+            self.process = subprocess.Popen([program, "-p", self.work, "-c", self.work / "nginx.conf"], stderr=log)
+        deadline = time.monotonic() + 10
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return True
+            time.sleep(0.01)  # nginx tells nobody when it begins to listen
+        self.stop()
+        return False
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
