@@ -1,0 +1,191 @@
+#ifndef SSTOREFS_CATALOG_H
+#define SSTOREFS_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sstorefs/loop.h"
+#include "sstorefs/net.h"
+#include "sstorefs/provider.h"
+#include "sstorefs/wait.h"
+
+/*
+ * The catalog: what is known about stores and secrets, and how it gets known. One listing for the stores, and one for the secrets of
+ * each store that was looked at.
+ */
+struct catalog;
+struct listing;
+
+/*
+ * What is known of one store or secret. Packed into a snapshot: 100 000 of them are a normal size. Read-only outside the store room;
+ * a pointer is good until the loop's next turn.
+ */
+struct record {
+	uint32_t serial;       /* of the entry: new for every creation, never used again while the process lives */
+	uint32_t changed_at;   /* last change in whole seconds since 1970; 0: unknown */
+	uint32_t own_change;   /* the walk that ran when our own change to it was completed; 0: none did */
+	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second */
+	uint32_t listing : 24; /* number of its listing */
+	uint32_t gone : 1;     /* known not to exist: a tombstone */
+	uint32_t dead : 1;     /* another record took its place in this snapshot */
+	uint32_t doubted : 1;  /* not to be believed: an outcome is unknown until it was read again */
+	uint16_t size;         /* of the whole, in units of RECORD_ALIGNMENT */
+	uint8_t name_length;
+	uint8_t expires : 1;   /* has an expiry: look at it before you believe the record */
+	char name[];           /* displayed; the fields follow */
+};
+
+/* Unpacks a record. Texts point into the record or into `entry`'s own memory and live as long as both. */
+struct entry_text {
+	char digest[64];
+};
+void record_entry(const struct record *record, struct entry *entry, struct entry_text *text);
+
+/* The texts of single fields without unpacking the rest; NULL where absent. */
+const char *record_id(const struct record *record);
+
+/*
+ * One walk's worth of a listing: records in the order in which they came, only ever appended to. Shared by the listing and all
+ * directories that were opened on it; freed with the last of them.
+ */
+struct snapshot;
+struct snapshot *snapshot_reference(struct snapshot *snapshot);
+void snapshot_release(struct snapshot *snapshot);
+
+/* The first record at or after position `*position` (0 is the beginning) that is neither gone nor dead; `*position` then is where the next one
+ * may begin. NULL at the present end. */
+const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *position);
+
+/* Whether more records will come; and once none will, why the walk failed (NULL: it is whole). */
+bool snapshot_grows(const struct snapshot *snapshot);
+const struct failure *snapshot_failure(const struct snapshot *snapshot);
+
+/* Woken at every page and at the end. */
+struct wait_list *snapshot_waits(struct snapshot *snapshot);
+
+/* Settings, borrowed strings that outlive the catalog. */
+struct catalog_options {
+	const struct provider *provider;
+	const char *account;
+	const char *store;      /* displayed name of the only store, or NULL */
+	uint64_t ttl;           /* milliseconds; CLOCK_NEVER: for ever */
+	uint64_t negative_ttl;  /* milliseconds */
+	uint64_t timeout;       /* milliseconds: the budget of one operation */
+	bool minimal;           /* answers older than a second are never given while the service can be asked */
+	const char *users;      /* Stripe: scopes known from the start */
+	const uint8_t *signing_key; /* crypto_sign_PUBLICKEYBYTES bytes, or NULL: trust what the API says */
+};
+
+/* Everything borrowed must outlive the catalog. */
+int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net, const struct catalog_options *options);
+void catalog_free(struct catalog *catalog);
+
+/*
+ * The first real call: whether the token is accepted, and with `options.store` whether there is such a store. `done` is called once, from the
+ * loop, with errno 0 or a failure.
+ */
+void catalog_greet(struct catalog *catalog, void (*done)(void *context, const struct failure *failure), void *context);
+
+const struct catalog_options *catalog_options(const struct catalog *catalog);
+struct loop *catalog_loop(const struct catalog *catalog);
+struct net *catalog_net(const struct catalog *catalog);
+
+/* The record of the entry `serial` as it is known now; NULL when it is gone. Answered from memory, in constant time. */
+const struct record *catalog_record(const struct catalog *catalog, uint32_t serial);
+
+/* A serial number that was never used before. */
+uint32_t catalog_serial(struct catalog *catalog);
+
+/* Forgets every listing's freshness (`refresh`, SIGHUP): the next question goes to the service. */
+void catalog_refresh(struct catalog *catalog);
+
+/*
+ * A store that somebody looked at. Referenced by whoever keeps a pointer over a turn of the loop.
+ */
+struct store;
+struct store *store_reference(struct store *store);
+void store_release(struct store *store);
+const char *store_name(const struct store *store);
+const char *store_id(const struct store *store);
+uint32_t store_serial(const struct store *store);
+struct listing *store_secrets(struct store *store);
+/* The store behind a record of the listing of stores; NULL when memory ran out. Not referenced for the caller. */
+struct store *catalog_store(struct catalog *catalog, const struct record *record);
+/* The only store of a mount of one store, or NULL. */
+struct store *catalog_only_store(struct catalog *catalog);
+
+/* The listing of stores, and the listing (of stores or secrets) that a record is in. */
+struct listing *catalog_stores(struct catalog *catalog);
+struct listing *catalog_listing(const struct catalog *catalog, const struct record *record);
+
+/* The store whose secrets a listing holds; NULL for the listing of stores. */
+struct store *listing_store(const struct listing *listing);
+
+/* Whether what the listing says (of `record`, or of names that it does not have if NULL) is past its time and the refresh had a failed attempt. */
+bool listing_is_stale(const struct listing *listing, const struct record *record);
+/* Milliseconds for which an answer from memory about `record` (NULL: about an absent name) is still fresh; at least 0. */
+uint64_t listing_time_left(const struct listing *listing, const struct record *record);
+
+/* What memory says of a name. */
+enum known { KNOWN_PRESENT, KNOWN_ABSENT, KNOWN_NOT };
+
+/*
+ * Answers from memory. Sets `*record` when it is present. An answer past its time is given all the same, and refreshed in the background.
+ */
+enum known listing_known(struct listing *listing, const char *name, const struct record **record);
+
+/* The same for an entry found by its serial: begins a refresh in the background where the record is past its time. */
+void listing_touch(struct listing *listing, const struct record *record);
+
+/*
+ * Finds out about one name. Embedded in its owner, zeroed, `name` copied in; `done` is called once, from the loop or from within
+ * lookup_start. `failure.error` is 0 (then look with listing_known or `record`), ENOENT, or why it could not be found out.
+ */
+struct lookup {
+	char name[256];
+	uint64_t deadline;
+	bool again; /* do not believe memory: read it from the service */
+	void (*done)(struct lookup *lookup);
+	struct failure failure;
+	const struct record *record; /* for the length of done() */
+
+	struct listing *listing; /* the catalog's, from here */
+	struct wait wait;
+	struct timer timer;
+	uint64_t began_at;
+	struct find *find;
+};
+void lookup_start(struct listing *listing, struct lookup *lookup);
+void lookup_cancel(struct lookup *lookup);
+
+/*
+ * The snapshot a directory shows when it is opened now; begins a walk where one is due. Referenced for the caller. NULL with `failure` set when there is nothing
+ * to show and the service can't be asked.
+ */
+struct snapshot *listing_view(struct listing *listing, struct failure *failure);
+
+/* Our own changes, once the service has accepted them. `serial` 0: a new one when the name is new. Return the record, NULL when memory ran out. */
+const struct record *listing_own_put(struct listing *listing, const struct entry *entry, uint32_t serial);
+void listing_own_delete(struct listing *listing, const char *name);
+/* What is known of `name` is no longer believed: the next question about it goes to the service. */
+void listing_doubt(struct listing *listing, const char *name);
+
+/* For status. */
+struct listing_status {
+	const char *name; /* the store's; NULL: the listing of stores */
+	uint64_t entries;
+	uint64_t age;     /* milliseconds since it was complete; CLOCK_NEVER: never was */
+	bool fresh, stale, walking;
+	uint64_t left_out; /* names over 255 bytes */
+	uint64_t walk_took; /* milliseconds */
+};
+void catalog_each_listing(struct catalog *catalog, void (*each)(void *context, const struct listing_status *status), void *context);
+struct catalog_counts {
+	uint64_t hits, misses, walks, pages, finds;
+	uint64_t calls[OPERATION_COUNT], failed[OPERATION_COUNT];
+	uint64_t milliseconds[OPERATION_COUNT];
+	uint64_t sealed_bytes;
+};
+const struct catalog_counts *catalog_counts(const struct catalog *catalog);
+
+#endif

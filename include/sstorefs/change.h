@@ -1,0 +1,103 @@
+#ifndef SSTOREFS_CHANGE_H
+#define SSTOREFS_CHANGE_H
+
+#include "sstorefs/catalog.h"
+#include "sstorefs/inquiry.h"
+
+/*
+ * Changes: what is done at the service. Each is a struct that its owner embeds, zeroes, fills in and starts; `done` is called once, from the loop or from
+ * within the start, and `failure.error` is 0 or says why not. Changes to one name happen one after the other, in the order in which they were started.
+ * Strings and stores are borrowed until the end.
+ */
+
+/* A name's turn: the queue of those who change it. */
+struct turn {
+	void (*begin)(struct turn *turn);
+	struct turn *next;
+	struct turn_queue *queue;
+	struct task task;
+};
+
+/* Queues for `name` in `listing`; begin() is called once it is this turn's, perhaps at once. A failure to queue (no memory) is -ENOMEM. */
+int turn_take(struct listing *listing, const char *name, struct turn *turn);
+/* Gives the turn up, begun or not. Nothing for a zeroed one. */
+void turn_end(struct turn *turn);
+
+/* One value on its way to the service. */
+struct publication {
+	struct store *store;
+	const char *name;
+	const uint8_t *value; /* in locked memory, unchanged until done */
+	size_t length;        /* at least 1 */
+	enum put_mode mode;
+	const char *scopes, *comment; /* NULL: the service's default, or as it is */
+	wall_time expires_at;         /* TIME_UNKNOWN: none */
+	uint32_t serial;              /* number of the new entry, where it is new; 0: any */
+	struct locked_pool *pool;
+	uint64_t deadline;
+	void (*done)(struct publication *publication);
+
+	struct failure failure;
+	bool unknown;    /* it failed, and whether the service has the value is not known */
+	bool created;    /* it succeeded, and the name was new to us */
+
+	struct turn turn;
+	struct timer timer;
+	struct wait wait;
+	struct lookup look;
+	struct inquiry inquiry; /* the request under way */
+	bool lost, looked, fresh_key;
+	uint64_t first_sent_at;
+	const struct record *record;
+	char idempotency_key[40];
+	char id[128]; /* the secret's, where it is addressed by id */
+};
+void publication_start(struct publication *publication);
+
+/* Ends it without done(). If a request was sent, the name is doubted. */
+void publication_cancel(struct publication *publication);
+
+/* Deletes a secret. ENOENT only if none was there and no earlier attempt of ours was lost. */
+struct removal {
+	struct store *store;
+	const char *name;
+	uint64_t deadline;
+	void (*done)(struct removal *removal);
+
+	struct failure failure;
+
+	struct turn turn;
+	struct timer timer;
+	struct lookup look;
+	struct inquiry inquiry;
+	char id[128];
+};
+void removal_start(struct removal *removal);
+void removal_cancel(struct removal *removal);
+
+/* Creates or deletes a store. A store with secrets is not deleted: ENOTEMPTY, by the service's word or by looking there, never from memory. */
+struct store_change {
+	struct catalog *catalog;
+	const char *name; /* to create */
+	struct store *store; /* to delete */
+	uint64_t deadline;
+	void (*done)(struct store_change *change);
+
+	struct failure failure;
+
+	struct inquiry inquiry;
+	struct task task;
+	struct lookup look;
+	struct buffer cursor;
+};
+void store_create_start(struct store_change *change);
+void store_delete_start(struct store_change *change);
+void store_change_cancel(struct store_change *change);
+
+/* Sees to it that a client key is at hand when a value will need one: called when a file is opened for writing. */
+void catalog_expect_write(struct catalog *catalog);
+
+/* When the client key that is held expires (CLOCK_BOOTTIME, milliseconds); 0: none is held or none is needed. */
+uint64_t catalog_key_dies_at(const struct catalog *catalog);
+
+#endif

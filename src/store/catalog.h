@@ -1,0 +1,70 @@
+#ifndef SSTOREFS_STORE_CATALOG_H
+#define SSTOREFS_STORE_CATALOG_H
+
+#include "client_keys.h"
+#include "sstorefs/inquiry.h"
+#include "listing.h"
+#include "serial.h"
+#include "sstorefs/catalog.h"
+#include "sstorefs/tree.h"
+
+/*
+ * The catalog from the inside.
+ */
+struct store {
+	struct catalog *catalog;
+	unsigned references;
+	uint32_t serial; /* of its record in the listing of stores; 0 in a mount of one store */
+	char *name, *id;
+	struct listing secrets;
+	struct store *next, **link; /* the catalog's list */
+};
+
+struct catalog {
+	struct loop *loop;
+	struct net *net;
+	struct catalog_options options;
+	struct serials serials;
+	struct listing stores;
+	struct store *first_store;
+	struct store *only_store;
+	struct client_keys keys;
+	struct tree turns;     /* those who wait to change a name */
+	struct tree by_number; /* listings */
+	struct tree by_serial; /* stores */
+	uint32_t last_listing;
+	uint32_t last_walk;
+	struct catalog_counts counts;
+	wall_time last_date;   /* what the service's clock said last; TIME_UNKNOWN: nothing yet */
+	uint64_t last_date_at; /* when that was, CLOCK_BOOTTIME milliseconds */
+
+	struct inquiry greeting;
+	struct wait first_page;
+	void (*greeted)(void *context, const struct failure *failure);
+	void *greeted_context;
+};
+
+/* Makes a store, with one reference for the caller. NULL when memory ran out. */
+struct store *store_new(struct catalog *catalog, uint32_t serial, const char *name, const char *id);
+
+int compare_stores(const void *left, const void *right);
+int compare_turn_queues(const void *left, const void *right);
+
+/* Drops stores whose record is gone, and all of them. */
+void stores_sweep(struct catalog *catalog);
+void stores_forget(struct catalog *catalog);
+/* The scopes of a service that can't list them (Stripe). 0 or -ENOMEM. */
+int local_stores_init(struct catalog *catalog);
+
+/* The listing with this number; NULL: none. */
+struct listing *catalog_listing_numbered(const struct catalog *catalog, uint32_t number);
+int catalog_add_listing(struct catalog *catalog, struct listing *listing);
+void catalog_remove_listing(struct catalog *catalog, struct listing *listing);
+
+/* CLOCK_BOOTTIME as records keep it: sixteenths of a second, which last for eight years. */
+static inline uint32_t record_time(uint64_t milliseconds)
+{
+	return (uint32_t)(milliseconds / 1000 * 16 + milliseconds % 1000 * 16 / 1000);
+}
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * Asking the service: a provider's request goes out through the network, and its answer comes back through the provider. What is asked, and what
+ * follows from the answer, is decided by those who ask.
+ */
+#include "sstorefs/inquiry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "catalog.h"
+
+/* What each operation is to the network: may it be done twice, and does it carry a value? */
+static const struct {
+	bool repeatable, upload;
+} kinds[OPERATION_COUNT] = {
+	[OPERATION_LIST_STORES] = {.repeatable = true},  [OPERATION_FIND_STORE] = {.repeatable = true},
+	[OPERATION_CREATE_STORE] = {.repeatable = false}, [OPERATION_DELETE_STORE] = {.repeatable = true},
+	[OPERATION_LIST_SECRETS] = {.repeatable = true}, [OPERATION_FIND_SECRET] = {.repeatable = true},
+	[OPERATION_PUT_SECRET] = {.upload = true},        [OPERATION_EDIT_SECRET] = {.repeatable = true},
+	[OPERATION_DELETE_SECRET] = {.repeatable = true}, [OPERATION_DUPLICATE_SECRET] = {.repeatable = false},
+	[OPERATION_QUOTA] = {.repeatable = true},         [OPERATION_CLIENT_KEY] = {.repeatable = true, .upload = true},
+	[OPERATION_SIGNING_KEY] = {.repeatable = true},
+};
+
+/* A create must not be sent twice blindly; all other puts come out the same however often they are done. */
+static bool is_repeatable(const struct ask *ask)
+{
+	if (ask->operation == OPERATION_PUT_SECRET)
+		return ask->mode != PUT_CREATE || ask->idempotency_key;
+	return kinds[ask->operation].repeatable;
+}
+
+static void take_patience(struct inquiry *inquiry, const struct http_answer *answer)
+{
+	const struct provider *provider = inquiry->catalog->options.provider;
+	struct patience patience = {.remaining = -1};
+
+	if (!provider->patience)
+		return;
+	provider->patience(answer, &patience);
+	inquiry->call.wait = patience.wait_ms;
+	if (patience.remaining >= 0)
+		net_budget(inquiry->catalog->net, patience.remaining, patience.resets_in_ms);
+}
+
+static enum verdict judge(struct call *call, const struct http_answer *answer)
+{
+	struct inquiry *inquiry = container_of(call, struct inquiry, call);
+	const struct provider *provider = inquiry->catalog->options.provider;
+	const char *date = http_answer_header(answer, "Date");
+	struct result fresh = {.take = inquiry->result.take, .context = inquiry->result.context, .total = -1};
+	int failed;
+
+	static const enum verdict verdicts[] = {
+		[REMEDY_NONE] = VERDICT_FAILED, [REMEDY_LATER] = VERDICT_AGAIN, [REMEDY_LOOK] = VERDICT_UNREADABLE};
+
+	inquiry->answered_at = TIME_UNKNOWN;
+	if (date && !time_parse_http(date, &inquiry->answered_at)) {
+		inquiry->catalog->last_date = inquiry->answered_at;
+		inquiry->catalog->last_date_at = loop_now(inquiry->catalog->loop);
+	}
+	take_patience(inquiry, answer);
+	result_finish(&inquiry->result);
+	inquiry->result = fresh;
+	inquiry->remedy = REMEDY_NONE;
+	call->failure = (struct failure){0};
+	failed = provider->operations[inquiry->ask.operation].answer(&inquiry->ask, answer, &inquiry->result,
+								     &call->failure, &inquiry->remedy);
+	return failed ? verdicts[inquiry->remedy] : VERDICT_DONE;
+}
+
+static void finished(struct call *call)
+{
+	struct inquiry *inquiry = container_of(call, struct inquiry, call);
+	struct catalog_counts *counts = &inquiry->catalog->counts;
+
+	inquiry->failure = call->failure;
+	counts->milliseconds[inquiry->ask.operation] += loop_now(inquiry->catalog->loop) - inquiry->began_at;
+	if (inquiry->failure.error)
+		counts->failed[inquiry->ask.operation]++;
+	inquiry->done(inquiry);
+}
+
+/* What could not even be asked is told from the loop, as everything else. */
+static void unasked(struct task *task)
+{
+	struct inquiry *inquiry = container_of(task, struct inquiry, task);
+
+	http_request_finish(&inquiry->call.request);
+	finished(&inquiry->call);
+}
+
+void inquiry_start(struct catalog *catalog, struct inquiry *inquiry, uint64_t deadline)
+{
+	const struct provider *provider = catalog->options.provider;
+	struct call *call = &inquiry->call;
+	int failed;
+
+	*call = (struct call){.deadline = deadline, .judge = judge, .done = finished};
+	call->upload = kinds[inquiry->ask.operation].upload;
+	call->repeatable = is_repeatable(&inquiry->ask);
+	call->request.body.pool = inquiry->pool;
+	inquiry->catalog = catalog;
+	inquiry->began_at = loop_now(catalog->loop);
+	inquiry->answered_at = TIME_UNKNOWN;
+	inquiry->ask.account = catalog->options.account;
+	inquiry->task = (struct task){.run = unasked};
+	catalog->counts.calls[inquiry->ask.operation]++;
+	if (provider->operations[inquiry->ask.operation].ask)
+		failed = provider->operations[inquiry->ask.operation].ask(&inquiry->ask, &call->request);
+	else
+		failed = -EOPNOTSUPP;
+	if (failed) {
+		failure_set(&call->failure, -failed, "the request for %s cannot be made: %s",
+			    operation_name(inquiry->ask.operation), strerror(-failed));
+		task_queue(catalog->loop, &inquiry->task);
+		return;
+	}
+	call_start(catalog->net, call);
+}
+
+void inquiry_cancel(struct inquiry *inquiry)
+{
+	if (inquiry->task.link) {
+		task_cancel(&inquiry->task);
+		http_request_finish(&inquiry->call.request);
+	}
+	call_cancel(&inquiry->call);
+	inquiry_finish(inquiry);
+}
+
+void inquiry_finish(struct inquiry *inquiry)
+{
+	result_finish(&inquiry->result);
+}

@@ -1,0 +1,344 @@
+/*
+ * A value's way to the service: its turn, the look at what is there where the service's verbs need one, the key, the upload, and settling what a lost answer left
+ * open. The steps stand in the order in which they happen. When a value is published at all is the fs room's matter.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "sstorefs/change.h"
+
+static void look(struct publication *publication);
+static void need_key(struct publication *publication);
+static void send(struct publication *publication);
+
+static struct listing *listing_of(const struct publication *publication)
+{
+	return &publication->store->secrets;
+}
+
+static struct catalog *catalog_of(const struct publication *publication)
+{
+	return publication->store->catalog;
+}
+
+static const struct provider *provider_of(const struct publication *publication)
+{
+	return catalog_of(publication)->options.provider;
+}
+
+/* Lets go of everything that was begun. */
+static void let_go(struct publication *publication)
+{
+	struct catalog *catalog = catalog_of(publication);
+
+	wait_end(&publication->wait);
+	lookup_cancel(&publication->look);
+	inquiry_cancel(&publication->inquiry);
+	timer_stop(catalog->loop, &publication->timer);
+	turn_end(&publication->turn);
+}
+
+static void end(struct publication *publication)
+{
+	struct failure *failure = &publication->failure;
+
+	/* A lost attempt that nothing has settled: the last word of later attempts says nothing about it (DESIGN 3, rule 13). */
+	if (failure->error && publication->lost) {
+		if (failure->error != ETIMEDOUT)
+			failure->error = EIO;
+		publication->unknown = true;
+		listing_doubt(listing_of(publication), publication->name);
+	}
+	/* What we believed was wrong. */
+	if (failure->error == ENOENT || failure->error == EEXIST)
+		listing_doubt(listing_of(publication), publication->name);
+	if (failure->error == ENOENT && publication->mode != PUT_REPLACE)
+		listing_doubt(&catalog_of(publication)->stores, publication->store->name);
+	failure_censor(failure, publication->value, publication->length);
+	let_go(publication);
+	publication->done(publication);
+}
+
+static void timed_out(struct timer *timer)
+{
+	struct publication *publication = container_of(timer, struct publication, timer);
+
+	/* The call below has the same deadline and better words; this one is for what is waited for before there is a call. */
+	if (publication->inquiry.call.sends)
+		publication->lost = true;
+	failure_set(&publication->failure, ETIMEDOUT, "the service did not answer in time");
+	end(publication);
+}
+
+static enum known known(struct publication *publication, const struct record **record)
+{
+	return listing_known(listing_of(publication), publication->name, record);
+}
+
+static void turn_came(struct turn *turn)
+{
+	struct publication *publication = container_of(turn, struct publication, turn);
+	const struct provider *provider = provider_of(publication);
+	const struct record *record = NULL;
+	enum known what = known(publication, &record);
+	bool must_look = false;
+
+	publication->created = what != KNOWN_PRESENT;
+	if (provider->has_idempotency_keys) {
+		uint8_t random[18];
+
+		randombytes_buf(random, sizeof random);
+		sodium_bin2base64(publication->idempotency_key, sizeof publication->idempotency_key, random, sizeof random,
+				  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	}
+	if (publication->mode == PUT_CREATE)
+		must_look = !provider->creates_only;
+	else if (publication->mode == PUT_REPLACE)
+		must_look = !provider->replaces_only || (provider->puts_by_id && what != KNOWN_PRESENT);
+	if (must_look)
+		look(publication);
+	else
+		need_key(publication);
+}
+
+void publication_start(struct publication *publication)
+{
+	struct catalog *catalog = catalog_of(publication);
+
+	publication->failure = (struct failure){0};
+	publication->timer = (struct timer){.expired = timed_out};
+	publication->turn = (struct turn){.begin = turn_came};
+	/* A little later than the call's own deadline, which knows more about what happened. */
+	if (timer_start(catalog->loop, &publication->timer, publication->deadline + 50) ||
+	    turn_take(listing_of(publication), publication->name, &publication->turn)) {
+		failure_set(&publication->failure, ENOMEM, "out of memory");
+		end(publication);
+	}
+}
+
+void publication_cancel(struct publication *publication)
+{
+	if (publication->lost || publication->inquiry.call.sends) {
+		publication->unknown = true;
+		listing_doubt(listing_of(publication), publication->name);
+	}
+	let_go(publication);
+}
+
+/* --- the look: what does the service have under this name? ------------------------------------------------------------------ */
+
+/* A new entry that was made after our lost create left, by the service's own clock: ours. Its times and Date are cut to whole seconds. */
+static bool is_ours(const struct publication *publication, const struct record *record)
+{
+	const struct catalog *catalog = catalog_of(publication);
+	wall_time sent_at;
+	struct entry_text text;
+	struct entry entry;
+
+	if (catalog->last_date == TIME_UNKNOWN)
+		return false;
+	sent_at = catalog->last_date -
+		  (wall_time)(catalog->last_date_at - publication->first_sent_at) * (NANOSECONDS / 1000);
+	record_entry(record, &entry, &text);
+	return entry.created_at != TIME_UNKNOWN && entry.created_at / NANOSECONDS >= sent_at / NANOSECONDS;
+}
+
+static void looked(struct lookup *lookup)
+{
+	struct publication *publication = container_of(lookup, struct publication, look);
+	bool present = !lookup->failure.error;
+
+	publication->looked = true;
+	if (!present && lookup->failure.error != ENOENT) {
+		publication->failure = lookup->failure;
+		end(publication);
+	} else if (publication->mode == PUT_CREATE && present) {
+		if (publication->lost && is_ours(publication, lookup->record)) {
+			publication->lost = false;
+			publication->record = lookup->record;
+		} else {
+			publication->lost = false;
+			failure_set(&publication->failure, EEXIST, "there is a secret of this name already");
+		}
+		end(publication);
+	} else if (publication->mode == PUT_REPLACE && !present) {
+		publication->lost = false;
+		failure_set(&publication->failure, ENOENT, "there is no secret of this name");
+		end(publication);
+	} else {
+		/* An attempt that did not take effect may be made again; one that will be replaced does not matter any more. */
+		publication->lost = publication->lost && present;
+		need_key(publication);
+	}
+}
+
+static void look(struct publication *publication)
+{
+	publication->look = (struct lookup){.deadline = publication->deadline, .again = true, .done = looked};
+	strcpy(publication->look.name, publication->name);
+	lookup_start(listing_of(publication), &publication->look);
+}
+
+/* --- the key ---------------------------------------------------------------------------------------------------------------- */
+
+static void key_came(struct wait *wait)
+{
+	struct publication *publication = container_of(wait, struct publication, wait);
+	struct client_keys *keys = &catalog_of(publication)->keys;
+
+	if (keys->failure.error) {
+		publication->failure = keys->failure;
+		end(publication);
+		return;
+	}
+	publication->fresh_key = true;
+	need_key(publication);
+}
+
+static void need_key(struct publication *publication)
+{
+	struct client_keys *keys = &catalog_of(publication)->keys;
+
+	if (!provider_of(publication)->seals || client_keys_current(keys, &publication->failure)) {
+		send(publication);
+	} else if (publication->failure.error) {
+		end(publication);
+	} else {
+		publication->wait.woken = key_came;
+		wait_begin(&keys->waits, &publication->wait);
+	}
+}
+
+/* --- the upload ------------------------------------------------------------------------------------------------------------- */
+
+static int take_entry(void *context, const struct entry *entry)
+{
+	struct publication *publication = context;
+	struct entry named = *entry;
+
+	/* The name is ours to know: what counts is that the service has it now. */
+	named.name = publication->name;
+	publication->record = listing_own_put(listing_of(publication), &named, publication->serial);
+	return 0;
+}
+
+/* What a refusal says about the way we asked, and what can be done about it once. */
+static bool try_otherwise(struct publication *publication)
+{
+	const struct provider *provider = provider_of(publication);
+	int error = publication->inquiry.failure.error;
+
+	if (provider->seals && publication->inquiry.failure.status == 400 && error == EINVAL && !publication->fresh_key) {
+		/* Perhaps it is the key that is too old, and not the value that is wrong. */
+		struct client_keys *keys = &catalog_of(publication)->keys;
+
+		client_keys_renew(keys);
+		publication->wait.woken = key_came;
+		wait_begin(&keys->waits, &publication->wait);
+		return true;
+	}
+	if (provider->puts_by_id && !publication->looked && publication->mode != PUT_CREATE &&
+	    (error == EEXIST || error == ENOENT)) {
+		/* Somebody else created or deleted it meanwhile: look which, and go by that. */
+		look(publication);
+		return true;
+	}
+	return false;
+}
+
+static void answered(struct inquiry *inquiry)
+{
+	struct publication *publication = container_of(inquiry, struct publication, inquiry);
+	struct failure failure = inquiry->failure;
+
+	if (!publication->first_sent_at)
+		publication->first_sent_at = inquiry->call.sent_at;
+	inquiry_finish(inquiry);
+	if (!failure.error) {
+		publication->lost = false;
+		publication->failure = failure;
+		if (!publication->record)
+			listing_doubt(listing_of(publication), publication->name);
+		end(publication);
+		return;
+	}
+	if (inquiry->call.lost) {
+		publication->lost = true;
+		if (!inquiry->call.repeatable && loop_now(inquiry->catalog->loop) < publication->deadline) {
+			look(publication);
+			return;
+		}
+	} else if (try_otherwise(publication)) {
+		return;
+	}
+	publication->failure = failure;
+	end(publication);
+}
+
+/* The verb that the service has for what is wanted, by what is known of the name. */
+static enum put_mode verb(const struct publication *publication)
+{
+	const struct provider *provider = provider_of(publication);
+
+	if (provider->puts_by_id)
+		return publication->id[0] && publication->mode != PUT_CREATE ? PUT_REPLACE : PUT_CREATE;
+	if (publication->mode == PUT_CREATE && !provider->creates_only)
+		return PUT_EITHER;
+	if (publication->mode == PUT_REPLACE && !provider->replaces_only)
+		return PUT_EITHER;
+	return publication->mode;
+}
+
+static void send(struct publication *publication)
+{
+	struct catalog *catalog = catalog_of(publication);
+	const struct provider *provider = provider_of(publication);
+	struct inquiry *inquiry = &publication->inquiry;
+	const struct client_key *key = &catalog->keys.key;
+	const struct record *record = NULL;
+	uint8_t *sealed = NULL;
+
+	known(publication, &record);
+	publication->id[0] = '\0';
+	if (record && record_id(record) && strlen(record_id(record)) < sizeof publication->id)
+		strcpy(publication->id, record_id(record));
+	*inquiry = (struct inquiry){.done = answered};
+	inquiry->result.take = take_entry;
+	inquiry->result.context = publication;
+	inquiry->ask = (struct ask){
+		.operation = OPERATION_PUT_SECRET,
+		.store_id = publication->store->id,
+		.name = publication->name,
+		.id = publication->id[0] ? publication->id : NULL,
+		.mode = verb(publication),
+		.value = publication->value,
+		.value_length = publication->length,
+		.scopes = publication->scopes,
+		.comment = publication->comment,
+		.expires_at = publication->expires_at,
+		.idempotency_key = provider->has_idempotency_keys ? publication->idempotency_key : NULL,
+	};
+	if (provider->seals) {
+		sealed = malloc(publication->length + crypto_box_SEALBYTES);
+		if (!sealed) {
+			failure_set(&publication->failure, ENOMEM, "out of memory");
+			end(publication);
+			return;
+		}
+		client_key_seal(key, publication->value, publication->length, sealed);
+		catalog->counts.sealed_bytes += publication->length;
+		inquiry->ask.value = sealed;
+		inquiry->ask.value_length = publication->length + crypto_box_SEALBYTES;
+		inquiry->ask.client_key = key->public_key;
+	} else {
+		inquiry->pool = publication->pool;
+	}
+	inquiry_start(catalog, inquiry, publication->deadline);
+	/* The request is written: what it was written from is not needed for the answer. */
+	inquiry->ask.value = NULL;
+	inquiry->ask.client_key = NULL;
+	free(sealed);
+}

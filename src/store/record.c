@@ -1,0 +1,215 @@
+/*
+ * One entry packed into a few bytes, and out again. Where it is packed to is the snapshot's matter (snapshot.c).
+ */
+#include "record.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum tag {
+	TAG_ID = 1,
+	TAG_DIGEST_BYTES, /* the 32 bytes behind the canonical base64 of them: what Fastly sends */
+	TAG_DIGEST_TEXT,
+	TAG_STATUS,
+	TAG_SCOPES,
+	TAG_COMMENT,
+	TAG_LIVEMODE,
+	TAG_CREATED, /* only where it is not the fixed part's changed_at */
+	TAG_MODIFIED,
+	TAG_EXPIRES,
+};
+
+#define DIGEST_SIZE    32
+#define FIELD_HEAD     3
+#define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* all texts of an entry at their largest still fit a record */
+
+/* Whole seconds that fit the fixed part need no field of their own. */
+static bool is_plain_time(wall_time time)
+{
+	return time >= 0 && time % NANOSECONDS == 0 && time / NANOSECONDS <= UINT32_MAX && time != 0;
+}
+
+static bool digest_bytes(const char *digest, uint8_t bytes[static DIGEST_SIZE])
+{
+	char again[64];
+	size_t length;
+
+	if (sodium_base642bin(bytes, DIGEST_SIZE, digest, strlen(digest), NULL, &length, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) ||
+	    length != DIGEST_SIZE)
+		return false;
+	sodium_bin2base64(again, sizeof again, bytes, DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL);
+	return !strcmp(again, digest);
+}
+
+/* Writes fields, or with `at` NULL only counts them: packing and sizing are one piece of code. */
+struct packer {
+	uint8_t *at;
+	size_t size;
+};
+
+static void pack_field(struct packer *packer, enum tag tag, const void *data, size_t length)
+{
+	if (length > FIELD_SIZE_MAX)
+		length = FIELD_SIZE_MAX;
+	if (packer->at) {
+		uint8_t *field = packer->at + packer->size;
+
+		field[0] = (uint8_t)tag;
+		field[1] = (uint8_t)(length & 0xff);
+		field[2] = (uint8_t)(length >> 8);
+		memcpy(field + FIELD_HEAD, data, length);
+	}
+	packer->size += FIELD_HEAD + length;
+}
+
+/* Texts carry their NUL, so that they can be lent out as they are. */
+static void pack_text(struct packer *packer, enum tag tag, const char *text)
+{
+	size_t length;
+
+	if (!text)
+		return;
+	length = strlen(text);
+	if (length < FIELD_SIZE_MAX) {
+		pack_field(packer, tag, text, length + 1);
+		return;
+	}
+	pack_field(packer, tag, text, FIELD_SIZE_MAX);
+	if (packer->at)
+		packer->at[packer->size - 1] = '\0';
+}
+
+static void pack_time(struct packer *packer, enum tag tag, wall_time time)
+{
+	if (time != TIME_UNKNOWN)
+		pack_field(packer, tag, &time, sizeof time);
+}
+
+static void pack_fields(struct packer *packer, const struct entry *entry)
+{
+	uint8_t digest[DIGEST_SIZE];
+	uint8_t livemode = (uint8_t)entry->livemode;
+
+	pack_text(packer, TAG_ID, entry->id);
+	if (entry->digest && digest_bytes(entry->digest, digest))
+		pack_field(packer, TAG_DIGEST_BYTES, digest, sizeof digest);
+	else
+		pack_text(packer, TAG_DIGEST_TEXT, entry->digest);
+	pack_text(packer, TAG_STATUS, entry->status);
+	pack_text(packer, TAG_SCOPES, entry->scopes);
+	pack_text(packer, TAG_COMMENT, entry->comment);
+	if (entry->livemode >= 0)
+		pack_field(packer, TAG_LIVEMODE, &livemode, sizeof livemode);
+	if (!is_plain_time(entry->modified_at))
+		pack_time(packer, TAG_MODIFIED, entry->modified_at);
+	if (entry->created_at != entry->modified_at)
+		pack_time(packer, TAG_CREATED, entry->created_at);
+	pack_time(packer, TAG_EXPIRES, entry->expires_at);
+}
+
+size_t record_size(const struct entry *entry)
+{
+	struct packer packer = {.size = sizeof(struct record) + strlen(entry->name) + 1};
+
+	pack_fields(&packer, entry);
+	return (packer.size + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
+}
+
+void record_pack(struct record *record, const struct entry *entry)
+{
+	struct packer packer = {.at = (uint8_t *)record};
+	size_t end;
+
+	record->name_length = (uint8_t)strlen(entry->name);
+	memcpy(record->name, entry->name, record->name_length + 1u);
+	record->changed_at = is_plain_time(entry->modified_at) || entry->modified_at > 0
+				     ? (uint32_t)(entry->modified_at / NANOSECONDS)
+				     : 0;
+	record->expires = entry->expires_at != TIME_UNKNOWN;
+	packer.size = sizeof *record + record->name_length + 1u;
+	pack_fields(&packer, entry);
+	end = (packer.size + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
+	memset(packer.at + packer.size, 0, end - packer.size);
+	record->size = (uint16_t)(end / RECORD_ALIGNMENT);
+}
+
+/* The field after `field`, the first one for NULL; NULL at the end (padding is zero, and no tag is). */
+static const uint8_t *next_field(const struct record *record, const uint8_t *field)
+{
+	const uint8_t *end = (const uint8_t *)record + (size_t)record->size * RECORD_ALIGNMENT;
+
+	field = field ? field + FIELD_HEAD + field[1] + (field[2] << 8)
+		      : (const uint8_t *)record->name + record->name_length + 1;
+	return end - field > FIELD_HEAD && field[0] ? field : NULL;
+}
+
+static wall_time field_time(const uint8_t *field)
+{
+	wall_time time;
+
+	memcpy(&time, field + FIELD_HEAD, sizeof time);
+	return time;
+}
+
+static void unpack_field(const uint8_t *field, struct entry *entry, struct entry_text *text)
+{
+	const char *content = (const char *)field + FIELD_HEAD;
+
+	switch ((enum tag)field[0]) {
+	case TAG_ID:
+		entry->id = content;
+		break;
+	case TAG_DIGEST_BYTES:
+		entry->digest = sodium_bin2base64(text->digest, sizeof text->digest, field + FIELD_HEAD, DIGEST_SIZE,
+						  sodium_base64_VARIANT_ORIGINAL);
+		break;
+	case TAG_DIGEST_TEXT:
+		entry->digest = content;
+		break;
+	case TAG_STATUS:
+		entry->status = content;
+		break;
+	case TAG_SCOPES:
+		entry->scopes = content;
+		break;
+	case TAG_COMMENT:
+		entry->comment = content;
+		break;
+	case TAG_LIVEMODE:
+		entry->livemode = *content;
+		break;
+	case TAG_CREATED:
+		entry->created_at = field_time(field);
+		break;
+	case TAG_MODIFIED:
+		entry->modified_at = field_time(field);
+		break;
+	case TAG_EXPIRES:
+		entry->expires_at = field_time(field);
+		break;
+	}
+}
+
+void record_entry(const struct record *record, struct entry *entry, struct entry_text *text)
+{
+	*entry = (struct entry){
+		.name = record->name,
+		.created_at = TIME_UNKNOWN,
+		.modified_at = record->changed_at ? record->changed_at * NANOSECONDS : TIME_UNKNOWN,
+		.expires_at = TIME_UNKNOWN,
+		.livemode = -1,
+	};
+	for (const uint8_t *field = next_field(record, NULL); field; field = next_field(record, field))
+		unpack_field(field, entry, text);
+	if (entry->created_at == TIME_UNKNOWN)
+		entry->created_at = entry->modified_at;
+}
+
+const char *record_id(const struct record *record)
+{
+	for (const uint8_t *field = next_field(record, NULL); field; field = next_field(record, field))
+		if (field[0] == TAG_ID)
+			return (const char *)field + FIELD_HEAD;
+	return NULL;
+}

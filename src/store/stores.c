@@ -1,0 +1,156 @@
+/*
+ * Stores that somebody looked at: each with the listing of its secrets, kept until the store is gone and nobody refers to it any more.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog.h"
+
+int compare_stores(const void *a, const void *b)
+{
+	const struct store *left = a, *right = b;
+
+	return (left->serial > right->serial) - (left->serial < right->serial);
+}
+
+struct store *store_reference(struct store *store)
+{
+	store->references++;
+	return store;
+}
+
+static void store_free(struct store *store)
+{
+	listing_finish(&store->secrets);
+	free(store->name);
+	free(store->id);
+	free(store);
+}
+
+void store_release(struct store *store)
+{
+	if (store && !--store->references)
+		store_free(store);
+}
+
+const char *store_name(const struct store *store)
+{
+	return store->name;
+}
+
+const char *store_id(const struct store *store)
+{
+	return store->id;
+}
+
+uint32_t store_serial(const struct store *store)
+{
+	return store->serial;
+}
+
+struct listing *store_secrets(struct store *store)
+{
+	return &store->secrets;
+}
+
+struct store *store_new(struct catalog *catalog, uint32_t serial, const char *name, const char *id)
+{
+	struct store *store = calloc(1, sizeof *store);
+
+	if (!store)
+		return NULL;
+	*store = (struct store){.catalog = catalog, .references = 1, .serial = serial};
+	store->name = strdup(name);
+	store->id = strdup(id);
+	if (listing_init(&store->secrets, catalog, store) || !store->name || !store->id) {
+		store_free(store);
+		return NULL;
+	}
+	if (!tree_add(&catalog->by_serial, store)) {
+		store_free(store);
+		return NULL;
+	}
+	store->next = catalog->first_store;
+	store->link = &catalog->first_store;
+	if (store->next)
+		store->next->link = &store->next;
+	catalog->first_store = store;
+	return store;
+}
+
+/* Takes a store off the catalog: who still refers to it keeps it, nobody finds it any more. */
+static void store_drop(struct catalog *catalog, struct store *store)
+{
+	tree_remove(&catalog->by_serial, store);
+	*store->link = store->next;
+	if (store->next)
+		store->next->link = store->link;
+	store_release(store);
+}
+
+void stores_forget(struct catalog *catalog)
+{
+	while (catalog->first_store)
+		store_drop(catalog, catalog->first_store);
+}
+
+void stores_sweep(struct catalog *catalog)
+{
+	struct store *next;
+
+	for (struct store *store = catalog->first_store; store; store = next) {
+		next = store->next;
+		if (store->serial && !catalog_record(catalog, store->serial))
+			store_drop(catalog, store);
+	}
+}
+
+struct store *catalog_store(struct catalog *catalog, const struct record *record)
+{
+	struct store key = {.serial = record->serial};
+	struct store *found = tree_find(&catalog->by_serial, &key);
+	const char *id;
+
+	if (found)
+		return found;
+	id = record_id(record);
+	return store_new(catalog, record->serial, record->name, id ? id : record->name);
+}
+
+/* Adds one scope to the listing of stores of a service that has no list of them. */
+static int add_scope(struct catalog *catalog, const char *name, size_t length)
+{
+	char scope[256];
+	struct entry entry = {.name = scope, .id = scope, .created_at = TIME_UNKNOWN, .modified_at = TIME_UNKNOWN,
+			      .expires_at = TIME_UNKNOWN, .livemode = -1};
+
+	if (length >= sizeof scope)
+		return -ENAMETOOLONG;
+	memcpy(scope, name, length);
+	scope[length] = '\0';
+	return listing_own_put(&catalog->stores, &entry, 0) ? 0 : -ENOMEM;
+}
+
+int local_stores_init(struct catalog *catalog)
+{
+	const char *user = catalog->options.users, *only = catalog->options.store;
+	int failed = 0;
+
+	if (!catalog->options.provider->stores_are_local)
+		return 0;
+	if (only) {
+		catalog->only_store = store_new(catalog, 0, only, only);
+		return catalog->only_store ? 0 : -ENOMEM;
+	}
+	catalog->stores.complete = true;
+	failed = add_scope(catalog, "account", strlen("account"));
+	while (!failed && user && *user) {
+		size_t length = strcspn(user, ":");
+
+		if (length)
+			failed = add_scope(catalog, user, length);
+		user += length + (user[length] == ':');
+	}
+	return failed;
+}
