@@ -9,13 +9,16 @@ import plays
 from server import loopback
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
-LIMITS = (("fastly.rate_limit", "1000"), ("cloudflare.rate_limit", "1200"), ("stripe.rate_limit", "25"))
+LIMITS = [("fastly.rate_limit", "1000"), ("cloudflare.rate_limit", "1200"), ("stripe.rate_limit", "25")]
 
 
 def read_arguments(words=None):
     options = _parser().parse_args(words)
     if options.limits:
-        options.play[:0] = [(name, size) for name, size in LIMITS]
+        options.play[:0] = LIMITS
+    for option, plays_meant in SHORT_FORMS.items():
+        if (value := getattr(options, option)) is not None:
+            options.play += [(name, value) for name in plays_meant]
     return options
 
 
@@ -39,14 +42,18 @@ def _parser():
     add("--limits", action="store_true", help="the services' documented rate limits; off otherwise")
     add("--signing-seed", type=_checked(_seed), metavar="BASE64", help="32 bytes from which the signing key is made")
     add("--log", action="store_true", help="one line a call on stderr")
-    for name, play in SHORT_FORMS.items():
-        add(f"--{name}", dest="play", action="append", type=_short(play), help=f"the same as --play {play}=…",
-            metavar="VALUE")
+    for option, plays_meant in SHORT_FORMS.items():
+        add("--" + option.replace("_", "-"), type=_short(plays_meant[0]), metavar="NUMBER",
+            help="the same as " + " ".join(f"--play {name}=NUMBER" for name in plays_meant))
     return parser
 
 
 # Options of their own for what is asked for most.
-SHORT_FORMS = {"client-key-lifetime": "fastly.client_key_lifetime"}
+SHORT_FORMS = {
+    "client_key_lifetime": ("fastly.client_key_lifetime",),
+    "quota_stores": ("fastly.quota_stores", "cloudflare.quota_stores"),
+    "quota_secrets": ("fastly.quota_secrets", "cloudflare.quota_secrets", "stripe.per_scope"),
+}
 
 
 def _checked(read):
@@ -68,7 +75,7 @@ def _play(text):
 
 
 def _short(play):
-    return _checked(lambda text: _play(f"{play}={text}"))
+    return _checked(lambda text: _play(f"{play}={text}")[1])
 
 
 def _seed(text):

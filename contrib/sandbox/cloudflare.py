@@ -14,7 +14,7 @@ from rate import Lockout
 from routing import Router, no_body
 from service import Service
 from state import scopes_of
-from strict import Unreadable, read_json, read_query
+from strict import Unreadable, read_query
 
 BASE = "/accounts/{account}/secrets_store"
 PREFIX = "/client/v4"
@@ -67,11 +67,11 @@ class Cloudflare(Service):
         self._recognise_body(operation, request, call)
 
     def _recognise_body(self, operation, request, call):
-        names = _names_in(request.body)
+        names = _names_in(request)
         if operation == "create_secrets":
             call["mode"], call["names"], call["name"] = "create", names, names[0] if names else None
         elif operation == "patch_secret":
-            call["mode"] = "replace" if _has_value(request.body) else None
+            call["mode"] = "replace" if _has_value(request) else None
         elif operation == "create_store":
             call["store"] = names[0] if names else None
         elif operation == "duplicate_secret":
@@ -340,18 +340,18 @@ def _parts(request):
     return request.path.removeprefix(PREFIX).split("/")[1:]
 
 
-def _names_in(body):
+def _names_in(request):
     """The names a body speaks of, for the journal; what is wrong with them is said later."""
     try:
-        entries = read_json(body)
+        entries = request.json()
     except Unreadable:
         return []
     entries = entries if isinstance(entries, list) else [entries]
     return [entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
 
 
-def _has_value(body):
+def _has_value(request):
     try:
-        return "value" in read_json(body)
+        return "value" in request.json()
     except (Unreadable, TypeError):
         return False

@@ -3,7 +3,7 @@
 import re
 
 from message import Refusal
-from strict import Unreadable, read_json
+from strict import Unreadable
 
 LARGEST_VALUE = 65536
 LONGEST_NAME = 255
@@ -24,7 +24,7 @@ def read_body(request):
     if request.content_type() != "application/json":
         raise slug(415, "unsupported_media_type")
     try:
-        return read_json(request.body)
+        return request.json()
     except Unreadable as why:
         raise bad_body(why) from None
 

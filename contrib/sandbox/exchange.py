@@ -159,7 +159,7 @@ class Exchange:
                 return await self._send_slowly(fault.get("slow"))
         # The journal comes first: whoever has the answer must find it there.
         self.house.journal.end(self.call, "answered", self.answer.status)
-        await self.line.send(self.answer, keep_alive)
+        await self.line.send(self.answer, keep_alive, head_only=self.request.method == "HEAD")
         return keep_alive
 
     async def _send_slowly(self, bytes_per_second):

@@ -12,7 +12,7 @@ from message import Answer, Refusal, lenient_name
 from rate import Windows
 from routing import Router, no_body
 from service import Service
-from strict import Unreadable, read_base64, read_json
+from strict import Unreadable, read_base64
 
 BASE = "/resources/stores/secret"
 LARGEST_VALUE = 65536
@@ -62,9 +62,9 @@ class Fastly(Service):
         call["name"] = words.get("name")
         if operation == "put_secret":
             call["mode"] = MODES[request.method]
-            call["name"] = _name_in(request.body)
+            call["name"] = _name_in(request)
         elif operation == "create_store":
-            call["store"] = _name_in(request.body)
+            call["store"] = _name_in(request)
 
     def credentials(self, request, tokens):
         """present, wrong, or None when there are none."""
@@ -307,10 +307,10 @@ def new_store_id():
     return digits
 
 
-def _name_in(body):
+def _name_in(request):
     """The name a body speaks of, for the journal; what is wrong with it is said later."""
     try:
-        name = read_json(body)["name"]
+        name = request.json()["name"]
         return name if isinstance(name, str) else None
     except (Unreadable, LookupError, TypeError):
         return None
@@ -321,7 +321,7 @@ def _object(request, required, optional):
     if request.content_type() != "application/json":
         raise Refusal(415, "Content-Type must be application/json")
     try:
-        body = read_json(request.body)
+        body = request.json()
     except Unreadable as why:
         raise Refusal(400, f"invalid JSON: {why}") from None
     if not isinstance(body, dict):

@@ -2,6 +2,7 @@
 
 import base64
 import secrets as random
+from functools import lru_cache
 
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
@@ -10,6 +11,12 @@ from nacl.signing import SigningKey
 from clock import to_nanos
 from message import Refusal
 from strict import Unreadable, read_base64
+
+
+@lru_cache(maxsize=64)
+def _box(private):
+    """To make a box costs two multiplications on the curve."""
+    return SealedBox(PrivateKey(private))
 
 
 def _text(raw):
@@ -43,9 +50,9 @@ class ClientKeys:
 
     def open(self, client_key, sealed):
         """The value in a sealed box."""
-        row = self._alive(client_key)
+        box = _box(self._alive(client_key)["private"])
         try:
-            return SealedBox(PrivateKey(row["private"])).decrypt(sealed)
+            return box.decrypt(sealed)
         except (CryptoError, ValueError, TypeError):
             raise Refusal(400, "secret: can't be decrypted with this client key") from None
 

@@ -31,6 +31,7 @@ def _one_of(*words):
         if text not in words:
             raise ValueError(text)
         return text
+    read.words = words
     return read
 
 
@@ -223,4 +224,8 @@ def described():
     lines = ["which calls (patterns may hold * and ?):"]
     lines += [f"  {name}=  {meaning}" for name, _, meaning in FILTERS]
     lines += ["what happens:"]
-    return lines + [f"  {name}=  {meaning}" for name, _, _, meaning in EFFECTS]
+    return lines + [f"  {name}=  {meaning}{_choices(read)}" for name, read, _, meaning in EFFECTS]
+
+
+def _choices(read):
+    return f" ({'|'.join(read.words)})" if hasattr(read, "words") else ""

@@ -16,6 +16,13 @@ class Request:
     headers: dict
     body: bytes
     keep_alive: bool
+    _json: object = None
+
+    def json(self):
+        """The body as JSON, read once; raises Unreadable."""
+        if self._json is None:
+            self._json = strict.read_json(self.body)
+        return self._json
 
     @property
     def path(self):

@@ -26,8 +26,9 @@ def read_json(body):
     try:
         text = body.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_members_once, parse_constant=_no_constant)
-        # A lone \ud800 passes json.loads, but no UTF-8 text can hold it.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if "\\u" in text:
+            # A lone \ud800 passes json.loads, but no UTF-8 text can hold it.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (UnicodeError, RecursionError, json.JSONDecodeError) as why:
         raise Unreadable(str(why)) from why
     return value
