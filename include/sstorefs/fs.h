@@ -1,0 +1,43 @@
+#ifndef SSTOREFS_FS_H
+#define SSTOREFS_FS_H
+
+#include "sstorefs/catalog.h"
+#include "sstorefs/config.h"
+#include "sstorefs/journal.h"
+#include "sstorefs/locked.h"
+
+/*
+ * The file system: what the kernel asks, answered from the catalog, and what writers write, held until it is published.
+ */
+struct fs;
+
+struct fs_options {
+	struct loop *loop;
+	struct net *net;
+	struct catalog *catalog;
+	struct locked_pool *pool;
+	struct journal *journal;
+	const struct config *config;
+	/* The mount is gone (unmounted), or broken: called once, from the loop. */
+	void (*ended)(void *context);
+	/* Somebody wrote to `.sstorefs/refresh`. */
+	void (*refresh)(void *context);
+	void *context;
+};
+
+/* Everything borrowed must outlive the fs. 0, -ENOMEM, -ENOBUFS. */
+int fs_new(struct fs **fs, const struct fs_options *options);
+void fs_free(struct fs *fs);
+
+/* Mounts, and begins to serve. 0, or a negative errno with the reason on stderr (libfuse's words). */
+int fs_mount(struct fs *fs);
+
+/*
+ * The end: new opens fail with ESHUTDOWN, what is due is published, unfinished values are wiped and named in the log. `drained` is called from the loop when
+ * nothing is in flight any more, or at `deadline` (CLOCK_BOOTTIME, milliseconds); `lost` tells how many values were given up.
+ */
+void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost), void *context);
+
+void fs_unmount(struct fs *fs);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * The last failures, in memory, newest first when they are read.
+ */
+#include "sstorefs/journal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sstorefs/log.h"
+
+int journal_init(struct journal *journal)
+{
+	*journal = (struct journal){.lines = calloc(JOURNAL_SIZE, sizeof *journal->lines)};
+	return journal->lines ? 0 : -ENOMEM;
+}
+
+void journal_finish(struct journal *journal)
+{
+	free(journal->lines);
+	*journal = (struct journal){0};
+}
+
+/* What stands in a line for nothing, so that every line has the same fields. */
+static const char *or_dash(const char *text)
+{
+	return *text ? text : "-";
+}
+
+void journal_record(struct journal *journal, const char *operation, const char *store, const char *name,
+		    const struct failure *failure)
+{
+	struct journal_line *line = &journal->lines[journal->next];
+
+	journal->next = (journal->next + 1) % JOURNAL_SIZE;
+	journal->count += journal->count < JOURNAL_SIZE;
+	line->at = clock_wall();
+	snprintf(line->operation, sizeof line->operation, "%s", operation);
+	snprintf(line->path, sizeof line->path, "%s%s%s", store ? store : "", store && *store ? "/" : "", name);
+	line->failure = *failure;
+	log_line(LOG_WARNING, "%s %s: %s (%s, HTTP %d, request %s)", line->operation, line->path,
+		 or_dash(failure->words), failure_errno_name(failure->error), failure->status,
+		 or_dash(failure->request_id));
+}
+
+void journal_print(const struct journal *journal, struct buffer *text)
+{
+	char time[TIME_TEXT_SIZE];
+
+	for (size_t i = 0; i < journal->count; i++) {
+		const struct journal_line *line =
+			&journal->lines[(journal->next + JOURNAL_SIZE - 1 - i) % JOURNAL_SIZE];
+		const struct failure *failure = &line->failure;
+
+		buffer_printf(text, "%s\t%s\t%s\t%s\t", time_format(line->at, time), line->operation, line->path,
+			      failure_errno_name(failure->error));
+		if (failure->status)
+			buffer_printf(text, "%d\t", failure->status);
+		else
+			buffer_string(text, "-\t");
+		buffer_printf(text, "%s\t%s\n", or_dash(failure->request_id), or_dash(failure->words));
+	}
+}
