@@ -1,0 +1,259 @@
+"""Open files among each other: fsync, order, unlink, exclusive creation (DESIGN 3, rules 1, 8, 9, 11, 12, 18)."""
+
+import errno
+import os
+import signal
+import time
+
+import pytest
+
+from writers import close, errno_of, shell, start, write_file
+
+
+def opened(path, flags=os.O_CREAT):
+    return os.open(path, os.O_WRONLY | flags, 0o600)
+
+
+def puts(sandbox):
+    return [(call["mode"], call["status"]) for call in sandbox.calls(operation="fastly.put_secret")]
+
+
+@pytest.mark.parametrize("which", ["own", "existing"])
+def test_nothing_can_be_read_not_even_by_root(direct_mount, sandbox, which):
+    name = direct_mount / "prod/NAME"
+    if which == "existing":
+        sandbox.put("prod", "NAME", b"old")
+    else:
+        write_file(name, b"val")
+    assert errno_of(os.open, name, os.O_RDONLY) == errno.EACCES
+    done = shell('cat "$NAME"', NAME=name)
+    assert done.returncode == 1 and done.stdout == "" and "Permission denied" in done.stderr
+    descriptor = os.open(name, os.O_RDWR)
+    assert errno_of(os.read, descriptor, 10) == errno.EACCES
+    os.close(descriptor)
+
+
+def test_a_writer_cannot_read_its_own_bytes(direct_mount):
+    descriptor = os.open(direct_mount / "prod/NAME", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(descriptor, b"val")
+    assert errno_of(os.pread, descriptor, 3, 0) == errno.EACCES
+    os.close(descriptor)
+
+
+def test_fsync_publishes_and_a_later_write_extends(direct_mount, sandbox):
+    descriptor = opened(direct_mount / "prod/NAME")
+    os.write(descriptor, b"one ")
+    os.fsync(descriptor)
+    assert sandbox.uploads() == [b"one "]
+    os.fsync(descriptor)
+    assert sandbox.uploads() == [b"one "], "nothing new, nothing sent"
+    os.write(descriptor, b"two")
+    close(descriptor)
+    assert sandbox.uploads() == [b"one ", b"one two"]
+
+
+def test_dd_with_fsync_is_one_put(direct_mount, sandbox):
+    done = shell('printf val | dd of="$NAME" conv=fsync status=none', NAME=direct_mount / "prod/NAME")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_fsync_never_publishes_what_somebody_is_still_writing(direct_mount, sandbox):
+    name = direct_mount / "prod/NAME"
+    sandbox.put("prod", "NAME", b"old")
+    writer = opened(name, 0)
+    os.write(writer, b"half")
+    assert shell('sync "$NAME"', NAME=name).returncode == 0
+    assert sandbox.uploads() == []
+    os.write(writer, b" and half")
+    close(writer)
+    assert sandbox.uploads() == [b"half and half"]
+
+
+@pytest.mark.parametrize("which", ["bash", "dash"])
+def test_sync_tells_what_a_builtin_has_dropped_once(direct_mount, sandbox, which):
+    name = direct_mount / "prod/NAME"
+    sandbox.put("prod", "NAME", b"old")
+    sandbox.fault(operation="fastly.put_secret", status=403, times=1)
+    assert shell('echo val > "$NAME"', which, NAME=name).returncode == 0, "builtins ignore what close says"
+    first = shell('sync "$NAME"', which, NAME=name)
+    assert first.returncode == 1 and "Permission denied" in first.stderr
+    assert shell('sync "$NAME"', which, NAME=name).returncode == 0
+    assert sandbox.value("prod", "NAME") == b"old"
+
+
+@pytest.mark.parametrize("which", ["bash", "dash"])
+def test_echo_and_sync_is_honest_for_a_new_name(direct_mount, sandbox, which):
+    sandbox.fault(operation="fastly.put_secret", status=403)
+    assert shell('echo val > "$NAME" && sync "$NAME"', which, NAME=direct_mount / "prod/NAME").returncode != 0
+    sandbox.clear_faults()
+    assert shell('echo val > "$NAME" && sync "$NAME"', which, NAME=direct_mount / "prod/NAME").returncode == 0
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_a_later_success_clears_the_failure(direct_mount, sandbox):
+    name = direct_mount / "prod/NAME"
+    sandbox.put("prod", "NAME", b"old")
+    sandbox.fault(operation="fastly.put_secret", status=403, times=1)
+    shell('echo val > "$NAME"', NAME=name)
+    assert shell('echo val > "$NAME"; sync "$NAME"', NAME=name).returncode == 0
+
+
+def test_what_was_refused_is_not_sent_again_behind_the_writers_back(direct_mount, sandbox):
+    sandbox.fault(operation="fastly.put_secret", status=403)
+    descriptor = opened(direct_mount / "prod/NAME")
+    os.write(descriptor, b"val")
+    assert errno_of(os.fsync, descriptor) == errno.EACCES
+    errno_of(close, descriptor)
+    direct_mount.unmount()
+    assert len(puts(sandbox)) == 1
+
+
+def test_a_refused_create_leaves_no_file(direct_mount, sandbox):
+    sandbox.fault(operation="fastly.put_secret", status=403)
+    assert errno_of(write_file, direct_mount / "prod/NAME", b"val") == errno.EACCES
+    assert os.listdir(direct_mount / "prod") == []
+    assert not (direct_mount / "prod/NAME").exists()
+
+
+def test_exclusive_creation_creates_only(mount, sandbox):
+    assert shell('cp /etc/hostname "$NAME"', NAME=mount / "prod/NAME").returncode == 0
+    assert shell('cp /etc/hostname "$NAME"', NAME=mount / "prod/NAME").returncode == 0
+    assert puts(sandbox) == [("create", 200), ("either", 200)]
+
+
+def test_exclusive_creation_of_what_exists(direct_mount, sandbox):
+    sandbox.put("prod", "NAME", b"old")
+    assert errno_of(opened, direct_mount / "prod/NAME", os.O_CREAT | os.O_EXCL) == errno.EEXIST
+    refused = shell('set -C; echo val > "$NAME"', NAME=direct_mount / "prod/NAME")
+    assert refused.returncode != 0
+    assert puts(sandbox) == []
+
+
+def test_exclusive_creation_when_another_client_was_first(direct_mount, sandbox):
+    descriptor = opened(direct_mount / "prod/NAME", os.O_CREAT | os.O_EXCL)
+    sandbox.put("prod", "NAME", b"theirs")
+    os.write(descriptor, b"ours")
+    assert errno_of(close, descriptor) == errno.EEXIST
+    assert sandbox.value("prod", "NAME") == b"theirs"
+    assert puts(sandbox) == [("create", 400)]
+
+
+def test_a_plain_write_replaces_what_another_client_made(direct_mount, sandbox):
+    descriptor = opened(direct_mount / "prod/NAME")
+    sandbox.put("prod", "NAME", b"theirs")
+    os.write(descriptor, b"ours")
+    close(descriptor)
+    assert sandbox.value("prod", "NAME") == b"ours"
+
+
+def test_an_unlinked_handle_publishes_nothing(direct_mount, sandbox):
+    sandbox.put("prod", "NAME", b"old")
+    descriptor = opened(direct_mount / "prod/NAME", 0)
+    os.write(descriptor, b"val")
+    os.unlink(direct_mount / "prod/NAME")
+    errno_of(close, descriptor)
+    direct_mount.unmount()
+    assert puts(sandbox) == []
+    assert sandbox.value("prod", "NAME") is None
+
+
+def test_an_unlinked_handle_and_a_new_file_of_its_name_do_not_mix(direct_mount, sandbox):
+    name = direct_mount / "prod/NAME"
+    write_file(name, b"first")
+    old = opened(name, 0)
+    os.write(old, b"never")
+    os.unlink(name)
+    write_file(name, b"second")
+    errno_of(close, old)
+    assert sandbox.uploads() == [b"first", b"second"]
+
+
+def test_a_name_that_was_never_stored_can_be_unlinked_while_it_is_open(direct_mount, sandbox):
+    name = direct_mount / "prod/NAME"
+    descriptor = opened(name)
+    os.write(descriptor, b"val")
+    os.unlink(name)
+    errno_of(close, descriptor)
+    assert not name.exists()
+    direct_mount.unmount()
+    assert puts(sandbox) == []
+
+
+def test_publications_of_one_name_happen_in_order_and_the_last_close_wins(mount, sandbox):
+    sandbox.fault(operation="fastly.put_secret", hold="before", times=1)
+    first = start("sh", "-c", 'printf first > "$NAME"', NAME=mount / "prod/NAME")
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    second = start("sh", "-c", 'printf second > "$NAME"', NAME=mount / "prod/NAME")
+    other = start("sh", "-c", 'printf other > "$NAME"', NAME=mount / "prod/OTHER")
+    assert other.wait(30) == 0, "another name does not wait"
+    assert sandbox.uploads() == [b"other"]
+    sandbox.release()
+    assert (first.wait(30), second.wait(30)) == (0, 0)
+    assert sandbox.uploads() == [b"other", b"first", b"second"]
+    assert sandbox.value("prod", "NAME") == b"second"
+
+
+def test_an_unlink_waits_for_the_publication_before_it(mount, sandbox):
+    sandbox.fault(operation="fastly.put_secret", hold="before", times=1)
+    writer = start("sh", "-c", 'printf val > "$NAME"', NAME=mount / "prod/NAME")
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    remover = start("rm", "-f", mount / "prod/NAME")
+    sandbox.release()
+    assert (writer.wait(30), remover.wait(30)) == (0, 0)
+    assert sandbox.value("prod", "NAME") is None
+
+
+def test_unlink_is_one_delete_and_seen_at_once(mount, sandbox):
+    write_file(mount / "prod/NAME", b"val")
+    os.unlink(mount / "prod/NAME")
+    assert not (mount / "prod/NAME").exists()
+    assert os.listdir(mount / "prod") == []
+    assert len(sandbox.calls(operation="fastly.delete_secret")) == 1
+    assert errno_of(os.unlink, mount / "prod/NAME") == errno.ENOENT
+    assert len(sandbox.calls(operation="fastly.delete_secret")) == 1
+
+
+def test_what_another_client_deleted_first_is_gone(direct_mount, sandbox):
+    write_file(direct_mount / "prod/NAME", b"val")
+    sandbox.delete("prod", "NAME")
+    assert errno_of(os.unlink, direct_mount / "prod/NAME") in (0, errno.ENOENT)
+    assert not (direct_mount / "prod/NAME").exists()
+
+
+def test_interrupting_a_writer_ends_its_upload(mount, sandbox):
+    sandbox.fault(operation="fastly.put_secret", hang="forever")
+    writer = start("cp", "/etc/hostname", mount / "prod/NAME")
+    sandbox.wait_for_call("fastly.put_secret")
+    begun = time.monotonic()
+    writer.send_signal(signal.SIGINT)
+    assert writer.wait(30) == -signal.SIGINT
+    assert time.monotonic() - begun < 5
+    sandbox.wait_for_call("fastly.put_secret", state="ended")
+
+
+def test_an_interrupted_writer_learns_eintr(direct_mount, sandbox):
+    sandbox.fault(operation="fastly.put_secret", hang="forever")
+    writer = start("/usr/bin/python3", "-c", """
+import ctypes, os, signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: None)
+signal.siginterrupt(signal.SIGUSR1, True)
+descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
+os.write(descriptor, b"val")
+libc = ctypes.CDLL(None, use_errno=True)
+libc.close(descriptor)
+print(ctypes.get_errno())
+""", direct_mount / "prod/NAME")
+    sandbox.wait_for_call("fastly.put_secret")
+    writer.send_signal(signal.SIGUSR1)
+    assert writer.communicate(timeout=30)[0] == f"{errno.EINTR}\n"
+
+
+@pytest.mark.mount_options("timeout=2")
+def test_a_writer_never_waits_longer_than_the_time_out(mount, sandbox):
+    sandbox.put("prod", "NAME", b"old")
+    sandbox.fault(operation="fastly.put_secret", hang="forever")
+    begun = time.monotonic()
+    assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.ETIMEDOUT
+    assert 1.5 < time.monotonic() - begun < 5
+    assert os.getxattr(mount / "prod/NAME", "user.sstorefs.state") == b"unknown"

@@ -1,0 +1,170 @@
+"""Mounts that fail: one line that says why, the right status, nothing left mounted."""
+
+import os
+import socket
+
+import pytest
+
+from mounting import PROGRAM, mounts_at, run_program
+
+USAGE, FAILURE = 1, 32
+
+
+@pytest.fixture
+def refused(tmp_path, direct):
+    """refused(expected status, …): starts the program, and checks all that every failure has in common."""
+    mountpoint = tmp_path / "mnt"
+    mountpoint.mkdir()
+    token = tmp_path / "token"
+    token.write_text(direct.token)
+    token.chmod(0o600)
+
+    def start(status, source="fastly:", where=mountpoint, options=None, token_file=token, with_mount=False, more=(),
+              **variables):
+        usual = [f"token_file={token_file}"] if token_file else []
+        words = ["mount", "-t", "fuse.sstorefs"] if with_mount else [PROGRAM]
+        words += [source, where, "-o", ",".join(usual + [direct.options if options is None else options]), *more]
+        ended = run_program(words, tmp_path, **variables)
+        assert ended.returncode == status, ended
+        assert ended.stdout == ""
+        assert ended.stderr.count("\n") == 1 and ended.stderr.startswith("sstorefs: "), ended.stderr
+        assert mounts_at(mountpoint) == []
+        assert os.listdir(mountpoint) == []
+        assert not list(tmp_path.glob("sanitizer.*"))
+        return ended.stderr
+
+    start.token, start.mountpoint, start.service = token, mountpoint, direct
+    return start
+
+
+@pytest.mark.parametrize("with_mount", [False, True], ids=["sstorefs", "mount"])
+def test_wrong_token(refused, with_mount):
+    refused.token.write_text("another-token")
+    message = refused(FAILURE, with_mount=with_mount)
+    assert str(refused.token) in message and "401" in message and "another-token" not in message
+
+
+@pytest.mark.parametrize("with_mount", [False, True], ids=["sstorefs", "mount"])
+def test_unreachable_host(refused, with_mount):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        message = refused(FAILURE, options=f"timeout=3,endpoint=http://127.0.0.1:{port}", with_mount=with_mount)
+    assert f"127.0.0.1:{port}" in message or "127.0.0.1" in message
+
+
+def test_unknown_host_name(refused):
+    message = refused(FAILURE, options="timeout=3,endpoint=https://nothing.invalid")
+    assert "nothing.invalid" in message
+
+
+@pytest.mark.parametrize("with_mount", [False, True], ids=["sstorefs", "mount"])
+def test_refused_certificate(refused, front, with_mount):
+    message = refused(FAILURE, options=f"endpoint={front.url}", with_mount=with_mount)
+    assert "certificate" in message
+
+
+@pytest.mark.parametrize("with_mount", [False, True], ids=["sstorefs", "mount"])
+def test_unknown_option(refused, with_mount):
+    message = refused(USAGE, options=f"{refused.service.options},foo=bar", with_mount=with_mount)
+    assert message == "sstorefs: unknown option 'foo': see sstorefs --help\n"
+
+
+def test_missing_mountpoint(refused, tmp_path):
+    assert str(tmp_path / "nowhere") in refused(FAILURE, where=tmp_path / "nowhere")
+
+
+def test_mountpoint_that_is_a_file(refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert str(tmp_path / "file") in refused(FAILURE, where=tmp_path / "file")
+
+
+def test_unknown_service(refused):
+    assert "'vault'" in refused(USAGE, source="vault:")
+
+
+def test_source_without_a_service(refused):
+    refused(USAGE, source="prod")
+
+
+def test_store_that_does_not_exist(refused):
+    assert "nothere" in refused(FAILURE, source="fastly:nothere")
+
+
+def test_name_that_no_store_can_have(refused):
+    refused(USAGE, source="fastly:a b")
+
+
+def test_option_of_another_service(refused):
+    assert "cloudflare" in refused(USAGE, options=f"{refused.service.options},scopes=workers")
+
+
+def test_plain_http_to_another_machine(refused):
+    refused(USAGE, options="endpoint=http://192.0.2.1")
+
+
+def test_time_out_of_zero(refused):
+    refused(USAGE, options=f"{refused.service.options},timeout=0")
+
+
+def test_token_on_the_command_line(refused):
+    message = refused(USAGE, options=f"{refused.service.options},token=secret-token")
+    assert "token_file=" in message and "secret-token" not in message
+
+
+def test_missing_cacert(refused, tmp_path):
+    message = refused(FAILURE, options=f"endpoint=https://127.0.0.1:1,timeout=3,cacert={tmp_path}/none.pem")
+    assert f"{tmp_path}/none.pem" in message
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o620, 0o604, 0o602])
+def test_token_file_that_others_can_read_or_change(refused, mode):
+    refused.token.chmod(mode)
+    assert f"chmod 600 {refused.token}" in refused(FAILURE)
+
+
+def test_missing_token_file(refused, tmp_path):
+    assert "/none" in refused(FAILURE, token_file=tmp_path / "none")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines\n", b"with blank", b"caf\xc3\xa9", b"nul\0", b"x" * 8193])
+def test_token_file_that_holds_no_token(refused, content):
+    refused.token.write_bytes(content)
+    assert str(refused.token) in refused(FAILURE)
+
+
+def test_no_token_at_all(refused):
+    message = refused(FAILURE, token_file=None)
+    assert "token_file=" in message and "FASTLY_API_TOKEN" in message
+
+
+def test_allow_other_on_a_descriptor_needs_default_permissions(refused):
+    assert "default_permissions" in refused(USAGE, where="/dev/fd/9", options=f"{refused.service.options},allow_other")
+
+
+def test_a_service_that_makes_no_sense(refused, sandbox):
+    sandbox.fault(body="html")
+    refused(FAILURE, options=f"{refused.service.options},timeout=2")
+
+
+def test_usage_without_arguments(tmp_path):
+    ended = run_program([PROGRAM], tmp_path)
+    assert ended.returncode == USAGE and ended.stderr.count("\n") == 1
+
+
+def test_help_names_every_option(tmp_path):
+    ended = run_program([PROGRAM, "--help"], tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    for option in ("token_file", "endpoint", "cacert", "signing_key", "ttl", "negative_ttl", "timeout", "newline", "uid",
+                   "gid", "umask", "nocreate", "ro", "allow_other", "default_permissions", "entry_timeout",
+                   "attr_timeout", "negative_timeout"):
+        assert f"\n  {option}" in ended.stdout
+
+
+def test_version_names_every_library(tmp_path):
+    ended = run_program([PROGRAM, "--version"], tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    first, *libraries = ended.stdout.splitlines()
+    assert first.startswith("sstorefs ")
+    assert [line.split()[0] for line in libraries] == ["libfuse", "libcurl", "jansson", "libsodium"]
+    assert "SSL" in libraries[1] or "TLS" in libraries[1]

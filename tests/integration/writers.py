@@ -1,0 +1,58 @@
+"""Programs that write: shells, and Python with the system calls as they are."""
+
+import ctypes
+import os
+import subprocess
+import textwrap
+
+PYTHON = "/usr/bin/python3"
+PATIENCE = 90
+
+
+def shell(command, which="bash", timeout=PATIENCE, cwd=None, **variables):
+    """`command` with `variables` in its environment. Messages are in English."""
+    return subprocess.run([which, "-c", command], timeout=timeout, cwd=cwd, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL,
+                          env={**os.environ, "LC_ALL": "C", **{name: str(value) for name, value in variables.items()}})
+
+
+def start(*words, **variables):
+    """A program that goes on while the test looks elsewhere."""
+    return subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, "LC_ALL": "C", **{name: str(value) for name, value in variables.items()}})
+
+
+def python(program, *words, timeout=PATIENCE):
+    """A Python program of its own, so that its end is a process's end."""
+    return subprocess.run([PYTHON, "-c", textwrap.dedent(program), *map(str, words)], timeout=timeout,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def write_file(path, value, flags=os.O_CREAT | os.O_TRUNC):
+    """open, write, close; raises what the first of them that fails does."""
+    descriptor = os.open(path, os.O_WRONLY | flags, 0o600)
+    try:
+        written = os.write(descriptor, value)
+        assert written == len(value)
+    except OSError:
+        os.close(descriptor)
+        raise
+    close(descriptor)
+
+
+def close(descriptor):
+    """close(2) with its error, which os.close hides when it is EINTR."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.close(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def errno_of(action, *words, **more):
+    """The errno that `action` raises, or 0."""
+    try:
+        action(*words, **more)
+    except OSError as why:
+        return why.errno
+    return 0
