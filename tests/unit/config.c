@@ -1,0 +1,511 @@
+/* The command line: what is understood, what is refused, and that each refusal is one line. */
+#include "sstorefs/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "sstorefs/clock.h"
+
+#define WORDS 12
+
+/* Reads `sstorefs WORDS…`; what it says on stderr is kept in `said`. */
+static char said[4096];
+
+static int read_words(struct config *config, const char *const *words)
+{
+	char *argv[WORDS + 2] = {"sstorefs"};
+	int argc = 1, before = dup(STDERR_FILENO), failed;
+	FILE *heard = tmpfile();
+	size_t length;
+
+	while (argc <= WORDS && words[argc - 1]) {
+		argv[argc] = strdup(words[argc - 1]);
+		argc++;
+	}
+	assert_non_null(heard);
+	fflush(stderr);
+	dup2(fileno(heard), STDERR_FILENO);
+	failed = config_read(config, argc, argv);
+	fflush(stderr);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	rewind(heard);
+	length = fread(said, 1, sizeof(said) - 1, heard);
+	said[length] = '\0';
+	fclose(heard);
+	for (int i = 1; i < argc; i++)
+		free(argv[i]);
+	return failed;
+}
+
+static int read_options(struct config *config, const char *options)
+{
+	const char *const words[WORDS] = {"fastly:", "/mnt", "-o", options};
+
+	return read_words(config, words);
+}
+
+static void assert_one_line_with(const char *phrase)
+{
+	size_t length = strlen(said);
+
+	assert_true(length > 0 && said[length - 1] == '\n');
+	assert_ptr_equal(strchr(said, '\n'), said + length - 1);
+	assert_int_equal(strncmp(said, "sstorefs: ", 10), 0);
+	if (!strstr(said, phrase))
+		fail_msg("'%s' is not in: %s", phrase, said);
+}
+
+static void test_defaults(void **state)
+{
+	const char *const words[WORDS] = {"fastly:", "/mnt"};
+	struct config config;
+
+	(void)state;
+	assert_int_equal(read_words(&config, words), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(config.action, ACTION_MOUNT);
+	assert_string_equal(config.source, "fastly:");
+	assert_string_equal(config.mountpoint, "/mnt");
+	assert_int_equal(config.mount_fd, -1);
+	assert_ptr_equal(config.provider, &provider_fastly);
+	assert_null(config.store);
+	assert_string_equal(config.endpoint, provider_fastly.endpoint);
+	assert_int_equal(config.ttl, 60000);
+	assert_int_equal(config.negative_ttl, 5000);
+	assert_int_equal(config.timeout, 30000);
+	assert_int_equal(config.umask, 077);
+	assert_int_equal(config.uid, getuid());
+	assert_int_equal(config.gid, getgid());
+	assert_false(config.minimal || config.keep_newline || config.nocreate || config.read_only ||
+		     config.allow_other || config.default_permissions || config.foreground || config.debug ||
+		     config.signing_key_from_api);
+	assert_true(config.entry_timeout < 0 && config.attr_timeout < 0 && config.negative_timeout < 0);
+	assert_string_equal(buffer_text(&config.mount_options),
+			    "fsname=fastly:,subtype=sstorefs,nosuid,nodev,noexec");
+	config_finish(&config);
+}
+
+static void test_every_option_is_understood(void **state)
+{
+	const char *const words[WORDS] = {
+		"-f",
+		"fastly:prod",
+		"-oro,ttl=1.5,negative_ttl=0",
+		"/mnt",
+		"-d",
+		"-o",
+		"endpoint=https://example.com/base//,cacert=/ca.pem,token_file=/tok\\,en,timeout=7,newline=keep,"
+		"uid=7,gid=8,umask=027,nocreate,allow_other,entry_timeout=0.5,attr_timeout=2,negative_timeout=3,"
+		"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="};
+	struct config config;
+
+	(void)state;
+	assert_int_equal(read_words(&config, words), 0);
+	assert_string_equal(said, "");
+	assert_true(config.foreground && config.debug && config.read_only && config.nocreate &&
+		    config.allow_other && config.default_permissions && config.keep_newline);
+	assert_string_equal(config.store, "prod");
+	assert_int_equal(config.ttl, 1500);
+	assert_int_equal(config.negative_ttl, 0);
+	assert_string_equal(config.endpoint, "https://example.com/base");
+	assert_string_equal(config.cacert, "/ca.pem");
+	assert_string_equal(config.token_file, "/tok,en");
+	assert_int_equal(config.timeout, 7000);
+	assert_int_equal(config.uid, 7);
+	assert_int_equal(config.gid, 8);
+	assert_int_equal(config.umask, 027);
+	assert_true(config.entry_timeout == 0.5 && config.attr_timeout == 2 && config.negative_timeout == 3);
+	assert_string_equal(config.signing_key, "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=");
+	assert_string_equal(buffer_text(&config.mount_options),
+			    "fsname=fastly:prod,subtype=sstorefs,nosuid,nodev,noexec,ro,"
+			    "allow_other,default_permissions");
+	config_finish(&config);
+}
+
+static void test_what_mount_and_fstab_add_changes_nothing(void **state)
+{
+	const char *const words[WORDS] = {
+		"fastly:",
+		"/mnt",
+		"-v",
+		"-n",
+		"-s",
+		"-o",
+		"rw,dev,nodev,suid,nosuid,exec,noexec,_netdev,nofail,noauto,auto,x-systemd.requires=a.service,x-gvfs-hide,"
+		"defaults,user,user=me,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime"};
+	struct config config;
+
+	(void)state;
+	assert_int_equal(read_words(&config, words), 0);
+	assert_string_equal(said, "");
+	assert_string_equal(buffer_text(&config.mount_options),
+			    "fsname=fastly:,subtype=sstorefs,nosuid,nodev,noexec");
+	assert_null(config.users);
+	config_finish(&config);
+}
+
+static const struct {
+	const char *options, *says;
+} refused[] = {
+	{"foo", "unknown option 'foo': see sstorefs --help"},
+	{"ro,foo=bar", "unknown option 'foo': see sstorefs --help"},
+	{"ttl", "needs a value"},
+	{"ttl=", "has an empty value"},
+	{"ttl=x", "ttl=x is no number"},
+	{"ttl=1s", "is no number"},
+	{"ttl=-1", "is no number"},
+	{"ttl=1.2.3", "is no number"},
+	{"ttl=99999999999", "is no number"},
+	{"timeout=0", "timeout=0 leaves no time"},
+	{"timeout=0.0001", "leaves no time"},
+	{"nocreate=1", "takes no value"},
+	{"ro=1", "takes no value"},
+	{"dev=1", "takes no value"},
+	{"newline=no", "'auto' or 'keep'"},
+	{"commit=never", "commit=never"},
+	{"umask=8", "octal"},
+	{"umask=1000", "octal"},
+	{"umask=", "empty value"},
+	{"uid=-1", "no user"},
+	{"uid=4294967295", "no user"},
+	{"uid=no such user", "no user"},
+	{"gid=no such group", "no group"},
+	{"signing_key=abc", "Ed25519"},
+	{"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0kA", "Ed25519"},
+	{"endpoint=http://example.com", "clear text"},
+	{"endpoint=http://localhost.example.com", "clear text"},
+	{"endpoint=http://127.0.0.1.example.com", "clear text"},
+	{"endpoint=http://127.0.0.1@example.com", "endpoint"},
+	{"endpoint=http://128.0.0.1", "clear text"},
+	{"endpoint=http://[::2]", "clear text"},
+	{"endpoint=ftp://127.0.0.1", "neither https"},
+	{"endpoint=https://me:pw@example.com", "more than a host"},
+	{"endpoint=https://example.com/?a=b", "more than a host"},
+	{"endpoint=https://example.com/#a", "more than a host"},
+	{"endpoint=example.com", "endpoint"},
+	{"scopes=workers", "cloudflare"},
+	{"comment=hello", "cloudflare"},
+	{"expires=7d", "stripe"},
+	{"users=usr_a", "stripe"},
+	{"stripe_account=acct_1", "stripe"},
+};
+
+static void test_what_is_refused_is_refused_in_one_line(void **state)
+{
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		assert_int_equal(read_options(&config, refused[i].options), -EINVAL);
+		assert_one_line_with(refused[i].says);
+		config_finish(&config);
+	}
+}
+
+static void test_a_token_on_the_command_line_is_refused_and_not_repeated(void **state)
+{
+	static const char *const attempts[] = {"token=s3cr3t",	 "password=s3cr3t", "api_token=s3cr3t",
+					       "api_key=s3cr3t", "key=s3cr3t",	    "whatever=s3cr3t"};
+	const char *const flags[][WORDS] = {
+		{"--token=s3cr3t"}, {"fastly:", "/mnt", "s3cr3t"}, {"-ts3cr3t=s3cr3t"}};
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(attempts); i++) {
+		assert_int_equal(read_options(&config, attempts[i]), -EINVAL);
+		assert_one_line_with(i < 5 ? "token_file=PATH" : "unknown option");
+		assert_null(strstr(said, "s3cr3t"));
+		config_finish(&config);
+	}
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		assert_int_equal(read_words(&config, flags[i]), -EINVAL);
+		assert_one_line_with("--help");
+		assert_true(i == 2 || !strstr(said, "s3cr3t"));
+		config_finish(&config);
+	}
+}
+
+static void test_loopback_addresses_may_be_plain_http(void **state)
+{
+	static const char *const addresses[] = {"http://127.0.0.1:8080", "http://127.1.2.3",
+						"http://[::1]:80", "http://localhost:1234"};
+	struct config config;
+	char options[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(addresses); i++) {
+		snprintf(options, sizeof(options), "endpoint=%s/", addresses[i]);
+		assert_int_equal(read_options(&config, options), 0);
+		assert_string_equal(config.endpoint, addresses[i]);
+		config_finish(&config);
+	}
+}
+
+static void test_commas_and_backslashes_can_be_escaped(void **state)
+{
+	static const struct {
+		const char *options, *path;
+	} escaped[] = {
+		{"cacert=/a\\,b", "/a,b"}, {"cacert=/a\\\\b", "/a\\b"},	  {"cacert=/a\\\\,ro", "/a\\"},
+		{"cacert=/a\\b", "/a\\b"}, {"cacert=/a\\", "/a\\"},	  {",,cacert=/a,,", "/a"},
+		{"cacert=/a=b", "/a=b"},   {"cacert=/x,cacert=/y", "/y"},
+	};
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(escaped); i++) {
+		assert_int_equal(read_options(&config, escaped[i].options), 0);
+		assert_string_equal(config.cacert, escaped[i].path);
+		config_finish(&config);
+	}
+}
+
+static void test_the_last_one_wins(void **state)
+{
+	struct config config;
+
+	(void)state;
+	assert_int_equal(read_options(&config, "ro,rw,ttl=5,ttl=indefinite,signing_key=api,"
+					       "signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="),
+			 0);
+	assert_false(config.read_only || config.signing_key_from_api || config.minimal);
+	assert_true(config.ttl == CLOCK_NEVER);
+	assert_non_null(config.signing_key);
+	config_finish(&config);
+	assert_int_equal(read_options(&config,
+				      "ttl=indefinite,ttl=minimal,signing_key="
+				      "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=,signing_key=api"),
+			 0);
+	assert_true(config.minimal && config.ttl == 0 && config.signing_key_from_api);
+	assert_null(config.signing_key);
+	config_finish(&config);
+}
+
+static void test_files_with_relative_paths_are_found_from_anywhere(void **state)
+{
+	struct config config;
+	char *here = getcwd(NULL, 0), *whole;
+
+	(void)state;
+	assert_true(asprintf(&whole, "%s/some/token", here) > 0);
+	assert_int_equal(read_options(&config, "token_file=some/token"), 0);
+	assert_string_equal(config.token_file, whole);
+	config_finish(&config);
+	free(whole);
+	free(here);
+}
+
+static void test_sources(void **state)
+{
+	static const struct {
+		const char *source, *store, *says;
+	} sources[] = {
+		{"fastly:", NULL, NULL},
+		{"fastly:prod", "prod", NULL},
+		{"fastly:%2E%2E", "%2E%2E", NULL},
+		{"fastly:%2Esstorefs", "%2Esstorefs", NULL},
+		{"fastly:..", NULL, "name"},
+		{"fastly:a b", NULL, "name"},
+		{"fastly:a/b", NULL, "name"},
+		{"fastly:%41", NULL, "name"},
+		{"fastly:prod/", NULL, "name"},
+		{"fastly", NULL, "is no source"},
+		{"", NULL, "is no source"},
+		{":", NULL, "no service ''"},
+		{"vault:", NULL, "no service 'vault'"},
+		{"fastly2:", NULL, "no service 'fastly2'"},
+		{"FASTLY:", NULL, "no service 'FASTLY'"},
+	};
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sources); i++) {
+		const char *const words[WORDS] = {sources[i].source, "/mnt"};
+		int failed = read_words(&config, words);
+
+		assert_int_equal(failed, sources[i].says ? -EINVAL : 0);
+		if (sources[i].says)
+			assert_one_line_with(sources[i].says);
+		else if (sources[i].store)
+			assert_string_equal(config.store, sources[i].store);
+		else
+			assert_null(config.store);
+		config_finish(&config);
+	}
+}
+
+static void test_words(void **state)
+{
+	static const struct {
+		const char *words[WORDS];
+		const char *says;
+	} lines[] = {
+		{{NULL}, "SOURCE is missing"},
+		{{"fastly:"}, "MOUNTPOINT is missing"},
+		{{"fastly:", "/mnt", "more"}, "too many arguments"},
+		{{"fastly:", "/mnt", "-o"}, "-o needs options"},
+		{{"fastly:", "/mnt", "-x"}, "unknown option '-x': see sstorefs --help"},
+		{{"fastly:", "/mnt", "--foo=bar"}, "unknown option '--foo': see sstorefs --help"},
+		{{"fastly:", "/dev/fd/", "-f"}, "is no descriptor"},
+		{{"fastly:", "/dev/fd/3x", "-f"}, "is no descriptor"},
+		{{"fastly:", "/dev/fd/3", "-o", "allow_other"}, "default_permissions"},
+		{{"fastly:", "/dev/fd/3", "-o", "allow_other,default_permissions"}, NULL},
+		{{"--", "fastly:", "-mnt"}, NULL},
+	};
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		assert_int_equal(read_words(&config, lines[i].words), lines[i].says ? -EINVAL : 0);
+		if (lines[i].says)
+			assert_one_line_with(lines[i].says);
+		config_finish(&config);
+	}
+}
+
+static void test_help_and_version_need_nothing_else(void **state)
+{
+	static const struct {
+		const char *words[WORDS];
+		enum action action;
+	} lines[] = {
+		{{"--help"}, ACTION_HELP},
+		{{"-h"}, ACTION_HELP},
+		{{"--version"}, ACTION_VERSION},
+		{{"-V"}, ACTION_VERSION},
+		{{"fastly:", "--help", "--foo"}, ACTION_HELP},
+	};
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		assert_int_equal(read_words(&config, lines[i].words), 0);
+		assert_int_equal(config.action, lines[i].action);
+		config_finish(&config);
+	}
+}
+
+static void test_a_descriptor_is_never_looked_at(void **state)
+{
+	const char *const words[WORDS] = {"fastly:", "/dev/fd/87654"};
+	struct config config;
+
+	(void)state;
+	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(config.mount_fd, 87654);
+	assert_int_equal(config_check_mountpoint(&config), 0);
+	assert_string_equal(config.mountpoint, "/dev/fd/87654");
+	config_finish(&config);
+}
+
+static void test_the_environment(void **state)
+{
+	struct config config;
+
+	(void)state;
+	setenv("FASTLY_API_URL", "https://second.example.com/", 1);
+	setenv("FASTLY_API_ENDPOINT", "", 1);
+	setenv("FASTLY_USE_API_SIGNING_KEY", "", 1);
+	assert_int_equal(read_options(&config, "rw"), 0);
+	assert_string_equal(config.endpoint, "https://second.example.com");
+	assert_false(config.signing_key_from_api);
+	config_finish(&config);
+
+	setenv("FASTLY_API_ENDPOINT", "https://first.example.com", 1);
+	setenv("FASTLY_USE_API_SIGNING_KEY", "no", 1);
+	assert_int_equal(read_options(&config, "rw"), 0);
+	assert_string_equal(config.endpoint, "https://first.example.com");
+	assert_true(config.signing_key_from_api);
+	config_finish(&config);
+
+	assert_int_equal(read_options(&config, "endpoint=https://given.example.com,"
+					       "signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="),
+			 0);
+	assert_string_equal(config.endpoint, "https://given.example.com");
+	assert_false(config.signing_key_from_api);
+	config_finish(&config);
+
+	setenv("FASTLY_API_ENDPOINT", "http://plain.example.com", 1);
+	assert_int_equal(read_options(&config, "rw"), -EINVAL);
+	assert_one_line_with("FASTLY_API_ENDPOINT");
+	config_finish(&config);
+	unsetenv("FASTLY_API_ENDPOINT");
+	unsetenv("FASTLY_API_URL");
+	unsetenv("FASTLY_USE_API_SIGNING_KEY");
+}
+
+static void test_mountpoints(void **state)
+{
+	char directory[] = "/tmp/sstorefs-config.XXXXXX", path[128], link[128];
+	const char *words[WORDS] = {"fastly:", path};
+	struct config config;
+	int null = open("/dev/null", O_WRONLY), before = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	dup2(null, STDERR_FILENO);
+	snprintf(path, sizeof(path), "%s/missing", directory);
+	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(config_check_mountpoint(&config), -ENOENT);
+	config_finish(&config);
+
+	snprintf(path, sizeof(path), "%s/file", directory);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(config_check_mountpoint(&config), -ENOTDIR);
+	config_finish(&config);
+
+	unlink(path);
+	snprintf(link, sizeof(link), "%s/link", directory);
+	assert_int_equal(symlink(".", link), 0);
+	snprintf(path, sizeof(path), "%s/link/../link/.", directory);
+	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(config_check_mountpoint(&config), -ENOENT);
+	config_finish(&config);
+
+	snprintf(path, sizeof(path), "%s/./link/", directory);
+	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(config_check_mountpoint(&config), 0);
+	assert_string_equal(config.mountpoint, directory);
+	assert_false(config.dead_mount);
+	config_finish(&config);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(null);
+	unlink(link);
+	rmdir(directory);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_option_is_understood),
+		cmocka_unit_test(test_what_mount_and_fstab_add_changes_nothing),
+		cmocka_unit_test(test_what_is_refused_is_refused_in_one_line),
+		cmocka_unit_test(test_a_token_on_the_command_line_is_refused_and_not_repeated),
+		cmocka_unit_test(test_loopback_addresses_may_be_plain_http),
+		cmocka_unit_test(test_commas_and_backslashes_can_be_escaped),
+		cmocka_unit_test(test_the_last_one_wins),
+		cmocka_unit_test(test_files_with_relative_paths_are_found_from_anywhere),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_help_and_version_need_nothing_else),
+		cmocka_unit_test(test_a_descriptor_is_never_looked_at),
+		cmocka_unit_test(test_the_environment),
+		cmocka_unit_test(test_mountpoints),
+	};
+	static const char *const variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_URL",
+						"FASTLY_USE_API_SIGNING_KEY"};
+
+	for (size_t i = 0; i < COUNT(variables); i++)
+		unsetenv(variables[i]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
