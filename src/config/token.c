@@ -214,23 +214,38 @@ static int remembered_take(const struct token *token, struct token *fresh, struc
 	return 0;
 }
 
+/* What systemd has put there for us. Sets `found` unless there is none. */
+static int credential_take(struct token *fresh, const char *directory, bool *found, struct buffer *why)
+{
+	struct buffer path = {0};
+	int failed;
+
+	buffer_printf(&path, "%s/sstorefs-token", directory);
+	failed = buffer_result(&path);
+	if (failed) {
+		*found = true;
+		return no_room(why, failed);
+	}
+	*found = access(buffer_text(&path), F_OK) == 0 || errno != ENOENT;
+	if (*found)
+		failed = file_take(fresh, buffer_text(&path), why);
+	buffer_finish(&path);
+	return failed;
+}
+
 /* The first place of DESIGN 2 that has one. */
 static int find(const struct token *token, const struct config *config, struct token *fresh,
 		struct buffer *why)
 {
 	const char *directory = environment("CREDENTIALS_DIRECTORY");
-	struct buffer path = {0};
-	int failed;
+	bool found = false;
 
 	if (config->token_file)
 		return file_take(fresh, config->token_file, why);
 	if (directory) {
-		buffer_printf(&path, "%s/sstorefs-token", directory);
-		failed = buffer_result(&path) ? no_room(why, -ENOMEM) : -ENOENT;
-		if (failed == -ENOENT && (access(buffer_text(&path), F_OK) == 0 || errno != ENOENT))
-			failed = file_take(fresh, buffer_text(&path), why);
-		buffer_finish(&path);
-		if (failed != -ENOENT || why->length > 0)
+		int failed = credential_take(fresh, directory, &found, why);
+
+		if (found)
 			return failed;
 	}
 	if (token->from_environment.length > 0)

@@ -358,6 +358,7 @@ static void test_words(void **state)
 		{{"fastly:", "/dev/fd/3", "-o", "allow_other"}, "default_permissions"},
 		{{"fastly:", "/dev/fd/3", "-o", "allow_other,default_permissions"}, NULL},
 		{{"--", "fastly:", "-mnt"}, NULL},
+		{{"fastly:", "/mnt", "-f"}, NULL},
 	};
 	struct config config;
 
@@ -368,6 +369,17 @@ static void test_words(void **state)
 			assert_one_line_with(lines[i].says);
 		config_finish(&config);
 	}
+}
+
+static void test_debugging_stays_in_the_foreground(void **state)
+{
+	const char *const words[WORDS] = {"fastly:", "/mnt", "-d"};
+	struct config config;
+
+	(void)state;
+	assert_int_equal(read_words(&config, words), 0);
+	assert_true(config.debug && config.foreground);
+	config_finish(&config);
 }
 
 static void test_help_and_version_need_nothing_else(void **state)
@@ -497,6 +509,7 @@ int main(void)
 		cmocka_unit_test(test_files_with_relative_paths_are_found_from_anywhere),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_debugging_stays_in_the_foreground),
 		cmocka_unit_test(test_help_and_version_need_nothing_else),
 		cmocka_unit_test(test_a_descriptor_is_never_looked_at),
 		cmocka_unit_test(test_the_environment),
