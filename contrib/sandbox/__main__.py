@@ -6,7 +6,6 @@ import signal
 import sys
 
 from arguments import read_arguments
-from fault import BadSpec
 from sandbox import Sandbox
 
 
@@ -18,14 +17,16 @@ async def serve(options):
           f"account={options.account}", flush=True)
     # What is there now stays for good; collecting it again and again would cost milliseconds.
     gc.freeze()
-    await _signalled()
+    await _ended(options.until_eof)
     server.close()
 
 
-async def _signalled():
-    ended = asyncio.Event()
+async def _ended(until_eof):
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, ended.set)
+    if until_eof:
+        loop.add_reader(sys.stdin, lambda: sys.stdin.buffer.raw.read(4096) or ended.set())
     await ended.wait()
 
 
@@ -33,7 +34,7 @@ def main():
     options = read_arguments()
     try:
         asyncio.run(serve(options))
-    except (OSError, BadSpec) as why:
+    except OSError as why:
         sys.exit(f"sandbox: {why}")
 
 

@@ -36,11 +36,12 @@ def _parser():
     add("--stripe-account", action="append", metavar="ID",
         help="account that Stripe-Account may name; may be given again (any well-formed one)")
     add("--state", metavar="FILE", help="SQLite file that keeps everything; in memory otherwise")
-    add("--fault", action="append", default=[], metavar="SPEC", help="see below; may be given again")
+    add("--fault", action="append", default=[], type=_checked(_fault), metavar="SPEC", help="see below; may be given again")
     add("--play", action="append", default=[], type=_checked(_play), metavar="NAME=VALUE",
         help="see below; may be given again")
     add("--limits", action="store_true", help="the services' documented rate limits; off otherwise")
     add("--signing-seed", type=_checked(_seed), metavar="BASE64", help="32 bytes from which the signing key is made")
+    add("--until-eof", action="store_true", help="end when standard input does: with whoever started this")
     add("--log", action="store_true", help="one line a call on stderr")
     for option, plays_meant in SHORT_FORMS.items():
         add("--" + option.replace("_", "-"), type=_short(plays_meant[0]), metavar="NUMBER",
@@ -72,6 +73,11 @@ def _play(text):
         raise ValueError(f"{text} is not NAME=VALUE")
     plays.Plays().choose(name, value)
     return name, value
+
+
+def _fault(text):
+    fault.read_fault(text)
+    return text
 
 
 def _short(play):

@@ -33,10 +33,14 @@ class Sandbox:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        """Returns when the sandbox answers. A port once chosen is kept, so that stop() and start() look like an outage."""
-        words = [PYTHON, PROGRAM, "--listen", f"127.0.0.1:{self.port}", "--token", self.token, *self.options]
+        """Returns when the sandbox answers; does nothing if it runs. A port once chosen is kept, so that stop() and start() look like an outage."""
+        if self.process:
+            return self
+        words = [PYTHON, PROGRAM, "--listen", f"127.0.0.1:{self.port}", "--token", self.token, "--until-eof", *self.options]
         words += ["--state", self.state] if self.state else []
-        self.process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True)
+        # Its standard input is our end of a pipe: it ends with us, however we end.
+        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
         first = self.process.stdout.readline()
         if not first.startswith("listening on "):
             raise RuntimeError(f"the sandbox did not start: {words}: {first!r}, status {self.process.wait()}")
@@ -47,17 +51,17 @@ class Sandbox:
 
     def stop(self):
         """Ends it by SIGTERM; connections that are open are closed with it."""
-        if self.process:
-            self.process.terminate()
-            self.process.wait(10)
-            self.process.stdout.close()
-            self.process = None
+        self._end(subprocess.Popen.terminate)
 
     def kill(self):
         """Ends it by SIGKILL."""
+        self._end(subprocess.Popen.kill)
+
+    def _end(self, how):
         if self.process:
-            self.process.kill()
-            self.process.wait()
+            how(self.process)
+            self.process.wait(10)
+            self.process.stdin.close()
             self.process.stdout.close()
             self.process = None
 

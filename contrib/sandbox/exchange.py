@@ -117,10 +117,10 @@ class Exchange:
         """Waits as the faults say, and ends the connection if they say so."""
         for fault in self.faults:
             if fault.at("latency", when):
-                await asyncio.sleep(random.uniform(*fault.get("latency")))
+                await asyncio.sleep(_drawn(*fault.get("latency")))
             if fault.at("hold", when):
                 await self._hold()
-            if fault.at("hang", when) and await self._hang(random.uniform(*fault.get("hang"))):
+            if fault.at("hang", when) and await self._hang(_drawn(*fault.get("hang"))):
                 return True
             if fault.at("reset", when):
                 self.line.reset()
@@ -167,3 +167,8 @@ class Exchange:
             return False
         self.house.journal.end(self.call, "answered", self.answer.status)
         return self.request.keep_alive
+
+
+def _drawn(low, high):
+    """Between the two; for ever, where both are infinite."""
+    return low if low == high else random.uniform(low, high)

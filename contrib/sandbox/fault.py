@@ -133,11 +133,13 @@ class Fault:
         return self.wishes.get(name, default)
 
     def at(self, effect, when):
-        """Whether this fault has that effect, at that time: before or after the change is made."""
+        """Whether this fault has that effect, at that time: before or after the change is made (or in the middle of
+        the answer, which is neither)."""
         if effect not in self.wishes:
             return False
-        own = self.wishes[effect] if effect in ("hold", "reset", "close") else None
-        return (own if own in WHEN else self.wishes.get("when", _USUAL_WHEN[effect])) == when
+        if effect in ("hold", "reset", "close"):
+            return self.wishes[effect] == when
+        return self.wishes.get("when", _USUAL_WHEN[effect]) == when
 
     def shown(self):
         return {"number": self.number, "spec": self.spec, "seen": self.seen, "done": self.done}
