@@ -9,15 +9,26 @@
 /* Attempts are not cut shorter than this to leave time for another, milliseconds. */
 #define SHARE_MIN 500
 
+/* Giving a locked body back can call whoever waits for room: so only when nothing of the call is needed any more. */
+static struct http_request request_take(struct call *call)
+{
+	struct http_request request = call->request;
+
+	call->request = (struct http_request){.body.pool = request.body.pool};
+	return request;
+}
+
 static void call_tell(struct task *task)
 {
 	struct call *call = container_of(task, struct call, ending);
+	struct http_request request = request_take(call);
 	struct exchange *exchange = call->exchange;
 
 	call->exchange = NULL;
 	if (exchange)
 		exchange_free(exchange);
 	call->done(call);
+	http_request_finish(&request);
 }
 
 /* Takes the call out of everything that could call it back. */
@@ -30,7 +41,6 @@ static void exchange_leave(struct exchange *exchange)
 	if (exchange->state == EXCHANGE_WAITING)
 		TAILQ_REMOVE(&net->waiting[call->upload], exchange, queued);
 	transfer_stop(exchange);
-	http_request_finish(&call->request);
 	if (exchange->state != EXCHANGE_ENDING) {
 		net->counts.running--;
 		net->counts.uploads -= call->upload;
@@ -40,7 +50,7 @@ static void exchange_leave(struct exchange *exchange)
 
 void exchange_free(struct exchange *exchange)
 {
-	transfer_forget(exchange);
+	http_answer_finish(&exchange->answer);
 	TAILQ_REMOVE(&exchange->net->every, exchange, every);
 	free(exchange);
 }
@@ -213,7 +223,6 @@ void call_start(struct net *net, struct call *call)
 	call->exchange = exchange;
 	call->ending = (struct task){.run = call_tell};
 	if (!exchange) {
-		http_request_finish(&call->request);
 		failure_set(&call->failure, ENOMEM, "no memory for a request to %s", net->host);
 		task_queue(net->loop, &call->ending);
 		return;
@@ -240,17 +249,23 @@ void call_cancel(struct call *call)
 {
 	struct exchange *exchange = call->exchange;
 
+	if (!call_runs(call))
+		return;
 	task_cancel(&call->ending);
 	call->exchange = NULL;
-	if (!exchange)
+	if (!exchange) {
+		http_request_finish(&call->request);
 		return;
+	}
 	struct net *net = exchange->net;
+	struct http_request request = request_take(call);
 
 	exchange_leave(exchange);
 	exchange->call = NULL;
 	if (!exchange->judging)
 		exchange_free(exchange);
 	exchanges_admit(net);
+	http_request_finish(&request);
 }
 
 bool call_runs(const struct call *call)

@@ -105,8 +105,6 @@ int transfer_start(struct exchange *exchange);
 void transfer_stop(struct exchange *exchange);
 /* The same for one that ran to its end; completes the answer. Returns whether it came over HTTP/2. */
 bool transfer_finish(struct exchange *exchange);
-/* Wipes and frees the answer. */
-void transfer_forget(struct exchange *exchange);
 
 /* outcome.c: what follows an attempt. */
 void outcome_of_transfer(struct exchange *exchange, CURLcode code);

@@ -100,7 +100,7 @@ static void outcome_of_answer(struct exchange *exchange)
 	}
 	if (call->failure.error && !call->failure.status)
 		call->failure.status = exchange->answer.status;
-	transfer_forget(exchange);
+	http_answer_finish(&exchange->answer);
 	if (verdict == VERDICT_DONE)
 		call->failure = (struct failure){0};
 	if (verdict != VERDICT_UNREADABLE)
@@ -116,7 +116,7 @@ static void outcome_of_trouble(struct exchange *exchange, CURLcode code)
 	enum trouble_kind kind = trouble_tell(exchange, code);
 
 	transfer_finish(exchange);
-	transfer_forget(exchange);
+	http_answer_finish(&exchange->answer);
 	/* A request that left may have been carried out, whatever became of the answer. */
 	call->lost = call->lost || exchange->sends;
 	if (kind == TROUBLE_FINAL || (call->lost && !call->repeatable))
@@ -161,7 +161,7 @@ void outcome_of_timeout(struct exchange *exchange)
 		health_attempt(net, false);
 		call->lost = call->lost || exchange->sends;
 		transfer_stop(exchange);
-		transfer_forget(exchange);
+		http_answer_finish(&exchange->answer);
 	}
 	if (transferred && loop_now(net->loop) < exchange->deadline) {
 		/* Only this attempt's share is used up: the connection may be what hangs. */

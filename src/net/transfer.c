@@ -98,7 +98,7 @@ static size_t header_came(char *line, size_t one, size_t length, void *context)
 		exchange->overflow = OVERFLOW_HEADERS;
 		return 0;
 	}
-	while (end && (line[end - 1] == '\r' || line[end - 1] == '\n'))
+	while (end && strchr("\r\n\t ", line[end - 1]))
 		end--;
 	if (length > 5 && !memcmp(line, "HTTP/", 5)) {
 		/* A status line: what stood before it was an interim answer's. */
@@ -215,7 +215,10 @@ static CURLcode set_connection(const struct exchange *exchange, uint64_t left)
 	SET(SOCKOPTFUNCTION, socket_made);
 	SET(SOCKOPTDATA, exchange);
 	SET(SHARE, net->share);
-	SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* The same versions said in two ways: libcurl shares no connection between handles whose TLS settings differ, so a
+	 * kept HTTP/1.1 connection is never taken for what should go over HTTP/2. */
+	SET(SSLVERSION,
+	    (long)CURL_SSLVERSION_TLSv1_2 | (one_at_a_time ? (long)CURL_SSLVERSION_MAX_TLSv1_3 : 0L));
 	SET(SSL_VERIFYPEER, 1L);
 	SET(SSL_VERIFYHOST, 2L);
 	if (net->cacert)
@@ -308,16 +311,6 @@ void transfer_stop(struct exchange *exchange)
 	net->transfers--;
 	if (exchange->own_connection)
 		net->connections[exchange->call->upload]--;
-}
-
-void transfer_forget(struct exchange *exchange)
-{
-	struct buffer *body = &exchange->answer.body;
-
-	if (body->data)
-		explicit_bzero(body->data, body->size);
-	http_answer_finish(&exchange->answer);
-	exchange->answer = (struct http_answer){0};
 }
 
 bool transfer_finish(struct exchange *exchange)

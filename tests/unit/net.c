@@ -1,0 +1,483 @@
+/* Calls: each verdict, each kind of trouble, what is tried again and for how long, and what is told in the end. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net_fixture.h"
+#include "sstorefs/clock.h"
+
+static struct fixture fixture;
+static struct probe probe;
+
+static int make_fixture(void **state)
+{
+	(void)state;
+	fixture_make(&fixture, FRONT_PLAIN);
+	return 0;
+}
+
+static int free_fixture(void **state)
+{
+	(void)state;
+	fixture_free(&fixture);
+	return 0;
+}
+
+static void run(enum http_method method, uint64_t budget, const char *target)
+{
+	probe_make(&probe, &fixture, method, budget, "%s", target);
+	probe_run(&probe);
+}
+
+static void ended(int error, unsigned sends, bool lost)
+{
+	if (probe.call.failure.error != error)
+		fail_msg("%s, not %s: %s", failure_errno_name(probe.call.failure.error),
+			 error ? failure_errno_name(error) : "success", probe.call.failure.words);
+	assert_int_equal(probe.call.sends, sends);
+	assert_int_equal(probe.call.lost, lost);
+	assert_int_equal(probe.call.sent_at != 0, sends != 0);
+}
+
+static void words_have(const char *part)
+{
+	if (!strstr(probe.call.failure.words, part))
+		fail_msg("no \"%s\" in \"%s\"", part, probe.call.failure.words);
+}
+
+static void an_answer_is_judged_once_and_told_once(void **state)
+{
+	uint64_t before = clock_boottime();
+
+	(void)state;
+	run(HTTP_GET, 5000, "/plain");
+	ended(0, 1, false);
+	assert_int_equal(probe.judged, 1);
+	assert_string_equal(probe.body, "{\"ok\":true}");
+	assert_true(probe.call.sent_at >= before && probe.call.sent_at <= clock_boottime());
+	assert_null(probe.call.request.target.data);
+	assert_int_equal(net_counts(fixture.net)->attempts, 1);
+	assert_true(net_counts(fixture.net)->reachable);
+	assert_true(net_counts(fixture.net)->last_answer_at >= before);
+}
+
+static void the_request_arrives_as_it_was_written(void **state)
+{
+	static const struct {
+		enum http_method method;
+		const char *name, *body;
+	} cases[] = {
+		{HTTP_GET, "GET", NULL},       {HTTP_POST, "POST", "{\\u00fc}"},
+		{HTTP_PUT, "PUT", "body"},     {HTTP_PATCH, "PATCH", "patched"},
+		{HTTP_DELETE, "DELETE", NULL}, {HTTP_DELETE, "DELETE", "ids"},
+		{HTTP_POST, "POST", NULL},     {HTTP_PUT, "PUT", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char expected[64];
+
+		probe_make(&probe, &fixture, cases[i].method, 5000, "/echo-%zu/../%%2e?plan=echo", i);
+		http_request_header(&probe.call.request, "X-Mine", "yes");
+		if (cases[i].body)
+			probe_body(&probe, cases[i].body);
+		probe_run(&probe);
+		ended(0, 1, false);
+		snprintf(expected, sizeof(expected), "{\"method\": \"%s\", \"path\": \"/echo-%zu/../%%2e?",
+			 cases[i].name, i);
+		assert_non_null(strstr(probe.body, expected));
+		assert_non_null(strstr(probe.body, "\"X-Mine\": \"yes\""));
+		assert_non_null(strstr(probe.body, "\"X-Token\": \"old\", \"X-Other\": \"1\""));
+		assert_non_null(strstr(probe.body, "\"User-Agent\": \"sstorefs/"));
+		assert_null(strstr(probe.body, "Expect"));
+		assert_null(strstr(probe.body, "urlencoded"));
+		assert_int_equal(!!strstr(probe.body, "\"Content-Type\": \"text/plain\""),
+				 cases[i].body != NULL);
+		assert_int_equal(!!strstr(probe.body, "Content-Length"),
+				 cases[i].body || cases[i].method == HTTP_POST ||
+					 cases[i].method == HTTP_PUT);
+	}
+}
+
+static void a_refusal_is_final_and_not_lost(void **state)
+{
+	(void)state;
+	run(HTTP_PUT, 5000, "/refused?plan=404,200");
+	ended(ENOENT, 1, false);
+	assert_null(net_down(fixture.net));
+	assert_null(net_refused(fixture.net));
+	run(HTTP_GET, 5000, "/redirected?plan=301,200");
+	ended(EACCES, 1, false);
+	assert_int_equal(probe.status, 301);
+}
+
+static void a_5xx_is_lost_and_tried_again_if_it_may_be(void **state)
+{
+	(void)state;
+	run(HTTP_PUT, 5000, "/flaky?plan=503,500,200");
+	ended(0, 3, true);
+	assert_true(probe.lost_when_judged);
+	assert_int_equal(net_counts(fixture.net)->retries, 2);
+	run(HTTP_POST, 5000, "/flaky-create?plan=503,200");
+	ended(EIO, 1, true);
+	assert_false(probe.lost_when_judged);
+	words_have("no answer that makes sense");
+}
+
+static void nonsense_is_lost_too(void **state)
+{
+	(void)state;
+	run(HTTP_PUT, 5000, "/nonsense?plan=nonsense,200");
+	ended(0, 2, true);
+	run(HTTP_POST, 5000, "/nonsense-create?plan=nonsense,200");
+	ended(EIO, 1, true);
+}
+
+static void once_lost_a_refusal_proves_nothing(void **state)
+{
+	(void)state;
+	run(HTTP_PUT, 5000, "/lost?plan=503,404");
+	ended(EIO, 2, true);
+	assert_int_equal(probe.call.failure.status, 404);
+	words_have("no; an earlier attempt may have taken effect");
+}
+
+static void a_5xx_to_the_end_of_the_budget_is_eio(void **state)
+{
+	uint64_t before = clock_boottime();
+
+	(void)state;
+	run(HTTP_PUT, 1500, "/broken?plan=503");
+	assert_int_equal(probe.call.failure.error, EIO);
+	assert_true(probe.call.sends >= 2);
+	assert_true(clock_boottime() <= before + 1500 + 300);
+	assert_int_equal(net_down(fixture.net)->error, EIO);
+	run(HTTP_GET, 5000, "/well");
+	assert_null(net_down(fixture.net));
+}
+
+static void broken_connections_are_lost_and_tried_again_if_they_may_be(void **state)
+{
+	static const char *const steps[] = {"reset", "close", "cut"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		probe_make(&probe, &fixture, HTTP_PUT, 5000, "/put-%s?plan=%s,200", steps[i], steps[i]);
+		probe_run(&probe);
+		ended(0, 2, true);
+		assert_int_equal(probe.judged, 1);
+		probe_make(&probe, &fixture, HTTP_POST, 5000, "/post-%s?plan=%s,200", steps[i], steps[i]);
+		probe.call.request.bears_value = true;
+		probe_run(&probe);
+		assert_int_equal(probe.call.failure.error, EIO);
+		assert_true(probe.call.lost);
+		assert_int_equal(probe.judged, 0);
+	}
+}
+
+static void a_call_made_once_is_made_once(void **state)
+{
+	static const char *const steps[] = {"reset", "503", "429-10", "401"};
+
+	(void)state;
+	fixture.has_new_token = true;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		probe_make(&probe, &fixture, HTTP_GET, 5000, "/once-%s?plan=%s,200", steps[i], steps[i]);
+		probe.call.once = true;
+		probe_run(&probe);
+		assert_int_not_equal(probe.call.failure.error, 0);
+		assert_int_equal(probe.call.sends, 1);
+	}
+}
+
+static void a_429_waits_as_long_as_it_says(void **state)
+{
+	uint64_t before = clock_boottime();
+
+	(void)state;
+	run(HTTP_POST, 5000, "/slower?plan=429-700,200");
+	ended(0, 2, false);
+	assert_true(clock_boottime() >= before + 700);
+}
+
+static void a_wait_beyond_the_budget_ends_at_once(void **state)
+{
+	uint64_t before = clock_boottime();
+
+	(void)state;
+	run(HTTP_PUT, 20000, "/blocked?plan=429-300000,200");
+	ended(EAGAIN, 1, false);
+	words_have("slower, please");
+	assert_true(clock_boottime() < before + 10000);
+	assert_int_equal(net_down(fixture.net)->error, EAGAIN);
+}
+
+static void new_credentials_are_asked_for_once(void **state)
+{
+	(void)state;
+	run(HTTP_POST, 5000, "/token?plan=401,200");
+	ended(EACCES, 1, false);
+	assert_int_equal(fixture.asked, 1);
+	assert_int_equal(net_refused(fixture.net)->status, 401);
+	assert_null(net_down(fixture.net));
+
+	fixture.has_new_token = true;
+	run(HTTP_POST, 5000, "/token-new?plan=401,echo");
+	ended(0, 2, false);
+	assert_non_null(strstr(probe.body, "\"X-Token\": \"new\""));
+	assert_null(strstr(probe.body, "X-Other"));
+	assert_null(net_refused(fixture.net));
+
+	run(HTTP_GET, 5000, "/token-bad?plan=401,401,200");
+	ended(EACCES, 2, false);
+	assert_int_equal(fixture.asked, 3);
+	run(HTTP_GET, 5000, "/forbidden?plan=403");
+	assert_int_equal(fixture.asked, 3);
+}
+
+static void other_credentials_are_no_longer_refused(void **state)
+{
+	(void)state;
+	run(HTTP_GET, 5000, "/refused-token?plan=401");
+	assert_non_null(net_refused(fixture.net));
+	assert_int_equal(net_authorize(fixture.net, "X-Token: old\0X-Other: 1", 24), 0);
+	assert_non_null(net_refused(fixture.net));
+	assert_int_equal(net_authorize(fixture.net, "X-Token: better", 16), 0);
+	assert_null(net_refused(fixture.net));
+}
+
+static void silence_ends_with_the_budget(void **state)
+{
+	uint64_t before = clock_boottime();
+
+	(void)state;
+	run(HTTP_POST, 400, "/silent?plan=hang");
+	ended(ETIMEDOUT, 1, true);
+	words_have("127.0.0.1 did not answer within 0.4 s");
+	assert_true(clock_boottime() >= before + 390);
+	assert_true(clock_boottime() < before + 2000);
+	assert_int_equal(net_down(fixture.net)->error, ETIMEDOUT);
+	assert_false(net_counts(fixture.net)->reachable);
+}
+
+static void a_hanging_read_leaves_time_for_another(void **state)
+{
+	(void)state;
+	run(HTTP_GET, 2000, "/hangs?plan=hang,200");
+	ended(0, 2, true);
+	assert_int_equal(server_saw(&fixture, "hangs", "connections"), 2);
+
+	probe_make(&probe, &fixture, HTTP_PUT, 1200, "/hangs-upload?plan=hang,200");
+	probe.call.upload = true;
+	probe_run(&probe);
+	ended(ETIMEDOUT, 1, true);
+}
+
+static void a_budget_that_is_over_starts_nothing(void **state)
+{
+	(void)state;
+	probe_make(&probe, &fixture, HTTP_GET, 0, "/late");
+	probe.call.deadline = loop_now(fixture.loop);
+	probe_run(&probe);
+	ended(ETIMEDOUT, 0, false);
+	assert_int_equal(net_counts(fixture.net)->attempts, 0);
+	assert_null(net_down(fixture.net));
+}
+
+static void answers_are_capped(void **state)
+{
+	(void)state;
+	run(HTTP_GET, 20000, "/big?plan=big,200");
+	ended(EIO, 1, true);
+	words_have("larger than 8 MiB");
+	run(HTTP_GET, 20000, "/bomb?plan=bomb,200");
+	ended(EIO, 1, true);
+	words_have("larger than 8 MiB");
+	run(HTTP_GET, 20000, "/flood?plan=flood,200");
+	ended(EIO, 1, true);
+	words_have("larger than 64 KiB");
+	run(HTTP_GET, 20000, "/fit?plan=fit");
+	ended(0, 1, false);
+	assert_int_equal(probe.body_length, HTTP_BODY_MAX);
+	run(HTTP_GET, 20000, "/fitgzip?plan=fitgzip");
+	ended(0, 1, false);
+	assert_int_equal(probe.body_length, HTTP_BODY_MAX);
+}
+
+static void tell_budget(struct probe *told)
+{
+	net_budget(fixture.net, told->status == 404 ? 100 : 9, 300);
+}
+
+static void reads_wait_while_the_rate_limit_budget_is_nearly_used_up(void **state)
+{
+	(void)state;
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget?plan=404");
+	probe.in_judge = tell_budget;
+	probe_run(&probe);
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget-low?plan=200");
+	probe.in_judge = tell_budget;
+	probe_run(&probe);
+	ended(0, 1, false);
+
+	uint64_t before = clock_boottime();
+
+	run(HTTP_PUT, 5000, "/budget-write");
+	ended(0, 1, false);
+	assert_true(clock_boottime() < before + 200);
+	run(HTTP_GET, 100, "/budget-refused");
+	ended(EAGAIN, 0, false);
+	words_have("the rest is kept for writes until 2");
+	assert_null(net_down(fixture.net));
+	run(HTTP_GET, 5000, "/budget-waits");
+	ended(0, 1, false);
+	assert_true(clock_boottime() >= before + 250);
+}
+
+static void cancel_itself(struct probe *cancelled)
+{
+	struct fixture *mine = cancelled->fixture;
+
+	call_cancel(&cancelled->call);
+	assert_false(call_runs(&cancelled->call));
+	/* The owner may be gone before the judge returns. */
+	memset(&cancelled->call.failure, 0, sizeof(cancelled->call.failure));
+	if (!--mine->pending)
+		loop_stop(mine->loop);
+}
+
+static void cancel_other(struct probe *cancelling)
+{
+	if (!call_runs(&cancelling->other->call))
+		return;
+	call_cancel(&cancelling->other->call);
+	if (!--cancelling->fixture->pending)
+		loop_stop(cancelling->fixture->loop);
+}
+
+static void calls_can_be_cancelled_at_any_moment(void **state)
+{
+	static const char *const plans[] = {"hang", "429-5000", "200", "503", "reset"};
+	struct probe other;
+
+	(void)state;
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/cancel-itself");
+	probe.in_judge = cancel_itself;
+	probe_start(&probe);
+	fixture_settle(&fixture);
+	assert_int_equal(probe.told, 0);
+
+	for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++) {
+		probe_make(&probe, &fixture, HTTP_GET, 5000, "/cancels-%zu?plan=slow-20", i);
+		probe_make(&other, &fixture, HTTP_GET, 5000, "/cancelled-%zu?plan=%s", i, plans[i]);
+		probe.other = &other;
+		probe.in_judge = i % 2 ? cancel_other : NULL;
+		probe.in_done = cancel_other;
+		probe_start(&other);
+		probe_start(&probe);
+		fixture_settle(&fixture);
+		assert_true(other.told <= 1);
+		assert_false(call_runs(&other.call));
+	}
+	assert_int_equal(net_counts(fixture.net)->running, 0);
+
+	/* Before the first turn, and twice. */
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/cancelled-early");
+	probe_start(&probe);
+	call_cancel(&probe.call);
+	call_cancel(&probe.call);
+	fixture.pending--;
+	assert_int_equal(server_saw(&fixture, "cancelled-early", "requests"), 0);
+}
+
+static void start_again(struct probe *again)
+{
+	if (again->told == 1) {
+		uint64_t deadline = clock_boottime() + 5000;
+
+		buffer_string(&again->call.request.target, "/again?plan=404,200");
+		again->call.deadline = deadline;
+		probe_start(again);
+	}
+}
+
+static void a_call_can_be_started_again_from_its_own_done(void **state)
+{
+	(void)state;
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/again?plan=404,200");
+	probe.in_done = start_again;
+	probe_start(&probe);
+	while (probe.told < 2)
+		assert_int_equal(loop_run(fixture.loop), 0);
+	ended(0, 1, false);
+	assert_int_equal(probe.told, 2);
+}
+
+static void stop_fixture(struct task *task)
+{
+	(void)task;
+	loop_stop(fixture.loop);
+}
+
+static void the_end_of_the_network_calls_nobody_back(void **state)
+{
+	struct task stop = {.run = stop_fixture};
+	struct probe probes[70];
+
+	(void)state;
+	for (size_t i = 0; i < 70; i++) {
+		probe_make(&probes[i], &fixture, HTTP_PUT, 5000, "/unfinished?plan=hang");
+		probes[i].call.upload = true;
+		probe_start(&probes[i]);
+	}
+	server_saw(&fixture, "unfinished", "requests");
+	/* One more that has ended already and would be told in the next turn. */
+	probe_make(&probe, &fixture, HTTP_GET, 0, "/unfinished?plan=hang");
+	probe_start(&probe);
+	net_free(fixture.net);
+	task_queue(fixture.loop, &stop);
+	assert_int_equal(loop_run(fixture.loop), 0);
+	assert_int_equal(probe.told, 0);
+	for (size_t i = 0; i < 70; i++) {
+		assert_int_equal(probes[i].told, 0);
+		assert_false(call_runs(&probes[i].call));
+	}
+	loop_free(fixture.loop);
+	fixture_make(&fixture, FRONT_PLAIN);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_answer_is_judged_once_and_told_once),
+		TEST(the_request_arrives_as_it_was_written),
+		TEST(a_refusal_is_final_and_not_lost),
+		TEST(a_5xx_is_lost_and_tried_again_if_it_may_be),
+		TEST(nonsense_is_lost_too),
+		TEST(once_lost_a_refusal_proves_nothing),
+		TEST(a_5xx_to_the_end_of_the_budget_is_eio),
+		TEST(broken_connections_are_lost_and_tried_again_if_they_may_be),
+		TEST(a_call_made_once_is_made_once),
+		TEST(a_429_waits_as_long_as_it_says),
+		TEST(a_wait_beyond_the_budget_ends_at_once),
+		TEST(new_credentials_are_asked_for_once),
+		TEST(other_credentials_are_no_longer_refused),
+		TEST(silence_ends_with_the_budget),
+		TEST(a_hanging_read_leaves_time_for_another),
+		TEST(a_budget_that_is_over_starts_nothing),
+		TEST(answers_are_capped),
+		TEST(reads_wait_while_the_rate_limit_budget_is_nearly_used_up),
+		TEST(calls_can_be_cancelled_at_any_moment),
+		TEST(a_call_can_be_started_again_from_its_own_done),
+		TEST(the_end_of_the_network_calls_nobody_back),
+	};
+
+	return cmocka_run_group_tests(tests, server_start, server_end);
+}
