@@ -17,6 +17,14 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static void *map_private(size_t size, int flags)
+{
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor */
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
 /*
  * Whether more than `limit` bytes may be locked, found out by trying: CAP_IPC_LOCK lifts the limit, but not in a user namespace, where it
  * looks the same. MLOCK_ONFAULT makes the kernel check without touching a page.
@@ -81,9 +89,9 @@ static int reserve_plain(struct locked *locked, size_t wanted)
 
 static uint8_t *map_locked(size_t size, int *failed)
 {
-	uint8_t *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *data = map_private(size, 0);
 
-	if (data == MAP_FAILED) {
+	if (!data) {
 		*failed = -ENOMEM;
 		return NULL;
 	}

@@ -427,7 +427,7 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	int failed;
 
 	for (byte = credentials->token; *byte; byte++)
-		if (*byte <= ' ' || *byte == 0x7f)
+		if ((unsigned char)*byte <= ' ' || (unsigned char)*byte >= 0x7f)
 			return -EINVAL;
 	failed = locked_append(lines, name, strlen(name));
 	if (!failed)

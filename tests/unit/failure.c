@@ -1,0 +1,211 @@
+/* Failures: what a user is told, and what he must never be told. */
+#include "sstorefs/failure.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "sstorefs/name.h"
+
+static void test_setting_keeps_status_and_request_id(void **state)
+{
+	struct failure failure = {.status = 404, .request_id = "abc"};
+
+	(void)state;
+	assert_int_equal(failure_set(&failure, ENOENT, "no %s here\n", "store"), -ENOENT);
+	assert_int_equal(failure.error, ENOENT);
+	assert_int_equal(failure.status, 404);
+	assert_string_equal(failure.request_id, "abc");
+	assert_string_equal(failure.words, "no store here");
+}
+
+static void test_words_are_one_line_of_text(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{"", ""},
+		{"plain", "plain"},
+		{"  two \r\n\t lines\n", "two lines"},
+		{"bell\x07 and \x1b[31mred", "bell and [31mred"},
+		{"c1 \xc2\x9b here\xc2\x85", "c1 here"},
+		{"line\xe2\x80\xa8separator", "lineseparator"},
+		{"caf\xc3\xa9", "caf\xc3\xa9"},
+		{"bad \xff byte", "bad \xef\xbf\xbd byte"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		struct failure failure = {.words = "old"};
+
+		failure_quote(&failure, cases[i].text, strlen(cases[i].text));
+		assert_string_equal(failure.words, cases[i].words);
+	}
+}
+
+static void test_long_words_are_cut_at_whole_characters(void **state)
+{
+	size_t before;
+
+	(void)state;
+	for (before = 500; before < 520; before++) {
+		struct failure failure = {0};
+		char text[600];
+
+		memset(text, 'x', before);
+		memcpy(text + before, "\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 8);
+		failure_quote(&failure, text, before + 8);
+		assert_true(strlen(failure.words) < sizeof(failure.words));
+		assert_true(utf8_is_valid(failure.words, strlen(failure.words)));
+		assert_true(strlen(failure.words) > sizeof(failure.words) - 5);
+	}
+}
+
+static void test_errnos_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(failure_errno_name(EACCES), "EACCES");
+	assert_string_equal(failure_errno_name(EKEYREJECTED), "EKEYREJECTED");
+	assert_string_equal(failure_errno_name(1234), "E1234");
+}
+
+/* Whether `words` are dropped for the sake of `value`. */
+static bool censors(const char *words, const void *value, size_t length)
+{
+	struct failure failure = {.error = EINVAL, .status = 400};
+
+	failure_quote(&failure, words, strlen(words));
+	failure_censor(&failure, value, length);
+	assert_int_equal(failure.error, EINVAL);
+	if (strstr(failure.words, "quoted the value"))
+		return true;
+	/* Either all or nothing. */
+	assert_int_equal(strncmp(failure.words, words, 10), 0);
+	return false;
+}
+
+#define CENSORS(words, value) censors(words, value, strlen(value))
+
+static void test_a_value_in_the_words_drops_them(void **state)
+{
+	(void)state;
+	assert_true(CENSORS("invalid secret: hunter2hunter2", "hunter2hunter2"));
+	assert_true(CENSORS("invalid secret: ...r2hunter...", "hunter2hunter2"));
+	assert_true(CENSORS("hunter2hunter2 is no good secret", "hunter2hunter2"));
+	assert_false(CENSORS("invalid secret: 2hunter is bad", "hunter2hunter2"));
+	assert_false(CENSORS("invalid secret: HUNTER2HUNTER2", "hunter2hunter2"));
+	assert_false(CENSORS("Bad Request: duplicate: name", "hunter2hunter2"));
+}
+
+static void test_short_values_count_whole_and_very_short_ones_not(void **state)
+{
+	(void)state;
+	assert_true(CENSORS("invalid secret: pass", "pass"));
+	assert_true(CENSORS("invalid secret: passwor", "passwor"));
+	assert_false(CENSORS("invalid secret: passwo", "passwor"));
+	assert_false(CENSORS("invalid secret: pas", "pas"));
+	assert_false(CENSORS("invalid secret: ", ""));
+}
+
+static void test_line_ends_do_not_hide_a_value(void **state)
+{
+	(void)state;
+	assert_true(CENSORS("invalid secret: hunter2", "hunter2\n"));
+	assert_true(CENSORS("invalid secret: ab\ncd\nef\ngh\nij", "ab\ncd\nef\ngh\nij\n"));
+	assert_true(CENSORS("invalid secret: abcd efgh", "abcd efgh"));
+	assert_true(CENSORS("invalid secret: abc def", "abc\tdef"));
+	assert_false(CENSORS("invalid secret: a b c", "a\nb\nc\n"));
+}
+
+static void test_base64_of_any_part_is_found(void **state)
+{
+	static const char value[] = "correct horse battery staple";
+	char text[128], words[256];
+	size_t begin, cut;
+
+	(void)state;
+	for (begin = 0; begin + 11 <= strlen(value); begin++) {
+		sodium_bin2base64(text, sizeof(text), (const uint8_t *)value + begin, strlen(value) - begin,
+				  sodium_base64_VARIANT_ORIGINAL);
+		snprintf(words, sizeof(words), "bad secret \"%s\" (it said)", text);
+		assert_true(CENSORS(words, value));
+		/* And when the quotation begins amid a group. */
+		for (cut = 0; cut < 4; cut++) {
+			snprintf(words, sizeof(words), "bad secret '%.*s'", 16, text + cut);
+			if (strlen(text) >= cut + 16)
+				assert_true(CENSORS(words, value));
+		}
+	}
+	assert_true(CENSORS("bad secret Y29ycmVjdCBo\nb3JzZSBiYXR0", value));
+}
+
+static void test_base64_of_bytes_is_found_in_both_alphabets(void **state)
+{
+	static const uint8_t value[] = {0xfb, 0xff, 0xbf, 0xfb, 0xff, 0xbf, 0x3e, 0x3f, 0xff, 0xfe};
+	const int variants[] = {sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+	char text[64], words[128];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(variants); i++) {
+		sodium_bin2base64(text, sizeof(text), value, sizeof(value), variants[i]);
+		snprintf(words, sizeof(words), "invalid: %s", text);
+		assert_true(censors(words, value, sizeof(value)));
+	}
+	assert_true(censors("escaped: +\\/+\\/+\\/+\\/Pj\\/\\/\\/g==", value, sizeof(value)));
+	assert_true(censors("in a form: %2b%2F%2b%2F%2b%2F%2b%2FPj%2F%2F%2Fg", value, sizeof(value)));
+}
+
+static void test_escaped_values_are_found(void **state)
+{
+	(void)state;
+	assert_true(CENSORS("got {\\\"a\\\":\\\"b\\\"}", "{\"a\":\"b\"}"));
+	assert_true(CENSORS("got line1\\nx\\ty\\\\z", "line1\nx\ty\\z"));
+	assert_true(CENSORS("got gr\\u00fc\\u00dfe aus K", "gr\xc3\xbc\xc3\x9f"
+							   "e aus K"));
+	assert_true(CENSORS("got \\ud83d\\ude00\\uD83D\\uDE00", "\xf0\x9f\x98\x80\xf0\x9f\x98\x80"));
+	assert_true(CENSORS("payload=p%40ss%2Fw%C3%B6rd%21", "p@ss/w\xc3\xb6rd!"));
+	assert_true(CENSORS("payload=p%40ss%2fw%c3%b6rd%21", "p@ss/w\xc3\xb6rd!"));
+	assert_true(CENSORS("payload=a+b%26c+d%3De", "a b&c d=e"));
+	assert_true(CENSORS("payload=a+b%26c+d%3De", "a+b&c+d=e"));
+	assert_false(CENSORS("payload=\\u12 \\ud83d \\q %4 %zz %", "another value"));
+}
+
+static void test_a_large_value_is_searched_to_its_end(void **state)
+{
+	uint8_t *value = malloc(65536);
+	char words[64];
+
+	(void)state;
+	randombytes_buf_deterministic(value, 65536, (const uint8_t[randombytes_SEEDBYTES]){0});
+	memcpy(value + 65528, "the tail", 8);
+	assert_true(censors("invalid: the tail", value, 65536));
+	assert_false(censors("invalid: the tai1", value, 65536));
+	snprintf(words, sizeof(words), "invalid: ");
+	sodium_bin2base64(words + 9, sizeof(words) - 9, value + 30001, 20, sodium_base64_VARIANT_ORIGINAL);
+	assert_true(censors(words, value, 65536));
+	free(value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_setting_keeps_status_and_request_id),
+		cmocka_unit_test(test_words_are_one_line_of_text),
+		cmocka_unit_test(test_long_words_are_cut_at_whole_characters),
+		cmocka_unit_test(test_errnos_have_names),
+		cmocka_unit_test(test_a_value_in_the_words_drops_them),
+		cmocka_unit_test(test_short_values_count_whole_and_very_short_ones_not),
+		cmocka_unit_test(test_line_ends_do_not_hide_a_value),
+		cmocka_unit_test(test_base64_of_any_part_is_found),
+		cmocka_unit_test(test_base64_of_bytes_is_found_in_both_alphabets),
+		cmocka_unit_test(test_escaped_values_are_found),
+		cmocka_unit_test(test_a_large_value_is_searched_to_its_end),
+	};
+
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
