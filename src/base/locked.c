@@ -17,12 +17,11 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* MAP_FAILED when there is no more. */
 static void *map_private(size_t size, int flags)
 {
 	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor */
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
 /*
@@ -32,8 +31,7 @@ static void *map_private(size_t size, int flags)
 static bool may_lock_more_than(size_t limit)
 {
 	size_t size = limit + page_size();
-	void *memory =
-		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory = map_private(size, MAP_NORESERVE);
 	bool may;
 
 	if (memory == MAP_FAILED)
@@ -91,7 +89,7 @@ static uint8_t *map_locked(size_t size, int *failed)
 {
 	uint8_t *data = map_private(size, 0);
 
-	if (!data) {
+	if (data == MAP_FAILED) {
 		*failed = -ENOMEM;
 		return NULL;
 	}
