@@ -35,6 +35,7 @@ http {{
             proxy_set_header Connection "";
             proxy_set_header X-Front-Protocol $server_protocol;
             proxy_set_header X-Front-TLS $ssl_protocol;
+            proxy_next_upstream off;
             proxy_buffering off;
             proxy_read_timeout 120s;
         }}
