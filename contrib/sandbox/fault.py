@@ -64,7 +64,7 @@ WHEN = ("before", "after")
 
 # Which calls: name, reader, meaning.
 FILTERS = (
-    ("service", str, "fastly, cloudflare or stripe"),
+    ("service", str, "the service: fastly, cloudflare or stripe"),
     ("operation", str, "operation as the journal names it, e.g. fastly.put_secret"),
     ("method", str, "HTTP method"),
     ("path", str, "path with query, as sent"),
@@ -96,7 +96,7 @@ EFFECTS = (
     ("skew", float, "after", "set the Date header ahead by SECONDS (or behind: negative)"),
     ("key", _one_of(*KEYS), "after", "spoil a Fastly client key"),
     ("page", _one_of(*PAGES), "after", "spoil a page of a listing"),
-    ("when", _one_of(*WHEN), None, "whether the change is made before or after the fault (before: it is not)"),
+    ("when", _one_of(*WHEN), None, "whether the fault comes before or after the change is made"),
 )
 _READERS = {name: read for name, read, *_ in FILTERS} | {name: read for name, read, *_ in EFFECTS}
 _GLOBS = ("service", "operation", "method", "path", "name", "store")

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from fnmatch import fnmatchcase
 
-CALLS_KEPT = 200_000
+CALLS_KEPT = 50_000
 UPLOAD_BYTES_KEPT = 256 * 1024 * 1024
 CREDENTIAL_HEADERS = ("fastly-key", "authorization", "x-auth-key", "x-auth-user-service-key")
 
@@ -28,6 +28,8 @@ class Journal:
         self.uploads = deque()
         self.upload_bytes = 0
         self.number = 0
+        self.expanded = 0
+        self.counts = {}
         self.waiting = []
 
     def begin(self, request, service, line_number, credentials):
@@ -59,6 +61,10 @@ class Journal:
 
     def end(self, call, state, status=None):
         call["state"], call["status"] = state, status
+        self.expanded += bool(call["expand"])
+        outcomes = self.counts.setdefault(call["operation"], {})
+        outcome = str(status or state)
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
         call["duration"] = round(time.monotonic() - call["at"], 6)
         self.changed()
 
@@ -80,11 +86,17 @@ class Journal:
     async def wait(self, wishes, count, seconds):
         """The calls that fit, as soon as there are `count`, or those there are when the time is up."""
         deadline = time.monotonic() + seconds
-        while len(found := self.find(wishes)) < count and time.monotonic() < deadline:
+        while True:
+            begun = time.monotonic()
+            found = self.find(wishes)
+            took = time.monotonic() - begun
+            if len(found) >= count or begun >= deadline:
+                return found
             future = asyncio.get_running_loop().create_future()
             self.waiting.append(future)
             await asyncio.wait([future], timeout=max(0, deadline - time.monotonic()))
-        return found
+            # No more than half of the time goes into looking through a long journal.
+            await asyncio.sleep(took)
 
     def uploads_of(self, name):
         return [{key: upload[key] for key in upload if key != "value"}

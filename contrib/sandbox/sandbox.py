@@ -65,6 +65,7 @@ class Sandbox:
         count = {service.name: {"stores": self.state.store_count(service.name),
                                 "secrets": self.state.secret_total(service.name)} for service in self.services}
         return {**count, "signing_key": self.fastly.keys.signing_key(), "calls": self.journal.number,
+                "counts": self.journal.counts, "expanded": self.journal.expanded,
                 "uploads": len(self.journal.uploads), "held": len(self.faults.held),
                 "faults": [fault.shown() for fault in self.faults.all], "play": self.plays.chosen}
 

@@ -185,3 +185,13 @@ def test_a_stopped_sandbox_comes_back_on_its_port(sandbox_class):
         Fastly(port).call("GET")
     with sandbox.start():
         assert sandbox.port == port and Fastly(port).call("GET").status == 200
+
+
+def test_counts_go_on_whatever_is_forgotten(sandbox, fastly, stripe):
+    before = sandbox.summary()
+    fastly.call("GET")
+    stripe.post(name="A", payload="1", expand="payload")
+    sandbox.reset()
+    after = sandbox.summary()
+    assert after["expanded"] == before["expanded"] + 1 and after["calls"] == before["calls"] + 2
+    assert after["counts"]["fastly.list_stores"]["200"] > before["counts"].get("fastly.list_stores", {}).get("200", 0)

@@ -1,0 +1,58 @@
+"""The manual says what the program does."""
+
+import re
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+MANUAL = TOP / "man" / "sstorefs-sandbox.1.scd"
+
+
+def help_text():
+    done = subprocess.run(["/usr/bin/python3", TOP / "contrib" / "sandbox", "--help"], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def manual_text():
+    return MANUAL.read_text().replace("\\", "")
+
+
+def test_the_manual_has_every_option():
+    options = set(re.findall(r"^  (--[a-z-]+)", help_text(), re.MULTILINE)) - {"--help"}
+    assert len(options) > 10
+    assert options <= set(re.findall(r"^\*(--[a-z-]+)\*", manual_text(), re.MULTILINE))
+
+
+def test_the_manual_has_every_play_with_its_default():
+    plays = re.findall(r"^  ([a-z_.0-9]+)=(\S+)", help_text(), re.MULTILINE)
+    plays = [(name, default) for name, default in plays if name == "clock" or "." in name]
+    assert len(plays) > 40
+    for name, default in plays:
+        found = re.search(rf"^\*{re.escape(name)}\*=.*\n\t.* Default: (.+)\.$", manual_text(), re.MULTILINE)
+        assert found, name
+        assert found[1] in (default, default.removesuffix(".0")), name
+
+
+def test_the_manual_has_every_word_of_a_fault_and_every_kind():
+    faults = help_text().partition("which calls")[2].partition("Plays:")[0]
+    words = re.findall(r"^  ([a-z_]+)=  ", faults, re.MULTILINE)
+    kinds = {kind for line in re.sub(r"\n {6,}", "", faults).splitlines() for group in re.findall(r"\(([a-z_|]+)\)", line)
+             for kind in group.split("|")}
+    assert len(words) > 25 and len(kinds) > 40
+    for word in words:
+        assert f"*{word}*=" in manual_text()
+    for kind in kinds:
+        assert re.search(rf"\b{kind}\b", manual_text()), kind
+
+
+def test_the_manual_has_every_control():
+    source = (TOP / "contrib" / "sandbox" / "control_api.py").read_text()
+    controls = re.findall(r'\("(GET|POST|DELETE)", "([a-z]+)"\)', source)
+    assert len(controls) > 10
+    for method, name in controls:
+        assert f"*{method} {name}*" in manual_text()
+
+
+def test_the_manual_compiles():
+    done = subprocess.run(["scdoc"], input=MANUAL.read_bytes(), capture_output=True)
+    assert done.returncode == 0, done.stderr
