@@ -39,7 +39,7 @@ static int64_t seconds_of(const struct tm *date, int *failed)
 	struct tm day = {.tm_year = date->tm_year, .tm_mon = date->tm_mon, .tm_mday = date->tm_mday};
 	int64_t seconds = timegm(&day);
 
-	*failed = day.tm_mday == date->tm_mday && day.tm_mon == date->tm_mon ? 0 : -EINVAL;
+	*failed = day.tm_mon == date->tm_mon ? 0 : -EINVAL; /* timegm has gone on to the next month */
 	return seconds + date->tm_hour * 3600 + date->tm_min * 60 + date->tm_sec;
 }
 

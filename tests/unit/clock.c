@@ -2,6 +2,8 @@
 #include "sstorefs/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -82,8 +84,14 @@ static void test_no_byte_behind_the_text_is_read(void **state)
 	size_t length;
 
 	(void)state;
-	for (length = 0; length < strlen(text); length++)
-		assert_int_equal(time_parse_rfc3339(text, length, &time), -EINVAL);
+	for (length = 0; length < strlen(text); length++) {
+		/* Where a sanitizer sees who reads on. */
+		char *exact = malloc(length ? length : 1);
+
+		memcpy(exact, text, length);
+		assert_int_equal(time_parse_rfc3339(exact, length, &time), -EINVAL);
+		free(exact);
+	}
 	assert_int_equal(time_parse_rfc3339("2026-05-04T10:00:00Z2026", strlen(text), &time), 0);
 	assert_int_equal(time_parse_rfc3339("2026-05-04\0T10:00:00Z", 21, &time), -EINVAL);
 }
@@ -165,6 +173,7 @@ static void test_durations_are_read(void **state)
 					  "1h30m",
 					  " 1",
 					  "18446744073709551616",
+					  "99999999999999999999999",
 					  "18446744073709551615d",
 					  "0x10"};
 	size_t i;
@@ -186,11 +195,17 @@ static void test_durations_are_read(void **state)
 
 static void test_the_clocks_go_on(void **state)
 {
-	uint64_t before = clock_boottime();
+	FILE *uptime = fopen("/proc/uptime", "r");
+	uint64_t before = clock_boottime(), after;
+	double seconds = 0;
 
 	(void)state;
-	assert_true(before > 0);
-	assert_true(clock_boottime() >= before);
+	assert_non_null(uptime);
+	assert_int_equal(fscanf(uptime, "%lf", &seconds), 1);
+	fclose(uptime);
+	after = clock_boottime();
+	/* /proc/uptime is cut to hundredths. */
+	assert_in_range((uint64_t)(seconds * 1000), before - 20, after);
 	assert_true(clock_wall() > MAY_2026 / 2 * NANOSECONDS);
 }
 
