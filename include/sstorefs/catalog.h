@@ -164,11 +164,15 @@ void lookup_cancel(struct lookup *lookup);
  */
 struct snapshot *listing_view(struct listing *listing, struct failure *failure);
 
+/* The last whole listing, however old, referenced for the caller; NULL: there never was one. */
+struct snapshot *listing_known_view(struct listing *listing);
+
 /* Our own changes, once the service has accepted them. `serial` 0: a new one when the name is new. Return the record, NULL when memory ran out. */
 const struct record *listing_own_put(struct listing *listing, const struct entry *entry, uint32_t serial);
 void listing_own_delete(struct listing *listing, const char *name);
-/* What is known of `name` is no longer believed: the next question about it goes to the service. */
-void listing_doubt(struct listing *listing, const char *name);
+/* What is known of `name` is no longer believed: the next question about it goes to the service. If it turns out to be there, and was not before, it
+ * gets the number `serial` (0: any). */
+void listing_doubt(struct listing *listing, const char *name, uint32_t serial);
 
 /* For status. */
 struct listing_status {

@@ -29,6 +29,9 @@ bool name_is_canonical(const char *displayed);
 /* Whether `length` bytes are well-formed UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms; NUL is fine). */
 bool utf8_is_valid(const void *text, size_t length);
 
+/* Whether they can become well-formed UTF-8 when more bytes follow. */
+bool utf8_is_begun(const void *text, size_t length);
+
 /* Characters in valid UTF-8. */
 size_t utf8_count(const void *text, size_t length);
 

@@ -17,23 +17,47 @@ static const struct {
 	{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
 };
 
-size_t utf8_character(const void *text, size_t length)
+/* The length of the sequence that `bytes` begin, as far as `length` lets see; 0: they begin none. */
+static size_t sequence_length(const uint8_t *bytes, size_t length)
 {
-	const uint8_t *bytes = text;
 	size_t row = 0, i;
 
-	if (bytes[0] < 0x80)
-		return 1;
 	while (row < sizeof(sequences) / sizeof(sequences[0]) && bytes[0] > sequences[row].last)
 		row++;
 	if (row == sizeof(sequences) / sizeof(sequences[0]) || bytes[0] < sequences[row].first)
 		return 0;
-	if (sequences[row].length > length || bytes[1] < sequences[row].low || bytes[1] > sequences[row].high)
+	if (sequences[row].length > 1 && length > 1 &&
+	    (bytes[1] < sequences[row].low || bytes[1] > sequences[row].high))
 		return 0;
-	for (i = 2; i < sequences[row].length; i++)
+	for (i = 2; i < sequences[row].length && i < length; i++)
 		if ((bytes[i] & 0xc0) != 0x80)
 			return 0;
 	return sequences[row].length;
+}
+
+size_t utf8_character(const void *text, size_t length)
+{
+	const uint8_t *bytes = text;
+	size_t character = bytes[0] < 0x80 ? 1 : sequence_length(bytes, length);
+
+	return character <= length ? character : 0;
+}
+
+bool utf8_is_begun(const void *text, size_t length)
+{
+	const uint8_t *bytes = text;
+
+	while (length > 0) {
+		size_t character = bytes[0] < 0x80 ? 1 : sequence_length(bytes, length);
+
+		if (character == 0)
+			return false;
+		if (character > length)
+			return true;
+		bytes += character;
+		length -= character;
+	}
+	return true;
 }
 
 bool utf8_is_valid(const void *text, size_t length)

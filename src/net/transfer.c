@@ -215,10 +215,14 @@ static CURLcode set_connection(const struct exchange *exchange, uint64_t left)
 	SET(SOCKOPTFUNCTION, socket_made);
 	SET(SOCKOPTDATA, exchange);
 	SET(SHARE, net->share);
-	/* The same versions said in two ways: libcurl shares no connection between handles whose TLS settings differ, so a
-	 * kept HTTP/1.1 connection is never taken for what should go over HTTP/2. */
-	SET(SSLVERSION,
-	    (long)CURL_SSLVERSION_TLSv1_2 | (one_at_a_time ? (long)CURL_SSLVERSION_MAX_TLSv1_3 : 0L));
+	SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/*
+	 * libcurl keeps one list of connections a host, and one HTTP/1.1 answer makes it forget that the host can
+	 * multiplex: 50 requests then opened 50 connections (7.88). The address scope is part of that list's key and
+	 * means something to link-local addresses only, so it sets the connections that bear values apart.
+	 */
+	if (net->https && one_at_a_time)
+		SET(ADDRESS_SCOPE, 1L);
 	SET(SSL_VERIFYPEER, 1L);
 	SET(SSL_VERIFYHOST, 2L);
 	if (net->cacert)

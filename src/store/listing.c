@@ -205,7 +205,7 @@ static uint32_t kept_serial(const struct listing *listing, const struct record *
 {
 	const char *id;
 
-	if (!known || known->gone || !known->serial)
+	if (!known || (known->gone && !known->doubted) || !known->serial)
 		return 0;
 	id = record_id(known);
 	if (!listing->store && id && entry->id && strcmp(id, entry->id) != 0)
@@ -389,7 +389,7 @@ void listing_own_delete(struct listing *listing, const char *name)
 		stores_sweep(listing->catalog);
 }
 
-void listing_doubt(struct listing *listing, const char *name)
+void listing_doubt(struct listing *listing, const char *name, uint32_t serial)
 {
 	struct record *record = listing->current ? snapshot_find(listing->current, name) : NULL;
 	uint32_t stamp = listing->walk ? listing->walk->number : 0;
@@ -398,6 +398,8 @@ void listing_doubt(struct listing *listing, const char *name)
 		set(listing, name, NULL, 0, true);
 		record = listing->current ? snapshot_find(listing->current, name) : NULL;
 	}
+	if (record && !record->serial)
+		record->serial = serial;
 	if (record) {
 		record->doubted = true;
 		record->own_change = stamp;
@@ -411,6 +413,8 @@ void listing_doubt(struct listing *listing, const char *name)
 
 struct snapshot *listing_view(struct listing *listing, struct failure *failure)
 {
+	const struct failure *down;
+
 	if (listing->complete) {
 		if (listing_time_left(listing, NULL))
 			return snapshot_reference(listing->current);
@@ -419,11 +423,21 @@ struct snapshot *listing_view(struct listing *listing, struct failure *failure)
 			return snapshot_reference(listing->current);
 		return snapshot_reference(listing->filling);
 	}
+	down = net_down(listing->catalog->net);
+	if (!listing->walk && down) {
+		*failure = *down;
+		return NULL;
+	}
 	if (walk_begin(listing)) {
 		failure_set(failure, ENOMEM, "out of memory");
 		return NULL;
 	}
 	return snapshot_reference(listing->filling);
+}
+
+struct snapshot *listing_known_view(struct listing *listing)
+{
+	return listing->complete ? snapshot_reference(listing->current) : NULL;
 }
 
 struct store *listing_store(const struct listing *listing)

@@ -50,13 +50,13 @@ static void end(struct publication *publication)
 		if (failure->error != ETIMEDOUT)
 			failure->error = EIO;
 		publication->unknown = true;
-		listing_doubt(listing_of(publication), publication->name);
+		listing_doubt(listing_of(publication), publication->name, publication->serial);
 	}
 	/* What we believed was wrong. */
 	if (failure->error == ENOENT || failure->error == EEXIST)
-		listing_doubt(listing_of(publication), publication->name);
+		listing_doubt(listing_of(publication), publication->name, publication->serial);
 	if (failure->error == ENOENT && publication->mode != PUT_REPLACE)
-		listing_doubt(&catalog_of(publication)->stores, publication->store->name);
+		listing_doubt(&catalog_of(publication)->stores, publication->store->name, 0);
 	failure_censor(failure, publication->value, publication->length);
 	let_go(publication);
 	publication->done(publication);
@@ -123,7 +123,7 @@ void publication_cancel(struct publication *publication)
 {
 	if (publication->lost || publication->inquiry.call.sends) {
 		publication->unknown = true;
-		listing_doubt(listing_of(publication), publication->name);
+		listing_doubt(listing_of(publication), publication->name, publication->serial);
 	}
 	let_go(publication);
 }
@@ -261,7 +261,7 @@ static void answered(struct inquiry *inquiry)
 		publication->lost = false;
 		publication->failure = failure;
 		if (!publication->record)
-			listing_doubt(listing_of(publication), publication->name);
+			listing_doubt(listing_of(publication), publication->name, publication->serial);
 		end(publication);
 		return;
 	}

@@ -33,7 +33,7 @@ static void timed_out(struct timer *timer)
 	struct removal *removal = container_of(timer, struct removal, timer);
 
 	if (removal->inquiry.call.sends)
-		listing_doubt(listing_of(removal), removal->name);
+		listing_doubt(listing_of(removal), removal->name, 0);
 	failure_set(&removal->failure, ETIMEDOUT, "the service did not answer in time");
 	end(removal);
 }
@@ -51,7 +51,7 @@ static void answered(struct inquiry *inquiry)
 	if (!removal->failure.error || removal->failure.error == ENOENT)
 		listing_own_delete(listing_of(removal), removal->name);
 	else if (lost)
-		listing_doubt(listing_of(removal), removal->name);
+		listing_doubt(listing_of(removal), removal->name, 0);
 	end(removal);
 }
 
@@ -123,6 +123,6 @@ void removal_start(struct removal *removal)
 void removal_cancel(struct removal *removal)
 {
 	if (removal->inquiry.call.sends)
-		listing_doubt(listing_of(removal), removal->name);
+		listing_doubt(listing_of(removal), removal->name, 0);
 	let_go(removal);
 }

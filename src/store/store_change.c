@@ -29,7 +29,7 @@ static void end_later(struct task *task)
 void store_change_cancel(struct store_change *change)
 {
 	if (change->inquiry.call.sends)
-		listing_doubt(&change->catalog->stores, change->store ? change->store->name : change->name);
+		listing_doubt(&change->catalog->stores, change->store ? change->store->name : change->name, 0);
 	let_go(change);
 }
 
@@ -74,7 +74,7 @@ static void created(struct inquiry *inquiry)
 	change->failure = inquiry->failure;
 	inquiry_finish(inquiry);
 	if (change->failure.error)
-		listing_doubt(&catalog->stores, change->name);
+		listing_doubt(&catalog->stores, change->name, 0);
 	if (!lost) {
 		end(change);
 		return;
@@ -116,7 +116,7 @@ static void deleted(struct inquiry *inquiry)
 	if (!change->failure.error || change->failure.error == ENOENT)
 		listing_own_delete(&change->catalog->stores, change->store->name);
 	else
-		listing_doubt(&change->catalog->stores, change->store->name);
+		listing_doubt(&change->catalog->stores, change->store->name, 0);
 	inquiry_finish(inquiry);
 	end(change);
 }

@@ -307,6 +307,87 @@ static void a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2(void **
 		get(&probes[1], "/value-metadata?plan=echo");
 		assert_true(came_over(&probes[1], "HTTP/2.0"));
 	}
+	/* Nor has libcurl forgotten that the server multiplexes. */
+	for (size_t i = 0; i < 50; i++)
+		start(&probes[i], HTTP_GET, 20000, false, "/after-values?plan=slow-20");
+	fixture_settle(&fixture);
+	assert_int_equal(server_saw(&fixture, "after-values", "connections"), 1);
+	fixture_free(&fixture);
+}
+
+/* Every byte turned over, so that the marker itself is nowhere in our memory before it is a value. */
+static const char hidden_marker[] = "\x17\x3d\x0e\x2b\x68\x33\x05\x71\x1c\x2e\x46\x27\x3f\x6b\x0a\x39";
+#define MARKER_LENGTH (sizeof(hidden_marker) - 1)
+
+static char marker_byte(size_t position)
+{
+	return (char)(hidden_marker[position % MARKER_LENGTH] ^ 0x5a);
+}
+
+static unsigned traces_between(int memory, uint64_t start_at, uint64_t end)
+{
+	static char page[1 << 16];
+	unsigned found = 0;
+
+	for (uint64_t at = start_at; at < end; at += sizeof(page)) {
+		ssize_t length = pread(memory, page, sizeof(page), (off_t)at);
+
+		for (ssize_t i = 0; i + (ssize_t)MARKER_LENGTH <= length; i++) {
+			size_t same = 0;
+
+			while (same < MARKER_LENGTH && page[i + (ssize_t)same] == marker_byte(same))
+				same++;
+			if (same == MARKER_LENGTH) {found++; if(getenv("DBG")) fprintf(stderr,"at %lx\n",(unsigned long)(at+i));}
+		}
+		explicit_bzero(page, sizeof(page));
+	}
+	return found;
+}
+
+/* How often the marker stands in this process's memory. */
+static unsigned count_traces(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	unsigned long begin, end;
+	char access[8], line[512];
+	unsigned found = 0;
+
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %7s", &begin, &end, access) == 3 && access[0] == 'r' &&
+		    access[1] == 'w')
+			found += traces_between(memory, begin, end);
+	}
+	fclose(maps);
+	close(memory);
+	return found;
+}
+
+static void no_trace_of_a_value_outlives_its_call(void **state)
+{
+	struct locked_pool pool;
+	struct probe *probe = &probes[0];
+
+	(void)state;
+	locked_pool_init(&pool, 1 << 20);
+	fixture_make(&fixture, FRONT_TLS);
+	for (size_t length = 1 << 4; length <= 1 << 16; length <<= 4) {
+		probe_make(probe, &fixture, HTTP_PUT, 20000, "/trace?plan=echo");
+		probe->call.request.body.pool = &pool;
+		probe->call.request.bears_value = true;
+		for (size_t i = 0; i < length; i++) {
+			char byte = marker_byte(i);
+
+			assert_int_equal(locked_append(&probe->call.request.body, &byte, 1), 0);
+		}
+		probe_start(probe);
+		assert_true(count_traces() >= length / MARKER_LENGTH);
+		fixture_settle(&fixture);
+		assert_int_equal(probe->call.failure.error, 0);
+		explicit_bzero(probe->body, sizeof(probe->body));
+		assert_int_equal(pool.held, 0);
+		{fprintf(stderr,"AFTER %zu\n",length); unsigned k=count_traces(); if (k) {char c[99]; snprintf(c,99,"cat /proc/%d/maps >&2",getpid()); if(system(c)) abort();} if(k) fail_msg("%u traces at %zu", k, length);}
+	}
 	fixture_free(&fixture);
 }
 
@@ -356,6 +437,7 @@ int main(void)
 		TEST(fifty_cold_requests_share_one_connection),
 		TEST(over_http2_uploads_are_not_rationed),
 		TEST(a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2),
+		TEST(no_trace_of_a_value_outlives_its_call),
 		TEST(a_hang_up_is_told_while_a_transfer_hangs),
 	};
 

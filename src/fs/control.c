@@ -1,0 +1,97 @@
+/*
+ * The control directory: a table of files. What `status` says is in status.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+
+static void print_errors(struct fs *fs, struct buffer *text)
+{
+	journal_print(fs->options.journal, text);
+}
+
+static const struct control {
+	const char *name;
+	mode_t mode;
+	void (*print)(struct fs *fs, struct buffer *text); /* NULL: it can't be read */
+} controls[] = {
+	{"status", 0400, status_print},
+	{"errors", 0400, print_errors},
+	{"refresh", 0200, NULL},
+};
+
+unsigned control_count(void)
+{
+	return sizeof controls / sizeof *controls;
+}
+
+const char *control_name(unsigned control)
+{
+	return controls[control].name;
+}
+
+mode_t control_mode(unsigned control)
+{
+	return controls[control].mode;
+}
+
+int control_find(const char *name)
+{
+	for (unsigned i = 0; i < control_count(); i++)
+		if (!strcmp(controls[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+/* What is read is what was so when the file was opened. */
+void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info)
+{
+	bool reads = (info->flags & O_ACCMODE) != O_WRONLY, writes = (info->flags & O_ACCMODE) != O_RDONLY;
+	struct buffer *text;
+
+	if ((reads && !controls[control].print) || (writes && controls[control].print)) {
+		fuse_reply_err(request, EACCES);
+		return;
+	}
+	text = calloc(1, sizeof *text);
+	if (!text) {
+		fuse_reply_err(request, ENOMEM);
+		return;
+	}
+	if (reads)
+		controls[control].print(fs, text);
+	info->fh = (uint64_t)(uintptr_t)text;
+	info->direct_io = 1;
+	fuse_reply_open(request, info);
+}
+
+void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info)
+{
+	const struct buffer *text = (const struct buffer *)(uintptr_t)info->fh;
+	size_t left;
+
+	if (buffer_result(text)) {
+		fuse_reply_err(request, ENOMEM);
+		return;
+	}
+	left = (uint64_t)offset < text->length ? text->length - (size_t)offset : 0;
+	fuse_reply_buf(request, buffer_text(text) + (left ? offset : 0), left < size ? left : size);
+}
+
+void control_write(struct fs *fs, fuse_req_t request, size_t size)
+{
+	fs->options.refresh(fs->options.context);
+	fuse_reply_write(request, size);
+}
+
+void control_release(fuse_req_t request, struct fuse_file_info *info)
+{
+	struct buffer *text = (struct buffer *)(uintptr_t)info->fh;
+
+	buffer_finish(text);
+	free(text);
+	fuse_reply_err(request, 0);
+}

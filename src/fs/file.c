@@ -1,0 +1,182 @@
+/*
+ * Files and handles: what is known here and not at the service, for as long as a secret is open, on its way, or failed to get there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+
+#define FAILURES_REMEMBERED_MAX 1000 /* files that are kept only to tell what became of them */
+
+int files_compare_serial(const void *left, const void *right)
+{
+	const struct file *a = left, *b = right;
+
+	return (a->serial > b->serial) - (a->serial < b->serial);
+}
+
+int files_compare_name(const void *left, const void *right)
+{
+	const struct file *a = left, *b = right;
+
+	if (a->store != b->store)
+		return a->store < b->store ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+struct file *file_of_serial(struct fs *fs, uint32_t serial)
+{
+	struct file key;
+
+	if (!fs->first_file)
+		return NULL;
+	key.serial = serial;
+	return tree_find(&fs->files_by_serial, &key);
+}
+
+struct file *file_find(struct fs *fs, const struct store *store, const char *name)
+{
+	struct file key;
+
+	if (!fs->first_file || strlen(name) >= sizeof key.name)
+		return NULL;
+	key.store = (struct store *)(uintptr_t)store;
+	strcpy(key.name, name);
+	return tree_find(&fs->files_by_name, &key);
+}
+
+static void file_free(struct file *file)
+{
+	struct fs *fs = file->fs;
+
+	tree_remove(&fs->files_by_serial, file);
+	if (!file->unlinked)
+		tree_remove(&fs->files_by_name, file);
+	*file->link = file->next;
+	if (file->next)
+		file->next->link = file->link;
+	else
+		fs->last_file = file->link;
+	store_release(file->store);
+	free(file);
+}
+
+struct file *file_make(struct fs *fs, struct store *store, const char *name, uint32_t serial)
+{
+	struct file *file = file_find(fs, store, name);
+
+	if (file)
+		return file;
+	file = calloc(1, sizeof *file);
+	if (!file)
+		return NULL;
+	file->fs = fs;
+	file->store = store_reference(store);
+	file->serial = serial;
+	file->touched_at = clock_wall();
+	snprintf(file->name, sizeof file->name, "%s", name);
+	file->link = fs->last_file;
+	*fs->last_file = file;
+	fs->last_file = &file->next;
+	if (!tree_add(&fs->files_by_serial, file) || !tree_add(&fs->files_by_name, file)) {
+		file_free(file);
+		return NULL;
+	}
+	return file;
+}
+
+void file_unlink(struct file *file)
+{
+	if (file->unlinked)
+		return;
+	tree_remove(&file->fs->files_by_name, file);
+	file->unlinked = true;
+	file_settle(file);
+}
+
+bool file_is_stored(const struct file *file)
+{
+	return catalog_record(file->fs->catalog, file->serial) != NULL;
+}
+
+/* The oldest file that only remembers a failure makes room for the newest. */
+static void forget_oldest(struct fs *fs)
+{
+	for (struct file *file = fs->first_file; file; file = file->next)
+		if (!file->handles && !file->uploads) {
+			fs->settled_failures--;
+			file_free(file);
+			return;
+		}
+}
+
+void file_settle(struct file *file)
+{
+	struct fs *fs = file->fs;
+	bool remembers = file->failure.error && !file->unlinked && (file_is_stored(file) || file->unknown);
+
+	if (file->handles || file->uploads || file->waits.first)
+		return;
+	if (!remembers) {
+		fs->settled_failures -= file->remembers;
+		file_free(file);
+		return;
+	}
+	fs->settled_failures += !file->remembers;
+	file->remembers = true;
+	if (fs->settled_failures > FAILURES_REMEMBERED_MAX)
+		forget_oldest(fs);
+}
+
+struct handle *handle_new(struct file *file)
+{
+	struct handle *handle = calloc(1, sizeof *handle);
+
+	if (!handle)
+		return NULL;
+	handle->file = file;
+	handle->next = file->handles;
+	handle->link = &file->handles;
+	if (handle->next)
+		handle->next->link = &handle->next;
+	file->handles = handle;
+	if (file->remembers) {
+		file->remembers = false;
+		file->fs->settled_failures--;
+	}
+	return handle;
+}
+
+void handle_wipe(struct handle *handle)
+{
+	value_release(handle->value);
+	handle->value = NULL;
+	handle->due = false;
+}
+
+void handle_free(struct handle *handle)
+{
+	handle_wipe(handle);
+	*handle->link = handle->next;
+	if (handle->next)
+		handle->next->link = handle->link;
+	file_settle(handle->file);
+	free(handle);
+}
+
+struct value *value_new(struct locked_pool *pool)
+{
+	struct value *value = calloc(1, sizeof *value);
+
+	if (value)
+		*value = (struct value){.references = 1, .bytes = {.pool = pool}};
+	return value;
+}
+
+void value_release(struct value *value)
+{
+	if (!value || --value->references)
+		return;
+	locked_finish(&value->bytes);
+	free(value);
+}

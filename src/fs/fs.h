@@ -1,0 +1,277 @@
+#ifndef SSTOREFS_FS_FS_H
+#define SSTOREFS_FS_FS_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "sstorefs/change.h"
+#include "sstorefs/fs.h"
+#include "sstorefs/tree.h"
+
+/*
+ * The file system from the inside.
+ */
+struct fs {
+	struct fs_options options;
+	struct loop *loop;
+	struct catalog *catalog;
+	const struct config *config;
+	const struct provider *provider;
+	struct fuse_session *session;
+	struct watch watch;
+	struct fuse_buf receive; /* ours, locked (DESIGN 7) */
+	size_t receive_size, max_write;
+	struct task shrink;      /* after INIT the receive buffer may be smaller */
+	bool mounted, gone, stopping;
+
+	uint64_t inode_base; /* inode number of serial 0 */
+	wall_time mounted_at;
+	struct tree files_by_serial, files_by_name;
+	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
+	unsigned settled_failures;            /* files that are kept only for the failure they remember */
+	struct late *first_late;
+	struct upload *first_upload;
+	unsigned uploads;
+	unsigned sync_pass;
+	bool weaker; /* openers can't always be told (DESIGN 3, rule 7): said once in the log, always in status */
+
+	void (*drained)(void *context, unsigned lost);
+	void *drained_context;
+	struct timer drain_timer;
+	struct task drain_task;
+	unsigned lost;
+};
+
+/* --- inodes (inode.c) ---------------------------------------------------------------------------------------------------------- */
+
+enum inode_kind { INODE_NONE, INODE_ROOT, INODE_STORE, INODE_SECRET, INODE_CONTROL_DIRECTORY, INODE_CONTROL_FILE };
+
+/* Numbers below FIRST_SERIAL_INODE have a fixed meaning. */
+enum { INODE_NUMBER_ROOT = FUSE_ROOT_ID, INODE_NUMBER_CONTROL = 2, INODE_NUMBER_CONTROL_FIRST = 3 };
+
+/* What an inode number stands for at this moment. */
+struct inode {
+	enum inode_kind kind;
+	fuse_ino_t number;
+	const struct record *record; /* of a store or secret that is known; else NULL */
+	struct store *store;         /* the store it is, or is in; NULL for the root of all stores */
+	struct file *file;           /* of a secret that is open or not settled; else NULL */
+	unsigned control;            /* which control file */
+};
+
+/* Finds out what `number` is; INODE_NONE where it stands for nothing any more. Returns the kind. */
+enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode);
+fuse_ino_t inode_number(const struct fs *fs, uint32_t serial);
+
+/* The listing that a directory shows; NULL where it is none, or the control directory. */
+struct listing *inode_listing(struct fs *fs, const struct inode *inode);
+
+void inode_attributes(const struct fs *fs, const struct inode *inode, struct stat *attributes);
+
+/* Fills in an answer to LOOKUP and its like, the kernel's time-outs included. */
+void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_param *entry);
+double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
+
+/* The inode of a record of `listing`. */
+void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record, struct inode *inode);
+
+/* --- late answers (late.c) ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * A request that is answered later. Embedded in what waits. `interrupted` is called from the loop when the kernel wants the request
+ * ended: it lets go of what is waited for and answers EINTR.
+ */
+struct late {
+	struct fs *fs;
+	fuse_req_t request; /* NULL once it is answered */
+	void (*interrupted)(struct late *late);
+	struct task task;
+	struct late *next, **link;
+};
+void late_begin(struct fs *fs, struct late *late, fuse_req_t request, void (*interrupted)(struct late *late));
+/* Takes the request out, to be answered now; NULL if it was answered already. */
+fuse_req_t late_take(struct late *late);
+void late_error(struct late *late, int error);
+
+/* --- files and handles (file.c) ------------------------------------------------------------------------------------------------ */
+
+/* A value as it grows, in locked memory. Shared by a handle and the uploads of it; copied before it is written to while it is shared. */
+struct value {
+	unsigned references;
+	struct locked bytes;
+};
+
+/* The process that opened a handle (DESIGN 3, rules 4 and 7). */
+struct opener {
+	pid_t process;       /* thread group id; 0: could not be told */
+	uint64_t started_at; /* of the process, against reuse of its id */
+	uint64_t owner;      /* where the process is not known: whose FLUSH publishes */
+	bool owner_known, owner_ambiguous;
+};
+
+struct handle {
+	struct file *file;
+	struct handle *next, **link; /* the file's */
+	struct opener opener;
+	struct value *value;         /* NULL: nothing was written yet */
+	bool append, exclusive, due, closed;
+	int spent; /* errno of the WRITE that was refused, positive; 0: none was */
+	uid_t uid; /* who opened it, for the audit */
+	gid_t gid;
+	pid_t pid;
+	unsigned sync_pass; /* the last FSYNC that looked at it */
+};
+
+/* A secret that is open, being published, or whose last publication failed. */
+struct file {
+	struct fs *fs;
+	struct store *store;
+	char name[256];
+	uint32_t serial;
+	bool unlinked; /* its name was removed or given to another: nothing of it is published */
+	bool created;  /* made by CREATE here, and not stored yet */
+	struct handle *handles;
+	unsigned uploads;
+	struct wait_list waits;  /* woken when an upload of it ended */
+	struct failure failure;  /* of the last publication; error 0: it did not fail */
+	bool unknown;            /* the last publication's outcome */
+	bool reported;           /* the failure was told by an FSYNC */
+	bool remembers;          /* kept only for its failure */
+	wall_time touched_at;
+	struct file *next, **link;
+};
+
+int files_compare_serial(const void *left, const void *right);
+int files_compare_name(const void *left, const void *right);
+struct file *file_find(struct fs *fs, const struct store *store, const char *name);
+struct file *file_of_serial(struct fs *fs, uint32_t serial);
+/* The file of a name; made when there is none. NULL when memory ran out. */
+struct file *file_make(struct fs *fs, struct store *store, const char *name, uint32_t serial);
+/* Takes its name away: it was unlinked or replaced. */
+void file_unlink(struct file *file);
+/* Frees it when nothing holds it and there is nothing to remember of it. */
+void file_settle(struct file *file);
+/* Whether the service has it, as far as we know. */
+bool file_is_stored(const struct file *file);
+
+struct handle *handle_new(struct file *file);
+void handle_free(struct handle *handle);
+void handle_wipe(struct handle *handle);
+
+struct value *value_new(struct locked_pool *pool);
+void value_release(struct value *value);
+
+/* --- openers (opener.c) -------------------------------------------------------------------------------------------------------- */
+
+/* Who is `thread` (a FUSE request's pid)? `opener->process` is 0 when it can't be told. */
+void opener_identify(struct opener *opener, pid_t thread);
+
+/* How the flushing thread stands to the opener. */
+enum flusher {
+	FLUSHER_UNKNOWN, /* /proc can't tell */
+	FLUSHER_OTHER,   /* another process */
+	FLUSHER_OPENER,
+	FLUSHER_DYING,   /* the opener, ending by a signal or with a status other than 0 */
+};
+enum flusher opener_compare(const struct opener *opener, pid_t thread);
+
+/*
+ * Whether the opener still holds a descriptor of `inode`: looks through /proc/PID/fdinfo, in slices where there are many. `done` is called once, perhaps from
+ * within the start. A process that is gone holds none.
+ */
+enum holding { HOLDING_NONE, HOLDING_SOME, HOLDING_UNKNOWN };
+struct holding_search {
+	struct loop *loop;
+	pid_t process;
+	uint64_t started_at;
+	fuse_ino_t inode;
+	void (*done)(struct holding_search *search, enum holding holding);
+	void *directory;
+	unsigned seen;
+	struct task task;
+};
+void holding_search_start(struct holding_search *search);
+void holding_search_cancel(struct holding_search *search);
+
+/* --- publication (publication.c, upload.c) ------------------------------------------------------------------------------------- */
+
+/* A value on its way, and who waits for it. */
+struct upload {
+	struct fs *fs;
+	struct publication publication;
+	struct file *file;
+	struct value *value;
+	char name[256];
+	struct wait_list waits; /* woken at the end; `publication.failure` tells how it went */
+	bool done;
+	unsigned references;
+	struct upload *next, **link;
+};
+/* Publishes what a handle holds; it is not due any more. `failure` is set and NULL returned if it can't even be tried. One reference for the caller. */
+struct upload *upload_start(struct handle *handle, struct failure *failure);
+void upload_release(struct upload *upload);
+/* Gives up: the value is not published if that can still be helped. */
+void upload_cancel(struct upload *upload);
+
+/* WRITE under `commit=write`: answers once the value is published. */
+void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size);
+
+/* --- checks at open (refusal.c) ------------------------------------------------------------------------------------------------ */
+
+/* Why a change can't be made now: 0, or a positive errno, recorded where there is something to explain. */
+int refusal_of_change(struct fs *fs);
+int refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags, bool exists);
+
+/* --- control files (control.c, status.c) --------------------------------------------------------------------------------------- */
+
+unsigned control_count(void);
+const char *control_name(unsigned control);
+mode_t control_mode(unsigned control);
+int control_find(const char *name); /* -1: none */
+void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info);
+void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info);
+void control_write(struct fs *fs, fuse_req_t request, size_t size);
+void control_release(fuse_req_t request, struct fuse_file_info *info);
+void status_print(struct fs *fs, struct buffer *text);
+
+/* --- the operations, a file each or so ------------------------------------------------------------------------------------------ */
+
+void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
+void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
+void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what, struct fuse_file_info *info);
+void fs_access(fuse_req_t request, fuse_ino_t number, int mask);
+void fs_statfs(fuse_req_t request, fuse_ino_t number);
+void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
+void fs_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
+void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
+void fs_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
+void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info);
+void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
+void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
+void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);
+void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+	       unsigned flags);
+void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const char *new_name);
+void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name);
+void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
+void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info);
+void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
+void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
+	      struct fuse_file_info *info);
+void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
+void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info);
+void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
+void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size);
+void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size, int flags);
+void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size);
+void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name);
+
+/* The end of one operation's budget that begins now. */
+uint64_t fs_deadline(const struct fs *fs);
+/* Publishes or gives up what is left of every handle: the end of the mount counts as RELEASE of them all. */
+void fs_release_all(struct fs *fs);
+/* Something ended: a drain that waits for it may be complete. */
+void fs_check_drained(struct fs *fs);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * Inode numbers: what each stands for, its attributes, and how long the kernel may keep them.
+ */
+#include <string.h>
+
+#include "fs.h"
+
+#define KERNEL_TIMEOUT_MAX 1.0 /* seconds: `refresh` must be able to take effect */
+
+fuse_ino_t inode_number(const struct fs *fs, uint32_t serial)
+{
+	return fs->inode_base + serial;
+}
+
+void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record, struct inode *inode)
+{
+	*inode = (struct inode){.number = inode_number(fs, record->serial), .record = record};
+	inode->store = listing_store(listing);
+	if (inode->store) {
+		inode->kind = INODE_SECRET;
+		inode->file = file_of_serial(fs, record->serial);
+	} else {
+		inode->kind = INODE_STORE;
+		inode->store = catalog_store(fs->catalog, record);
+	}
+}
+
+static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode *inode)
+{
+	const struct record *record = catalog_record(fs->catalog, serial);
+	struct listing *listing = record ? catalog_listing(fs->catalog, record) : NULL;
+
+	if (listing) {
+		inode_of_record(fs, listing, record, inode);
+		return inode->kind;
+	}
+	inode->file = file_of_serial(fs, serial);
+	if (inode->file) {
+		inode->kind = INODE_SECRET;
+		inode->store = inode->file->store;
+	}
+	return inode->kind;
+}
+
+enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode)
+{
+	*inode = (struct inode){.kind = INODE_NONE, .number = number};
+	if (number > fs->inode_base && number - fs->inode_base <= UINT32_MAX)
+		return find_serial(fs, (uint32_t)(number - fs->inode_base), inode);
+	if (number == INODE_NUMBER_ROOT) {
+		inode->store = catalog_only_store(fs->catalog);
+		inode->kind = inode->store ? INODE_STORE : INODE_ROOT;
+	} else if (number == INODE_NUMBER_CONTROL) {
+		inode->kind = INODE_CONTROL_DIRECTORY;
+	} else if (number >= INODE_NUMBER_CONTROL_FIRST && number < INODE_NUMBER_CONTROL_FIRST + control_count()) {
+		inode->kind = INODE_CONTROL_FILE;
+		inode->control = (unsigned)(number - INODE_NUMBER_CONTROL_FIRST);
+	}
+	return inode->kind;
+}
+
+struct listing *inode_listing(struct fs *fs, const struct inode *inode)
+{
+	if (inode->kind == INODE_ROOT)
+		return catalog_stores(fs->catalog);
+	return inode->kind == INODE_STORE && inode->store ? store_secrets(inode->store) : NULL;
+}
+
+static mode_t mode_of(const struct fs *fs, const struct inode *inode)
+{
+	mode_t mask = fs->config->umask;
+
+	switch (inode->kind) {
+	case INODE_SECRET:
+		/* Under allow_other the kernel checks, and refuses attributes to those who may not read (DESIGN 7). */
+		return S_IFREG | (fs->config->allow_other ? 0600 : 0222 & ~mask);
+	case INODE_CONTROL_FILE:
+		return S_IFREG | control_mode(inode->control);
+	case INODE_CONTROL_DIRECTORY:
+		return S_IFDIR | (0555 & ~mask);
+	case INODE_NONE:
+	case INODE_ROOT:
+	case INODE_STORE:
+		break;
+	}
+	return S_IFDIR | (0777 & ~mask);
+}
+
+static wall_time changed_at(const struct fs *fs, const struct inode *inode)
+{
+	struct entry_text text;
+	struct entry entry;
+
+	if (inode->record) {
+		record_entry(inode->record, &entry, &text);
+		return entry.modified_at;
+	}
+	return inode->file ? inode->file->touched_at : fs->mounted_at;
+}
+
+void inode_attributes(const struct fs *fs, const struct inode *inode, struct stat *attributes)
+{
+	wall_time time = changed_at(fs, inode);
+
+	memset(attributes, 0, sizeof *attributes);
+	attributes->st_ino = inode->number;
+	attributes->st_mode = mode_of(fs, inode);
+	attributes->st_nlink = S_ISDIR(attributes->st_mode) ? 2 : 1;
+	attributes->st_uid = fs->config->uid;
+	attributes->st_gid = fs->config->gid;
+	attributes->st_blksize = 4096;
+	if (time != TIME_UNKNOWN) {
+		attributes->st_mtim.tv_sec = time / NANOSECONDS;
+		attributes->st_mtim.tv_nsec = time % NANOSECONDS;
+	}
+	attributes->st_ctim = attributes->st_mtim;
+	attributes->st_atim = attributes->st_mtim;
+}
+
+/* What is left of the record's own time, at most a second; nothing while a handle is open or something is not settled. */
+static double time_left(struct fs *fs, const struct inode *inode)
+{
+	struct listing *listing;
+	uint64_t left;
+
+	if (inode->file)
+		return 0;
+	if (!inode->record)
+		return inode->kind == INODE_SECRET ? 0 : KERNEL_TIMEOUT_MAX;
+	listing = catalog_listing(fs->catalog, inode->record);
+	left = listing ? listing_time_left(listing, inode->record) : 0;
+	return left >= 1000 ? KERNEL_TIMEOUT_MAX : (double)left / 1000;
+}
+
+double inode_attribute_timeout(struct fs *fs, const struct inode *inode)
+{
+	if (fs->config->attr_timeout >= 0 && !inode->file)
+		return fs->config->attr_timeout;
+	return time_left(fs, inode);
+}
+
+void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_param *entry)
+{
+	memset(entry, 0, sizeof *entry);
+	entry->ino = inode->number;
+	inode_attributes(fs, inode, &entry->attr);
+	entry->attr_timeout = inode_attribute_timeout(fs, inode);
+	entry->entry_timeout = fs->config->entry_timeout >= 0 && !inode->file ? fs->config->entry_timeout
+									      : time_left(fs, inode);
+}

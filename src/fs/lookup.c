@@ -1,0 +1,232 @@
+/*
+ * LOOKUP, GETATTR, ACCESS and STATFS: what is there and what it looks like.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "fs.h"
+#include "sstorefs/name.h"
+
+struct looking {
+	struct late late;
+	struct lookup lookup;
+	struct store *store; /* referenced; NULL: it is a store that is looked up */
+};
+
+uint64_t fs_deadline(const struct fs *fs)
+{
+	return loop_now(fs->loop) + fs->config->timeout;
+}
+
+static void looking_free(struct looking *looking)
+{
+	store_release(looking->store);
+	free(looking);
+}
+
+static void reply_inode(struct fs *fs, fuse_req_t request, const struct inode *inode)
+{
+	struct fuse_entry_param entry;
+
+	inode_entry(fs, inode, &entry);
+	fuse_reply_entry(request, &entry);
+}
+
+/* That there is none may be kept by the kernel as well, for a moment. */
+static void reply_absent(struct fs *fs, fuse_req_t request, struct listing *listing)
+{
+	struct fuse_entry_param entry = {0};
+	uint64_t left = listing_time_left(listing, NULL), most = fs->config->negative_ttl;
+
+	if (left > most)
+		left = most;
+	entry.entry_timeout = fs->config->negative_timeout >= 0 ? fs->config->negative_timeout
+			      : left >= 1000                    ? 1.0
+									: (double)left / 1000;
+	if (entry.entry_timeout > 0)
+		fuse_reply_entry(request, &entry);
+	else
+		fuse_reply_err(request, ENOENT);
+}
+
+static void reply_record(struct fs *fs, fuse_req_t request, struct listing *listing, const struct record *record)
+{
+	struct inode inode;
+
+	inode_of_record(fs, listing, record, &inode);
+	if (inode.kind == INODE_STORE && !inode.store)
+		fuse_reply_err(request, ENOMEM);
+	else
+		reply_inode(fs, request, &inode);
+}
+
+/* A name whose outcome was unknown was read again: now it is known, one way or the other. */
+static void settle_unknown(struct fs *fs, const struct store *store, const char *name)
+{
+	struct file *file = store ? file_find(fs, store, name) : NULL;
+
+	if (!file || !file->unknown)
+		return;
+	file->unknown = false;
+	file_settle(file);
+}
+
+static void looked(struct lookup *lookup)
+{
+	struct looking *looking = container_of(lookup, struct looking, lookup);
+	struct fs *fs = looking->late.fs;
+	fuse_req_t request = late_take(&looking->late);
+	int error = lookup->failure.error;
+
+	if (!error || error == ENOENT)
+		settle_unknown(fs, looking->store, lookup->name);
+	if (!error)
+		reply_record(fs, request, lookup->listing, lookup->record);
+	else if (error == ENOENT)
+		reply_absent(fs, request, lookup->listing);
+	else {
+		journal_record(fs->options.journal, "lookup", looking->store ? store_name(looking->store) : NULL,
+			       lookup->name, &lookup->failure);
+		fuse_reply_err(request, error);
+	}
+	looking_free(looking);
+}
+
+static void interrupted(struct late *late)
+{
+	struct looking *looking = container_of(late, struct looking, late);
+
+	lookup_cancel(&looking->lookup);
+	late_error(late, EINTR);
+	looking_free(looking);
+}
+
+static void look_up(struct fs *fs, fuse_req_t request, struct listing *listing, const char *name)
+{
+	struct looking *looking = calloc(1, sizeof *looking);
+
+	if (!looking) {
+		fuse_reply_err(request, ENOMEM);
+		return;
+	}
+	if (listing_store(listing))
+		looking->store = store_reference(listing_store(listing));
+	looking->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = looked};
+	strcpy(looking->lookup.name, name);
+	late_begin(fs, &looking->late, request, interrupted);
+	lookup_start(listing, &looking->lookup);
+}
+
+/* A file that is open here and not stored yet is there for everybody. */
+static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *store, const char *name)
+{
+	struct file *file = store ? file_find(fs, store, name) : NULL;
+	struct inode inode = {.kind = INODE_SECRET, .file = file};
+
+	if (!file || !file->created || (!file->handles && !file->uploads))
+		return false;
+	inode.number = inode_number(fs, file->serial);
+	inode.store = file->store;
+	reply_inode(fs, request, &inode);
+	return true;
+}
+
+static void look_up_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct inode inode;
+	int control = -1;
+
+	if (parent == INODE_NUMBER_CONTROL)
+		control = control_find(name);
+	if (parent == INODE_NUMBER_CONTROL && control < 0) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	inode_find(fs, parent == INODE_NUMBER_CONTROL ? INODE_NUMBER_CONTROL_FIRST + (unsigned)control : INODE_NUMBER_CONTROL,
+		   &inode);
+	reply_inode(fs, request, &inode);
+}
+
+void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	const struct record *record;
+	struct listing *listing;
+	struct inode inode;
+
+	if (parent == INODE_NUMBER_CONTROL || (parent == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs"))) {
+		look_up_control(fs, request, parent, name);
+		return;
+	}
+	inode_find(fs, parent, &inode);
+	listing = inode_listing(fs, &inode);
+	if (!listing) {
+		fuse_reply_err(request, inode.kind == INODE_NONE ? ENOENT : ENOTDIR);
+		return;
+	}
+	if (strlen(name) > NAME_LENGTH_MAX) {
+		fuse_reply_err(request, ENAMETOOLONG);
+		return;
+	}
+	if (reply_file(fs, request, listing_store(listing), name))
+		return;
+	if (!name_is_canonical(name)) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	if (listing_known(listing, name, &record) == KNOWN_PRESENT)
+		reply_record(fs, request, listing, record);
+	else
+		look_up(fs, request, listing, name);
+}
+
+void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct stat attributes;
+	struct listing *listing;
+	struct inode inode;
+
+	(void)info;
+	if (inode_find(fs, number, &inode) == INODE_NONE) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	listing = inode.record ? catalog_listing(fs->catalog, inode.record) : NULL;
+	inode_attributes(fs, &inode, &attributes);
+	fuse_reply_attr(request, &attributes, inode_attribute_timeout(fs, &inode));
+	if (listing)
+		listing_touch(listing, inode.record);
+}
+
+void fs_access(fuse_req_t request, fuse_ino_t number, int mask)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct inode inode;
+	mode_t mode = 0;
+	int error = 0;
+
+	if (inode_find(fs, number, &inode) == INODE_NONE)
+		error = ENOENT;
+	else if (inode.kind == INODE_CONTROL_FILE)
+		mode = control_mode(inode.control);
+	else if (inode.kind == INODE_SECRET)
+		mode = 0222;
+	else
+		mode = 0777;
+	if (!error && (((mask & R_OK) && !(mode & 0444)) || ((mask & W_OK) && !(mode & 0222)) || ((mask & X_OK) && !(mode & 0111))))
+		error = EACCES;
+	if (!error && (mask & W_OK) && fs->config->read_only && inode.kind != INODE_CONTROL_FILE)
+		error = EROFS;
+	fuse_reply_err(request, error);
+}
+
+void fs_statfs(fuse_req_t request, fuse_ino_t number)
+{
+	struct statvfs figures = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = NAME_LENGTH_MAX};
+
+	(void)number;
+	fuse_reply_statfs(request, &figures);
+}

@@ -1,0 +1,370 @@
+/*
+ * When a value is published: FLUSH, FSYNC and RELEASE (DESIGN 3, rules 3 to 10). What publishing is, is upload.c; who opened what, opener.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fs.h"
+#include "sstorefs/log.h"
+
+/* --- answering once an upload has ended ------------------------------------------------------------------------------------------ */
+
+/* A FLUSH or WRITE that waits for its upload. */
+struct flushing {
+	struct late late;
+	struct handle *handle; /* until the upload has begun */
+	uint64_t owner;
+	size_t written; /* what a WRITE is answered with; 0: it is a FLUSH */
+	struct holding_search search;
+	struct upload *upload;
+	struct wait wait;
+};
+
+static void flushing_end(struct flushing *flushing, int error)
+{
+	fuse_req_t request = late_take(&flushing->late);
+
+	if (!error && flushing->written)
+		fuse_reply_write(request, flushing->written);
+	else
+		fuse_reply_err(request, error);
+	wait_end(&flushing->wait);
+	upload_release(flushing->upload);
+	free(flushing);
+}
+
+static void upload_ended(struct wait *wait)
+{
+	struct flushing *flushing = container_of(wait, struct flushing, wait);
+
+	flushing_end(flushing, flushing->upload->publication.failure.error);
+}
+
+static void flushing_interrupted(struct late *late)
+{
+	struct flushing *flushing = container_of(late, struct flushing, late);
+	struct upload *upload = flushing->upload;
+
+	if (!upload) {
+		holding_search_cancel(&flushing->search);
+		flushing_end(flushing, EINTR);
+		return;
+	}
+	wait_end(&flushing->wait);
+	if (!upload->waits.first)
+		upload_cancel(upload);
+	flushing_end(flushing, EINTR);
+}
+
+static void publish_and_wait(struct flushing *flushing)
+{
+	struct failure failure;
+
+	flushing->upload = upload_start(flushing->handle, &failure);
+	if (!flushing->upload) {
+		flushing_end(flushing, failure.error);
+	} else if (flushing->upload->done) {
+		flushing_end(flushing, flushing->upload->publication.failure.error);
+	} else {
+		flushing->wait.woken = upload_ended;
+		wait_begin(&flushing->upload->waits, &flushing->wait);
+	}
+}
+
+static struct flushing *flushing_new(struct fs *fs, fuse_req_t request, struct handle *handle)
+{
+	struct flushing *flushing = calloc(1, sizeof *flushing);
+
+	if (!flushing) {
+		fuse_reply_err(request, ENOMEM);
+		return NULL;
+	}
+	flushing->handle = handle;
+	late_begin(fs, &flushing->late, request, flushing_interrupted);
+	return flushing;
+}
+
+void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size)
+{
+	struct flushing *flushing = flushing_new(fs, request, handle);
+
+	if (!flushing)
+		return;
+	flushing->written = size;
+	if (handle->file->unlinked)
+		flushing_end(flushing, 0);
+	else
+		publish_and_wait(flushing);
+}
+
+/* --- FLUSH: is it the opener's last? --------------------------------------------------------------------------------------------- */
+
+/* Where processes can't be told: the FLUSH of the one who opened, as far as that is known, publishes. */
+static void flush_by_owner(struct flushing *flushing)
+{
+	const struct opener *opener = &flushing->handle->opener;
+	struct fs *fs = flushing->late.fs;
+
+	if (!fs->weaker)
+		log_line(LOG_NOTICE, "a writer's process can't be seen in /proc: a writer that is killed half-way can't be told from one that is done (see CAVEATS in sstorefs(1))");
+	fs->weaker = true;
+	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flushing->owner)
+		publish_and_wait(flushing);
+	else
+		flushing_end(flushing, 0);
+}
+
+static void searched(struct holding_search *search, enum holding holding)
+{
+	struct flushing *flushing = container_of(search, struct flushing, search);
+
+	if (holding == HOLDING_NONE)
+		publish_and_wait(flushing);
+	else if (holding == HOLDING_SOME)
+		flushing_end(flushing, 0);
+	else
+		flush_by_owner(flushing);
+}
+
+/* With the name open on more than one handle of a process, what is left in its table can't be told apart: each FLUSH publishes. */
+static bool opener_has_another(const struct handle *handle)
+{
+	for (const struct handle *other = handle->file->handles; other; other = other->next)
+		if (other != handle && other->opener.process == handle->opener.process &&
+		    other->opener.started_at == handle->opener.started_at)
+			return true;
+	return false;
+}
+
+static void flush_by_opener(struct flushing *flushing)
+{
+	struct handle *handle = flushing->handle;
+	struct fs *fs = flushing->late.fs;
+
+	if (opener_has_another(handle)) {
+		publish_and_wait(flushing);
+		return;
+	}
+	flushing->search = (struct holding_search){
+		.loop = fs->loop,
+		.process = handle->opener.process,
+		.started_at = handle->opener.started_at,
+		.inode = inode_number(fs, handle->file->serial),
+		.done = searched,
+	};
+	holding_search_start(&flushing->search);
+}
+
+/* The writer was killed, or gave up: half a value is none. */
+static void discard(struct handle *handle)
+{
+	struct failure failure = {0};
+
+	failure_set(&failure, EINTR, "its writer was killed or failed before it had closed the file: nothing was stored");
+	journal_record(handle->file->fs->options.journal, "publish", store_name(handle->file->store), handle->file->name,
+		       &failure);
+	handle_wipe(handle);
+	handle->spent = EINTR;
+}
+
+static void flush_due(struct fs *fs, fuse_req_t request, struct handle *handle, uint64_t owner)
+{
+	struct flushing *flushing;
+	enum flusher flusher = opener_compare(&handle->opener, fuse_req_ctx(request)->pid);
+
+	if (flusher == FLUSHER_DYING)
+		discard(handle);
+	if (flusher == FLUSHER_DYING || flusher == FLUSHER_OTHER) {
+		fuse_reply_err(request, 0);
+		return;
+	}
+	flushing = flushing_new(fs, request, handle);
+	if (!flushing)
+		return;
+	flushing->owner = owner;
+	if (flusher == FLUSHER_OPENER)
+		flush_by_opener(flushing);
+	else
+		flush_by_owner(flushing);
+}
+
+void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct handle *handle = (struct handle *)(uintptr_t)info->fh;
+
+	if (number < fs->inode_base) {
+		fuse_reply_err(request, 0);
+		return;
+	}
+	if (!handle->value && !handle->opener.owner_known) {
+		handle->opener.owner = info->lock_owner;
+		handle->opener.owner_known = true;
+	}
+	if (handle->spent || !handle->due || handle->file->unlinked || fs->config->commit == COMMIT_FSYNC)
+		fuse_reply_err(request, handle->spent);
+	else
+		flush_due(fs, request, handle, info->lock_owner);
+}
+
+/* --- FSYNC: what is due, and what has become of the name ------------------------------------------------------------------------- */
+
+struct syncing {
+	struct late late;
+	struct handle *handle;
+	struct handle *other; /* the one whose opener is being looked for */
+	unsigned pass;
+	struct holding_search search;
+	struct wait wait;
+};
+
+static void sync_others(struct syncing *syncing);
+
+static void syncing_end(struct syncing *syncing, int error)
+{
+	wait_end(&syncing->wait);
+	late_error(&syncing->late, error);
+	free(syncing);
+}
+
+static void syncing_interrupted(struct late *late)
+{
+	struct syncing *syncing = container_of(late, struct syncing, late);
+
+	holding_search_cancel(&syncing->search);
+	syncing_end(syncing, EINTR);
+}
+
+/* Everything of the name has ended: the last failure that nobody was told of is told now, once. */
+static void report(struct syncing *syncing)
+{
+	struct file *file = syncing->handle->file;
+	int error = 0;
+
+	if (syncing->handle->spent) {
+		error = syncing->handle->spent;
+	} else if (file->failure.error && !file->reported) {
+		error = file->failure.error;
+		file->reported = true;
+	}
+	syncing_end(syncing, error);
+}
+
+static void an_upload_ended(struct wait *wait)
+{
+	struct syncing *syncing = container_of(wait, struct syncing, wait);
+
+	if (syncing->handle->file->uploads)
+		wait_begin(&syncing->handle->file->waits, &syncing->wait);
+	else
+		report(syncing);
+}
+
+/* Publishes in the background: whoever wants to know waits for the file. */
+static void publish(struct handle *handle)
+{
+	struct failure failure;
+
+	upload_release(upload_start(handle, &failure));
+}
+
+static void sync_searched(struct holding_search *search, enum holding holding)
+{
+	struct syncing *syncing = container_of(search, struct syncing, search);
+
+	/* It may have been released while we looked. */
+	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
+		if (handle == syncing->other && holding == HOLDING_NONE && handle->due && !handle->spent)
+			publish(handle);
+	sync_others(syncing);
+}
+
+static struct handle *next_other(struct syncing *syncing)
+{
+	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
+		if (handle != syncing->handle && handle->due && !handle->spent && handle->opener.process &&
+		    handle->sync_pass != syncing->pass)
+			return handle;
+	return NULL;
+}
+
+/* Others' values are published only when their openers have closed them; never the half that somebody is still writing. */
+static void sync_others(struct syncing *syncing)
+{
+	struct handle *other = next_other(syncing);
+
+	if (!other || syncing->handle->file->unlinked) {
+		an_upload_ended(&syncing->wait);
+		return;
+	}
+	other->sync_pass = syncing->pass;
+	syncing->other = other;
+	syncing->search = (struct holding_search){
+		.loop = syncing->late.fs->loop,
+		.process = other->opener.process,
+		.started_at = other->opener.started_at,
+		.inode = inode_number(syncing->late.fs, other->file->serial),
+		.done = sync_searched,
+	};
+	holding_search_start(&syncing->search);
+}
+
+void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct handle *handle = (struct handle *)(uintptr_t)info->fh;
+	struct syncing *syncing;
+
+	(void)datasync;
+	if (number < fs->inode_base) {
+		fuse_reply_err(request, 0);
+		return;
+	}
+	syncing = calloc(1, sizeof *syncing);
+	if (!syncing) {
+		fuse_reply_err(request, ENOMEM);
+		return;
+	}
+	syncing->handle = handle;
+	syncing->pass = ++fs->sync_pass;
+	syncing->wait.woken = an_upload_ended;
+	late_begin(fs, &syncing->late, request, syncing_interrupted);
+	if (handle->due && !handle->spent && !handle->file->unlinked)
+		publish(handle);
+	sync_others(syncing);
+}
+
+/* --- RELEASE: nobody holds it any more ------------------------------------------------------------------------------------------- */
+
+static void close_handle(struct handle *handle)
+{
+	if (handle->due && !handle->spent && !handle->file->unlinked)
+		publish(handle);
+	handle_free(handle);
+}
+
+void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+
+	if (number < fs->inode_base) {
+		control_release(request, info);
+		return;
+	}
+	close_handle((struct handle *)(uintptr_t)info->fh);
+	fuse_reply_err(request, 0);
+}
+
+void fs_release_all(struct fs *fs)
+{
+	struct file *file;
+
+	/* Closing a handle may free its file, and others with it: begin again after each. */
+	do {
+		file = fs->first_file;
+		while (file && !file->handles)
+			file = file->next;
+		if (file)
+			close_handle(file->handles);
+	} while (file);
+}

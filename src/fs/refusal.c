@@ -1,0 +1,46 @@
+/*
+ * What can be refused when a file is opened is refused there, because that is where every shell reports it (DESIGN 3, rule 1).
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fs.h"
+#include "sstorefs/name.h"
+
+int refusal_of_change(struct fs *fs)
+{
+	if (fs->stopping)
+		return ESHUTDOWN;
+	return fs->config->read_only ? EROFS : 0;
+}
+
+/* The service is known to refuse the token, or to be down: said now, and once more in `errors`, rather than at the end. */
+static int refusal_of_service(struct fs *fs, const struct store *store, const char *name)
+{
+	const struct failure *failure = net_refused(fs->options.net);
+
+	if (!failure)
+		failure = net_down(fs->options.net);
+	if (!failure)
+		return 0;
+	journal_record(fs->options.journal, "open", store_name(store), name, failure);
+	return failure->error;
+}
+
+int refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags, bool exists)
+{
+	int error;
+
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return EACCES;
+	error = refusal_of_change(fs);
+	if (error)
+		return error;
+	if (exists && (flags & O_APPEND))
+		return EOPNOTSUPP;
+	if (!exists && fs->config->nocreate)
+		return EPERM;
+	if (!exists && (!name_is_canonical(name) || !fs->provider->name_is_valid(name)))
+		return EINVAL;
+	return refusal_of_service(fs, store, name);
+}

@@ -1,0 +1,84 @@
+/*
+ * UNLINK.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+#include "sstorefs/name.h"
+
+struct removing {
+	struct late late;
+	struct removal removal;
+	struct store *store;
+	char name[256];
+};
+
+static void removing_free(struct removing *removing)
+{
+	store_release(removing->store);
+	free(removing);
+}
+
+static void removed(struct removal *removal)
+{
+	struct removing *removing = container_of(removal, struct removing, removal);
+	struct fs *fs = removing->late.fs;
+	struct file *file = file_find(fs, removing->store, removing->name);
+
+	if (!removal->failure.error || removal->failure.error == ENOENT) {
+		if (file)
+			file_unlink(file);
+	} else {
+		journal_record(fs->options.journal, "unlink", store_name(removing->store), removing->name, &removal->failure);
+	}
+	late_error(&removing->late, removal->failure.error);
+	removing_free(removing);
+	fs_check_drained(fs);
+}
+
+static void interrupted(struct late *late)
+{
+	struct removing *removing = container_of(late, struct removing, late);
+
+	removal_cancel(&removing->removal);
+	late_error(late, EINTR);
+	removing_free(removing);
+}
+
+void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct removing *removing;
+	struct inode directory;
+	struct file *file;
+	int error;
+
+	inode_find(fs, parent, &directory);
+	error = refusal_of_change(fs);
+	if (!error && (fs->config->nocreate || directory.kind != INODE_STORE))
+		error = directory.kind == INODE_ROOT ? EISDIR : EPERM;
+	if (error || strlen(name) > NAME_LENGTH_MAX) {
+		fuse_reply_err(request, error ? error : ENAMETOOLONG);
+		return;
+	}
+	file = file_find(fs, directory.store, name);
+	if (file && file->created && !file->uploads && !file->unknown) {
+		/* Nobody but us knows of it yet. */
+		file_unlink(file);
+		fuse_reply_err(request, 0);
+		return;
+	}
+	removing = calloc(1, sizeof *removing);
+	if (!removing) {
+		fuse_reply_err(request, ENOMEM);
+		return;
+	}
+	removing->store = store_reference(directory.store);
+	strcpy(removing->name, name);
+	removing->removal = (struct removal){.store = removing->store, .name = removing->name, .deadline = fs_deadline(fs),
+					     .done = removed};
+	late_begin(fs, &removing->late, request, interrupted);
+	removal_start(&removing->removal);
+}

@@ -1,0 +1,262 @@
+/*
+ * The session with the kernel: its mount, its descriptor in the loop, its requests and the buffer they are received in.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "fs.h"
+#include "sstorefs/log.h"
+
+#define REQUESTS_A_TURN 64
+#define HEADER_SIZE     4096u         /* libfuse's, in front of what is written */
+#define SIZE_FIRST      ((1u << 20) + HEADER_SIZE) /* what libfuse reads before INIT, whatever it is told (DESIGN 7) */
+#define WRITE_SIZE_MAX  (128u << 10)
+
+static void fs_init(void *data, struct fuse_conn_info *connection)
+{
+	struct fs *fs = data;
+	const unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				  FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_FLOCK_LOCKS |
+				  FUSE_CAP_POSIX_LOCKS;
+
+	connection->want &= ~unwanted;
+	connection->max_write = (unsigned)fs->max_write;
+	connection->max_readahead = 0;
+	connection->time_gran = 1;
+	task_queue(fs->loop, &fs->shrink);
+}
+
+/* FORGET needs no answer and no book-keeping: an inode lives as long as what it stands for. */
+static void fs_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
+{
+	(void)number;
+	(void)count;
+	fuse_reply_none(request);
+}
+
+static void fs_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
+{
+	(void)count;
+	(void)forgets;
+	fuse_reply_none(request);
+}
+
+static const struct fuse_lowlevel_ops operations = {
+	.init = fs_init,
+	.lookup = fs_lookup,
+	.forget = fs_forget,
+	.forget_multi = fs_forget_multi,
+	.getattr = fs_getattr,
+	.setattr = fs_setattr,
+	.access = fs_access,
+	.statfs = fs_statfs,
+	.opendir = fs_opendir,
+	.readdir = fs_readdir,
+	.readdirplus = fs_readdirplus,
+	.releasedir = fs_releasedir,
+	.fsyncdir = fs_fsyncdir,
+	.mkdir = fs_mkdir,
+	.rmdir = fs_rmdir,
+	.unlink = fs_unlink,
+	.rename = fs_rename,
+	.link = fs_link,
+	.symlink = fs_symlink,
+	.mknod = fs_mknod,
+	.open = fs_open,
+	.create = fs_create,
+	.read = fs_read,
+	.write = fs_write,
+	.flush = fs_flush,
+	.fsync = fs_fsync,
+	.release = fs_release,
+	.getxattr = fs_getxattr,
+	.setxattr = fs_setxattr,
+	.listxattr = fs_listxattr,
+	.removexattr = fs_removexattr,
+};
+
+/* --- the receive buffer ---------------------------------------------------------------------------------------------------------- */
+
+/* Pages of our own: values come in through them, so they are locked, left out of dumps, and wiped after every WRITE. */
+static int make_receive_buffer(struct fs *fs, size_t size, bool locked)
+{
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		return -ENOMEM;
+	if (locked && sodium_mlock(pages, size)) {
+		munmap(pages, size);
+		return -ENOBUFS;
+	}
+	fs->receive.mem = pages;
+	fs->receive_size = size;
+	return 0;
+}
+
+static void drop_receive_buffer(struct fs *fs)
+{
+	if (!fs->receive.mem)
+		return;
+	sodium_munlock(fs->receive.mem, fs->receive_size);
+	munmap(fs->receive.mem, fs->receive_size);
+	fs->receive.mem = NULL;
+}
+
+/* Nothing that a writer wrote came before the answer to INIT: from now on it may, into memory that is locked. */
+static void shrink_receive_buffer(struct task *task)
+{
+	struct fs *fs = container_of(task, struct fs, shrink);
+
+	drop_receive_buffer(fs);
+	if (make_receive_buffer(fs, fs->max_write + HEADER_SIZE, true)) {
+		log_line(LOG_ERR, "no locked memory for receiving values: raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
+		fs->gone = true;
+		fs->options.ended(fs->options.context);
+	}
+}
+
+/* Where little can be locked, values come in smaller pieces. */
+static size_t write_size(const struct locked_pool *pool)
+{
+	size_t size = WRITE_SIZE_MAX;
+
+	while (size > 4096 && size > pool->cap / 8)
+		size /= 2;
+	return size;
+}
+
+/* --- requests -------------------------------------------------------------------------------------------------------------------- */
+
+static bool bears_value(const struct fuse_buf *received)
+{
+	struct {
+		uint32_t length, opcode;
+	} header;
+	enum { SETXATTR = 21, WRITE = 16 }; /* FUSE_SETXATTR, FUSE_WRITE of the kernel's protocol */
+
+	memcpy(&header, received->mem, sizeof header);
+	return header.opcode == WRITE || header.opcode == SETXATTR;
+}
+
+static void session_ended(struct fs *fs)
+{
+	fs->gone = true;
+	watch_stop(&fs->watch);
+	fs->options.ended(fs->options.context);
+}
+
+static void requests_came(struct watch *watch)
+{
+	struct fs *fs = container_of(watch, struct fs, watch);
+
+	for (unsigned i = 0; i < REQUESTS_A_TURN && !fs->gone; i++) {
+		int length = fuse_session_receive_buf(fs->session, &fs->receive);
+		bool wipe;
+
+		if (length == -EINTR)
+			continue;
+		if (length == -EAGAIN)
+			return;
+		if (length <= 0 || fuse_session_exited(fs->session)) {
+			session_ended(fs);
+			return;
+		}
+		wipe = bears_value(&fs->receive);
+		fuse_session_process_buf(fs->session, &fs->receive);
+		if (wipe)
+			sodium_memzero(fs->receive.mem, (size_t)length);
+		if (fs->shrink.link)
+			return; /* INIT: the next request comes into another buffer */
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------------------ */
+
+int fs_new(struct fs **made, const struct fs_options *options)
+{
+	struct fs *fs = calloc(1, sizeof *fs);
+	int failed;
+
+	if (!fs)
+		return -ENOMEM;
+	fs->options = *options;
+	fs->loop = options->loop;
+	fs->catalog = options->catalog;
+	fs->config = options->config;
+	fs->provider = options->config->provider;
+	fs->last_file = &fs->first_file;
+	fs->files_by_serial.compare = files_compare_serial;
+	fs->files_by_name.compare = files_compare_name;
+	fs->shrink.run = shrink_receive_buffer;
+	fs->max_write = write_size(options->pool);
+	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by them; below 2^53, where doubles end. */
+	fs->inode_base = (uint64_t)(1 + randombytes_uniform((1u << 20) - 1)) << 32;
+	fs->mounted_at = clock_wall();
+	failed = make_receive_buffer(fs, SIZE_FIRST, false);
+	if (failed) {
+		free(fs);
+		return failed;
+	}
+	*made = fs;
+	return 0;
+}
+
+int fs_mount(struct fs *fs)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	int failed = 0;
+
+	if (fuse_opt_add_arg(&args, fs->config->program) || fuse_opt_add_arg(&args, "-o") ||
+	    fuse_opt_add_arg(&args, buffer_text(&fs->config->mount_options))) {
+		failed = -ENOMEM;
+		goto out;
+	}
+	fs->session = fuse_session_new(&args, &operations, sizeof operations, fs);
+	if (!fs->session || fuse_session_mount(fs->session, fs->config->mountpoint)) {
+		failed = -EIO;
+		goto out;
+	}
+	fs->mounted = true;
+	fs->watch.fd = fuse_session_fd(fs->session);
+	fs->watch.readable = requests_came;
+	if (fcntl(fs->watch.fd, F_SETFL, fcntl(fs->watch.fd, F_GETFL) | O_NONBLOCK))
+		failed = -errno;
+	else
+		failed = watch_start(fs->loop, &fs->watch);
+out:
+	fuse_opt_free_args(&args);
+	return failed;
+}
+
+void fs_unmount(struct fs *fs)
+{
+	if (!fs->mounted)
+		return;
+	watch_stop(&fs->watch);
+	fuse_session_unmount(fs->session);
+	fs->mounted = false;
+}
+
+void fs_free(struct fs *fs)
+{
+	if (!fs)
+		return;
+	while (fs->first_late)
+		fs->first_late->interrupted(fs->first_late);
+	while (fs->first_upload)
+		upload_cancel(fs->first_upload);
+	while (fs->first_file && fs->first_file->handles)
+		fs_release_all(fs);
+	task_cancel(&fs->shrink);
+	timer_stop(fs->loop, &fs->drain_timer);
+	task_cancel(&fs->drain_task);
+	fs_unmount(fs);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	drop_receive_buffer(fs);
+	free(fs);
+}

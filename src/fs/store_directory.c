@@ -1,0 +1,150 @@
+/*
+ * MKDIR and RMDIR: stores that are created and deleted.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+#include "sstorefs/name.h"
+
+struct changing {
+	struct late late;
+	struct store_change change;
+	struct store *store; /* to be deleted; NULL: it is created */
+	char name[256];
+};
+
+static void changing_free(struct changing *changing)
+{
+	store_release(changing->store);
+	free(changing);
+}
+
+static void reply_made(struct fs *fs, fuse_req_t request, const char *name)
+{
+	struct listing *stores = catalog_stores(fs->catalog);
+	struct fuse_entry_param entry;
+	const struct record *record;
+	struct inode inode;
+
+	if (listing_known(stores, name, &record) != KNOWN_PRESENT) {
+		fuse_reply_err(request, EIO);
+		return;
+	}
+	inode_of_record(fs, stores, record, &inode);
+	inode_entry(fs, &inode, &entry);
+	fuse_reply_entry(request, &entry);
+}
+
+static void changed(struct store_change *change)
+{
+	struct changing *changing = container_of(change, struct changing, change);
+	struct fs *fs = changing->late.fs;
+	fuse_req_t request = late_take(&changing->late);
+
+	if (change->failure.error) {
+		journal_record(fs->options.journal, changing->store ? "rmdir" : "mkdir", NULL, changing->name, &change->failure);
+		fuse_reply_err(request, change->failure.error);
+	} else if (changing->store) {
+		fuse_reply_err(request, 0);
+	} else {
+		reply_made(fs, request, changing->name);
+	}
+	changing_free(changing);
+}
+
+static void interrupted(struct late *late)
+{
+	struct changing *changing = container_of(late, struct changing, late);
+
+	store_change_cancel(&changing->change);
+	late_error(late, EINTR);
+	changing_free(changing);
+}
+
+static struct changing *changing_new(struct fs *fs, fuse_req_t request, const char *name, struct store *store)
+{
+	struct changing *changing = calloc(1, sizeof *changing);
+
+	if (!changing) {
+		fuse_reply_err(request, ENOMEM);
+		return NULL;
+	}
+	strcpy(changing->name, name);
+	changing->store = store ? store_reference(store) : NULL;
+	changing->change = (struct store_change){.catalog = fs->catalog, .name = changing->name, .store = store,
+						 .deadline = fs_deadline(fs), .done = changed};
+	late_begin(fs, &changing->late, request, interrupted);
+	return changing;
+}
+
+/* What both have in common: 0, or a positive errno. */
+static int check(struct fs *fs, fuse_ino_t parent, const char *name)
+{
+	struct inode directory;
+	int error = refusal_of_change(fs);
+
+	inode_find(fs, parent, &directory);
+	if (error)
+		return error;
+	if (strlen(name) > NAME_LENGTH_MAX)
+		return ENAMETOOLONG;
+	return directory.kind != INODE_ROOT || fs->config->nocreate ? EPERM : 0;
+}
+
+void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	const struct record *record;
+	struct changing *changing;
+	int error = check(fs, parent, name);
+
+	(void)mode;
+	if (!error && (!name_is_canonical(name) || !fs->provider->name_is_valid(name)))
+		error = EINVAL;
+	if (!error && listing_known(catalog_stores(fs->catalog), name, &record) == KNOWN_PRESENT)
+		error = EEXIST;
+	if (error) {
+		fuse_reply_err(request, error);
+		return;
+	}
+	changing = changing_new(fs, request, name, NULL);
+	if (changing)
+		store_create_start(&changing->change);
+}
+
+/* Secrets that are being written into the store count, stored or not. */
+static bool has_files(struct fs *fs, const struct store *store)
+{
+	for (const struct file *file = fs->first_file; file; file = file->next)
+		if (file->store == store && !file->unlinked && (file->handles || file->uploads))
+			return true;
+	return false;
+}
+
+void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct listing *stores = catalog_stores(fs->catalog);
+	const struct record *record = NULL;
+	struct changing *changing;
+	struct store *store = NULL;
+	int error = check(fs, parent, name);
+
+	if (!error && fs->provider->stores_are_local && !strcmp(name, "account"))
+		error = EPERM;
+	if (!error && listing_known(stores, name, &record) != KNOWN_PRESENT)
+		error = ENOENT;
+	if (!error) {
+		store = catalog_store(fs->catalog, record);
+		error = !store ? ENOMEM : has_files(fs, store) ? ENOTEMPTY : 0;
+	}
+	if (error) {
+		fuse_reply_err(request, error);
+		return;
+	}
+	changing = changing_new(fs, request, name, store);
+	if (changing)
+		store_delete_start(&changing->change);
+}

@@ -1,0 +1,170 @@
+/*
+ * A value on its way to the service, as the file system sees it: what of the buffer is the value, who waits for it, and what is remembered of how it went. How
+ * it gets there is the store room's publication.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+#include "sstorefs/name.h"
+
+static bool is_printable(const uint8_t *text, size_t length)
+{
+	if (!utf8_is_valid(text, length))
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		/* C0 and DEL; C1 controls are U+0080 to U+009F, C2 80 to C2 9F. */
+		if (text[i] < 0x20 || text[i] == 0x7f)
+			return false;
+		if (text[i] == 0xc2 && i + 1 < length && text[i + 1] < 0xa0)
+			return false;
+	}
+	return true;
+}
+
+/* How many of the written bytes are the value: `echo val` means `val` (DESIGN 2, newline=auto). */
+static size_t value_length(const struct fs *fs, const struct locked *bytes)
+{
+	size_t length = bytes->length;
+
+	if (fs->config->keep_newline || !length || bytes->data[length - 1] != '\n')
+		return length;
+	return is_printable(bytes->data, length - 1) ? length - 1 : length;
+}
+
+/* What can be told to be wrong without asking the service. */
+static int check_value(const struct fs *fs, const uint8_t *value, size_t length, struct failure *failure)
+{
+	const struct provider *provider = fs->provider;
+
+	if (!length)
+		return failure_set(failure, EINVAL, "the value is empty or nothing but a newline: nothing was stored");
+	if (provider->value_bytes_max && length > provider->value_bytes_max)
+		return failure_set(failure, EFBIG, "the value is larger than the %zu bytes that the service takes",
+				   provider->value_bytes_max);
+	if (provider->text_only && !utf8_is_valid(value, length))
+		return failure_set(failure, EILSEQ, "the value is not UTF-8, and this service takes only text: encode it, in base64 for example");
+	if (provider->value_characters_max && utf8_count(value, length) > provider->value_characters_max)
+		return failure_set(failure, EFBIG, "the value is larger than the %zu characters that the service takes",
+				   provider->value_characters_max);
+	return 0;
+}
+
+static void remember(struct file *file, const struct failure *failure, bool unknown)
+{
+	file->failure = *failure;
+	file->unknown = unknown;
+	file->reported = false;
+	journal_record(file->fs->options.journal, "publish", store_name(file->store), file->name, failure);
+}
+
+static void ended(struct publication *publication)
+{
+	struct upload *upload = container_of(publication, struct upload, publication);
+	struct file *file = upload->file;
+	struct fs *fs = upload->fs;
+
+	upload->done = true;
+	file->uploads--;
+	fs->uploads--;
+	if (publication->failure.error) {
+		remember(file, &publication->failure, publication->unknown);
+	} else {
+		file->failure = (struct failure){0};
+		file->unknown = false;
+		file->created = false;
+	}
+	value_release(upload->value);
+	upload->value = NULL;
+	wait_wake_all(&upload->waits);
+	wait_wake_all(&file->waits);
+	file_settle(file);
+	upload->file = NULL;
+	upload_release(upload); /* the one it held on itself while it ran */
+	fs_check_drained(fs);
+}
+
+void upload_release(struct upload *upload)
+{
+	if (!upload || --upload->references)
+		return;
+	*upload->link = upload->next;
+	if (upload->next)
+		upload->next->link = upload->link;
+	store_release(upload->publication.store);
+	free(upload);
+}
+
+void upload_cancel(struct upload *upload)
+{
+	if (upload->done)
+		return;
+	publication_cancel(&upload->publication);
+	failure_set(&upload->publication.failure, EINTR, "the writer was interrupted%s",
+		    upload->publication.unknown ? " after the value had left: whether it was stored is not known" : "");
+	ended(&upload->publication);
+}
+
+static struct upload *upload_new(struct handle *handle, size_t length)
+{
+	struct file *file = handle->file;
+	struct fs *fs = file->fs;
+	struct upload *upload = calloc(1, sizeof *upload);
+
+	if (!upload)
+		return NULL;
+	upload->fs = fs;
+	upload->file = file;
+	upload->references = 2; /* the caller's, and its own */
+	upload->value = handle->value;
+	upload->value->references++;
+	strcpy(upload->name, file->name);
+	upload->next = fs->first_upload;
+	upload->link = &fs->first_upload;
+	if (upload->next)
+		upload->next->link = &upload->next;
+	fs->first_upload = upload;
+	upload->publication = (struct publication){
+		.store = store_reference(file->store),
+		.name = upload->name,
+		.value = handle->value->bytes.data,
+		.length = length,
+		.mode = fs->config->nocreate                       ? PUT_REPLACE
+			: handle->exclusive && file->created ? PUT_CREATE
+								   : PUT_EITHER,
+		.expires_at = TIME_UNKNOWN,
+		.serial = file->serial,
+		.pool = fs->options.pool,
+		.deadline = fs_deadline(fs),
+		.done = ended,
+	};
+	return upload;
+}
+
+struct upload *upload_start(struct handle *handle, struct failure *failure)
+{
+	struct file *file = handle->file;
+	struct upload *upload = NULL;
+	size_t length;
+
+	*failure = (struct failure){0};
+	handle->due = false; /* whatever comes of it: it was tried */
+	if (!handle->value || !handle->value->bytes.length)
+		return NULL; /* truncation alone publishes nothing */
+	length = value_length(file->fs, &handle->value->bytes);
+	if (check_value(file->fs, handle->value->bytes.data, length, failure)) {
+		remember(file, failure, false);
+		return NULL;
+	}
+	upload = upload_new(handle, length);
+	if (!upload) {
+		failure_set(failure, ENOMEM, "out of memory");
+		remember(file, failure, false);
+		return NULL;
+	}
+	file->uploads++;
+	file->fs->uploads++;
+	publication_start(&upload->publication);
+	return upload;
+}

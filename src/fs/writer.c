@@ -1,0 +1,201 @@
+/*
+ * WRITE and truncation: a value as it grows in its handle. Nothing here goes to the service.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fs.h"
+#include "sstorefs/name.h"
+
+static struct handle *handle_of(const struct fuse_file_info *info)
+{
+	return (struct handle *)(uintptr_t)info->fh;
+}
+
+/* Who writes may become the one whose FLUSH counts, where processes can't be told (DESIGN 3, rule 7). */
+static void note_owner(struct opener *opener, uint64_t owner)
+{
+	if (!opener->owner_known) {
+		opener->owner = owner;
+		opener->owner_known = true;
+	} else if (opener->owner != owner) {
+		opener->owner_ambiguous = true;
+	}
+}
+
+/* The most a value may have: a newline that will go may stand behind it. */
+static size_t bytes_max(const struct fs *fs)
+{
+	const struct provider *provider = fs->provider;
+	size_t most = provider->value_bytes_max ? provider->value_bytes_max : provider->value_characters_max * 4;
+
+	return most + !fs->config->keep_newline;
+}
+
+/* A value of its own for the handle, to be written to: what is on its way to the service stays as it is. */
+static int own_value(struct fs *fs, struct handle *handle)
+{
+	struct value *shared = handle->value, *own;
+	int failed = 0;
+
+	if (shared && shared->references == 1)
+		return 0;
+	own = value_new(fs->options.pool);
+	if (!own)
+		return -ENOMEM;
+	if (shared && shared->bytes.length)
+		failed = locked_append(&own->bytes, shared->bytes.data, shared->bytes.length);
+	if (failed) {
+		value_release(own);
+		return failed;
+	}
+	value_release(shared);
+	handle->value = own;
+	return 0;
+}
+
+static int check_content(const struct fs *fs, const struct locked *bytes)
+{
+	const struct provider *provider = fs->provider;
+
+	if (provider->value_characters_max &&
+	    utf8_count(bytes->data, bytes->length) > provider->value_characters_max + !fs->config->keep_newline)
+		return -EFBIG;
+	if (provider->text_only && !utf8_is_begun(bytes->data, bytes->length))
+		return -EILSEQ;
+	return 0;
+}
+
+static int take_data(struct fs *fs, struct handle *handle, const char *data, size_t size, uint64_t offset)
+{
+	struct locked *bytes;
+	int failed = own_value(fs, handle);
+
+	if (failed)
+		return failed;
+	bytes = &handle->value->bytes;
+	if (handle->append)
+		offset = bytes->length;
+	if (offset > bytes->length)
+		return -EINVAL;
+	if (offset + size > bytes_max(fs))
+		return -EFBIG;
+	failed = locked_reserve(bytes, offset + size);
+	if (failed)
+		return failed;
+	memcpy(bytes->data + offset, data, size);
+	if (offset + size > bytes->length)
+		bytes->length = offset + size;
+	return check_content(fs, bytes);
+}
+
+/* A handle that refused a WRITE is spent: what its writer goes on to write is not the value any more. */
+static void spend(struct fs *fs, struct handle *handle, int error)
+{
+	struct failure failure = {0};
+
+	static const struct {
+		int error;
+		const char *words;
+	} words[] = {
+		{EFBIG, "the value is larger than the service takes"},
+		{EINVAL, "the value would have a hole: write it from its beginning to its end"},
+		{EILSEQ, "the value is not UTF-8, and this service takes only text: encode it, in base64 for example"},
+		{ENOBUFS, "no locked memory is left for another value: raise RLIMIT_MEMLOCK or write fewer at once"},
+	};
+
+	handle_wipe(handle);
+	handle->spent = error;
+	failure_set(&failure, error, "%s", "out of memory");
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (words[i].error == error)
+			failure_set(&failure, error, "%s", words[i].words);
+	journal_record(fs->options.journal, "write", store_name(handle->file->store), handle->file->name, &failure);
+}
+
+void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
+	      struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct handle *handle = handle_of(info);
+	int failed;
+
+	if (number < fs->inode_base) {
+		control_write(fs, request, size);
+		return;
+	}
+	if (!handle->spent) {
+		note_owner(&handle->opener, info->lock_owner);
+		failed = take_data(fs, handle, data, size, (uint64_t)offset);
+		if (failed)
+			spend(fs, handle, -failed);
+	}
+	if (handle->spent) {
+		fuse_reply_err(request, handle->spent);
+		return;
+	}
+	handle->due = true;
+	handle->file->touched_at = clock_wall();
+	if (fs->config->commit == COMMIT_WRITE)
+		publication_of_write(fs, request, handle, size);
+	else
+		fuse_reply_write(request, size);
+}
+
+/* The present length changes nothing, a smaller one cuts, a larger one would be a hole. */
+static int truncate_value(struct fs *fs, struct handle *handle, off_t size)
+{
+	size_t length = handle && handle->value ? handle->value->bytes.length : 0;
+	int failed;
+
+	if (handle && handle->spent)
+		return handle->spent;
+	if (size < 0 || (uint64_t)size > length)
+		return EINVAL;
+	if ((size_t)size == length)
+		return 0;
+	failed = own_value(fs, handle);
+	if (failed)
+		return -failed;
+	sodium_memzero(handle->value->bytes.data + size, length - (size_t)size);
+	handle->value->bytes.length = (size_t)size;
+	return 0;
+}
+
+/* What is asked for beyond the size: granted where it changes nothing that the mount decides (DESIGN 3, rule 16). */
+static int check_attributes(struct fs *fs, const struct inode *inode, const struct stat *wanted, int what)
+{
+	struct stat present;
+
+	inode_attributes(fs, inode, &present);
+	if ((what & FUSE_SET_ATTR_MODE) && (wanted->st_mode & 0222 & ~present.st_mode))
+		return EPERM;
+	if ((what & FUSE_SET_ATTR_UID) && wanted->st_uid != present.st_uid)
+		return EPERM;
+	if ((what & FUSE_SET_ATTR_GID) && wanted->st_gid != present.st_gid)
+		return EPERM;
+	return 0;
+}
+
+void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct stat present;
+	struct inode inode;
+	int error = 0;
+
+	if (inode_find(fs, number, &inode) == INODE_NONE) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+		error = check_attributes(fs, &inode, attributes, what);
+	if (!error && (what & FUSE_SET_ATTR_SIZE) && inode.kind == INODE_SECRET)
+		error = truncate_value(fs, info ? handle_of(info) : NULL, attributes->st_size);
+	if (error) {
+		fuse_reply_err(request, error);
+		return;
+	}
+	inode_attributes(fs, &inode, &present);
+	fuse_reply_attr(request, &present, inode_attribute_timeout(fs, &inode));
+}

@@ -1,0 +1,284 @@
+/*
+ * Extended attributes: one table, and the four operations as loops over it.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "fs.h"
+
+/* What an attribute is shown from: the entry as the service told it, and the file where it is open or not settled. */
+struct subject {
+	struct fs *fs;
+	const struct inode *inode;
+	bool is_known; /* `entry` is filled in */
+	struct entry entry;
+	struct entry_text text;
+};
+
+struct xattr {
+	const char *name;
+	/* Appends the value; 0, or -ENODATA where the attribute does not apply. */
+	int (*show)(const struct subject *subject, struct buffer *value);
+	bool on_stores, on_secrets;
+	bool unlisted; /* can always be asked for, is listed only when the state is not `stored` */
+};
+
+static int show_text(struct buffer *value, const char *text)
+{
+	if (!text)
+		return -ENODATA;
+	buffer_string(value, text);
+	return 0;
+}
+
+static int show_time(struct buffer *value, wall_time time, const char *unknown)
+{
+	char text[TIME_TEXT_SIZE];
+
+	return show_text(value, time == TIME_UNKNOWN ? unknown : time_format(time, text));
+}
+
+/* Where the service has no digest of its own: over the id and the last change, different after every change that it shows. */
+static int show_digest(const struct subject *subject, struct buffer *value)
+{
+	const struct entry *entry = &subject->entry;
+	uint8_t hash[32];
+	char text[64];
+	crypto_generichash_state state;
+
+	if (!subject->is_known)
+		return -ENODATA;
+	if (entry->digest)
+		return show_text(value, entry->digest);
+	crypto_generichash_init(&state, NULL, 0, sizeof hash);
+	if (entry->id)
+		crypto_generichash_update(&state, (const uint8_t *)entry->id, strlen(entry->id) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at, sizeof entry->modified_at);
+	crypto_generichash_final(&state, hash, sizeof hash);
+	return show_text(value, sodium_bin2base64(text, sizeof text, hash, sizeof hash, sodium_base64_VARIANT_ORIGINAL));
+}
+
+static int show_created_at(const struct subject *subject, struct buffer *value)
+{
+	return subject->is_known ? show_time(value, subject->entry.created_at, NULL) : -ENODATA;
+}
+
+static int show_modified_at(const struct subject *subject, struct buffer *value)
+{
+	/* Where the service only has the one time, it is created_at. */
+	if (!subject->is_known || subject->entry.modified_at == subject->entry.created_at)
+		return -ENODATA;
+	return show_time(value, subject->entry.modified_at, NULL);
+}
+
+static int show_expires_at(const struct subject *subject, struct buffer *value)
+{
+	return subject->is_known ? show_time(value, subject->entry.expires_at, "never") : -ENODATA;
+}
+
+static int show_id(const struct subject *subject, struct buffer *value)
+{
+	if (!subject->is_known && subject->inode->kind == INODE_STORE)
+		return show_text(value, store_id(subject->inode->store));
+	return subject->is_known ? show_text(value, subject->entry.id) : -ENODATA;
+}
+
+static int show_status(const struct subject *subject, struct buffer *value)
+{
+	return subject->is_known ? show_text(value, subject->entry.status) : -ENODATA;
+}
+
+static int show_scopes(const struct subject *subject, struct buffer *value)
+{
+	return subject->is_known ? show_text(value, subject->entry.scopes) : -ENODATA;
+}
+
+static int show_comment(const struct subject *subject, struct buffer *value)
+{
+	return subject->is_known ? show_text(value, subject->entry.comment) : -ENODATA;
+}
+
+static int show_livemode(const struct subject *subject, struct buffer *value)
+{
+	if (!subject->is_known || subject->entry.livemode < 0)
+		return -ENODATA;
+	return show_text(value, subject->entry.livemode ? "true" : "false");
+}
+
+static bool has_value(const struct file *file)
+{
+	for (const struct handle *handle = file->handles; handle; handle = handle->next)
+		if (handle->due)
+			return true;
+	return file->uploads > 0;
+}
+
+static const char *state_of(const struct subject *subject)
+{
+	const struct file *file = subject->inode->file;
+	const struct listing *listing;
+
+	if (file && has_value(file))
+		return "pending";
+	if (file && file->failure.error)
+		return file->unknown ? "unknown" : "failed";
+	if (!subject->is_known)
+		return "pending";
+	listing = catalog_listing(subject->fs->catalog, subject->inode->record);
+	return listing_is_stale(listing, subject->inode->record) ? "stale" : "stored";
+}
+
+static int show_state(const struct subject *subject, struct buffer *value)
+{
+	return show_text(value, state_of(subject));
+}
+
+static int show_error(const struct subject *subject, struct buffer *value)
+{
+	const struct file *file = subject->inode->file;
+
+	if (file && file->failure.error)
+		buffer_printf(value, "%s: %s", failure_errno_name(file->failure.error), file->failure.words);
+	return 0;
+}
+
+static int show_request_id(const struct subject *subject, struct buffer *value)
+{
+	const struct file *file = subject->inode->file;
+
+	return show_text(value, file ? file->failure.request_id : "");
+}
+
+static const struct xattr xattrs[] = {
+	/* name                     what it shows     stores secrets  unlisted */
+	{"user.created_at",          show_created_at,  true,  true,    false},
+	{"user.digest",              show_digest,      false, true,    false},
+	{"user.expires_at",          show_expires_at,  false, true,    false},
+	{"user.id",                  show_id,          true,  true,    false},
+	{"user.modified_at",         show_modified_at, false, true,    false},
+	{"user.status",              show_status,      false, true,    false},
+	{"user.scopes",              show_scopes,      false, true,    false},
+	{"user.comment",             show_comment,     false, true,    false},
+	{"user.livemode",            show_livemode,    false, true,    false},
+	{"user.sstorefs.state",      show_state,       false, true,    true},
+	{"user.sstorefs.error",      show_error,       false, true,    true},
+	{"user.sstorefs.request_id", show_request_id,  false, true,    true},
+};
+
+#define XATTR_COUNT (sizeof xattrs / sizeof *xattrs)
+
+static const struct xattr *xattr_find(const char *name)
+{
+	for (size_t i = 0; i < XATTR_COUNT; i++)
+		if (!strcmp(xattrs[i].name, name))
+			return &xattrs[i];
+	return NULL;
+}
+
+static bool applies(const struct xattr *xattr, const struct inode *inode)
+{
+	return (inode->kind == INODE_STORE && xattr->on_stores) || (inode->kind == INODE_SECRET && xattr->on_secrets);
+}
+
+static void subject_fill(struct subject *subject, struct fs *fs, const struct inode *inode)
+{
+	subject->fs = fs;
+	subject->inode = inode;
+	subject->is_known = inode->record != NULL;
+	if (inode->record)
+		record_entry(inode->record, &subject->entry, &subject->text);
+}
+
+/* Answers with `value`, or with its size where that is what was asked for. */
+static void reply_sized(fuse_req_t request, const struct buffer *value, size_t size)
+{
+	if (buffer_result(value))
+		fuse_reply_err(request, ENOMEM);
+	else if (!size)
+		fuse_reply_xattr(request, value->length);
+	else if (value->length > size)
+		fuse_reply_err(request, ERANGE);
+	else
+		fuse_reply_buf(request, buffer_text(value), value->length);
+}
+
+static void touch(struct fs *fs, const struct inode *inode)
+{
+	struct listing *listing = inode->record ? catalog_listing(fs->catalog, inode->record) : NULL;
+
+	if (listing)
+		listing_touch(listing, inode->record);
+}
+
+void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	const struct xattr *xattr = xattr_find(name);
+	struct buffer value = {0};
+	struct subject subject;
+	struct inode inode;
+
+	if (!xattr) {
+		/* Asked for by the kernel and by ls at every turn: answered without a thought. */
+		fuse_reply_err(request, ENODATA);
+		return;
+	}
+	if (inode_find(fs, number, &inode) == INODE_NONE) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	subject_fill(&subject, fs, &inode);
+	if (!applies(xattr, &inode) || xattr->show(&subject, &value))
+		fuse_reply_err(request, ENODATA);
+	else
+		reply_sized(request, &value, size);
+	buffer_finish(&value);
+	touch(fs, &inode);
+}
+
+void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct buffer names = {0}, ignored = {0};
+	struct subject subject;
+	struct inode inode;
+	bool settled;
+
+	if (inode_find(fs, number, &inode) == INODE_NONE) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	subject_fill(&subject, fs, &inode);
+	settled = inode.kind != INODE_SECRET || !strcmp(state_of(&subject), "stored");
+	for (size_t i = 0; i < XATTR_COUNT; i++) {
+		const struct xattr *xattr = &xattrs[i];
+
+		buffer_clear(&ignored);
+		if (!applies(xattr, &inode) || (xattr->unlisted && settled) || xattr->show(&subject, &ignored))
+			continue;
+		buffer_append(&names, xattr->name, strlen(xattr->name) + 1);
+	}
+	reply_sized(request, &names, size);
+	buffer_finish(&names);
+	buffer_finish(&ignored);
+}
+
+void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size, int flags)
+{
+	(void)number;
+	(void)name;
+	(void)value;
+	(void)size;
+	(void)flags;
+	fuse_reply_err(request, EOPNOTSUPP);
+}
+
+void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
+{
+	(void)number;
+	(void)name;
+	fuse_reply_err(request, EOPNOTSUPP);
+}

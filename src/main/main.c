@@ -1,0 +1,74 @@
+/*
+ * sstorefs: argv to configuration, foreground or background, exit status.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "daemon.h"
+#include "sstorefs/log.h"
+#include "sstorefs/net.h"
+
+/* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
+#define MMAP_THRESHOLD (128 << 10)
+
+struct readiness {
+	const struct config *config;
+	int teller;
+};
+
+static void ready(void *context)
+{
+	struct readiness *readiness = context;
+
+	if (readiness->config->foreground)
+		log_line(LOG_INFO, "%s is mounted on %s", readiness->config->source, readiness->config->mountpoint);
+	else
+		background_ready(readiness->teller);
+}
+
+static int mount_and_serve(struct config *config)
+{
+	struct readiness readiness = {.config = config, .teller = -1};
+
+	if (config_check_mountpoint(config))
+		return STATUS_MOUNT_FAILED;
+	if (!config->foreground) {
+		readiness.teller = background_enter();
+		if (readiness.teller < 0) {
+			fprintf(stderr, "sstorefs: cannot go to the background: %s\n", strerror(-readiness.teller));
+			return STATUS_MOUNT_FAILED;
+		}
+	}
+	harden();
+	return daemon_serve(config, ready, &readiness);
+}
+
+int main(int argc, char **argv)
+{
+	struct config config;
+	int status = STATUS_GOOD;
+
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+	if (net_memory_init() || sodium_init() < 0) {
+		fprintf(stderr, "sstorefs: libcurl or libsodium can't be used on this machine\n");
+		return STATUS_MOUNT_FAILED;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (config_read(&config, argc, argv))
+		status = STATUS_USAGE;
+	else if (config.action == ACTION_HELP)
+		config_print_help(&config);
+	else if (config.action == ACTION_VERSION)
+		config_print_version();
+	else
+		status = mount_and_serve(&config);
+	config_finish(&config);
+	/* Everything secret was wiped: leak checkers may look now. */
+	prctl(PR_SET_DUMPABLE, 1);
+	return status;
+}
