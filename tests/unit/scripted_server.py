@@ -187,6 +187,7 @@ worker_processes 1;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
+    client_body_buffer_size 1m;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
