@@ -25,7 +25,8 @@ def read_arguments(words=None):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="contrib/sandbox", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_epilog(),
-        description="Serves the APIs of Fastly Secret Store, Cloudflare Secrets Store and Stripe Apps secrets on loopback.")
+        description="Serves the APIs of Fastly Secret Store, Cloudflare Secrets Store and Stripe Apps secrets"
+                    " on loopback.")
     add = parser.add_argument
     add("--listen", type=_checked(loopback), default=("127.0.0.1", 0), metavar="ADDRESS:PORT",
         help="loopback address to listen on; port 0, the default, picks a free one")
@@ -36,7 +37,8 @@ def _parser():
     add("--stripe-account", action="append", metavar="ID",
         help="account that Stripe-Account may name; may be given again (any well-formed one)")
     add("--state", metavar="FILE", help="SQLite file that keeps everything; in memory otherwise")
-    add("--fault", action="append", default=[], type=_checked(_fault), metavar="SPEC", help="see below; may be given again")
+    add("--fault", action="append", default=[], type=_checked(_fault), metavar="SPEC",
+        help="see below; may be given again")
     add("--play", action="append", default=[], type=_checked(_play), metavar="NAME=VALUE",
         help="see below; may be given again")
     add("--limits", action="store_true", help="the services' documented rate limits; off otherwise")

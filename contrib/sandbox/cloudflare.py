@@ -220,7 +220,8 @@ class Cloudflare(Service):
         wish = PageWish(request, self.plays, SECRET_ORDERS, MORE_WORDS)
         now = self.clock.now()
         linger = self.plays["cloudflare.deleted_rows"]
-        numbers = self.order.numbers(store, wish, now - self.plays["cloudflare.pending"], now - linger if linger else None)
+        lingering = now - linger if linger else None
+        numbers = self.order.numbers(store, wish, now - self.plays["cloudflare.pending"], lingering)
         page = [self._secret_object(store, secret) for secret in self.order.rows(wish.slice(numbers))]
         total = self.state.secret_count(store) if wish.search or wish.scopes else len(numbers)
         return success(page, result_info(wish, len(page), total, self.plays["cloudflare.result_info"]))
@@ -283,9 +284,10 @@ class Cloudflare(Service):
 
     def duplicate_secret(self, request, call, store, secret):
         body = members(read_body(request), {"name", "scopes"}, {"comment"})
-        comment = secret["comment"] if self.plays["cloudflare.duplicate_comment"] == "keep" else ""
+        kept = secret["comment"] if self.plays["cloudflare.duplicate_comment"] == "keep" else None
         wish = {"name": self.rules.name(body["name"]), "value": secret["value"],
-                "scopes": self.rules.scopes(body["scopes"]), "comment": self.rules.comment(body.get("comment", comment or ""))}
+                "scopes": self.rules.scopes(body["scopes"]),
+                "comment": self.rules.comment(body.get("comment", kept or ""))}
         with self.state.change():
             copy = self._add(store, wish)
         return success(self._secret_object(store, copy))

@@ -71,13 +71,14 @@ class SecretOrder:
             values[f"scope{place}"] = f'"{scope}"'
         order = f"{SECRET_ORDERS[wish.order]} {wish.direction}, number {wish.direction}"
         rows = self.state.db.execute(
-            f"SELECT number, deleted_at, modified FROM secrets WHERE store = :store AND {where} ORDER BY {order}", values)
+            f"SELECT number FROM secrets WHERE store = :store AND {where} ORDER BY {order}", values)
         return array("q", (row[0] for row in rows))
 
     def rows(self, numbers):
         """The rows of one page, in that order."""
         marks = ",".join("?" * len(numbers))
-        found = {row["number"]: row for row in self.state.all(f"SELECT * FROM secrets WHERE number IN ({marks})", *numbers)}
+        rows = self.state.all(f"SELECT * FROM secrets WHERE number IN ({marks})", *numbers)
+        found = {row["number"]: row for row in rows}
         return [found[number] for number in numbers]
 
 

@@ -33,10 +33,14 @@ class Sandbox:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        """Returns when the sandbox answers; does nothing if it runs. A port once chosen is kept, so that stop() and start() look like an outage."""
+        """Returns when the sandbox answers; does nothing if it runs.
+
+        A port once chosen is kept, so that stop() and start() look like an outage.
+        """
         if self.process:
             return self
-        words = [PYTHON, PROGRAM, "--listen", f"127.0.0.1:{self.port}", "--token", self.token, "--until-eof", *self.options]
+        words = [PYTHON, PROGRAM, "--listen", f"127.0.0.1:{self.port}", "--token", self.token, "--until-eof"]
+        words += self.options
         words += ["--state", self.state] if self.state else []
         # Its standard input is our end of a pipe: it ends with us, however we end.
         self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -100,7 +104,8 @@ class Sandbox:
 
     def value(self, store, name, service="fastly", **more):
         """The stored value as bytes, or None."""
-        answer = self._ask("GET", "value", {"service": service, "store": store, "name": name, **more}, none_for_404=True)
+        wishes = {"service": service, "store": store, "name": name, **more}
+        answer = self._ask("GET", "value", wishes, none_for_404=True)
         return answer and base64.b64decode(answer["value_base64"])
 
     def summary(self):

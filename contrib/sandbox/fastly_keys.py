@@ -1,4 +1,4 @@
-"""Fastly's client keys: X25519 key pairs, signed with the signing key, under which values arrive sealed (API-FACTS 1.7)."""
+"""Fastly's client keys: X25519 key pairs, signed, under which values arrive sealed (API-FACTS 1.7)."""
 
 import base64
 import secrets as random
@@ -69,8 +69,6 @@ class ClientKeys:
             public = read_base64(client_key)
         except Unreadable:
             raise Refusal(400, "client_key: invalid base64") from None
-        if len(public) != 32:
-            raise Refusal(400, "client_key: must be 32 bytes")
         row = self.state.one("SELECT * FROM client_keys WHERE public = ?", public)
         if row is None or row["expires_at"] <= self.clock.now():
             raise Refusal(400, "client_key: unknown or expired")

@@ -17,7 +17,7 @@ def loopback(text):
     if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
         raise ValueError(f"{text} is not ADDRESS:PORT")
     if not address.is_loopback:
-        raise ValueError(f"{host} is not a loopback address: the sandbox keeps secrets in the clear and must not be reachable")
+        raise ValueError(f"{host} is not a loopback address, and the sandbox tells secrets to anybody who can reach it")
     return str(address), int(port)
 
 

@@ -136,9 +136,11 @@ class Stripe(Service):
         form = read_form(_parameters(request), KNOWN[operation])
         scope = self.parameters.scope(form)
         self._expire()
-        store = self.state.store(self.name, f"{world}/{scope}")
+        scope_id = f"{world}/{scope}"
+        # A scope is no object: it need not be created, and it is there with its first secret.
+        store = self.state.store(self.name, scope_id) or {"number": 0, "name": scope, "id": scope_id}
         try:
-            answer = getattr(self, operation)(form, call, store or {"number": 0, "name": scope, "id": f"{world}/{scope}"})
+            answer = getattr(self, operation)(form, call, store)
         except Refusal as refusal:
             if not refusal.more.get("begun"):
                 raise
@@ -232,9 +234,9 @@ class Stripe(Service):
 
     def _create(self, store, name, value, expires_at):
         if self.state.secret_count(store) >= self.plays["stripe.per_scope"]:
-            code = self.plays["stripe.full_code"]
-            raise Refusal(self.status("full_status"), f"You have reached the maximum of {self.plays['stripe.per_scope']}"
-                          " secrets for this scope.", code=None if code == "none" else code, begun=True)
+            code, most = self.plays["stripe.full_code"], self.plays["stripe.per_scope"]
+            raise Refusal(self.status("full_status"), f"You have reached the maximum of {most} secrets for this scope.",
+                          code=None if code == "none" else code, begun=True)
         if store["number"] == 0:
             store = self.state.add_store(self.name, store["id"], store["name"], self.clock.now())
         with self.state.change():

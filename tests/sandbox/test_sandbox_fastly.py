@@ -258,7 +258,8 @@ def test_bodies_with_missing_unknown_or_wrong_members_are_refused(sandbox, fastl
                                   b'{"name":"\xff","secret":"MQ=="}', b'\xef\xbb\xbf{"name":"A","secret":"MQ=="}',
                                   b'{"name":"\\ud800","secret":"MQ=="}', b"NaN", b"[" * 100000])
 def test_bodies_that_are_no_json_are_refused(fastly, store, body):
-    assert fastly.send("PUT", f"{FASTLY}/{store}/secrets", body).status == 400
+    reply = fastly.send("PUT", f"{FASTLY}/{store}/secrets", body)
+    assert reply.status == 400 and reply.json["detail"].startswith("invalid JSON")
 
 
 @pytest.mark.parametrize("secret", ["MQ", "MQ=", "MQ==\n", " MQ==", "MR==", "M-==", "M_==", "MQ==MQ==", "*", "\u00e4"])

@@ -49,6 +49,11 @@ def test_connection_close_and_http_1_0_end_the_connection(sandbox):
         assert b"Connection: close" in answer and statuses(answer) == [200]
 
 
+def test_the_answer_to_head_has_no_body(sandbox):
+    answer = exchange_raw(sandbox.port, b"HEAD " + FASTLY.encode() + b" HTTP/1.1\r\n" + HEAD + b"\r\n")
+    assert statuses(answer) == [405] and answer.endswith(b"\r\n\r\n")
+
+
 def test_a_body_in_chunks_is_read(sandbox, fastly):
     body = b'5\r\n{"nam\r\nc;x=y\r\ne":"chunks"}\r\n0\r\n\r\n'
     head = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
