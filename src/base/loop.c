@@ -1,4 +1,4 @@
-/* The loop's turns: waiting, watches, tasks. The order of timers is timer.c's, transfers are the partner's. */
+/* The loop's turns: waiting, watches, tasks. Timers are ordered in timer.c, transfers are the partner's. */
 #include "sstorefs/loop.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "timer.h"
 
 struct loop {
-	/* Side by side, so that `fds` can be handed to poll as it is. A stopped watch is NULL until compaction. */
+	/* Side by side, so that poll can have `fds` as it is. A stopped watch is NULL until compaction. */
 	struct pollfd *fds;
 	struct watch **watches;
 	unsigned count, size;
@@ -116,7 +116,7 @@ static void watches_call(struct loop *loop)
 
 static void timers_call(struct loop *loop)
 {
-	/* One that restarts itself for a moment that is past already gets the next turn, not this one again. */
+	/* One that restarts itself for a moment that is past gets the next turn, not this one again. */
 	size_t most = loop->timers.count;
 	struct timer *timer;
 

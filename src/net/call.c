@@ -1,4 +1,7 @@
-/* Where calls begin, wait for a connection or a moment, and end. One attempt is transfer.c's, what follows it outcome.c's. */
+/*
+ * Where calls begin, wait for a connection or a moment, and end. One attempt is transfer.c's, what follows it
+ * outcome.c's.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +12,7 @@
 /* Attempts are not cut shorter than this to leave time for another, milliseconds. */
 #define SHARE_MIN 500
 
-/* Giving a locked body back can call whoever waits for room: so only when nothing of the call is needed any more. */
+/* Giving a locked body back can call whoever waits for room: so only when nothing of the call is needed. */
 static struct http_request request_take(struct call *call)
 {
 	struct http_request request = call->request;

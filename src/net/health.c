@@ -55,6 +55,8 @@ void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 {
 	struct budget *budget = &net->budget;
 
+	if (remaining < 0)
+		return;
 	net->counts.budget_remaining = remaining;
 	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
 	if (remaining > budget->largest)
@@ -64,8 +66,8 @@ void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 }
 
 /*
- * While less than a tenth of the largest budget seen is left, reads wait until it is filled again: the rest is
- * for writes. Not where the service tells the budget with writes only: reads are free there.
+ * While less than a tenth of the largest budget seen is left, reads wait until it is filled again: the rest
+ * is for writes. Not where the service tells the budget with writes only: reads are free there.
  */
 uint64_t health_budget_wait(const struct net *net, const struct call *call)
 {

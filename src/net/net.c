@@ -94,7 +94,7 @@ static int cacert_check(struct net *net, struct failure *why)
 	bool found = false;
 
 	if (!net->cacert) {
-		/* A CA directory beside the CA file keeps libcurl from caching what it parsed: 20 ms a connection. */
+		/* With a CA directory beside the CA file libcurl parses all of it for each connection. */
 		net->own_ca_only = version->cainfo && !access(version->cainfo, R_OK);
 		return 0;
 	}

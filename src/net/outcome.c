@@ -1,16 +1,19 @@
-/* What follows an attempt: the judge's verdict or a transport failure becomes another attempt or the end. Rules: DESIGN 3.13 and 5. */
+/*
+ * What follows an attempt: the judge's verdict or a transport failure becomes another attempt or the end.
+ * How an attempt is made is transfer.c's. Rules: DESIGN 3.13 and 5.
+ */
 #include <errno.h>
 #include <sodium.h>
 
 #include "exchange.h"
 
-/* Pauses are drawn from (0, BASE * 2^n], milliseconds: full jitter, so that many callers don't come back at once. */
+/* Pauses are drawn from (0, BASE * 2^n], milliseconds: full jitter, so that many don't come back at once. */
 #define PAUSE_BASE 200
 #define PAUSE_MAX  5000
 
 /*
- * A refused connection or a name that can't be resolved is seldom over within a budget, and somebody waits for
- * `echo val > f` to tell: three attempts in about 1.5 s, which bridge a service that is being restarted.
+ * A refused connection or a name that can't be resolved is seldom over within a budget, and somebody waits
+ * for `echo val > f` to tell: three attempts in about 1.5 s, which bridge a service that is being restarted.
  */
 #define UNREACHABLE_ATTEMPTS 3
 #define UNREACHABLE_PAUSE    500
@@ -22,7 +25,7 @@ static uint64_t pause_draw(unsigned pauses)
 	return 1 + randombytes_uniform((uint32_t)(most < PAUSE_MAX ? most : PAUSE_MAX));
 }
 
-/* Another attempt after `pause`, or the end, with the failure that is set, where the budget has no room for it. */
+/* Another attempt after `pause`, or the end, with the failure that is set, if there is no time for it. */
 static void try_again(struct exchange *exchange, uint64_t pause)
 {
 	uint64_t left = exchange->deadline - loop_now(exchange->net->loop);

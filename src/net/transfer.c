@@ -1,4 +1,7 @@
-/* One attempt on the wire: from a request to libcurl's options, from its callbacks to an answer. What follows is outcome.c's. */
+/*
+ * One attempt on the wire: from a request to libcurl's options, from its callbacks to an answer. What follows
+ * is outcome.c's.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -217,9 +220,10 @@ static CURLcode set_connection(const struct exchange *exchange, uint64_t left)
 	SET(SHARE, net->share);
 	SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	/*
-	 * libcurl keeps one list of connections a host, and one HTTP/1.1 answer makes it forget that the host can
-	 * multiplex: 50 requests then opened 50 connections (7.88). The address scope is part of that list's key and
-	 * means something to link-local addresses only, so it sets the connections that bear values apart.
+	 * libcurl keeps one list of connections a host, and one HTTP/1.1 answer makes it forget that the host
+	 * can multiplex: 50 requests then opened 50 connections (7.88). The address scope is part of that
+	 * list's key and means something to link-local addresses only, so it sets the connections that bear
+	 * values apart.
 	 */
 	if (net->https && one_at_a_time)
 		SET(ADDRESS_SCOPE, 1L);

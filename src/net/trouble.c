@@ -1,4 +1,7 @@
-/* Transport failures in a user's terms: errno, words, and whether another attempt is worth while. Answers are the judges'. */
+/*
+ * Transport failures in a user's terms: errno, words, and whether another attempt is worth while. What
+ * answers mean is the judges'.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,7 +9,7 @@
 
 #include "exchange.h"
 
-/* What can go wrong before a request has left. What is not here passes: it is tried again to the end of the budget. */
+/* What can go wrong before a request has left. All else passes: it is tried again to the budget's end. */
 static const struct trouble {
 	CURLcode code;
 	enum trouble_kind kind;
@@ -32,10 +35,12 @@ static const struct trouble {
 /* `30 s`, `1.5 s`. */
 static const char *seconds(uint64_t milliseconds, char text[static 32])
 {
-	if (milliseconds % 1000)
-		snprintf(text, 32, "%.1f s", (double)milliseconds / 1000.0);
+	uint64_t tenths = (milliseconds + 50) / 100;
+
+	if (tenths % 10)
+		snprintf(text, 32, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
 	else
-		snprintf(text, 32, "%" PRIu64 " s", milliseconds / 1000);
+		snprintf(text, 32, "%" PRIu64 " s", tenths / 10);
 	return text;
 }
 

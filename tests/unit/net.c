@@ -1,4 +1,4 @@
-/* Calls: each verdict, each kind of trouble, what is tried again and for how long, and what is told in the end. */
+/* Calls: each verdict, each kind of trouble, what is tried again, and what is told in the end. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
-/* Connections: how many there are, who shares them, and what becomes of a call when one fails or can't be made. */
+/* Connections: how many, shared by whom, what becomes of calls when one fails, what stays in memory. */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -365,6 +366,21 @@ static unsigned count_traces(void)
 	return found;
 }
 
+static void openssl_wipes_what_it_frees(void **state)
+{
+	void (*functions)(void **, void **, void **);
+	void *own = dlsym(RTLD_DEFAULT, "CRYPTO_free"),
+	     *symbol = dlsym(RTLD_DEFAULT, "CRYPTO_get_mem_functions");
+	void *in_use[3];
+
+	(void)state;
+	if (!symbol)
+		skip();
+	memcpy(&functions, &symbol, sizeof(functions));
+	functions(&in_use[0], &in_use[1], &in_use[2]);
+	assert_ptr_not_equal(in_use[2], own);
+}
+
 static void no_trace_of_a_value_outlives_its_call(void **state)
 {
 	struct locked_pool pool;
@@ -439,6 +455,7 @@ int main(void)
 		TEST(fifty_cold_requests_share_one_connection),
 		TEST(over_http2_uploads_are_not_rationed),
 		TEST(a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2),
+		TEST(openssl_wipes_what_it_frees),
 		TEST(no_trace_of_a_value_outlives_its_call),
 		TEST(a_hang_up_is_told_while_a_transfer_hangs),
 	};
