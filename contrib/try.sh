@@ -31,6 +31,7 @@ work=$(mktemp -d /tmp/sstorefs-try.XXXXXX)
 mountpoint=$work/mnt
 sandbox=
 daemon=
+linked=
 
 say()
 {
@@ -50,11 +51,18 @@ die()
 	exit 1
 }
 
+unlink_program()
+{
+	[ -z "$linked" ] || rm -f "$link"
+	linked=
+}
+
 clean_up()
 {
 	status=$?
 	trap - EXIT INT TERM
 	set +e
+	unlink_program
 	if [ -n "$keep" ] && [ "$status" = 0 ]; then
 		exit 0
 	fi
@@ -93,8 +101,11 @@ ninja -C build sstorefs >"$work/build.log" 2>&1 || {
 	die "the build failed"
 }
 tail -n 1 "$work/build.log"
-PATH=$top/build:$PATH
-export PATH
+# mount(8) does not keep PATH: for the moment of the mount, the program has to be where it looks.
+link=/usr/local/sbin/sstorefs
+if [ -e "$link" ] || [ -L "$link" ]; then
+	die "there is another sstorefs in $link: move it away and try again"
+fi
 
 say "a sandbox that behaves like the service"
 (
@@ -118,7 +129,10 @@ signing_key=${line#*signing_key=}
 signing_key=${signing_key#signing key }
 
 say "mount it"
+ln -s "$top/build/sstorefs" "$link"
+linked=1
 run "mount -t fuse.sstorefs fastly: $mountpoint -o token_file=$work/token,endpoint=$endpoint,signing_key=$signing_key"
+unlink_program
 daemon=$(pgrep -f "sstorefs fastly: $mountpoint" | head -n 1) || die "the daemon is not there"
 cd "$mountpoint/.."
 

@@ -24,7 +24,7 @@ struct record {
 	uint32_t serial;       /* of the entry: new for every creation, never used again while the process lives */
 	uint32_t changed_at;   /* last change in whole seconds since 1970; 0: unknown */
 	uint32_t own_change;   /* the walk that ran when our own change to it was completed; 0: none did */
-	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second */
+	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second; 0: too long ago */
 	uint32_t listing : 24; /* number of its listing */
 	uint32_t gone : 1;     /* known not to exist: a tombstone */
 	uint32_t dead : 1;     /* another record took its place in this snapshot */

@@ -112,18 +112,11 @@ struct listing *catalog_listing(const struct catalog *catalog, const struct reco
 	return catalog_listing_numbered(catalog, record->listing);
 }
 
-static void expire(struct listing *listing)
-{
-	listing->expired = true;
-	listing->failed_at = 0;
-	listing->misses = 0;
-}
-
 void catalog_refresh(struct catalog *catalog)
 {
-	expire(&catalog->stores);
+	listing_expire(&catalog->stores);
 	for (struct store *store = catalog->first_store; store; store = store->next)
-		expire(&store->secrets);
+		listing_expire(&store->secrets);
 }
 
 static void describe(struct listing *listing, void (*each)(void *context, const struct listing_status *status), void *context)

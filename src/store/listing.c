@@ -80,13 +80,15 @@ uint64_t listing_time_left(const struct listing *listing, const struct record *r
 {
 	uint64_t whole = 0, own = 0;
 
-	if ((listing->expired && !is_local(listing)) || (record && record->doubted))
+	if (record && record->doubted)
 		return 0;
-	if (listing->complete)
+	if (listing->complete && (!listing->expired || is_local(listing)))
 		whole = left_of(now(listing) - listing->listed_at, time_to_live(listing));
-	if (record && !record->gone)
+	if (!record || !record->checked_at)
+		own = 0;
+	else if (!record->gone)
 		own = left_of(record_age(listing, record), time_to_live(listing));
-	else if (record)
+	else
 		own = left_of(record_age(listing, record), listing->catalog->options.negative_ttl);
 	return whole > own ? whole : own;
 }
@@ -94,6 +96,18 @@ uint64_t listing_time_left(const struct listing *listing, const struct record *r
 bool listing_is_stale(const struct listing *listing, const struct record *record)
 {
 	return listing->failed_at && !listing_time_left(listing, record);
+}
+
+void listing_expire(struct listing *listing)
+{
+	struct record *record;
+	uint64_t position = 0;
+
+	listing->expired = true;
+	listing->failed_at = 0;
+	listing->misses = 0;
+	while (listing->current && (record = snapshot_step(listing->current, &position)))
+		record->checked_at = 0;
 }
 
 static bool is_past_expiry(const struct record *record)

@@ -54,6 +54,9 @@ void listing_finish(struct listing *listing);
 int walk_begin(struct listing *listing);
 void walk_abort(struct listing *listing);
 
+/* Nothing that is known now is fresh any more. */
+void listing_expire(struct listing *listing);
+
 /* Begins a refresh of the whole listing in the background, unless one runs or failed a moment ago. */
 void listing_refresh(struct listing *listing);
 

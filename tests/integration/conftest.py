@@ -9,7 +9,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "contrib/sandbox"), st
 
 from control import Sandbox  # noqa: E402
 from front import Front  # noqa: E402
-from mounting import PROGRAM, Mount  # noqa: E402
+from mounting import PROGRAM, Mount, enter_own_mounts  # noqa: E402
 
 
 class Service:
@@ -127,3 +127,4 @@ def pytest_runtest_makereport(item, call):
 def pytest_configure(config):
     if not PROGRAM.exists():
         raise pytest.UsageError(f"{PROGRAM} is missing: build it, or name the build directory in SSTOREFS_BUILD")
+    enter_own_mounts()

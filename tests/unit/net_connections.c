@@ -287,6 +287,19 @@ static void over_http2_uploads_are_not_rationed(void **state)
 	fixture_free(&fixture);
 }
 
+static void a_read_that_hung_is_tried_again_over_a_new_connection(void **state)
+{
+	(void)state;
+	fixture_make(&fixture, FRONT_TLS);
+	get(&probes[0], "/warm");
+	start(&probes[0], HTTP_GET, 2000, false, "/hung-once?plan=hang,200");
+	fixture_settle(&fixture);
+	assert_int_equal(probes[0].call.failure.error, 0);
+	assert_true(probes[0].call.lost);
+	assert_int_equal(server_saw(&fixture, "hung-once", "connections"), 2);
+	fixture_free(&fixture);
+}
+
 static bool came_over(const struct probe *probe, const char *protocol)
 {
 	char key[64];
@@ -454,6 +467,7 @@ int main(void)
 		TEST(sixty_uploads_over_tls_without_http2_leave_connections_to_metadata),
 		TEST(fifty_cold_requests_share_one_connection),
 		TEST(over_http2_uploads_are_not_rationed),
+		TEST(a_read_that_hung_is_tried_again_over_a_new_connection),
 		TEST(a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2),
 		TEST(openssl_wipes_what_it_frees),
 		TEST(no_trace_of_a_value_outlives_its_call),
