@@ -151,7 +151,7 @@ static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned c
 		return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		fds[i].revents = net->extra[i].revents & CURL_WAIT_POLLIN ? POLLIN : 0;
+		fds[i].revents = (net->extra[i].revents & CURL_WAIT_POLLIN) ? POLLIN : 0;
 		told += fds[i].revents != 0;
 	}
 	net->sockets_ready = ready > told;

@@ -402,7 +402,7 @@ static void no_trace_of_a_value_outlives_its_call(void **state)
 	(void)state;
 	locked_pool_init(&pool, 1 << 20);
 	fixture_make(&fixture, FRONT_TLS);
-	for (size_t length = 1 << 4; length <= 1 << 16; length <<= 4) {
+	for (size_t length = 1 << 4; length <= 1 << 16; length <<= 6) {
 		probe_make(probe, &fixture, HTTP_PUT, 20000, "/trace?plan=echo");
 		probe->call.request.body.pool = &pool;
 		probe->call.request.bears_value = true;
