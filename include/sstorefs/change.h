@@ -97,6 +97,9 @@ void store_change_cancel(struct store_change *change);
 /* Sees to it that a client key is at hand when a value will need one: called when a file is opened for writing. */
 void catalog_expect_write(struct catalog *catalog);
 
+/* Why no value can be sealed for now: the service's last client key was not to be trusted, and it is too early to ask for another. NULL: nothing is in the way. */
+const struct failure *catalog_key_failure(const struct catalog *catalog);
+
 /* When the client key that is held expires (CLOCK_BOOTTIME, milliseconds); 0: none is held or none is needed. */
 uint64_t catalog_key_dies_at(const struct catalog *catalog);
 

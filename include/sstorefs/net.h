@@ -92,6 +92,8 @@ bool call_runs(const struct call *call);
  */
 const struct failure *net_down(const struct net *net);
 const struct failure *net_refused(const struct net *net);
+/* When the last 401 came, CLOCK_BOOTTIME in milliseconds; of use while net_refused. */
+uint64_t net_refused_at(const struct net *net);
 
 /* Counters, for status and metrics. */
 struct net_counts {

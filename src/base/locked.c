@@ -11,6 +11,7 @@
 
 #define LOCKED_CAP_MAX (UINT64_C(64) << 20)
 #define PLAIN_SIZE_MIN 64
+#define DOUBLES_UP_TO  (64u << 10)
 
 static size_t page_size(void)
 {
@@ -60,10 +61,13 @@ void locked_pool_init(struct locked_pool *pool, size_t cap)
 	pool->last = &pool->first;
 }
 
+/* Doubling, so that many small appends cost few moves; above DOUBLES_UP_TO only what is wanted, in whole pages: it is scarce. */
 static size_t grown(size_t size, size_t wanted)
 {
-	while (size < wanted)
+	while (size < wanted && size < DOUBLES_UP_TO)
 		size *= 2;
+	if (size < wanted)
+		size = (wanted + page_size() - 1) / page_size() * page_size();
 	return size;
 }
 

@@ -222,6 +222,14 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 int refusal_of_change(struct fs *fs);
 int refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags, bool exists);
 
+/* --- opening (open.c, opening.c) ------------------------------------------------------------------------------------------------- */
+
+/* Opens the inode `number`, or creates `name` in the directory `number`, and answers: 0. Or a positive errno, and no answer yet. */
+int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
+/* Whether something must be waited for first, and waiting for it. */
+bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
+void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name, const struct fuse_file_info *info);
+
 /* --- control files (control.c, status.c) --------------------------------------------------------------------------------------- */
 
 unsigned control_count(void);

@@ -1,5 +1,6 @@
 /*
- * OPEN and CREATE.
+ * OPEN and CREATE: what can be refused is refused (refusal.c), then a handle is made. Where that needs an answer of the service or room in locked memory, the request
+ * waits for it (opening.c) and comes back here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,14 +10,21 @@
 #include "fs.h"
 #include "sstorefs/name.h"
 
-/* A handle for the process that asks. NULL when memory ran out. */
-static struct handle *open_handle(fuse_req_t request, struct file *file, int flags)
+/* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error` set. */
+static struct handle *open_handle(fuse_req_t request, struct file *file, int flags, int *error)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
 	struct handle *handle = handle_new(file);
 
+	*error = handle ? 0 : ENOMEM;
 	if (!handle)
 		return NULL;
+	handle->value = value_new(file->fs->options.pool);
+	*error = handle->value ? -locked_reserve(&handle->value->bytes, 1) : ENOMEM;
+	if (*error) {
+		handle_free(handle);
+		return NULL;
+	}
 	opener_identify(&handle->opener, context->pid);
 	handle->append = flags & O_APPEND;
 	handle->uid = context->uid;
@@ -33,42 +41,28 @@ static void fill_info(struct fuse_file_info *info, struct handle *handle)
 	info->keep_cache = 0;
 }
 
-void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info, struct handle **handle)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct handle *handle;
 	struct inode inode;
 	struct file *file;
 	const char *name;
 	int error;
 
 	inode_find(fs, number, &inode);
-	if (inode.kind == INODE_CONTROL_FILE) {
-		control_open(fs, request, inode.control, info);
-		return;
-	}
-	if (inode.kind != INODE_SECRET) {
-		fuse_reply_err(request, inode.kind == INODE_NONE ? ENOENT : EISDIR);
-		return;
-	}
+	if (inode.kind != INODE_SECRET)
+		return inode.kind == INODE_NONE ? ENOENT : EISDIR;
 	name = inode.file ? inode.file->name : inode.record->name;
 	error = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
-	if (error) {
-		fuse_reply_err(request, error);
-		return;
-	}
+	if (error)
+		return error;
 	file = inode.file ? inode.file : file_make(fs, inode.store, name, inode.record->serial);
-	handle = file ? open_handle(request, file, info->flags) : NULL;
-	if (!handle) {
-		if (file)
-			file_settle(file);
-		fuse_reply_err(request, ENOMEM);
-		return;
-	}
-	catalog_expect_write(fs->catalog);
-	fill_info(info, handle);
-	if (fuse_reply_open(request, info) == -ENOENT) /* interrupted: there will be no RELEASE */
-		handle_free(handle);
+	if (!file)
+		return ENOMEM;
+	*handle = open_handle(request, file, info->flags, &error);
+	if (error)
+		file_settle(file);
+	return error;
 }
 
 /* What CREATE finds under the name; 0, or why there is nothing to be created. */
@@ -93,40 +87,98 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, int fl
 	return refusal_of_open(fs, directory->store, name, flags, *record != NULL);
 }
 
-void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
+static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, struct fuse_file_info *info,
+		       struct handle **handle)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record = NULL;
-	struct fuse_entry_param entry;
-	struct handle *handle;
-	struct inode inode;
+	struct inode directory;
 	struct file *file;
 	int error;
 
-	(void)mode;
-	error = find_place(fs, parent, name, info->flags, &inode, &record);
+	error = find_place(fs, parent, name, info->flags, &directory, &record);
+	if (error)
+		return error;
+	file = file_make(fs, directory.store, name, record ? record->serial : catalog_serial(fs->catalog));
+	if (!file)
+		return ENOMEM;
+	*handle = open_handle(request, file, info->flags, &error);
 	if (error) {
-		fuse_reply_err(request, error);
-		return;
-	}
-	file = file_make(fs, inode.store, name, record ? record->serial : catalog_serial(fs->catalog));
-	handle = file ? open_handle(request, file, info->flags) : NULL;
-	if (!handle) {
-		if (file)
-			file_settle(file);
-		fuse_reply_err(request, ENOMEM);
-		return;
+		file_settle(file);
+		return error;
 	}
 	file->created = !file_is_stored(file);
-	handle->exclusive = file->created && (info->flags & O_EXCL);
-	catalog_expect_write(fs->catalog);
-	fill_info(info, handle);
-	inode = (struct inode){.kind = INODE_SECRET, .store = file->store, .file = file,
-			       .record = catalog_record(fs->catalog, file->serial),
-			       .number = inode_number(fs, file->serial)};
+	(*handle)->exclusive = file->created && (info->flags & O_EXCL);
+	return 0;
+}
+
+/* The kernel does not want the answer any more: there will be no RELEASE. */
+static void forget(struct handle *handle)
+{
+	handle_free(handle);
+}
+
+static void reply_created(struct fs *fs, fuse_req_t request, struct handle *handle, struct fuse_file_info *info)
+{
+	struct file *file = handle->file;
+	struct inode inode = {.kind = INODE_SECRET, .store = file->store, .file = file,
+			      .record = catalog_record(fs->catalog, file->serial),
+			      .number = inode_number(fs, file->serial)};
+	struct fuse_entry_param entry;
+
 	inode_entry(fs, &inode, &entry);
 	if (fuse_reply_create(request, &entry, info) == -ENOENT)
-		handle_free(handle);
+		forget(handle);
+}
+
+int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct handle *handle = NULL;
+	int error = name ? create_file(request, number, name, info, &handle) : open_file(request, number, info, &handle);
+
+	if (error)
+		return error;
+	catalog_expect_write(fs->catalog);
+	fill_info(info, handle);
+	if (name)
+		reply_created(fs, request, handle, info);
+	else if (fuse_reply_open(request, info) == -ENOENT)
+		forget(handle);
+	return 0;
+}
+
+static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	int error;
+
+	if (opening_must_wait(fs, number, name)) {
+		opening_start(fs, request, number, name, info);
+		return;
+	}
+	error = open_or_create(request, number, name, info);
+	if (error == ENOBUFS)
+		opening_start(fs, request, number, name, info);
+	else if (error)
+		fuse_reply_err(request, error);
+}
+
+void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	struct inode inode;
+
+	if (inode_find(fs, number, &inode) == INODE_CONTROL_FILE)
+		control_open(fs, request, inode.control, info);
+	else
+		begin(request, number, NULL, info);
+}
+
+void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
+{
+	(void)mode;
+	begin(request, parent, name, info);
 }
 
 void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info)

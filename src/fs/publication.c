@@ -197,7 +197,7 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 		fuse_reply_err(request, 0);
 		return;
 	}
-	if (!handle->value && !handle->opener.owner_known) {
+	if (!handle->opener.owner_known) { /* nothing was written yet */
 		handle->opener.owner = info->lock_owner;
 		handle->opener.owner_known = true;
 	}

@@ -22,6 +22,8 @@ static int refusal_of_service(struct fs *fs, const struct store *store, const ch
 	if (!failure)
 		failure = net_down(fs->options.net);
 	if (!failure)
+		failure = catalog_key_failure(fs->catalog);
+	if (!failure)
 		return 0;
 	journal_record(fs->options.journal, "open", store_name(store), name, failure);
 	return failure->error;

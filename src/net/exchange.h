@@ -91,6 +91,7 @@ struct net {
 
 	struct net_counts counts;
 	struct failure down, unauthorized;
+	uint64_t unauthorized_at;
 	uint64_t down_until;
 	struct budget {
 		int64_t largest;

@@ -26,8 +26,10 @@ void health_failure(struct net *net, const struct failure *failure)
 {
 	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
 
-	if (failure->status == 401)
+	if (failure->status == 401) {
 		net->unauthorized = *failure;
+		net->unauthorized_at = loop_now(net->loop);
+	}
 	for (size_t i = 0; i < sizeof(down) / sizeof(*down); i++) {
 		if (failure->error == down[i]) {
 			net->down = *failure;
@@ -44,6 +46,11 @@ const struct failure *net_down(const struct net *net)
 const struct failure *net_refused(const struct net *net)
 {
 	return net->unauthorized.error ? &net->unauthorized : NULL;
+}
+
+uint64_t net_refused_at(const struct net *net)
+{
+	return net->unauthorized_at;
 }
 
 const struct net_counts *net_counts(const struct net *net)

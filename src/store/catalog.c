@@ -114,6 +114,7 @@ struct listing *catalog_listing(const struct catalog *catalog, const struct reco
 
 void catalog_refresh(struct catalog *catalog)
 {
+	catalog->keys.failure = (struct failure){0}; /* what was not to be trusted may be asked for again */
 	listing_expire(&catalog->stores);
 	for (struct store *store = catalog->first_store; store; store = store->next)
 		listing_expire(&store->secrets);

@@ -157,6 +157,14 @@ const struct client_key *client_keys_current(struct client_keys *keys, struct fa
 	return NULL;
 }
 
+const struct failure *catalog_key_failure(const struct catalog *catalog)
+{
+	const struct client_keys *keys = &catalog->keys;
+	bool alive = now(keys) < keys->key.dies_at;
+
+	return !alive && must_pause(keys) ? &keys->failure : NULL;
+}
+
 void client_keys_renew(struct client_keys *keys)
 {
 	keys->key.dies_at = 0;
