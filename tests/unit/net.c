@@ -157,7 +157,7 @@ static void a_5xx_to_the_end_of_the_budget_is_eio(void **state)
 	assert_true(probe.call.sends >= 2);
 	assert_true(clock_boottime() <= before + 1500 + 300);
 	assert_int_equal(net_down(fixture.net)->error, EIO);
-	run(HTTP_GET, 5000, "/well");
+	run(HTTP_GET, 5000, "/well?plan=404");
 	assert_null(net_down(fixture.net));
 }
 

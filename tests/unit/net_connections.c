@@ -170,6 +170,7 @@ static void endpoints_that_will_not_do_are_refused(void **state)
 		const char *endpoint, *cacert, *words;
 	} cases[] = {
 		{"http://api.fastly.com", NULL, "clear text"},
+		{"http://126.0.0.1", NULL, "clear text"},
 		{"http://128.0.0.1", NULL, "clear text"},
 		{"http://[::2]", NULL, "clear text"},
 		{"http://localhost.example.com", NULL, "clear text"},
@@ -431,24 +432,27 @@ static void hung_up(struct watch *watch)
 }
 
 /* What FUSE's descriptor does at an unmount: an error condition, and nothing to read. */
-static void a_hang_up_is_told_while_a_transfer_hangs(void **state)
+static void hang_ups_and_errors_are_told_while_a_transfer_hangs(void **state)
 {
-	struct watch watch = {.readable = hung_up};
-	int ends[2];
-
 	(void)state;
 	fixture_make(&fixture, FRONT_PLAIN);
 	start(&probes[0], HTTP_PUT, 20000, true, "/hung?plan=hang");
 	while (!server_saw(&fixture, "hung", "requests"))
 		;
-	assert_int_equal(pipe(ends), 0);
-	close(ends[1]);
-	watch.fd = ends[0];
-	assert_int_equal(watch_start(fixture.loop, &watch), 0);
-	assert_int_equal(loop_run(fixture.loop), 0);
-	assert_null(watch.loop);
+	/* The end that is read hangs up, the one that is written has an error. */
+	for (int end = 0; end <= 1; end++) {
+		struct watch watch = {.readable = hung_up};
+		int ends[2];
+
+		assert_int_equal(pipe(ends), 0);
+		close(ends[!end]);
+		watch.fd = ends[end];
+		assert_int_equal(watch_start(fixture.loop, &watch), 0);
+		assert_int_equal(loop_run(fixture.loop), 0);
+		assert_null(watch.loop);
+		close(ends[end]);
+	}
 	assert_true(call_runs(&probes[0].call));
-	close(ends[0]);
 	fixture_free(&fixture);
 }
 
@@ -471,7 +475,7 @@ int main(void)
 		TEST(a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2),
 		TEST(openssl_wipes_what_it_frees),
 		TEST(no_trace_of_a_value_outlives_its_call),
-		TEST(a_hang_up_is_told_while_a_transfer_hangs),
+		TEST(hang_ups_and_errors_are_told_while_a_transfer_hangs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
