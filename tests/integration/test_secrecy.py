@@ -15,6 +15,7 @@ def test_a_value_is_not_in_the_daemons_memory_after_its_upload(mount):
     for size in (32, 4096, 65536):
         value = secrets.token_hex(size // 2).encode()
         write_file(mount / f"prod/NAME{size}", value)
+        mount.control("status")  # the RELEASE that ends a value's life came before it
         memory = memory_of(mount.pid)
         for offset in range(0, size, max(16, size // 64)):
             assert value[offset:offset + 16] not in memory
@@ -24,6 +25,7 @@ def test_a_refused_value_is_not_in_the_daemons_memory(direct_mount, sandbox):
     sandbox.fault(operation="fastly.put_secret", status=403)
     value = secrets.token_hex(500).encode()
     assert errno_of(write_file, direct_mount / "prod/NAME", value) == errno.EACCES
+    direct_mount.control("status")
     memory = memory_of(direct_mount.pid)
     assert not any(value[offset:offset + 16] in memory for offset in range(0, 1000, 50))
 

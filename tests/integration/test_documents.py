@@ -1,0 +1,53 @@
+"""The man page, the README and --help say the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mounting import PROGRAM, run_program
+
+TOP = Path(__file__).resolve().parents[2]
+MAN = (TOP / "man/sstorefs.1.scd").read_text()
+README = (TOP / "README.md").read_text()
+
+
+@pytest.fixture
+def offered(tmp_path):
+    """The options behind -o that --help lists."""
+    text = run_program([PROGRAM, "--help"], tmp_path).stdout
+    return set(re.findall(r"^  (\w+)", text.split("\nOPTIONS\n")[1], re.MULTILINE))
+
+
+def test_the_man_page_has_every_option_and_no_other(offered):
+    section = MAN.split("# OPTIONS\n")[1].split("\n# FILES")[0]
+    described = set()
+    for line in section.splitlines():
+        if line.startswith("*") and not line.startswith("*-"):
+            described |= set(re.findall(r"\*([a-z]\w+)", line))
+    assert described == offered
+
+
+def test_the_readme_has_every_option_and_no_other(offered):
+    table = README.split("## Options\n")[1].split("\n## ")[0]
+    described = set()
+    for line in table.splitlines()[3:]:
+        if line.startswith("|"):
+            for code in re.findall(r"`([^`]*)`", line.split("|")[1]):
+                described |= {word.split("=")[0] for word in code.split() if not word.startswith("=")}
+    assert described - {"minimal", "indefinite", "keep"} == offered
+
+
+def test_the_man_page_has_every_attribute_that_is_listed(direct_mount, sandbox):
+    import os
+    sandbox.put("prod", "NAME", b"old")
+    for name in os.listxattr(direct_mount / "prod/NAME") + os.listxattr(direct_mount / "prod"):
+        assert f"*{name}*" in MAN
+
+
+def test_the_man_page_has_every_errno_of_the_tests():
+    used = set()
+    for test in Path(__file__).parent.glob("test_*.py"):
+        used |= set(re.findall(r"errno\.(E[A-Z]+)", test.read_text()))
+    for name in used - {"ENODATA", "ENAMETOOLONG"}:
+        assert f"*{name}*" in MAN
