@@ -49,6 +49,8 @@ struct publication {
 	bool lost, looked, fresh_key;
 	uint64_t first_sent_at;
 	const struct record *record;
+	uint8_t *sealed; /* the box that is sent, and the key it was sealed under */
+	struct client_key sealed_under;
 	char idempotency_key[40];
 	char id[128]; /* the secret's, where it is addressed by id */
 };
@@ -74,6 +76,32 @@ struct removal {
 };
 void removal_start(struct removal *removal);
 void removal_cancel(struct removal *removal);
+
+/*
+ * Gives a stored secret another name, or with `copy` one more. EOPNOTSUPP where the service has no way to do it; then nothing was changed. If the old name could not be deleted
+ * both stay, and the failure says so.
+ */
+struct move {
+	struct store *store;
+	const char *from, *to;
+	bool copy;      /* the old name stays */
+	bool only_free; /* never onto a name that is taken */
+	uint64_t deadline;
+	void (*done)(struct move *move);
+
+	struct failure failure;
+
+	struct turn turns[2];
+	struct timer timer;
+	struct lookup look;
+	struct inquiry inquiry;
+	struct buffer scopes, comment;
+	uint32_t serial;
+	bool had_new, lost;
+	char id[128], digest[64];
+};
+void move_start(struct move *move);
+void move_cancel(struct move *move);
 
 /* Creates or deletes a store. A store with secrets is not deleted: ENOTEMPTY, by the service's word or by looking there, never from memory. */
 struct store_change {

@@ -66,6 +66,7 @@ void catalog_free(struct catalog *catalog)
 	inquiry_cancel(&catalog->greeting);
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
+	boxes_finish(&catalog->boxes);
 	stores_forget(catalog);
 	listing_finish(&catalog->stores);
 	serials_finish(&catalog->serials);

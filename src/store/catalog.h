@@ -1,6 +1,7 @@
 #ifndef SSTOREFS_STORE_CATALOG_H
 #define SSTOREFS_STORE_CATALOG_H
 
+#include "boxes.h"
 #include "client_keys.h"
 #include "sstorefs/inquiry.h"
 #include "listing.h"
@@ -29,6 +30,7 @@ struct catalog {
 	struct store *first_store;
 	struct store *only_store;
 	struct client_keys keys;
+	struct boxes boxes;
 	struct tree turns;     /* those who wait to change a name */
 	struct tree by_number; /* listings */
 	struct tree by_serial; /* stores */

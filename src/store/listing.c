@@ -323,6 +323,14 @@ void listing_walked(struct listing *listing, const struct failure *failure)
 	snapshot_release(filling);
 }
 
+/* Whether a number still belongs to this name: after a rename it is the new name's. */
+static bool stands_for(const struct listing *listing, uint32_t serial, const char *name)
+{
+	const struct record *record = serials_record(&listing->catalog->serials, serial);
+
+	return record && record->listing == listing->number && !strcmp(record->name, name);
+}
+
 /* Puts an entry, or with NULL a tombstone, for `name` into one snapshot. */
 static struct record *set_in(struct listing *listing, struct snapshot *snapshot, const char *name, const struct entry *entry,
 			     uint32_t serial)
@@ -338,7 +346,7 @@ static struct record *set_in(struct listing *listing, struct snapshot *snapshot,
 	record->checked_at = record_time(now(listing));
 	record->doubted = false;
 	if (!entry) {
-		if (record->serial)
+		if (record->serial && stands_for(listing, record->serial, name))
 			serials_point(&listing->catalog->serials, record->serial, NULL);
 		record->serial = 0;
 		snapshot_set_gone(snapshot, record, true);

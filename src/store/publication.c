@@ -41,6 +41,25 @@ static void let_go(struct publication *publication)
 	turn_end(&publication->turn);
 }
 
+/* What was sealed is kept for a rename; it is of no use if it was not stored. */
+static void keep_box(struct publication *publication)
+{
+	struct catalog *catalog = catalog_of(publication);
+	struct entry_text text;
+	struct entry entry;
+
+	if (!publication->sealed)
+		return;
+	if (publication->failure.error || !publication->record) {
+		free(publication->sealed);
+	} else {
+		record_entry(publication->record, &entry, &text);
+		boxes_keep(&catalog->boxes, publication->store, publication->name, entry.digest, &publication->sealed_under,
+			   publication->sealed, publication->length + crypto_box_SEALBYTES, loop_now(catalog->loop));
+	}
+	publication->sealed = NULL;
+}
+
 static void end(struct publication *publication)
 {
 	struct failure *failure = &publication->failure;
@@ -58,6 +77,7 @@ static void end(struct publication *publication)
 	if (failure->error == ENOENT && publication->mode != PUT_REPLACE)
 		listing_doubt(&catalog_of(publication)->stores, publication->store->name, 0);
 	failure_censor(failure, publication->value, publication->length);
+	keep_box(publication);
 	let_go(publication);
 	publication->done(publication);
 }
@@ -125,6 +145,8 @@ void publication_cancel(struct publication *publication)
 		publication->unknown = true;
 		listing_doubt(listing_of(publication), publication->name, publication->serial);
 	}
+	free(publication->sealed);
+	publication->sealed = NULL;
 	let_go(publication);
 }
 
@@ -299,7 +321,6 @@ static void send(struct publication *publication)
 	struct inquiry *inquiry = &publication->inquiry;
 	const struct client_key *key = &catalog->keys.key;
 	const struct record *record = NULL;
-	uint8_t *sealed = NULL;
 
 	known(publication, &record);
 	publication->id[0] = '\0';
@@ -322,15 +343,17 @@ static void send(struct publication *publication)
 		.idempotency_key = provider->has_idempotency_keys ? publication->idempotency_key : NULL,
 	};
 	if (provider->seals) {
-		sealed = malloc(publication->length + crypto_box_SEALBYTES);
-		if (!sealed) {
+		free(publication->sealed);
+		publication->sealed = malloc(publication->length + crypto_box_SEALBYTES);
+		if (!publication->sealed) {
 			failure_set(&publication->failure, ENOMEM, "out of memory");
 			end(publication);
 			return;
 		}
-		client_key_seal(key, publication->value, publication->length, sealed);
+		publication->sealed_under = *key;
+		client_key_seal(key, publication->value, publication->length, publication->sealed);
 		catalog->counts.sealed_bytes += publication->length;
-		inquiry->ask.value = sealed;
+		inquiry->ask.value = publication->sealed;
 		inquiry->ask.value_length = publication->length + crypto_box_SEALBYTES;
 		inquiry->ask.client_key = key->public_key;
 	} else {
@@ -340,5 +363,4 @@ static void send(struct publication *publication)
 	/* The request is written: what it was written from is not needed for the answer. */
 	inquiry->ask.value = NULL;
 	inquiry->ask.client_key = NULL;
-	free(sealed);
 }

@@ -48,6 +48,7 @@ static void answered(struct inquiry *inquiry)
 	/* What was lost did it: there was one, and now there is none. */
 	if (lost && removal->failure.status == 404)
 		removal->failure = (struct failure){0};
+	boxes_forget(&removal->store->catalog->boxes, removal->store, removal->name);
 	if (!removal->failure.error || removal->failure.error == ENOENT)
 		listing_own_delete(listing_of(removal), removal->name);
 	else if (lost)

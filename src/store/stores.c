@@ -22,6 +22,7 @@ struct store *store_reference(struct store *store)
 
 static void store_free(struct store *store)
 {
+	boxes_forget_store(&store->catalog->boxes, store);
 	listing_finish(&store->secrets);
 	free(store->name);
 	free(store->id);

@@ -1,0 +1,299 @@
+/*
+ * Giving a stored secret another name, or one more: from its sealed box (Fastly), by the service's own duplicate (Cloudflare), or not at all. The new name is made
+ * first, and the old one deleted after it: at no moment is there none.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "sstorefs/change.h"
+
+static void make_new(struct move *move);
+static void delete_old(struct move *move);
+
+static struct listing *listing_of(const struct move *move)
+{
+	return &move->store->secrets;
+}
+
+static struct catalog *catalog_of(const struct move *move)
+{
+	return move->store->catalog;
+}
+
+static void let_go(struct move *move)
+{
+	lookup_cancel(&move->look);
+	inquiry_cancel(&move->inquiry);
+	timer_stop(catalog_of(move)->loop, &move->timer);
+	turn_end(&move->turns[0]);
+	turn_end(&move->turns[1]);
+	buffer_finish(&move->scopes);
+	buffer_finish(&move->comment);
+}
+
+static void end(struct move *move)
+{
+	struct failure *failure = &move->failure;
+
+	if (failure->error && move->lost) {
+		if (failure->error != ETIMEDOUT)
+			failure->error = EIO;
+		listing_doubt(listing_of(move), move->to, 0);
+		listing_doubt(listing_of(move), move->from, 0);
+	}
+	let_go(move);
+	move->done(move);
+}
+
+static void fail(struct move *move, int error, const char *words)
+{
+	failure_set(&move->failure, error, "%s", words);
+	end(move);
+}
+
+static void timed_out(struct timer *timer)
+{
+	struct move *move = container_of(timer, struct move, timer);
+
+	move->lost = move->lost || move->inquiry.call.sends;
+	fail(move, ETIMEDOUT, "the service did not answer in time");
+}
+
+void move_cancel(struct move *move)
+{
+	if (move->lost || move->inquiry.call.sends) {
+		listing_doubt(listing_of(move), move->to, 0);
+		listing_doubt(listing_of(move), move->from, 0);
+	}
+	let_go(move);
+}
+
+/* --- both names are ours ----------------------------------------------------------------------------------------------------------- */
+
+static void look_at_old(struct move *move);
+
+static void second_turn_came(struct turn *turn)
+{
+	look_at_old(container_of(turn, struct move, turns[1]));
+}
+
+/* Names are always taken in one order, so that two moves the opposite way never wait for each other. */
+static void first_turn_came(struct turn *turn)
+{
+	struct move *move = container_of(turn, struct move, turns[0]);
+	const char *second = strcmp(move->from, move->to) < 0 ? move->to : move->from;
+
+	move->turns[1] = (struct turn){.begin = second_turn_came};
+	if (turn_take(listing_of(move), second, &move->turns[1]))
+		fail(move, ENOMEM, "out of memory");
+}
+
+void move_start(struct move *move)
+{
+	const char *first = strcmp(move->from, move->to) < 0 ? move->from : move->to;
+
+	move->failure = (struct failure){0};
+	move->timer = (struct timer){.expired = timed_out};
+	move->turns[0] = (struct turn){.begin = first_turn_came};
+	if (timer_start(catalog_of(move)->loop, &move->timer, move->deadline + 50) ||
+	    turn_take(listing_of(move), first, &move->turns[0]))
+		fail(move, ENOMEM, "out of memory");
+}
+
+/* --- what is there under the old name, and under the new one? ---------------------------------------------------------------------- */
+
+static void look(struct move *move, const char *name, void (*done)(struct lookup *lookup))
+{
+	move->look = (struct lookup){.deadline = move->deadline, .done = done};
+	strcpy(move->look.name, name);
+	lookup_start(listing_of(move), &move->look);
+}
+
+/* What is found later must be what is moved now: its texts are kept, for the record may go. */
+static void keep_texts(struct move *move, const struct record *record)
+{
+	struct entry_text text;
+	struct entry entry;
+
+	record_entry(record, &entry, &text);
+	move->serial = record->serial;
+	snprintf(move->id, sizeof move->id, "%s", entry.id ? entry.id : "");
+	snprintf(move->digest, sizeof move->digest, "%s", entry.digest ? entry.digest : "");
+	buffer_string(&move->scopes, entry.scopes ? entry.scopes : "");
+	buffer_string(&move->comment, entry.comment ? entry.comment : "");
+}
+
+static void new_looked(struct lookup *lookup)
+{
+	struct move *move = container_of(lookup, struct move, look);
+	bool present = !lookup->failure.error;
+
+	if (!present && lookup->failure.error != ENOENT) {
+		move->failure = lookup->failure;
+		end(move);
+	} else if (present && move->only_free) {
+		fail(move, EEXIST, "there is a secret of the new name already");
+	} else if (present && catalog_of(move)->options.provider->duplicates) {
+		fail(move, EOPNOTSUPP, "this service cannot rename onto a name that is taken: delete that one first");
+	} else {
+		move->had_new = present;
+		make_new(move);
+	}
+}
+
+static void old_looked(struct lookup *lookup)
+{
+	struct move *move = container_of(lookup, struct move, look);
+	const struct provider *provider = catalog_of(move)->options.provider;
+
+	if (lookup->failure.error) {
+		move->failure = lookup->failure;
+		end(move);
+		return;
+	}
+	keep_texts(move, lookup->record);
+	if (!provider->duplicates && !boxes_find(&catalog_of(move)->boxes, move->store, move->from, move->digest,
+						 loop_now(catalog_of(move)->loop))) {
+		fail(move, EOPNOTSUPP,
+		     "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
+		return;
+	}
+	look(move, move->to, new_looked);
+}
+
+static void look_at_old(struct move *move)
+{
+	look(move, move->from, old_looked);
+}
+
+/* --- the new name ------------------------------------------------------------------------------------------------------------------- */
+
+static int take_new(void *context, const struct entry *entry)
+{
+	struct move *move = context;
+	struct entry named = *entry;
+
+	named.name = move->to;
+	/* The kernel keeps the old inode under the new name; a second name is an entry of its own. */
+	listing_own_put(listing_of(move), &named, move->copy ? 0 : move->serial);
+	snprintf(move->digest, sizeof move->digest, "%s", entry->digest ? entry->digest : "");
+	return 0;
+}
+
+static void new_settled(struct lookup *lookup)
+{
+	struct move *move = container_of(lookup, struct move, look);
+
+	if (!lookup->failure.error && !move->had_new) {
+		/* It was free before we asked, and is not now: ours, as far as anybody can tell. */
+		move->lost = false;
+		if (move->copy)
+			end(move);
+		else
+			delete_old(move);
+	} else if (lookup->failure.error == ENOENT) {
+		move->lost = false;
+		make_new(move);
+	} else {
+		end(move); /* with the failure of the attempt that was lost */
+	}
+}
+
+static void new_made(struct inquiry *inquiry)
+{
+	struct move *move = container_of(inquiry, struct move, inquiry);
+	bool lost = inquiry->call.lost;
+
+	move->failure = inquiry->failure;
+	inquiry_finish(inquiry);
+	if (!move->failure.error) {
+		if (move->copy)
+			end(move);
+		else
+			delete_old(move);
+		return;
+	}
+	if (move->failure.error == EEXIST || move->failure.error == ENOENT) {
+		listing_doubt(listing_of(move), move->to, 0);
+		listing_doubt(listing_of(move), move->from, 0);
+	}
+	move->lost = lost;
+	if (lost && !inquiry->call.repeatable && loop_now(catalog_of(move)->loop) < move->deadline) {
+		move->look = (struct lookup){.deadline = move->deadline, .again = true, .done = new_settled};
+		strcpy(move->look.name, move->to);
+		lookup_start(listing_of(move), &move->look);
+		return;
+	}
+	end(move);
+}
+
+static void ask(struct move *move, enum operation operation, const char *name, void (*done)(struct inquiry *inquiry))
+{
+	move->inquiry = (struct inquiry){.done = done};
+	move->inquiry.ask.operation = operation;
+	move->inquiry.ask.store_id = move->store->id;
+	move->inquiry.ask.name = name;
+	move->inquiry.ask.id = move->id[0] ? move->id : NULL;
+	move->inquiry.ask.expires_at = TIME_UNKNOWN;
+}
+
+static void make_new(struct move *move)
+{
+	struct catalog *catalog = catalog_of(move);
+	const struct box *box;
+	struct ask *ask_new = &move->inquiry.ask;
+
+	if (catalog->options.provider->duplicates) {
+		ask(move, OPERATION_DUPLICATE_SECRET, move->to, new_made);
+		ask_new->scopes = move->scopes.length ? buffer_text(&move->scopes) : NULL;
+		ask_new->comment = move->comment.length ? buffer_text(&move->comment) : NULL;
+	} else {
+		box = boxes_find(&catalog->boxes, move->store, move->from, move->digest, loop_now(catalog->loop));
+		if (!box) {
+			fail(move, EOPNOTSUPP, "the key under which it was sealed has expired: write it anew under the new name");
+			return;
+		}
+		ask(move, OPERATION_PUT_SECRET, move->to, new_made);
+		ask_new->mode = move->only_free ? PUT_CREATE : PUT_EITHER;
+		ask_new->value = box->sealed;
+		ask_new->value_length = box->length;
+		ask_new->client_key = box->key.public_key;
+	}
+	move->inquiry.result.take = take_new;
+	move->inquiry.result.context = move;
+	inquiry_start(catalog, &move->inquiry, move->deadline);
+	ask_new->value = NULL;
+	ask_new->client_key = NULL;
+}
+
+/* --- the old name ------------------------------------------------------------------------------------------------------------------- */
+
+static void old_deleted(struct inquiry *inquiry)
+{
+	struct move *move = container_of(inquiry, struct move, inquiry);
+	struct failure *failure = &move->failure;
+
+	*failure = inquiry->failure;
+	if (failure->error == ENOENT || failure->status == 404)
+		*failure = (struct failure){0};
+	if (failure->error) {
+		char words[sizeof failure->words];
+
+		snprintf(words, sizeof words, "%.400s", failure->words);
+		failure_set(failure, failure->error, "it is there under both names now, for the old one could not be deleted: %s", words);
+		listing_doubt(listing_of(move), move->from, 0);
+	} else {
+		boxes_rename(&catalog_of(move)->boxes, move->store, move->from, move->to, move->digest);
+		listing_own_delete(listing_of(move), move->from);
+	}
+	inquiry_finish(inquiry);
+	end(move);
+}
+
+static void delete_old(struct move *move)
+{
+	ask(move, OPERATION_DELETE_SECRET, move->from, old_deleted);
+	inquiry_start(catalog_of(move), &move->inquiry, move->deadline);
+}
