@@ -19,7 +19,7 @@ static char said[4096];
 
 static int read_words(struct config *config, const char *const *words)
 {
-	char *argv[WORDS + 2] = {"sstorefs"};
+	char program[] = "sstorefs", *argv[WORDS + 2] = {program};
 	int argc = 1, before = dup(STDERR_FILENO), failed;
 	FILE *heard = tmpfile();
 	size_t length;

@@ -140,13 +140,14 @@ static void test_files_that_others_can_read_or_change_are_refused_with_the_remed
 
 static void test_what_is_no_file(void **state)
 {
-	struct config config = {.provider = &provider_fastly, .token_file = "/nowhere/token"};
+	char nowhere[] = "/nowhere/token", device[] = "/dev/null";
+	struct config config = {.provider = &provider_fastly, .token_file = nowhere};
 
 	(void)state;
 	assert_int_equal(read_fresh(&config).failed, -ENOENT);
 	config.token_file = directory;
 	assert_int_equal(read_fresh(&config).failed, -EINVAL);
-	config.token_file = "/dev/null";
+	config.token_file = device;
 	assert_int_equal(read_fresh(&config).failed, -EINVAL);
 }
 
