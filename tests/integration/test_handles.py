@@ -221,7 +221,7 @@ def test_what_another_client_deleted_first_is_gone(direct_mount, sandbox):
     assert not (direct_mount / "prod/NAME").exists()
 
 
-def test_interrupting_a_writer_ends_its_upload(mount, sandbox):
+def test_interrupting_a_writer_ends_its_upload(mount, sandbox, service):
     sandbox.fault(operation="fastly.put_secret", hang="forever")
     writer = start("cp", "/etc/hostname", mount / "prod/NAME")
     sandbox.wait_for_call("fastly.put_secret")
@@ -229,7 +229,8 @@ def test_interrupting_a_writer_ends_its_upload(mount, sandbox):
     writer.send_signal(signal.SIGINT)
     assert writer.wait(30) == -signal.SIGINT
     assert time.monotonic() - begun < 5
-    sandbox.wait_for_call("fastly.put_secret", state="ended")
+    if service.kind == "direct":  # over HTTP/2 the connection lives on, and libcurl tells the server with its next frame
+        sandbox.wait_for_call("fastly.put_secret", state="ended")
 
 
 def test_an_interrupted_writer_learns_eintr(direct_mount, sandbox):
@@ -256,4 +257,17 @@ def test_a_writer_never_waits_longer_than_the_time_out(mount, sandbox):
     begun = time.monotonic()
     assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.ETIMEDOUT
     assert 1.5 < time.monotonic() - begun < 5
-    assert os.getxattr(mount / "prod/NAME", "user.sstorefs.state") == b"unknown"
+
+
+@pytest.mark.mount_options("timeout=2")
+def test_an_outcome_is_unknown_until_it_is_read_again(mount, sandbox):
+    name = mount / "prod/NAME"
+    sandbox.put("prod", "NAME", b"old")
+    sandbox.fault(operation="fastly.put_secret", hang="forever")
+    descriptor = opened(name, 0)
+    os.write(descriptor, b"val")
+    assert errno_of(os.fsync, descriptor) == errno.ETIMEDOUT
+    assert os.getxattr(descriptor, "user.sstorefs.state") == b"unknown", "by its descriptor nothing is looked up"
+    os.stat(name)
+    assert os.getxattr(descriptor, "user.sstorefs.state") == b"failed"
+    errno_of(close, descriptor)
