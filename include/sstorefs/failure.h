@@ -11,6 +11,7 @@
 struct failure {
 	int error;            /* errno, positive; 0 when nothing failed */
 	int status;           /* HTTP status of the answer, 0 when there was none */
+	bool store_is_gone;   /* ENOENT: it is the store that is not there, as far as the service tells the difference */
 	char request_id[128]; /* the service's, "" when it sent none */
 	char words[512];      /* the service's own words or ours, one line, control bytes stripped, UTF-8 */
 };

@@ -1,4 +1,4 @@
-/* JSON bodies that hold values, written by hand into locked memory: jansson never sees a value. Reading JSON is json.c's. */
+/* JSON and form bodies that hold values, written by hand into locked memory: jansson never sees a value. Reading JSON is json.c's. */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +47,41 @@ void body_json(struct body *body, const void *bytes, size_t length)
 		body_append(body, escape ? (const void *)escape : byte + i, escape ? strlen(escape) : 1);
 	}
 	body_text(body, "\"");
+}
+
+/* Whether `byte` stands for itself in a form: letters, digits and `-._~` (RFC 3986, unreserved). */
+static bool is_unreserved(uint8_t byte)
+{
+	static const char others[] = "-._~";
+	uint8_t lower = byte | 0x20;
+
+	return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') ||
+	       (byte && strchr(others, byte));
+}
+
+static void body_percent(struct body *body, const void *bytes, size_t length)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const uint8_t *byte = bytes;
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		char escape[] = {'%', digits[byte[i] >> 4], digits[byte[i] & 15]};
+
+		if (is_unreserved(byte[i]))
+			body_append(body, byte + i, 1);
+		else
+			body_append(body, escape, sizeof(escape));
+	}
+}
+
+void body_parameter(struct body *body, const char *name, const void *bytes, size_t length)
+{
+	if (body->length > 0)
+		body_text(body, "&");
+	body_percent(body, name, strlen(name));
+	body_text(body, "=");
+	body_percent(body, bytes, length);
 }
 
 void body_base64(struct body *body, const uint8_t *bytes, size_t length)

@@ -30,11 +30,6 @@ static void request_begin(struct http_request *request, enum http_method method)
 	buffer_string(&request->target, STORES);
 }
 
-static int request_end(const struct http_request *request)
-{
-	return request->target.failed || request->headers.failed ? -ENOMEM : 0;
-}
-
 static int request_store(struct http_request *request, enum http_method method, const char *store_id)
 {
 	if (!is_store_id(store_id))
@@ -203,17 +198,6 @@ static int signing_key_ask(const struct ask *ask, struct http_request *request)
 
 /* Answers */
 
-/* One answer while it is read. */
-struct reading {
-	const struct ask *ask;
-	struct result *result;
-	struct failure *failure;
-	enum remedy *remedy;
-	bool stores;   /* it is about stores, not secrets */
-	bool one_name; /* entries of another name than the one that was asked for are passed over */
-	unsigned taken;
-};
-
 /* Returns 0 and what a successful answer has in it; else what fastly_refusal or answer_nonsense say. */
 static int answer_read(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
 		       enum remedy *remedy, json_t **object)
@@ -226,33 +210,17 @@ static int answer_read(const struct ask *ask, const struct http_answer *answer, 
 	return *object ? 0 : answer_nonsense(failure, remedy, "not with a JSON object");
 }
 
-static int take_entry(struct reading *reading, const json_t *item)
+static bool read_fields(struct reading *reading, const json_t *item, struct entry *entry, struct buffer *room)
 {
-	struct result *result = reading->result;
-	struct buffer name = {0};
-	struct entry entry = {.expires_at = TIME_UNKNOWN, .livemode = -1};
-	int failed = member_name(item, "name", &name, result);
-
-	result->entries++;
-	if (failed == -ENOMEM)
-		failed = answer_nonsense(reading->failure, reading->remedy, "there was no memory to read it");
-	if (failed || (reading->one_name && strcmp(buffer_text(&name), reading->ask->name) != 0))
-		goto out;
-	entry.name = buffer_text(&name);
-	entry.id = member_text(item, "id");
-	if (reading->stores && !is_store_id(entry.id)) {
-		result->malformed++;
-		goto out;
+	(void)room;
+	entry->id = member_text(item, "id");
+	if (reading->stores && !is_store_id(entry->id)) {
+		reading->result->malformed++;
+		return false;
 	}
-	entry.digest = member_text(item, "digest");
-	entry.created_at = entry.modified_at = member_time(item, "created_at");
-	reading->taken++;
-	failed = result->take(result->context, &entry);
-	if (failed)
-		failure_set(reading->failure, -failed, "%s", strerror(-failed));
-out:
-	buffer_finish(&name);
-	return failed < 0 ? failed : 0;
+	entry->digest = member_text(item, "digest");
+	entry->created_at = entry->modified_at = member_time(item, "created_at");
+	return true;
 }
 
 /* The end of a listing is a cursor that is absent, null or empty. Anything else that is no text would lose the rest of it, so it is an error. */
@@ -285,14 +253,15 @@ static int read_page(struct reading *reading, const json_t *object)
 		return answer_nonsense(reading->failure, reading->remedy, "\"data\" is no list");
 	failed = read_cursor(reading, object);
 	for (i = 0; !failed && (item = json_array_get(data, i)); i++)
-		failed = take_entry(reading, item);
+		failed = reading_take(reading, item);
 	return failed;
 }
 
 static int list_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
 		       struct failure *failure, enum remedy *remedy)
 {
-	struct reading reading = {.ask = ask, .result = result, .failure = failure, .remedy = remedy};
+	struct reading reading = {
+		.ask = ask, .result = result, .failure = failure, .remedy = remedy, .fields = read_fields};
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
@@ -312,24 +281,15 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 			struct failure *failure, enum remedy *remedy)
 {
 	struct reading reading = {
-		.ask = ask, .result = result, .failure = failure, .remedy = remedy, .one_name = true};
+		.ask = ask, .result = result, .failure = failure, .remedy = remedy, .fields = read_fields};
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
 	reading.stores = ask->operation == OPERATION_CREATE_STORE;
 	if (!failed)
-		failed = take_entry(&reading, object);
-	if (!failed && reading.taken == 0)
-		failed = answer_nonsense(failure, remedy,
-					 reading.stores ? "not with the store that was asked for"
-							: "not with the secret that was asked for");
+		failed = reading_take_only(&reading, object);
 	json_decref(object);
 	return failed;
-}
-
-static bool is_blank(const struct buffer *body)
-{
-	return strspn(buffer_text(body), " \t\r\n") == body->length;
 }
 
 /* 204 without a body is all there is to say (API-FACTS 1.2); a page to log in at is not. */
@@ -339,7 +299,7 @@ static int delete_answer(const struct ask *ask, const struct http_answer *answer
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
-	if (failed && status_meaning(answer->status)->error == 0 && is_blank(&answer->body)) {
+	if (failed && status_meaning(answer->status)->error == 0 && answer_is_blank(answer)) {
 		answer_begin(answer, &provider_fastly, failure, remedy);
 		failed = 0;
 	}
@@ -422,17 +382,7 @@ static bool name_is_valid(const char *displayed)
 
 static int authorize(const struct credentials *credentials, struct locked *lines)
 {
-	static const char name[] = "Fastly-Key: ";
-	const char *byte;
-	int failed;
-
-	for (byte = credentials->token; *byte; byte++)
-		if ((unsigned char)*byte <= ' ' || (unsigned char)*byte >= 0x7f)
-			return -EINVAL;
-	failed = locked_append(lines, name, strlen(name));
-	if (!failed)
-		failed = locked_append(lines, credentials->token, strlen(credentials->token) + 1);
-	return failed;
+	return credentials_line(lines, "Fastly-Key: ", credentials->token);
 }
 
 static const char *const endpoint_variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_URL", NULL};
@@ -448,11 +398,13 @@ const struct provider provider_fastly = {
 	.page_size = 200,
 	.value_bytes_max = 65536,
 	.seals = true,
+	.finds_stores = true,
 	.finds_secrets = true,
 	.puts_either = true,
 	.creates_only = true,
 	.replaces_only = true,
 	.name_is_valid = name_is_valid,
+	.store_name_is_valid = name_is_valid,
 	.authorize = authorize,
 	.operations =
 		{

@@ -1,7 +1,6 @@
 /* What Fastly means when it refuses: its error bodies (API-FACTS 1.5) to errno and words; what it grants is fastly.c's. */
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "parts.h"
 
@@ -59,27 +58,11 @@ static void quote_explanation(const struct explanation *explanation, struct fail
 	buffer_finish(&words);
 }
 
-static bool has_one_of(const char *detail, const char *const *phrases)
-{
-	for (; *phrases; phrases++)
-		if (strcasestr(detail, *phrases))
-			return true;
-	return false;
-}
-
-static bool begins_with_one_of(const char *detail, const char *const *phrases)
-{
-	for (; *phrases; phrases++)
-		if (strncasecmp(detail, *phrases, strlen(*phrases)) == 0)
-			return true;
-	return false;
-}
-
 static bool says_duplicate(const char *detail)
 {
 	static const char *const phrases[] = {"duplicate", NULL};
 
-	return begins_with_one_of(detail, phrases);
+	return words_begin(detail, phrases);
 }
 
 static bool says_missing(const char *detail)
@@ -87,36 +70,7 @@ static bool says_missing(const char *detail)
 	static const char *const phrases[] = {"not found", "not exist", "no such", NULL};
 	static const char *const others[] = {"client_key", "client key", NULL};
 
-	return has_one_of(detail, phrases) && !has_one_of(detail, others);
-}
-
-/* Limits of other things than the value's size and how many secrets and stores there may be. */
-static bool says_other_limit(const char *detail)
-{
-	static const char *const subjects[] = {"name", "invalid name", "client_key", "client key", NULL};
-	static const char *const limits[] = {"rate limit", "requests", "length", "character", NULL};
-
-	return begins_with_one_of(detail, subjects) || has_one_of(detail, limits);
-}
-
-static const char *const limits[] = {"limit", "maximum", "exceed", "at most", NULL};
-static const char *const sizes[] = {"size", "bytes", "KiB", NULL};
-
-static bool says_too_large(const char *detail)
-{
-	static const char *const plain[] = {"too large", "too big", "too long", NULL};
-
-	return !says_other_limit(detail) &&
-	       (has_one_of(detail, plain) || (has_one_of(detail, limits) && has_one_of(detail, sizes)));
-}
-
-static bool says_quota(const char *detail)
-{
-	static const char *const plain[] = {"quota", "too many", NULL};
-	static const char *const reached[] = {"reach", "exceed", "number of", "allowed", NULL};
-
-	return !says_other_limit(detail) && !has_one_of(detail, sizes) &&
-	       (has_one_of(detail, plain) || (has_one_of(detail, limits) && has_one_of(detail, reached)));
+	return words_have(detail, phrases) && !words_have(detail, others);
 }
 
 /* What an operation wants, as far as it matters to what a refusal means. */
@@ -149,8 +103,8 @@ static const struct {
 } wordings[] = {
 	{says_duplicate, CREATES, {400, 409, 422}, EEXIST},
 	{says_missing, REPLACES | DELETES | READS, {400, 422}, ENOENT},
-	{says_too_large, CREATES | REPLACES, {400, 422}, EFBIG},
-	{says_quota, CREATES, {400, 402, 403, 409, 422}, EDQUOT},
+	{words_tell_size, CREATES | REPLACES, {400, 422}, EFBIG},
+	{words_tell_quota, CREATES, {400, 402, 403, 409, 422}, EDQUOT},
 };
 
 static bool has_status(const int statuses[static 5], int status)
@@ -191,25 +145,18 @@ static void refine(const struct ask *ask, const char *detail, struct failure *fa
 		refine_conflict(wish, failure, remedy);
 }
 
-static bool is_plain_text(const struct http_answer *answer)
-{
-	static const char plain[] = "text/plain";
-	const char *type = http_answer_header(answer, "Content-Type");
-
-	return type && strncasecmp(type, plain, strlen(plain)) == 0 && answer->body.length > 0;
-}
-
 int fastly_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
 		   enum remedy *remedy)
 {
 	struct explanation explanation = {0};
 	json_t *object = answer_object(answer);
+	const char *plain = words_plain(answer);
 
 	answer_status(answer, failure, remedy);
 	if (explain(&explanation, object))
 		quote_explanation(&explanation, failure);
-	else if (is_plain_text(answer))
-		failure_quote(failure, answer->body.data, answer->body.length);
+	else if (plain)
+		failure_quote(failure, plain, answer->body.length);
 	refine(ask, explanation.detail ? explanation.detail : "", failure, remedy);
 	json_decref(object);
 	return -failure->error;

@@ -18,6 +18,11 @@ json_t *answer_object(const struct http_answer *answer)
 	return json;
 }
 
+bool answer_is_blank(const struct http_answer *answer)
+{
+	return strspn(buffer_text(&answer->body), " \t\r\n") == answer->body.length;
+}
+
 const char *member_text(const json_t *object, const char *member)
 {
 	const json_t *value = json_object_get(object, member);
@@ -34,6 +39,23 @@ wall_time member_time(const json_t *object, const char *member)
 	if (text)
 		time_parse_rfc3339(text, strlen(text), &time);
 	return time;
+}
+
+int64_t member_integer(const json_t *object, const char *member, int64_t otherwise)
+{
+	const json_t *value = json_object_get(object, member);
+
+	return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+wall_time member_seconds(const json_t *object, const char *member)
+{
+	const wall_time last = INT64_MAX / NANOSECONDS;
+	int64_t seconds = member_integer(object, member, -1);
+
+	if (seconds < 0)
+		return TIME_UNKNOWN;
+	return (seconds < last ? seconds : last) * NANOSECONDS;
 }
 
 int member_name(const json_t *object, const char *member, struct buffer *displayed, struct result *result)

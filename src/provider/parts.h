@@ -17,7 +17,14 @@ void target_segment(struct http_request *request, const char *raw, size_t length
 /* Appends `NAME=VALUE`, percent-encoded, with the `?` or `&` that goes before it. */
 void target_parameter(struct http_request *request, const char *name, const char *raw, size_t length);
 
-/* body.c: JSON that may hold a value, written by hand. */
+/* 0, or -ENOMEM if memory ran out while target and headers were written. */
+int request_end(const struct http_request *request);
+
+/* credentials.c: appends one header line, `BEGINNING` and `text`, with its NUL. Returns 0, -ENOBUFS, -ENOMEM, or -EINVAL for a text that no
+ * header can hold. */
+int credentials_line(struct locked *lines, const char *beginning, const char *text);
+
+/* body.c: JSON and forms that may hold a value, written by hand. */
 
 /* A body while it is counted or written. */
 struct body {
@@ -28,6 +35,9 @@ void body_text(struct body *body, const char *text);
 
 /* Appends a JSON string with its quotes. `bytes` are UTF-8. */
 void body_json(struct body *body, const void *bytes, size_t length);
+
+/* Appends `NAME=VALUE` of a form, percent-encoded, with the `&` that goes before it. */
+void body_parameter(struct body *body, const char *name, const void *bytes, size_t length);
 
 /* Appends a JSON string with its quotes that holds `bytes` in base64. */
 void body_base64(struct body *body, const uint8_t *bytes, size_t length);
@@ -49,6 +59,12 @@ const char *member_text(const json_t *object, const char *member);
 
 /* A member that is an RFC 3339 time; TIME_UNKNOWN if it is anything else or absent. */
 wall_time member_time(const json_t *object, const char *member);
+
+/* A member that is a whole number; `otherwise` if it is anything else or absent. */
+int64_t member_integer(const json_t *object, const char *member, int64_t otherwise);
+
+/* A member that is a time in seconds since 1970; TIME_UNKNOWN if it is anything else or absent, the last one there is if it is later. */
+wall_time member_seconds(const json_t *object, const char *member);
 
 /*
  * Displays the name in `member`. Returns 0; 1 for an entry that can't be shown, counted in `result` as left out or malformed; -ENOMEM.
@@ -78,6 +94,43 @@ int answer_status(const struct http_answer *answer, struct failure *failure, enu
 /* A 2xx that can't be read: EIO, and somebody must look. Returns -EIO. */
 int answer_nonsense(struct failure *failure, enum remedy *remedy, const char *what);
 
+/* Whether the body is nothing but blanks. */
+bool answer_is_blank(const struct http_answer *answer);
+
+/* reading.c: entries of answers. */
+
+/* One answer while it is read. Borrowed all of it. */
+struct reading {
+	const struct ask *ask;
+	struct result *result;
+	struct failure *failure;
+	enum remedy *remedy;
+	/* What the service tells beside the name. Returns false for an entry that is to be passed over. `room` is for texts that must be put together. */
+	bool (*fields)(struct reading *reading, const json_t *item, struct entry *entry, struct buffer *room);
+	bool stores;	/* it is about stores, not secrets */
+	bool one_name;	/* entries of another name than the one that was asked for are passed over */
+	unsigned taken; /* entries that were not passed over */
+};
+
+/* Takes one entry, counted and passed over if it is none. Returns 0, or a negative errno with the failure set. */
+int reading_take(struct reading *reading, const json_t *item);
+
+/* Takes the one entry that was asked for, created or changed; it is nonsense to answer with another. */
+int reading_take_only(struct reading *reading, const json_t *item);
+
+/* words.c: what services write for people, where it says more than the status. */
+
+/* The phrases are NULL-terminated; upper and lower case are the same. */
+bool words_have(const char *words, const char *const *phrases);
+bool words_begin(const char *words, const char *const *phrases);
+
+/* Whether they speak of a value that is too large, and of too many secrets or stores. */
+bool words_tell_size(const char *words);
+bool words_tell_quota(const char *words);
+
+/* The whole body, where it is plain text. Borrowed; NULL: it is none. */
+const char *words_plain(const struct http_answer *answer);
+
 /* patience.c: Retry-After and rate-limit headers. */
 
 /* Sets `wait_ms` from Retry-After: seconds, or a date counted from the answer's own. */
@@ -87,8 +140,18 @@ void patience_retry_after(const struct http_answer *answer, struct patience *pat
 void patience_budget(const struct http_answer *answer, struct patience *patience, const char *remaining,
 		     const char *reset);
 
-/* fastly_refusal.c: what Fastly means by an error. Returns a negative errno with everything set. */
+/* Sets the same from one header with the lowest of its limits (`"name";r=LEFT;t=SECONDS`, between commas). */
+void patience_ratelimit(const struct http_answer *answer, struct patience *patience, const char *header);
+
+/* cloudflare_body.c: writes the body of a request of Cloudflare's that has one. 0, -ENOMEM, -ENOBUFS, -EINVAL. */
+int cloudflare_body(const struct ask *ask, struct http_request *request);
+
+/* SERVICE_refusal.c: what a service means by an error. Return a negative errno with everything set. */
 int fastly_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
+		   enum remedy *remedy);
+int cloudflare_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
+		       enum remedy *remedy);
+int stripe_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
 		   enum remedy *remedy);
 
 #endif

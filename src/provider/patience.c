@@ -63,3 +63,62 @@ void patience_budget(const struct http_answer *answer, struct patience *patience
 	if (moment >= 0)
 		patience->resets_in_ms = milliseconds_until(answer, moment);
 }
+
+/* What one item of a Ratelimit header tells. */
+struct limit {
+	int64_t remaining, seconds; /* -1: it doesn't say */
+};
+
+/* Behind a quoted string, of which `at` is the first quote. */
+static const char *skip_string(const char *at)
+{
+	for (at++; *at && *at != '"'; at++)
+		if (*at == '\\' && at[1])
+			at++;
+	return *at ? at + 1 : at;
+}
+
+/* Takes in `r=` and `t=` where a parameter begins at `at`. */
+static void read_parameter(const char *at, struct limit *limit)
+{
+	int64_t *number = *at == 'r' ? &limit->remaining : *at == 't' ? &limit->seconds : NULL;
+	size_t length = at[0] && at[1] == '=' ? strspn(at + 2, "0123456789") : 0;
+	char digits[24];
+
+	if (!number || length == 0 || length >= sizeof(digits))
+		return;
+	memcpy(digits, at + 2, length);
+	digits[length] = '\0';
+	*number = read_count(digits, INT64_MAX / 100);
+}
+
+/* Reads one item of the list; returns where the next one begins. */
+static const char *read_item(const char *at, struct limit *limit)
+{
+	*limit = (struct limit){-1, -1};
+	while (*at && *at != ',') {
+		if (*at == '"') {
+			at = skip_string(at);
+			continue;
+		}
+		if (*at++ == ';')
+			read_parameter(at + strspn(at, " \t"), limit);
+	}
+	return *at ? at + 1 : at;
+}
+
+void patience_ratelimit(const struct http_answer *answer, struct patience *patience, const char *header)
+{
+	const char *at = http_answer_header(answer, header);
+	struct limit limit;
+
+	while (at && *at) {
+		at = read_item(at, &limit);
+		if (limit.remaining < 0 ||
+		    (patience->remaining >= 0 && limit.remaining >= patience->remaining))
+			continue;
+		patience->remaining = limit.remaining;
+		limit.seconds = limit.seconds < SECONDS_MAX ? limit.seconds : SECONDS_MAX;
+		patience->resets_in_ms = limit.seconds > 0 ? (uint64_t)limit.seconds * 1000 : 0;
+	}
+}

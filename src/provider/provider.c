@@ -5,6 +5,8 @@
 
 static const struct provider *const providers[] = {
 	&provider_fastly,
+	&provider_cloudflare,
+	&provider_stripe,
 };
 
 const struct provider *provider_find(const char *name, size_t length)

@@ -1,4 +1,5 @@
 /* Paths and queries of requests: percent-encoding as RFC 3986 has it; what stands in them is each service's own. */
+#include <errno.h>
 #include <string.h>
 
 #include "parts.h"
@@ -23,4 +24,9 @@ void target_parameter(struct http_request *request, const char *name, const char
 	buffer_string(&request->target, name);
 	buffer_append(&request->target, "=", 1);
 	buffer_percent(&request->target, raw, length);
+}
+
+int request_end(const struct http_request *request)
+{
+	return request->target.failed || request->headers.failed ? -ENOMEM : 0;
 }
