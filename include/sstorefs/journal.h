@@ -24,7 +24,11 @@ struct journal {
 int journal_init(struct journal *journal);
 void journal_finish(struct journal *journal);
 
-/* Remembers a failure and logs it. `store` may be NULL or "" where the path has but one part. */
+/* Remembers a failure. `store` may be NULL or "" where the path has but one part. */
+void journal_add(struct journal *journal, const char *operation, const char *store, const char *name,
+		 const struct failure *failure);
+
+/* The same, and logs it. */
 void journal_record(struct journal *journal, const char *operation, const char *store, const char *name,
 		    const struct failure *failure);
 

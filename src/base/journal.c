@@ -28,8 +28,8 @@ static const char *or_dash(const char *text)
 	return *text ? text : "-";
 }
 
-void journal_record(struct journal *journal, const char *operation, const char *store, const char *name,
-		    const struct failure *failure)
+void journal_add(struct journal *journal, const char *operation, const char *store, const char *name,
+		 const struct failure *failure)
 {
 	struct journal_line *line = &journal->lines[journal->next];
 
@@ -39,9 +39,15 @@ void journal_record(struct journal *journal, const char *operation, const char *
 	snprintf(line->operation, sizeof line->operation, "%s", operation);
 	snprintf(line->path, sizeof line->path, "%s%s%s", store ? store : "", store && *store ? "/" : "", name);
 	line->failure = *failure;
-	log_line(LOG_WARNING, "%s %s: %s (%s, HTTP %d, request %s)", line->operation, line->path,
-		 or_dash(failure->words), failure_errno_name(failure->error), failure->status,
-		 or_dash(failure->request_id));
+}
+
+void journal_record(struct journal *journal, const char *operation, const char *store, const char *name,
+		    const struct failure *failure)
+{
+	journal_add(journal, operation, store, name, failure);
+	log_line(LOG_WARNING, "%s %s%s%s: %s (%s, HTTP %d, request %s)", operation, store ? store : "",
+		 store && *store ? "/" : "", name, or_dash(failure->words), failure_errno_name(failure->error),
+		 failure->status, or_dash(failure->request_id));
 }
 
 void journal_print(const struct journal *journal, struct buffer *text)

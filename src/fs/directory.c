@@ -169,7 +169,7 @@ static void add_files(struct filling *filling, const struct directory *directory
 	for (struct file *file = filling->fs->first_file; file; file = file->next) {
 		struct inode inode = {.kind = INODE_SECRET, .file = file, .store = file->store};
 
-		if (file->store != directory->store || !file->created || !file->handles || file->unlinked ||
+		if (file->store != directory->store || !file->created || (!file->handles && !file->staged) || file->unlinked ||
 		    file->serial <= seen || file_is_stored(file))
 			continue;
 		inode.number = inode_number(filling->fs, file->serial);

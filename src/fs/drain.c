@@ -41,9 +41,14 @@ static void out_of_time(struct timer *timer)
 /* What somebody still holds open and has not closed is not whole. */
 static void give_up_unfinished(struct fs *fs)
 {
-	for (struct file *file = fs->first_file; file; file = file->next)
+	for (struct file *file = fs->first_file; file; file = file->next) {
+		if (file->staged && !file->unlinked) {
+			log_line(LOG_ERR, "%s/%s: it was never renamed to what it is: nothing was stored", store_name(file->store),
+				 file->name);
+			fs->lost++;
+		}
 		for (struct handle *handle = file->handles; handle; handle = handle->next) {
-			if (!handle->due || handle->spent || file->unlinked)
+			if (!handle->due || handle->spent || file->unlinked || file->staged)
 				continue;
 			log_line(LOG_ERR, "%s/%s: its writer had not closed it: nothing was stored", store_name(file->store),
 				 file->name);
@@ -51,6 +56,7 @@ static void give_up_unfinished(struct fs *fs)
 			handle_wipe(handle);
 			handle->spent = ESHUTDOWN;
 		}
+	}
 }
 
 void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost), void *context)

@@ -1,6 +1,7 @@
 /*
  * Files and handles: what is known here and not at the service, for as long as a secret is open, on its way, or failed to get there.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,7 @@ static void file_free(struct file *file)
 		file->next->link = file->link;
 	else
 		fs->last_file = file->link;
+	staging_end(file);
 	store_release(file->store);
 	free(file);
 }
@@ -85,10 +87,21 @@ struct file *file_make(struct fs *fs, struct store *store, const char *name, uin
 	return file;
 }
 
+void file_rename(struct file *file, const char *name)
+{
+	tree_remove(&file->fs->files_by_name, file);
+	staging_end(file);
+	snprintf(file->name, sizeof file->name, "%s", name);
+	/* Cannot fail: the node that was taken out just now is free again; and if it does, the file is as good as unlinked. */
+	file->unlinked = !tree_add(&file->fs->files_by_name, file);
+	file_settle(file);
+}
+
 void file_unlink(struct file *file)
 {
 	if (file->unlinked)
 		return;
+	staging_end(file);
 	tree_remove(&file->fs->files_by_name, file);
 	file->unlinked = true;
 	file_settle(file);
@@ -115,7 +128,7 @@ void file_settle(struct file *file)
 	struct fs *fs = file->fs;
 	bool remembers = file->failure.error && !file->unlinked && (file_is_stored(file) || file->unknown);
 
-	if (file->handles || file->uploads || file->waits.first)
+	if (file->handles || file->uploads || file->waits.first || file->staged)
 		return;
 	if (!remembers) {
 		fs->settled_failures -= file->remembers;

@@ -33,6 +33,8 @@ struct fs {
 	struct upload *first_upload;
 	unsigned uploads;
 	unsigned sync_pass;
+	unsigned staged;
+	struct timer staging_timer;
 	bool weaker; /* openers can't always be told (DESIGN 3, rule 7): said once in the log, always in status */
 
 	void (*drained)(void *context, unsigned lost);
@@ -98,6 +100,7 @@ void late_error(struct late *late, int error);
 /* A value as it grows, in locked memory. Shared by a handle and the uploads of it; copied before it is written to while it is shared. */
 struct value {
 	unsigned references;
+	unsigned uploads; /* those that send it: it must not change meanwhile */
 	struct locked bytes;
 };
 
@@ -107,6 +110,7 @@ struct opener {
 	uint64_t started_at; /* of the process, against reuse of its id */
 	uint64_t owner;      /* where the process is not known: whose FLUSH publishes */
 	bool owner_known, owner_ambiguous;
+	char program[32]; /* its name as /proc has it, "" where it can't be told */
 };
 
 struct handle {
@@ -130,6 +134,8 @@ struct file {
 	uint32_t serial;
 	bool unlinked; /* its name was removed or given to another: nothing of it is published */
 	bool created;  /* made by CREATE here, and not stored yet */
+	struct value *staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
+	uint64_t staged_at;   /* CLOCK_BOOTTIME, milliseconds */
 	struct handle *handles;
 	unsigned uploads;
 	struct wait_list waits;  /* woken when an upload of it ended */
@@ -147,6 +153,7 @@ struct file *file_find(struct fs *fs, const struct store *store, const char *nam
 struct file *file_of_serial(struct fs *fs, uint32_t serial);
 /* The file of a name; made when there is none. NULL when memory ran out. */
 struct file *file_make(struct fs *fs, struct store *store, const char *name, uint32_t serial);
+void file_rename(struct file *file, const char *name);
 /* Takes its name away: it was unlinked or replaced. */
 void file_unlink(struct file *file);
 /* Frees it when nothing holds it and there is nothing to remember of it. */
@@ -195,9 +202,18 @@ void holding_search_cancel(struct holding_search *search);
 
 /* --- publication (publication.c, upload.c) ------------------------------------------------------------------------------------- */
 
+/* Who does something, for the audit. */
+struct actor {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	char program[32];
+};
+
 /* A value on its way, and who waits for it. */
 struct upload {
 	struct fs *fs;
+	struct actor actor;
 	struct publication publication;
 	struct file *file;
 	struct value *value;
@@ -209,12 +225,40 @@ struct upload {
 };
 /* Publishes what a handle holds; it is not due any more. `failure` is set and NULL returned if it can't even be tried. One reference for the caller. */
 struct upload *upload_start(struct handle *handle, struct failure *failure);
+/* The same for a staged file under its real name `name`; `request` is the rename. */
+struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request, struct failure *failure);
 void upload_release(struct upload *upload);
 /* Gives up: the value is not published if that can still be helped. */
 void upload_cancel(struct upload *upload);
 
 /* WRITE under `commit=write`: answers once the value is published. */
 void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size);
+
+/* --- staging (staging.c) --------------------------------------------------------------------------------------------------------- */
+
+/* Whether a new file is to be staged: made as mkstemp does, under a name that looks temporary. */
+bool staging_wants(const char *name, int flags);
+/* 0, or a positive errno when there are too many. */
+int staging_begin(struct file *file);
+/* It was used just now. */
+void staging_touch(struct file *file);
+void staging_end(struct file *file);
+/* The end of the mount: what was never renamed goes. */
+void staging_forget_all(struct fs *fs);
+
+/* --- audit (audit.c) ------------------------------------------------------------------------------------------------------------- */
+
+void actor_of_request(struct actor *actor, fuse_req_t request);
+/* What was done, or tried. */
+struct deed {
+	const char *operation;
+	const struct store *store; /* NULL: it was done to a store, `name` */
+	const char *name;
+	const char *to;     /* the other name, of rename and link; else NULL */
+	const char *digest; /* of what is there now; NULL: there is none */
+};
+/* One line in the log, and one in the journal if it failed. Never a value. */
+void audit(struct fs *fs, const struct actor *actor, const struct deed *deed, const struct failure *failure);
 
 /* --- checks at open (refusal.c) ------------------------------------------------------------------------------------------------ */
 

@@ -125,7 +125,7 @@ static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *st
 	struct file *file = store ? file_find(fs, store, name) : NULL;
 	struct inode inode = {.kind = INODE_SECRET, .file = file};
 
-	if (!file || !file->created || (!file->handles && !file->uploads))
+	if (!file || !file->created || (!file->handles && !file->uploads && !file->staged))
 		return false;
 	inode.number = inode_number(fs, file->serial);
 	inode.store = file->store;

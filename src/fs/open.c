@@ -19,7 +19,15 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, int fla
 	*error = handle ? 0 : ENOMEM;
 	if (!handle)
 		return NULL;
-	handle->value = value_new(file->fs->options.pool);
+	if (file->staged) {
+		/* What is staged is one file for all who open it. */
+		handle->value = file->staged;
+		handle->value->references++;
+		if (flags & O_TRUNC)
+			locked_finish(&handle->value->bytes);
+	} else {
+		handle->value = value_new(file->fs->options.pool);
+	}
 	*error = handle->value ? -locked_reserve(&handle->value->bytes, 1) : ENOMEM;
 	if (*error) {
 		handle_free(handle);
@@ -53,7 +61,10 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	if (inode.kind != INODE_SECRET)
 		return inode.kind == INODE_NONE ? ENOENT : EISDIR;
 	name = inode.file ? inode.file->name : inode.record->name;
-	error = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
+	if (inode.file && inode.file->staged)
+		error = (info->flags & O_ACCMODE) == O_RDONLY ? EACCES : refusal_of_change(fs);
+	else
+		error = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
 	if (error)
 		return error;
 	file = inode.file ? inode.file : file_make(fs, inode.store, name, inode.record->serial);
@@ -71,6 +82,7 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, int fl
 {
 	struct listing *listing;
 	struct file *file;
+	int error;
 
 	inode_find(fs, parent, directory);
 	listing = inode_listing(fs, directory);
@@ -84,6 +96,10 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, int fl
 	file = file_find(fs, directory->store, name);
 	if ((flags & O_EXCL) && (*record || (file && file->created && file->handles)))
 		return EEXIST;
+	if (staging_wants(name, flags) && !*record) {
+		error = refusal_of_change(fs);
+		return error ? error : fs->config->nocreate ? EPERM : 0;
+	}
 	return refusal_of_open(fs, directory->store, name, flags, *record != NULL);
 }
 
@@ -102,8 +118,12 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	file = file_make(fs, directory.store, name, record ? record->serial : catalog_serial(fs->catalog));
 	if (!file)
 		return ENOMEM;
-	*handle = open_handle(request, file, info->flags, &error);
+	if (!record && staging_wants(name, info->flags))
+		error = staging_begin(file);
+	if (!error)
+		*handle = open_handle(request, file, info->flags, &error);
 	if (error) {
+		staging_end(file);
 		file_settle(file);
 		return error;
 	}

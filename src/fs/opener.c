@@ -60,8 +60,8 @@ static bool start_time(pid_t process, uint64_t *started_at)
 	return read_stat(process, text) && stat_field(text, 22, started_at);
 }
 
-/* The thread group of a thread; 0 if it can't be told. */
-static pid_t process_of(pid_t thread)
+/* The thread group of a thread, and its name; 0 if it can't be told. */
+static pid_t process_of(pid_t thread, char program[static 32])
 {
 	char path[64], text[4096];
 	const char *line;
@@ -72,6 +72,7 @@ static pid_t process_of(pid_t thread)
 	snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
 	if (read_whole(AT_FDCWD, path, text, sizeof text) <= 0)
 		return 0;
+	sscanf(text, "Name:\t%31[^\n]", program);
 	line = strstr(text, "\nTgid:");
 	if (line)
 		sscanf(line, "\nTgid:%d", &process);
@@ -80,7 +81,8 @@ static pid_t process_of(pid_t thread)
 
 void opener_identify(struct opener *opener, pid_t thread)
 {
-	*opener = (struct opener){.process = process_of(thread)};
+	*opener = (struct opener){0};
+	opener->process = process_of(thread, opener->program);
 	if (opener->process && !start_time(opener->process, &opener->started_at))
 		opener->process = 0;
 }

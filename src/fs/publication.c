@@ -84,6 +84,12 @@ static struct flushing *flushing_new(struct fs *fs, fuse_req_t request, struct h
 	return flushing;
 }
 
+/* Whether something was written that should go to the service now. */
+static bool is_publishable(const struct handle *handle)
+{
+	return handle->due && !handle->spent && !handle->file->unlinked && !handle->file->staged;
+}
+
 void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size)
 {
 	struct flushing *flushing = flushing_new(fs, request, handle);
@@ -91,7 +97,7 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 	if (!flushing)
 		return;
 	flushing->written = size;
-	if (handle->file->unlinked)
+	if (!is_publishable(handle))
 		flushing_end(flushing, 0);
 	else
 		publish_and_wait(flushing);
@@ -155,7 +161,7 @@ static void flush_by_opener(struct flushing *flushing)
 	holding_search_start(&flushing->search);
 }
 
-/* The writer was killed, or gave up: half a value is none. */
+/* The writer was killed, or gave up: half a value is none, and a staged file of it is nothing that anybody should rename. */
 static void discard(struct handle *handle)
 {
 	struct failure failure = {0};
@@ -165,6 +171,8 @@ static void discard(struct handle *handle)
 		       &failure);
 	handle_wipe(handle);
 	handle->spent = EINTR;
+	if (handle->file->staged)
+		file_unlink(handle->file);
 }
 
 static void flush_due(struct fs *fs, fuse_req_t request, struct handle *handle, uint64_t owner)
@@ -174,7 +182,7 @@ static void flush_due(struct fs *fs, fuse_req_t request, struct handle *handle, 
 
 	if (flusher == FLUSHER_DYING)
 		discard(handle);
-	if (flusher == FLUSHER_DYING || flusher == FLUSHER_OTHER) {
+	if (flusher == FLUSHER_DYING || flusher == FLUSHER_OTHER || handle->file->staged) {
 		fuse_reply_err(request, 0);
 		return;
 	}
@@ -201,7 +209,8 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 		handle->opener.owner = info->lock_owner;
 		handle->opener.owner_known = true;
 	}
-	if (handle->spent || !handle->due || handle->file->unlinked || fs->config->commit == COMMIT_FSYNC)
+	if (handle->spent || !handle->due || handle->file->unlinked ||
+	    (fs->config->commit == COMMIT_FSYNC && !handle->file->staged))
 		fuse_reply_err(request, handle->spent);
 	else
 		flush_due(fs, request, handle, info->lock_owner);
@@ -274,7 +283,7 @@ static void sync_searched(struct holding_search *search, enum holding holding)
 
 	/* It may have been released while we looked. */
 	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
-		if (handle == syncing->other && holding == HOLDING_NONE && handle->due && !handle->spent)
+		if (handle == syncing->other && holding == HOLDING_NONE && is_publishable(handle))
 			publish(handle);
 	sync_others(syncing);
 }
@@ -282,7 +291,7 @@ static void sync_searched(struct holding_search *search, enum holding holding)
 static struct handle *next_other(struct syncing *syncing)
 {
 	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
-		if (handle != syncing->handle && handle->due && !handle->spent && handle->opener.process &&
+		if (handle != syncing->handle && is_publishable(handle) && handle->opener.process &&
 		    handle->sync_pass != syncing->pass)
 			return handle;
 	return NULL;
@@ -329,7 +338,7 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 	syncing->pass = ++fs->sync_pass;
 	syncing->wait.woken = an_upload_ended;
 	late_begin(fs, &syncing->late, request, syncing_interrupted);
-	if (handle->due && !handle->spent && !handle->file->unlinked)
+	if (is_publishable(handle))
 		publish(handle);
 	sync_others(syncing);
 }
@@ -338,8 +347,10 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 
 static void close_handle(struct handle *handle)
 {
-	if (handle->due && !handle->spent && !handle->file->unlinked)
+	if (is_publishable(handle))
 		publish(handle);
+	if (handle->file->staged)
+		staging_touch(handle->file);
 	handle_free(handle);
 }
 

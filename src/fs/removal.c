@@ -26,13 +26,14 @@ static void removed(struct removal *removal)
 	struct removing *removing = container_of(removal, struct removing, removal);
 	struct fs *fs = removing->late.fs;
 	struct file *file = file_find(fs, removing->store, removing->name);
+	struct actor actor;
 
 	if (!removal->failure.error || removal->failure.error == ENOENT) {
 		if (file)
 			file_unlink(file);
-	} else {
-		journal_record(fs->options.journal, "unlink", store_name(removing->store), removing->name, &removal->failure);
 	}
+	actor_of_request(&actor, removing->late.request);
+	audit(fs, &actor, &(struct deed){.operation = "unlink", .store = removing->store, .name = removing->name}, &removal->failure);
 	late_error(&removing->late, removal->failure.error);
 	removing_free(removing);
 	fs_check_drained(fs);
@@ -64,7 +65,7 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 		return;
 	}
 	file = file_find(fs, directory.store, name);
-	if (file && file->created && !file->uploads && !file->unknown) {
+	if (file && (file->staged || (file->created && !file->uploads && !file->unknown))) {
 		/* Nobody but us knows of it yet. */
 		file_unlink(file);
 		fuse_reply_err(request, 0);

@@ -1,30 +1,224 @@
 /*
- * RENAME and LINK: names given to secrets that have one.
+ * RENAME and LINK. What is only here takes its new name here; what is staged is published under it; what is stored is moved at the service, where it can.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "fs.h"
+#include "sstorefs/name.h"
+
+struct renaming {
+	struct late late;
+	struct store *store;
+	char from[NAME_LENGTH_MAX + 1], to[NAME_LENGTH_MAX + 1];
+	struct move move;
+	struct upload *upload;
+	struct wait wait;
+	bool links; /* LINK: the old name stays */
+};
+
+static void renaming_free(struct renaming *renaming)
+{
+	wait_end(&renaming->wait);
+	upload_release(renaming->upload);
+	store_release(renaming->store);
+	free(renaming);
+}
+
+/* What was open under the new name has lost it; what was open under the old one goes on under the new. */
+static void rename_files(struct renaming *renaming)
+{
+	struct fs *fs = renaming->late.fs;
+	struct file *replaced = file_find(fs, renaming->store, renaming->to);
+	struct file *file = file_find(fs, renaming->store, renaming->from);
+
+	if (replaced && replaced != file)
+		file_unlink(replaced);
+	if (file)
+		file_rename(file, renaming->to);
+}
+
+static void reply_link(struct renaming *renaming, fuse_req_t request)
+{
+	struct fs *fs = renaming->late.fs;
+	struct listing *listing = store_secrets(renaming->store);
+	struct fuse_entry_param entry;
+	const struct record *record;
+	struct inode inode;
+
+	if (listing_known(listing, renaming->to, &record) != KNOWN_PRESENT) {
+		fuse_reply_err(request, EIO);
+		return;
+	}
+	inode_of_record(fs, listing, record, &inode);
+	inode_entry(fs, &inode, &entry);
+	fuse_reply_entry(request, &entry);
+}
+
+static void moved(struct move *move)
+{
+	struct renaming *renaming = container_of(move, struct renaming, move);
+	struct fs *fs = renaming->late.fs;
+	fuse_req_t request = late_take(&renaming->late);
+	const struct deed deed = {.operation = renaming->links ? "link" : "rename", .store = renaming->store,
+				  .name = renaming->from, .to = renaming->to};
+	struct actor actor;
+
+	actor_of_request(&actor, request);
+	audit(fs, &actor, &deed, &move->failure);
+	if (move->failure.error) {
+		fuse_reply_err(request, move->failure.error);
+	} else if (renaming->links) {
+		reply_link(renaming, request);
+	} else {
+		rename_files(renaming);
+		fuse_reply_err(request, 0);
+	}
+	renaming_free(renaming);
+	fs_check_drained(fs);
+}
+
+static void published(struct wait *wait)
+{
+	struct renaming *renaming = container_of(wait, struct renaming, wait);
+	int error = renaming->upload->publication.failure.error;
+
+	if (!error)
+		rename_files(renaming);
+	late_error(&renaming->late, error);
+	renaming_free(renaming);
+}
+
+static void interrupted(struct late *late)
+{
+	struct renaming *renaming = container_of(late, struct renaming, late);
+
+	wait_end(&renaming->wait);
+	if (renaming->upload)
+		upload_cancel(renaming->upload);
+	else
+		move_cancel(&renaming->move);
+	late_error(late, EINTR);
+	renaming_free(renaming);
+}
+
+/* A staged value under its real name. It stays staged under the old one if it can't be published. */
+static void publish_staged(struct renaming *renaming, struct file *file, bool only_free)
+{
+	struct failure failure;
+
+	renaming->upload = upload_staged(file, renaming->to, only_free, renaming->late.request, &failure);
+	renaming->wait.woken = published;
+	if (!renaming->upload) {
+		late_error(&renaming->late, failure.error ? failure.error : EINVAL);
+		renaming_free(renaming);
+	} else if (renaming->upload->done) {
+		published(&renaming->wait);
+	} else {
+		wait_begin(&renaming->upload->waits, &renaming->wait);
+	}
+}
+
+static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct store *store, const char *from, const char *to)
+{
+	struct renaming *renaming = calloc(1, sizeof *renaming);
+
+	if (!renaming) {
+		fuse_reply_err(request, ENOMEM);
+		return NULL;
+	}
+	renaming->store = store_reference(store);
+	strcpy(renaming->from, from);
+	strcpy(renaming->to, to);
+	renaming->move = (struct move){.store = renaming->store, .from = renaming->from, .to = renaming->to,
+				       .deadline = fs_deadline(fs), .done = moved};
+	late_begin(fs, &renaming->late, request, interrupted);
+	return renaming;
+}
+
+/* What keeps any rename from being tried: 0, or a positive errno. */
+static int refusal(struct fs *fs, const struct inode *from, const struct inode *to, const char *name, const char *new_name)
+{
+	int error = refusal_of_change(fs);
+
+	if (error)
+		return error;
+	if (fs->config->nocreate || to->kind == INODE_CONTROL_DIRECTORY || from->kind == INODE_CONTROL_DIRECTORY ||
+	    (from->number == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs")))
+		return EPERM;
+	if (from->kind != INODE_STORE || to->kind != INODE_STORE || from->store != to->store)
+		return EOPNOTSUPP;
+	if (strlen(new_name) > NAME_LENGTH_MAX || strlen(name) > NAME_LENGTH_MAX)
+		return ENAMETOOLONG;
+	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? 0 : EINVAL;
+}
 
 void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
 	       unsigned flags)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	int error = refusal_of_change(fs);
+	struct renaming *renaming;
+	const struct record *taken = NULL;
+	struct inode from, to;
+	struct file *file;
+	int error;
 
-	(void)parent;
-	(void)name;
-	(void)new_parent;
-	(void)new_name;
-	(void)flags;
-	fuse_reply_err(request, error ? error : fs->config->nocreate ? EPERM : EOPNOTSUPP);
+	inode_find(fs, parent, &from);
+	inode_find(fs, new_parent, &to);
+	error = flags & ~(unsigned)RENAME_NOREPLACE ? EINVAL : refusal(fs, &from, &to, name, new_name);
+	if (!error && flags && listing_known(store_secrets(to.store), new_name, &taken) == KNOWN_PRESENT)
+		error = EEXIST;
+	if (error) {
+		fuse_reply_err(request, error);
+		return;
+	}
+	renaming = renaming_new(fs, request, from.store, name, new_name);
+	if (!renaming)
+		return;
+	file = file_find(fs, from.store, name);
+	if (file && file->staged) {
+		publish_staged(renaming, file, flags & RENAME_NOREPLACE);
+	} else if (file && file->created && !file->uploads && !file_is_stored(file)) {
+		/* Nobody but us knows of it yet: it takes its buffer along. */
+		rename_files(renaming);
+		late_error(&renaming->late, 0);
+		renaming_free(renaming);
+	} else {
+		renaming->move.only_free = flags & RENAME_NOREPLACE;
+		move_start(&renaming->move);
+	}
 }
 
 void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const char *new_name)
 {
-	(void)number;
-	(void)new_parent;
-	(void)new_name;
-	fuse_reply_err(request, EOPNOTSUPP);
+	struct fs *fs = fuse_req_userdata(request);
+	struct renaming *renaming;
+	struct inode inode, to;
+	int error;
+
+	inode_find(fs, number, &inode);
+	inode_find(fs, new_parent, &to);
+	error = refusal_of_change(fs);
+	if (!error && fs->config->nocreate)
+		error = EPERM;
+	else if (!error && (!fs->provider->duplicates || inode.kind != INODE_SECRET || !inode.record || to.kind != INODE_STORE ||
+			    to.store != inode.store))
+		error = EOPNOTSUPP;
+	else if (!error && (!name_is_canonical(new_name) || !fs->provider->name_is_valid(new_name)))
+		error = EINVAL;
+	if (error) {
+		fuse_reply_err(request, error);
+		return;
+	}
+	renaming = renaming_new(fs, request, inode.store, inode.record->name, new_name);
+	if (!renaming)
+		return;
+	renaming->links = true;
+	renaming->move.copy = true;
+	renaming->move.only_free = true;
+	move_start(&renaming->move);
 }
 
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)

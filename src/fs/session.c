@@ -252,6 +252,8 @@ void fs_free(struct fs *fs)
 	while (fs->first_file && fs->first_file->handles)
 		fs_release_all(fs);
 	task_cancel(&fs->shrink);
+	staging_forget_all(fs);
+	timer_stop(fs->loop, &fs->staging_timer);
 	timer_stop(fs->loop, &fs->drain_timer);
 	task_cancel(&fs->drain_task);
 	fs_unmount(fs);

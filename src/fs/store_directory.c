@@ -43,8 +43,11 @@ static void changed(struct store_change *change)
 	struct fs *fs = changing->late.fs;
 	fuse_req_t request = late_take(&changing->late);
 
+	struct actor actor;
+
+	actor_of_request(&actor, request);
+	audit(fs, &actor, &(struct deed){.operation = changing->store ? "rmdir" : "mkdir", .name = changing->name}, &change->failure);
 	if (change->failure.error) {
-		journal_record(fs->options.journal, changing->store ? "rmdir" : "mkdir", NULL, changing->name, &change->failure);
 		fuse_reply_err(request, change->failure.error);
 	} else if (changing->store) {
 		fuse_reply_err(request, 0);

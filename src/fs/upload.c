@@ -56,7 +56,17 @@ static void remember(struct file *file, const struct failure *failure, bool unkn
 	file->failure = *failure;
 	file->unknown = unknown;
 	file->reported = false;
-	journal_record(file->fs->options.journal, "publish", store_name(file->store), file->name, failure);
+}
+
+/* The digest of what is there now, for the audit. */
+static const char *new_digest(const struct publication *publication, struct entry_text *text)
+{
+	struct entry entry;
+
+	if (publication->failure.error || !publication->record)
+		return NULL;
+	record_entry(publication->record, &entry, text);
+	return entry.digest;
 }
 
 static void ended(struct publication *publication)
@@ -64,9 +74,13 @@ static void ended(struct publication *publication)
 	struct upload *upload = container_of(publication, struct upload, publication);
 	struct file *file = upload->file;
 	struct fs *fs = upload->fs;
+	struct entry_text text;
+	struct deed deed;
 
+	deed = (struct deed){.operation = "publish", .store = file->store, .name = upload->name,
+			     .digest = new_digest(publication, &text)};
+	audit(fs, &upload->actor, &deed, &publication->failure);
 	upload->done = true;
-	file->uploads--;
 	fs->uploads--;
 	if (publication->failure.error) {
 		remember(file, &publication->failure, publication->unknown);
@@ -75,9 +89,11 @@ static void ended(struct publication *publication)
 		file->unknown = false;
 		file->created = false;
 	}
+	upload->value->uploads--;
 	value_release(upload->value);
 	upload->value = NULL;
 	wait_wake_all(&upload->waits);
+	file->uploads--; /* until here it held the file, whatever those who were woken did to it */
 	wait_wake_all(&file->waits);
 	file_settle(file);
 	upload->file = NULL;
@@ -106,9 +122,8 @@ void upload_cancel(struct upload *upload)
 	ended(&upload->publication);
 }
 
-static struct upload *upload_new(struct handle *handle, size_t length)
+static struct upload *upload_new(struct file *file, struct value *value, size_t length, const char *name)
 {
-	struct file *file = handle->file;
 	struct fs *fs = file->fs;
 	struct upload *upload = calloc(1, sizeof *upload);
 
@@ -117,9 +132,10 @@ static struct upload *upload_new(struct handle *handle, size_t length)
 	upload->fs = fs;
 	upload->file = file;
 	upload->references = 2; /* the caller's, and its own */
-	upload->value = handle->value;
-	upload->value->references++;
-	strcpy(upload->name, file->name);
+	upload->value = value;
+	value->references++;
+	value->uploads++;
+	strcpy(upload->name, name);
 	upload->next = fs->first_upload;
 	upload->link = &fs->first_upload;
 	if (upload->next)
@@ -128,11 +144,9 @@ static struct upload *upload_new(struct handle *handle, size_t length)
 	upload->publication = (struct publication){
 		.store = store_reference(file->store),
 		.name = upload->name,
-		.value = handle->value->bytes.data,
+		.value = value->bytes.data,
 		.length = length,
-		.mode = fs->config->nocreate                       ? PUT_REPLACE
-			: handle->exclusive && file->created ? PUT_CREATE
-								   : PUT_EITHER,
+		.mode = fs->config->nocreate ? PUT_REPLACE : PUT_EITHER,
 		.expires_at = TIME_UNKNOWN,
 		.serial = file->serial,
 		.pool = fs->options.pool,
@@ -142,29 +156,66 @@ static struct upload *upload_new(struct handle *handle, size_t length)
 	return upload;
 }
 
+/* An upload of what is the value in `value`; NULL with `failure` set, and remembered, where there is none to be sent. */
+static struct upload *prepare(struct file *file, struct value *value, const char *name, struct failure *failure)
+{
+	size_t length = value_length(file->fs, &value->bytes);
+	struct upload *upload = NULL;
+
+	if (!check_value(file->fs, value->bytes.data, length, failure)) {
+		upload = upload_new(file, value, length, name);
+		if (!upload)
+			failure_set(failure, ENOMEM, "out of memory");
+	}
+	return upload;
+}
+
+static void start(struct upload *upload)
+{
+	upload->file->uploads++;
+	upload->fs->uploads++;
+	publication_start(&upload->publication);
+}
+
 struct upload *upload_start(struct handle *handle, struct failure *failure)
 {
 	struct file *file = handle->file;
-	struct upload *upload = NULL;
-	size_t length;
+	struct actor actor = {.uid = handle->uid, .gid = handle->gid, .pid = handle->pid};
+	struct upload *upload;
 
 	*failure = (struct failure){0};
 	handle->due = false; /* whatever comes of it: it was tried */
 	if (!handle->value || !handle->value->bytes.length)
 		return NULL; /* truncation alone publishes nothing */
-	length = value_length(file->fs, &handle->value->bytes);
-	if (check_value(file->fs, handle->value->bytes.data, length, failure)) {
-		remember(file, failure, false);
-		return NULL;
-	}
-	upload = upload_new(handle, length);
+	strcpy(actor.program, handle->opener.program);
+	upload = prepare(file, handle->value, file->name, failure);
 	if (!upload) {
-		failure_set(failure, ENOMEM, "out of memory");
 		remember(file, failure, false);
+		audit(file->fs, &actor, &(struct deed){.operation = "publish", .store = file->store, .name = file->name}, failure);
 		return NULL;
 	}
-	file->uploads++;
-	file->fs->uploads++;
-	publication_start(&upload->publication);
+	upload->actor = actor;
+	if (handle->exclusive && file->created && !file->fs->config->nocreate)
+		upload->publication.mode = PUT_CREATE;
+	start(upload);
+	return upload;
+}
+
+struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request, struct failure *failure)
+{
+	struct upload *upload;
+	struct actor actor;
+
+	*failure = (struct failure){0};
+	actor_of_request(&actor, request);
+	upload = prepare(file, file->staged, name, failure);
+	if (!upload) {
+		audit(file->fs, &actor, &(struct deed){.operation = "publish", .store = file->store, .name = name}, failure);
+		return NULL;
+	}
+	upload->actor = actor;
+	if (only_free)
+		upload->publication.mode = PUT_CREATE;
+	start(upload);
 	return upload;
 }

@@ -38,7 +38,7 @@ static int own_value(struct fs *fs, struct handle *handle)
 	struct value *shared = handle->value, *own;
 	int failed = 0;
 
-	if (shared && shared->references == 1)
+	if (shared && !shared->uploads)
 		return 0;
 	own = value_new(fs->options.pool);
 	if (!own)
@@ -51,6 +51,11 @@ static int own_value(struct fs *fs, struct handle *handle)
 	}
 	value_release(shared);
 	handle->value = own;
+	if (handle->file->staged == shared && shared) {
+		value_release(shared);
+		handle->file->staged = own;
+		own->references++;
+	}
 	return 0;
 }
 

@@ -121,6 +121,8 @@ static const char *state_of(const struct subject *subject)
 	const struct file *file = subject->inode->file;
 	const struct listing *listing;
 
+	if (file && file->staged)
+		return "staged";
 	if (file && has_value(file))
 		return "pending";
 	if (file && file->failure.error)

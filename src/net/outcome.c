@@ -105,7 +105,7 @@ static void outcome_of_answer(struct exchange *exchange)
 		call->failure.status = exchange->answer.status;
 	http_answer_finish(&exchange->answer);
 	if (verdict == VERDICT_DONE)
-		call->failure = (struct failure){0};
+		call->failure.error = 0;
 	if (verdict != VERDICT_UNREADABLE)
 		health_answer(net);
 	follow[verdict](exchange);

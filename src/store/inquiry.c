@@ -5,6 +5,7 @@
 #include "sstorefs/inquiry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "catalog.h"
@@ -66,6 +67,12 @@ static enum verdict judge(struct call *call, const struct http_answer *answer)
 	call->failure = (struct failure){0};
 	failed = provider->operations[inquiry->ask.operation].answer(&inquiry->ask, answer, &inquiry->result,
 								     &call->failure, &inquiry->remedy);
+	if (!failed) {
+		const char *id = http_answer_header(answer, provider->request_id_header);
+
+		call->failure.status = answer->status;
+		snprintf(call->failure.request_id, sizeof call->failure.request_id, "%s", id ? id : "");
+	}
 	return failed ? verdicts[inquiry->remedy] : VERDICT_DONE;
 }
 
