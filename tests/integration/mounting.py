@@ -175,10 +175,8 @@ def memory_of(process):
                 pass  # mapped, but with nothing behind it
 
 
-def runs_in_memory(process, value, length=16):
-    """Those runs of `length` bytes of a value, one behind the other, that a process still holds."""
-    runs = {value[offset:offset + length] for offset in range(0, len(value) - length + 1, length)}
-    return [run for piece in memory_of(process) for run in runs if run in piece]
+def is_in_memory(process, marker):
+    return any(marker in piece for piece in memory_of(process))
 
 
 def run_program(words, work, timeout=PATIENCE + 30, **variables):
