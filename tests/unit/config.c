@@ -94,16 +94,12 @@ static void test_defaults(void **state)
 
 static void test_every_option_is_understood(void **state)
 {
-	const char *const words[WORDS] = {
-		"-f",
-		"fastly:prod",
-		"-oro,ttl=1.5,negative_ttl=0",
-		"/mnt",
-		"-d",
-		"-o",
+	static const char options[] =
 		"endpoint=https://example.com/base//,cacert=/ca.pem,token_file=/tok\\,en,timeout=7,newline=keep,"
 		"uid=7,gid=8,umask=027,nocreate,allow_other,entry_timeout=0.5,attr_timeout=2,negative_timeout=3,"
-		"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="};
+		"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=";
+	const char *const words[WORDS] = {"-f", "fastly:prod", "-oro,ttl=1.5,negative_ttl=0", "/mnt", "-d",
+					  "-o", options};
 	struct config config;
 
 	(void)state;
@@ -131,15 +127,10 @@ static void test_every_option_is_understood(void **state)
 
 static void test_what_mount_and_fstab_add_changes_nothing(void **state)
 {
-	const char *const words[WORDS] = {
-		"fastly:",
-		"/mnt",
-		"-v",
-		"-n",
-		"-s",
-		"-o",
+	static const char options[] =
 		"rw,dev,nodev,suid,nosuid,exec,noexec,_netdev,nofail,noauto,auto,x-systemd.requires=a.service,x-gvfs-hide,"
-		"defaults,user,user=me,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime"};
+		"defaults,user,user=me,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime";
+	const char *const words[WORDS] = {"fastly:", "/mnt", "-v", "-n", "-s", "-o", options};
 	struct config config;
 
 	(void)state;
