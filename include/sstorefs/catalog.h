@@ -17,21 +17,25 @@ struct catalog;
 struct listing;
 
 /*
- * What is known of one store or secret. Packed into a snapshot: 100 000 of them are a normal size. Read-only outside the store room;
- * a pointer is good until the loop's next turn.
+ * What is known of one store or secret. Packed into a snapshot: 100 000 of them are a normal size. Read-only
+ * outside the store room; a pointer is good until the loop's next turn.
  */
 struct record {
-	uint32_t serial;       /* of the entry: new for every creation, never used again while the process lives */
+	uint32_t serial;       /* of the entry: new for every creation, never used again in this process */
 	uint32_t changed_at;   /* last change in whole seconds since 1970; 0: unknown */
 	uint32_t own_change;   /* the walk that ran when our own change to it was completed; 0: none did */
-	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second; 0: too long ago */
+	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second; 0: too
+				* long ago */
 	uint32_t listing : 24; /* number of its listing */
 	uint32_t gone : 1;     /* known not to exist: a tombstone */
 	uint32_t dead : 1;     /* another record took its place in this snapshot */
+	uint32_t follower : 1; /* it took the place of a dead one, where directories go on showing it */
 	uint32_t doubted : 1;  /* not to be believed: an outcome is unknown until it was read again */
+	uint32_t round : 2;    /* of a walk that goes round again: the one in which it was last seen */
 	uint16_t size;         /* of the whole, in units of RECORD_ALIGNMENT */
 	uint8_t name_length;
 	uint8_t expires : 1;   /* has an expiry: look at it before you believe the record */
+	uint8_t precise : 1;   /* its last change is told finer than changed_at */
 	char name[];           /* displayed; the fields follow */
 };
 
@@ -41,26 +45,37 @@ struct entry_text {
 };
 void record_entry(const struct record *record, struct entry *entry, struct entry_text *text);
 
-/* The texts of single fields without unpacking the rest; NULL where absent. */
+/* Single fields without unpacking the rest; NULL and TIME_UNKNOWN where absent. */
 const char *record_id(const struct record *record);
+wall_time record_changed_at(const struct record *record);
+wall_time record_expires_at(const struct record *record);
 
 /*
- * One walk's worth of a listing: records in the order in which they came, only ever appended to. Shared by the listing and all
- * directories that were opened on it; freed with the last of them.
+ * One walk's worth of a listing: records in the order in which they came, only ever appended to. Shared by the
+ * listing and all directories that were opened on it; freed with the last of them.
  */
 struct snapshot;
 struct snapshot *snapshot_reference(struct snapshot *snapshot);
 void snapshot_release(struct snapshot *snapshot);
 
-/* The first record at or after position `*position` (0 is the beginning) that is neither gone nor dead; `*position` then is where the next one
- * may begin. NULL at the present end. */
+/*
+ * The first record at or after `*position` (0 is the beginning) that a directory shows; `*position` then is where
+ * the next one may begin. NULL at the present end, `*position` untouched. What the record says may be old: what is
+ * known now is catalog_record() of its serial number, and NULL there means that it went.
+ */
 const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *position);
+
+/* The nearest position at or after `position` where a record may begin, for positions that come from outside. */
+uint64_t snapshot_boundary(const struct snapshot *snapshot, uint64_t position);
 
 /* Whether more records will come; and once none will, why the walk failed (NULL: it is whole). */
 bool snapshot_grows(const struct snapshot *snapshot);
 const struct failure *snapshot_failure(const struct snapshot *snapshot);
 
-/* Woken at every page and at the end. */
+/* Whether it grows, but all was forgotten since (`refresh`): what it brings is not what is asked for now. */
+bool snapshot_is_outdated(const struct snapshot *snapshot);
+
+/* Woken at every page, when an attempt to fetch one failed, and at the end. */
 struct wait_list *snapshot_waits(struct snapshot *snapshot);
 
 /* Settings, borrowed strings that outlive the catalog. */
@@ -73,6 +88,8 @@ struct catalog_options {
 	uint64_t timeout;       /* milliseconds: the budget of one operation */
 	bool minimal;           /* answers older than a second are never given while the service can be asked */
 	const char *users;      /* Stripe: scopes known from the start */
+	const char *scopes, *comment; /* Cloudflare: of new secrets; NULL: the provider's default, none */
+	uint64_t expires;       /* Stripe: seconds that new secrets live; 0: for ever */
 	const uint8_t *signing_key; /* crypto_sign_PUBLICKEYBYTES bytes, or NULL: trust what the API says */
 };
 

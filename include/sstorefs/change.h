@@ -30,8 +30,9 @@ struct publication {
 	const uint8_t *value; /* in locked memory, unchanged until done */
 	size_t length;        /* at least 1 */
 	enum put_mode mode;
-	const char *scopes, *comment; /* NULL: the service's default, or as it is */
-	wall_time expires_at;         /* TIME_UNKNOWN: none */
+	const char *scopes, *comment; /* NULL: the mount's options where it is new, else as it is */
+	bool expiry_is_set;           /* `expires_at` counts; else what a present secret has, and the mount's option for a new one */
+	wall_time expires_at;         /* TIME_UNKNOWN: never */
 	uint32_t serial;              /* number of the new entry, where it is new; 0: any */
 	struct locked_pool *pool;
 	uint64_t deadline;
@@ -51,7 +52,6 @@ struct publication {
 	const struct record *record;
 	uint8_t *sealed; /* the box that is sent, and the key it was sealed under */
 	struct client_key sealed_under;
-	char idempotency_key[40];
 	char id[128]; /* the secret's, where it is addressed by id */
 };
 void publication_start(struct publication *publication);

@@ -21,6 +21,7 @@ struct inquiry {
 	struct catalog *catalog;
 	uint64_t began_at;
 	struct task task;
+	char idempotency_key[40]; /* of a change, where the service has such keys */
 };
 
 /* Asks. `deadline` in CLOCK_BOOTTIME milliseconds. Failures to ask are told through `done` too. */

@@ -1,10 +1,9 @@
 /*
- * LOOKUP, GETATTR, ACCESS and STATFS: what is there and what it looks like.
+ * LOOKUP, GETATTR and ACCESS: what is there and what it looks like.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "fs.h"
 #include "sstorefs/name.h"
@@ -221,12 +220,4 @@ void fs_access(fuse_req_t request, fuse_ino_t number, int mask)
 	if (!error && (mask & W_OK) && fs->config->read_only && inode.kind != INODE_CONTROL_FILE)
 		error = EROFS;
 	fuse_reply_err(request, error);
-}
-
-void fs_statfs(fuse_req_t request, fuse_ino_t number)
-{
-	struct statvfs figures = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = NAME_LENGTH_MAX};
-
-	(void)number;
-	fuse_reply_statfs(request, &figures);
 }

@@ -6,6 +6,7 @@
 
 #include "fs.h"
 #include "sstorefs/name.h"
+#include "sstorefs/quota.h"
 
 int refusal_of_change(struct fs *fs)
 {
@@ -29,6 +30,18 @@ static int refusal_of_service(struct fs *fs, const struct store *store, const ch
 	return failure->error;
 }
 
+/* A new secret would be one too many, as far as is known. */
+static int refusal_of_quota(struct fs *fs, const struct store *store, const char *name)
+{
+	struct failure failure = {0};
+
+	if (!quota_is_used_up(fs->catalog, store))
+		return 0;
+	failure_set(&failure, EDQUOT, "the quota of secrets is used up: delete one, or write to .sstorefs/refresh if there is room again");
+	journal_record(fs->options.journal, "open", store_name(store), name, &failure);
+	return failure.error;
+}
+
 int refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags, bool exists)
 {
 	int error;
@@ -44,5 +57,6 @@ int refusal_of_open(struct fs *fs, const struct store *store, const char *name, 
 		return EPERM;
 	if (!exists && (!name_is_canonical(name) || !fs->provider->name_is_valid(name)))
 		return EINVAL;
-	return refusal_of_service(fs, store, name);
+	error = refusal_of_service(fs, store, name);
+	return error || exists ? error : refusal_of_quota(fs, store, name);
 }

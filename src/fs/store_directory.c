@@ -104,7 +104,7 @@ void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	int error = check(fs, parent, name);
 
 	(void)mode;
-	if (!error && (!name_is_canonical(name) || !fs->provider->name_is_valid(name)))
+	if (!error && (!name_is_canonical(name) || !fs->provider->store_name_is_valid(name)))
 		error = EINVAL;
 	if (!error && listing_known(catalog_stores(fs->catalog), name, &record) == KNOWN_PRESENT)
 		error = EEXIST;

@@ -227,6 +227,9 @@ static int make_catalog(struct daemon *daemon)
 		.timeout = config->timeout,
 		.minimal = config->minimal,
 		.users = config->users,
+		.scopes = config->scopes,
+		.comment = config->comment,
+		.expires = config->expires,
 		.signing_key = config->signing_key_from_api ? NULL : daemon->signing_key,
 	};
 

@@ -48,6 +48,7 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net, co
 	made->turns.compare = compare_turn_queues;
 	serials_init(&made->serials);
 	client_keys_init(&made->keys, made);
+	quota_init(&made->quota, made);
 	failed = listing_init(&made->stores, made, NULL);
 	if (!failed)
 		failed = local_stores_init(made);
@@ -66,6 +67,7 @@ void catalog_free(struct catalog *catalog)
 	inquiry_cancel(&catalog->greeting);
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
+	quota_finish(&catalog->quota);
 	boxes_finish(&catalog->boxes);
 	stores_forget(catalog);
 	listing_finish(&catalog->stores);
@@ -116,6 +118,7 @@ struct listing *catalog_listing(const struct catalog *catalog, const struct reco
 void catalog_refresh(struct catalog *catalog)
 {
 	catalog->keys.failure = (struct failure){0}; /* what was not to be trusted may be asked for again */
+	quota_forget(&catalog->quota);
 	listing_expire(&catalog->stores);
 	for (struct store *store = catalog->first_store; store; store = store->next)
 		listing_expire(&store->secrets);
@@ -176,7 +179,7 @@ static void found_store(struct inquiry *inquiry)
 	unsigned entries = inquiry->result.entries;
 
 	inquiry_finish(inquiry);
-	if (!failure.error && !catalog->only_store) {
+	if (!failure.error && catalog->options.store && !catalog->only_store) {
 		if (catalog->options.provider->store_paging == PAGING_NUMBERED && entries) {
 			inquiry->ask.page++;
 			inquiry_start(catalog, inquiry, loop_now(catalog->loop) + catalog->options.timeout);

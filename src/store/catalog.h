@@ -5,6 +5,7 @@
 #include "client_keys.h"
 #include "sstorefs/inquiry.h"
 #include "listing.h"
+#include "quota.h"
 #include "serial.h"
 #include "sstorefs/catalog.h"
 #include "sstorefs/tree.h"
@@ -30,6 +31,7 @@ struct catalog {
 	struct store *first_store;
 	struct store *only_store;
 	struct client_keys keys;
+	struct quota quota;
 	struct boxes boxes;
 	struct tree turns;     /* those who wait to change a name */
 	struct tree by_number; /* listings */

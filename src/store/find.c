@@ -24,7 +24,7 @@ bool find_is_possible(const struct listing *listing, const char *name)
 
 	if (listing->store)
 		return provider->finds_secrets;
-	return provider->operations[OPERATION_FIND_STORE].ask && provider->name_is_valid(name);
+	return provider->finds_stores && provider->store_name_is_valid(name);
 }
 
 struct wait_list *find_waits(struct find *find)
@@ -72,8 +72,10 @@ static bool has_more_pages(const struct find *find)
 {
 	const struct provider *provider = find->listing->catalog->options.provider;
 
-	return find->listing->store && !provider->finds_secrets && provider->secret_paging == PAGING_NUMBERED &&
-	       find->inquiry.result.entries > 0;
+	enum paging paging = find->listing->store ? provider->secret_paging : provider->store_paging;
+	bool is_exact = find->listing->store ? provider->finds_secrets : provider->finds_stores;
+
+	return !is_exact && paging == PAGING_NUMBERED && find->inquiry.result.entries > 0;
 }
 
 static void found(struct inquiry *inquiry)

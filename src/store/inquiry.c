@@ -5,6 +5,7 @@
 #include "sstorefs/inquiry.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static const struct {
 static bool is_repeatable(const struct ask *ask)
 {
 	if (ask->operation == OPERATION_PUT_SECRET)
-		return ask->mode != PUT_CREATE || ask->idempotency_key;
+		return ask->mode != PUT_CREATE;
 	return kinds[ask->operation].repeatable;
 }
 
@@ -40,8 +41,31 @@ static void take_patience(struct inquiry *inquiry, const struct http_answer *ans
 		return;
 	provider->patience(answer, &patience);
 	inquiry->call.wait = patience.wait_ms;
+	inquiry->call.once = patience.no_more;
 	if (patience.remaining >= 0)
 		net_budget(inquiry->catalog->net, patience.remaining, patience.resets_in_ms);
+}
+
+static void make_key(struct inquiry *inquiry)
+{
+	uint8_t random[18];
+
+	randombytes_buf(random, sizeof random);
+	sodium_bin2base64(inquiry->idempotency_key, sizeof inquiry->idempotency_key, random, sizeof random,
+			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+/* Another key, as long as the old one, in the old one's place. */
+static void renew_key(struct inquiry *inquiry)
+{
+	struct buffer *headers = &inquiry->call.request.headers;
+	size_t length = strlen(inquiry->idempotency_key);
+	char *at = length ? memmem(headers->data, headers->length, inquiry->idempotency_key, length) : NULL;
+
+	if (!at)
+		return;
+	make_key(inquiry);
+	memcpy(at, inquiry->idempotency_key, length);
 }
 
 static enum verdict judge(struct call *call, const struct http_answer *answer)
@@ -73,6 +97,9 @@ static enum verdict judge(struct call *call, const struct http_answer *answer)
 		call->failure.status = answer->status;
 		snprintf(call->failure.request_id, sizeof call->failure.request_id, "%s", id ? id : "");
 	}
+	/* A 5xx that could be read may be kept for the key, and given again (DESIGN 3, rule 13). */
+	if (failed && answer->status >= 500)
+		renew_key(inquiry);
 	return failed ? verdicts[inquiry->remedy] : VERDICT_DONE;
 }
 
@@ -85,6 +112,7 @@ static void finished(struct call *call)
 	counts->milliseconds[inquiry->ask.operation] += loop_now(inquiry->catalog->loop) - inquiry->began_at;
 	if (inquiry->failure.error)
 		counts->failed[inquiry->ask.operation]++;
+	quota_heard(&inquiry->catalog->quota, &inquiry->ask, &inquiry->failure);
 	inquiry->done(inquiry);
 }
 
@@ -112,6 +140,10 @@ void inquiry_start(struct catalog *catalog, struct inquiry *inquiry, uint64_t de
 	inquiry->answered_at = TIME_UNKNOWN;
 	inquiry->ask.account = catalog->options.account;
 	inquiry->task = (struct task){.run = unasked};
+	if (provider->has_idempotency_keys) {
+		make_key(inquiry);
+		inquiry->ask.idempotency_key = inquiry->idempotency_key;
+	}
 	catalog->counts.calls[inquiry->ask.operation]++;
 	if (provider->operations[inquiry->ask.operation].ask)
 		failed = provider->operations[inquiry->ask.operation].ask(&inquiry->ask, &call->request);

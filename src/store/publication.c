@@ -74,7 +74,7 @@ static void end(struct publication *publication)
 	/* What we believed was wrong. */
 	if (failure->error == ENOENT || failure->error == EEXIST)
 		listing_doubt(listing_of(publication), publication->name, publication->serial);
-	if (failure->error == ENOENT && publication->mode != PUT_REPLACE)
+	if (failure->error == ENOENT && (publication->mode != PUT_REPLACE || failure->store_is_gone))
 		listing_doubt(&catalog_of(publication)->stores, publication->store->name, 0);
 	failure_censor(failure, publication->value, publication->length);
 	keep_box(publication);
@@ -107,17 +107,13 @@ static void turn_came(struct turn *turn)
 	bool must_look = false;
 
 	publication->created = what != KNOWN_PRESENT;
-	if (provider->has_idempotency_keys) {
-		uint8_t random[18];
-
-		randombytes_buf(random, sizeof random);
-		sodium_bin2base64(publication->idempotency_key, sizeof publication->idempotency_key, random, sizeof random,
-				  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	}
 	if (publication->mode == PUT_CREATE)
 		must_look = !provider->creates_only;
 	else if (publication->mode == PUT_REPLACE)
 		must_look = !provider->replaces_only || (provider->puts_by_id && what != KNOWN_PRESENT);
+	/* A replacement must say the expiry again that the old value has. */
+	if (provider->expires && what == KNOWN_NOT && !publication->expiry_is_set)
+		must_look = true;
 	if (must_look)
 		look(publication);
 	else
@@ -263,7 +259,7 @@ static bool try_otherwise(struct publication *publication)
 		return true;
 	}
 	if (provider->puts_by_id && !publication->looked && publication->mode != PUT_CREATE &&
-	    (error == EEXIST || error == ENOENT)) {
+	    (error == EEXIST || (error == ENOENT && !publication->inquiry.failure.store_is_gone))) {
 		/* Somebody else created or deleted it meanwhile: look which, and go by that. */
 		look(publication);
 		return true;
@@ -314,6 +310,43 @@ static enum put_mode verb(const struct publication *publication)
 	return publication->mode;
 }
 
+/* The service's time, as far as it has told it. */
+static wall_time service_time(const struct catalog *catalog)
+{
+	if (catalog->last_date == TIME_UNKNOWN)
+		return clock_wall();
+	return catalog->last_date + (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
+}
+
+/* What was asked for, else what the secret has that is replaced (it would be lost otherwise), else what new ones get. */
+static wall_time expiry_of(const struct publication *publication, const struct record *record)
+{
+	const struct catalog *catalog = catalog_of(publication);
+	struct entry_text text;
+	struct entry entry;
+
+	if (publication->expiry_is_set)
+		return publication->expires_at;
+	if (record) {
+		record_entry(record, &entry, &text);
+		return entry.expires_at;
+	}
+	if (!catalog->options.expires)
+		return TIME_UNKNOWN;
+	return service_time(catalog) + (wall_time)catalog->options.expires * NANOSECONDS;
+}
+
+/* What a secret has beside its value. */
+static void ask_attributes(const struct publication *publication, const struct record *record, struct ask *ask)
+{
+	const struct catalog_options *options = &catalog_of(publication)->options;
+	bool is_new = !record || ask->mode == PUT_CREATE;
+
+	ask->scopes = publication->scopes || !is_new ? publication->scopes : options->scopes;
+	ask->comment = publication->comment || !is_new ? publication->comment : options->comment;
+	ask->expires_at = options->provider->expires ? expiry_of(publication, record) : TIME_UNKNOWN;
+}
+
 static void send(struct publication *publication)
 {
 	struct catalog *catalog = catalog_of(publication);
@@ -326,6 +359,11 @@ static void send(struct publication *publication)
 	publication->id[0] = '\0';
 	if (record && record_id(record) && strlen(record_id(record)) < sizeof publication->id)
 		strcpy(publication->id, record_id(record));
+	if (publication->mode == PUT_REPLACE && provider->puts_by_id && !publication->id[0]) {
+		failure_set(&publication->failure, EINVAL, "the service told no id of this secret, and takes changes only by id");
+		end(publication);
+		return;
+	}
 	*inquiry = (struct inquiry){.done = answered};
 	inquiry->result.take = take_entry;
 	inquiry->result.context = publication;
@@ -337,11 +375,8 @@ static void send(struct publication *publication)
 		.mode = verb(publication),
 		.value = publication->value,
 		.value_length = publication->length,
-		.scopes = publication->scopes,
-		.comment = publication->comment,
-		.expires_at = publication->expires_at,
-		.idempotency_key = provider->has_idempotency_keys ? publication->idempotency_key : NULL,
 	};
+	ask_attributes(publication, record, &inquiry->ask);
 	if (provider->seals) {
 		free(publication->sealed);
 		publication->sealed = malloc(publication->length + crypto_box_SEALBYTES);
