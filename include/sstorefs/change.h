@@ -103,6 +103,27 @@ struct move {
 void move_start(struct move *move);
 void move_cancel(struct move *move);
 
+/* Changes what a stored secret has beside its value. ENOENT if there is none. */
+struct edit {
+	struct store *store;
+	const char *name;
+	const char *scopes, *comment; /* NULL: as it is; one of them is given */
+	uint64_t deadline;
+	void (*done)(struct edit *edit);
+
+	struct failure failure;
+
+	struct turn turn;
+	struct timer timer;
+	struct lookup look;
+	struct inquiry inquiry;
+	const struct record *record;
+	bool looked;
+	char id[128];
+};
+void edit_start(struct edit *edit);
+void edit_cancel(struct edit *edit);
+
 /* Creates or deletes a store. A store with secrets is not deleted: ENOTEMPTY, by the service's word or by looking there, never from memory. */
 struct store_change {
 	struct catalog *catalog;

@@ -59,6 +59,7 @@ static void file_free(struct file *file)
 	else
 		fs->last_file = file->link;
 	staging_end(file);
+	wishes_finish(&file->wishes);
 	store_release(file->store);
 	free(file);
 }

@@ -126,6 +126,13 @@ struct handle {
 	unsigned sync_pass; /* the last FSYNC that looked at it */
 };
 
+/* What is wanted of a secret beside its value (wishes.c). */
+struct wishes {
+	char *scopes, *comment; /* NULL: nothing was said; "" clears the comment */
+	bool expiry_is_set;
+	wall_time expires_at; /* TIME_UNKNOWN: never */
+};
+
 /* A secret that is open, being published, or whose last publication failed. */
 struct file {
 	struct fs *fs;
@@ -137,6 +144,7 @@ struct file {
 	struct value *staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
 	uint64_t staged_at;   /* CLOCK_BOOTTIME, milliseconds */
 	struct handle *handles;
+	struct wishes wishes; /* set before the value was stored: they join its publication */
 	unsigned uploads;
 	struct wait_list waits;  /* woken when an upload of it ended */
 	struct failure failure;  /* of the last publication; error 0: it did not fail */
@@ -273,6 +281,18 @@ int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, stru
 /* Whether something must be waited for first, and waiting for it. */
 bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
 void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name, const struct fuse_file_info *info);
+
+/* --- attributes that can be set (wishes.c) --------------------------------------------------------------------------------------- */
+
+/* Read one attribute's text into zeroed `wishes`. 0, -EOPNOTSUPP where the service has no such thing, -EINVAL, -EILSEQ, -ENOMEM. */
+int wish_scopes(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
+int wish_comment(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
+int wish_expires_at(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
+/* Answers the request once they are what the secret has, or will have with the value that it awaits. What is taken of `wishes` is gone from it. */
+void wishes_carry_out(struct fs *fs, fuse_req_t request, const struct inode *inode, struct wishes *wishes);
+void wishes_finish(struct wishes *wishes);
+/* Whether a value is still to be published, as far as its writers have gone. */
+bool file_awaits_value(const struct file *file);
 
 /* --- control files (control.c, status.c) --------------------------------------------------------------------------------------- */
 

@@ -88,6 +88,8 @@ static void ended(struct publication *publication)
 		file->failure = (struct failure){0};
 		file->unknown = false;
 		file->created = false;
+		if (!file->uploads)
+			wishes_finish(&file->wishes); /* they came true */
 	}
 	upload->value->uploads--;
 	value_release(upload->value);
@@ -147,7 +149,10 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 		.value = value->bytes.data,
 		.length = length,
 		.mode = fs->config->nocreate ? PUT_REPLACE : PUT_EITHER,
-		.expires_at = TIME_UNKNOWN,
+		.scopes = file->wishes.scopes,
+		.comment = file->wishes.comment,
+		.expiry_is_set = file->wishes.expiry_is_set,
+		.expires_at = file->wishes.expires_at,
 		.serial = file->serial,
 		.pool = fs->options.pool,
 		.deadline = fs_deadline(fs),

@@ -22,6 +22,8 @@ struct xattr {
 	const char *name;
 	/* Appends the value; 0, or -ENODATA where the attribute does not apply. */
 	int (*show)(const struct subject *subject, struct buffer *value);
+	/* Reads what it is to be; NULL: it can't be set. */
+	int (*set)(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
 	bool on_stores, on_secrets;
 	bool unlisted; /* can always be asked for, is listed only when the state is not `stored` */
 };
@@ -74,8 +76,20 @@ static int show_modified_at(const struct subject *subject, struct buffer *value)
 	return show_time(value, subject->entry.modified_at, NULL);
 }
 
+/* What was set and is still to be stored; NULL: nothing was, or it is stored. */
+static const struct wishes *wishes_of(const struct subject *subject)
+{
+	const struct file *file = subject->inode->file;
+
+	return file && (!subject->is_known || file_awaits_value(file)) ? &file->wishes : NULL;
+}
+
 static int show_expires_at(const struct subject *subject, struct buffer *value)
 {
+	const struct wishes *wishes = wishes_of(subject);
+
+	if (wishes && wishes->expiry_is_set)
+		return show_time(value, wishes->expires_at, "never");
 	return subject->is_known ? show_time(value, subject->entry.expires_at, "never") : -ENODATA;
 }
 
@@ -93,11 +107,19 @@ static int show_status(const struct subject *subject, struct buffer *value)
 
 static int show_scopes(const struct subject *subject, struct buffer *value)
 {
+	const struct wishes *wishes = wishes_of(subject);
+
+	if (wishes && wishes->scopes)
+		return show_text(value, wishes->scopes);
 	return subject->is_known ? show_text(value, subject->entry.scopes) : -ENODATA;
 }
 
 static int show_comment(const struct subject *subject, struct buffer *value)
 {
+	const struct wishes *wishes = wishes_of(subject);
+
+	if (wishes && wishes->comment)
+		return show_text(value, *wishes->comment ? wishes->comment : NULL);
 	return subject->is_known ? show_text(value, subject->entry.comment) : -ENODATA;
 }
 
@@ -155,19 +177,19 @@ static int show_request_id(const struct subject *subject, struct buffer *value)
 }
 
 static const struct xattr xattrs[] = {
-	/* name                     what it shows     stores secrets  unlisted */
-	{"user.created_at",          show_created_at,  true,  true,    false},
-	{"user.digest",              show_digest,      false, true,    false},
-	{"user.expires_at",          show_expires_at,  false, true,    false},
-	{"user.id",                  show_id,          true,  true,    false},
-	{"user.modified_at",         show_modified_at, false, true,    false},
-	{"user.status",              show_status,      false, true,    false},
-	{"user.scopes",              show_scopes,      false, true,    false},
-	{"user.comment",             show_comment,     false, true,    false},
-	{"user.livemode",            show_livemode,    false, true,    false},
-	{"user.sstorefs.state",      show_state,       false, true,    true},
-	{"user.sstorefs.error",      show_error,       false, true,    true},
-	{"user.sstorefs.request_id", show_request_id,  false, true,    true},
+	/* name                       what it shows     can it be set?   stores secrets unlisted */
+	{"user.created_at",          show_created_at,  NULL,            true,  true, false},
+	{"user.digest",              show_digest,      NULL,            false, true, false},
+	{"user.expires_at",          show_expires_at,  wish_expires_at, false, true, false},
+	{"user.id",                  show_id,          NULL,            true,  true, false},
+	{"user.modified_at",         show_modified_at, NULL,            false, true, false},
+	{"user.status",              show_status,      NULL,            false, true, false},
+	{"user.scopes",              show_scopes,      wish_scopes,     false, true, false},
+	{"user.comment",             show_comment,     wish_comment,    false, true, false},
+	{"user.livemode",            show_livemode,    NULL,            false, true, false},
+	{"user.sstorefs.state",      show_state,       NULL,            false, true, true},
+	{"user.sstorefs.error",      show_error,       NULL,            false, true, true},
+	{"user.sstorefs.request_id", show_request_id,  NULL,            false, true, true},
 };
 
 #define XATTR_COUNT (sizeof xattrs / sizeof *xattrs)
@@ -268,14 +290,50 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 	buffer_finish(&ignored);
 }
 
+/* Why an attribute can't be set: 0, or a positive errno. The kernel's own ones are for nobody, whatever the mount is for. */
+static int refusal_of_setting(struct fs *fs, const struct xattr *xattr, const char *name)
+{
+	int error = refusal_of_change(fs);
+
+	if (!error && strncmp(name, "user.", strlen("user.")) == 0 && fs->config->nocreate)
+		error = EPERM;
+	return error || (xattr && xattr->set) ? error : EOPNOTSUPP;
+}
+
+/* setxattr(2) can ask for an attribute to be there already, or not to be. */
+static int check_presence(const struct xattr *xattr, const struct subject *subject, int flags)
+{
+	struct buffer ignored = {0};
+	bool present = xattr->show(subject, &ignored) == 0;
+
+	buffer_finish(&ignored);
+	if (flags & XATTR_CREATE && present)
+		return EEXIST;
+	return flags & XATTR_REPLACE && !present ? ENODATA : 0;
+}
+
 void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size, int flags)
 {
-	(void)number;
-	(void)name;
-	(void)value;
-	(void)size;
-	(void)flags;
-	fuse_reply_err(request, EOPNOTSUPP);
+	struct fs *fs = fuse_req_userdata(request);
+	const struct xattr *xattr = xattr_find(name);
+	int error = refusal_of_setting(fs, xattr, name);
+	struct wishes wishes = {0};
+	struct subject subject;
+	struct inode inode;
+
+	if (!error && inode_find(fs, number, &inode) != INODE_SECRET)
+		error = inode.kind == INODE_NONE ? ENOENT : EOPNOTSUPP;
+	if (!error) {
+		subject_fill(&subject, fs, &inode);
+		error = -xattr->set(fs, value, size, &wishes);
+	}
+	if (!error)
+		error = check_presence(xattr, &subject, flags);
+	if (error)
+		fuse_reply_err(request, error);
+	else
+		wishes_carry_out(fs, request, &inode, &wishes);
+	wishes_finish(&wishes);
 }
 
 void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
