@@ -298,7 +298,7 @@ const struct option options[] = {
 	 "the same for names that do not exist [5]"},
 	{"timeout", "SECONDS", NULL, take_timeout, M(timeout), "the whole time an operation may take [30]"},
 	{"newline", "auto|keep", NULL, take_newline, 0, "whether one line loses its trailing newline [auto]"},
-	{"commit", "close|fsync|write", NULL, take_commit, 0, NULL},
+	{"commit", "close|fsync|write", NULL, take_commit, 0, "when a value is published [close]"},
 	{"scopes", "A:B", "cloudflare", take_list, M(scopes), "for new secrets [workers]"},
 	{"comment", "TEXT", "cloudflare", take_text, M(comment), "for new secrets [none]"},
 	{"expires", "DURATION", "stripe", take_expires, 0, "for new secrets: 90s 30m 12h 7d [never]"},

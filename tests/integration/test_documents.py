@@ -35,7 +35,7 @@ def test_the_readme_has_every_option_and_no_other(offered):
         if line.startswith("|"):
             for code in re.findall(r"`([^`]*)`", line.split("|")[1]):
                 described |= {word.split("=")[0] for word in code.split() if not word.startswith("=")}
-    assert described - {"minimal", "indefinite", "keep"} == offered
+    assert described - {"minimal", "indefinite", "keep", "fsync", "write"} == offered
 
 
 def test_the_man_page_has_every_attribute_that_is_listed(direct_mount, sandbox):
