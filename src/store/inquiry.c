@@ -170,5 +170,8 @@ void inquiry_cancel(struct inquiry *inquiry)
 
 void inquiry_finish(struct inquiry *inquiry)
 {
+	struct result again = {.take = inquiry->result.take, .context = inquiry->result.context};
+
 	result_finish(&inquiry->result);
+	inquiry->result = again; /* the next page may be asked for with it */
 }
