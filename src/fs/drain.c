@@ -2,6 +2,7 @@
  * The end of a mount: what is whole is finished, what is not is given up and named (DESIGN 3, rule 20).
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "fs.h"
 #include "sstorefs/log.h"
@@ -38,25 +39,90 @@ static void out_of_time(struct timer *timer)
 	finish(fs);
 }
 
+static void give_up(struct handle *handle)
+{
+	struct file *file = handle->file;
+
+	log_line(LOG_ERR, "%s/%s: its writer had not closed it: nothing was stored", store_name(file->store), file->name);
+	file->fs->lost++;
+	handle_wipe(handle);
+	handle->spent = ESHUTDOWN;
+}
+
+/* A last look at one handle: its opener may have closed it long ago, and a child of his may hold it still. */
+struct last_look {
+	struct fs *fs;
+	struct handle *handle;
+	struct file *file;
+	struct holding_search search;
+};
+
+static void looked(struct holding_search *search, enum holding holding)
+{
+	struct last_look *last = container_of(search, struct last_look, search);
+	struct fs *fs = last->fs;
+	struct handle *handle = last->file->handles;
+
+	while (handle && handle != last->handle)
+		handle = handle->next;
+	if (handle && handle->due && !handle->spent) {
+		if (holding == HOLDING_NONE)
+			handle_publish(handle);
+		else
+			give_up(handle);
+	}
+	last->file->uploads--;
+	fs->uploads--;
+	file_settle(last->file);
+	free(last);
+	fs_check_drained(fs);
+}
+
+static void look_at(struct fs *fs, struct handle *handle)
+{
+	struct last_look *last = handle->opener.process ? calloc(1, sizeof *last) : NULL;
+
+	if (!last) {
+		give_up(handle);
+		return;
+	}
+	*last = (struct last_look){.fs = fs, .handle = handle, .file = handle->file};
+	last->search = (struct holding_search){.loop = fs->loop,
+					       .process = handle->opener.process,
+					       .started_at = handle->opener.started_at,
+					       .inode = inode_number(fs, handle->file->serial),
+					       .done = looked};
+	/* Counts as an upload while it lasts: neither the file nor the drain may end before it. */
+	handle->file->uploads++;
+	fs->uploads++;
+	holding_search_start(&last->search);
+}
+
 /* What somebody still holds open and has not closed is not whole. */
 static void give_up_unfinished(struct fs *fs)
 {
-	for (struct file *file = fs->first_file; file; file = file->next) {
+	unsigned pass = ++fs->sync_pass;
+	struct handle *handle;
+	struct file *file;
+
+	for (file = fs->first_file; file; file = file->next)
 		if (file->staged && !file->unlinked) {
 			log_line(LOG_ERR, "%s/%s: it was never renamed to what it is: nothing was stored", store_name(file->store),
 				 file->name);
 			fs->lost++;
 		}
-		for (struct handle *handle = file->handles; handle; handle = handle->next) {
-			if (!handle->due || handle->spent || file->unlinked || file->staged)
-				continue;
-			log_line(LOG_ERR, "%s/%s: its writer had not closed it: nothing was stored", store_name(file->store),
-				 file->name);
-			fs->lost++;
-			handle_wipe(handle);
-			handle->spent = ESHUTDOWN;
+	/* A look may end at once and free things: begin again after each. */
+	do {
+		handle = NULL;
+		for (file = fs->first_file; file && !handle; file = file->next)
+			for (handle = file->handles; handle; handle = handle->next)
+				if (handle->sync_pass != pass && handle_is_publishable(handle))
+					break;
+		if (handle) {
+			handle->sync_pass = pass;
+			look_at(fs, handle);
 		}
-	}
+	} while (handle);
 }
 
 void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost), void *context)

@@ -91,7 +91,6 @@ struct file *file_make(struct fs *fs, struct store *store, const char *name, uin
 void file_rename(struct file *file, const char *name)
 {
 	tree_remove(&file->fs->files_by_name, file);
-	staging_end(file);
 	snprintf(file->name, sizeof file->name, "%s", name);
 	/* Cannot fail: the node that was taken out just now is free again; and if it does, the file is as good as unlinked. */
 	file->unlinked = !tree_add(&file->fs->files_by_name, file);

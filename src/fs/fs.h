@@ -239,6 +239,10 @@ void upload_release(struct upload *upload);
 /* Gives up: the value is not published if that can still be helped. */
 void upload_cancel(struct upload *upload);
 
+/* Whether something was written that should go to the service now. */
+bool handle_is_publishable(const struct handle *handle);
+/* Publishes without waiting: whoever wants to know waits for the file. */
+void handle_publish(struct handle *handle);
 /* WRITE under `commit=write`: answers once the value is published. */
 void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size);
 
@@ -246,6 +250,8 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 
 /* Whether a new file is to be staged: made as mkstemp does, under a name that looks temporary. */
 bool staging_wants(const char *name, int flags);
+/* Whether nobody would call a secret so: more than a leading dot, which `.env` has too. */
+bool staging_is_temporary(const char *name);
 /* 0, or a positive errno when there are too many. */
 int staging_begin(struct file *file);
 /* It was used just now. */

@@ -85,7 +85,7 @@ static struct flushing *flushing_new(struct fs *fs, fuse_req_t request, struct h
 }
 
 /* Whether something was written that should go to the service now. */
-static bool is_publishable(const struct handle *handle)
+bool handle_is_publishable(const struct handle *handle)
 {
 	return handle->due && !handle->spent && !handle->file->unlinked && !handle->file->staged;
 }
@@ -97,7 +97,7 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 	if (!flushing)
 		return;
 	flushing->written = size;
-	if (!is_publishable(handle))
+	if (!handle_is_publishable(handle))
 		flushing_end(flushing, 0);
 	else
 		publish_and_wait(flushing);
@@ -270,7 +270,7 @@ static void an_upload_ended(struct wait *wait)
 }
 
 /* Publishes in the background: whoever wants to know waits for the file. */
-static void publish(struct handle *handle)
+void handle_publish(struct handle *handle)
 {
 	struct failure failure;
 
@@ -283,15 +283,15 @@ static void sync_searched(struct holding_search *search, enum holding holding)
 
 	/* It may have been released while we looked. */
 	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
-		if (handle == syncing->other && holding == HOLDING_NONE && is_publishable(handle))
-			publish(handle);
+		if (handle == syncing->other && holding == HOLDING_NONE && handle_is_publishable(handle))
+			handle_publish(handle);
 	sync_others(syncing);
 }
 
 static struct handle *next_other(struct syncing *syncing)
 {
 	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
-		if (handle != syncing->handle && is_publishable(handle) && handle->opener.process &&
+		if (handle != syncing->handle && handle_is_publishable(handle) && handle->opener.process &&
 		    handle->sync_pass != syncing->pass)
 			return handle;
 	return NULL;
@@ -338,8 +338,8 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 	syncing->pass = ++fs->sync_pass;
 	syncing->wait.woken = an_upload_ended;
 	late_begin(fs, &syncing->late, request, syncing_interrupted);
-	if (is_publishable(handle))
-		publish(handle);
+	if (handle_is_publishable(handle))
+		handle_publish(handle);
 	sync_others(syncing);
 }
 
@@ -347,8 +347,8 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 
 static void close_handle(struct handle *handle)
 {
-	if (is_publishable(handle))
-		publish(handle);
+	if (handle_is_publishable(handle))
+		handle_publish(handle);
 	if (handle->file->staged)
 		staging_touch(handle->file);
 	handle_free(handle);

@@ -36,8 +36,11 @@ static void rename_files(struct renaming *renaming)
 
 	if (replaced && replaced != file)
 		file_unlink(replaced);
-	if (file)
-		file_rename(file, renaming->to);
+	if (!file)
+		return;
+	if (renaming->upload)
+		staging_end(file);
+	file_rename(file, renaming->to);
 }
 
 static void reply_link(struct renaming *renaming, fuse_req_t request)
@@ -138,10 +141,20 @@ static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct s
 	return renaming;
 }
 
+/* From one temporary name to another, as vim does with its swap file: it is still none of the service's business. */
+static bool keeps_staged(const struct inode *directory, const char *new_name)
+{
+	const struct record *record;
+
+	return staging_is_temporary(new_name) &&
+	       listing_known(store_secrets(directory->store), new_name, &record) != KNOWN_PRESENT;
+}
+
 /* What keeps any rename from being tried: 0, or a positive errno. */
 static int refusal(struct fs *fs, const struct inode *from, const struct inode *to, const char *name, const char *new_name)
 {
 	int error = refusal_of_change(fs);
+	const struct file *file;
 
 	if (error)
 		return error;
@@ -152,6 +165,9 @@ static int refusal(struct fs *fs, const struct inode *from, const struct inode *
 		return EOPNOTSUPP;
 	if (strlen(new_name) > NAME_LENGTH_MAX || strlen(name) > NAME_LENGTH_MAX)
 		return ENAMETOOLONG;
+	file = file_find(fs, from->store, name);
+	if (file && file->staged && staging_is_temporary(new_name))
+		return 0;
 	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? 0 : EINVAL;
 }
 
@@ -178,9 +194,9 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	if (!renaming)
 		return;
 	file = file_find(fs, from.store, name);
-	if (file && file->staged) {
+	if (file && file->staged && !keeps_staged(&to, new_name)) {
 		publish_staged(renaming, file, flags & RENAME_NOREPLACE);
-	} else if (file && file->created && !file->uploads && !file_is_stored(file)) {
+	} else if (file && (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
 		/* Nobody but us knows of it yet: it takes its buffer along. */
 		rename_files(renaming);
 		late_error(&renaming->late, 0);

@@ -32,35 +32,47 @@ static bool is_random(const char *text)
 static const struct {
 	const char *pattern;
 	size_t random; /* so many last characters must be random ones */
+	bool certain;  /* no secret is called so */
 } temporary_names[] = {
-	{".*", 0},            /* rsync, vim's swap file, GNOME's .goutputstream-… */
-	{"tmp????????", 0},   /* Python's tempfile */
-	{"sed??????", 0},     /* sed -i */
-	{"*~", 0},            /* backups that editors rename */
-	{"*.tmp", 0},
-	{"*.tmp[-._0-9]*", 0},
-	{"*.temp", 0},
-	{"*.sw[a-z]", 0},
-	{"*.part", 0},
-	{"*.partial", 0},
-	{"*.??????", 6},      /* mkstemp("NAME.XXXXXX"): GLib, many others */
-	{"*-??????", 6},
-	{"*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]", 0}, /* Go's os.CreateTemp */
+	{".*", 0, false},          /* rsync, GNOME's .goutputstream-…; and `.env` */
+	{"tmp????????", 0, true},  /* Python's tempfile */
+	{"sed??????", 0, false},   /* sed -i */
+	{"*~", 0, true},           /* backups of editors */
+	{"*.tmp", 0, true},
+	{"*.tmp[-._0-9]*", 0, true},
+	{"*.temp", 0, true},
+	{"*.sw[a-z]", 0, true}, /* vim's swap file */
+	{"*.swpx", 0, true},
+	{"*.part", 0, false},
+	{"*.partial", 0, false},
+	{"*.??????", 6, false}, /* mkstemp("NAME.XXXXXX"): GLib, many others */
+	{"*-??????", 6, false},
+	{"*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]", 0, false}, /* Go's os.CreateTemp */
 };
 
-bool staging_wants(const char *name, int flags)
+static bool looks_temporary(const char *name, bool certainly)
 {
 	size_t length = strlen(name);
 
-	if ((flags & O_ACCMODE) != O_RDWR || !(flags & O_EXCL))
-		return false;
 	for (size_t i = 0; i < sizeof temporary_names / sizeof *temporary_names; i++) {
 		size_t random = temporary_names[i].random;
 
+		if (certainly && !temporary_names[i].certain)
+			continue;
 		if (!fnmatch(temporary_names[i].pattern, name, 0) && (!random || is_random(name + length - random)))
 			return true;
 	}
 	return false;
+}
+
+bool staging_wants(const char *name, int flags)
+{
+	return (flags & O_ACCMODE) == O_RDWR && (flags & O_EXCL) && looks_temporary(name, false);
+}
+
+bool staging_is_temporary(const char *name)
+{
+	return looks_temporary(name, true);
 }
 
 static void wipe_old(struct timer *timer)

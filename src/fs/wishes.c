@@ -74,7 +74,7 @@ bool file_awaits_value(const struct file *file)
 	if (file->staged)
 		return true;
 	for (handle = file->handles; handle; handle = handle->next)
-		if (!handle->spent && (handle->due || !handle->value))
+		if (!handle->spent && (handle->due || !handle->value || handle->value->bytes.length == 0))
 			return true;
 	return false;
 }
