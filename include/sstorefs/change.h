@@ -72,6 +72,7 @@ struct removal {
 	struct timer timer;
 	struct lookup look;
 	struct inquiry inquiry;
+	bool looked;
 	char id[128];
 };
 void removal_start(struct removal *removal);

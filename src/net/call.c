@@ -135,6 +135,7 @@ static void exchange_transfer(struct exchange *exchange)
 
 	exchange->state = EXCHANGE_TRANSFERRING;
 	net->counts.attempts++;
+	health_spend(net);
 	net->counts.retries += exchange->attempts++ > 0;
 	if (timer_start(net->loop, &exchange->timer, attempt_end(exchange)) || transfer_start(exchange))
 		exchange_end_without_memory(exchange);
@@ -150,7 +151,7 @@ static void exchange_queue(struct exchange *exchange)
 		exchange_end_without_memory(exchange);
 }
 
-/* The budget of requests is for writes now: a read waits, or is refused if it can't wait so long. */
+/* The budget of requests is for writes now, or used up: who can't wait so long is refused. */
 static void exchange_wait_for_budget(struct exchange *exchange, uint64_t wait)
 {
 	struct failure *failure = &exchange->call->failure;
@@ -162,7 +163,10 @@ static void exchange_wait_for_budget(struct exchange *exchange, uint64_t wait)
 	}
 	time_format(clock_wall() + (wall_time)(wait / 1000 + 1) * NANOSECONDS, until);
 	failure_set(failure, EAGAIN,
-		    "the rate-limit budget is nearly used up: the rest is kept for writes until %s", until);
+		    exchange->net->counts.budget_remaining > 0
+			    ? "the rate-limit budget is nearly used up: the rest is kept for writes until %s"
+			    : "the rate-limit budget is used up until %s",
+		    until);
 	exchange->unmarked = true;
 	exchange_end(exchange);
 }

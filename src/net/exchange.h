@@ -139,7 +139,9 @@ void health_attempt(struct net *net, bool answered);
 void health_answer(struct net *net);
 void health_success(struct net *net);
 void health_failure(struct net *net, const struct failure *failure);
-/* How long a read has to wait for the rate-limit budget to be filled again, milliseconds; 0: not at all. */
+/* An attempt begins: one call less in the rate-limit budget. */
+void health_spend(struct net *net);
+/* How long a call has to wait for the rate-limit budget to be filled again, milliseconds; 0: not at all. */
 uint64_t health_budget_wait(const struct net *net, const struct call *call);
 
 #endif

@@ -61,29 +61,42 @@ const struct net_counts *net_counts(const struct net *net)
 void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 {
 	struct budget *budget = &net->budget;
+	int64_t unanswered = net->transfers;
 
 	if (remaining < 0)
 		return;
-	net->counts.budget_remaining = remaining;
-	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
-	if (remaining > budget->largest)
-		budget->largest = remaining;
 	if (net->judged && net->judged->call && net->judged->call->request.method == HTTP_GET)
 		budget->reads_count = true;
+	if (remaining > budget->largest)
+		budget->largest = remaining;
+	/* What was sent meanwhile may not be counted yet. */
+	if (budget->reads_count)
+		remaining = remaining > unanswered ? remaining - unanswered : 0;
+	net->counts.budget_remaining = remaining;
+	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
+}
+
+void health_spend(struct net *net)
+{
+	if (net->budget.reads_count && net->counts.budget_remaining > 0)
+		net->counts.budget_remaining--;
 }
 
 /*
  * While less than a tenth of the largest budget seen is left, reads wait until it is filled again: the rest
- * is for writes. Not where the service tells the budget with writes only: reads are free there.
+ * is for writes, which wait when nothing is left: asking all the same can lock us out for long. Not where the
+ * service tells the budget with writes only: reads are free there, and a refusal costs nothing.
  */
 uint64_t health_budget_wait(const struct net *net, const struct call *call)
 {
 	const struct net_counts *counts = &net->counts;
+	bool writes = call->upload || call->request.method != HTTP_GET;
+	int64_t needed = writes ? 1 : net->budget.largest / 10;
 	uint64_t now = loop_now(net->loop);
 
-	if (!net->budget.reads_count || call->upload || call->request.method != HTTP_GET)
+	if (!net->budget.reads_count || now >= counts->budget_resets_at)
 		return 0;
-	if (counts->budget_remaining >= net->budget.largest / 10 || now >= counts->budget_resets_at)
+	if (counts->budget_remaining >= (needed > 1 ? needed : 1))
 		return 0;
 	return counts->budget_resets_at - now;
 }

@@ -38,6 +38,16 @@ static void timed_out(struct timer *timer)
 	end(removal);
 }
 
+/* Where secrets are deleted by id, somebody else may have made it anew: then it has another one. */
+static bool look_again(struct removal *removal)
+{
+	if (!removal->store->catalog->options.provider->puts_by_id || removal->looked)
+		return false;
+	removal->id[0] = '\0';
+	send(removal);
+	return true;
+}
+
 static void answered(struct inquiry *inquiry)
 {
 	struct removal *removal = container_of(inquiry, struct removal, inquiry);
@@ -48,6 +58,8 @@ static void answered(struct inquiry *inquiry)
 	/* What was lost did it: there was one, and now there is none. */
 	if (lost && removal->failure.status == 404)
 		removal->failure = (struct failure){0};
+	if (!lost && removal->failure.error == ENOENT && !removal->failure.store_is_gone && look_again(removal))
+		return;
 	boxes_forget(&removal->store->catalog->boxes, removal->store, removal->name);
 	if (!removal->failure.error || removal->failure.error == ENOENT)
 		listing_own_delete(listing_of(removal), removal->name);
@@ -86,6 +98,7 @@ static void send(struct removal *removal)
 	const struct catalog_options *options = &removal->store->catalog->options;
 
 	if (options->provider->puts_by_id && !removal->id[0]) {
+		removal->looked = true;
 		removal->look = (struct lookup){.deadline = removal->deadline, .again = true, .done = looked};
 		strcpy(removal->look.name, removal->name);
 		lookup_start(listing_of(removal), &removal->look);

@@ -73,7 +73,7 @@ static void created(struct inquiry *inquiry)
 
 	change->failure = inquiry->failure;
 	inquiry_finish(inquiry);
-	if (change->failure.error)
+	if (lost || change->failure.error == EEXIST)
 		listing_doubt(&catalog->stores, change->name, 0);
 	if (!lost) {
 		end(change);
@@ -115,7 +115,7 @@ static void deleted(struct inquiry *inquiry)
 		change->failure = (struct failure){0};
 	if (!change->failure.error || change->failure.error == ENOENT)
 		listing_own_delete(&change->catalog->stores, change->store->name);
-	else
+	else if (inquiry->call.lost)
 		listing_doubt(&change->catalog->stores, change->store->name, 0);
 	inquiry_finish(inquiry);
 	end(change);

@@ -1,0 +1,52 @@
+"""Cloudflare and Stripe as the sandbox plays them: sources, addresses, and what is stored there."""
+
+import base64
+from functools import partial
+
+from conftest import Service
+
+
+class OtherService(Service):
+    """Without the options that only Fastly's mounts have."""
+
+    path = ""
+
+    def __init__(self, kind, sandbox, url, cacert=None):
+        super().__init__(kind, sandbox, url + self.path, cacert)
+        for action in ("put", "seed", "delete", "value"):
+            setattr(self, action, partial(getattr(sandbox, action), service=self.name))
+
+    @property
+    def options(self):
+        return ",".join([f"endpoint={self.url}"] + ([f"cacert={self.cacert}"] if self.cacert else []))
+
+    def calls(self, operation="*", **wishes):
+        return self.sandbox.calls(operation=f"{self.name}.{operation}", **wishes)
+
+    def names(self):
+        """The operations that were called, in order."""
+        return [call["operation"].partition(".")[2] for call in self.calls()]
+
+    def fault(self, operation, **words):
+        return self.sandbox.fault({"operation": f"{self.name}.{operation}", **words})
+
+    def play(self, **choices):
+        return self.sandbox.play(**{f"{self.name}__{name}": choice for name, choice in choices.items()})
+
+
+class Cloudflare(OtherService):
+    name = "cloudflare"
+    path = "/client/v4"
+
+    @property
+    def source(self):
+        return f"cloudflare:{self.sandbox.account}"
+
+
+class Stripe(OtherService):
+    name = "stripe"
+    source = "stripe:"
+
+
+def basic(user, password=""):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
