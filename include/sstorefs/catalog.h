@@ -21,10 +21,11 @@ struct listing;
  * outside the store room; a pointer is good until the loop's next turn.
  */
 struct record {
-	uint32_t serial;       /* of the entry: new for every creation, never used again in this process */
-	uint32_t changed_at;   /* last change in whole seconds since 1970; 0: unknown */
-	uint32_t own_change;   /* the walk that ran when our own change to it was completed; 0: none did */
-	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second; 0: too
+	uint32_t serial;     /* of the entry: new for every creation, never used again in this process */
+	uint32_t changed_at; /* last change in whole seconds since 1970; 0: unknown */
+	uint32_t own_change; /* the walk that ran when our own change to it was completed; 0: none did */
+	uint32_t
+		checked_at; /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second; 0: too
 				* long ago */
 	uint32_t listing : 24; /* number of its listing */
 	uint32_t gone : 1;     /* known not to exist: a tombstone */
@@ -32,11 +33,11 @@ struct record {
 	uint32_t follower : 1; /* it took the place of a dead one, where directories go on showing it */
 	uint32_t doubted : 1;  /* not to be believed: an outcome is unknown until it was read again */
 	uint32_t round : 2;    /* of a walk that goes round again: the one in which it was last seen */
-	uint16_t size;         /* of the whole, in units of RECORD_ALIGNMENT */
+	uint16_t size;	       /* of the whole, in units of RECORD_ALIGNMENT */
 	uint8_t name_length;
-	uint8_t expires : 1;   /* has an expiry: look at it before you believe the record */
-	uint8_t precise : 1;   /* its last change is told finer than changed_at */
-	char name[];           /* displayed; the fields follow */
+	uint8_t expires : 1; /* has an expiry: look at it before you believe the record */
+	uint8_t precise : 1; /* its last change is told finer than changed_at */
+	char name[];	     /* displayed; the fields follow */
 };
 
 /* Unpacks a record. Texts point into the record or into `entry`'s own memory and live as long as both. */
@@ -82,26 +83,28 @@ struct wait_list *snapshot_waits(struct snapshot *snapshot);
 struct catalog_options {
 	const struct provider *provider;
 	const char *account;
-	const char *store;      /* displayed name of the only store, or NULL */
-	uint64_t ttl;           /* milliseconds; CLOCK_NEVER: for ever */
-	uint64_t negative_ttl;  /* milliseconds */
-	uint64_t timeout;       /* milliseconds: the budget of one operation */
-	bool minimal;           /* answers older than a second are never given while the service can be asked */
-	const char *users;      /* Stripe: scopes known from the start */
+	const char *store;     /* displayed name of the only store, or NULL */
+	uint64_t ttl;	       /* milliseconds; CLOCK_NEVER: for ever */
+	uint64_t negative_ttl; /* milliseconds */
+	uint64_t timeout;      /* milliseconds: the budget of one operation */
+	bool minimal;	   /* answers older than a second are never given while the service can be asked */
+	const char *users; /* Stripe: scopes known from the start */
 	const char *scopes, *comment; /* Cloudflare: of new secrets; NULL: the provider's default, none */
-	uint64_t expires;       /* Stripe: seconds that new secrets live; 0: for ever */
-	const uint8_t *signing_key; /* crypto_sign_PUBLICKEYBYTES bytes, or NULL: trust what the API says */
+	uint64_t expires;	      /* Stripe: seconds that new secrets live; 0: for ever */
+	const uint8_t *signing_key;   /* crypto_sign_PUBLICKEYBYTES bytes, or NULL: trust what the API says */
 };
 
 /* Everything borrowed must outlive the catalog. */
-int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net, const struct catalog_options *options);
+int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
+		const struct catalog_options *options);
 void catalog_free(struct catalog *catalog);
 
 /*
  * The first real call: whether the token is accepted, and with `options.store` whether there is such a store. `done` is called once, from the
  * loop, with errno 0 or a failure.
  */
-void catalog_greet(struct catalog *catalog, void (*done)(void *context, const struct failure *failure), void *context);
+void catalog_greet(struct catalog *catalog, void (*done)(void *context, const struct failure *failure),
+		   void *context);
 
 const struct catalog_options *catalog_options(const struct catalog *catalog);
 struct loop *catalog_loop(const struct catalog *catalog);
@@ -191,16 +194,20 @@ void listing_own_delete(struct listing *listing, const char *name);
  * gets the number `serial` (0: any). */
 void listing_doubt(struct listing *listing, const char *name, uint32_t serial);
 
+/* Whether `name` must be read again before it is believed. */
+bool listing_doubts(const struct listing *listing, const char *name);
+
 /* For status. */
 struct listing_status {
 	const char *name; /* the store's; NULL: the listing of stores */
 	uint64_t entries;
-	uint64_t age;     /* milliseconds since it was complete; CLOCK_NEVER: never was */
+	uint64_t age; /* milliseconds since it was complete; CLOCK_NEVER: never was */
 	bool fresh, stale, walking;
-	uint64_t left_out; /* names over 255 bytes */
+	uint64_t left_out;  /* names over 255 bytes */
 	uint64_t walk_took; /* milliseconds */
 };
-void catalog_each_listing(struct catalog *catalog, void (*each)(void *context, const struct listing_status *status), void *context);
+void catalog_each_listing(struct catalog *catalog,
+			  void (*each)(void *context, const struct listing_status *status), void *context);
 struct catalog_counts {
 	uint64_t hits, misses, walks, pages, finds;
 	uint64_t calls[OPERATION_COUNT], failed[OPERATION_COUNT];

@@ -28,19 +28,19 @@ struct publication {
 	struct store *store;
 	const char *name;
 	const uint8_t *value; /* in locked memory, unchanged until done */
-	size_t length;        /* at least 1 */
+	size_t length;	      /* at least 1 */
 	enum put_mode mode;
 	const char *scopes, *comment; /* NULL: the mount's options where it is new, else as it is */
-	bool expiry_is_set;           /* `expires_at` counts; else what a present secret has, and the mount's option for a new one */
-	wall_time expires_at;         /* TIME_UNKNOWN: never */
-	uint32_t serial;              /* number of the new entry, where it is new; 0: any */
+	bool expiry_is_set; /* `expires_at` counts; else what a present secret has, and the mount's option for a new one */
+	wall_time expires_at; /* TIME_UNKNOWN: never */
+	uint32_t serial;      /* number of the new entry, where it is new; 0: any */
 	struct locked_pool *pool;
 	uint64_t deadline;
 	void (*done)(struct publication *publication);
 
 	struct failure failure;
-	bool unknown;    /* it failed, and whether the service has the value is not known */
-	bool created;    /* it succeeded, and the name was new to us */
+	bool unknown; /* it failed, and whether the service has the value is not known */
+	bool created; /* it succeeded, and the name was new to us */
 
 	struct turn turn;
 	struct timer timer;
@@ -85,7 +85,7 @@ void removal_cancel(struct removal *removal);
 struct move {
 	struct store *store;
 	const char *from, *to;
-	bool copy;      /* the old name stays */
+	bool copy;	/* the old name stays */
 	bool only_free; /* never onto a name that is taken */
 	uint64_t deadline;
 	void (*done)(struct move *move);
@@ -128,7 +128,7 @@ void edit_cancel(struct edit *edit);
 /* Creates or deletes a store. A store with secrets is not deleted: ENOTEMPTY, by the service's word or by looking there, never from memory. */
 struct store_change {
 	struct catalog *catalog;
-	const char *name; /* to create */
+	const char *name;    /* to create */
 	struct store *store; /* to delete */
 	uint64_t deadline;
 	void (*done)(struct store_change *change);

@@ -20,9 +20,9 @@ struct config {
 	const char *program; /* how it was called, for messages */
 	bool foreground, debug;
 
-	char *source;     /* as given: "fastly:STORE" */
+	char *source;	  /* as given: "fastly:STORE" */
 	char *mountpoint; /* absolute, or /dev/fd/N */
-	int mount_fd;     /* N of /dev/fd/N, else -1 */
+	int mount_fd;	  /* N of /dev/fd/N, else -1 */
 	bool dead_mount;  /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it first */
 	const struct provider *provider;
 	char *account; /* Cloudflare account id or Stripe account; NULL */
@@ -32,19 +32,19 @@ struct config {
 	char *signing_key; /* base64, or NULL: built in */
 	bool signing_key_from_api;
 	uint64_t ttl, negative_ttl; /* milliseconds; ttl CLOCK_NEVER with `indefinite` */
-	bool minimal;               /* nothing is kept longer than the call that asked */
-	uint64_t timeout;           /* milliseconds */
+	bool minimal;		    /* nothing is kept longer than the call that asked */
+	uint64_t timeout;	    /* milliseconds */
 	bool keep_newline;
 	enum commit commit;
 	char *scopes, *comment;
 	uint64_t expires; /* seconds; 0: never */
-	char *users;      /* `usr_a:usr_b` */
+	char *users;	  /* `usr_a:usr_b` */
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
 	bool nocreate, read_only, allow_other, default_permissions;
 	double entry_timeout, attr_timeout, negative_timeout; /* seconds; < 0: not given */
-	struct buffer mount_options; /* what libfuse gets, `a,b=c` */
+	struct buffer mount_options;			      /* what libfuse gets, `a,b=c` */
 };
 
 /*
@@ -69,12 +69,12 @@ void config_print_version(void);
  */
 struct token {
 	struct locked_pool *pool;
-	struct locked text;      /* the token, NUL-terminated; `length` does not count the NUL */
-	struct locked email;     /* Cloudflare; empty if none */
+	struct locked text;  /* the token, NUL-terminated; `length` does not count the NUL */
+	struct locked email; /* Cloudflare; empty if none */
 	struct locked from_environment, email_from_environment;
-	const char *variable;    /* the one that `from_environment` came from; static */
-	bool from_pipe;          /* it can be read only once, and never changes */
-	char *origin;            /* "the token in /etc/sstorefs/token", for messages */
+	const char *variable; /* the one that `from_environment` came from; static */
+	bool from_pipe;	      /* it can be read only once, and never changes */
+	char *origin;	      /* "the token in /etc/sstorefs/token", for messages */
 };
 
 /*

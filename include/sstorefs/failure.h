@@ -9,15 +9,16 @@
  * A failure: what a user is told. Recorded once, where its cause is known, and passed on by copying.
  */
 struct failure {
-	int error;            /* errno, positive; 0 when nothing failed */
-	int status;           /* HTTP status of the answer, 0 when there was none */
-	bool store_is_gone;   /* ENOENT: it is the store that is not there, as far as the service tells the difference */
+	int error;  /* errno, positive; 0 when nothing failed */
+	int status; /* HTTP status of the answer, 0 when there was none */
+	bool store_is_gone; /* ENOENT: it is the store that is not there, as far as the service tells the difference */
 	char request_id[128]; /* the service's, "" when it sent none */
 	char words[512];      /* the service's own words or ours, one line, control bytes stripped, UTF-8 */
 };
 
 /* Sets errno and words (printf); status and request id stay. Returns -error, to be passed up. */
-int failure_set(struct failure *failure, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int failure_set(struct failure *failure, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Copies `length` bytes of a service's text into `words`: one line, control bytes stripped, cut at whole characters. */
 void failure_quote(struct failure *failure, const char *text, size_t length);

@@ -18,11 +18,11 @@ const char *http_method_name(enum http_method method);
 
 struct http_request {
 	enum http_method method;
-	struct buffer target;     /* path and query, from '/', appended to the endpoint */
-	struct buffer headers;    /* further header lines, each `Name: value` and a NUL; nothing secret */
+	struct buffer target;	  /* path and query, from '/', appended to the endpoint */
+	struct buffer headers;	  /* further header lines, each `Name: value` and a NUL; nothing secret */
 	const char *content_type; /* of the body; NULL: none is sent. Static */
-	struct locked body;       /* sent as it is; empty: none. `body.pool` set by whoever sends values unsealed */
-	bool bears_value;         /* the body holds a value that is not sealed: HTTP/1.1 only (DESIGN 7) */
+	struct locked body; /* sent as it is; empty: none. `body.pool` set by whoever sends values unsealed */
+	bool bears_value;   /* the body holds a value that is not sealed: HTTP/1.1 only (DESIGN 7) */
 };
 
 void http_request_finish(struct http_request *request);
@@ -32,11 +32,12 @@ void http_request_header(struct http_request *request, const char *name, const c
 
 struct http_answer {
 	int status;
-	struct buffer headers; /* as received, each line `Name: value` without trailing blanks and a NUL; of the last answer only */
-	struct buffer body;    /* decoded (gzip), complete; at most HTTP_BODY_MAX */
+	struct buffer
+		headers; /* as received, each line `Name: value` without trailing blanks and a NUL; of the last answer only */
+	struct buffer body; /* decoded (gzip), complete; at most HTTP_BODY_MAX */
 };
 
-#define HTTP_BODY_MAX   (8u << 20)
+#define HTTP_BODY_MAX	(8u << 20)
 #define HTTP_HEADER_MAX (64u << 10)
 
 void http_answer_finish(struct http_answer *answer);

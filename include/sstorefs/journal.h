@@ -16,7 +16,7 @@ struct journal {
 		char operation[16];
 		char path[540]; /* store/name, displayed */
 		struct failure failure;
-	} *lines; /* JOURNAL_SIZE of them, a ring */
+	} * lines; /* JOURNAL_SIZE of them, a ring */
 	size_t next, count;
 };
 

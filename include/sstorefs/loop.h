@@ -22,7 +22,7 @@ struct watch {
 /* A moment to be called at. Embedded; a zeroed timer is one that does not run. */
 struct timer {
 	void (*expired)(struct timer *timer);
-	uint64_t at;     /* CLOCK_BOOTTIME, milliseconds */
+	uint64_t at;	 /* CLOCK_BOOTTIME, milliseconds */
 	size_t position; /* the loop's: place in its heap, from 1; 0 while it does not run */
 };
 

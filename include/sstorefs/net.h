@@ -21,9 +21,9 @@ struct net;
 int net_memory_init(void);
 
 struct net_options {
-	const char *endpoint;   /* base URL without a trailing slash; copied */
-	const char *cacert;     /* file of trusted CAs, or NULL for the system's; copied */
-	uint64_t timeout;       /* the longest budget of a call, milliseconds: caps connection time-outs too */
+	const char *endpoint; /* base URL without a trailing slash; copied */
+	const char *cacert;   /* file of trusted CAs, or NULL for the system's; copied */
+	uint64_t timeout;     /* the longest budget of a call, milliseconds: caps connection time-outs too */
 
 	/* A 401 was answered: read the credentials again. Returns true if they changed (and were given to
 	 * net_authorize), so that the call is worth another attempt. */
@@ -43,9 +43,9 @@ int net_authorize(struct net *net, const char *lines, size_t length);
 
 /* What a judge says of one answer. */
 enum verdict {
-	VERDICT_DONE,       /* it means success; the judge has taken what it needs */
-	VERDICT_FAILED,     /* it means a failure that no repetition changes; `failure` is set */
-	VERDICT_AGAIN,      /* refused for now and not carried out (429): again, not before `wait`; `failure` is set */
+	VERDICT_DONE,	/* it means success; the judge has taken what it needs */
+	VERDICT_FAILED, /* it means a failure that no repetition changes; `failure` is set */
+	VERDICT_AGAIN, /* refused for now and not carried out (429): again, not before `wait`; `failure` is set */
 	VERDICT_UNREADABLE, /* a 5xx, or a 2xx whose body makes no sense: whether it took effect is unknown; `failure` is set */
 };
 
@@ -58,10 +58,10 @@ enum verdict {
  */
 struct call {
 	struct http_request request; /* the call's; freed when it ends */
-	uint64_t deadline;           /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits included */
-	bool repeatable;             /* doing it twice is the same as doing it once */
-	bool upload;                 /* counts as an upload: yields the last connections to metadata */
-	bool once;                   /* never a second attempt, whatever happens (probes) */
+	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits included */
+	bool repeatable;   /* doing it twice is the same as doing it once */
+	bool upload;	   /* counts as an upload: yields the last connections to metadata */
+	bool once;	   /* never a second attempt, whatever happens (probes) */
 
 	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no wish), and change
 	 * `request.headers`: they are read anew for each attempt. */
@@ -71,8 +71,8 @@ struct call {
 
 	struct failure failure;
 	uint64_t wait;
-	uint64_t sent_at;   /* when the last attempt's request began to leave, CLOCK_BOOTTIME; 0 if none did */
-	unsigned sends;     /* how many times a request left or may have left */
+	uint64_t sent_at; /* when the last attempt's request began to leave, CLOCK_BOOTTIME; 0 if none did */
+	unsigned sends;	  /* how many times a request left or may have left */
 	bool lost;
 
 	struct exchange *exchange; /* the network's, as is `ending` */
@@ -98,10 +98,11 @@ uint64_t net_refused_at(const struct net *net);
 /* Counters, for status and metrics. */
 struct net_counts {
 	uint64_t attempts, failures, retries;
-	uint64_t running, uploads; /* now: transfers, and those of them that are uploads (waiting ones included) */
+	uint64_t running,
+		uploads; /* now: transfers, and those of them that are uploads (waiting ones included) */
 	uint64_t last_answer_at;   /* CLOCK_BOOTTIME of the last readable answer; 0: none yet */
 	int64_t last_answer_wall;  /* the same as wall time, nanoseconds since 1970 */
-	bool reachable;            /* whether the last attempt brought an answer */
+	bool reachable;		   /* whether the last attempt brought an answer */
 	int64_t budget_remaining;  /* rate-limit budget as the service last told it; -1: never told */
 	uint64_t budget_resets_at; /* CLOCK_BOOTTIME; 0: never told */
 };

@@ -43,21 +43,22 @@ enum put_mode {
 /* What is asked of a service. Only what the operation needs is set; the rest is zero. Everything is borrowed. */
 struct ask {
 	enum operation operation;
-	const char *account;    /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
-	const char *store_id;   /* the service's id of the store; Stripe: the scope, "account" or "usr_…" */
-	const char *name;       /* of the store or secret, displayed */
-	const char *id;         /* of the secret, where the service addresses by id; of the one that is duplicated */
-	const char *cursor;     /* where the page begins, as the page before said; NULL: the first */
-	unsigned page;          /* the page's number, from 1, where pages are numbered */
+	const char *account;  /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
+	const char *store_id; /* the service's id of the store; Stripe: the scope, "account" or "usr_…" */
+	const char *name;     /* of the store or secret, displayed */
+	const char *id; /* of the secret, where the service addresses by id; of the one that is duplicated */
+	const char *cursor; /* where the page begins, as the page before said; NULL: the first */
+	unsigned page;	    /* the page's number, from 1, where pages are numbered */
 
 	enum put_mode mode;
-	const uint8_t *value;   /* the value, or the sealed box when `client_key` is set */
+	const uint8_t *value; /* the value, or the sealed box when `client_key` is set */
 	size_t value_length;
 	const uint8_t *client_key; /* crypto_box_PUBLICKEYBYTES bytes, or NULL */
-	const char *idempotency_key; /* for this change and its repetitions, where the service has such keys */
-	const char *scopes;     /* `a:b`, or NULL: leave as it is (the default when it is new) */
-	const char *comment;    /* or NULL: leave as it is; "" clears it */
-	wall_time expires_at;   /* TIME_UNKNOWN: send none */
+	const char
+		*idempotency_key; /* for this change and its repetitions, where the service has such keys */
+	const char *scopes;	  /* `a:b`, or NULL: leave as it is (the default when it is new) */
+	const char *comment;	  /* or NULL: leave as it is; "" clears it */
+	wall_time expires_at;	  /* TIME_UNKNOWN: send none */
 };
 
 /* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts are NULL. */
@@ -80,11 +81,11 @@ struct result {
 	int (*take)(void *context, const struct entry *entry);
 	void *context;
 
-	unsigned entries;   /* how many the answer had, those that were left out included */
-	unsigned left_out;  /* entries whose displayed name is over NAME_LENGTH_MAX */
-	unsigned malformed; /* entries that are none (no object, no name, not UTF-8) */
+	unsigned entries;     /* how many the answer had, those that were left out included */
+	unsigned left_out;    /* entries whose displayed name is over NAME_LENGTH_MAX */
+	unsigned malformed;   /* entries that are none (no object, no name, not UTF-8) */
 	struct buffer cursor; /* where the next page begins; empty: this was the last (cursor paging) */
-	int64_t total;        /* how many there are on all pages, as the service says (numbered paging); -1 when it didn't */
+	int64_t total; /* how many there are on all pages, as the service says (numbered paging); -1 when it didn't */
 	bool deleted_async;   /* a deletion was accepted, and listings may show the name a moment longer */
 	int64_t quota, usage; /* OPERATION_QUOTA */
 	struct client_key_answer client_key;
@@ -101,10 +102,10 @@ enum remedy {
 
 /* What an answer said about the service's patience (headers; API-FACTS 1.5, 2.5, 3.4). */
 struct patience {
-	uint64_t wait_ms;       /* wait at least so long before the next attempt; 0: nothing was said */
-	int64_t remaining;      /* calls left in the budget; -1: nothing was said */
+	uint64_t wait_ms;  /* wait at least so long before the next attempt; 0: nothing was said */
+	int64_t remaining; /* calls left in the budget; -1: nothing was said */
 	uint64_t resets_in_ms;
-	bool no_more;           /* the service asks not to be asked again */
+	bool no_more; /* the service asks not to be asked again */
 };
 
 struct credentials {
@@ -115,27 +116,27 @@ struct credentials {
 enum paging { PAGING_NONE, PAGING_CURSOR, PAGING_NUMBERED };
 
 struct provider {
-	const char *name;     /* "fastly": the source's prefix */
-	const char *endpoint; /* default base URL */
+	const char *name;		       /* "fastly": the source's prefix */
+	const char *endpoint;		       /* default base URL */
 	const char *const *endpoint_variables; /* NULL-terminated, first one set wins */
 	const char *const *token_variables;
 	enum paging store_paging, secret_paging;
-	unsigned page_size;      /* of secrets */
-	size_t value_bytes_max;  /* 0: no limit in bytes */
+	unsigned page_size;	     /* of secrets */
+	size_t value_bytes_max;	     /* 0: no limit in bytes */
 	size_t value_characters_max; /* 0: no limit in characters */
-	bool text_only;          /* values must be UTF-8 */
-	bool seals;              /* values are sealed under a client key */
-	bool stores_are_local;   /* Stripe: scopes are not the service's objects */
-	bool finds_stores;       /* OPERATION_FIND_STORE is one call by exact name; else it is the list, or absent */
-	bool finds_secrets;      /* OPERATION_FIND_SECRET is one call by exact name; else a search, or with an id one call for that */
-	bool puts_by_id;         /* replace and delete need the secret's id */
-	bool puts_either;        /* PUT_EITHER exists */
-	bool creates_only;       /* PUT_CREATE exists and is atomic */
-	bool replaces_only;      /* PUT_REPLACE exists */
+	bool text_only;		     /* values must be UTF-8 */
+	bool seals;		     /* values are sealed under a client key */
+	bool stores_are_local;	     /* Stripe: scopes are not the service's objects */
+	bool finds_stores; /* OPERATION_FIND_STORE is one call by exact name; else it is the list, or absent */
+	bool finds_secrets; /* OPERATION_FIND_SECRET is one call by exact name; else a search, or with an id one call for that */
+	bool puts_by_id;	  /* replace and delete need the secret's id */
+	bool puts_either;	  /* PUT_EITHER exists */
+	bool creates_only;	  /* PUT_CREATE exists and is atomic */
+	bool replaces_only;	  /* PUT_REPLACE exists */
 	bool delete_store_checks; /* the service itself refuses to delete a store that has secrets */
 	bool duplicates, edits, has_quota, has_idempotency_keys;
 	bool quota_is_per_store; /* one full store says nothing of the others */
-	bool expires;            /* secrets can be given an expiry, and a replacement that gives none takes it away */
+	bool expires; /* secrets can be given an expiry, and a replacement that gives none takes it away */
 	bool lists_strange_names; /* names outside `name_is_valid` may exist at the service: checked on create alone */
 
 	/* Whether the service would take `displayed` for a new secret, and for a new store. */

@@ -53,6 +53,6 @@ static inline void wait_wake_all(struct wait_list *list)
 }
 
 /* The struct of type `type` in which `pointer` is the member `member`. */
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -37,7 +37,8 @@ void journal_add(struct journal *journal, const char *operation, const char *sto
 	journal->count += journal->count < JOURNAL_SIZE;
 	line->at = clock_wall();
 	snprintf(line->operation, sizeof line->operation, "%s", operation);
-	snprintf(line->path, sizeof line->path, "%s%s%s", store ? store : "", store && *store ? "/" : "", name);
+	snprintf(line->path, sizeof line->path, "%s%s%s", store ? store : "", store && *store ? "/" : "",
+		 name);
 	line->failure = *failure;
 }
 
@@ -46,8 +47,8 @@ void journal_record(struct journal *journal, const char *operation, const char *
 {
 	journal_add(journal, operation, store, name, failure);
 	log_line(LOG_WARNING, "%s %s%s%s: %s (%s, HTTP %d, request %s)", operation, store ? store : "",
-		 store && *store ? "/" : "", name, or_dash(failure->words), failure_errno_name(failure->error),
-		 failure->status, or_dash(failure->request_id));
+		 store && *store ? "/" : "", name, or_dash(failure->words),
+		 failure_errno_name(failure->error), failure->status, or_dash(failure->request_id));
 }
 
 void journal_print(const struct journal *journal, struct buffer *text)
@@ -59,8 +60,8 @@ void journal_print(const struct journal *journal, struct buffer *text)
 			&journal->lines[(journal->next + JOURNAL_SIZE - 1 - i) % JOURNAL_SIZE];
 		const struct failure *failure = &line->failure;
 
-		buffer_printf(text, "%s\t%s\t%s\t%s\t", time_format(line->at, time), line->operation, line->path,
-			      failure_errno_name(failure->error));
+		buffer_printf(text, "%s\t%s\t%s\t%s\t", time_format(line->at, time), line->operation,
+			      line->path, failure_errno_name(failure->error));
 		if (failure->status)
 			buffer_printf(text, "%d\t", failure->status);
 		else

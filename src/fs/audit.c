@@ -25,8 +25,8 @@ void audit(struct fs *fs, const struct actor *actor, const struct deed *deed, co
 	if (deed->to)
 		buffer_printf(&line, " to %s", deed->to);
 	buffer_printf(&line, ": %s uid=%u gid=%u pid=%d program=%s status=%d request=%s",
-		      failure->error ? failure_errno_name(failure->error) : "done", actor->uid, actor->gid, (int)actor->pid,
-		      *actor->program ? actor->program : "?", failure->status,
+		      failure->error ? failure_errno_name(failure->error) : "done", actor->uid, actor->gid,
+		      (int)actor->pid, *actor->program ? actor->program : "?", failure->status,
 		      *failure->request_id ? failure->request_id : "-");
 	if (deed->digest)
 		buffer_printf(&line, " digest=%s", deed->digest);

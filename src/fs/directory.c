@@ -43,7 +43,8 @@ struct filling {
 	bool plus, full;
 };
 
-static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset, bool plus);
+static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset,
+		    bool plus);
 
 static struct listing *listing_of(const struct directory *directory)
 {
@@ -76,7 +77,8 @@ void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 		directory->snapshot = listing_view(listing, &failure);
 	}
 	if (failure.error) {
-		journal_record(fs->options.journal, "list", inode.store ? store_name(inode.store) : NULL, "", &failure);
+		journal_record(fs->options.journal, "list", inode.store ? store_name(inode.store) : NULL, "",
+			       &failure);
 		store_release(directory->store);
 		free(directory);
 		fuse_reply_err(request, failure.error);
@@ -115,7 +117,8 @@ static bool add(struct filling *filling, const char *name, const struct inode *i
 	if (filling->plus && inode->kind != INODE_NONE)
 		inode_entry(filling->fs, inode, &entry);
 	else
-		entry.attr.st_mode = inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE ? S_IFREG : S_IFDIR;
+		entry.attr.st_mode =
+			inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE ? S_IFREG : S_IFDIR;
 	needed = filling->plus ? fuse_add_direntry_plus(filling->request, at, left, name, &entry, next)
 			       : fuse_add_direntry(filling->request, at, left, name, &entry.attr, next);
 	filling->full = needed > left;
@@ -169,8 +172,8 @@ static void add_files(struct filling *filling, const struct directory *directory
 	for (struct file *file = filling->fs->first_file; file; file = file->next) {
 		struct inode inode = {.kind = INODE_SECRET, .file = file, .store = file->store};
 
-		if (file->store != directory->store || !file->created || (!file->handles && !file->staged) || file->unlinked ||
-		    file->serial <= seen || file_is_stored(file))
+		if (file->store != directory->store || !file_is_there(file) || file->serial <= seen ||
+		    file_is_stored(file))
 			continue;
 		inode.number = inode_number(filling->fs, file->serial);
 		if (!add(filling, file->name, &inode, FILES_OFFSET + file->serial))
@@ -223,7 +226,8 @@ static void reading_timed_out(struct timer *timer)
 	reading_end(reading);
 }
 
-static void wait_for_page(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset, bool plus)
+static void wait_for_page(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size,
+			  off_t offset, bool plus)
 {
 	struct reading *reading = calloc(1, sizeof *reading);
 
@@ -241,7 +245,8 @@ static void wait_for_page(struct fs *fs, fuse_req_t request, struct directory *d
 }
 
 /* There is nothing to show, and there will not be: the walk failed. What is known from before will do, if there is any. */
-static void reply_failure(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset, bool plus)
+static void reply_failure(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size,
+			  off_t offset, bool plus)
 {
 	const struct failure *failure = snapshot_failure(directory->snapshot);
 	struct snapshot *other;
@@ -256,11 +261,13 @@ static void reply_failure(struct fs *fs, fuse_req_t request, struct directory *d
 			return;
 		}
 	}
-	journal_record(fs->options.journal, "list", directory->store ? store_name(directory->store) : NULL, "", failure);
+	journal_record(fs->options.journal, "list", directory->store ? store_name(directory->store) : NULL,
+		       "", failure);
 	fuse_reply_err(request, failure->error);
 }
 
-static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset, bool plus)
+static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset,
+		    bool plus)
 {
 	struct filling filling = {.fs = fs, .request = request, .size = size, .plus = plus};
 	bool grows = directory->snapshot && snapshot_grows(directory->snapshot);
@@ -291,11 +298,14 @@ static void read_on(struct fs *fs, fuse_req_t request, struct directory *directo
 void fs_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info)
 {
 	(void)number;
-	read_on(fuse_req_userdata(request), request, (struct directory *)(uintptr_t)info->fh, size, offset, false);
+	read_on(fuse_req_userdata(request), request, (struct directory *)(uintptr_t)info->fh, size, offset,
+		false);
 }
 
-void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info)
+void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+		    struct fuse_file_info *info)
 {
 	(void)number;
-	read_on(fuse_req_userdata(request), request, (struct directory *)(uintptr_t)info->fh, size, offset, true);
+	read_on(fuse_req_userdata(request), request, (struct directory *)(uintptr_t)info->fh, size, offset,
+		true);
 }

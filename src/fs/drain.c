@@ -43,7 +43,8 @@ static void give_up(struct handle *handle)
 {
 	struct file *file = handle->file;
 
-	log_line(LOG_ERR, "%s/%s: its writer had not closed it: nothing was stored", store_name(file->store), file->name);
+	log_line(LOG_ERR, "%s/%s: its writer had not closed it: nothing was stored", store_name(file->store),
+		 file->name);
 	file->fs->lost++;
 	handle_wipe(handle);
 	handle->spent = ESHUTDOWN;
@@ -107,8 +108,8 @@ static void give_up_unfinished(struct fs *fs)
 
 	for (file = fs->first_file; file; file = file->next)
 		if (file->staged && !file->unlinked) {
-			log_line(LOG_ERR, "%s/%s: it was never renamed to what it is: nothing was stored", store_name(file->store),
-				 file->name);
+			log_line(LOG_ERR, "%s/%s: it was never renamed to what it is: nothing was stored",
+				 store_name(file->store), file->name);
 			fs->lost++;
 		}
 	/* A look may end at once and free things: begin again after each. */

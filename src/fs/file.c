@@ -123,10 +123,23 @@ static void forget_oldest(struct fs *fs)
 		}
 }
 
+bool file_shows_failure(const struct file *file)
+{
+	return file->fs->config->commit == COMMIT_FSYNC && file->created && file->failure.error &&
+	       !file->reported;
+}
+
+bool file_is_there(const struct file *file)
+{
+	return file->created && !file->unlinked &&
+	       (file->handles || file->uploads || file->staged || file_shows_failure(file));
+}
+
 void file_settle(struct file *file)
 {
 	struct fs *fs = file->fs;
-	bool remembers = file->failure.error && !file->unlinked && (file_is_stored(file) || file->unknown);
+	bool remembers = file->failure.error && !file->unlinked &&
+			 (file_is_stored(file) || file->unknown || file_shows_failure(file));
 
 	if (file->handles || file->uploads || file->waits.first || file->staged)
 		return;
@@ -139,6 +152,12 @@ void file_settle(struct file *file)
 	file->remembers = true;
 	if (fs->settled_failures > FAILURES_REMEMBERED_MAX)
 		forget_oldest(fs);
+}
+
+void files_forget(struct fs *fs)
+{
+	while (fs->first_file)
+		file_free(fs->first_file);
 }
 
 struct handle *handle_new(struct file *file)

@@ -21,14 +21,14 @@ struct fs {
 	struct watch watch;
 	struct fuse_buf receive; /* ours, locked (DESIGN 7) */
 	size_t receive_size, max_write;
-	struct task shrink;      /* after INIT the receive buffer may be smaller */
+	struct task shrink; /* after INIT the receive buffer may be smaller */
 	bool mounted, gone, stopping;
 
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time mounted_at;
 	struct tree files_by_serial, files_by_name;
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
-	unsigned settled_failures;            /* files that are kept only for the failure they remember */
+	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
 	struct late *first_late;
 	struct upload *first_upload;
 	unsigned uploads;
@@ -46,7 +46,14 @@ struct fs {
 
 /* --- inodes (inode.c) ---------------------------------------------------------------------------------------------------------- */
 
-enum inode_kind { INODE_NONE, INODE_ROOT, INODE_STORE, INODE_SECRET, INODE_CONTROL_DIRECTORY, INODE_CONTROL_FILE };
+enum inode_kind {
+	INODE_NONE,
+	INODE_ROOT,
+	INODE_STORE,
+	INODE_SECRET,
+	INODE_CONTROL_DIRECTORY,
+	INODE_CONTROL_FILE
+};
 
 /* Numbers below FIRST_SERIAL_INODE have a fixed meaning. */
 enum { INODE_NUMBER_ROOT = FUSE_ROOT_ID, INODE_NUMBER_CONTROL = 2, INODE_NUMBER_CONTROL_FIRST = 3 };
@@ -56,9 +63,9 @@ struct inode {
 	enum inode_kind kind;
 	fuse_ino_t number;
 	const struct record *record; /* of a store or secret that is known; else NULL */
-	struct store *store;         /* the store it is, or is in; NULL for the root of all stores */
-	struct file *file;           /* of a secret that is open or not settled; else NULL */
-	unsigned control;            /* which control file */
+	struct store *store;	     /* the store it is, or is in; NULL for the root of all stores */
+	struct file *file;	     /* of a secret that is open or not settled; else NULL */
+	unsigned control;	     /* which control file */
 };
 
 /* Finds out what `number` is; INODE_NONE where it stands for nothing any more. Returns the kind. */
@@ -75,7 +82,8 @@ void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_par
 double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
 
 /* The inode of a record of `listing`. */
-void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record, struct inode *inode);
+void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
+		     struct inode *inode);
 
 /* --- late answers (late.c) ----------------------------------------------------------------------------------------------------- */
 
@@ -106,9 +114,9 @@ struct value {
 
 /* The process that opened a handle (DESIGN 3, rules 4 and 7). */
 struct opener {
-	pid_t process;       /* thread group id; 0: could not be told */
+	pid_t process;	     /* thread group id; 0: could not be told */
 	uint64_t started_at; /* of the process, against reuse of its id */
-	uint64_t owner;      /* where the process is not known: whose FLUSH publishes */
+	uint64_t owner;	     /* where the process is not known: whose FLUSH publishes */
 	bool owner_known, owner_ambiguous;
 	char program[32]; /* its name as /proc has it, "" where it can't be told */
 };
@@ -117,7 +125,7 @@ struct handle {
 	struct file *file;
 	struct handle *next, **link; /* the file's */
 	struct opener opener;
-	struct value *value;         /* NULL: nothing was written yet */
+	struct value *value; /* NULL: nothing was written yet */
 	bool append, exclusive, due, closed;
 	int spent; /* errno of the WRITE that was refused, positive; 0: none was */
 	uid_t uid; /* who opened it, for the audit */
@@ -141,16 +149,17 @@ struct file {
 	uint32_t serial;
 	bool unlinked; /* its name was removed or given to another: nothing of it is published */
 	bool created;  /* made by CREATE here, and not stored yet */
-	struct value *staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
-	uint64_t staged_at;   /* CLOCK_BOOTTIME, milliseconds */
+	struct value *
+		staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
+	uint64_t staged_at; /* CLOCK_BOOTTIME, milliseconds */
 	struct handle *handles;
 	struct wishes wishes; /* set before the value was stored: they join its publication */
 	unsigned uploads;
-	struct wait_list waits;  /* woken when an upload of it ended */
-	struct failure failure;  /* of the last publication; error 0: it did not fail */
-	bool unknown;            /* the last publication's outcome */
-	bool reported;           /* the failure was told by an FSYNC */
-	bool remembers;          /* kept only for its failure */
+	struct wait_list waits; /* woken when an upload of it ended */
+	struct failure failure; /* of the last publication; error 0: it did not fail */
+	bool unknown;		/* the last publication's outcome */
+	bool reported;		/* the failure was told by an FSYNC */
+	bool remembers;		/* kept only for its failure */
 	wall_time touched_at;
 	struct file *next, **link;
 };
@@ -166,8 +175,15 @@ void file_rename(struct file *file, const char *name);
 void file_unlink(struct file *file);
 /* Frees it when nothing holds it and there is nothing to remember of it. */
 void file_settle(struct file *file);
+/* Whether it is there for everybody, though the service does not have it: open, on its way, staged, or failed. */
+bool file_is_there(const struct file *file);
+/* Whether it is a create that failed after its close, with nobody told yet (`commit=fsync`). */
+bool file_shows_failure(const struct file *file);
 /* Whether the service has it, as far as we know. */
 bool file_is_stored(const struct file *file);
+
+/* Frees every file: at the end, when no handle is left. */
+void files_forget(struct fs *fs);
 
 struct handle *handle_new(struct file *file);
 void handle_free(struct handle *handle);
@@ -184,9 +200,9 @@ void opener_identify(struct opener *opener, pid_t thread);
 /* How the flushing thread stands to the opener. */
 enum flusher {
 	FLUSHER_UNKNOWN, /* /proc can't tell */
-	FLUSHER_OTHER,   /* another process */
+	FLUSHER_OTHER,	 /* another process */
 	FLUSHER_OPENER,
-	FLUSHER_DYING,   /* the opener, ending by a signal or with a status other than 0 */
+	FLUSHER_DYING, /* the opener, ending by a signal or with a status other than 0 */
 };
 enum flusher opener_compare(const struct opener *opener, pid_t thread);
 
@@ -234,7 +250,8 @@ struct upload {
 /* Publishes what a handle holds; it is not due any more. `failure` is set and NULL returned if it can't even be tried. One reference for the caller. */
 struct upload *upload_start(struct handle *handle, struct failure *failure);
 /* The same for a staged file under its real name `name`; `request` is the rename. */
-struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request, struct failure *failure);
+struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request,
+			     struct failure *failure);
 void upload_release(struct upload *upload);
 /* Gives up: the value is not published if that can still be helped. */
 void upload_cancel(struct upload *upload);
@@ -268,7 +285,7 @@ struct deed {
 	const char *operation;
 	const struct store *store; /* NULL: it was done to a store, `name` */
 	const char *name;
-	const char *to;     /* the other name, of rename and link; else NULL */
+	const char *to;	    /* the other name, of rename and link; else NULL */
 	const char *digest; /* of what is there now; NULL: there is none */
 };
 /* One line in the log, and one in the journal if it failed. Never a value. */
@@ -286,7 +303,8 @@ int refusal_of_open(struct fs *fs, const struct store *store, const char *name, 
 int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
 /* Whether something must be waited for first, and waiting for it. */
 bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
-void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name, const struct fuse_file_info *info);
+void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
+		   const struct fuse_file_info *info);
 
 /* --- attributes that can be set (wishes.c) --------------------------------------------------------------------------------------- */
 
@@ -316,24 +334,28 @@ void status_print(struct fs *fs, struct buffer *text);
 
 void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
 void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
-void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what, struct fuse_file_info *info);
+void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what,
+		struct fuse_file_info *info);
 void fs_access(fuse_req_t request, fuse_ino_t number, int mask);
 void fs_statfs(fuse_req_t request, fuse_ino_t number);
 void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
-void fs_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
-void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
+void fs_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+		struct fuse_file_info *info);
+void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+		    struct fuse_file_info *info);
 void fs_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
 void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info);
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
 void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);
-void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
-	       unsigned flags);
+void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+	       const char *new_name, unsigned flags);
 void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const char *new_name);
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name);
 void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
 void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
-void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info);
+void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *info);
 void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
 	      struct fuse_file_info *info);
@@ -341,7 +363,8 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info);
 void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
 void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size);
-void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size, int flags);
+void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size,
+		 int flags);
 void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size);
 void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name);
 

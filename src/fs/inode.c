@@ -52,7 +52,8 @@ enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode
 		inode->kind = inode->store ? INODE_STORE : INODE_ROOT;
 	} else if (number == INODE_NUMBER_CONTROL) {
 		inode->kind = INODE_CONTROL_DIRECTORY;
-	} else if (number >= INODE_NUMBER_CONTROL_FIRST && number < INODE_NUMBER_CONTROL_FIRST + control_count()) {
+	} else if (number >= INODE_NUMBER_CONTROL_FIRST &&
+		   number < INODE_NUMBER_CONTROL_FIRST + control_count()) {
 		inode->kind = INODE_CONTROL_FILE;
 		inode->control = (unsigned)(number - INODE_NUMBER_CONTROL_FIRST);
 	}

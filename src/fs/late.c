@@ -23,7 +23,8 @@ static void interrupt(struct task *task)
 
 void late_begin(struct fs *fs, struct late *late, fuse_req_t request, void (*interrupted)(struct late *late))
 {
-	*late = (struct late){.fs = fs, .request = request, .interrupted = interrupted, .task = {.run = interrupt}};
+	*late = (struct late){
+		.fs = fs, .request = request, .interrupted = interrupted, .task = {.run = interrupt}};
 	late->next = fs->first_late;
 	late->link = &fs->first_late;
 	if (late->next)

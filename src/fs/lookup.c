@@ -42,15 +42,16 @@ static void reply_absent(struct fs *fs, fuse_req_t request, struct listing *list
 	if (left > most)
 		left = most;
 	entry.entry_timeout = fs->config->negative_timeout >= 0 ? fs->config->negative_timeout
-			      : left >= 1000                    ? 1.0
-									: (double)left / 1000;
+			      : left >= 1000			? 1.0
+								: (double)left / 1000;
 	if (entry.entry_timeout > 0)
 		fuse_reply_entry(request, &entry);
 	else
 		fuse_reply_err(request, ENOENT);
 }
 
-static void reply_record(struct fs *fs, fuse_req_t request, struct listing *listing, const struct record *record)
+static void reply_record(struct fs *fs, fuse_req_t request, struct listing *listing,
+			 const struct record *record)
 {
 	struct inode inode;
 
@@ -86,8 +87,9 @@ static void looked(struct lookup *lookup)
 	else if (error == ENOENT)
 		reply_absent(fs, request, lookup->listing);
 	else {
-		journal_record(fs->options.journal, "lookup", looking->store ? store_name(looking->store) : NULL,
-			       lookup->name, &lookup->failure);
+		journal_record(fs->options.journal, "lookup",
+			       looking->store ? store_name(looking->store) : NULL, lookup->name,
+			       &lookup->failure);
 		fuse_reply_err(request, error);
 	}
 	looking_free(looking);
@@ -124,7 +126,7 @@ static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *st
 	struct file *file = store ? file_find(fs, store, name) : NULL;
 	struct inode inode = {.kind = INODE_SECRET, .file = file};
 
-	if (!file || !file->created || (!file->handles && !file->uploads && !file->staged))
+	if (!file || !file_is_there(file))
 		return false;
 	inode.number = inode_number(fs, file->serial);
 	inode.store = file->store;
@@ -143,7 +145,9 @@ static void look_up_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	inode_find(fs, parent == INODE_NUMBER_CONTROL ? INODE_NUMBER_CONTROL_FIRST + (unsigned)control : INODE_NUMBER_CONTROL,
+	inode_find(fs,
+		   parent == INODE_NUMBER_CONTROL ? INODE_NUMBER_CONTROL_FIRST + (unsigned)control
+						  : INODE_NUMBER_CONTROL,
 		   &inode);
 	reply_inode(fs, request, &inode);
 }
@@ -215,7 +219,8 @@ void fs_access(fuse_req_t request, fuse_ino_t number, int mask)
 		mode = 0222;
 	else
 		mode = 0777;
-	if (!error && (((mask & R_OK) && !(mode & 0444)) || ((mask & W_OK) && !(mode & 0222)) || ((mask & X_OK) && !(mode & 0111))))
+	if (!error && (((mask & R_OK) && !(mode & 0444)) || ((mask & W_OK) && !(mode & 0222)) ||
+		       ((mask & X_OK) && !(mode & 0111))))
 		error = EACCES;
 	if (!error && (mask & W_OK) && fs->config->read_only && inode.kind != INODE_CONTROL_FILE)
 		error = EROFS;

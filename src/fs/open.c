@@ -49,7 +49,8 @@ static void fill_info(struct fuse_file_info *info, struct handle *handle)
 	info->keep_cache = 0;
 }
 
-static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info, struct handle **handle)
+static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info,
+		     struct handle **handle)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct inode inode;
@@ -138,10 +139,13 @@ static void forget(struct handle *handle)
 	handle_free(handle);
 }
 
-static void reply_created(struct fs *fs, fuse_req_t request, struct handle *handle, struct fuse_file_info *info)
+static void reply_created(struct fs *fs, fuse_req_t request, struct handle *handle,
+			  struct fuse_file_info *info)
 {
 	struct file *file = handle->file;
-	struct inode inode = {.kind = INODE_SECRET, .store = file->store, .file = file,
+	struct inode inode = {.kind = INODE_SECRET,
+			      .store = file->store,
+			      .file = file,
 			      .record = catalog_record(fs->catalog, file->serial),
 			      .number = inode_number(fs, file->serial)};
 	struct fuse_entry_param entry;
@@ -155,7 +159,8 @@ int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, stru
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct handle *handle = NULL;
-	int error = name ? create_file(request, number, name, info, &handle) : open_file(request, number, info, &handle);
+	int error = name ? create_file(request, number, name, info, &handle)
+			 : open_file(request, number, info, &handle);
 
 	if (error)
 		return error;
@@ -195,7 +200,8 @@ void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 		begin(request, number, NULL, info);
 }
 
-void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
+void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *info)
 {
 	(void)mode;
 	begin(request, parent, name, info);

@@ -9,7 +9,8 @@
 #include "sstorefs/name.h"
 
 #define LARGEST_VALUE (128u << 10) /* bytes of locked memory that a value may come to need */
-#define PROBE_EVERY   3000 /* milliseconds between two questions whether a token that was refused is good again */
+#define PROBE_EVERY                                                                                          \
+	3000 /* milliseconds between two questions whether a token that was refused is good again */
 
 struct opening {
 	struct late late;
@@ -35,7 +36,8 @@ static bool has_room(const struct fs *fs)
 
 static bool must_probe(const struct fs *fs)
 {
-	return net_refused(fs->options.net) && loop_now(fs->loop) - net_refused_at(fs->options.net) >= PROBE_EVERY;
+	return net_refused(fs->options.net) &&
+	       loop_now(fs->loop) - net_refused_at(fs->options.net) >= PROBE_EVERY;
 }
 
 bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
@@ -93,7 +95,8 @@ static void do_over(struct opening *opening)
 		return;
 	}
 	request = late_take(&opening->late);
-	error = open_or_create(request, opening->number, opening->creates ? opening->name : NULL, &opening->info);
+	error = open_or_create(request, opening->number, opening->creates ? opening->name : NULL,
+			       &opening->info);
 	if (error)
 		fuse_reply_err(request, error);
 	opening_free(opening);
@@ -137,11 +140,14 @@ static void probe(struct opening *opening)
 	}
 	opening->store = store_reference(inode.store);
 	opening->probe = (struct lookup){.deadline = fs_deadline(fs), .again = true, .done = probed};
-	strcpy(opening->probe.name, opening->creates ? opening->name : inode.file ? inode.file->name : inode.record->name);
+	strcpy(opening->probe.name, opening->creates ? opening->name
+				    : inode.file     ? inode.file->name
+						     : inode.record->name);
 	lookup_start(store_secrets(opening->store), &opening->probe);
 }
 
-void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name, const struct fuse_file_info *info)
+void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
+		   const struct fuse_file_info *info)
 {
 	struct opening *opening = calloc(1, sizeof *opening);
 

@@ -112,7 +112,9 @@ static void flush_by_owner(struct flushing *flushing)
 	struct fs *fs = flushing->late.fs;
 
 	if (!fs->weaker)
-		log_line(LOG_NOTICE, "a writer's process can't be seen in /proc: a writer that is killed half-way can't be told from one that is done (see CAVEATS in sstorefs(1))");
+		log_line(
+			LOG_NOTICE,
+			"a writer's process can't be seen in /proc: a writer that is killed half-way can't be told from one that is done (see CAVEATS in sstorefs(1))");
 	fs->weaker = true;
 	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flushing->owner)
 		publish_and_wait(flushing);
@@ -166,9 +168,10 @@ static void discard(struct handle *handle)
 {
 	struct failure failure = {0};
 
-	failure_set(&failure, EINTR, "its writer was killed or failed before it had closed the file: nothing was stored");
-	journal_record(handle->file->fs->options.journal, "publish", store_name(handle->file->store), handle->file->name,
-		       &failure);
+	failure_set(&failure, EINTR,
+		    "its writer was killed or failed before it had closed the file: nothing was stored");
+	journal_record(handle->file->fs->options.journal, "publish", store_name(handle->file->store),
+		       handle->file->name, &failure);
 	handle_wipe(handle);
 	handle->spent = EINTR;
 	if (handle->file->staged)

@@ -37,7 +37,9 @@ static int refusal_of_quota(struct fs *fs, const struct store *store, const char
 
 	if (!quota_is_used_up(fs->catalog, store))
 		return 0;
-	failure_set(&failure, EDQUOT, "the quota of secrets is used up: delete one, or write to .sstorefs/refresh if there is room again");
+	failure_set(
+		&failure, EDQUOT,
+		"the quota of secrets is used up: delete one, or write to .sstorefs/refresh if there is room again");
 	journal_record(fs->options.journal, "open", store_name(store), name, &failure);
 	return failure.error;
 }

@@ -33,7 +33,9 @@ static void removed(struct removal *removal)
 			file_unlink(file);
 	}
 	actor_of_request(&actor, removing->late.request);
-	audit(fs, &actor, &(struct deed){.operation = "unlink", .store = removing->store, .name = removing->name}, &removal->failure);
+	audit(fs, &actor,
+	      &(struct deed){.operation = "unlink", .store = removing->store, .name = removing->name},
+	      &removal->failure);
 	late_error(&removing->late, removal->failure.error);
 	removing_free(removing);
 	fs_check_drained(fs);
@@ -78,7 +80,9 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	}
 	removing->store = store_reference(directory.store);
 	strcpy(removing->name, name);
-	removing->removal = (struct removal){.store = removing->store, .name = removing->name, .deadline = fs_deadline(fs),
+	removing->removal = (struct removal){.store = removing->store,
+					     .name = removing->name,
+					     .deadline = fs_deadline(fs),
 					     .done = removed};
 	late_begin(fs, &removing->late, request, interrupted);
 	removal_start(&removing->removal);

@@ -65,8 +65,10 @@ static void moved(struct move *move)
 	struct renaming *renaming = container_of(move, struct renaming, move);
 	struct fs *fs = renaming->late.fs;
 	fuse_req_t request = late_take(&renaming->late);
-	const struct deed deed = {.operation = renaming->links ? "link" : "rename", .store = renaming->store,
-				  .name = renaming->from, .to = renaming->to};
+	const struct deed deed = {.operation = renaming->links ? "link" : "rename",
+				  .store = renaming->store,
+				  .name = renaming->from,
+				  .to = renaming->to};
 	struct actor actor;
 
 	actor_of_request(&actor, request);
@@ -124,7 +126,8 @@ static void publish_staged(struct renaming *renaming, struct file *file, bool on
 	}
 }
 
-static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct store *store, const char *from, const char *to)
+static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct store *store, const char *from,
+				     const char *to)
 {
 	struct renaming *renaming = calloc(1, sizeof *renaming);
 
@@ -135,8 +138,11 @@ static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct s
 	renaming->store = store_reference(store);
 	strcpy(renaming->from, from);
 	strcpy(renaming->to, to);
-	renaming->move = (struct move){.store = renaming->store, .from = renaming->from, .to = renaming->to,
-				       .deadline = fs_deadline(fs), .done = moved};
+	renaming->move = (struct move){.store = renaming->store,
+				       .from = renaming->from,
+				       .to = renaming->to,
+				       .deadline = fs_deadline(fs),
+				       .done = moved};
 	late_begin(fs, &renaming->late, request, interrupted);
 	return renaming;
 }
@@ -151,14 +157,16 @@ static bool keeps_staged(const struct inode *directory, const char *new_name)
 }
 
 /* What keeps any rename from being tried: 0, or a positive errno. */
-static int refusal(struct fs *fs, const struct inode *from, const struct inode *to, const char *name, const char *new_name)
+static int refusal(struct fs *fs, const struct inode *from, const struct inode *to, const char *name,
+		   const char *new_name)
 {
 	int error = refusal_of_change(fs);
 	const struct file *file;
 
 	if (error)
 		return error;
-	if (fs->config->nocreate || to->kind == INODE_CONTROL_DIRECTORY || from->kind == INODE_CONTROL_DIRECTORY ||
+	if (fs->config->nocreate || to->kind == INODE_CONTROL_DIRECTORY ||
+	    from->kind == INODE_CONTROL_DIRECTORY ||
 	    (from->number == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs")))
 		return EPERM;
 	if (from->kind != INODE_STORE || to->kind != INODE_STORE || from->store != to->store)
@@ -171,8 +179,8 @@ static int refusal(struct fs *fs, const struct inode *from, const struct inode *
 	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? 0 : EINVAL;
 }
 
-void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
-	       unsigned flags)
+void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+	       const char *new_name, unsigned flags)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct renaming *renaming;
@@ -219,8 +227,8 @@ void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const
 	error = refusal_of_change(fs);
 	if (!error && fs->config->nocreate)
 		error = EPERM;
-	else if (!error && (!fs->provider->duplicates || inode.kind != INODE_SECRET || !inode.record || to.kind != INODE_STORE ||
-			    to.store != inode.store))
+	else if (!error && (!fs->provider->duplicates || inode.kind != INODE_SECRET || !inode.record ||
+			    to.kind != INODE_STORE || to.store != inode.store))
 		error = EOPNOTSUPP;
 	else if (!error && (!name_is_canonical(new_name) || !fs->provider->name_is_valid(new_name)))
 		error = EINVAL;

@@ -12,16 +12,17 @@
 #include "sstorefs/log.h"
 
 #define REQUESTS_A_TURN 64
-#define HEADER_SIZE     4096u         /* libfuse's, in front of what is written */
-#define SIZE_FIRST      ((1u << 20) + HEADER_SIZE) /* what libfuse reads before INIT, whatever it is told (DESIGN 7) */
-#define WRITE_SIZE_MAX  (128u << 10)
+#define HEADER_SIZE	4096u /* libfuse's, in front of what is written */
+#define SIZE_FIRST                                                                                           \
+	((1u << 20) + HEADER_SIZE) /* what libfuse reads before INIT, whatever it is told (DESIGN 7) */
+#define WRITE_SIZE_MAX (128u << 10)
 
 static void fs_init(void *data, struct fuse_conn_info *connection)
 {
 	struct fs *fs = data;
 	const unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-				  FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_FLOCK_LOCKS |
-				  FUSE_CAP_POSIX_LOCKS;
+				  FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS_AUTO |
+				  FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_POSIX_LOCKS;
 
 	connection->want &= ~unwanted;
 	connection->max_write = (unsigned)fs->max_write;
@@ -84,6 +85,7 @@ static const struct fuse_lowlevel_ops operations = {
 /* Pages of our own: values come in through them, so they are locked, left out of dumps, and wiped after every WRITE. */
 static int make_receive_buffer(struct fs *fs, size_t size, bool locked)
 {
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor */
 	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (pages == MAP_FAILED)
@@ -113,7 +115,9 @@ static void shrink_receive_buffer(struct task *task)
 
 	drop_receive_buffer(fs);
 	if (make_receive_buffer(fs, fs->max_write + HEADER_SIZE, true)) {
-		log_line(LOG_ERR, "no locked memory for receiving values: raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
+		log_line(
+			LOG_ERR,
+			"no locked memory for receiving values: raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
 		fs->gone = true;
 		fs->options.ended(fs->options.context);
 	}
@@ -249,8 +253,10 @@ void fs_free(struct fs *fs)
 		fs->first_late->interrupted(fs->first_late);
 	while (fs->first_upload)
 		upload_cancel(fs->first_upload);
-	while (fs->first_file && fs->first_file->handles)
-		fs_release_all(fs);
+	fs_release_all(fs);
+	while (fs->first_upload) /* what closing the last handles began */
+		upload_cancel(fs->first_upload);
+	files_forget(fs);
 	task_cancel(&fs->shrink);
 	staging_forget_all(fs);
 	timer_stop(fs->loop, &fs->staging_timer);

@@ -11,7 +11,7 @@
 #include "fs.h"
 #include "sstorefs/log.h"
 
-#define STAGED_MAX     64              /* files at once */
+#define STAGED_MAX     64		/* files at once */
 #define STAGED_AGE_MAX (15 * 60 * 1000) /* milliseconds that one may lie here with nobody holding it */
 
 /* Random letters as mkstemp makes them, and not a word such as `secret`: a digit, or both cases. */
@@ -34,10 +34,10 @@ static const struct {
 	size_t random; /* so many last characters must be random ones */
 	bool certain;  /* no secret is called so */
 } temporary_names[] = {
-	{".*", 0, false},          /* rsync, GNOME's .goutputstream-…; and `.env` */
-	{"tmp????????", 0, true},  /* Python's tempfile */
-	{"sed??????", 0, false},   /* sed -i */
-	{"*~", 0, true},           /* backups of editors */
+	{".*", 0, false},	  /* rsync, GNOME's .goutputstream-…; and `.env` */
+	{"tmp????????", 0, true}, /* Python's tempfile */
+	{"sed??????", 0, false},  /* sed -i */
+	{"*~", 0, true},	  /* backups of editors */
 	{"*.tmp", 0, true},
 	{"*.tmp[-._0-9]*", 0, true},
 	{"*.temp", 0, true},
@@ -59,7 +59,8 @@ static bool looks_temporary(const char *name, bool certainly)
 
 		if (certainly && !temporary_names[i].certain)
 			continue;
-		if (!fnmatch(temporary_names[i].pattern, name, 0) && (!random || is_random(name + length - random)))
+		if (!fnmatch(temporary_names[i].pattern, name, 0) &&
+		    (!random || is_random(name + length - random)))
 			return true;
 	}
 	return false;
@@ -88,7 +89,8 @@ static void wipe_old(struct timer *timer)
 		if (!file->staged || file->handles)
 			continue;
 		if (end <= now) {
-			log_line(LOG_WARNING, "%s/%s: nobody renamed this temporary file: it is wiped", store_name(file->store), file->name);
+			log_line(LOG_WARNING, "%s/%s: nobody renamed this temporary file: it is wiped",
+				 store_name(file->store), file->name);
 			file_unlink(file);
 		} else if (end < first) {
 			first = end;

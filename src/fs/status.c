@@ -31,16 +31,19 @@ static void print_service(struct buffer *text, const struct fs *fs)
 	char time[TIME_TEXT_SIZE];
 
 	buffer_printf(text, "  \"reachable\": %s,\n", counts->reachable ? "true" : "false");
-	print_string(text, "last_answer_at", counts->last_answer_at ? time_format(counts->last_answer_wall, time) : NULL);
+	print_string(text, "last_answer_at",
+		     counts->last_answer_at ? time_format(counts->last_answer_wall, time) : NULL);
 	print_seconds_since(text, fs, "seconds_since_answer", counts->last_answer_at);
 	print_string(text, "down", down ? down->words : NULL);
 	print_string(text, "token_refused", refused ? refused->words : NULL);
 	if (dies_at > now)
-		buffer_printf(text, "  \"client_key_seconds_left\": %llu,\n", (unsigned long long)(dies_at - now) / 1000);
+		buffer_printf(text, "  \"client_key_seconds_left\": %llu,\n",
+			      (unsigned long long)(dies_at - now) / 1000);
 	else
 		buffer_string(text, "  \"client_key_seconds_left\": null,\n");
 	if (counts->budget_remaining >= 0)
-		buffer_printf(text, "  \"rate_limit_remaining\": %lld,\n", (long long)counts->budget_remaining);
+		buffer_printf(text, "  \"rate_limit_remaining\": %lld,\n",
+			      (long long)counts->budget_remaining);
 	else
 		buffer_string(text, "  \"rate_limit_remaining\": null,\n");
 }
@@ -60,7 +63,8 @@ static void print_listing(void *context, const struct listing_status *status)
 		buffer_json(listings->text, status->name);
 	else
 		buffer_string(listings->text, "null");
-	buffer_printf(listings->text, ", \"entries\": %llu, \"age_seconds\": ", (unsigned long long)status->entries);
+	buffer_printf(listings->text,
+		      ", \"entries\": %llu, \"age_seconds\": ", (unsigned long long)status->entries);
 	if (status->age == CLOCK_NEVER)
 		buffer_string(listings->text, "null");
 	else
@@ -81,8 +85,8 @@ void status_print(struct fs *fs, struct buffer *text)
 	print_string(text, "endpoint", fs->config->endpoint);
 	print_service(text, fs);
 	buffer_printf(text, "  \"uploads_in_flight\": %u,\n", fs->uploads);
-	buffer_printf(text, "  \"locked_bytes\": %zu,\n  \"locked_bytes_max\": %zu,\n", fs->options.pool->held,
-		      fs->options.pool->cap);
+	buffer_printf(text, "  \"locked_bytes\": %zu,\n  \"locked_bytes_max\": %zu,\n",
+		      fs->options.pool->held, fs->options.pool->cap);
 	buffer_printf(text, "  \"writers_can_be_told_apart\": %s,\n", fs->weaker ? "false" : "true");
 	buffer_string(text, "  \"listings\": [");
 	catalog_each_listing(fs->catalog, print_listing, &listings);

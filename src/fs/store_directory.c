@@ -46,7 +46,9 @@ static void changed(struct store_change *change)
 	struct actor actor;
 
 	actor_of_request(&actor, request);
-	audit(fs, &actor, &(struct deed){.operation = changing->store ? "rmdir" : "mkdir", .name = changing->name}, &change->failure);
+	audit(fs, &actor,
+	      &(struct deed){.operation = changing->store ? "rmdir" : "mkdir", .name = changing->name},
+	      &change->failure);
 	if (change->failure.error) {
 		fuse_reply_err(request, change->failure.error);
 	} else if (changing->store) {
@@ -76,8 +78,11 @@ static struct changing *changing_new(struct fs *fs, fuse_req_t request, const ch
 	}
 	strcpy(changing->name, name);
 	changing->store = store ? store_reference(store) : NULL;
-	changing->change = (struct store_change){.catalog = fs->catalog, .name = changing->name, .store = store,
-						 .deadline = fs_deadline(fs), .done = changed};
+	changing->change = (struct store_change){.catalog = fs->catalog,
+						 .name = changing->name,
+						 .store = store,
+						 .deadline = fs_deadline(fs),
+						 .done = changed};
 	late_begin(fs, &changing->late, request, interrupted);
 	return changing;
 }
@@ -135,7 +140,8 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct store *store = NULL;
 	int error = check(fs, parent, name);
 
-	if (!error && ((fs->provider->stores_are_local && !strcmp(name, "account")) || !strcmp(name, ".sstorefs")))
+	if (!error &&
+	    ((fs->provider->stores_are_local && !strcmp(name, "account")) || !strcmp(name, ".sstorefs")))
 		error = EPERM;
 	if (!error && listing_known(stores, name, &record) != KNOWN_PRESENT)
 		error = ENOENT;

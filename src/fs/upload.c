@@ -39,14 +39,19 @@ static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 	const struct provider *provider = fs->provider;
 
 	if (!length)
-		return failure_set(failure, EINVAL, "the value is empty or nothing but a newline: nothing was stored");
+		return failure_set(failure, EINVAL,
+				   "the value is empty or nothing but a newline: nothing was stored");
 	if (provider->value_bytes_max && length > provider->value_bytes_max)
-		return failure_set(failure, EFBIG, "the value is larger than the %zu bytes that the service takes",
+		return failure_set(failure, EFBIG,
+				   "the value is larger than the %zu bytes that the service takes",
 				   provider->value_bytes_max);
 	if (provider->text_only && !utf8_is_valid(value, length))
-		return failure_set(failure, EILSEQ, "the value is not UTF-8, and this service takes only text: encode it, in base64 for example");
+		return failure_set(
+			failure, EILSEQ,
+			"the value is not UTF-8, and this service takes only text: encode it, in base64 for example");
 	if (provider->value_characters_max && utf8_count(value, length) > provider->value_characters_max)
-		return failure_set(failure, EFBIG, "the value is larger than the %zu characters that the service takes",
+		return failure_set(failure, EFBIG,
+				   "the value is larger than the %zu characters that the service takes",
 				   provider->value_characters_max);
 	return 0;
 }
@@ -77,7 +82,9 @@ static void ended(struct publication *publication)
 	struct entry_text text;
 	struct deed deed;
 
-	deed = (struct deed){.operation = "publish", .store = file->store, .name = upload->name,
+	deed = (struct deed){.operation = "publish",
+			     .store = file->store,
+			     .name = upload->name,
 			     .digest = new_digest(publication, &text)};
 	audit(fs, &upload->actor, &deed, &publication->failure);
 	upload->done = true;
@@ -120,7 +127,9 @@ void upload_cancel(struct upload *upload)
 		return;
 	publication_cancel(&upload->publication);
 	failure_set(&upload->publication.failure, EINTR, "the writer was interrupted%s",
-		    upload->publication.unknown ? " after the value had left: whether it was stored is not known" : "");
+		    upload->publication.unknown
+			    ? " after the value had left: whether it was stored is not known"
+			    : "");
 	ended(&upload->publication);
 }
 
@@ -162,7 +171,8 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 }
 
 /* An upload of what is the value in `value`; NULL with `failure` set, and remembered, where there is none to be sent. */
-static struct upload *prepare(struct file *file, struct value *value, const char *name, struct failure *failure)
+static struct upload *prepare(struct file *file, struct value *value, const char *name,
+			      struct failure *failure)
 {
 	size_t length = value_length(file->fs, &value->bytes);
 	struct upload *upload = NULL;
@@ -196,7 +206,9 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	upload = prepare(file, handle->value, file->name, failure);
 	if (!upload) {
 		remember(file, failure, false);
-		audit(file->fs, &actor, &(struct deed){.operation = "publish", .store = file->store, .name = file->name}, failure);
+		audit(file->fs, &actor,
+		      &(struct deed){.operation = "publish", .store = file->store, .name = file->name},
+		      failure);
 		return NULL;
 	}
 	upload->actor = actor;
@@ -206,7 +218,8 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	return upload;
 }
 
-struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request, struct failure *failure)
+struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request,
+			     struct failure *failure)
 {
 	struct upload *upload;
 	struct actor actor;
@@ -215,7 +228,8 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 	actor_of_request(&actor, request);
 	upload = prepare(file, file->staged, name, failure);
 	if (!upload) {
-		audit(file->fs, &actor, &(struct deed){.operation = "publish", .store = file->store, .name = name}, failure);
+		audit(file->fs, &actor,
+		      &(struct deed){.operation = "publish", .store = file->store, .name = name}, failure);
 		return NULL;
 	}
 	upload->actor = actor;

@@ -27,7 +27,8 @@ static void note_owner(struct opener *opener, uint64_t owner)
 static size_t bytes_max(const struct fs *fs)
 {
 	const struct provider *provider = fs->provider;
-	size_t most = provider->value_bytes_max ? provider->value_bytes_max : provider->value_characters_max * 4;
+	size_t most =
+		provider->value_bytes_max ? provider->value_bytes_max : provider->value_characters_max * 4;
 
 	return most + !fs->config->keep_newline;
 }
@@ -64,7 +65,8 @@ static int check_content(const struct fs *fs, const struct locked *bytes)
 	const struct provider *provider = fs->provider;
 
 	if (provider->value_characters_max &&
-	    utf8_count(bytes->data, bytes->length) > provider->value_characters_max + !fs->config->keep_newline)
+	    utf8_count(bytes->data, bytes->length) >
+		    provider->value_characters_max + !fs->config->keep_newline)
 		return -EFBIG;
 	if (provider->text_only && !utf8_is_begun(bytes->data, bytes->length))
 		return -EILSEQ;
@@ -105,8 +107,10 @@ static void spend(struct fs *fs, struct handle *handle, int error)
 	} words[] = {
 		{EFBIG, "the value is larger than the service takes"},
 		{EINVAL, "the value would have a hole: write it from its beginning to its end"},
-		{EILSEQ, "the value is not UTF-8, and this service takes only text: encode it, in base64 for example"},
-		{ENOBUFS, "no locked memory is left for another value: raise RLIMIT_MEMLOCK or write fewer at once"},
+		{EILSEQ,
+		 "the value is not UTF-8, and this service takes only text: encode it, in base64 for example"},
+		{ENOBUFS,
+		 "no locked memory is left for another value: raise RLIMIT_MEMLOCK or write fewer at once"},
 	};
 
 	handle_wipe(handle);
@@ -115,7 +119,8 @@ static void spend(struct fs *fs, struct handle *handle, int error)
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (words[i].error == error)
 			failure_set(&failure, error, "%s", words[i].words);
-	journal_record(fs->options.journal, "write", store_name(handle->file->store), handle->file->name, &failure);
+	journal_record(fs->options.journal, "write", store_name(handle->file->store), handle->file->name,
+		       &failure);
 }
 
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
@@ -182,7 +187,8 @@ static int check_attributes(struct fs *fs, const struct inode *inode, const stru
 	return 0;
 }
 
-void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what, struct fuse_file_info *info)
+void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what,
+		struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct stat present;

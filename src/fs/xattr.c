@@ -60,7 +60,8 @@ static int show_digest(const struct subject *subject, struct buffer *value)
 		crypto_generichash_update(&state, (const uint8_t *)entry->id, strlen(entry->id) + 1);
 	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at, sizeof entry->modified_at);
 	crypto_generichash_final(&state, hash, sizeof hash);
-	return show_text(value, sodium_bin2base64(text, sizeof text, hash, sizeof hash, sodium_base64_VARIANT_ORIGINAL));
+	return show_text(value, sodium_bin2base64(text, sizeof text, hash, sizeof hash,
+						  sodium_base64_VARIANT_ORIGINAL));
 }
 
 static int show_created_at(const struct subject *subject, struct buffer *value)
@@ -147,8 +148,10 @@ static const char *state_of(const struct subject *subject)
 		return "staged";
 	if (file && has_value(file))
 		return "pending";
-	if (file && file->failure.error)
-		return file->unknown ? "unknown" : "failed";
+	if (file && file->failure.error && !file->unknown)
+		return "failed";
+	if (file && file->unknown && listing_doubts(store_secrets(file->store), file->name))
+		return "unknown";
 	if (!subject->is_known)
 		return "pending";
 	listing = catalog_listing(subject->fs->catalog, subject->inode->record);
@@ -178,18 +181,18 @@ static int show_request_id(const struct subject *subject, struct buffer *value)
 
 static const struct xattr xattrs[] = {
 	/* name                       what it shows     can it be set?   stores secrets unlisted */
-	{"user.created_at",          show_created_at,  NULL,            true,  true, false},
-	{"user.digest",              show_digest,      NULL,            false, true, false},
-	{"user.expires_at",          show_expires_at,  wish_expires_at, false, true, false},
-	{"user.id",                  show_id,          NULL,            true,  true, false},
-	{"user.modified_at",         show_modified_at, NULL,            false, true, false},
-	{"user.status",              show_status,      NULL,            false, true, false},
-	{"user.scopes",              show_scopes,      wish_scopes,     false, true, false},
-	{"user.comment",             show_comment,     wish_comment,    false, true, false},
-	{"user.livemode",            show_livemode,    NULL,            false, true, false},
-	{"user.sstorefs.state",      show_state,       NULL,            false, true, true},
-	{"user.sstorefs.error",      show_error,       NULL,            false, true, true},
-	{"user.sstorefs.request_id", show_request_id,  NULL,            false, true, true},
+	{"user.created_at", show_created_at, NULL, true, true, false},
+	{"user.digest", show_digest, NULL, false, true, false},
+	{"user.expires_at", show_expires_at, wish_expires_at, false, true, false},
+	{"user.id", show_id, NULL, true, true, false},
+	{"user.modified_at", show_modified_at, NULL, false, true, false},
+	{"user.status", show_status, NULL, false, true, false},
+	{"user.scopes", show_scopes, wish_scopes, false, true, false},
+	{"user.comment", show_comment, wish_comment, false, true, false},
+	{"user.livemode", show_livemode, NULL, false, true, false},
+	{"user.sstorefs.state", show_state, NULL, false, true, true},
+	{"user.sstorefs.error", show_error, NULL, false, true, true},
+	{"user.sstorefs.request_id", show_request_id, NULL, false, true, true},
 };
 
 #define XATTR_COUNT (sizeof xattrs / sizeof *xattrs)
@@ -204,7 +207,8 @@ static const struct xattr *xattr_find(const char *name)
 
 static bool applies(const struct xattr *xattr, const struct inode *inode)
 {
-	return (inode->kind == INODE_STORE && xattr->on_stores) || (inode->kind == INODE_SECRET && xattr->on_secrets);
+	return (inode->kind == INODE_STORE && xattr->on_stores) ||
+	       (inode->kind == INODE_SECRET && xattr->on_secrets);
 }
 
 static void subject_fill(struct subject *subject, struct fs *fs, const struct inode *inode)
@@ -281,7 +285,8 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 		const struct xattr *xattr = &xattrs[i];
 
 		buffer_clear(&ignored);
-		if (!applies(xattr, &inode) || (xattr->unlisted && settled) || xattr->show(&subject, &ignored))
+		if (!applies(xattr, &inode) || (xattr->unlisted && settled) ||
+		    xattr->show(&subject, &ignored))
 			continue;
 		buffer_append(&names, xattr->name, strlen(xattr->name) + 1);
 	}
@@ -312,7 +317,8 @@ static int check_presence(const struct xattr *xattr, const struct subject *subje
 	return flags & XATTR_REPLACE && !present ? ENODATA : 0;
 }
 
-void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size, int flags)
+void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size,
+		 int flags)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);

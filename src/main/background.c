@@ -53,7 +53,8 @@ void background_ready(int teller)
 	if (null > STDERR_FILENO)
 		close(null);
 	if (chdir("/"))
-		log_line(LOG_WARNING, "cannot leave the current directory: its file system can't be unmounted meanwhile");
+		log_line(LOG_WARNING,
+			 "cannot leave the current directory: its file system can't be unmounted meanwhile");
 	if (write(teller, &status, sizeof status) != sizeof status)
 		log_line(LOG_WARNING, "whoever started this mount did not wait for it");
 	close(teller);

@@ -81,7 +81,8 @@ static void drain(struct daemon *daemon)
 	if (!daemon->fs || !daemon->draining) {
 		daemon->draining = true;
 		if (daemon->fs)
-			fs_drain(daemon->fs, loop_now(daemon->loop) + daemon->config->timeout, drained, daemon);
+			fs_drain(daemon->fs, loop_now(daemon->loop) + daemon->config->timeout, drained,
+				 daemon);
 		else
 			loop_stop(daemon->loop);
 	}
@@ -151,12 +152,15 @@ static void explain_refusal(const struct daemon *daemon, const struct failure *f
 			"sstorefs: %s was refused by %s (%d): %s: check that it is valid, has not expired and may manage secret stores\n",
 			daemon->token.origin, endpoint, failure->status, failure->words);
 	else if (failure->error == ENOENT && daemon->config->store)
-		fprintf(stderr, "sstorefs: %s: %s has no such store: check the name, or mount %s: to see what there is\n",
+		fprintf(stderr,
+			"sstorefs: %s: %s has no such store: check the name, or mount %s: to see what there is\n",
 			daemon->config->source, endpoint, daemon->config->provider->name);
 	else if (failure->error == EKEYREJECTED)
-		fprintf(stderr, "sstorefs: %s: %s: if its CA is your own, name its file with cacert=\n", endpoint, failure->words);
+		fprintf(stderr, "sstorefs: %s: %s: if its CA is your own, name its file with cacert=\n",
+			endpoint, failure->words);
 	else
-		fprintf(stderr, "sstorefs: %s can't be mounted: %s (%s): check that %s is right and can be reached\n",
+		fprintf(stderr,
+			"sstorefs: %s can't be mounted: %s (%s): check that %s is right and can be reached\n",
 			daemon->config->source, failure->words, failure_errno_name(failure->error), endpoint);
 }
 
@@ -164,7 +168,8 @@ static void explain_refusal(const struct daemon *daemon, const struct failure *f
 static void clear_dead_mount(const struct config *config)
 {
 	if (config->dead_mount && umount2(config->mountpoint, MNT_DETACH))
-		log_line(LOG_WARNING, "the dead mount on %s can't be removed: %s", config->mountpoint, strerror(errno));
+		log_line(LOG_WARNING, "the dead mount on %s can't be removed: %s", config->mountpoint,
+			 strerror(errno));
 }
 
 static void greeted(void *context, const struct failure *failure)
@@ -193,7 +198,8 @@ static void greeted(void *context, const struct failure *failure)
 	if (!failed)
 		failed = fs_mount(daemon->fs);
 	if (failed) {
-		complain(daemon->config->mountpoint, "it can't be mounted there: see the line before this one, or dmesg(1)");
+		complain(daemon->config->mountpoint,
+			 "it can't be mounted there: see the line before this one, or dmesg(1)");
 		loop_stop(daemon->loop);
 		return;
 	}
@@ -204,8 +210,11 @@ static void greeted(void *context, const struct failure *failure)
 static int make_net(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
-	const struct net_options options = {.endpoint = config->endpoint, .cacert = config->cacert, .timeout = config->timeout,
-					    .refused = reread_token, .context = daemon};
+	const struct net_options options = {.endpoint = config->endpoint,
+					    .cacert = config->cacert,
+					    .timeout = config->timeout,
+					    .refused = reread_token,
+					    .context = daemon};
 	struct failure why = {0};
 	int failed = net_new(&daemon->net, daemon->loop, &options, &why);
 
@@ -289,7 +298,8 @@ static void finish(struct daemon *daemon)
 
 int daemon_serve(struct config *config, void (*ready)(void *context), void *context)
 {
-	struct daemon daemon = {.config = config, .status = STATUS_MOUNT_FAILED, .ready = ready, .context = context};
+	struct daemon daemon = {
+		.config = config, .status = STATUS_MOUNT_FAILED, .ready = ready, .context = context};
 
 	log_open(LOG_TO_STDERR, config->debug);
 	locked_pool_init(&daemon.pool, 0);

@@ -26,7 +26,8 @@ static void ready(void *context)
 	struct readiness *readiness = context;
 
 	if (readiness->config->foreground)
-		log_line(LOG_INFO, "%s is mounted on %s", readiness->config->source, readiness->config->mountpoint);
+		log_line(LOG_INFO, "%s is mounted on %s", readiness->config->source,
+			 readiness->config->mountpoint);
 	else
 		background_ready(readiness->teller);
 }
@@ -40,7 +41,8 @@ static int mount_and_serve(struct config *config)
 	if (!config->foreground) {
 		readiness.teller = background_enter();
 		if (readiness.teller < 0) {
-			fprintf(stderr, "sstorefs: cannot go to the background: %s\n", strerror(-readiness.teller));
+			fprintf(stderr, "sstorefs: cannot go to the background: %s\n",
+				strerror(-readiness.teller));
 			return STATUS_MOUNT_FAILED;
 		}
 	}

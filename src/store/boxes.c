@@ -45,8 +45,8 @@ static struct box *box_to_fill(struct boxes *boxes)
 	return oldest;
 }
 
-void boxes_keep(struct boxes *boxes, const struct store *store, const char *name, const char *digest, const struct client_key *key,
-		uint8_t *sealed, size_t length, uint64_t now)
+void boxes_keep(struct boxes *boxes, const struct store *store, const char *name, const char *digest,
+		const struct client_key *key, uint8_t *sealed, size_t length, uint64_t now)
 {
 	struct box *box = box_of(boxes, store, name);
 
@@ -63,7 +63,8 @@ void boxes_keep(struct boxes *boxes, const struct store *store, const char *name
 	strcpy(box->digest, digest);
 }
 
-const struct box *boxes_find(const struct boxes *boxes, const struct store *store, const char *name, const char *digest, uint64_t now)
+const struct box *boxes_find(const struct boxes *boxes, const struct store *store, const char *name,
+			     const char *digest, uint64_t now)
 {
 	const struct box *box = box_of((struct boxes *)(uintptr_t)boxes, store, name);
 
@@ -72,7 +73,8 @@ const struct box *boxes_find(const struct boxes *boxes, const struct store *stor
 	return box;
 }
 
-void boxes_rename(struct boxes *boxes, const struct store *store, const char *from, const char *to, const char *digest)
+void boxes_rename(struct boxes *boxes, const struct store *store, const char *from, const char *to,
+		  const char *digest)
 {
 	struct box *box;
 

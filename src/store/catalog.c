@@ -32,7 +32,8 @@ struct listing *catalog_listing_numbered(const struct catalog *catalog, uint32_t
 	return tree_find(&catalog->by_number, &key);
 }
 
-int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net, const struct catalog_options *options)
+int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
+		const struct catalog_options *options)
 {
 	struct catalog *made = calloc(1, sizeof *made);
 	int failed;
@@ -124,7 +125,8 @@ void catalog_refresh(struct catalog *catalog)
 		listing_expire(&store->secrets);
 }
 
-static void describe(struct listing *listing, void (*each)(void *context, const struct listing_status *status), void *context)
+static void describe(struct listing *listing,
+		     void (*each)(void *context, const struct listing_status *status), void *context)
 {
 	uint64_t now = loop_now(listing->catalog->loop);
 	struct listing_status status = {
@@ -141,7 +143,8 @@ static void describe(struct listing *listing, void (*each)(void *context, const 
 	each(context, &status);
 }
 
-void catalog_each_listing(struct catalog *catalog, void (*each)(void *context, const struct listing_status *status), void *context)
+void catalog_each_listing(struct catalog *catalog,
+			  void (*each)(void *context, const struct listing_status *status), void *context)
 {
 	if (!catalog->options.store)
 		describe(&catalog->stores, each, context);
@@ -201,7 +204,8 @@ static void first_page_came(struct wait *wait)
 	greeted(catalog, &failure);
 }
 
-void catalog_greet(struct catalog *catalog, void (*done)(void *context, const struct failure *failure), void *context)
+void catalog_greet(struct catalog *catalog, void (*done)(void *context, const struct failure *failure),
+		   void *context)
 {
 	struct inquiry *inquiry = &catalog->greeting;
 

@@ -3,11 +3,11 @@
 
 #include "boxes.h"
 #include "client_keys.h"
-#include "sstorefs/inquiry.h"
 #include "listing.h"
 #include "quota.h"
 #include "serial.h"
 #include "sstorefs/catalog.h"
+#include "sstorefs/inquiry.h"
 #include "sstorefs/tree.h"
 
 /*

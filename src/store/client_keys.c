@@ -10,9 +10,9 @@
 #include "sstorefs/change.h"
 #include "sstorefs/log.h"
 
-#define MARGIN            5000  /* milliseconds a key must still live to be used: the upload takes time, too */
+#define MARGIN		    5000 /* milliseconds a key must still live to be used: the upload takes time, too */
 #define PAUSE_AFTER_REFUSAL 60000 /* milliseconds until a key is fetched again after one that was not good */
-#define AHEAD_DIVISOR     4     /* a new key is fetched when the last quarter of the old one's life begins */
+#define AHEAD_DIVISOR	    4 /* a new key is fetched when the last quarter of the old one's life begins */
 
 static void fetched(struct inquiry *inquiry);
 static void signing_fetched(struct inquiry *inquiry);
@@ -78,9 +78,11 @@ static void accept_key(struct client_keys *keys, struct failure *failure)
 {
 	const char *why = "";
 
-	if (client_key_accept(&keys->key, &keys->inquiry.result.client_key, keys->catalog->options.signing_key,
-			      keys->has_signing ? keys->signing_key : NULL, keys->inquiry.call.sent_at, &why)) {
-		failure_set(failure, EKEYREJECTED, "the client key that the service sent is not to be trusted: %s", why);
+	if (client_key_accept(
+		    &keys->key, &keys->inquiry.result.client_key, keys->catalog->options.signing_key,
+		    keys->has_signing ? keys->signing_key : NULL, keys->inquiry.call.sent_at, &why)) {
+		failure_set(failure, EKEYREJECTED,
+			    "the client key that the service sent is not to be trusted: %s", why);
 		return;
 	}
 	keys->fetched_at = now(keys);

@@ -15,12 +15,18 @@
 static const struct {
 	bool repeatable, upload;
 } kinds[OPERATION_COUNT] = {
-	[OPERATION_LIST_STORES] = {.repeatable = true},  [OPERATION_FIND_STORE] = {.repeatable = true},
-	[OPERATION_CREATE_STORE] = {.repeatable = false}, [OPERATION_DELETE_STORE] = {.repeatable = true},
-	[OPERATION_LIST_SECRETS] = {.repeatable = true}, [OPERATION_FIND_SECRET] = {.repeatable = true},
-	[OPERATION_PUT_SECRET] = {.upload = true},        [OPERATION_EDIT_SECRET] = {.repeatable = true},
-	[OPERATION_DELETE_SECRET] = {.repeatable = true}, [OPERATION_DUPLICATE_SECRET] = {.repeatable = false},
-	[OPERATION_QUOTA] = {.repeatable = true},         [OPERATION_CLIENT_KEY] = {.repeatable = true, .upload = true},
+	[OPERATION_LIST_STORES] = {.repeatable = true},
+	[OPERATION_FIND_STORE] = {.repeatable = true},
+	[OPERATION_CREATE_STORE] = {.repeatable = false},
+	[OPERATION_DELETE_STORE] = {.repeatable = true},
+	[OPERATION_LIST_SECRETS] = {.repeatable = true},
+	[OPERATION_FIND_SECRET] = {.repeatable = true},
+	[OPERATION_PUT_SECRET] = {.upload = true},
+	[OPERATION_EDIT_SECRET] = {.repeatable = true},
+	[OPERATION_DELETE_SECRET] = {.repeatable = true},
+	[OPERATION_DUPLICATE_SECRET] = {.repeatable = false},
+	[OPERATION_QUOTA] = {.repeatable = true},
+	[OPERATION_CLIENT_KEY] = {.repeatable = true, .upload = true},
 	[OPERATION_SIGNING_KEY] = {.repeatable = true},
 };
 
@@ -76,8 +82,9 @@ static enum verdict judge(struct call *call, const struct http_answer *answer)
 	struct result fresh = {.take = inquiry->result.take, .context = inquiry->result.context, .total = -1};
 	int failed;
 
-	static const enum verdict verdicts[] = {
-		[REMEDY_NONE] = VERDICT_FAILED, [REMEDY_LATER] = VERDICT_AGAIN, [REMEDY_LOOK] = VERDICT_UNREADABLE};
+	static const enum verdict verdicts[] = {[REMEDY_NONE] = VERDICT_FAILED,
+						[REMEDY_LATER] = VERDICT_AGAIN,
+						[REMEDY_LOOK] = VERDICT_UNREADABLE};
 
 	inquiry->answered_at = TIME_UNKNOWN;
 	if (date && !time_parse_http(date, &inquiry->answered_at)) {

@@ -11,8 +11,8 @@
 #include "catalog.h"
 
 #define PAUSE_AFTER_FAILURE 3000 /* milliseconds in which a refresh that failed is not tried again */
-#define TTL_WALK_FACTOR     10   /* a listing lives at least so many times as long as it took to fetch */
-#define TTL_MINIMAL         1000 /* with `minimal`: what one program's next few calls may still use */
+#define TTL_WALK_FACTOR	    10	 /* a listing lives at least so many times as long as it took to fetch */
+#define TTL_MINIMAL	    1000 /* with `minimal`: what one program's next few calls may still use */
 
 int listing_init(struct listing *listing, struct catalog *catalog, struct store *store)
 {
@@ -198,7 +198,8 @@ static int point_at(struct listing *listing, struct record *record, uint32_t ser
 }
 
 /* Two stores of one name: the later one shows its id. */
-static const struct entry *renamed(const struct listing *listing, const struct entry *entry, struct entry *other, char name[static 512])
+static const struct entry *renamed(const struct listing *listing, const struct entry *entry,
+				   struct entry *other, char name[static 512])
 {
 	const struct record *first = snapshot_find(listing->filling, entry->name);
 	const char *id;
@@ -215,7 +216,8 @@ static const struct entry *renamed(const struct listing *listing, const struct e
 }
 
 /* The number that an entry keeps: that of the record with its name, unless it is another store under the same name. */
-static uint32_t kept_serial(const struct listing *listing, const struct record *known, const struct entry *entry)
+static uint32_t kept_serial(const struct listing *listing, const struct record *known,
+			    const struct entry *entry)
 {
 	const char *id;
 
@@ -332,11 +334,14 @@ static bool stands_for(const struct listing *listing, uint32_t serial, const cha
 }
 
 /* Puts an entry, or with NULL a tombstone, for `name` into one snapshot. */
-static struct record *set_in(struct listing *listing, struct snapshot *snapshot, const char *name, const struct entry *entry,
-			     uint32_t serial)
+static struct record *set_in(struct listing *listing, struct snapshot *snapshot, const char *name,
+			     const struct entry *entry, uint32_t serial)
 {
-	struct entry absent = {.name = name, .created_at = TIME_UNKNOWN, .modified_at = TIME_UNKNOWN,
-			       .expires_at = TIME_UNKNOWN, .livemode = -1};
+	struct entry absent = {.name = name,
+			       .created_at = TIME_UNKNOWN,
+			       .modified_at = TIME_UNKNOWN,
+			       .expires_at = TIME_UNKNOWN,
+			       .livemode = -1};
 	struct record *record = entry ? NULL : snapshot_find(snapshot, name);
 
 	if (!record)
@@ -357,7 +362,8 @@ static struct record *set_in(struct listing *listing, struct snapshot *snapshot,
 }
 
 /* The same in all that is known: in what stands, and in what the running walk is about to put in its place. */
-static struct record *set(struct listing *listing, const char *name, const struct entry *entry, uint32_t serial, bool own)
+static struct record *set(struct listing *listing, const char *name, const struct entry *entry,
+			  uint32_t serial, bool own)
 {
 	uint32_t stamp = own && listing->walk ? listing->walk->number : 0;
 	struct record *record, *other;
@@ -389,7 +395,9 @@ int listing_told(struct listing *listing, const char *name, const struct entry *
 	if (!entry)
 		return set(listing, name, NULL, 0, false) ? 0 : -ENOMEM;
 	serial = kept_serial(listing, known, entry);
-	return set(listing, name, entry, serial ? serial : serials_take(&listing->catalog->serials), false) ? 0 : -ENOMEM;
+	return set(listing, name, entry, serial ? serial : serials_take(&listing->catalog->serials), false)
+		       ? 0
+		       : -ENOMEM;
 }
 
 const struct record *listing_own_put(struct listing *listing, const struct entry *entry, uint32_t serial)
@@ -409,6 +417,13 @@ void listing_own_delete(struct listing *listing, const char *name)
 	set(listing, name, NULL, 0, true);
 	if (!listing->store)
 		stores_sweep(listing->catalog);
+}
+
+bool listing_doubts(const struct listing *listing, const char *name)
+{
+	const struct record *record = listing->current ? snapshot_find(listing->current, name) : NULL;
+
+	return record && record->doubted;
 }
 
 void listing_doubt(struct listing *listing, const char *name, uint32_t serial)

@@ -1,8 +1,8 @@
 #ifndef SSTOREFS_STORE_LISTING_H
 #define SSTOREFS_STORE_LISTING_H
 
-#include "sstorefs/inquiry.h"
 #include "snapshot.h"
+#include "sstorefs/inquiry.h"
 
 /*
  * A listing from the inside: what is known of one directory, and the walk that finds it out.
@@ -17,16 +17,16 @@ struct page {
 
 struct walk {
 	struct listing *listing;
-	uint32_t number;       /* from 1; 0: no walk runs */
+	uint32_t number; /* from 1; 0: no walk runs */
 	uint64_t began_at;
 	struct page pages[WALK_WIDTH];
 	struct buffer cursor, landmark; /* where we are; a cursor seen before, to notice a circle */
-	uint64_t done, next_landmark;   /* pages that came in */
-	unsigned next_page, last_page;  /* numbered: the next to ask for; the last there is (0: not known) */
+	uint64_t done, next_landmark;	/* pages that came in */
+	unsigned next_page, last_page;	/* numbered: the next to ask for; the last there is (0: not known) */
 	int64_t total;
 	uint64_t entries;
 	unsigned again; /* how often it was walked again because the count was off */
-	bool ended;     /* numbered: an empty page was seen */
+	bool ended;	/* numbered: an empty page was seen */
 	struct failure failure;
 };
 
@@ -34,17 +34,17 @@ struct listing {
 	struct catalog *catalog;
 	struct store *store; /* NULL: this is the listing of stores */
 	uint32_t number;
-	struct snapshot *current; /* what is known; NULL: nothing yet */
-	struct snapshot *filling; /* what the walk that runs has brought; NULL: none runs */
-	bool complete;            /* `current` came of a whole walk */
-	uint64_t listed_at;       /* when it was complete, CLOCK_BOOTTIME milliseconds */
-	uint64_t walk_took;       /* milliseconds */
-	uint64_t failed_at;       /* the last refresh that failed since; 0: none did */
+	struct snapshot *current;    /* what is known; NULL: nothing yet */
+	struct snapshot *filling;    /* what the walk that runs has brought; NULL: none runs */
+	bool complete;		     /* `current` came of a whole walk */
+	uint64_t listed_at;	     /* when it was complete, CLOCK_BOOTTIME milliseconds */
+	uint64_t walk_took;	     /* milliseconds */
+	uint64_t failed_at;	     /* the last refresh that failed since; 0: none did */
 	struct failure last_failure; /* of the last walk; error 0: it was whole */
-	bool expired;             /* `refresh` was asked for: past its time, and not to be given while the service can be asked */
-	unsigned misses;          /* single calls since the last whole walk */
-	struct walk *walk;        /* NULL: none runs */
-	struct find *finds;       /* single calls on their way */
+	bool expired; /* `refresh` was asked for: past its time, and not to be given while the service can be asked */
+	unsigned misses;    /* single calls since the last whole walk */
+	struct walk *walk;  /* NULL: none runs */
+	struct find *finds; /* single calls on their way */
 };
 
 int listing_init(struct listing *listing, struct catalog *catalog, struct store *store);

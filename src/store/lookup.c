@@ -18,7 +18,8 @@ static void lookup_end(struct lookup *lookup)
 
 static void end_absent(struct lookup *lookup)
 {
-	failure_set(&lookup->failure, ENOENT, "there is no %s of this name", lookup->listing->store ? "secret" : "store");
+	failure_set(&lookup->failure, ENOENT, "there is no %s of this name",
+		    lookup->listing->store ? "secret" : "store");
 	lookup_end(lookup);
 }
 
@@ -133,7 +134,8 @@ void lookup_start(struct listing *listing, struct lookup *lookup)
 		lookup_end(lookup);
 		return;
 	}
-	if (lookup->again || (find_is_possible(listing, lookup->name) && listing->misses < SINGLE_CALLS_MAX)) {
+	if (lookup->again ||
+	    (find_is_possible(listing, lookup->name) && listing->misses < SINGLE_CALLS_MAX)) {
 		listing->misses += !lookup->again;
 		wait_for_find(lookup);
 	} else {

@@ -136,7 +136,8 @@ static void new_looked(struct lookup *lookup)
 	} else if (present && move->only_free) {
 		fail(move, EEXIST, "there is a secret of the new name already");
 	} else if (present && catalog_of(move)->options.provider->duplicates) {
-		fail(move, EOPNOTSUPP, "this service cannot rename onto a name that is taken: delete that one first");
+		fail(move, EOPNOTSUPP,
+		     "this service cannot rename onto a name that is taken: delete that one first");
 	} else {
 		move->had_new = present;
 		make_new(move);
@@ -154,8 +155,8 @@ static void old_looked(struct lookup *lookup)
 		return;
 	}
 	keep_texts(move, lookup->record);
-	if (!provider->duplicates && !boxes_find(&catalog_of(move)->boxes, move->store, move->from, move->digest,
-						 loop_now(catalog_of(move)->loop))) {
+	if (!provider->duplicates && !boxes_find(&catalog_of(move)->boxes, move->store, move->from,
+						 move->digest, loop_now(catalog_of(move)->loop))) {
 		fail(move, EOPNOTSUPP,
 		     "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
 		return;
@@ -229,7 +230,8 @@ static void new_made(struct inquiry *inquiry)
 	end(move);
 }
 
-static void ask(struct move *move, enum operation operation, const char *name, void (*done)(struct inquiry *inquiry))
+static void ask(struct move *move, enum operation operation, const char *name,
+		void (*done)(struct inquiry *inquiry))
 {
 	move->inquiry = (struct inquiry){.done = done};
 	move->inquiry.ask.operation = operation;
@@ -250,9 +252,11 @@ static void make_new(struct move *move)
 		ask_new->scopes = move->scopes.length ? buffer_text(&move->scopes) : NULL;
 		ask_new->comment = move->comment.length ? buffer_text(&move->comment) : NULL;
 	} else {
-		box = boxes_find(&catalog->boxes, move->store, move->from, move->digest, loop_now(catalog->loop));
+		box = boxes_find(&catalog->boxes, move->store, move->from, move->digest,
+				 loop_now(catalog->loop));
 		if (!box) {
-			fail(move, EOPNOTSUPP, "the key under which it was sealed has expired: write it anew under the new name");
+			fail(move, EOPNOTSUPP,
+			     "the key under which it was sealed has expired: write it anew under the new name");
 			return;
 		}
 		ask(move, OPERATION_PUT_SECRET, move->to, new_made);
@@ -282,7 +286,9 @@ static void old_deleted(struct inquiry *inquiry)
 		char words[sizeof failure->words];
 
 		snprintf(words, sizeof words, "%.400s", failure->words);
-		failure_set(failure, failure->error, "it is there under both names now, for the old one could not be deleted: %s", words);
+		failure_set(failure, failure->error,
+			    "it is there under both names now, for the old one could not be deleted: %s",
+			    words);
 		listing_doubt(listing_of(move), move->from, 0);
 	} else {
 		boxes_rename(&catalog_of(move)->boxes, move->store, move->from, move->to, move->digest);

@@ -54,8 +54,9 @@ static void keep_box(struct publication *publication)
 		free(publication->sealed);
 	} else {
 		record_entry(publication->record, &entry, &text);
-		boxes_keep(&catalog->boxes, publication->store, publication->name, entry.digest, &publication->sealed_under,
-			   publication->sealed, publication->length + crypto_box_SEALBYTES, loop_now(catalog->loop));
+		boxes_keep(&catalog->boxes, publication->store, publication->name, entry.digest,
+			   &publication->sealed_under, publication->sealed,
+			   publication->length + crypto_box_SEALBYTES, loop_now(catalog->loop));
 	}
 	publication->sealed = NULL;
 }
@@ -104,13 +105,14 @@ static void turn_came(struct turn *turn)
 	const struct provider *provider = provider_of(publication);
 	const struct record *record = NULL;
 	enum known what = known(publication, &record);
-	bool must_look = false;
+	/* An outcome that is unknown is settled before anything else of the name is sent (DESIGN 3, rule 13). */
+	bool must_look = listing_doubts(listing_of(publication), publication->name);
 
 	publication->created = what != KNOWN_PRESENT;
 	if (publication->mode == PUT_CREATE)
-		must_look = !provider->creates_only;
+		must_look |= !provider->creates_only;
 	else if (publication->mode == PUT_REPLACE)
-		must_look = !provider->replaces_only || (provider->puts_by_id && what != KNOWN_PRESENT);
+		must_look |= !provider->replaces_only || (provider->puts_by_id && what != KNOWN_PRESENT);
 	/* A replacement must say the expiry again that the old value has. */
 	if (provider->expires && what == KNOWN_NOT && !publication->expiry_is_set)
 		must_look = true;
@@ -249,7 +251,8 @@ static bool try_otherwise(struct publication *publication)
 	const struct provider *provider = provider_of(publication);
 	int error = publication->inquiry.failure.error;
 
-	if (provider->seals && publication->inquiry.failure.status == 400 && error == EINVAL && !publication->fresh_key) {
+	if (provider->seals && publication->inquiry.failure.status == 400 && error == EINVAL &&
+	    !publication->fresh_key) {
 		/* Perhaps it is the key that is too old, and not the value that is wrong. */
 		struct client_keys *keys = &catalog_of(publication)->keys;
 
@@ -315,7 +318,8 @@ static wall_time service_time(const struct catalog *catalog)
 {
 	if (catalog->last_date == TIME_UNKNOWN)
 		return clock_wall();
-	return catalog->last_date + (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
+	return catalog->last_date +
+	       (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
 }
 
 /* What was asked for, else what the secret has that is replaced (it would be lost otherwise), else what new ones get. */
@@ -337,7 +341,8 @@ static wall_time expiry_of(const struct publication *publication, const struct r
 }
 
 /* What a secret has beside its value. */
-static void ask_attributes(const struct publication *publication, const struct record *record, struct ask *ask)
+static void ask_attributes(const struct publication *publication, const struct record *record,
+			   struct ask *ask)
 {
 	const struct catalog_options *options = &catalog_of(publication)->options;
 	bool is_new = !record || ask->mode == PUT_CREATE;
@@ -360,7 +365,8 @@ static void send(struct publication *publication)
 	if (record && record_id(record) && strlen(record_id(record)) < sizeof publication->id)
 		strcpy(publication->id, record_id(record));
 	if (publication->mode == PUT_REPLACE && provider->puts_by_id && !publication->id[0]) {
-		failure_set(&publication->failure, EINVAL, "the service told no id of this secret, and takes changes only by id");
+		failure_set(&publication->failure, EINVAL,
+			    "the service told no id of this secret, and takes changes only by id");
 		end(publication);
 		return;
 	}

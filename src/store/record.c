@@ -161,8 +161,8 @@ static void unpack_field(const uint8_t *field, struct entry *entry, struct entry
 		entry->id = content;
 		break;
 	case TAG_DIGEST_BYTES:
-		entry->digest = sodium_bin2base64(text->digest, sizeof text->digest, field + FIELD_HEAD, DIGEST_SIZE,
-						  sodium_base64_VARIANT_ORIGINAL);
+		entry->digest = sodium_bin2base64(text->digest, sizeof text->digest, field + FIELD_HEAD,
+						  DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL);
 		break;
 	case TAG_DIGEST_TEXT:
 		entry->digest = content;

@@ -8,7 +8,7 @@
  * NUL, then fields of one tag byte, two length bytes and the content.
  */
 #define RECORD_ALIGNMENT 4
-#define RECORD_SIZE_MAX  (32u << 10)
+#define RECORD_SIZE_MAX	 (32u << 10)
 
 /* Bytes that `entry` takes when packed, a multiple of RECORD_ALIGNMENT, at most RECORD_SIZE_MAX: longer texts are cut. */
 size_t record_size(const struct entry *entry);

@@ -58,7 +58,8 @@ static void answered(struct inquiry *inquiry)
 	/* What was lost did it: there was one, and now there is none. */
 	if (lost && removal->failure.status == 404)
 		removal->failure = (struct failure){0};
-	if (!lost && removal->failure.error == ENOENT && !removal->failure.store_is_gone && look_again(removal))
+	if (!lost && removal->failure.error == ENOENT && !removal->failure.store_is_gone &&
+	    look_again(removal))
 		return;
 	boxes_forget(&removal->store->catalog->boxes, removal->store, removal->name);
 	if (!removal->failure.error || removal->failure.error == ENOENT)

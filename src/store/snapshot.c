@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_SIZE       (256u << 10) /* above malloc's mmap threshold: given back to the system when it is freed */
-#define CHUNK_SIZE_FIRST (2u << 10)   /* so that a store of few secrets costs little */
+#define CHUNK_SIZE	 (256u << 10) /* above malloc's mmap threshold: given back to the system when it is freed */
+#define CHUNK_SIZE_FIRST (2u << 10) /* so that a store of few secrets costs little */
 #define INDEX_SIZE_FIRST 32
 
 /* Keyed, because names come from outside; one key for the process is enough, and nothing depends on its value. */
@@ -71,7 +71,8 @@ static size_t find_slot(const struct snapshot *snapshot, const char *name, size_
 	size_t slot = name_hash(name, length) & (snapshot->index_size - 1);
 
 	while (snapshot->index[slot]) {
-		const struct record *record = record_at(snapshot, (uint64_t)(snapshot->index[slot] - 1) * RECORD_ALIGNMENT);
+		const struct record *record =
+			record_at(snapshot, (uint64_t)(snapshot->index[slot] - 1) * RECORD_ALIGNMENT);
 
 		if (record->name_length == length && !memcmp(record->name, name, length))
 			break;
@@ -194,7 +195,8 @@ static struct record *put_new(struct snapshot *snapshot, const struct entry *ent
 }
 
 /* The same name with other fields: in place if it fits, and what is left of the old memory stays its tail. */
-static struct record *put_again(struct snapshot *snapshot, struct record *old, const struct entry *entry, size_t size)
+static struct record *put_again(struct snapshot *snapshot, struct record *old, const struct entry *entry,
+				size_t size)
 {
 	uint16_t old_size = old->size;
 	struct record *record = old;

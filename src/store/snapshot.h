@@ -10,15 +10,16 @@ struct snapshot {
 	unsigned references;
 	uint8_t **chunks;
 	size_t chunk_count;
-	size_t used;       /* bytes in the last chunk */
+	size_t used;	   /* bytes in the last chunk */
 	size_t first_size; /* bytes the first chunk has; all others are of one size */
-	uint32_t *index;   /* hash of name to where the record begins, in units of RECORD_ALIGNMENT, plus one; 0: free */
+	uint32_t *
+		index; /* hash of name to where the record begins, in units of RECORD_ALIGNMENT, plus one; 0: free */
 	size_t index_size; /* a power of two; 0 at first */
-	size_t indexed;    /* records the index holds, tombstones included */
-	size_t present;    /* records neither gone nor dead */
+	size_t indexed;	   /* records the index holds, tombstones included */
+	size_t present;	   /* records neither gone nor dead */
 	uint64_t left_out; /* names over 255 bytes that the service listed */
 	bool grows;
-	bool failed;             /* it stopped growing too early, and why */
+	bool failed; /* it stopped growing too early, and why */
 	struct failure *failure;
 	struct wait_list waits;
 };

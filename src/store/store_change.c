@@ -29,7 +29,8 @@ static void end_later(struct task *task)
 void store_change_cancel(struct store_change *change)
 {
 	if (change->inquiry.call.sends)
-		listing_doubt(&change->catalog->stores, change->store ? change->store->name : change->name, 0);
+		listing_doubt(&change->catalog->stores, change->store ? change->store->name : change->name,
+			      0);
 	let_go(change);
 }
 
@@ -87,8 +88,12 @@ static void created(struct inquiry *inquiry)
 void store_create_start(struct store_change *change)
 {
 	struct catalog *catalog = change->catalog;
-	struct entry scope = {.name = change->name, .id = change->name, .created_at = TIME_UNKNOWN,
-			      .modified_at = TIME_UNKNOWN, .expires_at = TIME_UNKNOWN, .livemode = -1};
+	struct entry scope = {.name = change->name,
+			      .id = change->name,
+			      .created_at = TIME_UNKNOWN,
+			      .modified_at = TIME_UNKNOWN,
+			      .expires_at = TIME_UNKNOWN,
+			      .livemode = -1};
 
 	change->failure = (struct failure){0};
 	change->task = (struct task){.run = end_later};
@@ -147,7 +152,8 @@ static void checked(struct inquiry *inquiry)
 
 	change->failure = inquiry->failure;
 	if (!change->failure.error && result->entries) {
-		failure_set(&change->failure, ENOTEMPTY, "the store %s still has secrets: delete them first", change->store->name);
+		failure_set(&change->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
+			    change->store->name);
 	} else if (!change->failure.error && result->cursor.length) {
 		buffer_clear(&change->cursor);
 		buffer_append(&change->cursor, result->cursor.data, result->cursor.length);

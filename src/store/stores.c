@@ -123,8 +123,12 @@ struct store *catalog_store(struct catalog *catalog, const struct record *record
 static int add_scope(struct catalog *catalog, const char *name, size_t length)
 {
 	char scope[256];
-	struct entry entry = {.name = scope, .id = scope, .created_at = TIME_UNKNOWN, .modified_at = TIME_UNKNOWN,
-			      .expires_at = TIME_UNKNOWN, .livemode = -1};
+	struct entry entry = {.name = scope,
+			      .id = scope,
+			      .created_at = TIME_UNKNOWN,
+			      .modified_at = TIME_UNKNOWN,
+			      .expires_at = TIME_UNKNOWN,
+			      .livemode = -1};
 
 	if (length >= sizeof scope)
 		return -ENAMETOOLONG;

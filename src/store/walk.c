@@ -8,8 +8,8 @@
 
 #include "catalog.h"
 
-#define WALKS_AGAIN_MAX 2        /* how often a numbered walk whose count is off is walked again */
-#define PAGES_MAX       1000000u /* no listing is that long: a service that never ends is broken */
+#define WALKS_AGAIN_MAX 2	 /* how often a numbered walk whose count is off is walked again */
+#define PAGES_MAX	1000000u /* no listing is that long: a service that never ends is broken */
 
 static void page_done(struct inquiry *inquiry);
 
@@ -126,7 +126,8 @@ static void next_by_cursor(struct walk *walk, struct page *page, struct result *
 		return;
 	}
 	if (is_circle(walk, &result->cursor) || walk->done >= PAGES_MAX) {
-		failure_set(&walk->failure, EIO, "the listing does not end: page %llu leads back to an earlier one",
+		failure_set(&walk->failure, EIO,
+			    "the listing does not end: page %llu leads back to an earlier one",
 			    (unsigned long long)walk->done);
 		walk_end(walk);
 		return;
