@@ -154,6 +154,21 @@ void file_settle(struct file *file)
 		forget_oldest(fs);
 }
 
+void file_version(const struct file *file, struct version *version)
+{
+	const struct record *record = catalog_record(file->fs->catalog, file->serial);
+	struct entry_text text;
+	struct entry entry;
+
+	*version = (struct version){0};
+	if (!record)
+		return;
+	record_entry(record, &entry, &text);
+	version->modified_at = entry.modified_at;
+	if (entry.digest)
+		snprintf(version->digest, sizeof version->digest, "%s", entry.digest);
+}
+
 void files_forget(struct fs *fs)
 {
 	while (fs->first_file)

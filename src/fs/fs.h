@@ -141,6 +141,12 @@ struct wishes {
 	wall_time expires_at; /* TIME_UNKNOWN: never */
 };
 
+/* Which of a secret's values is stored, as far as the service tells; all zero: none. */
+struct version {
+	char digest[64];
+	wall_time modified_at;
+};
+
 /* A secret that is open, being published, or whose last publication failed. */
 struct file {
 	struct fs *fs;
@@ -159,6 +165,7 @@ struct file {
 	struct failure failure; /* of the last publication; error 0: it did not fail */
 	bool unknown;		/* the last publication's outcome */
 	bool reported;		/* the failure was told by an FSYNC */
+	struct version before;  /* what was stored when the last publication began: whether an unknown one took effect */
 	bool remembers;		/* kept only for its failure */
 	wall_time touched_at;
 	struct file *next, **link;
@@ -184,6 +191,9 @@ bool file_is_stored(const struct file *file);
 
 /* Frees every file: at the end, when no handle is left. */
 void files_forget(struct fs *fs);
+
+/* The version of what is known to be stored now. */
+void file_version(const struct file *file, struct version *version);
 
 struct handle *handle_new(struct file *file);
 void handle_free(struct handle *handle);

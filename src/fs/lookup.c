@@ -62,8 +62,8 @@ static void reply_record(struct fs *fs, fuse_req_t request, struct listing *list
 		reply_inode(fs, request, &inode);
 }
 
-/* A name whose outcome was unknown was read again: now it is known, one way or the other. */
-static void settle_unknown(struct fs *fs, const struct store *store, const char *name)
+/* A name whose outcome was unknown was read again, and there is none: nothing was stored, and there is nothing to be shown. */
+static void settle_absent(struct fs *fs, const struct store *store, const char *name)
 {
 	struct file *file = store ? file_find(fs, store, name) : NULL;
 
@@ -80,8 +80,8 @@ static void looked(struct lookup *lookup)
 	fuse_req_t request = late_take(&looking->late);
 	int error = lookup->failure.error;
 
-	if (!error || error == ENOENT)
-		settle_unknown(fs, looking->store, lookup->name);
+	if (error == ENOENT)
+		settle_absent(fs, looking->store, lookup->name);
 	if (!error)
 		reply_record(fs, request, lookup->listing, lookup->record);
 	else if (error == ENOENT)

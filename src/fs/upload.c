@@ -187,6 +187,7 @@ static struct upload *prepare(struct file *file, struct value *value, const char
 
 static void start(struct upload *upload)
 {
+	file_version(upload->file, &upload->file->before);
 	upload->file->uploads++;
 	upload->fs->uploads++;
 	publication_start(&upload->publication);

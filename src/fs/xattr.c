@@ -139,6 +139,16 @@ static bool has_value(const struct file *file)
 	return file->uploads > 0;
 }
 
+/* Whether a publication whose outcome was unknown has been seen to have changed what is stored. */
+static bool took_effect(const struct file *file)
+{
+	struct version now;
+
+	file_version(file, &now);
+	return file->unknown &&
+	       (now.modified_at != file->before.modified_at || strcmp(now.digest, file->before.digest) != 0);
+}
+
 static const char *state_of(const struct subject *subject)
 {
 	const struct file *file = subject->inode->file;
@@ -148,10 +158,9 @@ static const char *state_of(const struct subject *subject)
 		return "staged";
 	if (file && has_value(file))
 		return "pending";
-	if (file && file->failure.error && !file->unknown)
-		return "failed";
-	if (file && file->unknown && listing_doubts(store_secrets(file->store), file->name))
-		return "unknown";
+	if (file && file->failure.error && !took_effect(file))
+		return file->unknown && listing_doubts(store_secrets(file->store), file->name) ? "unknown"
+											       : "failed";
 	if (!subject->is_known)
 		return "pending";
 	listing = catalog_listing(subject->fs->catalog, subject->inode->record);
