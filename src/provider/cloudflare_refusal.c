@@ -61,7 +61,7 @@ static bool tells_quota(const char *message)
 }
 
 /* A conflict without a slug that we know: names that are taken, and stores that aren't empty. It never passes by itself. */
-static int error_of_conflict(enum operation operation)
+static int error_of_conflict(const struct ask *ask)
 {
 	static const int errors[OPERATION_COUNT] = {
 		[OPERATION_CREATE_STORE] = EEXIST,
@@ -70,7 +70,9 @@ static int error_of_conflict(enum operation operation)
 		[OPERATION_DELETE_STORE] = ENOTEMPTY,
 	};
 
-	return errors[operation] ? errors[operation] : EINVAL;
+	if (ask->operation == OPERATION_PUT_SECRET && ask->mode == PUT_REPLACE)
+		return EINVAL;
+	return errors[ask->operation] ? errors[ask->operation] : EINVAL;
 }
 
 static void refine(const struct ask *ask, const char *message, struct failure *failure)
@@ -86,7 +88,7 @@ static void refine(const struct ask *ask, const char *message, struct failure *f
 	if (tells_quota(message))
 		failure->error = EDQUOT;
 	else if (failure->status == 409)
-		failure->error = error_of_conflict(ask->operation);
+		failure->error = error_of_conflict(ask);
 }
 
 static void quote(const char *message, int64_t code, struct failure *failure)

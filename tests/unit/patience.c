@@ -10,7 +10,7 @@
 #define RESET "Fastly-RateLimit-Reset: "
 #define LEFT  "Fastly-RateLimit-Remaining: "
 
-static void test_what_answers_say_of_waiting(void **state)
+static void test_fastlys_answers_say_how_long_to_wait(void **state)
 {
 	static const struct {
 		int status;
@@ -57,10 +57,55 @@ static void test_what_answers_say_of_waiting(void **state)
 	}
 }
 
+static void test_cloudflares_answers_say_how_much_is_left(void **state)
+{
+	static const struct {
+		int status;
+		const char *headers;
+		struct patience patience;
+	} cases[] = {
+		{200, "", {0, -1, 0, false}},
+		{200, "Ratelimit: \"default\";r=50;t=30\n", {0, 50, 30000, false}},
+		{200,
+		 "RateLimit: \"default\" ; r=50 ; t=30\nRatelimit-Policy: \"burst\";q=100;w=60\n",
+		 {0, 50, 30000, false}},
+		{200, "Ratelimit: \"a\";r=50;t=30, \"b\";r=7;t=2\n", {0, 7, 2000, false}},
+		{200, "Ratelimit: \"b\";r=7;t=2,\"a\";r=50;t=30\n", {0, 7, 2000, false}},
+		{200, "Ratelimit: \";r=1;t=1,\\\"r=2\";r=9;t=5\n", {0, 9, 5000, false}},
+		{200, "Ratelimit: \"a\";r=0;t=300\n", {0, 0, 300000, false}},
+		{429, "Ratelimit: \"a\";r=0;t=300\n", {300000, 0, 300000, false}},
+		{429, "Ratelimit: \"a\";r=0;t=3\nRetry-After: 5\n", {5000, 0, 3000, false}},
+		{200, "Ratelimit: \"a\";r=5\n", {0, 5, 0, false}},
+		{200, "Ratelimit: \"a\";t=5\n", {0, -1, 0, false}},
+		{200, "Ratelimit: \"a\";rr=5;t=5;r=\n", {0, -1, 0, false}},
+		{200, "Ratelimit: \"a\n", {0, -1, 0, false}},
+		{200, "Ratelimit: \"a\\\n", {0, -1, 0, false}},
+		{200, "Ratelimit: ;;;,,,;r;t=,r=5\n", {0, -1, 0, false}},
+		{200, "Ratelimit: \"a\";r=99999999999999999999999999;t=1\n", {0, -1, 0, false}},
+		{200, "Ratelimit: \"a\";r=1;t=99999999999999999999\n", {0, 1, 365 * DAY, false}},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		struct http_answer answer = text_answer(cases[i].status, cases[i].headers, "");
+		struct patience patience;
+
+		memset(&patience, 0x5a, sizeof(patience));
+		provider_cloudflare.patience(&answer, &patience);
+		assert_int_equal(patience.wait_ms, cases[i].patience.wait_ms);
+		assert_int_equal(patience.remaining, cases[i].patience.remaining);
+		assert_int_equal(patience.resets_in_ms, cases[i].patience.resets_in_ms);
+		assert_false(patience.no_more);
+		http_answer_finish(&answer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_answers_say_of_waiting),
+		cmocka_unit_test(test_fastlys_answers_say_how_long_to_wait),
+		cmocka_unit_test(test_cloudflares_answers_say_how_much_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
