@@ -197,6 +197,9 @@ static void looked(struct lookup *lookup)
 
 static void look(struct publication *publication)
 {
+	/* If it is ours, it has the number that the kernel knows it by. */
+	if (publication->lost)
+		listing_doubt(listing_of(publication), publication->name, publication->serial);
 	publication->look = (struct lookup){.deadline = publication->deadline, .again = true, .done = looked};
 	strcpy(publication->look.name, publication->name);
 	lookup_start(listing_of(publication), &publication->look);
