@@ -102,6 +102,12 @@ class Sandbox:
         """As uploads(), with service, store, name, sealed, mode, at and the call's number."""
         return self._ask("GET", "uploads", {} if name is None else {"name": name})
 
+    def exchanges(self):
+        """What was recorded since record(), whole: requests, and the answers that no fault has touched. As bytes."""
+        return [{**one, "body": base64.b64decode(one["body_base64"]),
+                 "answer": None if one["answer_base64"] is None else base64.b64decode(one["answer_base64"])}
+                for one in self._ask("GET", "exchanges")]
+
     def value(self, store, name, service="fastly", **more):
         """The stored value as bytes, or None."""
         wishes = {"service": service, "store": store, "name": name, **more}
@@ -149,6 +155,10 @@ class Sandbox:
     def tokens(self, *tokens):
         """The tokens that are good from now on."""
         self._ask("POST", "tokens", body=tokens)
+
+    def record(self, on=True):
+        """Begins to keep requests and answers whole, or ends it."""
+        self._ask("POST", "record", body=on)
 
     def clear(self):
         """Forgets calls and uploads."""

@@ -42,6 +42,15 @@ def forget_calls(house, query, body):
     house.journal.forget()
 
 
+def record(house, query, body):
+    house.journal.recording = json.loads(body)
+    house.journal.exchanges.clear()
+
+
+def exchanges(house, query, body):
+    return list(house.journal.exchanges)
+
+
 def uploads(house, query, body):
     return house.journal.uploads_of(query.get("name"))
 
@@ -119,6 +128,8 @@ def reset(house, query, body):
 ACTIONS = {
     ("GET", "calls"): calls,
     ("DELETE", "calls"): forget_calls,
+    ("POST", "record"): record,
+    ("GET", "exchanges"): exchanges,
     ("GET", "uploads"): uploads,
     ("GET", "value"): value,
     ("GET", "faults"): faults,

@@ -71,6 +71,7 @@ class Exchange:
         self.service.finished(self.call)
         if self.call["duration"] is None:
             self.house.journal.end(self.call, "dropped")
+        self.house.journal.record(self.call, self.request, None if self.faults else self.answer)
         if self.house.log:
             self.house.log(self.call)
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 CALLS_KEPT = 50_000
 UPLOAD_BYTES_KEPT = 256 * 1024 * 1024
+EXCHANGES_KEPT = 2000
 CREDENTIAL_HEADERS = ("fastly-key", "authorization", "x-auth-key", "x-auth-user-service-key")
 
 # What `state=` of a question means. A call that has ended has begun, too: who waits for a beginning must not miss it.
@@ -31,6 +32,8 @@ class Journal:
         self.expanded = 0
         self.counts = {}
         self.waiting = []
+        self.recording = False
+        self.exchanges = deque(maxlen=EXCHANGES_KEPT)
 
     def begin(self, request, service, line_number, credentials):
         """A call's record. It is in the journal from now on, and changes as the call goes on."""
@@ -67,6 +70,15 @@ class Journal:
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
         call["duration"] = round(time.monotonic() - call["at"], 6)
         self.changed()
+
+    def record(self, call, request, answer):
+        """Keeps both whole, where that was asked for. `answer` is None if it never came or was not the service's own."""
+        if self.recording:
+            self.exchanges.append({
+                **{key: call[key] for key in ("operation", "method", "path", "headers", "fault")},
+                "body_base64": base64.b64encode(request.body).decode(),
+                "status": answer.status if answer else None,
+                "answer_base64": base64.b64encode(answer.body).decode() if answer else None})
 
     def changed(self):
         """Lets everybody who waits look again."""

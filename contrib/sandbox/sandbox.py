@@ -54,6 +54,7 @@ class Sandbox:
         """As it was at the start, but for the signing key and the numbers of calls."""
         self.faults.clear()
         self.journal.forget()
+        self.journal.recording = False
         self.plays.forget()
         self.state.forget_everything()
         self.tokens[:] = self.options.token

@@ -32,6 +32,7 @@ class Service:
 def running_sandbox():
     with Sandbox() as sandbox:
         yield sandbox
+        assert sandbox.summary()["expanded"] == 0, "something asked Stripe to send a value back"
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 """Cloudflare and Stripe as the sandbox plays them: sources, addresses, and what is stored there."""
 
-import base64
+from contextlib import contextmanager
 from functools import partial
 
 from conftest import Service
+from wire import problems
 
 
 class OtherService(Service):
@@ -33,6 +34,15 @@ class OtherService(Service):
     def play(self, **choices):
         return self.sandbox.play(**{f"{self.name}__{name}": choice for name, choice in choices.items()})
 
+    @contextmanager
+    def watched(self):
+        """At the end every request of sstorefs, and every answer, must have been as the schema has it."""
+        self.sandbox.record()
+        yield self
+        if self.sandbox.process:
+            found, _ = problems(self.sandbox.exchanges())
+            assert not found, "\n".join(found)
+
 
 class Cloudflare(OtherService):
     name = "cloudflare"
@@ -48,5 +58,3 @@ class Stripe(OtherService):
     source = "stripe:"
 
 
-def basic(user, password=""):
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

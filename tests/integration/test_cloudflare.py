@@ -15,7 +15,8 @@ from writers import errno_of, shell, write_file
 def cloudflare(sandbox):
     service = Cloudflare("direct", sandbox, sandbox.url)
     service.seed("prod", 0)
-    return service
+    with service.watched():
+        yield service
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from writers import errno_of, shell, write_file
 
 @pytest.fixture
 def stripe(sandbox):
-    return Stripe("direct", sandbox, sandbox.url)
+    with Stripe("direct", sandbox, sandbox.url).watched() as service:
+        yield service
 
 
 @pytest.fixture
