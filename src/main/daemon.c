@@ -1,31 +1,32 @@
 /*
- * The daemon: its parts put together, its signals, its beginning and its end.
+ * The daemon: its parts put together, its signals, its beginning and its end. The way to the service is connection.c's.
  */
 #include "daemon.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "connection.h"
+#include "notify.h"
 #include "sstorefs/fs.h"
 #include "sstorefs/log.h"
 #include "sstorefs/wait.h"
 
+/* What the service manager gives us beyond `timeout`, in milliseconds: unmounting takes a moment. */
+#define END_MARGIN 10000
+
 struct daemon {
 	struct config *config;
-	struct loop *loop;
-	struct net *net;
-	struct catalog *catalog;
+	struct connection connection;
 	struct fs *fs;
 	struct journal journal;
-	struct locked_pool pool;
-	struct token token;
-	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
+	struct notifier notifier;
 	struct watch signals;
 	bool draining;
 	int status;
@@ -33,36 +34,9 @@ struct daemon {
 	void *context;
 };
 
-/* --- credentials ----------------------------------------------------------------------------------------------------------------- */
-
-static int authorize(struct daemon *daemon)
+static struct loop *loop_of(const struct daemon *daemon)
 {
-	struct credentials credentials = {.token = (const char *)daemon->token.text.data,
-					  .email = (const char *)daemon->token.email.data};
-	struct locked lines = {.pool = &daemon->pool};
-	int failed = daemon->config->provider->authorize(&credentials, &lines);
-
-	if (!failed)
-		failed = net_authorize(daemon->net, (const char *)lines.data, lines.length);
-	locked_finish(&lines);
-	return failed;
-}
-
-/* Reads the token again: after a 401, and on SIGHUP. Returns whether it is another one. */
-static bool reread_token(void *context)
-{
-	struct daemon *daemon = context;
-	struct buffer why = {0};
-	bool changed = false;
-
-	if (token_read(&daemon->token, daemon->config, &changed, &why))
-		log_line(LOG_ERR, "%s", buffer_text(&why));
-	else if (changed && authorize(daemon))
-		changed = false;
-	if (changed)
-		log_line(LOG_NOTICE, "%s was read again and has changed", daemon->token.origin);
-	buffer_finish(&why);
-	return changed;
+	return daemon->connection.loop;
 }
 
 /* --- the end --------------------------------------------------------------------------------------------------------------------- */
@@ -73,19 +47,23 @@ static void drained(void *context, unsigned lost)
 
 	if (lost)
 		daemon->status = STATUS_MOUNT_FAILED;
-	loop_stop(daemon->loop);
+	loop_stop(loop_of(daemon));
 }
 
 static void drain(struct daemon *daemon)
 {
-	if (!daemon->fs || !daemon->draining) {
-		daemon->draining = true;
-		if (daemon->fs)
-			fs_drain(daemon->fs, loop_now(daemon->loop) + daemon->config->timeout, drained,
-				 daemon);
-		else
-			loop_stop(daemon->loop);
+	if (daemon->fs && daemon->draining)
+		return;
+	daemon->draining = true;
+	if (!daemon->fs) {
+		loop_stop(loop_of(daemon));
+		return;
 	}
+	notifier_tell(
+		&daemon->notifier,
+		"STOPPING=1\nSTATUS=ending: what is whole is stored first\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+		(daemon->config->timeout + END_MARGIN) * 1000);
+	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout, drained, daemon);
 }
 
 static void mount_ended(void *context)
@@ -97,10 +75,18 @@ static void refresh(void *context)
 {
 	struct daemon *daemon = context;
 
-	catalog_refresh(daemon->catalog);
+	catalog_refresh(daemon->connection.catalog);
 }
 
 /* --- signals --------------------------------------------------------------------------------------------------------------------- */
+
+static void reload(struct daemon *daemon)
+{
+	notifier_tell_reloading(&daemon->notifier);
+	connection_reread_token(&daemon->connection);
+	refresh(daemon);
+	notifier_tell(&daemon->notifier, "READY=1");
+}
 
 static void signal_came(struct watch *watch)
 {
@@ -108,11 +94,12 @@ static void signal_came(struct watch *watch)
 	struct signalfd_siginfo info;
 
 	while (read(watch->fd, &info, sizeof info) == sizeof info) {
-		if (info.ssi_signo == SIGHUP) {
-			reread_token(daemon);
-			refresh(daemon);
+		if (info.ssi_signo == SIGHUP && daemon->fs) {
+			reload(daemon);
+		} else if (info.ssi_signo == SIGHUP) {
+			connection_reread_token(&daemon->connection);
 		} else if (daemon->draining || !daemon->fs) {
-			loop_stop(daemon->loop); /* asked twice, or nothing is mounted yet */
+			loop_stop(loop_of(daemon)); /* asked twice, or nothing is mounted yet */
 		} else {
 			log_line(LOG_NOTICE, "ending: what is whole is stored first");
 			drain(daemon);
@@ -132,36 +119,18 @@ static int watch_signals(struct daemon *daemon)
 		return -errno;
 	daemon->signals.readable = signal_came;
 	daemon->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return daemon->signals.fd < 0 ? -errno : watch_start(daemon->loop, &daemon->signals);
+	return daemon->signals.fd < 0 ? -errno : watch_start(loop_of(daemon), &daemon->signals);
 }
 
 /* --- the beginning --------------------------------------------------------------------------------------------------------------- */
 
-static void complain(const char *what, const char *why)
-{
-	fprintf(stderr, "sstorefs: %s: %s\n", what, why);
-}
-
-/* What failed, why, and what to do about it, in one line. */
 static void explain_refusal(const struct daemon *daemon, const struct failure *failure)
 {
-	const char *endpoint = daemon->config->endpoint;
+	struct buffer line = {0};
 
-	if (failure->status == 401 || failure->status == 403 || failure->error == EACCES)
-		fprintf(stderr,
-			"sstorefs: %s was refused by %s (%d): %s: check that it is valid, has not expired and may manage secret stores\n",
-			daemon->token.origin, endpoint, failure->status, failure->words);
-	else if (failure->error == ENOENT && daemon->config->store)
-		fprintf(stderr,
-			"sstorefs: %s: %s has no such store: check the name, or mount %s: to see what there is\n",
-			daemon->config->source, endpoint, daemon->config->provider->name);
-	else if (failure->error == EKEYREJECTED)
-		fprintf(stderr, "sstorefs: %s: %s: if its CA is your own, name its file with cacert=\n",
-			endpoint, failure->words);
-	else
-		fprintf(stderr,
-			"sstorefs: %s can't be mounted: %s (%s): check that %s is right and can be reached\n",
-			daemon->config->source, failure->words, failure_errno_name(failure->error), endpoint);
+	connection_explain(&daemon->connection, failure, &line);
+	log_line(LOG_ERR, "%s", buffer_text(&line));
+	buffer_finish(&line);
 }
 
 /* A mount of ours whose daemon died is in the way. */
@@ -176,10 +145,10 @@ static void greeted(void *context, const struct failure *failure)
 {
 	struct daemon *daemon = context;
 	const struct fs_options options = {
-		.loop = daemon->loop,
-		.net = daemon->net,
-		.catalog = daemon->catalog,
-		.pool = &daemon->pool,
+		.loop = loop_of(daemon),
+		.net = daemon->connection.net,
+		.catalog = daemon->connection.catalog,
+		.pool = &daemon->connection.pool,
 		.journal = &daemon->journal,
 		.config = daemon->config,
 		.ended = mount_ended,
@@ -190,7 +159,7 @@ static void greeted(void *context, const struct failure *failure)
 
 	if (failure->error) {
 		explain_refusal(daemon, failure);
-		loop_stop(daemon->loop);
+		loop_stop(loop_of(daemon));
 		return;
 	}
 	clear_dead_mount(daemon->config);
@@ -198,114 +167,61 @@ static void greeted(void *context, const struct failure *failure)
 	if (!failed)
 		failed = fs_mount(daemon->fs);
 	if (failed) {
-		complain(daemon->config->mountpoint,
-			 "it can't be mounted there: see the line before this one, or dmesg(1)");
-		loop_stop(daemon->loop);
+		log_line(LOG_ERR, "%s: it can't be mounted there: see the line before this one, or dmesg(1)",
+			 daemon->config->mountpoint);
+		loop_stop(loop_of(daemon));
 		return;
 	}
 	daemon->status = STATUS_GOOD;
 	daemon->ready(daemon->context);
-}
-
-static int make_net(struct daemon *daemon)
-{
-	const struct config *config = daemon->config;
-	const struct net_options options = {.endpoint = config->endpoint,
-					    .cacert = config->cacert,
-					    .timeout = config->timeout,
-					    .refused = reread_token,
-					    .context = daemon};
-	struct failure why = {0};
-	int failed = net_new(&daemon->net, daemon->loop, &options, &why);
-
-	if (failed)
-		complain(config->endpoint, why.words);
-	return failed;
-}
-
-static int make_catalog(struct daemon *daemon)
-{
-	const struct config *config = daemon->config;
-	const char *key = config->signing_key ? config->signing_key : FASTLY_SIGNING_KEY;
-	const struct catalog_options options = {
-		.provider = config->provider,
-		.account = config->account,
-		.store = config->store,
-		.ttl = config->ttl,
-		.negative_ttl = config->negative_ttl,
-		.timeout = config->timeout,
-		.minimal = config->minimal,
-		.users = config->users,
-		.scopes = config->scopes,
-		.comment = config->comment,
-		.expires = config->expires,
-		.signing_key = config->signing_key_from_api ? NULL : daemon->signing_key,
-	};
-
-	if (!config->signing_key_from_api && signing_key_decode(daemon->signing_key, key)) {
-		complain("signing_key", "it is not the base64 of a 32-byte Ed25519 key");
-		return -EINVAL;
-	}
-	return catalog_new(&daemon->catalog, daemon->loop, daemon->net, &options);
-}
-
-static int read_token(struct daemon *daemon)
-{
-	struct buffer why = {0};
-	int failed;
-
-	daemon->token.pool = &daemon->pool;
-	failed = token_read(&daemon->token, daemon->config, NULL, &why);
-	if (failed)
-		fprintf(stderr, "sstorefs: %s\n", buffer_text(&why));
-	buffer_finish(&why);
-	return failed;
+	notifier_tell(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s", daemon->config->source,
+		      daemon->config->mountpoint);
 }
 
 static int begin(struct daemon *daemon)
 {
-	int failed = read_token(daemon);
+	struct buffer why = {0};
+	int failed = connection_read_token(&daemon->connection, &why);
 
 	if (!failed)
-		failed = loop_new(&daemon->loop);
+		failed = connection_open(&daemon->connection, &why);
 	if (!failed)
 		failed = watch_signals(daemon);
 	if (!failed)
 		failed = journal_init(&daemon->journal);
-	if (!failed)
-		failed = make_net(daemon);
-	if (!failed)
-		failed = authorize(daemon);
-	if (!failed)
-		failed = make_catalog(daemon);
+	/* In the background it is the parent whom the manager knows, and whose end tells it that all is well. */
+	if (!failed && daemon->config->foreground)
+		notifier_open(&daemon->notifier, loop_of(daemon));
+	if (failed)
+		log_line(LOG_ERR, "%s", why.length ? buffer_text(&why) : strerror(-failed));
+	buffer_finish(&why);
 	return failed;
 }
 
 static void finish(struct daemon *daemon)
 {
 	fs_free(daemon->fs);
-	catalog_free(daemon->catalog);
-	if (daemon->net)
-		net_free(daemon->net);
+	notifier_close(&daemon->notifier);
 	journal_finish(&daemon->journal);
 	watch_stop(&daemon->signals);
 	if (daemon->signals.fd > 0)
 		close(daemon->signals.fd);
-	if (daemon->loop)
-		loop_free(daemon->loop);
-	token_finish(&daemon->token);
+	connection_close(&daemon->connection);
 }
 
 int daemon_serve(struct config *config, void (*ready)(void *context), void *context)
 {
-	struct daemon daemon = {
-		.config = config, .status = STATUS_MOUNT_FAILED, .ready = ready, .context = context};
+	struct daemon daemon = {.config = config,
+				.notifier.socket = -1,
+				.status = STATUS_MOUNT_FAILED,
+				.ready = ready,
+				.context = context};
 
 	log_open(LOG_TO_STDERR, config->debug);
-	locked_pool_init(&daemon.pool, 0);
+	connection_init(&daemon.connection, config);
 	if (!begin(&daemon)) {
-		catalog_greet(daemon.catalog, greeted, &daemon);
-		if (loop_run(daemon.loop))
+		catalog_greet(daemon.connection.catalog, greeted, &daemon);
+		if (loop_run(loop_of(&daemon)))
 			daemon.status = STATUS_MOUNT_FAILED;
 	}
 	finish(&daemon);
