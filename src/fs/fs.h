@@ -118,6 +118,7 @@ struct opener {
 	uint64_t started_at; /* of the process, against reuse of its id */
 	uint64_t owner;	     /* where the process is not known: whose FLUSH publishes */
 	bool owner_known, owner_ambiguous;
+	bool owner_opened; /* it was told by an empty first FLUSH, which only he who opened makes */
 	char program[32]; /* its name as /proc has it, "" where it can't be told */
 };
 
@@ -339,6 +340,7 @@ void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_fil
 void control_write(struct fs *fs, fuse_req_t request, size_t size);
 void control_release(fuse_req_t request, struct fuse_file_info *info);
 void status_print(struct fs *fs, struct buffer *text);
+void metrics_print(struct fs *fs, struct buffer *text);
 
 /* --- the operations, a file each or so ------------------------------------------------------------------------------------------ */
 

@@ -211,6 +211,7 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 	if (!handle->opener.owner_known) { /* nothing was written yet */
 		handle->opener.owner = info->lock_owner;
 		handle->opener.owner_known = true;
+		handle->opener.owner_opened = true;
 	}
 	if (handle->spent || !handle->due || handle->file->unlinked ||
 	    (fs->config->commit == COMMIT_FSYNC && !handle->file->staged))

@@ -18,7 +18,7 @@ static void note_owner(struct opener *opener, uint64_t owner)
 	if (!opener->owner_known) {
 		opener->owner = owner;
 		opener->owner_known = true;
-	} else if (opener->owner != owner) {
+	} else if (opener->owner != owner && !opener->owner_opened) {
 		opener->owner_ambiguous = true;
 	}
 }
