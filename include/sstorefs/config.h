@@ -13,12 +13,20 @@
  * The command line as the rest of the program sees it.
  */
 enum commit { COMMIT_CLOSE, COMMIT_FSYNC, COMMIT_WRITE };
-enum action { ACTION_MOUNT, ACTION_HELP, ACTION_VERSION };
+enum action {
+	ACTION_MOUNT,
+	ACTION_PRETEND, /* mount -f: all but the mount */
+	ACTION_CHECK,	/* of `source`, or where that is NULL of the mount at `mountpoint` */
+	ACTION_HELP,
+	ACTION_VERSION,
+};
 
 struct config {
 	enum action action;
 	const char *program; /* how it was called, for messages */
 	bool foreground, debug;
+	bool json;     /* --check tells what it found as JSON */
+	bool log_json; /* so does the log */
 
 	char *source;	  /* as given: "fastly:STORE" */
 	char *mountpoint; /* absolute, or /dev/fd/N */

@@ -52,67 +52,135 @@ struct words {
 	struct options_given given;
 };
 
-/* The flags without a value: ours, and those that mount(8) passes to every helper. */
-static int flag_read(struct config *config, const char *flag)
-{
-	static const struct {
-		const char *name;
-		enum action action;
-		bool foreground, debug;
-	} flags[] = {
-		{"-h", .action = ACTION_HELP},
-		{"--help", .action = ACTION_HELP},
-		{"-V", .action = ACTION_VERSION},
-		{"--version", .action = ACTION_VERSION},
-		{"-f", .foreground = true},
-		{"--foreground", .foreground = true},
-		{"-d", .foreground = true, .debug = true},
-		{"--debug", .foreground = true, .debug = true},
-		{"-v"},
-		{"-n"},
-		{"-s"},
-	};
+/* The flags without a value. */
+struct flag {
+	const char *name;
+	enum action action; /* ACTION_MOUNT: it changes nothing of that */
+	bool foreground, debug, json;
+};
 
-	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		if (strcmp(flag, flags[i].name) != 0)
-			continue;
-		if (flags[i].action != ACTION_MOUNT)
-			config->action = flags[i].action;
-		config->foreground |= flags[i].foreground;
-		config->debug |= flags[i].debug;
+static const struct flag flags[] = {
+	{"-h", .action = ACTION_HELP},
+	{"--help", .action = ACTION_HELP},
+	{"-V", .action = ACTION_VERSION},
+	{"--version", .action = ACTION_VERSION},
+	{"-f", .foreground = true},
+	{"--foreground", .foreground = true},
+	{"-d", .foreground = true, .debug = true},
+	{"--debug", .foreground = true, .debug = true},
+	{"--check", .action = ACTION_CHECK},
+	{"--json", .json = true},
+	{"-v"},
+	{"-n"},
+	{"-s"},
+	{NULL},
+};
+
+/* As mount(8) calls its helpers: there -f is what it is on mount's own command line. */
+static const struct flag helper_flags[] = {
+	{"-f", .action = ACTION_PRETEND},
+	{"-v"},
+	{"-n"},
+	{"-s"},
+	{"-h", .action = ACTION_HELP},
+	{"--help", .action = ACTION_HELP},
+	{"-V", .action = ACTION_VERSION},
+	{"--version", .action = ACTION_VERSION},
+	{NULL},
+};
+
+static const struct flag *flag_find(const struct flag *among, const char *name)
+{
+	for (; among->name; among++) {
+		if (strcmp(among->name, name) == 0)
+			return among;
+	}
+	return NULL;
+}
+
+static void flag_take(struct config *config, const struct flag *flag)
+{
+	if (flag->action != ACTION_MOUNT)
+		config->action = flag->action;
+	config->foreground |= flag->foreground;
+	config->debug |= flag->debug;
+	config->json |= flag->json;
+}
+
+/* Several letters may stand behind one dash (mount -nv). */
+static int flag_read(struct config *config, bool helper, const char *word)
+{
+	const struct flag *among = helper ? helper_flags : flags, *flag = flag_find(among, word);
+
+	if (flag) {
+		flag_take(config, flag);
 		return 0;
 	}
+	for (const char *letter = word + 1; word[1] != '-' && *letter != '\0'; letter++) {
+		flag = flag_find(among, (const char[]){'-', *letter, '\0'});
+		if (!flag)
+			break;
+		flag_take(config, flag);
+		if (letter[1] == '\0')
+			return 0;
+	}
 	/* Without what stands behind '=': it may be a token. */
-	return complain(config, "unknown option '%.*s': see sstorefs --help", (int)strcspn(flag, "="), flag);
+	return complain(config, "unknown option '%.*s': see sstorefs --help", (int)strcspn(word, "="), word);
+}
+
+/* Whether we are what mount(8) looks for: /sbin/mount.fuse.sstorefs, a link to this program. */
+static bool called_by_mount(const char *program)
+{
+	const char *slash = program ? strrchr(program, '/') : NULL;
+
+	return program && strncmp(slash ? slash + 1 : program, "mount.", 6) == 0;
+}
+
+/* The word behind an option, which may stand in the same one (`-oro`). NULL after a complaint. */
+static const char *argument_of(const struct config *config, int *at, int argc, char **argv)
+{
+	const char *word = argv[*at];
+
+	if (word[2] != '\0')
+		return word + 2;
+	if (*at + 1 < argc)
+		return argv[++*at];
+	complain(config, "%s needs something behind it: see sstorefs --help", word);
+	return NULL;
+}
+
+static int word_take(const struct config *config, struct words *words, const char *word)
+{
+	if (!words->source)
+		words->source = word;
+	else if (!words->mountpoint && config->action != ACTION_CHECK)
+		words->mountpoint = word;
+	else
+		return complain(config, "too many arguments: give SOURCE%s, see sstorefs --help",
+				config->action == ACTION_CHECK ? " or a mount's directory"
+							       : " and MOUNTPOINT");
+	return 0;
 }
 
 static int words_read(struct config *config, struct words *words, int argc, char **argv)
 {
-	bool flags = true;
+	bool only_words = false, helper = called_by_mount(argv[0]);
 	int failed = 0;
 
-	for (int i = 1; i < argc && !failed && config->action == ACTION_MOUNT; i++) {
-		const char *word = argv[i];
+	for (int i = 1; i < argc && !failed && config->action < ACTION_HELP; i++) {
+		const char *word = argv[i], *argument;
 
-		if (flags && strcmp(word, "--") == 0) {
-			flags = false;
-		} else if (flags && strncmp(word, "-o", 2) == 0) {
-			const char *text = word[2] != '\0' ? word + 2 : argv[i + 1];
-
-			if (!text)
-				return complain(config, "-o needs options behind it: see sstorefs --help");
-			i += word[2] == '\0';
-			failed = options_read(config, &words->given, text);
-		} else if (flags && word[0] == '-' && word[1] != '\0') {
-			failed = flag_read(config, word);
-		} else if (!words->source) {
-			words->source = word;
-		} else if (!words->mountpoint) {
-			words->mountpoint = word;
+		if (only_words || word[0] != '-' || word[1] == '\0') {
+			failed = word_take(config, words, word);
+		} else if (strcmp(word, "--") == 0) {
+			only_words = true;
+		} else if (strncmp(word, "-o", 2) == 0) {
+			argument = argument_of(config, &i, argc, argv);
+			failed = argument ? options_read(config, &words->given, argument) : -EINVAL;
+		} else if (helper && strncmp(word, "-t", 2) == 0) { /* the type, by which we were found */
+			failed = argument_of(config, &i, argc, argv) ? 0 : -EINVAL;
 		} else {
-			return complain(
-				config,
-				"too many arguments: give SOURCE and MOUNTPOINT, see sstorefs --help");
+			failed = flag_read(config, helper, word);
 		}
 	}
 	return failed;
@@ -188,6 +256,33 @@ static int mount_options_build(struct config *config)
 	return buffer_result(built) ? complain_memory(config) : 0;
 }
 
+static int words_check(struct config *config, const struct words *words)
+{
+	if (config->json && config->action != ACTION_CHECK)
+		return complain(config, "--json goes with --check: leave it out, or see -o log=json");
+	if (config->action == ACTION_CHECK && words->source && words->mountpoint)
+		return complain(
+			config,
+			"--check mounts nothing: give SOURCE without a mountpoint, or a mount's directory alone");
+	if (config->action == ACTION_CHECK)
+		return words->source
+			       ? 0
+			       : complain(
+					 config,
+					 "SOURCE is missing: usage: sstorefs --check SOURCE [-o OPTIONS], see sstorefs --help");
+	if (words->source && words->mountpoint)
+		return 0;
+	return complain(config,
+			"%s is missing: usage: sstorefs SOURCE MOUNTPOINT [-o OPTIONS], see sstorefs --help",
+			words->source ? "MOUNTPOINT" : "SOURCE");
+}
+
+/* What is a path and no source is the mount to ask. */
+static bool checks_mount(const struct config *config, const struct words *words)
+{
+	return config->action == ACTION_CHECK && (words->source[0] == '/' || words->source[0] == '.');
+}
+
 int config_read(struct config *config, int argc, char **argv)
 {
 	struct words words = {0};
@@ -195,21 +290,20 @@ int config_read(struct config *config, int argc, char **argv)
 
 	set_defaults(config);
 	failed = words_read(config, &words, argc, argv);
-	if (failed || config->action != ACTION_MOUNT)
+	if (failed || config->action >= ACTION_HELP)
 		return failed;
-	if (!words.source || !words.mountpoint)
-		return complain(
-			config,
-			"%s is missing: usage: sstorefs SOURCE MOUNTPOINT [-o OPTIONS], see sstorefs --help",
-			words.source ? "MOUNTPOINT" : "SOURCE");
-	failed = source_read(config, words.source);
+	failed = words_check(config, &words);
+	if (!failed && checks_mount(config, &words))
+		return mountpoint_read(config, words.source);
+	if (!failed)
+		failed = source_read(config, words.source);
 	if (!failed)
 		failed = options_check_service(config, &words.given);
-	if (!failed)
+	if (!failed && words.mountpoint)
 		failed = mountpoint_read(config, words.mountpoint);
 	if (!failed)
 		failed = environment_read(config, &words.given);
-	if (!failed)
+	if (!failed && words.mountpoint)
 		failed = permissions_settle(config);
 	if (!failed)
 		failed = mount_options_build(config);

@@ -181,6 +181,14 @@ static int take_commit(struct config *config, const struct option *option, const
 	return complain(config, "%s=%s is unknown: give 'close', 'fsync' or 'write'", option->name, value);
 }
 
+static int take_log(struct config *config, const struct option *option, const char *value)
+{
+	config->log_json = strcmp(value, "json") == 0;
+	if (config->log_json || strcmp(value, "text") == 0)
+		return 0;
+	return complain(config, "%s=%s is unknown: give 'text' or 'json'", option->name, value);
+}
+
 static int take_expires(struct config *config, const struct option *option, const char *value)
 {
 	if (time_parse_duration(value, &config->expires) || config->expires == 0)
@@ -314,6 +322,7 @@ const struct option options[] = {
 	{"allow_other", NULL, NULL, take_flag, M(allow_other), "for all users; implies default_permissions"},
 	{"default_permissions", NULL, NULL, take_flag, M(default_permissions),
 	 "let the kernel check permissions"},
+	{"log", "text|json", NULL, take_log, 0, "what a line of the log looks like [text]"},
 	{"entry_timeout", "SECONDS", NULL, take_kernel_timeout, M(entry_timeout),
 	 "how long the kernel keeps names"},
 	{"attr_timeout", "SECONDS", NULL, take_kernel_timeout, M(attr_timeout),

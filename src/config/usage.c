@@ -29,11 +29,12 @@ void config_print_help(const struct config *config)
 {
 	printf("usage: %s SOURCE MOUNTPOINT [-o OPTIONS] [-f] [-d]\n"
 	       "       mount -t fuse.sstorefs SOURCE MOUNTPOINT -o OPTIONS\n"
+	       "       %s --check SOURCE|MOUNTPOINT [-o OPTIONS] [--json]\n"
 	       "\n"
 	       "Mounts secret stores as directories of write-only files.\n"
 	       "\n"
 	       "SOURCE\n",
-	       config->program);
+	       config->program, config->program);
 	for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		if (is_built_in(forms[i].service))
 			printf("  %-34s %s\n", forms[i].form, forms[i].shows);
@@ -42,6 +43,8 @@ void config_print_help(const struct config *config)
 	       "  -o OPTIONS                         options, with commas between them\n"
 	       "  -f, --foreground                   stay in the foreground, log to stderr\n"
 	       "  -d, --debug                        the same, and log every step\n"
+	       "  --check                            mount nothing; say whether it would work, or how a mount is\n"
+	       "  --json                             the same as JSON\n"
 	       "  -h, --help                         this text\n"
 	       "  -V, --version                      versions of sstorefs and of its libraries\n"
 	       "\n"

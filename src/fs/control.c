@@ -1,5 +1,5 @@
 /*
- * The control directory: a table of files. What `status` says is in status.c.
+ * The control directory: a table of files. What `status` and `metrics` say is in files of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@ static const struct control {
 } controls[] = {
 	{"status", 0400, status_print},
 	{"errors", 0400, print_errors},
+	{"metrics", 0440, metrics_print},
 	{"refresh", 0200, NULL},
 };
 

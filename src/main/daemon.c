@@ -217,6 +217,7 @@ int daemon_serve(struct config *config, void (*ready)(void *context), void *cont
 				.ready = ready,
 				.context = context};
 
+	log_as_json(config->log_json);
 	log_open(LOG_TO_STDERR, config->debug);
 	connection_init(&daemon.connection, config);
 	if (!begin(&daemon)) {
