@@ -327,7 +327,7 @@ class Cloudflare(Service):
 
     def _status(self, secret):
         if secret["deleted_at"]:
-            return "deleted"
+            return self.plays["cloudflare.deleted_status"]
         return "pending" if secret["modified"] > self.clock.now() - self.plays["cloudflare.pending"] else "active"
 
 

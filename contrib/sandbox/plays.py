@@ -51,6 +51,7 @@ PLAYS = (
     Play("cloudflare.duplicate_comment", "drop", ("drop", "keep"), "the comment of a duplicate when none is sent"),
     Play("cloudflare.pending", 1.0, "seconds", "how long a secret is pending after a change"),
     Play("cloudflare.deleted_rows", 0.0, "seconds", "how long listings show deleted secrets"),
+    Play("cloudflare.deleted_status", "deleted", ("deleted", "active"), "the status of deleted secrets in listings"),
     Play("cloudflare.delete_status", "202", ("202", "200"), "status for the deletion of secrets"),
     Play("cloudflare.multi_create", "atomic", ("atomic", "partial"), "what remains of several secrets when one is refused"),
     Play("cloudflare.periods", "refuse", ("refuse", "accept"), "periods in names of secrets"),

@@ -3,6 +3,7 @@
 
 #include "boxes.h"
 #include "client_keys.h"
+#include "departures.h"
 #include "listing.h"
 #include "quota.h"
 #include "serial.h"
@@ -32,6 +33,7 @@ struct catalog {
 	struct store *only_store;
 	struct client_keys keys;
 	struct quota quota;
+	struct departures departures;
 	struct boxes boxes;
 	struct tree turns;     /* those who wait to change a name */
 	struct tree by_number; /* listings */

@@ -74,12 +74,29 @@ static void renew_key(struct inquiry *inquiry)
 	memcpy(at, inquiry->idempotency_key, length);
 }
 
+/* What the owner of an inquiry is told of an answer's entries. */
+struct telling {
+	const struct catalog *catalog;
+	int (*take)(void *context, const struct entry *entry);
+	void *context;
+};
+
+static int tell(void *context, const struct entry *entry)
+{
+	const struct telling *telling = context;
+	const struct catalog *catalog = telling->catalog;
+
+	if (entry->id && departures_have(&catalog->departures, entry->id, loop_now(catalog->loop)))
+		return 0;
+	return telling->take(telling->context, entry);
+}
+
 static enum verdict judge(struct call *call, const struct http_answer *answer)
 {
 	struct inquiry *inquiry = container_of(call, struct inquiry, call);
+	struct telling telling = {inquiry->catalog, inquiry->result.take, inquiry->result.context};
 	const struct provider *provider = inquiry->catalog->options.provider;
 	const char *date = http_answer_header(answer, "Date");
-	struct result fresh = {.take = inquiry->result.take, .context = inquiry->result.context, .total = -1};
 	int failed;
 
 	static const enum verdict verdicts[] = {[REMEDY_NONE] = VERDICT_FAILED,
@@ -93,11 +110,13 @@ static enum verdict judge(struct call *call, const struct http_answer *answer)
 	}
 	take_patience(inquiry, answer);
 	result_finish(&inquiry->result);
-	inquiry->result = fresh;
+	inquiry->result = (struct result){.take = tell, .context = &telling, .total = -1};
 	inquiry->remedy = REMEDY_NONE;
 	call->failure = (struct failure){0};
 	failed = provider->operations[inquiry->ask.operation].answer(&inquiry->ask, answer, &inquiry->result,
 								     &call->failure, &inquiry->remedy);
+	inquiry->result.take = telling.take;
+	inquiry->result.context = telling.context;
 	if (!failed) {
 		const char *id = http_answer_header(answer, provider->request_id_header);
 
@@ -119,6 +138,9 @@ static void finished(struct call *call)
 	counts->milliseconds[inquiry->ask.operation] += loop_now(inquiry->catalog->loop) - inquiry->began_at;
 	if (inquiry->failure.error)
 		counts->failed[inquiry->ask.operation]++;
+	if (!inquiry->failure.error && inquiry->result.deleted_async && inquiry->ask.id)
+		departures_add(&inquiry->catalog->departures, inquiry->ask.id,
+			       loop_now(inquiry->catalog->loop));
 	quota_heard(&inquiry->catalog->quota, &inquiry->ask, &inquiry->failure);
 	inquiry->done(inquiry);
 }
