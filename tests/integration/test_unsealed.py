@@ -1,0 +1,97 @@
+"""Values that go to the service as they are: how they get there, and what is left of them (DESIGN 7)."""
+
+import errno
+import os
+import secrets
+import time
+
+import pytest
+
+from mounting import is_in_memory
+from services import Cloudflare, Stripe
+from writers import errno_of, start, write_file
+
+LARGEST = {"cloudflare": 65536, "stripe": 5000}
+WRITES = {"cloudflare": "c*_secret*", "stripe": "set_secret"}
+
+
+@pytest.fixture(params=[Cloudflare, Stripe], ids=["cloudflare", "stripe"])
+def served(request, sandbox, front):
+    """Through nginx, by TLS 1.3, which offers HTTP/2."""
+    service = request.param("nginx", sandbox, front.url, front.cacert)
+    if service.name == "cloudflare":
+        service.seed("prod", 0)
+        service.store = "prod"
+    else:
+        service.store = "account"
+    with service.watched():
+        yield service
+
+
+@pytest.fixture
+def mount(make_mount, served):
+    return make_mount(served, source=served.source, options="timeout=5")
+
+
+@pytest.fixture
+def marker():
+    """16 bytes. A value that repeats them is recognised by any 31 bytes that are left of it."""
+    return secrets.token_hex(8).encode()
+
+
+def test_values_go_over_http_1_and_all_else_over_http_2(mount, served):
+    for number in range(3):
+        write_file(mount / served.store / f"NAME{number}", b"val")
+        write_file(mount / served.store / f"NAME{number}", b"again")
+        (mount / served.store / f"NAME{number}").unlink()
+    by_protocol = {}
+    for call in served.calls():
+        operation = call["operation"].partition(".")[2]
+        by_protocol.setdefault(call["headers"]["x-front-protocol"], set()).add(operation)
+        assert call["headers"]["x-front-tls"] == "TLSv1.3"
+    writes = {"create_secrets", "patch_secret"} if served.name == "cloudflare" else {"set_secret"}
+    assert by_protocol.keys() == {"HTTP/1.1", "HTTP/2.0"}
+    assert by_protocol["HTTP/1.1"] == writes and not by_protocol["HTTP/2.0"] & writes
+
+
+@pytest.mark.parametrize("size", [32, 1000, 5000, 65536])
+def test_nothing_of_a_value_is_left_in_memory(mount, served, marker, size):
+    value = marker * (min(size, LARGEST[served.name]) // 16)
+    for _ in ("create", "replace"):
+        write_file(mount / served.store / "NAME", value)
+        assert served.value(served.store, "NAME") == value
+        mount.control("status")  # the RELEASE that ends a value's life came before it
+        assert not is_in_memory(mount.pid, marker)
+
+
+@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 500}, {"reset": "after"}, {"hang": "forever"}])
+def test_nor_of_one_that_was_refused_or_lost(make_mount, served, marker, fault):
+    mount = make_mount(served, source=served.source, options="timeout=2")
+    served.fault(WRITES[served.name], **fault)
+    failed = errno_of(write_file, mount / served.store / "NAME", marker * 60)
+    assert failed or "reset" in fault, "what was lost can be made up for"
+    mount.control("status")
+    assert not is_in_memory(mount.pid, marker)
+
+
+def test_a_service_that_quotes_the_value_does_not_get_it_into_the_errors(mount, served):
+    value = 'Vq7"secret%value&31415926'
+    served.fault(WRITES[served.name], status=400, detail=f"can't take {value!r}")
+    assert errno_of(write_file, mount / served.store / "NAME", value.encode()) == errno.EINVAL
+    shown = mount.control("errors") + mount.log() + mount.control("status")
+    assert not any(value[offset:offset + 8] in shown for offset in range(len(value) - 7))
+    assert "EINVAL" in mount.control("errors")
+
+
+def test_metadata_is_answered_while_a_value_hangs(mount, served):
+    served.put(served.store, "OTHER", b"x")
+    os.stat(mount / served.store / "OTHER")
+    served.fault(WRITES[served.name], hold="before")
+    writer = start("sh", "-c", 'echo val > "$NAME"', NAME=mount / served.store / "NAME")
+    served.sandbox.wait_for_calls(1, operation=f"{served.name}.{WRITES[served.name]}", state="held")
+    begun = time.monotonic()
+    os.stat(mount / served.store / "OTHER")
+    os.listdir(mount / served.store)
+    assert time.monotonic() - begun < 0.5
+    served.sandbox.release()
+    assert writer.wait(30) == 0
