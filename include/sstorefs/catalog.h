@@ -21,12 +21,10 @@ struct listing;
  * outside the store room; a pointer is good until the loop's next turn.
  */
 struct record {
-	uint32_t serial;     /* of the entry: new for every creation, never used again in this process */
-	uint32_t changed_at; /* last change in whole seconds since 1970; 0: unknown */
-	uint32_t own_change; /* the walk that ran when our own change to it was completed; 0: none did */
-	uint32_t
-		checked_at; /* when the service last told it, CLOCK_BOOTTIME in sixteenths of a second; 0: too
-				* long ago */
+	uint32_t serial;       /* of the entry: new for every creation, never used again in this process */
+	uint32_t changed_at;   /* last change in whole seconds since 1970; 0: unknown */
+	uint32_t own_change;   /* the walk that ran when our own change to it was completed; 0: none did */
+	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME, 1/16 s; 0: too long ago */
 	uint32_t listing : 24; /* number of its listing */
 	uint32_t gone : 1;     /* known not to exist: a tombstone */
 	uint32_t dead : 1;     /* another record took its place in this snapshot */
@@ -110,11 +108,14 @@ const struct catalog_options *catalog_options(const struct catalog *catalog);
 struct loop *catalog_loop(const struct catalog *catalog);
 struct net *catalog_net(const struct catalog *catalog);
 
-/* The record of the entry `serial` as it is known now; NULL when it is gone. Answered from memory, in constant time. */
+/* The record of the entry `serial` as it is known now; NULL when it is gone or past its expiry. Answered from memory, in constant time. */
 const struct record *catalog_record(const struct catalog *catalog, uint32_t serial);
 
 /* A serial number that was never used before. */
 uint32_t catalog_serial(struct catalog *catalog);
+
+/* The time by the service's clock as far as it is known, else by ours: what expiries are compared with. */
+wall_time catalog_time(const struct catalog *catalog);
 
 /* Forgets every listing's freshness (`refresh`, SIGHUP): the next question goes to the service. */
 void catalog_refresh(struct catalog *catalog);
@@ -143,7 +144,8 @@ struct store *listing_store(const struct listing *listing);
 
 /* Whether what the listing says (of `record`, or of names that it does not have if NULL) is past its time and the refresh had a failed attempt. */
 bool listing_is_stale(const struct listing *listing, const struct record *record);
-/* Milliseconds for which an answer from memory about `record` (NULL: about an absent name) is still fresh; at least 0. */
+/* Milliseconds for which an answer from memory about `record` (NULL: about an absent name) is still fresh and not past
+ * its expiry; at least 0. */
 uint64_t listing_time_left(const struct listing *listing, const struct record *record);
 
 /* What memory says of a name. */
@@ -172,11 +174,15 @@ struct lookup {
 	struct listing *listing; /* the catalog's, from here */
 	struct wait wait;
 	struct timer timer;
-	uint64_t began_at;
 	struct find *find;
+	uint32_t not_before; /* walks up to this one are no answer */
+	uint32_t walk;	     /* that is waited for */
 };
 void lookup_start(struct listing *listing, struct lookup *lookup);
 void lookup_cancel(struct lookup *lookup);
+
+/* Whether the last attempt to refresh it failed. */
+bool listing_has_trouble(const struct listing *listing);
 
 /*
  * The snapshot a directory shows when it is opened now; begins a walk where one is due. Referenced for the caller. NULL with `failure` set when there is nothing

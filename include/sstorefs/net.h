@@ -66,6 +66,8 @@ struct call {
 	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no wish), and change
 	 * `request.headers`: they are read anew for each attempt. */
 	enum verdict (*judge)(struct call *call, const struct http_answer *answer);
+	/* Called, if set, from the loop when an attempt failed and another one will follow; `failure` says how. */
+	void (*tried)(struct call *call);
 	/* Called once, from the loop, never from inside call_start. The call is free again. */
 	void (*done)(struct call *call);
 

@@ -28,7 +28,8 @@ struct fs {
 	wall_time mounted_at;
 	struct tree files_by_serial, files_by_name;
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
-	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
+	unsigned settled_failures;            /* files that are kept only for the failure they remember */
+	struct directory *first_directory; /* that is open */
 	struct late *first_late;
 	struct upload *first_upload;
 	unsigned uploads;
@@ -81,9 +82,8 @@ void inode_attributes(const struct fs *fs, const struct inode *inode, struct sta
 void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_param *entry);
 double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
 
-/* The inode of a record of `listing`. */
-void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
-		     struct inode *inode);
+/* The inode of a record of `listing`. That of a store comes without its `store`. */
+void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record, struct inode *inode);
 
 /* --- late answers (late.c) ----------------------------------------------------------------------------------------------------- */
 
@@ -357,6 +357,8 @@ void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
 		    struct fuse_file_info *info);
 void fs_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
 void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info);
+/* Gives up all that are open: the kernel will not release them any more. */
+void directories_forget(struct fs *fs);
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);
 void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name);

@@ -16,13 +16,9 @@ void inode_of_record(struct fs *fs, struct listing *listing, const struct record
 {
 	*inode = (struct inode){.number = inode_number(fs, record->serial), .record = record};
 	inode->store = listing_store(listing);
-	if (inode->store) {
-		inode->kind = INODE_SECRET;
+	inode->kind = inode->store ? INODE_SECRET : INODE_STORE;
+	if (inode->store)
 		inode->file = file_of_serial(fs, record->serial);
-	} else {
-		inode->kind = INODE_STORE;
-		inode->store = catalog_store(fs->catalog, record);
-	}
 }
 
 static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode *inode)
@@ -32,6 +28,8 @@ static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode 
 
 	if (listing) {
 		inode_of_record(fs, listing, record, inode);
+		if (inode->kind == INODE_STORE)
+			inode->store = catalog_store(fs->catalog, record);
 		return inode->kind;
 	}
 	inode->file = file_of_serial(fs, serial);
@@ -89,13 +87,8 @@ static mode_t mode_of(const struct fs *fs, const struct inode *inode)
 
 static wall_time changed_at(const struct fs *fs, const struct inode *inode)
 {
-	struct entry_text text;
-	struct entry entry;
-
-	if (inode->record) {
-		record_entry(inode->record, &entry, &text);
-		return entry.modified_at;
-	}
+	if (inode->record)
+		return record_changed_at(inode->record);
 	return inode->file ? inode->file->touched_at : fs->mounted_at;
 }
 

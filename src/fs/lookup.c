@@ -56,10 +56,7 @@ static void reply_record(struct fs *fs, fuse_req_t request, struct listing *list
 	struct inode inode;
 
 	inode_of_record(fs, listing, record, &inode);
-	if (inode.kind == INODE_STORE && !inode.store)
-		fuse_reply_err(request, ENOMEM);
-	else
-		reply_inode(fs, request, &inode);
+	reply_inode(fs, request, &inode);
 }
 
 /* A name whose outcome was unknown was read again, and there is none: nothing was stored, and there is nothing to be shown. */
@@ -175,14 +172,21 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	}
 	if (reply_file(fs, request, listing_store(listing), name))
 		return;
-	if (!name_is_canonical(name)) {
-		fuse_reply_err(request, ENOENT);
-		return;
-	}
-	if (listing_known(listing, name, &record) == KNOWN_PRESENT)
+	switch (listing_known(listing, name, &record)) {
+	case KNOWN_PRESENT:
 		reply_record(fs, request, listing, record);
-	else
-		look_up(fs, request, listing, name);
+		break;
+	case KNOWN_ABSENT:
+		settle_absent(fs, listing_store(listing), name);
+		reply_absent(fs, request, listing);
+		break;
+	case KNOWN_NOT:
+		if (name_is_canonical(name))
+			look_up(fs, request, listing, name);
+		else
+			fuse_reply_err(request, ENOENT);
+		break;
+	}
 }
 
 void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)

@@ -257,6 +257,7 @@ void fs_free(struct fs *fs)
 	while (fs->first_upload) /* what closing the last handles began */
 		upload_cancel(fs->first_upload);
 	files_forget(fs);
+	directories_forget(fs);
 	task_cancel(&fs->shrink);
 	staging_forget_all(fs);
 	timer_stop(fs->loop, &fs->staging_timer);

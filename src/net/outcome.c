@@ -25,6 +25,16 @@ static uint64_t pause_draw(unsigned pauses)
 	return 1 + randombytes_uniform((uint32_t)(most < PAUSE_MAX ? most : PAUSE_MAX));
 }
 
+/* Another attempt follows. The last thing that is done with an exchange: its owner may cancel the call. */
+static void pause_and_tell(struct exchange *exchange, uint64_t pause)
+{
+	struct call *call = exchange->call;
+
+	exchange_pause(exchange, pause);
+	if (call->tried)
+		call->tried(call);
+}
+
 /* Another attempt after `pause`, or the end, with the failure that is set, if there is no time for it. */
 static void try_again(struct exchange *exchange, uint64_t pause)
 {
@@ -33,7 +43,7 @@ static void try_again(struct exchange *exchange, uint64_t pause)
 	if (exchange->call->once || pause >= left)
 		exchange_end(exchange);
 	else
-		exchange_pause(exchange, pause);
+		pause_and_tell(exchange, pause);
 }
 
 static void outcome_lost(struct exchange *exchange)
@@ -170,7 +180,7 @@ void outcome_of_timeout(struct exchange *exchange)
 		/* Only this attempt's share is used up: the connection may be what hangs. */
 		exchange->hung = true;
 		exchange->fresh = true;
-		exchange_pause(exchange, 0);
+		pause_and_tell(exchange, 0);
 	} else {
 		exchange_end(exchange);
 	}

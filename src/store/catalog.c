@@ -7,29 +7,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_listings(const void *a, const void *b)
-{
-	const struct listing *left = a, *right = b;
+#define LISTINGS_MAX (1u << 24) /* what records have room for */
 
-	return (left->number > right->number) - (left->number < right->number);
+int listings_add(struct listings *listings, struct listing *listing)
+{
+	struct listing **slots;
+	uint32_t number, count;
+
+	for (number = listings->free ? listings->free : 1;
+	     number < listings->count && listings->slots[number]; number++)
+		;
+	if (number >= listings->count) {
+		count = listings->count ? 2 * listings->count : 8;
+		slots = count <= LISTINGS_MAX ? reallocarray(listings->slots, count, sizeof *slots) : NULL;
+		if (!slots)
+			return -ENOMEM;
+		for (uint32_t i = listings->count; i < count; i++)
+			slots[i] = NULL;
+		listings->slots = slots;
+		listings->count = count;
+	}
+	listings->slots[number] = listing;
+	listings->free = number + 1;
+	listing->number = number;
+	return 0;
 }
 
-int catalog_add_listing(struct catalog *catalog, struct listing *listing)
+void listings_remove(struct listings *listings, struct listing *listing)
 {
-	listing->number = ++catalog->last_listing;
-	return tree_add(&catalog->by_number, listing) ? 0 : -ENOMEM;
-}
-
-void catalog_remove_listing(struct catalog *catalog, struct listing *listing)
-{
-	tree_remove(&catalog->by_number, listing);
-}
-
-struct listing *catalog_listing_numbered(const struct catalog *catalog, uint32_t number)
-{
-	struct listing key = {.number = number};
-
-	return tree_find(&catalog->by_number, &key);
+	if (!listing->number)
+		return;
+	listings->slots[listing->number] = NULL;
+	if (listing->number < listings->free)
+		listings->free = listing->number;
+	listing->number = 0;
 }
 
 int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
@@ -44,7 +55,6 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->net = net;
 	made->options = *options;
 	made->last_date = TIME_UNKNOWN;
-	made->by_number.compare = compare_listings;
 	made->by_serial.compare = compare_stores;
 	made->turns.compare = compare_turn_queues;
 	serials_init(&made->serials);
@@ -66,6 +76,7 @@ void catalog_free(struct catalog *catalog)
 	if (!catalog)
 		return;
 	inquiry_cancel(&catalog->greeting);
+	buffer_finish(&catalog->greeting_cursor);
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
 	quota_finish(&catalog->quota);
@@ -73,6 +84,7 @@ void catalog_free(struct catalog *catalog)
 	stores_forget(catalog);
 	listing_finish(&catalog->stores);
 	serials_finish(&catalog->serials);
+	free(catalog->listings.slots);
 	free(catalog);
 }
 
@@ -98,7 +110,9 @@ const struct catalog_counts *catalog_counts(const struct catalog *catalog)
 
 const struct record *catalog_record(const struct catalog *catalog, uint32_t serial)
 {
-	return serials_record(&catalog->serials, serial);
+	const struct record *record = serials_record(&catalog->serials, serial);
+
+	return record && !record_is_past_expiry(catalog, record) ? record : NULL;
 }
 
 uint32_t catalog_serial(struct catalog *catalog)
@@ -113,7 +127,15 @@ struct listing *catalog_stores(struct catalog *catalog)
 
 struct listing *catalog_listing(const struct catalog *catalog, const struct record *record)
 {
-	return catalog_listing_numbered(catalog, record->listing);
+	return record->listing < catalog->listings.count ? catalog->listings.slots[record->listing] : NULL;
+}
+
+wall_time catalog_time(const struct catalog *catalog)
+{
+	if (catalog->last_date == TIME_UNKNOWN)
+		return clock_wall();
+	return catalog->last_date +
+	       (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
 }
 
 void catalog_refresh(struct catalog *catalog)
@@ -178,18 +200,18 @@ static int take_store(void *context, const struct entry *entry)
 static void found_store(struct inquiry *inquiry)
 {
 	struct catalog *catalog = container_of(inquiry, struct catalog, greeting);
+	const struct provider *provider = catalog->options.provider;
 	struct failure failure = inquiry->failure;
-	unsigned entries = inquiry->result.entries;
 
-	inquiry_finish(inquiry);
 	if (!failure.error && catalog->options.store && !catalog->only_store) {
-		if (catalog->options.provider->store_paging == PAGING_NUMBERED && entries) {
-			inquiry->ask.page++;
+		if (search_goes_on(catalog, inquiry, provider->store_paging, &catalog->greeting_cursor)) {
 			inquiry_start(catalog, inquiry, loop_now(catalog->loop) + catalog->options.timeout);
 			return;
 		}
 		failure_set(&failure, ENOENT, "there is no store named %s", catalog->options.store);
 	}
+	inquiry_finish(inquiry);
+	buffer_finish(&catalog->greeting_cursor);
 	greeted(catalog, &failure);
 }
 
@@ -197,9 +219,15 @@ static void found_store(struct inquiry *inquiry)
 static void first_page_came(struct wait *wait)
 {
 	struct catalog *catalog = container_of(wait, struct catalog, first_page);
+	const struct walk *walk = catalog->stores.walk;
 	struct failure failure = {0};
 
-	if (!catalog->stores.filling)
+	if (walk && !walk->done) {
+		wait_begin(&catalog->stores.filling->waits,
+			   wait); /* an attempt failed, and another one follows */
+		return;
+	}
+	if (!walk)
 		failure = catalog->stores.last_failure;
 	greeted(catalog, &failure);
 }

@@ -23,6 +23,12 @@ struct store {
 	struct store *next, **link; /* the catalog's list */
 };
 
+/* All listings by their numbers, which records carry. */
+struct listings {
+	struct listing **slots; /* [number]; NULL: free */
+	uint32_t count, free;	/* none below `free` is; 0 is never given out */
+};
+
 struct catalog {
 	struct loop *loop;
 	struct net *net;
@@ -35,16 +41,16 @@ struct catalog {
 	struct quota quota;
 	struct departures departures;
 	struct boxes boxes;
+	struct listings listings;
 	struct tree turns;     /* those who wait to change a name */
-	struct tree by_number; /* listings */
 	struct tree by_serial; /* stores */
-	uint32_t last_listing;
 	uint32_t last_walk;
 	struct catalog_counts counts;
 	wall_time last_date;   /* what the service's clock said last; TIME_UNKNOWN: nothing yet */
 	uint64_t last_date_at; /* when that was, CLOCK_BOOTTIME milliseconds */
 
 	struct inquiry greeting;
+	struct buffer greeting_cursor;
 	struct wait first_page;
 	void (*greeted)(void *context, const struct failure *failure);
 	void *greeted_context;
@@ -62,10 +68,11 @@ void stores_forget(struct catalog *catalog);
 /* The scopes of a service that can't list them (Stripe). 0 or -ENOMEM. */
 int local_stores_init(struct catalog *catalog);
 
-/* The listing with this number; NULL: none. */
-struct listing *catalog_listing_numbered(const struct catalog *catalog, uint32_t number);
-int catalog_add_listing(struct catalog *catalog, struct listing *listing);
-void catalog_remove_listing(struct catalog *catalog, struct listing *listing);
+/* Gives the listing a number. 0 or -ENOMEM. */
+int listings_add(struct listings *listings, struct listing *listing);
+void listings_remove(struct listings *listings, struct listing *listing);
+
+bool record_is_past_expiry(const struct catalog *catalog, const struct record *record);
 
 /* CLOCK_BOOTTIME as records keep it: sixteenths of a second, which last for eight years. */
 static inline uint32_t record_time(uint64_t milliseconds)

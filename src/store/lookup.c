@@ -6,7 +6,7 @@
 
 #include "catalog.h"
 
-#define SINGLE_CALLS_MAX 3 /* names asked for one by one before the whole listing is the cheaper question */
+static void ask(struct lookup *lookup);
 
 static void lookup_end(struct lookup *lookup)
 {
@@ -23,64 +23,90 @@ static void end_absent(struct lookup *lookup)
 	lookup_end(lookup);
 }
 
-static void timed_out(struct timer *timer)
+static void end_without_memory(struct lookup *lookup)
 {
-	struct lookup *lookup = container_of(timer, struct lookup, timer);
-
-	failure_set(&lookup->failure, ETIMEDOUT, "no answer about %s in time", lookup->name);
+	failure_set(&lookup->failure, ENOMEM, "out of memory");
 	lookup_end(lookup);
 }
 
-/* Ends the lookup if memory now knows the name. */
+static void end_as(struct lookup *lookup, enum known known)
+{
+	if (known == KNOWN_PRESENT)
+		lookup_end(lookup);
+	else
+		end_absent(lookup);
+}
+
+/* Ends the lookup if memory now knows the name well enough. */
 static bool end_if_known(struct lookup *lookup)
 {
-	switch (listing_known(lookup->listing, lookup->name, &lookup->record)) {
-	case KNOWN_PRESENT:
+	enum known known = listing_known(lookup->listing, lookup->name, &lookup->record);
+
+	if (known == KNOWN_NOT)
+		return false;
+	end_as(lookup, known);
+	return true;
+}
+
+/* The service can't be asked: what was known before will do, if anything was. */
+static bool end_if_remembered(struct lookup *lookup)
+{
+	enum known known = KNOWN_NOT;
+
+	if (!lookup->again)
+		known = listing_remembered(lookup->listing, lookup->name, &lookup->record);
+	if (known == KNOWN_NOT)
+		return false;
+	end_as(lookup, known);
+	return true;
+}
+
+static void end_failed(struct lookup *lookup, const struct failure *failure)
+{
+	if (end_if_remembered(lookup))
+		return;
+	lookup->failure = *failure;
+	lookup_end(lookup);
+}
+
+static void timed_out(struct timer *timer)
+{
+	struct lookup *lookup = container_of(timer, struct lookup, timer);
+	struct failure failure = {0};
+
+	failure_set(&failure, ETIMEDOUT, "no answer about %s in time", lookup->name);
+	end_failed(lookup, &failure);
+}
+
+/* --- a call for the one name ------------------------------------------------------------------------------------------------ */
+
+/* What the call told stands in memory, and is the answer however soon it may count as old. */
+static void end_as_told(struct lookup *lookup)
+{
+	if (listing_remembered(lookup->listing, lookup->name, &lookup->record) == KNOWN_PRESENT)
 		lookup_end(lookup);
-		return true;
-	case KNOWN_ABSENT:
+	else
 		end_absent(lookup);
-		return true;
-	case KNOWN_NOT:
-		break;
-	}
-	return false;
 }
 
 static void find_woken(struct wait *wait)
 {
 	struct lookup *lookup = container_of(wait, struct lookup, wait);
-	const struct failure *failure = find_failure(lookup->find);
+	struct find *find = lookup->find;
+	const struct failure *failure = find_failure(find);
 
-	if (failure->error && failure->error != ENOENT) {
-		lookup->failure = *failure;
-		lookup_end(lookup);
-	} else if (!end_if_known(lookup)) {
-		/* Too old for `minimal` by the time it came, or swept by somebody's doubt: the answer itself still stands. */
-		end_absent(lookup);
+	if (!find_has_ended(find)) {
+		if (!end_if_remembered(lookup))
+			wait_begin(find_waits(find), wait);
+		return;
 	}
-}
-
-/* A page of the walk came, or its end. */
-static void walk_woken(struct wait *wait)
-{
-	struct lookup *lookup = container_of(wait, struct lookup, wait);
-	struct listing *listing = lookup->listing;
-	const struct record *record = NULL;
-
-	if (listing->filling && listing->filling->grows)
-		record = snapshot_find(listing->filling, lookup->name);
-	if (record && !record->gone && !record->doubted) {
-		lookup->record = record;
-		lookup_end(lookup);
-	} else if (listing->walk && listing->filling->grows) {
-		wait_begin(&listing->filling->waits, &lookup->wait);
-	} else if (!end_if_known(lookup)) {
-		lookup->failure = listing->last_failure;
-		if (!lookup->failure.error)
-			failure_set(&lookup->failure, EIO, "the listing could not be fetched");
-		lookup_end(lookup);
-	}
+	lookup->find = NULL;
+	if (failure->error && failure->error != ENOENT)
+		end_failed(lookup, failure);
+	else if (!find_is_overtaken(find))
+		end_as_told(lookup);
+	else if (!end_if_known(lookup))
+		ask(lookup); /* our own change came between, and nobody knows how it went */
 }
 
 static void wait_for_find(struct lookup *lookup)
@@ -89,12 +115,81 @@ static void wait_for_find(struct lookup *lookup)
 
 	lookup->find = find_start(listing, lookup->name, lookup->again, lookup->deadline);
 	if (!lookup->find) {
-		failure_set(&lookup->failure, ENOMEM, "out of memory");
-		lookup_end(lookup);
+		end_without_memory(lookup);
 		return;
 	}
 	lookup->wait.woken = find_woken;
 	wait_begin(find_waits(lookup->find), &lookup->wait);
+}
+
+/* --- the walk --------------------------------------------------------------------------------------------------------------- */
+
+/* Whether what the running walk brings is an answer to this question, and not to an older one. */
+static bool walk_counts(const struct lookup *lookup)
+{
+	const struct listing *listing = lookup->listing;
+
+	return listing->walk->number > lookup->not_before && !listing->filling->outdated;
+}
+
+/* During a walk, single calls: for as many as pages came, lest a storm of them cost more than the walk. */
+static bool may_ask_alone(const struct lookup *lookup)
+{
+	const struct listing *listing = lookup->listing;
+	uint64_t most = SINGLE_CALLS_MAX + (listing->walk ? listing->walk->done : 0);
+
+	return find_is_exact(listing, lookup->name) && listing->misses < most;
+}
+
+static void walk_goes_on(struct lookup *lookup)
+{
+	struct listing *listing = lookup->listing;
+	const struct record *record =
+		walk_counts(lookup) ? snapshot_find(listing->filling, lookup->name) : NULL;
+
+	if (record && !record->gone && !record->doubted && !record_is_past_expiry(listing->catalog, record)) {
+		lookup->record = record;
+		lookup_end(lookup);
+	} else if (listing_has_trouble(listing) && end_if_remembered(lookup)) {
+		return;
+	} else if (may_ask_alone(lookup)) {
+		listing->misses++;
+		wait_for_find(lookup);
+	} else {
+		wait_begin(&listing->filling->waits, &lookup->wait);
+	}
+}
+
+/* The walk is whole; but all may have been forgotten while it ran. */
+static void walk_was_whole(struct lookup *lookup)
+{
+	struct listing *listing = lookup->listing;
+	enum known known;
+
+	if (listing->expired && !lookup->again)
+		known = listing_known(listing, lookup->name, &lookup->record);
+	else
+		known = listing_remembered(listing, lookup->name, &lookup->record);
+	if (known == KNOWN_NOT)
+		ask(lookup);
+	else
+		end_as(lookup, known);
+}
+
+/* A page of the walk came, or an attempt to get one failed, or it has ended. */
+static void walk_woken(struct wait *wait)
+{
+	struct lookup *lookup = container_of(wait, struct lookup, wait);
+	struct listing *listing = lookup->listing;
+
+	if (listing->walk && listing->walk->number == lookup->walk)
+		walk_goes_on(lookup);
+	else if (lookup->walk <= lookup->not_before)
+		ask(lookup);
+	else if (listing->last_failure.error)
+		end_failed(lookup, &listing->last_failure);
+	else
+		walk_was_whole(lookup);
 }
 
 static void wait_for_walk(struct lookup *lookup)
@@ -102,45 +197,55 @@ static void wait_for_walk(struct lookup *lookup)
 	struct listing *listing = lookup->listing;
 
 	if (walk_begin(listing)) {
-		failure_set(&lookup->failure, ENOMEM, "out of memory");
-		lookup_end(lookup);
+		end_without_memory(lookup);
 		return;
 	}
+	lookup->walk = listing->walk->number;
 	lookup->wait.woken = walk_woken;
 	wait_begin(&listing->filling->waits, &lookup->wait);
+}
+
+/* --- which of them ---------------------------------------------------------------------------------------------------------- */
+
+static void ask(struct lookup *lookup)
+{
+	struct listing *listing = lookup->listing;
+	bool can_walk = listing->walk || listing_can_afford_walk(listing);
+
+	if (lookup->again && find_is_possible(listing)) {
+		wait_for_find(lookup);
+	} else if (may_ask_alone(lookup)) {
+		listing->misses++;
+		wait_for_find(lookup);
+	} else if (!can_walk && find_is_possible(listing)) {
+		wait_for_find(lookup);
+	} else if (!can_walk && listing->last_failure.error) {
+		end_failed(lookup, &listing->last_failure);
+	} else {
+		wait_for_walk(lookup);
+	}
 }
 
 void lookup_start(struct listing *listing, struct lookup *lookup)
 {
 	const struct provider *provider = listing->catalog->options.provider;
-	bool strange = !provider->name_is_valid(lookup->name);
 
 	lookup->listing = listing;
 	lookup->record = NULL;
 	lookup->failure = (struct failure){0};
 	lookup->timer = (struct timer){.expired = timed_out};
-	lookup->began_at = loop_now(listing->catalog->loop);
-	if (!lookup->again && end_if_known(lookup)) {
-		listing->catalog->counts.hits++;
+	lookup->not_before = lookup->again ? listing->catalog->last_walk : 0;
+	if (!lookup->again && end_if_known(lookup))
 		return;
-	}
-	if (strange && listing->store && !provider->lists_strange_names) {
+	if (listing->store && !provider->lists_strange_names && !provider->name_is_valid(lookup->name)) {
 		end_absent(lookup);
 		return;
 	}
 	listing->catalog->counts.misses++;
-	if (timer_start(listing->catalog->loop, &lookup->timer, lookup->deadline)) {
-		failure_set(&lookup->failure, ENOMEM, "out of memory");
-		lookup_end(lookup);
-		return;
-	}
-	if (lookup->again ||
-	    (find_is_possible(listing, lookup->name) && listing->misses < SINGLE_CALLS_MAX)) {
-		listing->misses += !lookup->again;
-		wait_for_find(lookup);
-	} else {
-		wait_for_walk(lookup);
-	}
+	if (timer_start(listing->catalog->loop, &lookup->timer, lookup->deadline))
+		end_without_memory(lookup);
+	else
+		ask(lookup);
 }
 
 void lookup_cancel(struct lookup *lookup)

@@ -21,12 +21,12 @@ enum tag {
 
 #define DIGEST_SIZE    32
 #define FIELD_HEAD     3
-#define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* all texts of an entry at their largest still fit a record */
+#define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* five texts of this size and all else still fit a record */
 
 /* Whole seconds that fit the fixed part need no field of their own. */
 static bool is_plain_time(wall_time time)
 {
-	return time >= 0 && time % NANOSECONDS == 0 && time / NANOSECONDS <= UINT32_MAX && time != 0;
+	return time > 0 && time % NANOSECONDS == 0 && time / NANOSECONDS <= UINT32_MAX;
 }
 
 static bool digest_bytes(const char *digest, uint8_t bytes[static DIGEST_SIZE])
@@ -42,25 +42,18 @@ static bool digest_bytes(const char *digest, uint8_t bytes[static DIGEST_SIZE])
 	return !strcmp(again, digest);
 }
 
-/* Writes fields, or with `at` NULL only counts them: packing and sizing are one piece of code. */
+/* Where the next field goes. Every text at its largest still fits a record. */
 struct packer {
 	uint8_t *at;
-	size_t size;
 };
 
 static void pack_field(struct packer *packer, enum tag tag, const void *data, size_t length)
 {
-	if (length > FIELD_SIZE_MAX)
-		length = FIELD_SIZE_MAX;
-	if (packer->at) {
-		uint8_t *field = packer->at + packer->size;
-
-		field[0] = (uint8_t)tag;
-		field[1] = (uint8_t)(length & 0xff);
-		field[2] = (uint8_t)(length >> 8);
-		memcpy(field + FIELD_HEAD, data, length);
-	}
-	packer->size += FIELD_HEAD + length;
+	packer->at[0] = (uint8_t)tag;
+	packer->at[1] = (uint8_t)(length & 0xff);
+	packer->at[2] = (uint8_t)(length >> 8);
+	memcpy(packer->at + FIELD_HEAD, data, length);
+	packer->at += FIELD_HEAD + length;
 }
 
 /* Texts carry their NUL, so that they can be lent out as they are. */
@@ -71,13 +64,10 @@ static void pack_text(struct packer *packer, enum tag tag, const char *text)
 	if (!text)
 		return;
 	length = strlen(text);
-	if (length < FIELD_SIZE_MAX) {
-		pack_field(packer, tag, text, length + 1);
-		return;
-	}
-	pack_field(packer, tag, text, FIELD_SIZE_MAX);
-	if (packer->at)
-		packer->at[packer->size - 1] = '\0';
+	if (length >= FIELD_SIZE_MAX)
+		length = FIELD_SIZE_MAX - 1;
+	pack_field(packer, tag, text, length + 1);
+	packer->at[-1] = '\0';
 }
 
 static void pack_time(struct packer *packer, enum tag tag, wall_time time)
@@ -108,30 +98,40 @@ static void pack_fields(struct packer *packer, const struct entry *entry)
 	pack_time(packer, TAG_EXPIRES, entry->expires_at);
 }
 
-size_t record_size(const struct entry *entry)
+struct record *record_pack(union record_room *room, const struct entry *entry)
 {
-	struct packer packer = {.size = sizeof(struct record) + strlen(entry->name) + 1};
+	struct record *record = &room->record;
+	size_t length = entry->name ? strlen(entry->name) : 0;
+	struct packer packer = {.at = (uint8_t *)record->name + length + 1};
 
+	if (!length || length > UINT8_MAX)
+		return NULL;
+	*record =
+		(struct record){.name_length = (uint8_t)length, .expires = entry->expires_at != TIME_UNKNOWN};
+	memcpy(record->name, entry->name, length + 1);
+	if (is_plain_time(entry->modified_at))
+		record->changed_at = (uint32_t)(entry->modified_at / NANOSECONDS);
+	else
+		record->precise = entry->modified_at != TIME_UNKNOWN;
 	pack_fields(&packer, entry);
-	return (packer.size + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
+	while ((size_t)(packer.at - room->bytes) % RECORD_ALIGNMENT)
+		*packer.at++ = 0;
+	record->size = (uint16_t)((size_t)(packer.at - room->bytes) / RECORD_ALIGNMENT);
+	return record;
 }
 
-void record_pack(struct record *record, const struct entry *entry)
+struct record *record_pack_absent(union record_room *room, const char *name)
 {
-	struct packer packer = {.at = (uint8_t *)record};
-	size_t end;
+	const struct entry absent = {.name = name,
+				     .created_at = TIME_UNKNOWN,
+				     .modified_at = TIME_UNKNOWN,
+				     .expires_at = TIME_UNKNOWN,
+				     .livemode = -1};
+	struct record *record = record_pack(room, &absent);
 
-	record->name_length = (uint8_t)strlen(entry->name);
-	memcpy(record->name, entry->name, record->name_length + 1u);
-	record->changed_at = is_plain_time(entry->modified_at) || entry->modified_at > 0
-				     ? (uint32_t)(entry->modified_at / NANOSECONDS)
-				     : 0;
-	record->expires = entry->expires_at != TIME_UNKNOWN;
-	packer.size = sizeof *record + record->name_length + 1u;
-	pack_fields(&packer, entry);
-	end = (packer.size + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
-	memset(packer.at + packer.size, 0, end - packer.size);
-	record->size = (uint16_t)(end / RECORD_ALIGNMENT);
+	if (record)
+		record->gone = true;
+	return record;
 }
 
 /* The field after `field`, the first one for NULL; NULL at the end (padding is zero, and no tag is). */
@@ -206,10 +206,35 @@ void record_entry(const struct record *record, struct entry *entry, struct entry
 		entry->created_at = entry->modified_at;
 }
 
+/* The content of the field with this tag; NULL where there is none. */
+static const uint8_t *find_field(const struct record *record, enum tag tag)
+{
+	const uint8_t *field = next_field(record, NULL);
+
+	while (field && field[0] != tag)
+		field = next_field(record, field);
+	return field;
+}
+
 const char *record_id(const struct record *record)
 {
-	for (const uint8_t *field = next_field(record, NULL); field; field = next_field(record, field))
-		if (field[0] == TAG_ID)
-			return (const char *)field + FIELD_HEAD;
-	return NULL;
+	const uint8_t *field = find_field(record, TAG_ID);
+
+	return field ? (const char *)field + FIELD_HEAD : NULL;
+}
+
+wall_time record_changed_at(const struct record *record)
+{
+	const uint8_t *field = record->precise ? find_field(record, TAG_MODIFIED) : NULL;
+
+	if (field)
+		return field_time(field);
+	return record->changed_at ? record->changed_at * NANOSECONDS : TIME_UNKNOWN;
+}
+
+wall_time record_expires_at(const struct record *record)
+{
+	const uint8_t *field = record->expires ? find_field(record, TAG_EXPIRES) : NULL;
+
+	return field ? field_time(field) : TIME_UNKNOWN;
 }

@@ -8,10 +8,13 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CHUNK_SIZE	 (256u << 10) /* above malloc's mmap threshold: given back to the system when it is freed */
 #define CHUNK_SIZE_FIRST (2u << 10) /* so that a store of few secrets costs little */
 #define INDEX_SIZE_FIRST 32
+#define MAP_SIZE_MIN	 (128u << 10)
+#define SPARSE_MIN	 1024 /* so many useless records are never worth a copy */
 
 /* Keyed, because names come from outside; one key for the process is enough, and nothing depends on its value. */
 static uint64_t name_hash(const char *name, size_t length)
@@ -26,6 +29,31 @@ static uint64_t name_hash(const char *name, size_t length)
 	}
 	crypto_shorthash((uint8_t *)&hash, (const uint8_t *)name, length, key);
 	return hash;
+}
+
+/*
+ * Memory that is zero, and goes back to the system when it is freed: malloc keeps what is as large as something that
+ * was freed before, and every refresh frees a whole snapshot.
+ */
+static void *memory_new(size_t size)
+{
+	void *memory;
+
+	if (size < MAP_SIZE_MIN)
+		return calloc(1, size);
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor */
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	return memory;
+}
+
+static void memory_free(void *memory, size_t size)
+{
+	if (memory && size >= MAP_SIZE_MIN)
+		munmap(memory, size);
+	else
+		free(memory);
 }
 
 struct snapshot *snapshot_new(void)
@@ -43,21 +71,21 @@ struct snapshot *snapshot_reference(struct snapshot *snapshot)
 	return snapshot;
 }
 
+static size_t chunk_size(const struct snapshot *snapshot, size_t chunk)
+{
+	return chunk ? CHUNK_SIZE : snapshot->first_size;
+}
+
 void snapshot_release(struct snapshot *snapshot)
 {
 	if (!snapshot || --snapshot->references)
 		return;
 	for (size_t i = 0; i < snapshot->chunk_count; i++)
-		free(snapshot->chunks[i]);
+		memory_free(snapshot->chunks[i], chunk_size(snapshot, i));
 	free(snapshot->chunks);
-	free(snapshot->index);
+	memory_free(snapshot->index, snapshot->index_size * sizeof *snapshot->index);
 	free(snapshot->failure);
 	free(snapshot);
-}
-
-static size_t chunk_size(const struct snapshot *snapshot, size_t chunk)
-{
-	return chunk ? CHUNK_SIZE : snapshot->first_size;
 }
 
 static struct record *record_at(const struct snapshot *snapshot, uint64_t position)
@@ -91,53 +119,76 @@ struct record *snapshot_find(const struct snapshot *snapshot, const char *name)
 	return place ? record_at(snapshot, (uint64_t)(place - 1) * RECORD_ALIGNMENT) : NULL;
 }
 
-struct record *snapshot_step(const struct snapshot *snapshot, uint64_t *position)
+/* The first record of any kind at or after `*position`. */
+static struct record *any_record(const struct snapshot *snapshot, uint64_t *position)
 {
-	uint64_t chunk = *position / CHUNK_SIZE;
-	struct record *record;
+	uint64_t at = *position;
 
-	for (; chunk < snapshot->chunk_count; chunk++, *position = chunk * CHUNK_SIZE) {
+	for (uint64_t chunk = at / CHUNK_SIZE; chunk < snapshot->chunk_count; at = ++chunk * CHUNK_SIZE) {
 		size_t end = chunk + 1 < snapshot->chunk_count ? chunk_size(snapshot, chunk) : snapshot->used;
+		struct record *record;
 
-		if (*position % CHUNK_SIZE + sizeof *record > end)
+		if (at % CHUNK_SIZE + sizeof *record > end)
 			continue;
-		record = record_at(snapshot, *position);
+		record = record_at(snapshot, at);
 		if (!record->size)
 			continue;
-		*position += (uint64_t)record->size * RECORD_ALIGNMENT;
+		*position = at + record_bytes(record);
 		return record;
 	}
 	return NULL;
 }
 
-const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *position)
+struct record *snapshot_step(const struct snapshot *snapshot, uint64_t *position)
 {
 	struct record *record;
 
 	do
-		record = snapshot_step(snapshot, position);
-	while (record && (record->gone || record->dead));
+		record = any_record(snapshot, position);
+	while (record && record->dead);
 	return record;
+}
+
+const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *position)
+{
+	uint64_t at = *position;
+	struct record *record;
+
+	/* What moved to the end when it grew is shown where it was: nobody sees a name twice, or not at all. */
+	do
+		record = any_record(snapshot, &at);
+	while (record && (record->gone || record->follower));
+	if (record)
+		*position = at;
+	return record;
+}
+
+uint64_t snapshot_boundary(const struct snapshot *snapshot, uint64_t position)
+{
+	uint64_t at = position / CHUNK_SIZE * CHUNK_SIZE;
+
+	while (at < position && any_record(snapshot, &at))
+		;
+	return at;
 }
 
 static bool grow_index(struct snapshot *snapshot)
 {
 	size_t size = snapshot->index_size ? snapshot->index_size * 2 : INDEX_SIZE_FIRST;
-	uint32_t *index = calloc(size, sizeof *index);
+	uint32_t *index = memory_new(size * sizeof *index);
 	struct record *record;
 	uint64_t next = 0;
 
 	if (!index)
 		return false;
-	free(snapshot->index);
+	memory_free(snapshot->index, snapshot->index_size * sizeof *index);
 	snapshot->index = index;
 	snapshot->index_size = size;
 	while ((record = snapshot_step(snapshot, &next))) {
-		uint64_t position = next - (uint64_t)record->size * RECORD_ALIGNMENT;
+		uint64_t position = next - record_bytes(record);
 
-		if (!record->dead)
-			index[find_slot(snapshot, record->name, record->name_length)] =
-				(uint32_t)(position / RECORD_ALIGNMENT + 1);
+		index[find_slot(snapshot, record->name, record->name_length)] =
+			(uint32_t)(position / RECORD_ALIGNMENT + 1);
 	}
 	return true;
 }
@@ -151,7 +202,7 @@ static bool add_chunk(struct snapshot *snapshot, size_t wanted)
 	if (!chunks)
 		return false;
 	snapshot->chunks = chunks;
-	chunks[snapshot->chunk_count] = calloc(1, size);
+	chunks[snapshot->chunk_count] = memory_new(size);
 	if (!chunks[snapshot->chunk_count])
 		return false;
 	if (!snapshot->chunk_count)
@@ -177,54 +228,72 @@ static struct record *append(struct snapshot *snapshot, size_t size, uint32_t *p
 	return record_at(snapshot, position);
 }
 
-static struct record *put_new(struct snapshot *snapshot, const struct entry *entry, size_t size)
+static struct record *put_new(struct snapshot *snapshot, const struct record *image)
 {
 	struct record *record;
 	uint32_t place;
 
 	if ((snapshot->indexed + 1) * 5 > snapshot->index_size * 4 && !grow_index(snapshot))
 		return NULL;
-	record = append(snapshot, size, &place);
+	record = append(snapshot, record_bytes(image), &place);
 	if (!record)
 		return NULL;
-	record_pack(record, entry);
+	memcpy(record, image, record_bytes(image));
+	record->dead = false;
+	record->follower = false;
 	snapshot->index[find_slot(snapshot, record->name, record->name_length)] = place;
 	snapshot->indexed++;
-	snapshot->present++;
+	snapshot->present += !record->gone;
 	return record;
 }
 
-/* The same name with other fields: in place if it fits, and what is left of the old memory stays its tail. */
-static struct record *put_again(struct snapshot *snapshot, struct record *old, const struct entry *entry,
-				size_t size)
+/* What a record keeps when its content is replaced. */
+static void keep_numbers(struct record *record, const struct record *from)
 {
-	uint16_t old_size = old->size;
+	record->serial = from->serial;
+	record->own_change = from->own_change;
+	record->checked_at = from->checked_at;
+	record->listing = from->listing;
+	record->doubted = from->doubted;
+	record->round = from->round;
+	record->follower = from->follower;
+	record->dead = false;
+}
+
+static struct record *put_again(struct snapshot *snapshot, struct record *old, const struct record *image)
+{
+	struct record numbers = *old;
 	struct record *record = old;
 	uint32_t place;
 
-	if (size > (size_t)old_size * RECORD_ALIGNMENT) {
-		record = append(snapshot, size, &place);
+	if (image->size > old->size) {
+		record = append(snapshot, record_bytes(image), &place);
 		if (!record)
 			return NULL;
-		memcpy(record, old, sizeof *record);
 		old->dead = true;
+		snapshot->dead++;
 		snapshot->index[find_slot(snapshot, old->name, old->name_length)] = place;
-		record_pack(record, entry);
+		memcpy(record, image, record_bytes(image));
+		keep_numbers(record, &numbers);
+		record->follower = !numbers.gone;
 	} else {
-		record_pack(record, entry);
-		memset((uint8_t *)record + size, 0, (size_t)old_size * RECORD_ALIGNMENT - size);
-		record->size = old_size;
+		/* What is left of the old memory stays its tail. */
+		memcpy(record, image, record_bytes(image));
+		memset((uint8_t *)record + record_bytes(image), 0,
+		       (size_t)(numbers.size - image->size) * RECORD_ALIGNMENT);
+		keep_numbers(record, &numbers);
+		record->size = numbers.size;
 	}
-	snapshot_set_gone(snapshot, record, false);
+	record->gone = numbers.gone;
+	snapshot_set_gone(snapshot, record, image->gone);
 	return record;
 }
 
-struct record *snapshot_put(struct snapshot *snapshot, const struct entry *entry)
+struct record *snapshot_put(struct snapshot *snapshot, const struct record *image)
 {
-	size_t size = record_size(entry);
-	struct record *old = snapshot_find(snapshot, entry->name);
+	struct record *old = snapshot_find(snapshot, image->name);
 
-	return old ? put_again(snapshot, old, entry, size) : put_new(snapshot, entry, size);
+	return old ? put_again(snapshot, old, image) : put_new(snapshot, image);
 }
 
 void snapshot_set_gone(struct snapshot *snapshot, struct record *record, bool gone)
@@ -232,7 +301,15 @@ void snapshot_set_gone(struct snapshot *snapshot, struct record *record, bool go
 	if (record->gone == gone)
 		return;
 	record->gone = gone;
-	snapshot->present += gone ? (size_t)-1 : 1;
+	if (gone)
+		snapshot->present--;
+	else
+		snapshot->present++;
+}
+
+bool snapshot_is_sparse(const struct snapshot *snapshot)
+{
+	return snapshot->indexed - snapshot->present + snapshot->dead > snapshot->present + SPARSE_MIN;
 }
 
 void snapshot_end(struct snapshot *snapshot, const struct failure *failure)
@@ -259,6 +336,11 @@ const struct failure *snapshot_failure(const struct snapshot *snapshot)
 	if (snapshot->failed && !snapshot->failure)
 		return &no_memory;
 	return snapshot->failure;
+}
+
+bool snapshot_is_outdated(const struct snapshot *snapshot)
+{
+	return snapshot->grows && snapshot->outdated;
 }
 
 struct wait_list *snapshot_waits(struct snapshot *snapshot)

@@ -17,9 +17,11 @@ struct snapshot {
 	size_t index_size; /* a power of two; 0 at first */
 	size_t indexed;	   /* records the index holds, tombstones included */
 	size_t present;	   /* records neither gone nor dead */
+	size_t dead;	   /* records that another one took the place of */
 	uint64_t left_out; /* names over 255 bytes that the service listed */
 	bool grows;
-	bool failed; /* it stopped growing too early, and why */
+	bool outdated; /* all was forgotten while it grew */
+	bool failed;   /* it stopped growing too early, and why */
 	struct failure *failure;
 	struct wait_list waits;
 };
@@ -31,11 +33,11 @@ struct snapshot *snapshot_new(void);
 struct record *snapshot_find(const struct snapshot *snapshot, const char *name);
 
 /*
- * Adds `entry`, or puts it in the place of the record that has its name (in the same memory where it fits, else at the end: a directory that
- * is being read may then show the name twice or not at all, as POSIX allows for what changes meanwhile). The numbers of the fixed part are kept
- * from the old record or zero. Returns NULL when memory ran out: nothing changed then.
+ * Adds a copy of `image`, numbers and all, or puts it in the place of the record that has its name: then the numbers
+ * of that one are kept (but for `gone`), and so is its memory if the image fits there; else it goes to the end and
+ * the old one is dead. Returns NULL when memory ran out: nothing changed then.
  */
-struct record *snapshot_put(struct snapshot *snapshot, const struct entry *entry);
+struct record *snapshot_put(struct snapshot *snapshot, const struct record *image);
 
 /* Turns a record into a tombstone, or back into a record. */
 void snapshot_set_gone(struct snapshot *snapshot, struct record *record, bool gone);
@@ -43,7 +45,10 @@ void snapshot_set_gone(struct snapshot *snapshot, struct record *record, bool go
 /* The end of growing; `failure` is copied, NULL: it is whole. Wakes who waits. */
 void snapshot_end(struct snapshot *snapshot, const struct failure *failure);
 
-/* Like snapshot_next, with tombstones. */
+/* Like snapshot_next, but all that are not dead, each where it really is, tombstones included. */
 struct record *snapshot_step(const struct snapshot *snapshot, uint64_t *position);
+
+/* Whether a copy without tombstones and dead records would be worth its while. */
+bool snapshot_is_sparse(const struct snapshot *snapshot);
 
 #endif

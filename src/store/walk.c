@@ -8,8 +8,9 @@
 
 #include "catalog.h"
 
-#define WALKS_AGAIN_MAX 2	 /* how often a numbered walk whose count is off is walked again */
-#define PAGES_MAX	1000000u /* no listing is that long: a service that never ends is broken */
+#define ROUNDS_AGAIN_MAX 2	 /* how often a numbered walk goes round again because the count is off */
+#define PAGES_MAX	 100000u /* no listing is that long: a service that never ends is broken */
+#define BARREN_MAX	 64	 /* nor has one so many pages in a row with nothing new in them */
 
 static void page_done(struct inquiry *inquiry);
 
@@ -24,8 +25,17 @@ static int take_entry(void *context, const struct entry *entry)
 {
 	struct page *page = context;
 
-	page->walk->entries++;
 	return listing_take(page->walk->listing, entry);
+}
+
+/* An attempt failed and another one follows: who waits may want to do without. */
+static void page_tried(struct call *call)
+{
+	struct page *page = container_of(call, struct page, inquiry.call);
+	struct listing *listing = page->walk->listing;
+
+	listing_failed(listing);
+	wait_wake_all(&listing->filling->waits);
 }
 
 static void ask_page(struct walk *walk, struct page *page, unsigned number)
@@ -44,6 +54,7 @@ static void ask_page(struct walk *walk, struct page *page, unsigned number)
 	ask->cursor = walk->cursor.length ? buffer_text(&walk->cursor) : NULL;
 	ask->page = number;
 	inquiry_start(catalog, &page->inquiry, loop_now(catalog->loop) + catalog->options.timeout);
+	page->inquiry.call.tried = page_tried;
 }
 
 int walk_begin(struct listing *listing)
@@ -64,7 +75,7 @@ int walk_begin(struct listing *listing)
 	listing->walk = walk;
 	walk->listing = listing;
 	walk->number = ++listing->catalog->last_walk;
-	walk->began_at = loop_now(listing->catalog->loop);
+	walk->began_at = walk->good_at = loop_now(listing->catalog->loop);
 	walk->next_page = 2;
 	walk->next_landmark = 1;
 	walk->total = -1;
@@ -73,23 +84,22 @@ int walk_begin(struct listing *listing)
 	return 0;
 }
 
-static void walk_free(struct walk *walk)
-{
-	buffer_finish(&walk->cursor);
-	buffer_finish(&walk->landmark);
-	free(walk);
-}
-
 static void walk_end(struct walk *walk)
 {
 	struct listing *listing = walk->listing;
 	const struct failure *failure = walk->failure.error ? &walk->failure : NULL;
+	uint64_t now = loop_now(listing->catalog->loop);
 
 	/* Before anybody is woken: who is may begin the next walk. */
 	listing->walk = NULL;
-	listing->walk_took = loop_now(listing->catalog->loop) - walk->began_at;
-	listing_walked(listing, failure);
-	walk_free(walk);
+	listing->walked_at = now ? now : 1;
+	listing->walk_cost = walk->good_at - walk->began_at;
+	if (!failure)
+		listing->walk_took = listing->walk_cost;
+	listing_walked(listing, walk, failure);
+	buffer_finish(&walk->cursor);
+	buffer_finish(&walk->landmark);
+	free(walk);
 }
 
 void walk_abort(struct listing *listing)
@@ -105,12 +115,30 @@ void walk_abort(struct listing *listing)
 	walk_end(walk);
 }
 
-/* A cursor seen before would lead us in a circle for ever. The landmark moves on at every power of two, so that any circle is noticed (Brent). */
+static bool is_endless(struct walk *walk)
+{
+	if (walk->done < PAGES_MAX && walk->barren < BARREN_MAX)
+		return false;
+	failure_set(&walk->failure, EIO,
+		    "the listing does not end: %llu pages came, the last %u with nothing new",
+		    (unsigned long long)walk->done, walk->barren);
+	return true;
+}
+
+/* --- cursors, one after the other ------------------------------------------------------------------------------------------ */
+
+/*
+ * A cursor seen before would lead us in a circle for ever. The landmark moves on at every power of two, so that any
+ * circle is noticed (Brent).
+ */
 static bool is_circle(struct walk *walk, const struct buffer *next)
 {
-	if (walk->landmark.length == next->length && next->length &&
-	    !memcmp(walk->landmark.data, next->data, next->length))
+	if (walk->landmark.length == next->length && !memcmp(walk->landmark.data, next->data, next->length)) {
+		failure_set(&walk->failure, EIO,
+			    "the listing does not end: page %llu leads back to an earlier one",
+			    (unsigned long long)walk->done);
 		return true;
+	}
 	if (walk->done >= walk->next_landmark) {
 		buffer_clear(&walk->landmark);
 		buffer_append(&walk->landmark, next->data, next->length);
@@ -119,43 +147,44 @@ static bool is_circle(struct walk *walk, const struct buffer *next)
 	return false;
 }
 
-static void next_by_cursor(struct walk *walk, struct page *page, struct result *result)
+static void next_by_cursor(struct walk *walk, const struct result *result)
 {
-	if (!result->cursor.length) {
-		walk_end(walk);
-		return;
-	}
-	if (is_circle(walk, &result->cursor) || walk->done >= PAGES_MAX) {
-		failure_set(&walk->failure, EIO,
-			    "the listing does not end: page %llu leads back to an earlier one",
-			    (unsigned long long)walk->done);
+	const struct buffer *next = &result->cursor;
+
+	if (walk->failure.error || !next->length || is_circle(walk, next) || is_endless(walk)) {
 		walk_end(walk);
 		return;
 	}
 	buffer_clear(&walk->cursor);
-	buffer_append(&walk->cursor, result->cursor.data, result->cursor.length);
+	buffer_append(&walk->cursor, next->data, next->length);
 	if (buffer_result(&walk->cursor) || buffer_result(&walk->landmark)) {
 		failure_set(&walk->failure, ENOMEM, "out of memory");
 		walk_end(walk);
 		return;
 	}
-	inquiry_finish(&page->inquiry);
-	ask_page(walk, page, 0);
+	ask_page(walk, &walk->pages[0], 0);
 }
 
-/* A count that is not the promised one means that something was created or deleted meanwhile, and that pages have shifted. */
-static bool walk_again(struct walk *walk)
+/* --- numbers, side by side ------------------------------------------------------------------------------------------------- */
+
+/* A count that is not the promised one means that something came or went meanwhile, and that pages have shifted. */
+static bool count_is_off(const struct walk *walk)
 {
-	if (walk->total < 0 || walk->entries == (uint64_t)walk->total || walk->again >= WALKS_AGAIN_MAX)
-		return false;
-	walk->again++;
+	return walk->total >= 0 && walk->entries - walk->repeated != (uint64_t)walk->total;
+}
+
+static void go_round_again(struct walk *walk)
+{
+	walk->round++;
 	walk->entries = 0;
+	walk->repeated = 0;
 	walk->ended = false;
 	walk->next_page = 2;
 	walk->last_page = 0;
 	walk->total = -1;
+	walk->barren = 0;
+	walk->listing->filling->left_out = 0;
 	ask_page(walk, &walk->pages[0], 1);
-	return true;
 }
 
 static bool any_page_runs(const struct walk *walk)
@@ -166,32 +195,62 @@ static bool any_page_runs(const struct walk *walk)
 	return false;
 }
 
-/* With the total known all pages are asked for, side by side; without it one after the other, until one is empty. */
-static void next_by_number(struct walk *walk, const struct result *result)
+static void take_total(struct walk *walk, int64_t total)
 {
-	unsigned size = walk->listing->catalog->options.provider->page_size;
+	int64_t size = walk->listing->catalog->options.provider->page_size;
 
-	if (result->total >= 0 && walk->total < 0) {
-		walk->total = result->total;
-		walk->last_page = (unsigned)((result->total + size - 1) / size);
-	}
-	if (!result->entries)
-		walk->ended = true;
-	for (size_t i = 0; i < WALK_WIDTH && !walk->failure.error && !walk->ended; i++) {
-		bool known = walk->total >= 0;
+	if (total < 0 || walk->total >= 0)
+		return;
+	walk->total = total;
+	walk->last_page = total / size < PAGES_MAX ? (unsigned)((total + size - 1) / size) : PAGES_MAX;
+}
 
-		if (walk->pages[i].runs || (known ? walk->next_page > walk->last_page : any_page_runs(walk)))
+/* With the total known all pages are asked for; without it one after the other, until one is empty. */
+static void ask_next_pages(struct walk *walk)
+{
+	bool is_counted = walk->total >= 0 && !walk->is_open;
+
+	for (size_t i = 0; i < WALK_WIDTH && !walk->ended && !walk->failure.error; i++) {
+		if (walk->pages[i].runs)
 			continue;
-		if (walk->next_page > PAGES_MAX) {
-			failure_set(&walk->failure, EIO, "the listing does not end");
+		if (is_counted ? walk->next_page > walk->last_page : any_page_runs(walk))
 			break;
-		}
 		ask_page(walk, &walk->pages[i], walk->next_page++);
 	}
+}
+
+static void next_by_number(struct walk *walk, const struct result *result)
+{
+	take_total(walk, result->total);
+	walk->ended = walk->ended || !result->entries || is_endless(walk);
+	ask_next_pages(walk);
 	if (any_page_runs(walk))
 		return;
-	if (walk->failure.error || !walk_again(walk))
-		walk_end(walk);
+	if (!walk->failure.error && count_is_off(walk) && walk->round < ROUNDS_AGAIN_MAX) {
+		go_round_again(walk);
+		return;
+	}
+	/* Three times another count than promised: then what says that this was all is an empty page. */
+	if (!walk->failure.error && count_is_off(walk) && !walk->ended) {
+		walk->is_open = true;
+		ask_next_pages(walk);
+		return;
+	}
+	walk_end(walk);
+}
+
+/* --- every page ------------------------------------------------------------------------------------------------------------ */
+
+static void count_page(struct walk *walk, const struct result *result)
+{
+	struct listing *listing = walk->listing;
+
+	walk->good_at = loop_now(listing->catalog->loop);
+	walk->entries += result->entries;
+	walk->barren = walk->brought || result->left_out ? 0 : walk->barren + 1;
+	walk->brought = 0;
+	listing->filling->left_out += result->left_out;
+	listing_answered(listing);
 }
 
 static void page_done(struct inquiry *inquiry)
@@ -199,22 +258,27 @@ static void page_done(struct inquiry *inquiry)
 	struct page *page = container_of(inquiry, struct page, inquiry);
 	struct walk *walk = page->walk;
 	struct listing *listing = walk->listing;
+	struct snapshot *filling = snapshot_reference(listing->filling);
+	/* Who is woken may let go of the store, and with it of the listing. */
+	struct store *store = listing->store ? store_reference(listing->store) : NULL;
 	struct result result = inquiry->result;
 
 	inquiry->result = (struct result){0};
 	page->runs = false;
 	walk->done++;
 	listing->catalog->counts.pages++;
-	listing->filling->left_out += result.left_out;
-	if (inquiry->failure.error)
+	if (!inquiry->failure.error)
+		count_page(walk, &result);
+	else if (!walk->failure.error)
 		walk->failure = inquiry->failure;
-	else
-		wait_wake_all(&listing->filling->waits);
 	if (is_numbered(listing))
 		next_by_number(walk, &result);
-	else if (walk->failure.error)
-		walk_end(walk);
 	else
-		next_by_cursor(walk, page, &result);
+		next_by_cursor(walk, &result);
+	/* The next page is on its way before those are served who waited for this one. */
+	if (filling->grows)
+		wait_wake_all(&filling->waits);
 	result_finish(&result);
+	snapshot_release(filling);
+	store_release(store);
 }
