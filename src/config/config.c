@@ -137,7 +137,7 @@ static bool called_by_mount(const char *program)
 }
 
 /* The word behind an option, which may stand in the same one (`-oro`). NULL after a complaint. */
-static const char *argument_of(const struct config *config, int *at, int argc, char **argv)
+static const char *argument_of(const struct config *config, const char *what, int *at, int argc, char **argv)
 {
 	const char *word = argv[*at];
 
@@ -145,7 +145,7 @@ static const char *argument_of(const struct config *config, int *at, int argc, c
 		return word + 2;
 	if (*at + 1 < argc)
 		return argv[++*at];
-	complain(config, "%s needs something behind it: see sstorefs --help", word);
+	complain(config, "%s needs %s behind it: see sstorefs --help", word, what);
 	return NULL;
 }
 
@@ -175,10 +175,10 @@ static int words_read(struct config *config, struct words *words, int argc, char
 		} else if (strcmp(word, "--") == 0) {
 			only_words = true;
 		} else if (strncmp(word, "-o", 2) == 0) {
-			argument = argument_of(config, &i, argc, argv);
+			argument = argument_of(config, "options", &i, argc, argv);
 			failed = argument ? options_read(config, &words->given, argument) : -EINVAL;
 		} else if (helper && strncmp(word, "-t", 2) == 0) { /* the type, by which we were found */
-			failed = argument_of(config, &i, argc, argv) ? 0 : -EINVAL;
+			failed = argument_of(config, "a type", &i, argc, argv) ? 0 : -EINVAL;
 		} else {
 			failed = flag_read(config, helper, word);
 		}

@@ -17,9 +17,9 @@
 /* Reads `sstorefs WORDS…`; what it says on stderr is kept in `said`. */
 static char said[4096];
 
-static int read_words(struct config *config, const char *const *words)
+static int read_words_as(const char *name, struct config *config, const char *const *words)
 {
-	char program[] = "sstorefs", *argv[WORDS + 2] = {program};
+	char *program = strdup(name), *argv[WORDS + 2] = {program};
 	int argc = 1, before = dup(STDERR_FILENO), failed;
 	FILE *heard = tmpfile();
 	size_t length;
@@ -39,9 +39,14 @@ static int read_words(struct config *config, const char *const *words)
 	length = fread(said, 1, sizeof(said) - 1, heard);
 	said[length] = '\0';
 	fclose(heard);
-	for (int i = 1; i < argc; i++)
+	for (int i = 0; i < argc; i++)
 		free(argv[i]);
 	return failed;
+}
+
+static int read_words(struct config *config, const char *const *words)
+{
+	return read_words_as("sstorefs", config, words);
 }
 
 static int read_options(struct config *config, const char *options)
@@ -350,6 +355,16 @@ static void test_words(void **state)
 		{{"fastly:", "/dev/fd/3", "-o", "allow_other,default_permissions"}, NULL},
 		{{"--", "fastly:", "-mnt"}, NULL},
 		{{"fastly:", "/mnt", "-f"}, NULL},
+		{{"fastly:", "/mnt", "-fd"}, NULL},
+		{{"fastly:", "/mnt", "-fx"}, "unknown option '-fx': see sstorefs --help"},
+		{{"fastly:", "/mnt", "-t", "fuse.sstorefs"}, "unknown option '-t'"},
+		{{"--check", "fastly:prod"}, NULL},
+		{{"fastly:prod", "--check", "--json", "-o", "timeout=3"}, NULL},
+		{{"--check", "/mnt"}, NULL},
+		{{"--check"}, "SOURCE is missing"},
+		{{"--check", "fastly:", "/mnt"}, "too many arguments"},
+		{{"fastly:", "/mnt", "--check"}, "--check mounts nothing"},
+		{{"fastly:", "/mnt", "--json"}, "--json goes with --check"},
 	};
 	struct config config;
 
@@ -360,6 +375,59 @@ static void test_words(void **state)
 			assert_one_line_with(lines[i].says);
 		config_finish(&config);
 	}
+}
+
+/* mount(8) calls its helpers with letters and a type of its own (mount(8), EXTERNAL HELPERS). */
+static void test_as_the_helper_of_mount(void **state)
+{
+	static const struct {
+		const char *words[WORDS];
+		enum action action;
+		const char *says;
+	} lines[] = {
+		{{"fastly:", "/mnt", "-o", "rw,_netdev"}, ACTION_MOUNT, NULL},
+		{{"fastly:", "/mnt", "-s", "-n", "-v", "-o", "rw"}, ACTION_MOUNT, NULL},
+		{{"fastly:", "/mnt", "-snv", "-o", "rw", "-t", "fuse.sstorefs"}, ACTION_MOUNT, NULL},
+		{{"fastly:", "/mnt", "-f", "-o", "rw"}, ACTION_PRETEND, NULL},
+		{{"fastly:", "/mnt", "-fv", "-o", "rw"}, ACTION_PRETEND, NULL},
+		{{"fastly:", "/mnt", "-s", "-o", "rw,nonsense"}, ACTION_MOUNT, "unknown option 'nonsense'"},
+		{{"fastly:", "/mnt", "-d"}, ACTION_MOUNT, "unknown option '-d'"},
+		{{"fastly:", "/mnt", "-t"}, ACTION_MOUNT, "-t needs a type"},
+	};
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		assert_int_equal(read_words_as("/sbin/mount.fuse.sstorefs", &config, lines[i].words),
+				 lines[i].says ? -EINVAL : 0);
+		if (lines[i].says)
+			assert_one_line_with(lines[i].says);
+		else
+			assert_int_equal(config.action, lines[i].action);
+		assert_false(config.foreground);
+		config_finish(&config);
+	}
+}
+
+static void test_what_is_checked(void **state)
+{
+	const char *const source[WORDS] = {"--check", "fastly:prod", "--json"}, *const mount[WORDS] = {
+											"--check", "/mnt"};
+	struct config config;
+
+	(void)state;
+	assert_int_equal(read_words(&config, source), 0);
+	assert_int_equal(config.action, ACTION_CHECK);
+	assert_string_equal(config.source, "fastly:prod");
+	assert_null(config.mountpoint);
+	assert_true(config.json);
+	config_finish(&config);
+
+	assert_int_equal(read_words(&config, mount), 0);
+	assert_int_equal(config.action, ACTION_CHECK);
+	assert_null(config.source);
+	assert_string_equal(config.mountpoint, "/mnt");
+	config_finish(&config);
 }
 
 static void test_debugging_stays_in_the_foreground(void **state)
@@ -500,6 +568,8 @@ int main(void)
 		cmocka_unit_test(test_files_with_relative_paths_are_found_from_anywhere),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_as_the_helper_of_mount),
+		cmocka_unit_test(test_what_is_checked),
 		cmocka_unit_test(test_debugging_stays_in_the_foreground),
 		cmocka_unit_test(test_help_and_version_need_nothing_else),
 		cmocka_unit_test(test_a_descriptor_is_never_looked_at),
