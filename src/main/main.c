@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "check.h"
 #include "daemon.h"
 #include "sstorefs/log.h"
 #include "sstorefs/net.h"
@@ -30,6 +31,12 @@ static void ready(void *context)
 			 readiness->config->mountpoint);
 	else
 		background_ready(readiness->teller);
+}
+
+static int check(struct config *config)
+{
+	harden();
+	return config->source ? check_source(config) : check_mount(config);
 }
 
 static int mount_and_serve(struct config *config)
@@ -67,6 +74,10 @@ int main(int argc, char **argv)
 		config_print_help(&config);
 	else if (config.action == ACTION_VERSION)
 		config_print_version();
+	else if (config.action == ACTION_CHECK)
+		status = check(&config);
+	else if (config.action == ACTION_PRETEND)
+		status = config_check_mountpoint(&config) ? STATUS_MOUNT_FAILED : STATUS_GOOD;
 	else
 		status = mount_and_serve(&config);
 	config_finish(&config);
