@@ -8,6 +8,7 @@
 
 #include "parts.h"
 #include "sstorefs/clock.h"
+#include "sstorefs/name.h"
 #include "sstorefs/seal.h"
 
 /* Long enough for anybody (31 years), and far from where milliseconds overflow. */
@@ -207,18 +208,32 @@ static int take_list(struct config *config, const struct option *option, const c
 	return take_text(config, option, value);
 }
 
+/* The account's own scope is always there, and no user. */
+static bool is_user(const char *id, size_t length)
+{
+	char user[NAME_LENGTH_MAX + 1];
+
+	if (length == 0 || length >= sizeof(user))
+		return false;
+	memcpy(user, id, length);
+	user[length] = '\0';
+	return strcmp(user, "account") != 0 && provider_stripe.store_name_is_valid(user);
+}
+
 static int take_users(struct config *config, const struct option *option, const char *value)
 {
-	for (const char *user = value; *user != '\0';) {
+	const char *user = value;
+
+	while (*user != '\0') {
 		size_t length = strcspn(user, ":");
 
-		if (length <= 4 || strncmp(user, "usr_", 4) != 0)
+		if (!is_user(user, length))
 			return complain(config,
 					"%s=%s is no list of user ids: give one such as %s=usr_a:usr_b",
 					option->name, value, option->name);
 		user += length + (user[length] == ':');
 	}
-	return take_list(config, option, value);
+	return take_text(config, option, value);
 }
 
 static int take_stripe_account(struct config *config, const struct option *option, const char *value)

@@ -10,7 +10,7 @@
 static int store_take(struct config *config, const char *store)
 {
 	if (!name_is_canonical(store) ||
-	    (!config->provider->lists_strange_names && !config->provider->name_is_valid(store)))
+	    (!config->provider->lists_strange_names && !config->provider->store_name_is_valid(store)))
 		return complain(config,
 				"'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
 				store, config->provider->name);
@@ -51,7 +51,7 @@ static int stripe_source(struct config *config, const char *rest)
 {
 	if (*rest == '\0')
 		return 0;
-	if (strcmp(rest, "account") != 0 && (strncmp(rest, "usr_", 4) != 0 || rest[4] == '\0'))
+	if (!config->provider->store_name_is_valid(rest))
 		return complain(config, "'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID",
 				rest);
 	return store_take(config, rest);

@@ -317,6 +317,11 @@ bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
 void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
 		   const struct fuse_file_info *info);
 
+/* --- digests (digest.c) ---------------------------------------------------------------------------------------------------------- */
+
+/* The digest that is shown of a secret; it lies in the entry, or in the room of `text`. */
+const char *entry_digest(const struct entry *entry, struct entry_text *text);
+
 /* --- attributes that can be set (wishes.c) --------------------------------------------------------------------------------------- */
 
 /* Read one attribute's text into zeroed `wishes`. 0, -EOPNOTSUPP where the service has no such thing, -EINVAL, -EILSEQ, -ENOMEM. */

@@ -71,7 +71,7 @@ static const char *new_digest(const struct publication *publication, struct entr
 	if (publication->failure.error || !publication->record)
 		return NULL;
 	record_entry(publication->record, &entry, text);
-	return entry.digest;
+	return entry_digest(&entry, text);
 }
 
 static void ended(struct publication *publication)
@@ -95,7 +95,7 @@ static void ended(struct publication *publication)
 		file->failure = (struct failure){0};
 		file->unknown = false;
 		file->created = false;
-		if (!file->uploads)
+		if (file->uploads == 1)
 			wishes_finish(&file->wishes); /* they came true */
 	}
 	upload->value->uploads--;

@@ -129,8 +129,14 @@ static void editing_free(struct editing *editing)
 static void edited(struct edit *edit)
 {
 	struct editing *editing = container_of(edit, struct editing, edit);
-	const struct deed deed = {.operation = "setxattr", .store = editing->store, .name = editing->name};
+	struct deed deed = {.operation = "setxattr", .store = editing->store, .name = editing->name};
+	struct entry_text text;
+	struct entry entry;
 
+	if (!edit->failure.error && edit->record) {
+		record_entry(edit->record, &entry, &text);
+		deed.digest = entry_digest(&entry, &text);
+	}
 	audit(editing->late.fs, &editing->actor, &deed, &edit->failure);
 	late_error(&editing->late, edit->failure.error);
 	editing_free(editing);

@@ -2,7 +2,6 @@
  * Extended attributes: one table, and the four operations as loops over it.
  */
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -43,25 +42,11 @@ static int show_time(struct buffer *value, wall_time time, const char *unknown)
 	return show_text(value, time == TIME_UNKNOWN ? unknown : time_format(time, text));
 }
 
-/* Where the service has no digest of its own: over the id and the last change, different after every change that it shows. */
 static int show_digest(const struct subject *subject, struct buffer *value)
 {
-	const struct entry *entry = &subject->entry;
-	uint8_t hash[32];
-	char text[64];
-	crypto_generichash_state state;
+	struct entry_text room;
 
-	if (!subject->is_known)
-		return -ENODATA;
-	if (entry->digest)
-		return show_text(value, entry->digest);
-	crypto_generichash_init(&state, NULL, 0, sizeof hash);
-	if (entry->id)
-		crypto_generichash_update(&state, (const uint8_t *)entry->id, strlen(entry->id) + 1);
-	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at, sizeof entry->modified_at);
-	crypto_generichash_final(&state, hash, sizeof hash);
-	return show_text(value, sodium_bin2base64(text, sizeof text, hash, sizeof hash,
-						  sodium_base64_VARIANT_ORIGINAL));
+	return subject->is_known ? show_text(value, entry_digest(&subject->entry, &room)) : -ENODATA;
 }
 
 static int show_created_at(const struct subject *subject, struct buffer *value)

@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from mounting import PROGRAM, run_program
 from services import Cloudflare
 from writers import errno_of, shell, write_file
 
@@ -185,6 +186,22 @@ def test_attributes_set_before_the_value_join_the_create(mount, cloudflare):
     made = secret(cloudflare, "NAME")
     assert (made["scopes"], made["comment"]) == (["dex", "workers"], 'a "quoted" é')
     assert os.getxattr(mount / "prod/NAME", "user.scopes") == b"dex:workers"
+
+
+def test_attributes_that_came_true_are_not_said_again(mount, cloudflare):
+    name = mount / "prod/NAME"
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.setxattr(name, "user.comment", b"first")
+    os.write(descriptor, b"one")
+    os.fsync(descriptor)
+    assert secret(cloudflare, "NAME")["comment"] == "first"
+    os.setxattr(name, "user.comment", b"second")
+    assert secret(cloudflare, "NAME")["comment"] == "second", "what is stored is changed at once"
+    os.write(descriptor, b"two")
+    os.close(descriptor)
+    assert cloudflare.value("prod", "NAME") == b"onetwo"
+    assert secret(cloudflare, "NAME")["comment"] == "second"
+    assert [name for name in cloudflare.names() if "list" not in name] == ["create_secrets", "patch_secret", "patch_secret"]
 
 
 def test_attributes_of_a_stored_secret_are_patched(mount, cloudflare):
@@ -501,6 +518,26 @@ def test_token_and_address_from_the_environment(make_mount, cloudflare, variable
     mount.options = "timeout=30"
     mount.start()
     write_file(mount / "prod/NAME", b"val")
+
+
+@pytest.mark.parametrize("source,options", [("cloudflare:", ""), ("cloudflare:x", ""), ("cloudflare:/prod", ""),
+                                            ("cloudflare:ACCOUNT/a/b", ""), ("cloudflare:ACCOUNT", "scopes=a b"),
+                                            ("cloudflare:ACCOUNT", "scopes=:"), ("cloudflare:ACCOUNT", "users=usr_a"),
+                                            ("cloudflare:ACCOUNT", "expires=1h")])
+def test_sources_and_options_that_make_no_sense(cloudflare, tmp_path, source, options):
+    (tmp_path / "mnt").mkdir()
+    words = ",".join(filter(None, (cloudflare.options, options)))
+    source = source.replace("ACCOUNT", cloudflare.sandbox.account)
+    done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", words], tmp_path, CLOUDFLARE_API_TOKEN=cloudflare.token)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert cloudflare.calls() == []
+
+
+def test_a_store_that_is_not_there_can_not_be_mounted(cloudflare, tmp_path):
+    (tmp_path / "mnt").mkdir()
+    done = run_program([PROGRAM, f"{cloudflare.source}/none", tmp_path / "mnt", "-o", cloudflare.options], tmp_path,
+                       CLOUDFLARE_API_TOKEN=cloudflare.token)
+    assert done.returncode == 32 and "no such store" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 # what goes wrong with a create, what its close says, and what the errors then tell

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from mounting import PROGRAM, run_program
 from services import Stripe
 from writers import errno_of, shell, write_file
 
@@ -428,6 +429,18 @@ def test_the_key_from_the_environment(make_mount, stripe, variable):
     mount.options = stripe.options
     mount.start()
     write_file(mount / "account/NAME", b"val")
+
+
+@pytest.mark.parametrize("source,options", [("stripe:usr_a-b", ""), ("stripe:user", ""), ("stripe:usr_", ""), ("stripe:a/b", ""),
+                                            ("stripe:", "users=usr_a:account"), ("stripe:", "users=usr_a-b"), ("stripe:", "users=x"),
+                                            ("stripe:", "stripe_account=x"), ("stripe:", "expires=soon"), ("stripe:", "expires=0s"),
+                                            ("stripe:", "scopes=workers"), ("stripe:", "signing_key=api")])
+def test_sources_and_options_that_make_no_sense(stripe, tmp_path, source, options):
+    (tmp_path / "mnt").mkdir()
+    words = ",".join(filter(None, (stripe.options, options)))
+    done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", words], tmp_path, STRIPE_API_KEY=stripe.token)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert stripe.calls() == []
 
 
 # What never happens

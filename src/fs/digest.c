@@ -1,0 +1,22 @@
+/* The digest that is shown of a secret: the service's own version tag, or one made here where it has none. Never a hash of a value. */
+#include <sodium.h>
+#include <string.h>
+
+#include "fs.h"
+
+const char *entry_digest(const struct entry *entry, struct entry_text *text)
+{
+	uint8_t hash[crypto_generichash_BYTES];
+	crypto_generichash_state state;
+
+	if (entry->digest)
+		return entry->digest;
+	/* Over the id and the last change: another one after every change that the service shows. */
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	if (entry->id)
+		crypto_generichash_update(&state, (const uint8_t *)entry->id, strlen(entry->id) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at, sizeof(entry->modified_at));
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	return sodium_bin2base64(text->digest, sizeof(text->digest), hash, sizeof(hash),
+				 sodium_base64_VARIANT_ORIGINAL);
+}
