@@ -28,8 +28,8 @@ struct fs {
 	wall_time mounted_at;
 	struct tree files_by_serial, files_by_name;
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
-	unsigned settled_failures;            /* files that are kept only for the failure they remember */
-	struct directory *first_directory; /* that is open */
+	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
+	struct directory *first_directory;    /* that is open */
 	struct late *first_late;
 	struct upload *first_upload;
 	unsigned uploads;
@@ -83,7 +83,8 @@ void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_par
 double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
 
 /* The inode of a record of `listing`. That of a store comes without its `store`. */
-void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record, struct inode *inode);
+void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
+		     struct inode *inode);
 
 /* --- late answers (late.c) ----------------------------------------------------------------------------------------------------- */
 
@@ -119,7 +120,7 @@ struct opener {
 	uint64_t owner;	     /* where the process is not known: whose FLUSH publishes */
 	bool owner_known, owner_ambiguous;
 	bool owner_opened; /* it was told by an empty first FLUSH, which only he who opened makes */
-	char program[32]; /* its name as /proc has it, "" where it can't be told */
+	char program[32];  /* its name as /proc has it, "" where it can't be told */
 };
 
 struct handle {
@@ -166,8 +167,9 @@ struct file {
 	struct failure failure; /* of the last publication; error 0: it did not fail */
 	bool unknown;		/* the last publication's outcome */
 	bool reported;		/* the failure was told by an FSYNC */
-	struct version before;  /* what was stored when the last publication began: whether an unknown one took effect */
-	bool remembers;		/* kept only for its failure */
+	struct version
+		before; /* what was stored when the last publication began: whether an unknown one took effect */
+	bool remembers; /* kept only for its failure */
 	wall_time touched_at;
 	struct file *next, **link;
 };

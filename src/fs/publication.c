@@ -228,6 +228,7 @@ struct syncing {
 	struct handle *other; /* the one whose opener is being looked for */
 	unsigned pass;
 	struct holding_search search;
+	struct upload *upload; /* of its own handle, when it has begun one */
 	struct wait wait;
 };
 
@@ -237,14 +238,20 @@ static void syncing_end(struct syncing *syncing, int error)
 {
 	wait_end(&syncing->wait);
 	late_error(&syncing->late, error);
+	upload_release(syncing->upload);
 	free(syncing);
 }
 
 static void syncing_interrupted(struct late *late)
 {
 	struct syncing *syncing = container_of(late, struct syncing, late);
+	struct upload *upload = syncing->upload;
 
 	holding_search_cancel(&syncing->search);
+	wait_end(&syncing->wait);
+	/* As with FLUSH: what nobody waits for any more is given up, or a killed writer would be stored after all. */
+	if (upload && !upload->done && !upload->file->waits.first)
+		upload_cancel(upload);
 	syncing_end(syncing, EINTR);
 }
 
@@ -327,6 +334,7 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 	struct fs *fs = fuse_req_userdata(request);
 	struct handle *handle = (struct handle *)(uintptr_t)info->fh;
 	struct syncing *syncing;
+	struct failure failure;
 
 	(void)datasync;
 	if (number < fs->inode_base) {
@@ -343,7 +351,7 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 	syncing->wait.woken = an_upload_ended;
 	late_begin(fs, &syncing->late, request, syncing_interrupted);
 	if (handle_is_publishable(handle))
-		handle_publish(handle);
+		syncing->upload = upload_start(handle, &failure);
 	sync_others(syncing);
 }
 
