@@ -127,6 +127,7 @@ struct provider {
 	bool text_only;		     /* values must be UTF-8 */
 	bool seals;		     /* values are sealed under a client key */
 	bool stores_are_local;	     /* Stripe: scopes are not the service's objects */
+	const char *lasting_store;   /* where they are local: the one that is always there */
 	bool finds_stores; /* OPERATION_FIND_STORE is one call by exact name; else it is the list, or absent */
 	bool finds_secrets; /* OPERATION_FIND_SECRET is one call by exact name; else a search, or with an id one call for that */
 	bool puts_by_id;	  /* replace and delete need the secret's id */

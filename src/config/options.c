@@ -217,7 +217,7 @@ static bool is_user(const char *id, size_t length)
 		return false;
 	memcpy(user, id, length);
 	user[length] = '\0';
-	return strcmp(user, "account") != 0 && provider_stripe.store_name_is_valid(user);
+	return strcmp(user, provider_stripe.lasting_store) != 0 && provider_stripe.store_name_is_valid(user);
 }
 
 static int take_users(struct config *config, const struct option *option, const char *value)

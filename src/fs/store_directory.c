@@ -140,8 +140,8 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct store *store = NULL;
 	int error = check(fs, parent, name);
 
-	if (!error &&
-	    ((fs->provider->stores_are_local && !strcmp(name, "account")) || !strcmp(name, ".sstorefs")))
+	if (!error && ((fs->provider->stores_are_local && !strcmp(name, fs->provider->lasting_store)) ||
+		       !strcmp(name, ".sstorefs")))
 		error = EPERM;
 	if (!error && listing_known(stores, name, &record) != KNOWN_PRESENT)
 		error = ENOENT;

@@ -278,6 +278,7 @@ const struct provider provider_stripe = {
 	.value_characters_max = 5000,
 	.text_only = true,
 	.stores_are_local = true,
+	.lasting_store = ACCOUNT,
 	.finds_secrets = true,
 	.puts_either = true,
 	.has_idempotency_keys = true,

@@ -243,7 +243,8 @@ void catalog_greet(struct catalog *catalog, void (*done)(void *context, const st
 		/* No list of stores to ask for: the secrets of one scope will do. */
 		*inquiry = (struct inquiry){.done = found_store};
 		inquiry->ask.operation = OPERATION_LIST_SECRETS;
-		inquiry->ask.store_id = catalog->options.store ? catalog->options.store : "account";
+		inquiry->ask.store_id = catalog->options.store ? catalog->options.store
+							       : catalog->options.provider->lasting_store;
 	} else if (catalog->options.store) {
 		*inquiry = (struct inquiry){.done = found_store};
 		inquiry->ask.operation = OPERATION_FIND_STORE;

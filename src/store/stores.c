@@ -140,6 +140,7 @@ static int add_scope(struct catalog *catalog, const char *name, size_t length)
 int local_stores_init(struct catalog *catalog)
 {
 	const char *user = catalog->options.users, *only = catalog->options.store;
+	const char *lasting = catalog->options.provider->lasting_store;
 	int failed = 0;
 
 	if (!catalog->options.provider->stores_are_local)
@@ -149,7 +150,7 @@ int local_stores_init(struct catalog *catalog)
 		return catalog->only_store ? 0 : -ENOMEM;
 	}
 	catalog->stores.complete = true;
-	failed = add_scope(catalog, "account", strlen("account"));
+	failed = add_scope(catalog, lasting, strlen(lasting));
 	while (!failed && user && *user) {
 		size_t length = strcspn(user, ":");
 
