@@ -90,7 +90,8 @@ bool call_runs(const struct call *call);
 
 /*
  * What is known of the service's health. A service is down for 3 s after a call failed for good with EIO, ETIMEDOUT, EHOSTUNREACH
- * or EAGAIN, and refused after a 401; any success clears both. NULL while it is well; else the failure, to refuse an open with.
+ * or EAGAIN, and refused after a 401; any success clears both. It is down, too, while its rate-limit budget is used up for longer than a
+ * call can wait. NULL while it is well; else the failure, to refuse an open with.
  */
 const struct failure *net_down(const struct net *net);
 const struct failure *net_refused(const struct net *net);

@@ -90,7 +90,7 @@ struct net {
 	bool sockets_ready;			/* libcurl has something to do in this turn */
 
 	struct net_counts counts;
-	struct failure down, unauthorized;
+	struct failure down, unauthorized, exhausted;
 	uint64_t unauthorized_at;
 	uint64_t down_until;
 	struct budget {

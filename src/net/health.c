@@ -38,8 +38,20 @@ void health_failure(struct net *net, const struct failure *failure)
 	}
 }
 
+/* Whether nothing can be asked for longer than anybody waits. */
+static bool is_exhausted(const struct net *net)
+{
+	const struct net_counts *counts = &net->counts;
+	uint64_t now = loop_now(net->loop);
+
+	return net->budget.reads_count && counts->budget_remaining <= 0 && now < counts->budget_resets_at &&
+	       counts->budget_resets_at - now > net->timeout;
+}
+
 const struct failure *net_down(const struct net *net)
 {
+	if (is_exhausted(net))
+		return &net->exhausted;
 	return loop_now(net->loop) < net->down_until ? &net->down : NULL;
 }
 
@@ -62,6 +74,7 @@ void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 {
 	struct budget *budget = &net->budget;
 	int64_t unanswered = net->transfers;
+	char until[TIME_TEXT_SIZE];
 
 	if (remaining < 0)
 		return;
@@ -74,6 +87,8 @@ void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 		remaining = remaining > unanswered ? remaining - unanswered : 0;
 	net->counts.budget_remaining = remaining;
 	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
+	time_format(clock_wall() + (wall_time)(resets_in_ms / 1000 + 1) * NANOSECONDS, until);
+	failure_set(&net->exhausted, EAGAIN, "the rate-limit budget is used up until %s", until);
 }
 
 void health_spend(struct net *net)

@@ -330,9 +330,13 @@ static void read_patience(const struct http_answer *answer, struct patience *pat
 	*patience = (struct patience){.remaining = -1};
 	patience_retry_after(answer, patience);
 	patience_ratelimit(answer, patience, "Ratelimit");
-	/* Whoever asks too often is locked out until then (API-FACTS 2.5). */
-	if (answer->status == 429 && patience->resets_in_ms > patience->wait_ms)
+	if (answer->status != 429)
+		return;
+	/* Whoever asks too often is locked out until then, whatever else he asks (API-FACTS 2.5). */
+	if (patience->resets_in_ms > patience->wait_ms)
 		patience->wait_ms = patience->resets_in_ms;
+	patience->remaining = 0;
+	patience->resets_in_ms = patience->wait_ms;
 }
 
 /* The service itself */

@@ -632,4 +632,22 @@ def test_nobody_walks_into_the_lockout(make_mount, cloudflare):
     os.stat(mount / "prod/NAME")
     results = [errno_of(write_file, mount / "prod/NAME", b"new") for _ in range(25)]
     assert set(results) == {0, errno.EAGAIN}
+    assert "the rate-limit budget is used up until 2" in mount.control("errors")
+    refused = shell('echo val > "$NAME"', NAME=mount / "prod/NAME")
+    assert refused.returncode != 0 and "temporarily unavailable" in refused.stderr, "it is told already at open"
     assert {call["status"] for call in cloudflare.calls()} == {200}
+
+
+def test_a_lockout_is_waited_for_in_silence(make_mount, cloudflare):
+    """Another client has used up what there was."""
+    mount = make_mount(cloudflare, source=cloudflare.source, options="timeout=2")
+    cloudflare.put("prod", "NAME", b"old")
+    os.stat(mount / "prod/NAME")
+    cloudflare.fault("*", status=429, header="Retry-After:300")
+    assert errno_of(write_file, mount / "prod/NAME", b"new") == errno.EAGAIN
+    calls = len(cloudflare.calls())
+    for _ in range(3):
+        assert errno_of(write_file, mount / "prod/NAME", b"new") == errno.EAGAIN
+        os.stat(mount / "prod/NAME")
+        time.sleep(1.2)  # longer in all than a service counts as down
+    assert len(cloudflare.calls()) == calls

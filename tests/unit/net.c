@@ -339,6 +339,33 @@ static void reads_wait_while_the_rate_limit_budget_is_nearly_used_up(void **stat
 	assert_true(clock_boottime() >= before + 250);
 }
 
+static void tell_that_nothing_is_left(struct probe *told)
+{
+	net_budget(fixture.net, 0, told->status == 404 ? 300 : 100000);
+}
+
+static void nothing_is_asked_once_the_rate_limit_budget_is_used_up(void **state)
+{
+	(void)state;
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget-gone?plan=404");
+	probe.in_judge = tell_that_nothing_is_left;
+	probe_run(&probe);
+
+	uint64_t before = clock_boottime();
+
+	run(HTTP_PUT, 100, "/budget-gone-refused");
+	ended(EAGAIN, 0, false);
+	words_have("budget is used up until 2");
+	assert_null(net_down(fixture.net));
+	run(HTTP_PUT, 5000, "/budget-gone-waits");
+	ended(0, 1, false);
+	assert_true(clock_boottime() >= before + 250);
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget-gone-long?plan=200");
+	probe.in_judge = tell_that_nothing_is_left;
+	probe_run(&probe);
+	assert_int_equal(net_down(fixture.net)->error, EAGAIN);
+}
+
 static void cancel_itself(struct probe *cancelled)
 {
 	struct fixture *mine = cancelled->fixture;
@@ -474,6 +501,7 @@ int main(void)
 		TEST(a_budget_that_is_over_starts_nothing),
 		TEST(answers_are_capped),
 		TEST(reads_wait_while_the_rate_limit_budget_is_nearly_used_up),
+		TEST(nothing_is_asked_once_the_rate_limit_budget_is_used_up),
 		TEST(calls_can_be_cancelled_at_any_moment),
 		TEST(a_call_can_be_started_again_from_its_own_done),
 		TEST(the_end_of_the_network_calls_nobody_back),
