@@ -71,6 +71,14 @@ static void failure_admit_loss(struct failure *failure)
 		memcpy(failure->words + length, note, sizeof(note));
 }
 
+/* A create whose answer was lost is looked for next, in the time that is left: only if that fails as well is the service down. */
+static bool is_settled_later(const struct exchange *exchange)
+{
+	const struct call *call = exchange->call;
+
+	return call->lost && !call->repeatable && loop_now(exchange->net->loop) < exchange->deadline;
+}
+
 void exchange_end(struct exchange *exchange)
 {
 	struct net *net = exchange->net;
@@ -81,7 +89,7 @@ void exchange_end(struct exchange *exchange)
 		health_success(net);
 	} else {
 		net->counts.failures++;
-		if (!exchange->unmarked)
+		if (!exchange->unmarked && !is_settled_later(exchange))
 			health_failure(net, &call->failure);
 		if (call->lost)
 			failure_admit_loss(&call->failure);
