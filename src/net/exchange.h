@@ -43,6 +43,7 @@ struct exchange {
 	TAILQ_ENTRY(exchange) every, queued;
 
 	/* The call so far. */
+	struct failure said; /* what the last answer meant; error 0: there was none yet */
 	unsigned attempts, pauses;
 	unsigned unreachable; /* attempts that found no way to the host */
 	bool asked;	      /* the owner of the credentials was asked for new ones */

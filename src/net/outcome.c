@@ -114,6 +114,7 @@ static void outcome_of_answer(struct exchange *exchange)
 	if (call->failure.error && !call->failure.status)
 		call->failure.status = exchange->answer.status;
 	http_answer_finish(&exchange->answer);
+	exchange->said = call->failure;
 	if (verdict == VERDICT_DONE)
 		call->failure.error = 0;
 	if (verdict != VERDICT_UNREADABLE)
@@ -182,6 +183,9 @@ void outcome_of_timeout(struct exchange *exchange)
 		exchange->fresh = true;
 		pause_and_tell(exchange, 0);
 	} else {
+		/* What the service said before its time was up explains more than that its time was up. */
+		if (exchange->said.error)
+			call->failure = exchange->said;
 		exchange_end(exchange);
 	}
 	exchanges_admit(net);
