@@ -215,6 +215,14 @@ static const char *read_scopes(const json_t *item, struct buffer *scopes)
 	return scopes->length > 0 ? buffer_text(scopes) : NULL;
 }
 
+/* What is deleted may be told for a while (API-FACTS 2.6). */
+static bool is_deleted(const json_t *item)
+{
+	const char *status = member_text(item, "status");
+
+	return status && strcmp(status, "deleted") == 0;
+}
+
 static bool read_fields(struct reading *reading, const json_t *item, struct entry *entry, struct buffer *room)
 {
 	const char *comment = member_text(item, "comment");
@@ -231,8 +239,7 @@ static bool read_fields(struct reading *reading, const json_t *item, struct entr
 	entry->comment = comment && *comment ? comment : NULL;
 	entry->scopes = read_scopes(item, room);
 	entry->status = member_text(item, "status");
-	/* What is deleted may be listed for a while (API-FACTS 2.6). */
-	return reading->stores || !entry->status || strcmp(entry->status, "deleted") != 0;
+	return reading->stores || !is_deleted(item);
 }
 
 static int list_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
@@ -280,7 +287,10 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 		entry = json_array_get(entry, 0);
 	if (failed || (changes && (!entry || json_is_null(entry))))
 		goto out;
-	failed = reading_take_only(&reading, entry);
+	if (!changes && is_deleted(entry))
+		failed = failure_set(failure, ENOENT, "there is no secret of this id any more");
+	else
+		failed = reading_take_only(&reading, entry);
 out:
 	json_decref(object);
 	return failed;

@@ -99,6 +99,11 @@ static void test_rows_that_are_deleted_are_passed_over_and_counted(void **state)
 			 0);
 	assert_string_equal(buffer_text(&got.text), "b id=2 status=pending;");
 	assert_int_equal(got.result.entries, 2);
+	assert_int_equal(
+		read_text(&get_secret, 200,
+			  OK("\"result\":{\"id\":\"" ID "\",\"name\":\"NAME\",\"status\":\"deleted\"}")),
+		ENOENT);
+	assert_int_equal(got.remedy, REMEDY_NONE);
 }
 
 static void test_the_total_is_what_result_info_says(void **state)
