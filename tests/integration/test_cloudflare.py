@@ -412,6 +412,36 @@ def test_an_edit_of_a_secret_that_went_away_is_enoent(mount, cloudflare):
     assert errno_of(os.setxattr, mount / "prod/NAME", "user.comment", b"ours") == errno.ENOENT
 
 
+# Other names
+
+
+@pytest.mark.parametrize("comment", ["drop", "keep"])
+def test_mv_and_ln_duplicate(mount, cloudflare, comment):
+    cloudflare.play(duplicate_comment=comment)
+    cloudflare.put("prod", "NAME", b"val", scopes=["dex", "workers"], comment="what for")
+    os.stat(mount / "prod/NAME")
+    cloudflare.sandbox.clear()
+    os.link(mount / "prod/NAME", mount / "prod/COPY")
+    assert cloudflare.names() == ["duplicate_secret"]
+    os.rename(mount / "prod/NAME", mount / "prod/NEW")
+    assert cloudflare.names() == ["duplicate_secret", "duplicate_secret", "delete_secret"]
+    assert sorted(os.listdir(mount / "prod")) == ["COPY", "NEW"]
+    for name in ("COPY", "NEW"):
+        told = secret(cloudflare, name)
+        assert (told["scopes"], told["comment"]) == (["dex", "workers"], "what for")
+        assert cloudflare.value("prod", name) == b"val"
+        assert os.getxattr(mount / "prod" / name, "user.comment") == b"what for"
+    assert errno_of(os.rename, mount / "prod/NEW", mount / "prod/COPY") == errno.EOPNOTSUPP
+    assert errno_of(os.link, mount / "prod/NEW", mount / "prod/COPY") == errno.EEXIST
+
+
+def test_a_name_with_a_full_quota_can_not_be_duplicated(mount, cloudflare):
+    cloudflare.put("prod", "NAME", b"val")
+    cloudflare.play(quota_secrets=1)
+    assert errno_of(os.rename, mount / "prod/NAME", mount / "prod/NEW") == errno.EDQUOT
+    assert cloudflare.value("prod", "NAME") == b"val"
+
+
 # Lost answers
 
 
