@@ -50,6 +50,9 @@ struct config {
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
+	char *user; /* who the daemon becomes once it is mounted; NULL: it stays who it is */
+	uid_t user_uid;
+	gid_t user_gid;
 	bool nocreate, read_only, allow_other, default_permissions;
 	double entry_timeout, attr_timeout, negative_timeout; /* seconds; < 0: not given */
 	struct buffer mount_options;			      /* what libfuse gets, `a,b=c` */

@@ -24,7 +24,7 @@ int failure_set(struct failure *failure, int error, const char *format, ...)
 void failure_quote(struct failure *failure, const char *text, size_t length);
 
 /*
- * Drops the words if any run of 8 bytes of `value` (the whole value where it is shorter, but not below 4)
+ * Drops the words, and the request id, if any run of 8 bytes of `value` (the whole value where it is shorter, but not below 4)
  * occurs in them raw, base64 at any alignment, JSON-escaped or percent-encoded: a service may quote what it
  * refused. To be called before the value is wiped.
  */

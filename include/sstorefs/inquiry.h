@@ -12,6 +12,9 @@ struct inquiry {
 	struct ask ask;
 	struct result result;
 	struct locked_pool *pool; /* for a body that bears a value; else NULL */
+	/* The value that is sent, as it was written: where the service's words quote it, they are dropped before anybody hears of them. NULL: none is. */
+	const uint8_t *unspeakable;
+	size_t unspeakable_length;
 	void (*done)(struct inquiry *inquiry);
 
 	struct failure failure;

@@ -1,5 +1,5 @@
 /*
- * Whether the words of a service give a value away. The words, which are short, are decoded in every way in which they may quote it; the value, which
+ * Whether the words of a service, or its request id, give a value away. They, being short, are decoded in every way in which they may quote it; the value, which
  * is long, is read as it lies in locked memory, byte by byte, and never copied.
  */
 #include "sstorefs/failure.h"
@@ -252,7 +252,7 @@ static void read_raw(struct reading *reading, const struct reading *words)
 	*reading = *words;
 }
 
-void failure_censor(struct failure *failure, const uint8_t *value, size_t length)
+static bool quotes(const char *text, size_t length, const uint8_t *value, size_t value_length)
 {
 	static void (*const readers[])(struct reading *, const struct reading *) = {
 		read_raw,
@@ -260,23 +260,33 @@ void failure_censor(struct failure *failure, const uint8_t *value, size_t length
 		read_percent,
 		read_form,
 	};
-	struct reading words = {.length = strnlen(failure->words, sizeof(failure->words) - 1)};
+	struct reading words = {.length = length};
 	bool found = false;
 	size_t i;
 
-	memcpy(words.bytes, failure->words, words.length);
+	memcpy(words.bytes, text, length);
 	for (i = 0; i < sizeof(readers) / sizeof(readers[0]) && !found; i++) {
 		struct reading reading = {0};
 
 		readers[i](&reading, &words);
 		if (i == 0 || reading.length != words.length ||
 		    memcmp(reading.bytes, words.bytes, words.length) != 0)
-			found = search_all(&reading, value, length);
+			found = search_all(&reading, value, value_length);
 		sodium_memzero(&reading, sizeof(reading));
 	}
 	sodium_memzero(&words, sizeof(words));
-	if (!found)
-		return;
-	sodium_memzero(failure->words, sizeof(failure->words));
-	failure_quote(failure, CENSORED, strlen(CENSORED));
+	return found;
+}
+
+void failure_censor(struct failure *failure, const uint8_t *value, size_t length)
+{
+	size_t words = strnlen(failure->words, sizeof(failure->words) - 1);
+	size_t request_id = strnlen(failure->request_id, sizeof(failure->request_id) - 1);
+
+	if (words > 0 && quotes(failure->words, words, value, length)) {
+		sodium_memzero(failure->words, sizeof(failure->words));
+		failure_quote(failure, CENSORED, strlen(CENSORED));
+	}
+	if (request_id > 0 && quotes(failure->request_id, request_id, value, length))
+		sodium_memzero(failure->request_id, sizeof(failure->request_id));
 }

@@ -1,6 +1,4 @@
 /* The options behind -o: one table, and what takes each of them in. The rest of the command line is config.c's. */
-#include <grp.h>
-#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -243,58 +241,6 @@ static int take_stripe_account(struct config *config, const struct option *optio
 	return take_list(config, option, value);
 }
 
-/* All but -1, which chown(2) takes for `leave as it is`. */
-static bool read_id(const char *value, uint32_t *id)
-{
-	unsigned long long number;
-
-	if (value[0] == '\0' || strlen(value) > 10 || value[strspn(value, "0123456789")] != '\0')
-		return false;
-	number = strtoull(value, NULL, 10);
-	*id = (uint32_t)number;
-	return number < UINT32_MAX;
-}
-
-static int take_uid(struct config *config, const struct option *option, const char *value)
-{
-	const struct passwd *user;
-
-	if (read_id(value, &config->uid))
-		return 0;
-	user = getpwnam(value);
-	if (!user)
-		return complain(config, "%s=%s is no user of this machine: give a name or a number",
-				option->name, value);
-	config->uid = user->pw_uid;
-	return 0;
-}
-
-static int take_gid(struct config *config, const struct option *option, const char *value)
-{
-	const struct group *group;
-
-	if (read_id(value, &config->gid))
-		return 0;
-	group = getgrnam(value);
-	if (!group)
-		return complain(config, "%s=%s is no group of this machine: give a name or a number",
-				option->name, value);
-	config->gid = group->gr_gid;
-	return 0;
-}
-
-static int take_umask(struct config *config, const struct option *option, const char *value)
-{
-	size_t length = strlen(value);
-
-	if (length == 0 || length > 4 || strspn(value, "01234567") != length ||
-	    strtoul(value, NULL, 8) > 0777)
-		return complain(config, "%s=%s is no mask: give an octal number up to 777, such as %s=077",
-				option->name, value, option->name);
-	config->umask = (mode_t)strtoul(value, NULL, 8);
-	return 0;
-}
-
 static int take_endpoint(struct config *config, const struct option *option, const char *value)
 {
 	return endpoint_take(config, option->name, value);
@@ -331,6 +277,7 @@ const struct option options[] = {
 	{"uid", "USER", NULL, take_uid, 0, "owner of everything [who mounts]"},
 	{"gid", "GROUP", NULL, take_gid, 0, "group of everything [who mounts]"},
 	{"umask", "OCTAL", NULL, take_umask, 0, "permissions to take away [077]"},
+	{"user", "NAME", NULL, take_user, 0, "who the daemon becomes once it is mounted, without privileges"},
 	{"nocreate", NULL, NULL, take_flag, M(nocreate),
 	 "existing secrets can be replaced, nothing else changed"},
 	{"ro", NULL, NULL, take_flag, M(read_only), "nothing can be changed"},
@@ -385,7 +332,6 @@ const struct option options[] = {
 	IGNORED("nofail"),
 	IGNORED("x-*"),
 	IGNORED("X-*"),
-	{"user", "NAME", NULL, take_nothing, 0, NULL},
 
 	{"token", "", NULL, refuse_token, 0, NULL},
 	{"api_token", "", NULL, refuse_token, 0, NULL},

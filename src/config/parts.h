@@ -18,6 +18,11 @@ struct option {
 	const char *help; /* NULL: taken, but not shown */
 };
 
+int take_uid(struct config *config, const struct option *option, const char *value);
+int take_gid(struct config *config, const struct option *option, const char *value);
+int take_umask(struct config *config, const struct option *option, const char *value);
+int take_user(struct config *config, const struct option *option, const char *value);
+
 extern const struct option options[];
 extern const unsigned option_count;
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "fs.h"
 #include "sstorefs/log.h"
@@ -241,7 +242,11 @@ void fs_unmount(struct fs *fs)
 	if (!fs->mounted)
 		return;
 	watch_stop(&fs->watch);
-	fuse_session_unmount(fs->session);
+	/* Who has given his privileges up can't unmount. */
+	if (!fs->config->user || geteuid() == 0)
+		fuse_session_unmount(fs->session);
+	else if (!fs->gone)
+		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it", fs->config->mountpoint);
 	fs->mounted = false;
 }
 

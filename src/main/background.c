@@ -1,10 +1,8 @@
 /*
- * Going to the background, and what no later part of the process may do.
+ * Going to the background.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,12 +56,4 @@ void background_ready(int teller)
 	if (write(teller, &status, sizeof status) != sizeof status)
 		log_line(LOG_WARNING, "whoever started this mount did not wait for it");
 	close(teller);
-}
-
-void harden(void)
-{
-	const struct rlimit none = {0, 0};
-
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
 }

@@ -172,6 +172,13 @@ static void greeted(void *context, const struct failure *failure)
 		loop_stop(loop_of(daemon));
 		return;
 	}
+	failed = privileges_drop(daemon->config, &daemon->connection.pool);
+	if (failed) {
+		log_line(LOG_ERR, "user=%s: privileges can't be given up: %s", daemon->config->user,
+			 strerror(-failed));
+		loop_stop(loop_of(daemon));
+		return;
+	}
 	daemon->status = STATUS_GOOD;
 	daemon->ready(daemon->context);
 	notifier_tell(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s", daemon->config->source,

@@ -3,6 +3,15 @@
 
 #include "sstorefs/config.h"
 
+/* Whether the address sanitizer keeps our memory: it does so in ways of its own. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 /* Exit statuses, as mount(8) has them. */
 enum { STATUS_GOOD = 0, STATUS_USAGE = 1, STATUS_MOUNT_FAILED = 32 };
 
@@ -20,7 +29,19 @@ int background_enter(void);
 /* The mount stands: the parent may leave with status 0, and the terminal is let go. */
 void background_ready(int teller);
 
-/* Nothing of this process may be dumped or traced, and no more privileges be had. */
-void harden(void);
+/* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
+#define MMAP_THRESHOLD (128 << 10)
+
+/* Nothing of this process may be dumped or traced, and no more privileges be had where it never needs any. Before the first secret. */
+void harden(const struct config *config);
+
+/* Whether `user=` can work: who it names must be able to read the CA file, at every new connection. 0, or -EACCES and the like after one line on stderr. */
+int privileges_check(const struct config *config);
+
+/*
+ * Gives up all that root has and becomes who `user=` names; nothing where nobody is named. What `pool` may hold can be locked afterwards, too. Returns 0
+ * or a negative errno: the process is then not to go on.
+ */
+int privileges_drop(const struct config *config, struct locked_pool *pool);
 
 #endif

@@ -14,9 +14,6 @@
 #include "sstorefs/log.h"
 #include "sstorefs/net.h"
 
-/* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
-#define MMAP_THRESHOLD (128 << 10)
-
 struct readiness {
 	const struct config *config;
 	int teller;
@@ -35,7 +32,7 @@ static void ready(void *context)
 
 static int check(struct config *config)
 {
-	harden();
+	harden(config);
 	return config->source ? check_source(config) : check_mount(config);
 }
 
@@ -43,7 +40,7 @@ static int mount_and_serve(struct config *config)
 {
 	struct readiness readiness = {.config = config, .teller = -1};
 
-	if (config_check_mountpoint(config))
+	if (config_check_mountpoint(config) || privileges_check(config))
 		return STATUS_MOUNT_FAILED;
 	if (!config->foreground) {
 		readiness.teller = background_enter();
@@ -53,7 +50,7 @@ static int mount_and_serve(struct config *config)
 			return STATUS_MOUNT_FAILED;
 		}
 	}
-	harden();
+	harden(config);
 	return daemon_serve(config, ready, &readiness);
 }
 
@@ -81,7 +78,9 @@ int main(int argc, char **argv)
 	else
 		status = mount_and_serve(&config);
 	config_finish(&config);
-	/* Everything secret was wiped: leak checkers may look now. */
+#ifdef SANITIZED
+	/* Everything secret was wiped: the leak checker may look now. */
 	prctl(PR_SET_DUMPABLE, 1);
+#endif
 	return status;
 }

@@ -42,33 +42,6 @@ static int request_leaves(void *context, char *to, char *from, int to_port, int 
 	return CURL_PREREQFUNC_OK;
 }
 
-/*
- * Makes room for `more` bytes and a NUL. A service may quote the value that it refused, so what is left
- * behind by growing is wiped, which buffer_append does not do.
- */
-static bool body_grow(struct buffer *body, size_t more)
-{
-	size_t needed = body->length + more + 1;
-	size_t size = body->size ? body->size : 4096;
-
-	if (needed <= body->size)
-		return true;
-	while (size < needed)
-		size *= 2;
-	char *data = malloc(size);
-
-	if (!data)
-		return false;
-	if (body->data) {
-		memcpy(data, body->data, body->length);
-		explicit_bzero(body->data, body->size);
-		free(body->data);
-	}
-	body->data = data;
-	body->size = size;
-	return true;
-}
-
 static size_t body_came(char *data, size_t one, size_t length, void *context)
 {
 	struct exchange *exchange = context;
@@ -79,14 +52,25 @@ static size_t body_came(char *data, size_t one, size_t length, void *context)
 		exchange->overflow = OVERFLOW_BODY;
 		return 0;
 	}
-	if (!body_grow(body, length)) {
+	buffer_append(body, data, length);
+	if (body->failed) {
 		exchange->overflow = OVERFLOW_MEMORY;
 		return 0;
 	}
-	memcpy(body->data + body->length, data, length);
-	body->length += length;
-	body->data[body->length] = '\0';
 	return length;
+}
+
+/*
+ * libcurl keeps what came last over HTTP/2 for as long as the connection lives, and who refuses what a value is may
+ * quote it: then the connection goes with the answer.
+ */
+static void leave_if_quoted(const struct exchange *exchange)
+{
+	long status = 0;
+
+	curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (exchange->call->upload && (status == 400 || status == 413 || status == 422 || status >= 500))
+		curl_easy_setopt(exchange->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 static size_t header_came(char *line, size_t one, size_t length, void *context)
@@ -109,6 +93,8 @@ static size_t header_came(char *line, size_t one, size_t length, void *context)
 	} else if (end) {
 		buffer_append(headers, line, end);
 		buffer_append(headers, "", 1);
+	} else {
+		leave_if_quoted(exchange);
 	}
 	if (headers->failed) {
 		exchange->overflow = OVERFLOW_MEMORY;

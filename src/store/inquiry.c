@@ -11,6 +11,8 @@
 
 #include "catalog.h"
 
+#define STACK_OF_READING (32u << 10) /* more than reading an answer takes */
+
 /* What each operation is to the network: may it be done twice, and does it carry a value? */
 static const struct {
 	bool repeatable, upload;
@@ -74,6 +76,15 @@ static void renew_key(struct inquiry *inquiry)
 	memcpy(at, inquiry->idempotency_key, length);
 }
 
+/* What the value was quoted in is dropped, and what reading it has left on the stack. */
+static void censor(struct inquiry *inquiry)
+{
+	if (!inquiry->unspeakable)
+		return;
+	failure_censor(&inquiry->call.failure, inquiry->unspeakable, inquiry->unspeakable_length);
+	sodium_stackzero(STACK_OF_READING);
+}
+
 /* What the owner of an inquiry is told of an answer's entries. */
 struct telling {
 	const struct catalog *catalog;
@@ -123,6 +134,7 @@ static enum verdict judge(struct call *call, const struct http_answer *answer)
 		call->failure.status = answer->status;
 		snprintf(call->failure.request_id, sizeof call->failure.request_id, "%s", id ? id : "");
 	}
+	censor(inquiry);
 	/* A 5xx that could be read may be kept for the key, and given again (DESIGN 3, rule 13). */
 	if (failed && answer->status >= 500)
 		renew_key(inquiry);

@@ -130,11 +130,34 @@ static void test_every_option_is_understood(void **state)
 	config_finish(&config);
 }
 
+/* Root may become somebody else; who names himself, as mount(8) does, changes nothing. */
+static void test_user_names_who_the_daemon_becomes(void **state)
+{
+	char self[32];
+	struct config config;
+
+	(void)state;
+	snprintf(self, sizeof(self), "user=%u", (unsigned)geteuid());
+	assert_int_equal(read_options(&config, self), 0);
+	assert_null(config.user);
+	config_finish(&config);
+	if (geteuid() == 0) {
+		assert_int_equal(read_options(&config, "user=nobody"), 0);
+		assert_string_equal(config.user, "nobody");
+		assert_int_equal(config.user_uid, 65534);
+		assert_int_equal(config.uid, 0);
+	} else {
+		assert_int_equal(read_options(&config, "user=root"), -EINVAL);
+		assert_one_line_with("only root");
+	}
+	config_finish(&config);
+}
+
 static void test_what_mount_and_fstab_add_changes_nothing(void **state)
 {
 	static const char options[] =
 		"rw,dev,nodev,suid,nosuid,exec,noexec,_netdev,nofail,noauto,auto,x-systemd.requires=a.service,x-gvfs-hide,"
-		"defaults,user,user=me,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime";
+		"defaults,user,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime";
 	const char *const words[WORDS] = {"fastly:", "/mnt", "-v", "-n", "-s", "-o", options};
 	struct config config;
 
@@ -173,6 +196,7 @@ static const struct {
 	{"uid=4294967295", "no user"},
 	{"uid=no such user", "no user"},
 	{"gid=no such group", "no group"},
+	{"user=no such user", "no user"},
 	{"signing_key=abc", "Ed25519"},
 	{"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0kA", "Ed25519"},
 	{"endpoint=http://example.com", "clear text"},
@@ -559,6 +583,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_option_is_understood),
+		cmocka_unit_test(test_user_names_who_the_daemon_becomes),
 		cmocka_unit_test(test_what_mount_and_fstab_add_changes_nothing),
 		cmocka_unit_test(test_what_is_refused_is_refused_in_one_line),
 		cmocka_unit_test(test_a_token_on_the_command_line_is_refused_and_not_repeated),

@@ -1,0 +1,122 @@
+/*
+ * What no later part of the process may do: be dumped or traced, gain privileges, and, where `user=` says so, have any.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "sstorefs/log.h"
+
+/* Of what a core would hold: nothing, for whoever takes one all the same, gcore(1) for example. */
+static void empty_cores(void)
+{
+	int filter = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	if (filter < 0 || write(filter, "0", 1) != 1)
+		log_line(
+			LOG_WARNING,
+			"/proc/self/coredump_filter can't be written: a core that root takes would hold the token");
+	if (filter >= 0)
+		close(filter);
+}
+
+void harden(const struct config *config)
+{
+	const struct rlimit none = {0, 0};
+
+	empty_cores(); /* which is not ours any more afterwards */
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	/* Without root, unmounting takes fusermount3, which is setuid. */
+	if (geteuid() == 0 || config->mount_fd >= 0)
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* Whatever securebits say. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return syscall(SYS_capset, &header, none) ? -errno : 0;
+}
+
+static int become(const struct config *config)
+{
+	uid_t uid = config->user_uid;
+	gid_t gid = config->user_gid;
+
+	if (initgroups(config->user, gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+		return -errno;
+	return drop_capabilities();
+}
+
+/* The part of the child, which is as the daemon will be. */
+static int look_at_files(const struct config *config)
+{
+	int failed = become(config), fd;
+
+	if (failed || !config->cacert)
+		return failed;
+	fd = open(config->cacert, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : close(fd);
+}
+
+int privileges_check(const struct config *config)
+{
+	int status = 0;
+	pid_t child;
+
+	if (!config->user)
+		return 0;
+	child = fork();
+	if (child == 0)
+		_exit(-look_at_files(config));
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		status = W_EXITCODE(errno, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	fprintf(stderr, "sstorefs: user=%s can't work: %s: it must be possible to become that user%s%s\n",
+		config->user, strerror(WEXITSTATUS(status)),
+		config->cacert ? ", who must be able to read " : "", config->cacert ? config->cacert : "");
+	return -EACCES;
+}
+
+/* Root locks as much as it likes, others as much as they may: a quarter of it is for what is not the pool's. */
+static void keep_locking(struct locked_pool *pool)
+{
+	const struct rlimit wanted = {pool->cap / 3 * 4, pool->cap / 3 * 4};
+	struct rlimit present;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &present) || present.rlim_cur >= wanted.rlim_cur)
+		return;
+	if (setrlimit(RLIMIT_MEMLOCK, &wanted))
+		pool->cap = present.rlim_cur / 4 * 3;
+}
+
+int privileges_drop(const struct config *config, struct locked_pool *pool)
+{
+	int failed;
+
+	if (!config->user)
+		return 0;
+	keep_locking(pool);
+	failed = become(config);
+	/* A change of identity can make a process dumpable again (fs.suid_dumpable). */
+	prctl(PR_SET_DUMPABLE, 0);
+	if (!failed && setuid(0) == 0)
+		failed = -EPERM;
+	if (!failed && config->token_file && access(config->token_file, R_OK))
+		log_line(LOG_WARNING, "%s can't read the token file %s: a new token takes a new mount",
+			 config->user, config->token_file);
+	return failed;
+}

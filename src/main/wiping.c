@@ -1,0 +1,55 @@
+/*
+ * free(3) and realloc(3) of the whole process, its libraries included: what is given back is wiped first (DESIGN 7). libcurl and its TLS library have
+ * hooks for that (net), but values and tokens pass through others that have none: HTTP/2's headers, JSON, the texts that libc formats.
+ */
+#include <dlfcn.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+
+#ifndef SANITIZED
+
+void free(void *block)
+{
+	/* Whose malloc it is, libc's or one that was preloaded, his is the memory. */
+	static void (*owner)(void *block);
+	size_t size;
+
+	if (!block)
+		return;
+	if (!owner) {
+		void *symbol = dlsym(RTLD_NEXT, "free");
+
+		memcpy(&owner, &symbol, sizeof owner);
+	}
+	size = malloc_usable_size(block);
+	/* What is large goes back to the kernel, which wipes for itself. */
+	if (size < 2 * MMAP_THRESHOLD)
+		explicit_bzero(block, size);
+	owner(block);
+}
+
+/* Never in place: what is cut off would stay behind, and so would all of it where it has to move. */
+void *realloc(void *block, size_t size)
+{
+	size_t old;
+	void *moved;
+
+	if (!block)
+		return malloc(size);
+	if (!size) {
+		free(block);
+		return NULL;
+	}
+	moved = malloc(size);
+	if (!moved)
+		return NULL;
+	old = malloc_usable_size(block);
+	memcpy(moved, block, old < size ? old : size);
+	free(block);
+	return moved;
+}
+
+#endif

@@ -1,0 +1,120 @@
+"""Values that are recognised wherever a piece of them is left, in any spelling, and the places where they could be."""
+
+import base64
+import json
+import os
+import secrets
+import string
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from mounting import SHADOW
+
+ALPHABET = string.ascii_letters + string.digits
+# What every encoding spells in its own way, between pieces that all leave alone.
+SPECIAL = '"\\ /é+%'
+RUN = 8
+DEADLINE = 2  # seconds
+
+
+class Marked:
+    """
+    A value of about `size` bytes: random pieces of 16 characters, each followed by SPECIAL, the same ones again and again. 15 bytes of it are
+    enough to be found, raw or escaped, and 24 characters in base64.
+    """
+
+    def __init__(self, size=48):
+        pieces = ["".join(secrets.choice(ALPHABET) for _ in range(16)) for _ in range(2)]
+        self.name = f"NAME_{secrets.token_hex(4)}"  # of its own, that has nothing of the value
+        self.unit = "".join(piece + SPECIAL for piece in pieces).encode()
+        self.bytes = (self.unit * (size // len(self.unit) + 1))[:size] if size > len(self.unit) else self.unit
+        self.bytes = self.bytes.decode(errors="ignore").encode()  # no character is cut in two
+        self.needles = self._runs(pieces) | self._base64() | self._spellings(pieces[0])
+
+    @property
+    def text(self):
+        return self.bytes.decode()
+
+    @staticmethod
+    def _runs(pieces):
+        """Letters and digits look the same raw, percent-encoded and in JSON."""
+        return {piece[at:at + RUN].encode(): "raw" for piece in pieces for at in range(0, len(piece) - RUN + 1, RUN // 2)}
+
+    def _base64(self):
+        found = {}
+        twice = self.unit * 4
+        for drop in range(3):
+            for encode in (base64.b64encode, base64.urlsafe_b64encode):
+                text = encode(twice[drop:drop + 3 * len(self.unit)])
+                for at in range(0, len(text) - 2 * RUN, RUN):
+                    found[text[at:at + 12]] = f"base64, {drop} bytes on"
+        return found
+
+    def _spellings(self, piece):
+        whole = piece[-4:] + SPECIAL
+        return {quote(whole, safe="").encode(): "percent-encoded", quote_plus(whole).encode(): "form-encoded",
+                quote(whole, safe="").lower().encode(): "percent-encoded",
+                json.dumps(whole)[1:-1].encode(): "JSON", json.dumps(whole, ensure_ascii=False)[1:-1].encode(): "JSON"}
+
+    def found_in(self, haystack):
+        """The first needle that is there, and how it is spelled; None if there is none."""
+        for needle, spelling in self.needles.items():
+            at = haystack.find(needle)
+            if at >= 0:
+                return f"{spelling}: …{haystack[max(0, at - 24):at + 48]!r}…"
+        return None
+
+
+def areas_of(process):
+    """What a process can write to, which is where a value can be: a name for each area, and its bytes."""
+    with open(f"/proc/{process}/maps") as maps, open(f"/proc/{process}/mem", "rb", 0) as memory:
+        for line in maps:
+            bounds, rights, _, _, _, *name = line.split()
+            begin, end = (int(bound, 16) for bound in bounds.split("-"))
+            if not rights.startswith("rw") or end - begin >= SHADOW:
+                continue
+            memory.seek(begin)
+            try:
+                yield f"{''.join(name) or 'anonymous'} {bounds}", memory.read(end - begin)
+            except OSError:
+                pass  # mapped, but with nothing behind it
+
+
+def found_in_memory(process, marked):
+    for area, content in areas_of(process):
+        found = marked.found_in(content)
+        if found:
+            return f"{area}: {found}"
+    return None
+
+
+def wait_until_gone(process, *values):
+    """Looks again and again until nothing is left; what still is after two seconds is left behind."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        late = time.monotonic() > deadline
+        found = [found for found in (found_in_memory(process, value) for value in values) if found]
+        if not found:
+            return
+        assert not late, "\n".join(found)
+
+
+def said(mount):
+    """All that the mount tells anybody who may ask: its log and the control files that can be read."""
+    texts = [mount.log()]
+    for file in sorted((mount.path / ".sstorefs").iterdir()):
+        if os.stat(file).st_mode & 0o444:
+            texts.append(file.read_text())
+    return "\n".join(texts).encode()
+
+
+def core_of(process, work):
+    """A core of the running process, as an administrator would take one."""
+    done = subprocess.run(["gcore", "-o", Path(work) / "core", str(process)], capture_output=True, text=True, timeout=60)
+    core = Path(work) / f"core.{process}"
+    assert core.exists(), done.stderr
+    content = core.read_bytes()
+    core.unlink()
+    return content
