@@ -77,7 +77,8 @@ static void end(struct publication *publication)
 		listing_doubt(listing_of(publication), publication->name, publication->serial);
 	if (failure->error == ENOENT && (publication->mode != PUT_REPLACE || failure->store_is_gone))
 		listing_doubt(&catalog_of(publication)->stores, publication->store->name, 0);
-	failure_censor(failure, publication->value, publication->length);
+	if (failure->error)
+		failure_censor(failure, publication->value, publication->length);
 	keep_box(publication);
 	let_go(publication);
 	publication->done(publication);
@@ -385,6 +386,8 @@ static void send(struct publication *publication)
 		.value = publication->value,
 		.value_length = publication->length,
 	};
+	inquiry->unspeakable = publication->value;
+	inquiry->unspeakable_length = publication->length;
 	ask_attributes(publication, record, &inquiry->ask);
 	if (provider->seals) {
 		free(publication->sealed);
