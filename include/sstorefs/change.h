@@ -45,6 +45,7 @@ struct publication {
 	struct turn turn;
 	struct timer timer;
 	struct wait wait;
+	struct locked_wait room;
 	struct lookup look;
 	struct inquiry inquiry; /* the request under way */
 	bool lost, looked, fresh_key;

@@ -35,6 +35,7 @@ static void let_go(struct publication *publication)
 	struct catalog *catalog = catalog_of(publication);
 
 	wait_end(&publication->wait);
+	locked_wait_cancel(publication->pool, &publication->room);
 	lookup_cancel(&publication->look);
 	inquiry_cancel(&publication->inquiry);
 	timer_stop(catalog->loop, &publication->timer);
@@ -91,7 +92,11 @@ static void timed_out(struct timer *timer)
 	/* The call below has the same deadline and better words; this one is for what is waited for before there is a call. */
 	if (publication->inquiry.call.sends)
 		publication->lost = true;
-	failure_set(&publication->failure, ETIMEDOUT, "the service did not answer in time");
+	if (publication->room.link)
+		failure_set(&publication->failure, ENOBUFS,
+			    "no locked memory is left to send the value: raise RLIMIT_MEMLOCK or write fewer at once");
+	else
+		failure_set(&publication->failure, ETIMEDOUT, "the service did not answer in time");
 	end(publication);
 }
 
@@ -274,6 +279,18 @@ static bool try_otherwise(struct publication *publication)
 	return false;
 }
 
+static void room_came(struct locked_wait *wait)
+{
+	send(container_of(wait, struct publication, room));
+}
+
+/* The request's body holds the value once more, escaped: others' must go before there is room for it. */
+static void wait_for_room(struct publication *publication)
+{
+	publication->room.room = room_came;
+	locked_wait(publication->pool, &publication->room);
+}
+
 static void answered(struct inquiry *inquiry)
 {
 	struct publication *publication = container_of(inquiry, struct publication, inquiry);
@@ -296,6 +313,9 @@ static void answered(struct inquiry *inquiry)
 			look(publication);
 			return;
 		}
+	} else if (failure.error == ENOBUFS && !inquiry->call.sends) {
+		wait_for_room(publication);
+		return;
 	} else if (try_otherwise(publication)) {
 		return;
 	}
@@ -317,15 +337,6 @@ static enum put_mode verb(const struct publication *publication)
 	return publication->mode;
 }
 
-/* The service's time, as far as it has told it. */
-static wall_time service_time(const struct catalog *catalog)
-{
-	if (catalog->last_date == TIME_UNKNOWN)
-		return clock_wall();
-	return catalog->last_date +
-	       (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
-}
-
 /* What was asked for, else what the secret has that is replaced (it would be lost otherwise), else what new ones get. */
 static wall_time expiry_of(const struct publication *publication, const struct record *record)
 {
@@ -341,7 +352,7 @@ static wall_time expiry_of(const struct publication *publication, const struct r
 	}
 	if (!catalog->options.expires)
 		return TIME_UNKNOWN;
-	return service_time(catalog) + (wall_time)catalog->options.expires * NANOSECONDS;
+	return catalog_time(catalog) + (wall_time)catalog->options.expires * NANOSECONDS;
 }
 
 /* What a secret has beside its value. */

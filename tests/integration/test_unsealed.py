@@ -95,3 +95,36 @@ def test_metadata_is_answered_while_a_value_hangs(mount, served):
     assert time.monotonic() - begun < 0.5
     served.sandbox.release()
     assert writer.wait(30) == 0
+
+
+@pytest.fixture
+def small_memory(make_mount, served):
+    """A daemon that may lock very little: one body of a large value at a time."""
+    mount = make_mount(served, start=False, source=served.source, options="timeout=5")
+    words = mount.words
+    mount.words = lambda *more: ["prlimit", f"--memlock={512 << 10}", "setpriv", "--bounding-set=-ipc_lock",
+                                 "--inh-caps=-ipc_lock", *words(*more)]
+    return mount.start()
+
+
+def test_bodies_wait_for_locked_memory(small_memory, served):
+    """A body of control characters takes three to six times the room of its value: here there is room for two."""
+    value = b"\x01" * (20000 if served.name == "cloudflare" else 5000)
+    writers = [start("sh", "-c", 'head -c "$SIZE" /dev/zero | tr "\\0" "\\1" > "$NAME"',
+                     SIZE=len(value), NAME=small_memory / served.store / f"NAME{number}") for number in range(3)]
+    assert [writer.wait(60) for writer in writers] == [0] * 3
+    assert small_memory.control("errors") == ""
+    for number in range(3):
+        assert served.value(served.store, f"NAME{number}") == value
+
+
+def test_a_body_that_never_finds_room_is_enobufs(small_memory, served):
+    if served.name == "stripe":
+        value = b"\x01" * 5000
+        write_file(small_memory / served.store / "NAME", value)
+        assert served.value(served.store, "NAME") == value
+        return
+    assert errno_of(write_file, small_memory / served.store / "NAME", b"\x01" * 65536) == errno.ENOBUFS
+    assert "no locked memory" in small_memory.control("errors")
+    write_file(small_memory / served.store / "NAME", b"x" * 65536)
+    assert served.value(served.store, "NAME") == b"x" * 65536
