@@ -93,8 +93,9 @@ static void timed_out(struct timer *timer)
 	if (publication->inquiry.call.sends)
 		publication->lost = true;
 	if (publication->room.link)
-		failure_set(&publication->failure, ENOBUFS,
-			    "no locked memory is left to send the value: raise RLIMIT_MEMLOCK or write fewer at once");
+		failure_set(
+			&publication->failure, ENOBUFS,
+			"no locked memory is left to send the value: raise RLIMIT_MEMLOCK or write fewer at once");
 	else
 		failure_set(&publication->failure, ETIMEDOUT, "the service did not answer in time");
 	end(publication);
