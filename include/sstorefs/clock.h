@@ -34,7 +34,7 @@ int time_parse_http(const char *text, wall_time *time);
 #define TIME_TEXT_SIZE 32
 const char *time_format(wall_time time, char text[static TIME_TEXT_SIZE]);
 
-/* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`; 0 or -EINVAL. */
+/* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`, a hundred years at most; 0 or -EINVAL. */
 int time_parse_duration(const char *text, uint64_t *seconds);
 
 #endif

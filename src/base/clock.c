@@ -178,6 +178,9 @@ const char *time_format(wall_time time, char text[static TIME_TEXT_SIZE])
 	return text;
 }
 
+/* A hundred years: from any day on that is a moment that can be told in nanoseconds. */
+#define DURATION_MAX (UINT64_C(36525) * 86400)
+
 int time_parse_duration(const char *text, uint64_t *seconds)
 {
 	static const struct {
@@ -196,7 +199,7 @@ int time_parse_duration(const char *text, uint64_t *seconds)
 		return -EINVAL;
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (strcmp(digit, units[i].unit) == 0 &&
-		    !__builtin_mul_overflow(number, units[i].seconds, &number)) {
+		    !__builtin_mul_overflow(number, units[i].seconds, &number) && number <= DURATION_MAX) {
 			*seconds = number;
 			return 0;
 		}

@@ -15,9 +15,10 @@ struct named_body {
 
 static void write_scopes(struct body *body, const char *scopes)
 {
-	const char *between = "[";
+	const char *between = "";
 
-	body_text(body, "\"scopes\":");
+	/* Nothing between the colons, as a service may list it, is an empty array. */
+	body_text(body, "\"scopes\":[");
 	while (*scopes) {
 		size_t length = strcspn(scopes, ":");
 

@@ -13,6 +13,8 @@
 
 #define STACK_OF_READING (32u << 10) /* more than reading an answer takes */
 
+#define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
+
 /* What each operation is to the network: may it be done twice, and does it carry a value? */
 static const struct {
 	bool repeatable, upload;
@@ -102,6 +104,19 @@ static int tell(void *context, const struct entry *entry)
 	return telling->take(telling->context, entry);
 }
 
+/* A date that no clock shows is none, and sums with it could not be held. */
+static void take_date(struct inquiry *inquiry, const char *text)
+{
+	wall_time date;
+
+	inquiry->answered_at = TIME_UNKNOWN;
+	if (!text || time_parse_http(text, &date) || date < 0 || date > DATE_LAST)
+		return;
+	inquiry->answered_at = date;
+	inquiry->catalog->last_date = date;
+	inquiry->catalog->last_date_at = loop_now(inquiry->catalog->loop);
+}
+
 static enum verdict judge(struct call *call, const struct http_answer *answer)
 {
 	struct inquiry *inquiry = container_of(call, struct inquiry, call);
@@ -114,11 +129,7 @@ static enum verdict judge(struct call *call, const struct http_answer *answer)
 						[REMEDY_LATER] = VERDICT_AGAIN,
 						[REMEDY_LOOK] = VERDICT_UNREADABLE};
 
-	inquiry->answered_at = TIME_UNKNOWN;
-	if (date && !time_parse_http(date, &inquiry->answered_at)) {
-		inquiry->catalog->last_date = inquiry->answered_at;
-		inquiry->catalog->last_date_at = loop_now(inquiry->catalog->loop);
-	}
+	take_date(inquiry, date);
 	take_patience(inquiry, answer);
 	result_finish(&inquiry->result);
 	inquiry->result = (struct result){.take = tell, .context = &telling, .total = -1};
