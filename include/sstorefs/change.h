@@ -50,8 +50,9 @@ struct publication {
 	struct inquiry inquiry; /* the request under way */
 	bool lost, looked, fresh_key;
 	uint64_t first_sent_at;
-	const struct record *record;
-	uint8_t *sealed; /* the box that is sent, and the key it was sealed under */
+	bool told;		     /* the answer described what is there now */
+	const struct record *record; /* for the length of done(): what is there now; NULL: not known */
+	uint8_t *sealed;	     /* the box that is sent, and the key it was sealed under */
 	struct client_key sealed_under;
 	char id[128]; /* the secret's, where it is addressed by id */
 };

@@ -251,7 +251,7 @@ static int take_entry(void *context, const struct entry *entry)
 
 	/* The name is ours to know: what counts is that the service has it now. */
 	named.name = publication->name;
-	publication->record = listing_own_put(listing_of(publication), &named, publication->serial);
+	publication->told = listing_own_put(listing_of(publication), &named, publication->serial) != NULL;
 	return 0;
 }
 
@@ -303,7 +303,10 @@ static void answered(struct inquiry *inquiry)
 	if (!failure.error) {
 		publication->lost = false;
 		publication->failure = failure;
-		if (!publication->record)
+		/* Not what take_entry saw: a walk may have ended since, and its records with it. */
+		if (publication->told)
+			known(publication, &publication->record);
+		else
 			listing_doubt(listing_of(publication), publication->name, publication->serial);
 		end(publication);
 		return;
