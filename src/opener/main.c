@@ -1,0 +1,220 @@
+/*
+ * sstorefs-opener: what of a mount takes root, in a program of its own, so that the daemon needs none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "opener.h"
+
+enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
+
+#define DESCRIPTOR 3
+#define PATIENCE   30 /* seconds for the opener to come */
+
+static const char usage[] =
+	"usage: sstorefs-opener MOUNTPOINT -u USER [-o OPTIONS] --store|--serve SOCKET\n"
+	"       sstorefs-opener --ask SOCKET -- COMMAND [ARGUMENT…]\n"
+	"       sstorefs-opener --close MOUNTPOINT\n"
+	"\n"
+	"Mounts /dev/fuse, which takes root, and gives the descriptor to a daemon of USER, who needs no privilege.\n"
+	"\n"
+	"  -u USER          who the daemon runs as: a name, UID, or UID:GID\n"
+	"  -o OPTIONS       allow_other, ro, source=SOURCE (as findmnt shows it), with commas between them\n"
+	"  --store          put it into systemd's store: the service's main process finds it as /dev/fd/3\n"
+	"  --serve SOCKET   give a new mount to whoever of USER asks at SOCKET; unmount when terminated\n"
+	"  --ask SOCKET     ask there, and run COMMAND with it as /dev/fd/3\n"
+	"  --close          unmount, whatever its daemon does\n";
+
+struct wish {
+	struct opening opening;
+	const char *user, *serve, *ask, *close;
+	bool store;
+	char **command;
+};
+
+int complain(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("sstorefs-opener: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fprintf(stderr, ": %s\n", strerror(error));
+	return -error;
+}
+
+static int options_read(struct opening *opening, char *text)
+{
+	enum { ALLOW_OTHER, DEFAULT_PERMISSIONS, READ_ONLY, SOURCE };
+	char *const names[] = {[ALLOW_OTHER] = (char[]){"allow_other"},
+			       [DEFAULT_PERMISSIONS] = (char[]){"default_permissions"},
+			       [READ_ONLY] = (char[]){"ro"},
+			       [SOURCE] = (char[]){"source"},
+			       NULL};
+	char *value;
+
+	while (*text)
+		switch (getsubopt(&text, names, &value)) {
+		case ALLOW_OTHER:
+			opening->allow_other = true;
+			break;
+		case READ_ONLY:
+			opening->read_only = true;
+			break;
+		case SOURCE:
+			opening->source = value ? value : opening->source;
+			break;
+		case DEFAULT_PERMISSIONS: /* it always is */
+			break;
+		default:
+			return complain(EINVAL, "unknown option '%s'", value);
+		}
+	return 0;
+}
+
+/* NAME, UID, UID:GID. */
+static int user_read(struct opening *opening, const char *user)
+{
+	const struct passwd *found = getpwnam(user);
+	unsigned uid, gid;
+	char rest;
+
+	if (found) {
+		opening->uid = found->pw_uid;
+		opening->gid = found->pw_gid;
+		return 0;
+	}
+	switch (sscanf(user, "%u:%u%c", &uid, &gid, &rest)) {
+	case 1:
+		gid = uid;
+		break;
+	case 2:
+		break;
+	default:
+		return complain(ENOENT, "there is no user '%s'", user);
+	}
+	opening->uid = uid;
+	opening->gid = gid;
+	return 0;
+}
+
+/* Where the word at `at` takes another one behind it. */
+static const char **argument_of(struct wish *wish, const char *word)
+{
+	const struct {
+		const char *name;
+		const char **argument;
+	} options[] = {{"-u", &wish->user},
+		       {"--serve", &wish->serve},
+		       {"--ask", &wish->ask},
+		       {"--close", &wish->close}};
+
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (strcmp(word, options[i].name) == 0)
+			return options[i].argument;
+	return NULL;
+}
+
+static int words_read(struct wish *wish, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char **argument = argument_of(wish, argv[i]);
+
+		if (argument && i + 1 < argc)
+			*argument = argv[++i];
+		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc) {
+			if (options_read(&wish->opening, argv[++i]))
+				return -EINVAL;
+		} else if (strcmp(argv[i], "--store") == 0)
+			wish->store = true;
+		else if (strcmp(argv[i], "--") == 0 && i + 1 < argc) {
+			wish->command = argv + i + 1;
+			return 0;
+		} else if (argv[i][0] != '-' && !wish->opening.mountpoint)
+			wish->opening.mountpoint = argv[i];
+		else
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static bool makes_sense(const struct wish *wish)
+{
+	if (wish->store + (wish->serve != NULL) + (wish->ask != NULL) + (wish->close != NULL) != 1)
+		return false;
+	if (wish->ask)
+		return wish->command && !wish->opening.mountpoint;
+	return !wish->command && (wish->close || (wish->opening.mountpoint && wish->user));
+}
+
+/* Returns only after a failure. */
+static int run(char **command, int fd)
+{
+	if (fd == DESCRIPTOR ? fcntl(fd, F_SETFD, 0) : dup2(fd, DESCRIPTOR) < 0)
+		return complain(errno, "the descriptor can't become %d", DESCRIPTOR);
+	execvp(command[0], command);
+	return complain(errno, "%s can't be run", command[0]);
+}
+
+static int store(const struct opening *opening)
+{
+	int fd = opening_mount(opening), failed;
+
+	if (fd < 0)
+		return fd;
+	failed = pass_to_manager(fd);
+	if (failed)
+		opening_unmount(opening->mountpoint);
+	close(fd);
+	return failed;
+}
+
+static int fulfil(struct wish *wish)
+{
+	char *real = NULL;
+	int failed;
+
+	if (wish->ask) {
+		failed = pass_receive(wish->ask, PATIENCE);
+		return failed < 0 ? failed : run(wish->command, failed);
+	}
+	if (wish->close)
+		return opening_unmount(wish->close);
+	failed = user_read(&wish->opening, wish->user);
+	if (failed)
+		return failed;
+	failed = opening_unmount(wish->opening.mountpoint);
+	if (failed)
+		return failed;
+	real = realpath(wish->opening.mountpoint, NULL);
+	if (!real)
+		return complain(errno, "%s can't be mounted on: make it with mkdir",
+				wish->opening.mountpoint);
+	wish->opening.mountpoint = real;
+	failed = wish->store ? store(&wish->opening) : pass_to_all(&wish->opening, wish->serve);
+	free(real);
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	struct wish wish = {.opening.source = "sstorefs"};
+
+	if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (words_read(&wish, argc, argv) || !makes_sense(&wish)) {
+		fputs("sstorefs-opener: these words make no sense: see sstorefs-opener --help\n", stderr);
+		return STATUS_USAGE;
+	}
+	return fulfil(&wish) ? STATUS_FAILED : 0;
+}

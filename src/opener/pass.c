@@ -1,0 +1,278 @@
+/*
+ * How a descriptor gets from one process to another: through a socket of ours, or through the service manager's store (sd_notify(3)).
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "opener.h"
+
+static int address_of(const char *path, struct sockaddr_un *address, socklen_t *length)
+{
+	size_t size = strlen(path);
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (size == 0 || size >= sizeof address->sun_path)
+		return complain(ENAMETOOLONG, "'%s' can't be the path of a socket", path);
+	memcpy(address->sun_path, path, size);
+	*length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + 1);
+	if (path[0] == '@') { /* an abstract name */
+		address->sun_path[0] = '\0';
+		*length -= 1;
+	}
+	return 0;
+}
+
+/* Sends `text`, and with it `fd` unless it is -1. */
+static int send_with(int to, const char *text, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	struct cmsghdr *header;
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof control.bytes;
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(header), &fd, sizeof fd);
+	}
+	return sendmsg(to, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int pass_to_manager(int fd)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address;
+	socklen_t length;
+	int to, failed;
+
+	if (!path)
+		return complain(
+			ENOENT,
+			"--store is for a service of systemd with NotifyAccess=all, and there is no NOTIFY_SOCKET");
+	failed = address_of(path, &address, &length);
+	if (failed)
+		return failed;
+	to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (to < 0 || connect(to, (const struct sockaddr *)&address, length))
+		failed = -errno;
+	if (!failed)
+		failed = send_with(to, "FDSTORE=1\nFDNAME=fuse", fd);
+	if (to >= 0)
+		close(to);
+	return failed ? complain(-failed, "the descriptor can't be given to the service manager at %s", path)
+		      : 0;
+}
+
+/* --- our own socket: the side that mounts ---------------------------------------------------------------------------------------- */
+
+/* Whether `process` sees the same process numbers as we do; a number of 0 is what one of another namespace has. */
+static bool shares_pids(pid_t process)
+{
+	char path[64];
+	struct stat theirs, ours;
+
+	snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)process);
+	return process > 0 && stat(path, &theirs) == 0 && stat("/proc/self/ns/pid", &ours) == 0 &&
+	       theirs.st_ino == ours.st_ino;
+}
+
+/* The first byte of an answer is '+', and the descriptor comes with it; else the answer is what the asker is to say. */
+static void serve_one(const struct opening *opening, int peer)
+{
+	struct ucred asker = {0};
+	socklen_t size = sizeof asker;
+	int fd;
+
+	if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &asker, &size) || asker.uid != opening->uid) {
+		send_with(peer, "this socket is for another user", -1);
+		complain(EACCES, "user %u asked for the mount", asker.uid);
+		return;
+	}
+	if (!shares_pids(asker.pid)) {
+		send_with(
+			peer,
+			"this container has process numbers of its own, by which writers can't be told: let it share them "
+			"(shareProcessNamespace: true, podman pod create --share pid)",
+			-1);
+		complain(EACCES, "a process of another PID namespace asked for the mount");
+		return;
+	}
+	fd = opening_mount(opening);
+	if (fd < 0) {
+		send_with(peer, "it can't be mounted: the opener's log says why", -1);
+		return;
+	}
+	if (send_with(peer, "+", fd))
+		complain(errno, "who asked for the mount is gone");
+	else
+		fprintf(stderr, "sstorefs-opener: %s is mounted on %s for process %d\n", opening->source,
+			opening->mountpoint, (int)asker.pid);
+	close(fd); /* what we hold would keep a dead daemon's mount waiting */
+}
+
+static int listen_at(const struct opening *opening, const char *path)
+{
+	struct sockaddr_un address;
+	socklen_t length;
+	int fd, failed = address_of(path, &address, &length);
+
+	if (failed)
+		return failed;
+	if (path[0] != '@' && unlink(path) && errno != ENOENT)
+		return complain(errno, "%s is in the way", path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	umask(0177);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, length) ||
+	    (path[0] != '@' && chown(path, opening->uid, opening->gid)) || listen(fd, 8)) {
+		failed = complain(errno, "there can be no socket at %s", path);
+		if (fd >= 0)
+			close(fd);
+		return failed;
+	}
+	return fd;
+}
+
+static int watch_end(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int pass_to_all(const struct opening *opening, const char *path)
+{
+	struct pollfd watched[2] = {{.events = POLLIN}, {.events = POLLIN}};
+	int failed = 0;
+
+	watched[0].fd = watch_end();
+	watched[1].fd = listen_at(opening, path);
+	if (watched[1].fd < 0)
+		return watched[1].fd;
+	while (!(watched[0].revents & POLLIN)) {
+		if (poll(watched, 2, -1) < 0 && errno != EINTR) {
+			failed = complain(errno, "waiting failed");
+			break;
+		}
+		if (watched[1].revents & POLLIN) {
+			int peer = accept4(watched[1].fd, NULL, NULL, SOCK_CLOEXEC);
+
+			if (peer >= 0) {
+				serve_one(opening, peer);
+				close(peer);
+			}
+		}
+	}
+	close(watched[1].fd);
+	if (path[0] != '@')
+		unlink(path);
+	return failed ? failed : opening_unmount(opening->mountpoint);
+}
+
+/* --- our own socket: the side that serves ---------------------------------------------------------------------------------------- */
+
+static int64_t milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Connects, as soon as there is somebody: containers of a pod start in any order. Woken by whatever happens in the socket's directory. */
+static int connect_when_there(int fd, const char *path, unsigned seconds)
+{
+	int64_t deadline = milliseconds() + (int64_t)seconds * 1000;
+	struct pollfd watched = {.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .events = POLLIN};
+	const char *slash = strrchr(path, '/');
+	char directory[sizeof((struct sockaddr_un){0}).sun_path] = ".", events[4096];
+	struct sockaddr_un address;
+	socklen_t length;
+	int failed = address_of(path, &address, &length);
+
+	if (failed)
+		goto out;
+	if (slash)
+		snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	inotify_add_watch(watched.fd, directory, IN_CREATE | IN_ATTRIB | IN_MOVED_TO);
+	while (connect(fd, (const struct sockaddr *)&address, length)) {
+		int64_t left = deadline - milliseconds();
+
+		failed = -errno;
+		if ((failed != -ENOENT && failed != -ECONNREFUSED && failed != -EACCES) || left <= 0)
+			goto out;
+		/* Not longer than a second at a time: a socket that is bound, and not yet listened at, tells nobody when it is. */
+		poll(&watched, 1, left < 1000 ? (int)left : 1000);
+		while (read(watched.fd, events, sizeof events) > 0)
+			;
+	}
+	failed = 0;
+out:
+	if (watched.fd >= 0)
+		close(watched.fd);
+	return failed;
+}
+
+static int receive(int from, char *text, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = text, .iov_len = size - 1};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof control.bytes};
+	struct cmsghdr *header;
+	ssize_t length = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
+	int fd = -1;
+
+	text[length > 0 ? length : 0] = '\0';
+	header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(header), sizeof fd);
+	return fd;
+}
+
+int pass_receive(const char *path, unsigned seconds)
+{
+	int from = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd, failed;
+	char answer[512] = "";
+
+	if (from < 0)
+		return complain(errno, "there can be no socket");
+	failed = connect_when_there(from, path, seconds);
+	if (failed) {
+		close(from);
+		return complain(-failed, "there is no opener at %s", path);
+	}
+	fd = receive(from, answer, sizeof answer);
+	close(from);
+	if (fd >= 0)
+		return fd;
+	return complain(EPROTO, "the opener at %s gave no descriptor: %s", path,
+			*answer ? answer : "it is gone");
+}
