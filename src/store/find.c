@@ -74,14 +74,14 @@ void find_overtake(struct listing *listing, const char *name)
 }
 
 /* Whether to ask for one known name is less than to walk: a few times, where the walk has more than one page. */
-bool find_is_cheaper(struct listing *listing, const struct record *record)
+bool find_is_cheaper(const struct listing *listing, const struct record *record)
 {
 	if (!find_is_exact(listing, record->name) &&
 	    !(listing->store && find_is_possible(listing) && record_id(record)))
 		return false;
 	if (!listing->complete)
 		return true;
-	return listing->pages > 1 && listing->misses++ < SINGLE_CALLS_MAX;
+	return listing->pages > 1 && listing->misses < SINGLE_CALLS_MAX;
 }
 
 static void unlink_find(struct find *find)
@@ -214,13 +214,26 @@ static void answered(struct inquiry *inquiry)
 	find_end(find);
 }
 
+static struct find *find_running(const struct listing *listing, const char *name)
+{
+	struct find *find = listing->finds;
+
+	while (find && (find->overtaken || strcmp(find->name, name) != 0))
+		find = find->next;
+	return find;
+}
+
+bool find_is_free(const struct listing *listing, const char *name)
+{
+	return find_running(listing, name) != NULL;
+}
+
 struct find *find_start(struct listing *listing, const char *name, bool fresh, uint64_t deadline)
 {
-	struct find *find;
+	struct find *find = fresh ? NULL : find_running(listing, name);
 
-	for (find = listing->finds; find && !fresh; find = find->next)
-		if (!find->overtaken && !strcmp(find->name, name))
-			return find;
+	if (find)
+		return find;
 	find = calloc(1, sizeof *find + strlen(name) + 1);
 	if (!find)
 		return NULL;
@@ -237,8 +250,10 @@ struct find *find_start(struct listing *listing, const char *name, bool fresh, u
 	find->inquiry.ask.name = find->name;
 	find->inquiry.ask.page = 1;
 	listing->catalog->counts.finds++;
-	if (!fresh)
+	if (!fresh) {
+		listing->misses++;
 		use_id(find);
+	}
 	ask(find);
 	return find;
 }

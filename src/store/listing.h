@@ -114,8 +114,11 @@ const struct failure *find_failure(const struct find *find);
 bool find_is_overtaken(const struct find *find);
 void find_abort_all(struct listing *listing);
 
-/* Whether to ask for a record alone is the smaller question; it counts as one of the few. */
-bool find_is_cheaper(struct listing *listing, const struct record *record);
+/* Whether a call for that name is on its way, and costs nothing to share. */
+bool find_is_free(const struct listing *listing, const char *name);
+
+/* Whether to ask for a record alone is the smaller question. */
+bool find_is_cheaper(const struct listing *listing, const struct record *record);
 
 /* Our own change to `name`: what a call that is on its way brings may be older. */
 void find_overtake(struct listing *listing, const char *name);

@@ -138,7 +138,8 @@ static bool may_ask_alone(const struct lookup *lookup)
 	const struct listing *listing = lookup->listing;
 	uint64_t most = SINGLE_CALLS_MAX + (listing->walk ? listing->walk->done : 0);
 
-	return find_is_exact(listing, lookup->name) && listing->misses < most;
+	return find_is_exact(listing, lookup->name) &&
+	       (listing->misses < most || find_is_free(listing, lookup->name));
 }
 
 static void walk_goes_on(struct lookup *lookup)
@@ -153,7 +154,6 @@ static void walk_goes_on(struct lookup *lookup)
 	} else if (listing_has_trouble(listing) && end_if_remembered(lookup)) {
 		return;
 	} else if (may_ask_alone(lookup)) {
-		listing->misses++;
 		wait_for_find(lookup);
 	} else {
 		wait_begin(&listing->filling->waits, &lookup->wait);
@@ -212,12 +212,8 @@ static void ask(struct lookup *lookup)
 	struct listing *listing = lookup->listing;
 	bool can_walk = listing->walk || listing_can_afford_walk(listing);
 
-	if (lookup->again && find_is_possible(listing)) {
-		wait_for_find(lookup);
-	} else if (may_ask_alone(lookup)) {
-		listing->misses++;
-		wait_for_find(lookup);
-	} else if (!can_walk && find_is_possible(listing)) {
+	if ((lookup->again && find_is_possible(listing)) || may_ask_alone(lookup) ||
+	    (!can_walk && find_is_possible(listing))) {
 		wait_for_find(lookup);
 	} else if (!can_walk && listing->last_failure.error) {
 		end_failed(lookup, &listing->last_failure);

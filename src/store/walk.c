@@ -259,8 +259,6 @@ static void page_done(struct inquiry *inquiry)
 	struct walk *walk = page->walk;
 	struct listing *listing = walk->listing;
 	struct snapshot *filling = snapshot_reference(listing->filling);
-	/* Who is woken may let go of the store, and with it of the listing. */
-	struct store *store = listing->store ? store_reference(listing->store) : NULL;
 	struct result result = inquiry->result;
 
 	inquiry->result = (struct result){0};
@@ -275,10 +273,9 @@ static void page_done(struct inquiry *inquiry)
 		next_by_number(walk, &result);
 	else
 		next_by_cursor(walk, &result);
-	/* The next page is on its way before those are served who waited for this one. */
+	result_finish(&result);
+	/* Last, for who is woken may let go of the store, and with it of the listing. */
 	if (filling->grows)
 		wait_wake_all(&filling->waits);
-	result_finish(&result);
 	snapshot_release(filling);
-	store_release(store);
 }

@@ -1,0 +1,347 @@
+/* A catalog over a scripted transport: this stands in the network's and the clock's place. */
+#include "catalog_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "sstorefs/wait.h"
+
+/* --- the clock --------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t time_now = 1000000;
+
+uint64_t __wrap_clock_boottime(void);
+
+uint64_t __wrap_clock_boottime(void)
+{
+	return time_now;
+}
+
+/* --- the network ------------------------------------------------------------------------------------------------------------- */
+
+void call_start(struct net *net, struct call *call)
+{
+	struct fixture *fixture = (struct fixture *)(void *)net;
+
+	assert_true(fixture->asked_count < COUNT(fixture->asked));
+	call->failure = (struct failure){0};
+	call->ending = (struct task){0};
+	call->exchange = (struct exchange *)(void *)fixture;
+	fixture->asked[fixture->asked_count++] = call;
+	fixture->calls++;
+}
+
+static struct call *take_call(struct fixture *fixture, size_t index)
+{
+	struct call *call;
+
+	assert_true(index < fixture->asked_count);
+	call = fixture->asked[index];
+	fixture->asked_count--;
+	memmove(&fixture->asked[index], &fixture->asked[index + 1],
+		(fixture->asked_count - index) * sizeof(*fixture->asked));
+	call->exchange = NULL;
+	return call;
+}
+
+void call_cancel(struct call *call)
+{
+	struct fixture *fixture = (struct fixture *)(void *)call->exchange;
+
+	for (size_t i = 0; fixture && i < fixture->asked_count; i++)
+		if (fixture->asked[i] == call) {
+			take_call(fixture, i);
+			http_request_finish(&call->request);
+			return;
+		}
+}
+
+bool call_runs(const struct call *call)
+{
+	return call->exchange != NULL;
+}
+
+const struct failure *net_down(const struct net *net)
+{
+	const struct fixture *fixture = (const struct fixture *)(const void *)net;
+
+	return fixture->down.error ? &fixture->down : NULL;
+}
+
+void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
+{
+	(void)net;
+	(void)remaining;
+	(void)resets_in_ms;
+}
+
+/* --- the service ------------------------------------------------------------------------------------------------------------- */
+
+static int play_ask(const struct ask *ask, struct http_request *request)
+{
+	(void)ask;
+	(void)request;
+	return 0;
+}
+
+static const struct script *playing;
+
+static int play_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
+		       struct failure *failure, enum remedy *remedy)
+{
+	(void)ask;
+	(void)answer;
+	for (size_t i = 0; i < playing->count; i++) {
+		int failed = result->take(result->context, &playing->entries[i]);
+
+		if (failed)
+			return failure_set(failure, -failed, "not taken");
+		result->entries++;
+	}
+	result->entries += playing->left_out;
+	result->left_out = playing->left_out;
+	if (playing->cursor)
+		buffer_string(&result->cursor, playing->cursor);
+	if (playing->total || playing->total_is_zero)
+		result->total = playing->total;
+	*failure = playing->failure;
+	*remedy = playing->remedy;
+	return -playing->failure.error;
+}
+
+static bool any_name(const char *displayed)
+{
+	return !strchr(displayed, '~') && !strchr(displayed, ' ');
+}
+
+void fixture_make(struct fixture *fixture, enum paging paging)
+{
+	*fixture = (struct fixture){0};
+	fixture->provider = (struct provider){
+		.name = "played",
+		.store_paging = paging,
+		.secret_paging = paging,
+		.page_size = 100,
+		.request_id_header = "Request-Id",
+		.finds_stores = paging == PAGING_CURSOR,
+		.finds_secrets = paging == PAGING_CURSOR,
+		.name_is_valid = any_name,
+		.store_name_is_valid = any_name,
+	};
+	for (size_t i = 0; i < OPERATION_COUNT; i++) {
+		fixture->provider.operations[i].ask = play_ask;
+		fixture->provider.operations[i].answer = play_answer;
+	}
+	fixture->options = (struct catalog_options){
+		.provider = &fixture->provider, .ttl = 60000, .negative_ttl = 5000, .timeout = 30000};
+}
+
+void fixture_start(struct fixture *fixture)
+{
+	assert_int_equal(loop_new(&fixture->loop), 0);
+	assert_int_equal(catalog_new(&fixture->catalog, fixture->loop, (struct net *)(void *)fixture,
+				     &fixture->options),
+			 0);
+}
+
+void fixture_free(struct fixture *fixture)
+{
+	catalog_free(fixture->catalog);
+	assert_int_equal(fixture->asked_count, 0);
+	loop_free(fixture->loop);
+}
+
+struct store *fixture_store(struct fixture *fixture, const char *name)
+{
+	struct entry entry = entry_of(name, name);
+	const struct record *record = listing_own_put(catalog_stores(fixture->catalog), &entry, 0);
+
+	assert_non_null(record);
+	return catalog_store(fixture->catalog, record);
+}
+
+struct end {
+	struct task task;
+	struct loop *loop;
+};
+
+static void stop(struct task *task)
+{
+	loop_stop(container_of(task, struct end, task)->loop);
+}
+
+void pass_time(struct fixture *fixture, uint64_t milliseconds)
+{
+	time_now += milliseconds;
+	for (int turns = 0; turns < 3; turns++) {
+		struct end end = {.task = {.run = stop}, .loop = fixture->loop};
+
+		task_queue(fixture->loop, &end.task);
+		assert_int_equal(loop_run(fixture->loop), 0);
+	}
+}
+
+/* --- answers ----------------------------------------------------------------------------------------------------------------- */
+
+struct entry entry_of(const char *name, const char *id)
+{
+	return (struct entry){.name = name,
+			      .id = id,
+			      .created_at = SERVICE_TIME * NANOSECONDS,
+			      .modified_at = SERVICE_TIME * NANOSECONDS,
+			      .expires_at = TIME_UNKNOWN,
+			      .livemode = -1};
+}
+
+void script_add(struct script *script, const char *name)
+{
+	assert_true(script->count < COUNT(script->entries));
+	script->entries[script->count++] = entry_of(strdup(name), NULL);
+}
+
+void script_add_many(struct script *script, const char *prefix, unsigned from, unsigned count)
+{
+	char name[64];
+
+	for (unsigned i = from; i < from + count; i++) {
+		snprintf(name, sizeof(name), "%s%u", prefix, i);
+		script_add(script, name);
+	}
+}
+
+void script_clear(struct script *script)
+{
+	for (size_t i = 0; i < script->count; i++)
+		free((char *)(uintptr_t)script->entries[i].name);
+	*script = (struct script){0};
+}
+
+const struct ask *ask_of(const struct call *call)
+{
+	return &((const struct inquiry *)(const void *)((const char *)call - offsetof(struct inquiry, call)))
+			->ask;
+}
+
+static void end_call(struct call *call)
+{
+	struct http_request request = call->request;
+
+	call->request = (struct http_request){0};
+	call->done(call);
+	http_request_finish(&request);
+}
+
+void answer(struct fixture *fixture, size_t index, struct script *script)
+{
+	struct call *call = take_call(fixture, index);
+	struct http_answer http = {.status = 200};
+
+	buffer_append(&http.headers, "Date: Tue, 14 Nov 2023 22:13:20 GMT", 36);
+	playing = script;
+	if (call->judge(call, &http) == VERDICT_DONE)
+		call->failure = (struct failure){0};
+	http_answer_finish(&http);
+	end_call(call);
+}
+
+void answer_names(struct fixture *fixture, size_t index, const char *prefix, unsigned from, unsigned count,
+		  const char *cursor)
+{
+	struct script script = {.cursor = (char *)(uintptr_t)cursor};
+
+	script_add_many(&script, prefix, from, count);
+	answer(fixture, index, &script);
+	script_clear(&script);
+}
+
+void attempt_fails(struct fixture *fixture, size_t index, int error)
+{
+	struct call *call = fixture->asked[index];
+
+	assert_true(index < fixture->asked_count);
+	failure_set(&call->failure, error, "an attempt failed");
+	if (call->tried)
+		call->tried(call);
+}
+
+void call_fails(struct fixture *fixture, size_t index, int error)
+{
+	struct call *call = take_call(fixture, index);
+
+	failure_set(&call->failure, error, "the call failed");
+	end_call(call);
+}
+
+/* --- lookups ----------------------------------------------------------------------------------------------------------------- */
+
+static void found(struct lookup *lookup)
+{
+	struct seeker *seeker = container_of(lookup, struct seeker, lookup);
+
+	seeker->done++;
+	seeker->error = lookup->failure.error;
+	seeker->name[0] = seeker->id[0] = '\0';
+	if (!lookup->failure.error && lookup->record) {
+		snprintf(seeker->name, sizeof(seeker->name), "%s", lookup->record->name);
+		snprintf(seeker->id, sizeof(seeker->id), "%s",
+			 record_id(lookup->record) ? record_id(lookup->record) : "");
+	}
+	store_release(seeker->store);
+	seeker->store = NULL;
+}
+
+void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name)
+{
+	bool again = seeker->lookup.again;
+
+	seeker->lookup = (struct lookup){.deadline = loop_now(fixture->loop) + fixture->options.timeout,
+					 .again = again,
+					 .done = found};
+	seeker->done = 0;
+	snprintf(seeker->lookup.name, sizeof(seeker->lookup.name), "%s", name);
+	lookup_start(listing, &seeker->lookup);
+}
+
+void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name)
+{
+	seeker->lookup.again = true;
+	seek(fixture, seeker, listing, name);
+	seeker->lookup.again = false;
+}
+
+/* --- views ------------------------------------------------------------------------------------------------------------------- */
+
+const char *names_in(struct fixture *fixture, struct snapshot *view)
+{
+	static char text[16384];
+	const struct record *record;
+	uint64_t position = 0;
+	size_t used = 0;
+
+	text[0] = '\0';
+	while ((record = snapshot_next(view, &position))) {
+		const struct record *present = catalog_record(fixture->catalog, record->serial);
+
+		if (!present || strcmp(present->name, record->name))
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? " " : "",
+					 record->name);
+		assert_true(used < sizeof(text));
+	}
+	return text;
+}
+
+const char *names_of(struct fixture *fixture, struct listing *listing)
+{
+	struct failure failure = {0};
+	struct snapshot *view = listing_view(listing, &failure);
+	const char *names;
+
+	assert_non_null(view);
+	names = names_in(fixture, view);
+	snapshot_release(view);
+	return names;
+}

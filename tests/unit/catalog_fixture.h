@@ -1,0 +1,88 @@
+#ifndef TESTS_CATALOG_FIXTURE_H
+#define TESTS_CATALOG_FIXTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sstorefs/catalog.h"
+#include "sstorefs/inquiry.h"
+
+/*
+ * A catalog over a transport that the test plays: what is asked waits here until the test answers it. The clock is
+ * the test's, too.
+ */
+struct fixture {
+	struct loop *loop;
+	struct catalog *catalog;
+	struct catalog_options options;
+	struct provider provider;
+	struct failure down; /* what net_down says; error 0: the service is well */
+	struct call *asked[64];
+	size_t asked_count;
+	unsigned calls; /* that were ever started */
+};
+
+/* The provider is numbered or by cursor; its answers are scripts. Changes to `options` and `provider` before
+ * fixture_start. */
+void fixture_make(struct fixture *fixture, enum paging paging);
+void fixture_start(struct fixture *fixture);
+void fixture_free(struct fixture *fixture);
+
+/* A store called `name`, made by our own mkdir. Lives as long as the catalog keeps it. */
+struct store *fixture_store(struct fixture *fixture, const char *name);
+
+/* Lets the loop turn until nothing is due, `milliseconds` later. */
+void pass_time(struct fixture *fixture, uint64_t milliseconds);
+
+/* The service's time, that expiries are measured by. */
+#define SERVICE_TIME INT64_C(1700000000)
+
+/* One answer. */
+struct script {
+	struct entry entries[256];
+	size_t count;
+	unsigned left_out;
+	char *cursor;  /* NULL: none */
+	int64_t total; /* of numbered pages; 0: not told */
+	bool total_is_zero;
+	struct failure failure; /* error set: this is the answer instead */
+	enum remedy remedy;
+};
+
+/* An entry with nothing but a name and an id, and its place in a script. */
+struct entry entry_of(const char *name, const char *id);
+void script_add(struct script *script, const char *name);
+void script_add_many(struct script *script, const char *prefix, unsigned from, unsigned count);
+void script_clear(struct script *script);
+
+/* What the call asks. */
+const struct ask *ask_of(const struct call *call);
+
+/* Answers the call that was asked at `index` (0: the oldest that waits). */
+void answer(struct fixture *fixture, size_t index, struct script *script);
+/* The oldest call is answered with one page of names `prefix`FROM…, and a cursor or none. */
+void answer_names(struct fixture *fixture, size_t index, const char *prefix, unsigned from, unsigned count,
+		  const char *cursor);
+/* An attempt of it fails, and another follows; or it fails for good. */
+void attempt_fails(struct fixture *fixture, size_t index, int error);
+void call_fails(struct fixture *fixture, size_t index, int error);
+
+/* A lookup, and what became of it. */
+struct seeker {
+	struct lookup lookup;
+	struct listing *listing;
+	unsigned done;
+	int error;
+	char name[256]; /* of the record it was given; "" for none */
+	char id[256];
+	struct store *store; /* let go of at its end; NULL: none */
+};
+void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name);
+void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name);
+
+/* Names of a snapshot as a directory shows them, between blanks. Static. */
+const char *names_in(struct fixture *fixture, struct snapshot *view);
+/* Of a listing's present view, which must be there. */
+const char *names_of(struct fixture *fixture, struct listing *listing);
+
+#endif
