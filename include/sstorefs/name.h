@@ -32,6 +32,9 @@ bool utf8_is_valid(const void *text, size_t length);
 /* Whether they can become well-formed UTF-8 when more bytes follow. */
 bool utf8_is_begun(const void *text, size_t length);
 
+/* Bytes of the well-formed characters that `text` begins with. */
+size_t utf8_whole(const void *text, size_t length);
+
 /* Characters in valid UTF-8. */
 size_t utf8_count(const void *text, size_t length);
 

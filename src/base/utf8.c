@@ -75,6 +75,16 @@ bool utf8_is_valid(const void *text, size_t length)
 	return true;
 }
 
+size_t utf8_whole(const void *text, size_t length)
+{
+	const uint8_t *bytes = text;
+	size_t whole = 0, character;
+
+	while (whole < length && (character = utf8_character(bytes + whole, length - whole)))
+		whole += character;
+	return whole;
+}
+
 size_t utf8_count(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;

@@ -111,6 +111,8 @@ struct value {
 	unsigned references;
 	unsigned uploads; /* those that send it: it must not change meanwhile */
 	struct locked bytes;
+	size_t whole;	   /* where services take text: bytes that are known to be whole characters, and */
+	size_t characters; /* how many characters there are in all */
 };
 
 /* The process that opened a handle (DESIGN 3, rules 4 and 7). */

@@ -10,6 +10,7 @@
 
 struct changing {
 	struct late late;
+	struct lookup lookup; /* of the store to be deleted */
 	struct store_change change;
 	struct store *store; /* to be deleted; NULL: it is created */
 	char name[256];
@@ -63,6 +64,7 @@ static void interrupted(struct late *late)
 {
 	struct changing *changing = container_of(late, struct changing, late);
 
+	lookup_cancel(&changing->lookup);
 	store_change_cancel(&changing->change);
 	late_error(late, EINTR);
 	changing_free(changing);
@@ -131,29 +133,52 @@ static bool has_files(struct fs *fs, const struct store *store)
 	return false;
 }
 
+/* The store is known: deletes it, unless something is being written to it. Answers in any case. */
+static void delete_known(struct changing *changing, const struct record *record)
+{
+	struct fs *fs = changing->late.fs;
+	struct store *store = catalog_store(fs->catalog, record);
+	int error = !store ? ENOMEM : has_files(fs, store) ? ENOTEMPTY : 0;
+
+	if (error) {
+		late_error(&changing->late, error);
+		changing_free(changing);
+		return;
+	}
+	changing->store = store_reference(store);
+	changing->change.store = store;
+	store_delete_start(&changing->change);
+}
+
+static void looked(struct lookup *lookup)
+{
+	struct changing *changing = container_of(lookup, struct changing, lookup);
+
+	if (!lookup->failure.error) {
+		delete_known(changing, lookup->record);
+		return;
+	}
+	late_error(&changing->late, lookup->failure.error);
+	changing_free(changing);
+}
+
 void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct listing *stores = catalog_stores(fs->catalog);
-	const struct record *record = NULL;
 	struct changing *changing;
-	struct store *store = NULL;
 	int error = check(fs, parent, name);
 
 	if (!error && ((fs->provider->stores_are_local && !strcmp(name, fs->provider->lasting_store)) ||
 		       !strcmp(name, ".sstorefs")))
 		error = EPERM;
-	if (!error && listing_known(stores, name, &record) != KNOWN_PRESENT)
-		error = ENOENT;
-	if (!error) {
-		store = catalog_store(fs->catalog, record);
-		error = !store ? ENOMEM : has_files(fs, store) ? ENOTEMPTY : 0;
-	}
 	if (error) {
 		fuse_reply_err(request, error);
 		return;
 	}
-	changing = changing_new(fs, request, name, store);
-	if (changing)
-		store_delete_start(&changing->change);
+	changing = changing_new(fs, request, name, NULL);
+	if (!changing)
+		return;
+	changing->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = looked};
+	strcpy(changing->lookup.name, name);
+	lookup_start(catalog_stores(fs->catalog), &changing->lookup);
 }

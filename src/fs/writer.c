@@ -46,6 +46,8 @@ static int own_value(struct fs *fs, struct handle *handle)
 		return -ENOMEM;
 	if (shared && shared->bytes.length)
 		failed = locked_append(&own->bytes, shared->bytes.data, shared->bytes.length);
+	own->whole = shared ? shared->whole : 0;
+	own->characters = shared ? shared->characters : 0;
 	if (failed) {
 		value_release(own);
 		return failed;
@@ -60,27 +62,46 @@ static int own_value(struct fs *fs, struct handle *handle)
 	return 0;
 }
 
-static int check_content(const struct fs *fs, const struct locked *bytes)
+/* What was changed before the end is counted anew, and looked at again when more follows: half a character may be there for a moment. */
+static void recount(struct value *value, size_t changed_at)
+{
+	const struct locked *bytes = &value->bytes;
+
+	if (changed_at < value->whole)
+		value->whole = changed_at;
+	while (value->whole > 0 && value->whole < bytes->length && (bytes->data[value->whole] & 0xc0) == 0x80)
+		value->whole--;
+	value->characters = utf8_count(bytes->data, bytes->length);
+}
+
+/* Looks at what came since the last time, so that a value that comes byte by byte is read once. */
+static int check_text(const struct fs *fs, struct value *value, size_t offset, size_t size)
 {
 	const struct provider *provider = fs->provider;
+	const struct locked *bytes = &value->bytes;
 
+	if (offset + size == bytes->length) {
+		value->characters += utf8_count(bytes->data + offset, size);
+		value->whole += utf8_whole(bytes->data + value->whole, bytes->length - value->whole);
+		if (!utf8_is_begun(bytes->data + value->whole, bytes->length - value->whole))
+			return -EILSEQ;
+	}
 	if (provider->value_characters_max &&
-	    utf8_count(bytes->data, bytes->length) >
-		    provider->value_characters_max + !fs->config->keep_newline)
+	    value->characters > provider->value_characters_max + !fs->config->keep_newline)
 		return -EFBIG;
-	if (provider->text_only && !utf8_is_begun(bytes->data, bytes->length))
-		return -EILSEQ;
 	return 0;
 }
 
 static int take_data(struct fs *fs, struct handle *handle, const char *data, size_t size, uint64_t offset)
 {
 	struct locked *bytes;
+	size_t before;
 	int failed = own_value(fs, handle);
 
 	if (failed)
 		return failed;
 	bytes = &handle->value->bytes;
+	before = bytes->length;
 	if (handle->append)
 		offset = bytes->length;
 	if (offset > bytes->length)
@@ -94,7 +115,12 @@ static int take_data(struct fs *fs, struct handle *handle, const char *data, siz
 	if (offset + size > bytes->length)
 		bytes->length = offset + size;
 	/* What is staged may never become a secret (an editor's swap file): it is judged when it gets its real name. */
-	return handle->file->staged ? 0 : check_content(fs, bytes);
+	if (handle->file->staged || !fs->provider->text_only)
+		return 0;
+	if (offset < before)
+		recount(handle->value, offset);
+	return check_text(fs, handle->value, offset < before ? bytes->length : offset,
+			  offset < before ? 0 : size);
 }
 
 /* A handle that refused a WRITE is spent: what its writer goes on to write is not the value any more. */
@@ -170,6 +196,8 @@ static int truncate_value(struct fs *fs, struct handle *handle, off_t size)
 		return -failed;
 	sodium_memzero(handle->value->bytes.data + size, length - (size_t)size);
 	handle->value->bytes.length = (size_t)size;
+	if (fs->provider->text_only)
+		recount(handle->value, (size_t)size);
 	return 0;
 }
 
