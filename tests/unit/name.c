@@ -196,6 +196,24 @@ static void test_utf8_is_told_from_what_is_none(void **state)
 		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
 }
 
+/* Every way to cut a text in two: what has come is whole characters and the beginning of one more, and nothing else. */
+static void test_text_that_comes_in_pieces_is_begun(void **state)
+{
+	static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x94\x91z";
+	static const size_t whole[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11};
+	static const char *const never[] = {"\x80",	"\xff",	    "a\xc0",	"\xe0\x80",
+					    "\xed\xa0", "\xf4\x90", "\xe2\x82z"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(whole); i++) {
+		assert_true(utf8_is_begun(text, i));
+		assert_int_equal(utf8_whole(text, i), whole[i]);
+	}
+	for (i = 0; i < COUNT(never); i++)
+		assert_false(utf8_is_begun(never[i], strlen(never[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_a_displayed_name_is_at_most_255_bytes),
 		cmocka_unit_test(test_no_two_names_look_the_same),
 		cmocka_unit_test(test_utf8_is_told_from_what_is_none),
+		cmocka_unit_test(test_text_that_comes_in_pieces_is_begun),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
