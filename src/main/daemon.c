@@ -199,9 +199,6 @@ static int begin(struct daemon *daemon)
 	/* In the background it is the parent whom the manager knows, and whose end tells it that all is well. */
 	if (!failed && daemon->config->foreground)
 		notifier_open(&daemon->notifier, loop_of(daemon));
-	/* A descriptor that the manager kept too would keep whoever looks at the mount waiting after our death. */
-	if (daemon->config->mount_fd >= 0)
-		notifier_tell(&daemon->notifier, "FDSTOREREMOVE=1\nFDNAME=fuse");
 	if (failed)
 		log_line(LOG_ERR, "%s", why.length ? buffer_text(&why) : strerror(-failed));
 	buffer_finish(&why);

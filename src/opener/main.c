@@ -19,7 +19,7 @@ enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
 #define PATIENCE   30 /* seconds for the opener to come */
 
 static const char usage[] =
-	"usage: sstorefs-opener MOUNTPOINT -u USER [-o OPTIONS] --store|--serve SOCKET\n"
+	"usage: sstorefs-opener MOUNTPOINT -u USER [-o OPTIONS] --serve SOCKET\n"
 	"       sstorefs-opener --ask SOCKET -- COMMAND [ARGUMENT…]\n"
 	"       sstorefs-opener --close MOUNTPOINT\n"
 	"\n"
@@ -27,7 +27,6 @@ static const char usage[] =
 	"\n"
 	"  -u USER          who the daemon runs as: a name, UID, or UID:GID\n"
 	"  -o OPTIONS       allow_other, ro, source=SOURCE (as findmnt shows it), with commas between them\n"
-	"  --store          put it into systemd's store: the service's main process finds it as /dev/fd/3\n"
 	"  --serve SOCKET   give a new mount to whoever of USER asks at SOCKET; unmount when terminated\n"
 	"  --ask SOCKET     ask there, and run COMMAND with it as /dev/fd/3\n"
 	"  --close          unmount, whatever its daemon does\n";
@@ -35,7 +34,6 @@ static const char usage[] =
 struct wish {
 	struct opening opening;
 	const char *user, *serve, *ask, *close;
-	bool store;
 	char **command;
 };
 
@@ -133,9 +131,7 @@ static int words_read(struct wish *wish, int argc, char **argv)
 		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc) {
 			if (options_read(&wish->opening, argv[++i]))
 				return -EINVAL;
-		} else if (strcmp(argv[i], "--store") == 0)
-			wish->store = true;
-		else if (strcmp(argv[i], "--") == 0 && i + 1 < argc) {
+		} else if (strcmp(argv[i], "--") == 0 && i + 1 < argc) {
 			wish->command = argv + i + 1;
 			return 0;
 		} else if (argv[i][0] != '-' && !wish->opening.mountpoint)
@@ -148,7 +144,7 @@ static int words_read(struct wish *wish, int argc, char **argv)
 
 static bool makes_sense(const struct wish *wish)
 {
-	if (wish->store + (wish->serve != NULL) + (wish->ask != NULL) + (wish->close != NULL) != 1)
+	if ((wish->serve != NULL) + (wish->ask != NULL) + (wish->close != NULL) != 1)
 		return false;
 	if (wish->ask)
 		return wish->command && !wish->opening.mountpoint;
@@ -162,19 +158,6 @@ static int run(char **command, int fd)
 		return complain(errno, "the descriptor can't become %d", DESCRIPTOR);
 	execvp(command[0], command);
 	return complain(errno, "%s can't be run", command[0]);
-}
-
-static int store(const struct opening *opening)
-{
-	int fd = opening_mount(opening), failed;
-
-	if (fd < 0)
-		return fd;
-	failed = pass_to_manager(fd);
-	if (failed)
-		opening_unmount(opening->mountpoint);
-	close(fd);
-	return failed;
 }
 
 static int fulfil(struct wish *wish)
@@ -199,7 +182,7 @@ static int fulfil(struct wish *wish)
 		return complain(errno, "%s can't be mounted on: make it with mkdir",
 				wish->opening.mountpoint);
 	wish->opening.mountpoint = real;
-	failed = wish->store ? store(&wish->opening) : pass_to_all(&wish->opening, wish->serve);
+	failed = pass_to_all(&wish->opening, wish->serve);
 	free(real);
 	return failed;
 }

@@ -24,11 +24,8 @@ int opening_mount(const struct opening *opening);
 /* Takes away all mounts of ours at `mountpoint`; their daemons, if they live, see it go. 0, or a negative errno after one line on stderr. */
 int opening_unmount(const char *mountpoint);
 
-/* Puts `fd` into the service manager's store, under the name "fuse". 0, or a negative errno after one line on stderr. */
-int pass_to_manager(int fd);
-
 /*
- * Waits at a socket that only `opening->uid` may use, and gives each who connects a new mount, until SIGTERM or SIGINT; then unmounts. Who
+ * Waits at a socket, and gives each process of `opening->uid` that connects a new mount, until SIGTERM or SIGINT; then unmounts. Who
  * connects must share our PID namespace: the kernel tells a daemon who writes in the numbers of the namespace where it was mounted.
  * 0, or a negative errno after one line on stderr.
  */

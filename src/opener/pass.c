@@ -1,12 +1,11 @@
 /*
- * How a descriptor gets from one process to another: through a socket of ours, or through the service manager's store (sd_notify(3)).
+ * How the descriptor gets from who mounts to who serves: through a socket of ours.
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
@@ -57,42 +56,22 @@ static int send_with(int to, const char *text, int fd)
 	return sendmsg(to, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int pass_to_manager(int fd)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address;
-	socklen_t length;
-	int to, failed;
+/* --- the side that mounts ---------------------------------------------------------------------------------------- */
 
-	if (!path)
-		return complain(
-			ENOENT,
-			"--store is for a service of systemd with NotifyAccess=all, and there is no NOTIFY_SOCKET");
-	failed = address_of(path, &address, &length);
-	if (failed)
-		return failed;
-	to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (to < 0 || connect(to, (const struct sockaddr *)&address, length))
-		failed = -errno;
-	if (!failed)
-		failed = send_with(to, "FDSTORE=1\nFDNAME=fuse", fd);
-	if (to >= 0)
-		close(to);
-	return failed ? complain(-failed, "the descriptor can't be given to the service manager at %s", path)
-		      : 0;
-}
-
-/* --- our own socket: the side that mounts ---------------------------------------------------------------------------------------- */
-
-/* Whether `process` sees the same process numbers as we do; a number of 0 is what one of another namespace has. */
+/* Whether `process` has the process numbers that we see: of one in a namespace below ours /proc tells two. 0 is what others have. */
 static bool shares_pids(pid_t process)
 {
-	char path[64];
-	struct stat theirs, ours;
+	char path[64], line[256];
+	int numbers = 0, first, second;
+	FILE *status;
 
-	snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)process);
-	return process > 0 && stat(path, &theirs) == 0 && stat("/proc/self/ns/pid", &ours) == 0 &&
-	       theirs.st_ino == ours.st_ino;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)process);
+	status = process > 0 ? fopen(path, "re") : NULL;
+	while (status && numbers <= 0 && fgets(line, sizeof line, status))
+		numbers = sscanf(line, "NSpid: %d %d", &first, &second);
+	if (status)
+		fclose(status);
+	return numbers == 1;
 }
 
 /* The first byte of an answer is '+', and the descriptor comes with it; else the answer is what the asker is to say. */
@@ -129,7 +108,7 @@ static void serve_one(const struct opening *opening, int peer)
 	close(fd); /* what we hold would keep a dead daemon's mount waiting */
 }
 
-static int listen_at(const struct opening *opening, const char *path)
+static int listen_at(const char *path)
 {
 	struct sockaddr_un address;
 	socklen_t length;
@@ -140,9 +119,8 @@ static int listen_at(const struct opening *opening, const char *path)
 	if (path[0] != '@' && unlink(path) && errno != ENOENT)
 		return complain(errno, "%s is in the way", path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	umask(0177);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, length) ||
-	    (path[0] != '@' && chown(path, opening->uid, opening->gid)) || listen(fd, 8)) {
+	umask(0); /* who asks is known by his credentials */
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, length) || listen(fd, 8)) {
 		failed = complain(errno, "there can be no socket at %s", path);
 		if (fd >= 0)
 			close(fd);
@@ -168,7 +146,7 @@ int pass_to_all(const struct opening *opening, const char *path)
 	int failed = 0;
 
 	watched[0].fd = watch_end();
-	watched[1].fd = listen_at(opening, path);
+	watched[1].fd = listen_at(path);
 	if (watched[1].fd < 0)
 		return watched[1].fd;
 	while (!(watched[0].revents & POLLIN)) {
@@ -191,7 +169,7 @@ int pass_to_all(const struct opening *opening, const char *path)
 	return failed ? failed : opening_unmount(opening->mountpoint);
 }
 
-/* --- our own socket: the side that serves ---------------------------------------------------------------------------------------- */
+/* --- the side that serves ---------------------------------------------------------------------------------------- */
 
 static int64_t milliseconds(void)
 {
