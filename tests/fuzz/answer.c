@@ -1,0 +1,146 @@
+/* Any answer whatever, read as the answer to any question that a provider can ask: refused or understood, never believed. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "input.h"
+#include "sstorefs/name.h"
+#include "sstorefs/provider.h"
+
+static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};
+static const int statuses[] = {200, 201, 202, 204, 206, 301, 400, 401, 402, 403, 404, 405, 409, 412,
+			       413, 415, 422, 424, 429, 500, 502, 503, 504, 599, 100, 0,   999};
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+int LLVMFuzzerInitialize(int *count, char ***words)
+{
+	(void)count, (void)words;
+	quiet();
+	return 0;
+}
+
+/* As the network hands them over: lines without their ends, each with a NUL. */
+static void read_headers(struct input *input, struct buffer *headers)
+{
+	while (input->left) {
+		const uint8_t *end = memchr(input->data, '\n', input->left);
+		size_t length = end ? (size_t)(end - input->data) : input->left;
+
+		if (length) {
+			buffer_append(headers, input->data, length);
+			buffer_append(headers, "", 1);
+		}
+		input->data += length + (end != NULL);
+		input->left -= length + (end != NULL);
+		if (!length)
+			return;
+	}
+}
+
+static void read_body(struct input *input, struct buffer *body)
+{
+	size_t length;
+	char *copy = (char *)input_rest(input, &length);
+
+	*body = (struct buffer){.data = copy, .length = length, .size = length + 1};
+}
+
+static int take(void *context, const struct entry *entry)
+{
+	unsigned *left = context;
+	char text[TIME_TEXT_SIZE];
+
+	MUST(!entry->name || (name_is_canonical(entry->name) && *entry->name));
+	MUST(*time_format(entry->created_at, text) && *time_format(entry->modified_at, text));
+	MUST(*time_format(entry->expires_at, text));
+	MUST(!entry->scopes || utf8_is_valid(entry->scopes, strlen(entry->scopes)));
+	MUST(!entry->comment || utf8_is_valid(entry->comment, strlen(entry->comment)));
+	MUST(entry->livemode >= -1 && entry->livemode <= 1);
+	if (!*left)
+		return -ENOMEM;
+	--*left;
+	return 0;
+}
+
+static void check_failure(const struct failure *failure, int failed, enum remedy remedy, int status)
+{
+	size_t length = strlen(failure->words);
+
+	MUST(failed <= 0 && failure->error == -failed);
+	if (!failed)
+		return;
+	MUST(failure->status == status);
+	MUST(remedy == REMEDY_NONE || remedy == REMEDY_LATER || remedy == REMEDY_LOOK);
+	MUST(length && utf8_is_valid(failure->words, length));
+	for (size_t i = 0; i < length; i++)
+		MUST((unsigned char)failure->words[i] >= 0x20 && failure->words[i] != 0x7f);
+	MUST(strlen(failure->request_id) < sizeof(failure->request_id));
+	MUST(*failure_errno_name(failure->error) == 'E');
+}
+
+/* Nobody can sign a client key without the signing key, so none of what comes is ever taken. */
+static void check_client_key(const struct client_key_answer *sent)
+{
+	static const uint8_t pinned[crypto_sign_PUBLICKEYBYTES] = {1, 2, 3};
+	struct client_key key = {.dies_at = 0};
+	const char *why = NULL;
+
+	MUST(sent->public_key_length <= sizeof(sent->public_key));
+	MUST(sent->signature_length <= sizeof(sent->signature));
+	MUST(client_key_accept(&key, sent, pinned, NULL, 1000, &why) == -EKEYREJECTED);
+	MUST(why && !key.dies_at);
+}
+
+static void read_patience(const struct provider *provider, const struct http_answer *answer)
+{
+	struct patience patience;
+
+	provider->patience(answer, &patience);
+	MUST(patience.wait_ms <= UINT64_C(1000) * 366 * 86400);
+	MUST(patience.resets_in_ms <= UINT64_C(1000) * 366 * 86400);
+	MUST(patience.remaining >= -1);
+}
+
+static void read_answer(const struct provider *provider, const struct ask *ask,
+			const struct http_answer *answer, unsigned room)
+{
+	struct result result = {.take = take, .context = &room, .total = -1};
+	struct failure failure = {0};
+	enum remedy remedy = REMEDY_NONE;
+	int failed = provider->operations[ask->operation].answer(ask, answer, &result, &failure, &remedy);
+
+	check_failure(&failure, failed, remedy, answer->status);
+	MUST(result.total >= -1);
+	MUST(result.left_out + result.malformed <= result.entries);
+	MUST(failed || answer->status / 100 == 2);
+	if (!failed && ask->operation == OPERATION_CLIENT_KEY)
+		check_client_key(&result.client_key);
+	if (!failed && ask->operation == OPERATION_QUOTA)
+		MUST(result.quota >= 0 && result.usage >= 0);
+	failure_censor(&failure, (const uint8_t *)"a value that is quoted", 22);
+	result_finish(&result);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = {data, size};
+	const struct provider *provider = providers[input_number(&input, COUNT(providers) - 1)];
+	struct ask ask = {.operation = input_number(&input, OPERATION_COUNT - 1)};
+	struct http_answer answer = {.status = statuses[input_number(&input, COUNT(statuses) - 1)]};
+	uint8_t how = input_byte(&input);
+
+	if (!provider->operations[ask.operation].answer)
+		return -1;
+	ask.name = "NAME";
+	ask.store_id = "7xKZ6c3f2QyJ5n1Wv8b4Tm";
+	ask.id = how & 1 ? "appsecret_1" : NULL;
+	ask.cursor = how & 2 ? "cursor" : NULL;
+	ask.mode = how / 4 % 3;
+	read_headers(&input, &answer.headers);
+	read_body(&input, &answer.body);
+	read_patience(provider, &answer);
+	read_answer(provider, &ask, &answer, how & 128 ? 1 : 1000);
+	http_answer_finish(&answer);
+	return 0;
+}

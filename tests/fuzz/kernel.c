@@ -1,0 +1,240 @@
+/*
+ * The FUSE request path as a kernel drives it, without one: requests in any order that a kernel could send, answers of the service in any state, until the end
+ * of the mount. Each request is answered once, no value comes back, and what the service gets is what somebody wrote, whole.
+ */
+#include "kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sstorefs/name.h"
+
+int LLVMFuzzerInitialize(int *count, char ***words)
+{
+	(void)count, (void)words;
+	quiet();
+	clearenv();
+	return 0;
+}
+
+/* --- in the place of the kernel's descriptor ------------------------------------------------------------------------------------- */
+
+/* The session knows no more of us than the file system that it serves. */
+static struct kernel *present;
+
+static ssize_t session_reads(int fd, void *to, size_t size, void *data)
+{
+	struct kernel *kernel = present;
+	size_t length = kernel->length;
+
+	(void)fd, (void)data;
+	if (!length) {
+		errno = kernel->gone ? ENODEV : EAGAIN;
+		return -1;
+	}
+	MUST(length <= size);
+	memcpy(to, kernel->request, length);
+	kernel->length = 0;
+	return (ssize_t)length;
+}
+
+static ssize_t session_writes(int fd, struct iovec *pieces, int count, void *data)
+{
+	struct kernel *kernel = present;
+	static uint8_t reply[KERNEL_REPLY_MAX];
+	size_t length = 0;
+
+	(void)fd, (void)data;
+	for (int i = 0; i < count; i++) {
+		MUST(pieces[i].iov_len <= sizeof reply - length);
+		memcpy(reply + length, pieces[i].iov_base, pieces[i].iov_len);
+		length += pieces[i].iov_len;
+	}
+	if (kernel_takes(kernel, reply, length))
+		return (ssize_t)length;
+	errno = ENOENT;
+	return -1;
+}
+
+int __wrap_fuse_session_mount(struct fuse_session *session, const char *mountpoint);
+int __wrap_fuse_session_mount(struct fuse_session *session, const char *mountpoint)
+{
+	const struct fuse_custom_io io = {.writev = session_writes, .read = session_reads};
+
+	(void)mountpoint;
+	return fuse_session_custom_io(session, &io, open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+void __wrap_fuse_session_unmount(struct fuse_session *session);
+void __wrap_fuse_session_unmount(struct fuse_session *session)
+{
+	(void)session;
+}
+
+/* --- what the service was given -------------------------------------------------------------------------------------------------- */
+
+/* A secret's value may be what its writer wrote when he was done with it, and nothing else. */
+static void check_values(struct kernel *kernel)
+{
+	const struct service *service = &kernel->scripted.service;
+
+	for (unsigned i = 0; i < SERVICE_SECRETS; i++) {
+		uint64_t value = service->secrets[i].value;
+
+		if (service->secrets[i].there && value)
+			MUST(kernel_wrote(kernel, value));
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------------------ */
+
+static void drained(void *context, unsigned lost)
+{
+	struct kernel *kernel = context;
+
+	(void)lost;
+	kernel->over = true;
+	loop_stop(kernel->scripted.loop);
+}
+
+static void end(struct kernel *kernel)
+{
+	if (!kernel->draining)
+		fs_drain(kernel->fs, loop_now(kernel->scripted.loop) + kernel->config.timeout, drained,
+			 kernel);
+	kernel->draining = true;
+}
+
+static void mount_ended(void *context)
+{
+	end(context);
+}
+
+static void refresh(void *context)
+{
+	struct kernel *kernel = context;
+
+	catalog_refresh(kernel->catalog);
+}
+
+static void greeted(void *context, const struct failure *failure)
+{
+	struct kernel *kernel = context;
+	const struct fs_options options = {.loop = kernel->scripted.loop,
+					   .net = &kernel->scripted.net,
+					   .catalog = kernel->catalog,
+					   .pool = &kernel->pool,
+					   .journal = &kernel->journal,
+					   .config = &kernel->config,
+					   .ended = mount_ended,
+					   .refresh = refresh,
+					   .context = kernel};
+
+	kernel->over = failure->error;
+	if (failure->error) {
+		loop_stop(kernel->scripted.loop);
+		return;
+	}
+	MUST(!fs_new(&kernel->fs, &options));
+	MUST(!fs_mount(kernel->fs));
+	kernel->mounted = true;
+}
+
+static bool event(void *context)
+{
+	struct kernel *kernel = context;
+
+	if (!kernel->mounted || kernel->draining)
+		return false;
+	if (kernel->length)
+		return true;
+	if (kernel->input->left)
+		kernel_asks(kernel);
+	else if (kernel->how & 1 && kernel->initialised)
+		end(kernel); /* SIGTERM */
+	else
+		kernel->gone = true; /* umount */
+	return true;
+}
+
+static bool waits(void *context)
+{
+	const struct kernel *kernel = context;
+
+	return !kernel->over;
+}
+
+/* --- the mount ------------------------------------------------------------------------------------------------------------------- */
+
+static void read_config(struct kernel *kernel)
+{
+	static const char *const sources[] = {"fastly:",
+					      "fastly:prod",
+					      "cloudflare:0123456789abcdef0123456789abcdef",
+					      "cloudflare:0123456789abcdef0123456789abcdef/prod",
+					      "stripe:",
+					      "stripe:account"};
+	static const char *const commits[] = {"commit=close", "commit=fsync", "commit=write", "commit=close"};
+	static const char *const others[] = {"rw",    "nocreate",   "newline=keep", "minimal",
+					     "ttl=0", "indefinite", "ro",	    "timeout=3"};
+	char program[] = "sstorefs", source[64], mountpoint[] = "/mnt", flag[] = "-o", text[128];
+	char *words[] = {program, source, mountpoint, flag, text, NULL};
+	uint8_t options = input_byte(kernel->input);
+
+	strcpy(source, sources[input_number(kernel->input, 5)]);
+	snprintf(text, sizeof text, "%s,%s", commits[options % 4], others[options / 4 % 8]);
+	MUST(!config_read(&kernel->config, 5, words));
+}
+
+static void make_catalog(struct kernel *kernel)
+{
+	const struct config *config = &kernel->config;
+	const struct catalog_options options = {.provider = config->provider,
+						.account = config->account,
+						.store = config->store,
+						.ttl = config->ttl,
+						.negative_ttl = config->negative_ttl,
+						.timeout = config->timeout,
+						.minimal = config->minimal,
+						.users = config->users,
+						.signing_key = service_signing_key()};
+
+	MUST(!catalog_new(&kernel->catalog, kernel->scripted.loop, &kernel->scripted.net, &options));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = {data, size};
+	static uint8_t request[KERNEL_REQUEST_MAX];
+	struct kernel kernel = {.input = &input, .how = input_byte(&input), .request = request};
+	struct loop *loop;
+
+	scripted_time_begin();
+	same_again();
+	present = &kernel;
+	read_config(&kernel);
+	MUST(!loop_new(&loop) && !journal_init(&kernel.journal));
+	/* Little enough that openers have to wait for room, or as much as there usually is. */
+	locked_pool_init(&kernel.pool, kernel.how & 2 ? 48 << 10 : 4 << 20);
+	scripted_net_init(&kernel.scripted, loop, &input, kernel.config.provider);
+	kernel.scripted.event = event;
+	kernel.scripted.waits = waits;
+	kernel.scripted.context = &kernel;
+	make_catalog(&kernel);
+	catalog_greet(kernel.catalog, greeted, &kernel);
+	MUST(!loop_run(loop));
+	fs_free(kernel.fs);
+	kernel_ends(&kernel);
+	catalog_free(kernel.catalog);
+	scripted_net_finish(&kernel.scripted);
+	check_values(&kernel);
+	MUST(!kernel.pool.held && !kernel.pool.first);
+	journal_finish(&kernel.journal);
+	config_finish(&kernel.config);
+	loop_free(loop);
+	return 0;
+}

@@ -1,0 +1,77 @@
+#ifndef TESTS_FUZZ_KERNEL_H
+#define TESTS_FUZZ_KERNEL_H
+
+#include "../../src/fs/fs.h"
+#include "scripted_net.h"
+
+/*
+ * A kernel as far as a FUSE file system sees one: the requests that it may send, what it remembers of the answers, and what it expects of them.
+ */
+#define KERNEL_NODES   48
+#define KERNEL_HANDLES 24
+#define KERNEL_PENDING 64
+#define KERNEL_VALUES  512
+
+#define KERNEL_REQUEST_MAX ((128u << 10) + 4096)
+#define KERNEL_REPLY_MAX   ((1u << 20) + 4096)
+
+/* An open file or directory; `number` 0: this place is free. */
+struct kernel_handle {
+	uint64_t number, handle;
+	bool directory;
+	unsigned pending; /* requests on it that are not answered yet: it can't be released before */
+	uint64_t offset;  /* where READDIR goes on */
+	uint8_t *written; /* what its WRITEs amount to */
+	size_t length;
+	bool append, shared; /* shared: staged files are one for all who open them */
+};
+
+/* A request that is not answered yet; `unique` 0: this place is free. */
+struct kernel_pending {
+	uint64_t unique, number;
+	uint32_t opcode, flags;
+	uint32_t size; /* the most that the answer may bring */
+	struct kernel_handle *handle;
+	uint64_t offset;
+	const uint8_t *data; /* of a WRITE: what is written once it is accepted */
+	uint8_t *copy;
+	bool interrupted, temporary;
+};
+
+struct kernel {
+	struct scripted_net scripted;
+	struct input *input;
+	uint8_t how;
+	struct config config;
+	struct journal journal;
+	struct locked_pool pool;
+	struct catalog *catalog;
+	struct fs *fs;
+	bool mounted, initialised, draining, gone, over;
+
+	uint8_t *request; /* KERNEL_REQUEST_MAX bytes */
+	size_t length;	  /* 0: none is there to be read */
+	uint64_t unique;
+	uint64_t nodes[KERNEL_NODES];
+	unsigned node_count;
+	struct kernel_handle handles[KERNEL_HANDLES];
+	struct kernel_pending pending[KERNEL_PENDING];
+	uint64_t values[KERNEL_VALUES]; /* hashes of what was whole when it might have been published */
+	unsigned value_count;
+	bool any_value; /* they became too many, or can't be told */
+};
+
+/* kernel_requests.c: puts the next request into `request`; nothing where it can't be sent now. */
+void kernel_asks(struct kernel *kernel);
+
+/* kernel_replies.c: takes an answer; false: the request was given up meanwhile, as write(2) of a real one says. */
+bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length);
+/* Everything must be answered by now. */
+void kernel_ends(struct kernel *kernel);
+
+/* What the handle holds may be published from now on. */
+void kernel_value_is_whole(struct kernel *kernel, const struct kernel_handle *handle);
+/* Whether somebody wrote that. */
+bool kernel_wrote(const struct kernel *kernel, uint64_t value);
+
+#endif

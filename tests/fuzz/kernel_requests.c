@@ -1,0 +1,584 @@
+/* The requests a kernel sends, in its own protocol. What it makes of the answers is kernel_replies.c's. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "sstorefs/name.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* --- putting a request together -------------------------------------------------------------------------------------------------- */
+
+static void add(struct kernel *kernel, const void *bytes, size_t length)
+{
+	MUST(length <= KERNEL_REQUEST_MAX - kernel->length);
+	if (length)
+		memcpy(kernel->request + kernel->length, bytes, length);
+	kernel->length += length;
+}
+
+static void add_text(struct kernel *kernel, const char *text)
+{
+	add(kernel, text, strlen(text) + 1);
+}
+
+static struct kernel_pending *pending_new(struct kernel *kernel)
+{
+	for (unsigned i = 0; i < KERNEL_PENDING; i++)
+		if (!kernel->pending[i].unique)
+			return &kernel->pending[i];
+	return NULL;
+}
+
+/* NULL: too many are waiting, as a kernel has such a limit too. */
+static struct kernel_pending *begin(struct kernel *kernel, uint32_t opcode, uint64_t number)
+{
+	static const uint32_t users[] = {0, 0, 1000};
+	struct kernel_pending *pending = pending_new(kernel);
+	uint8_t who = input_byte(kernel->input);
+	struct fuse_in_header header = {.opcode = opcode, .nodeid = number, .uid = users[who % 3], .gid = 0};
+
+	if (!pending)
+		return NULL;
+	/* Our own process, one in another namespace, one that never was. */
+	header.pid = who / 4 % 4 == 0 ? (uint32_t)getpid() : who / 4 % 4 == 1 ? 1u << 22 : 0;
+	header.unique = kernel->unique += 2;
+	*pending = (struct kernel_pending){.unique = header.unique, .number = number, .opcode = opcode};
+	kernel->length = 0;
+	add(kernel, &header, sizeof header);
+	return pending;
+}
+
+static void finish(struct kernel *kernel)
+{
+	uint32_t length = (uint32_t)kernel->length;
+
+	memcpy(kernel->request, &length, sizeof length);
+}
+
+/* --- what it is about ------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t some_node(struct kernel *kernel)
+{
+	unsigned which = input_number(kernel->input, KERNEL_NODES + 8);
+
+	if (which < kernel->node_count)
+		return kernel->nodes[which];
+	return which >= KERNEL_NODES ? which - KERNEL_NODES + 1 : FUSE_ROOT_ID;
+}
+
+/* Anything but `.`, `..`, nothing, and what has a slash: the kernel keeps those to itself. */
+static void some_name(struct kernel *kernel, char name[static 1024])
+{
+	static const char *const names[] = {"NAME",	 "OLD1",    "OLD2",	   "prod",	"account",
+					    "usr_new",	 ".x.tmp",  "tmpabcdefgh", ".NAME.swp", ".env",
+					    ".sstorefs", "status",  "%2F",	   "a%2fb",	"NAME~1",
+					    "\xff\xfe",	 "refresh", "NEW"};
+	unsigned which = input_number(kernel->input, COUNT(names) + 3);
+
+	if (which < COUNT(names)) {
+		strcpy(name, names[which]);
+	} else if (which == COUNT(names)) {
+		memset(name, 'n', 256);
+		name[255 + (input_byte(kernel->input) & 1)] = '\0';
+	} else {
+		input_text(kernel->input, name, 64);
+		for (char *byte = name; *byte; byte++)
+			if (*byte == '/')
+				*byte = '_';
+		if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
+			strcpy(name, "NAME");
+	}
+}
+
+static struct kernel_handle *some_handle(struct kernel *kernel, bool directory)
+{
+	unsigned begin = input_number(kernel->input, KERNEL_HANDLES - 1);
+
+	for (unsigned i = 0; i < KERNEL_HANDLES; i++) {
+		struct kernel_handle *handle = &kernel->handles[(begin + i) % KERNEL_HANDLES];
+
+		if (handle->number && handle->directory == directory)
+			return handle;
+	}
+	return NULL;
+}
+
+/* A request on an open file or directory. */
+static struct kernel_pending *begin_on(struct kernel *kernel, uint32_t opcode, bool directory)
+{
+	struct kernel_handle *handle = some_handle(kernel, directory);
+	struct kernel_pending *pending = handle ? begin(kernel, opcode, handle->number) : NULL;
+
+	if (!pending)
+		return NULL;
+	pending->handle = handle;
+	handle->pending++;
+	return pending;
+}
+
+/* --- requests without a handle --------------------------------------------------------------------------------------------------- */
+
+/* NODE and a name, behind `size` bytes of arguments. */
+static void ask_name(struct kernel *kernel, uint32_t opcode, const void *arguments, size_t size)
+{
+	char name[1024];
+
+	if (!begin(kernel, opcode, some_node(kernel)))
+		return;
+	some_name(kernel, name);
+	add(kernel, arguments, size);
+	add_text(kernel, name);
+	finish(kernel);
+}
+
+static void lookup(struct kernel *kernel)
+{
+	ask_name(kernel, FUSE_LOOKUP, NULL, 0);
+}
+
+static void unlink_or_rmdir(struct kernel *kernel)
+{
+	ask_name(kernel, input_byte(kernel->input) & 1 ? FUSE_UNLINK : FUSE_RMDIR, NULL, 0);
+}
+
+static void make_directory(struct kernel *kernel)
+{
+	const struct fuse_mkdir_in in = {.mode = 0755};
+
+	ask_name(kernel, FUSE_MKDIR, &in, sizeof in);
+}
+
+static void make_odd(struct kernel *kernel)
+{
+	const struct fuse_mknod_in in = {.mode = 0100644};
+	char name[1024];
+
+	if (input_byte(kernel->input) & 1) {
+		ask_name(kernel, FUSE_MKNOD, &in, sizeof in);
+		return;
+	}
+	if (!begin(kernel, FUSE_SYMLINK, some_node(kernel)))
+		return;
+	some_name(kernel, name);
+	add_text(kernel, name);
+	add_text(kernel, "target");
+	finish(kernel);
+}
+
+/* Everybody's buffers may go to the service under the new name. */
+static void all_values_are_whole(struct kernel *kernel)
+{
+	for (unsigned i = 0; i < KERNEL_HANDLES; i++)
+		if (kernel->handles[i].number)
+			kernel_value_is_whole(kernel, &kernel->handles[i]);
+}
+
+static void rename_name(struct kernel *kernel)
+{
+	struct fuse_rename2_in in = {.newdir = some_node(kernel), .flags = input_number(kernel->input, 3)};
+	char from[1024], to[1024];
+
+	if (!begin(kernel, FUSE_RENAME2, some_node(kernel)))
+		return;
+	if (input_byte(kernel->input) & 1) {
+		struct fuse_in_header header;
+
+		memcpy(&header, kernel->request, sizeof header);
+		in.newdir = header.nodeid; /* most renames stay where they are */
+	}
+	some_name(kernel, from);
+	some_name(kernel, to);
+	add(kernel, &in, sizeof in);
+	add_text(kernel, from);
+	add_text(kernel, to);
+	finish(kernel);
+	all_values_are_whole(kernel);
+}
+
+static void link_name(struct kernel *kernel)
+{
+	const struct fuse_link_in in = {.oldnodeid = some_node(kernel)};
+
+	ask_name(kernel, FUSE_LINK, &in, sizeof in);
+}
+
+static void get_attributes(struct kernel *kernel)
+{
+	const struct fuse_getattr_in in = {.getattr_flags = 0};
+
+	if (!begin(kernel, FUSE_GETATTR, some_node(kernel)))
+		return;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+static void look_around(struct kernel *kernel)
+{
+	const struct fuse_access_in in = {.mask = input_number(kernel->input, 7)};
+	bool access = input_byte(kernel->input) & 1;
+
+	if (!begin(kernel, access ? FUSE_ACCESS : FUSE_STATFS, some_node(kernel)))
+		return;
+	if (access)
+		add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+static void attribute_name(struct kernel *kernel, char name[static 1024])
+{
+	static const char *const names[] = {"user.digest",
+					    "user.created_at",
+					    "user.expires_at",
+					    "user.scopes",
+					    "user.comment",
+					    "user.sstorefs.state",
+					    "user.id",
+					    "user.sstorefs.error",
+					    "security.capability",
+					    "user.modified_at",
+					    "system.posix_acl_access",
+					    "user.none"};
+	unsigned which = input_number(kernel->input, COUNT(names));
+
+	if (which < COUNT(names))
+		strcpy(name, names[which]);
+	else
+		input_text(kernel->input, name, 64);
+}
+
+static void get_attribute(struct kernel *kernel)
+{
+	uint8_t how = input_byte(kernel->input);
+	const struct fuse_getxattr_in in = {.size = how & 2   ? input_byte(kernel->input)
+						    : how & 4 ? 65536
+							      : 0};
+	struct kernel_pending *pending =
+		begin(kernel, how & 1 ? FUSE_GETXATTR : FUSE_LISTXATTR, some_node(kernel));
+	char name[1024];
+
+	if (!pending)
+		return;
+	pending->size = in.size;
+	add(kernel, &in, sizeof in);
+	if (how & 1) {
+		attribute_name(kernel, name);
+		add_text(kernel, name);
+	}
+	finish(kernel);
+}
+
+static void set_attribute(struct kernel *kernel)
+{
+	static const char *const values[] = {"a:b", "workers", "a comment", "never", "2027-01-01T00:00:00Z",
+					     ""};
+	unsigned which = input_number(kernel->input, COUNT(values));
+	bool removes = input_byte(kernel->input) % 8 == 0;
+	uint32_t in[2] = {0, 0}; /* the older, shorter form: size and flags */
+	char name[1024], text[256];
+	const char *value =
+		which < COUNT(values) ? values[which] : input_text(kernel->input, text, sizeof text);
+
+	if (!begin(kernel, removes ? FUSE_REMOVEXATTR : FUSE_SETXATTR, some_node(kernel)))
+		return;
+	attribute_name(kernel, name);
+	in[0] = (uint32_t)strlen(value);
+	if (!removes)
+		add(kernel, in, sizeof in);
+	add_text(kernel, name);
+	if (!removes)
+		add(kernel, value, strlen(value));
+	finish(kernel);
+}
+
+/* --- opening and closing --------------------------------------------------------------------------------------------------------- */
+
+static uint32_t some_flags(struct kernel *kernel)
+{
+	static const uint32_t flags[] = {O_WRONLY, O_WRONLY, O_RDWR, O_RDONLY};
+	uint8_t how = input_byte(kernel->input);
+
+	return flags[how % 4] | (how & 4 ? O_TRUNC : 0) | (how & 8 ? O_APPEND : 0);
+}
+
+static bool handles_are_left(const struct kernel *kernel)
+{
+	unsigned left = KERNEL_HANDLES;
+
+	for (unsigned i = 0; i < KERNEL_HANDLES; i++)
+		left -= kernel->handles[i].number != 0;
+	for (unsigned i = 0; i < KERNEL_PENDING; i++) {
+		uint32_t opcode = kernel->pending[i].unique ? kernel->pending[i].opcode : 0;
+
+		left -= left && (opcode == FUSE_OPEN || opcode == FUSE_CREATE || opcode == FUSE_OPENDIR);
+	}
+	return left;
+}
+
+static void open_node(struct kernel *kernel)
+{
+	struct fuse_open_in in = {.flags = some_flags(kernel)};
+	bool directory = input_byte(kernel->input) % 4 == 0;
+	struct kernel_pending *pending;
+
+	if (!handles_are_left(kernel))
+		return;
+	pending = begin(kernel, directory ? FUSE_OPENDIR : FUSE_OPEN, some_node(kernel));
+	if (!pending)
+		return;
+	pending->flags = in.flags;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+static void create(struct kernel *kernel)
+{
+	struct fuse_create_in in = {.flags = some_flags(kernel) | O_CREAT, .mode = 0100600, .umask = 022};
+	struct kernel_pending *pending;
+	char name[1024];
+
+	if (input_byte(kernel->input) & 1)
+		in.flags |= O_EXCL;
+	if (!handles_are_left(kernel))
+		return;
+	pending = begin(kernel, FUSE_CREATE, some_node(kernel));
+	if (!pending)
+		return;
+	pending->flags = in.flags;
+	some_name(kernel, name);
+	pending->temporary = staging_wants(name, (int)in.flags);
+	add(kernel, &in, sizeof in);
+	add_text(kernel, name);
+	finish(kernel);
+}
+
+static void release(struct kernel *kernel)
+{
+	bool directory = input_byte(kernel->input) % 4 == 0;
+	struct kernel_handle *handle = some_handle(kernel, directory);
+	struct fuse_release_in in = {0};
+
+	/* The kernel lets go of it only when nothing on it is under way. */
+	if (!handle || handle->pending ||
+	    !begin(kernel, directory ? FUSE_RELEASEDIR : FUSE_RELEASE, handle->number))
+		return;
+	in.fh = handle->handle;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+	kernel_value_is_whole(kernel, handle);
+	free(handle->written);
+	*handle = (struct kernel_handle){0};
+}
+
+/* --- requests on what is open ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t some_owner(struct kernel *kernel)
+{
+	return 1 + input_number(kernel->input, 1);
+}
+
+static size_t some_size(struct kernel *kernel)
+{
+	uint8_t how = input_byte(kernel->input);
+
+	if (how == 255)
+		return 65536;
+	if (how == 254)
+		return 128u << 10;
+	return how % 64;
+}
+
+/* The beginning of the value, one byte after it, or anywhere. */
+static uint64_t some_offset(struct kernel *kernel, const struct kernel_handle *handle)
+{
+	uint8_t how = input_byte(kernel->input);
+
+	return how % 8 < 6 ? handle->length : how % 8 == 6 ? 0 : input_number(kernel->input, 70000);
+}
+
+static void write_data(struct kernel *kernel)
+{
+	struct kernel_pending *pending = begin_on(kernel, FUSE_WRITE, false);
+	struct fuse_write_in in = {0};
+	uint8_t byte;
+
+	if (!pending)
+		return;
+	in.fh = pending->handle->handle;
+	in.offset = some_offset(kernel, pending->handle);
+	in.size = (uint32_t)some_size(kernel);
+	if (in.size > kernel->fs->max_write)
+		in.size = (uint32_t)kernel->fs->max_write;
+	in.lock_owner = some_owner(kernel);
+	in.write_flags = 1u << 1; /* FUSE_WRITE_LOCKOWNER */
+	add(kernel, &in, sizeof in);
+	byte = input_byte(kernel->input);
+	memset(kernel->request + kernel->length, byte % 4 ? 'a' + byte % 26 : byte, in.size);
+	if (in.size && byte % 4 == 1)
+		kernel->request[kernel->length + in.size - 1] = '\n';
+	pending->copy = malloc(in.size ? in.size : 1);
+	MUST(pending->copy);
+	memcpy(pending->copy, kernel->request + kernel->length, in.size);
+	pending->size = in.size;
+	pending->offset = in.offset;
+	kernel->length += in.size;
+	finish(kernel);
+}
+
+static void read_data(struct kernel *kernel)
+{
+	struct kernel_pending *pending = begin_on(kernel, FUSE_READ, false);
+	struct fuse_read_in in = {.size = 4096};
+
+	if (!pending)
+		return;
+	in.fh = pending->handle->handle;
+	in.offset = input_number(kernel->input, 5000);
+	pending->size = in.size;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+static void read_directory(struct kernel *kernel)
+{
+	bool plus = input_byte(kernel->input) & 1;
+	struct kernel_pending *pending = begin_on(kernel, plus ? FUSE_READDIRPLUS : FUSE_READDIR, true);
+	struct fuse_read_in in = {.size = input_byte(kernel->input) & 1 ? 4096 : 300};
+
+	if (!pending)
+		return;
+	in.fh = pending->handle->handle;
+	in.offset =
+		input_byte(kernel->input) % 8 ? pending->handle->offset : input_number(kernel->input, 70000);
+	pending->size = in.size;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+static void flush(struct kernel *kernel)
+{
+	struct kernel_pending *pending = begin_on(kernel, FUSE_FLUSH, false);
+	struct fuse_flush_in in = {0};
+
+	if (!pending)
+		return;
+	in.fh = pending->handle->handle;
+	in.lock_owner = some_owner(kernel);
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+	kernel_value_is_whole(kernel, pending->handle);
+}
+
+/* Publishes what others have closed, too. */
+static void synchronise(struct kernel *kernel)
+{
+	bool directory = input_byte(kernel->input) % 8 == 0;
+	struct kernel_pending *pending = begin_on(kernel, directory ? FUSE_FSYNCDIR : FUSE_FSYNC, directory);
+	struct fuse_fsync_in in = {0};
+
+	if (!pending)
+		return;
+	in.fh = pending->handle->handle;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+	all_values_are_whole(kernel);
+}
+
+static void set_attributes(struct kernel *kernel)
+{
+	struct fuse_setattr_in in = {.mode = 0600, .uid = input_number(kernel->input, 1)};
+	struct kernel_pending *pending;
+	bool open = input_byte(kernel->input) & 1;
+
+	pending =
+		open ? begin_on(kernel, FUSE_SETATTR, false) : begin(kernel, FUSE_SETATTR, some_node(kernel));
+	if (!pending)
+		return;
+	in.valid =
+		input_byte(kernel->input) & (FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME);
+	in.size = input_number(kernel->input, 300);
+	if (open) {
+		in.valid |= FATTR_FH;
+		in.fh = pending->handle->handle;
+	}
+	pending->flags = in.valid;
+	pending->offset = in.size;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+/* --- the rest -------------------------------------------------------------------------------------------------------------------- */
+
+static void forget(struct kernel *kernel)
+{
+	struct fuse_in_header header = {.opcode = FUSE_FORGET, .nodeid = some_node(kernel)};
+	const struct fuse_forget_in in = {.nlookup = 1};
+
+	header.unique = kernel->unique += 2;
+	kernel->length = 0;
+	add(kernel, &header, sizeof header);
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+static void interrupt(struct kernel *kernel)
+{
+	struct kernel_pending *pending = &kernel->pending[input_number(kernel->input, KERNEL_PENDING - 1)];
+	struct fuse_in_header header = {.opcode = FUSE_INTERRUPT};
+	struct fuse_interrupt_in in = {.unique = pending->unique};
+
+	if (!pending->unique || pending->opcode == FUSE_INIT)
+		return;
+	pending->interrupted = true;
+	header.unique = pending->unique | 1; /* as kernels number them */
+	kernel->length = 0;
+	add(kernel, &header, sizeof header);
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+/* What this file system has no use for: ioctl, poll, fallocate, lseek, locks, … */
+static void ask_unknown(struct kernel *kernel)
+{
+	static const uint32_t opcodes[] = {FUSE_IOCTL, FUSE_FALLOCATE, FUSE_LSEEK, FUSE_READLINK, FUSE_BMAP};
+	const uint8_t arguments[64] = {0};
+
+	if (!begin(kernel, opcodes[input_number(kernel->input, COUNT(opcodes) - 1)], some_node(kernel)))
+		return;
+	add(kernel, arguments, sizeof arguments);
+	finish(kernel);
+}
+
+static void initialise(struct kernel *kernel)
+{
+	struct fuse_init_in in = {.major = FUSE_KERNEL_VERSION, .minor = 38, .max_readahead = 128 << 10};
+
+	in.flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DO_READDIRPLUS |
+		   FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_WRITEBACK_CACHE | FUSE_PARALLEL_DIROPS |
+		   FUSE_MAX_PAGES | FUSE_DONT_MASK | FUSE_HAS_IOCTL_DIR;
+	if (!begin(kernel, FUSE_INIT, 0))
+		return;
+	add(kernel, &in, sizeof in);
+	finish(kernel);
+}
+
+void kernel_asks(struct kernel *kernel)
+{
+	static void (*const requests[])(struct kernel *) = {
+		lookup,	       lookup,	       open_node,      create,		create,		write_data,
+		write_data,    write_data,     flush,	       flush,		release,	synchronise,
+		read_data,     read_directory, read_directory, set_attributes,	get_attributes, look_around,
+		get_attribute, set_attribute,  make_directory, unlink_or_rmdir, rename_name,	link_name,
+		make_odd,      forget,	       interrupt,      ask_unknown,
+	};
+
+	/* Nothing else is sent before that is answered. */
+	if (!kernel->unique)
+		initialise(kernel);
+	else if (kernel->initialised)
+		requests[input_byte(kernel->input) % COUNT(requests)](kernel);
+}

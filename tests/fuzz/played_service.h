@@ -1,0 +1,42 @@
+#ifndef TESTS_FUZZ_PLAYED_SERVICE_H
+#define TESTS_FUZZ_PLAYED_SERVICE_H
+
+#include "sstorefs/provider.h"
+
+/*
+ * A service as it ought to be: a few stores and secrets, and the answer to each question in its own words. What goes wrong on the way is the network's.
+ */
+#define SERVICE_STORES	4
+#define SERVICE_SECRETS 24
+
+struct service {
+	const struct provider *provider;
+	struct {
+		bool there;
+		char name[256];
+	} stores[SERVICE_STORES];
+	struct {
+		bool there;
+		unsigned store;
+		char name[256]; /* displayed */
+		unsigned changes;
+		wall_time expires_at;
+		uint64_t value; /* its hash */
+	} secrets[SERVICE_SECRETS];
+	unsigned changes;
+	unsigned page; /* entries a page */
+};
+
+void service_init(struct service *service, const struct provider *provider);
+
+/* Does what is asked, and answers. */
+void service_answer(struct service *service, const struct ask *ask, struct http_answer *answer);
+
+/* The key that signs client keys, and the hash that `value` of a secret is. */
+const uint8_t *service_signing_key(void);
+uint64_t service_hash(const void *value, size_t length);
+
+/* The value's hash of what is stored; 0: nothing is. */
+uint64_t service_value(const struct service *service, const char *store, const char *name);
+
+#endif

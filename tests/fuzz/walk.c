@@ -1,0 +1,192 @@
+/* The page walker and the listing that it fills, over answers of any kind: it ends, and what is shown afterwards can be shown. */
+#include <string.h>
+
+#include "scripted_net.h"
+#include "sstorefs/catalog.h"
+#include "sstorefs/name.h"
+
+static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* Somebody who looks at a directory while it is being walked, and again later. */
+struct reader {
+	struct scripted_net scripted;
+	struct input *input;
+	struct catalog *catalog;
+	struct listing *listing;
+	struct store *store; /* whose listing it is, referenced; NULL: it is the stores' */
+	struct snapshot *view;
+	struct lookup lookup;
+	bool looking, greeted;
+	unsigned views;
+};
+
+int LLVMFuzzerInitialize(int *count, char ***words)
+{
+	(void)count, (void)words;
+	quiet();
+	return 0;
+}
+
+static void check_view(struct reader *reader)
+{
+	const struct record *record;
+	uint64_t position = 0, before = 0;
+	unsigned count = 0;
+
+	while ((record = snapshot_next(reader->view, &position))) {
+		struct entry_text text;
+		struct entry entry;
+
+		MUST(position > before);
+		before = position;
+		MUST(name_is_canonical(record->name));
+		record_entry(record, &entry, &text);
+		MUST(!strcmp(entry.name, record->name));
+		MUST(count++ < 100000);
+	}
+	MUST(snapshot_boundary(reader->view, input_byte(reader->input)) != UINT64_MAX);
+}
+
+static void stop_looking(struct reader *reader)
+{
+	if (reader->view)
+		check_view(reader);
+	snapshot_release(reader->view);
+	reader->view = NULL;
+}
+
+static void looked(struct lookup *lookup)
+{
+	struct reader *reader = container_of(lookup, struct reader, lookup);
+
+	MUST(!lookup->failure.error == (lookup->record != NULL));
+	reader->looking = false;
+}
+
+static void open_view(struct reader *reader)
+{
+	struct failure failure = {0};
+
+	stop_looking(reader);
+	reader->view = listing_view(reader->listing, &failure);
+	MUST(!reader->view == (failure.error != 0));
+	reader->views++;
+}
+
+static void look_up(struct reader *reader)
+{
+	if (reader->looking)
+		return;
+	reader->looking = true;
+	reader->lookup = (struct lookup){.deadline = loop_now(reader->scripted.loop) + 30000, .done = looked};
+	reader->lookup.again = input_byte(reader->input) & 1;
+	strcpy(reader->lookup.name, input_byte(reader->input) & 1 ? "OLD1" : "NEW");
+	lookup_start(reader->listing, &reader->lookup);
+}
+
+/* What a change of our own would tell, in the middle of a walk. */
+static void change(struct reader *reader)
+{
+	const struct entry entry = {.name = "OLD2",
+				    .id = "appsecret_3",
+				    .digest = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+				    .created_at = TIME_UNKNOWN,
+				    .modified_at = TIME_UNKNOWN,
+				    .expires_at = TIME_UNKNOWN,
+				    .livemode = -1};
+	uint8_t how = input_byte(reader->input);
+
+	if (how % 3 == 0)
+		MUST(listing_own_put(reader->listing, &entry, 0));
+	else if (how % 3 == 1)
+		listing_own_delete(reader->listing, "OLD1");
+	else
+		listing_doubt(reader->listing, "OLD3", 0);
+}
+
+/* Names the listing of another directory: the stores, or the secrets of the first of them. */
+static void change_directory(struct reader *reader)
+{
+	struct listing *stores = catalog_stores(reader->catalog);
+	const struct record *record;
+
+	if (reader->looking)
+		return;
+	stop_looking(reader);
+	store_release(reader->store);
+	reader->store = NULL;
+	reader->listing = stores;
+	if (input_byte(reader->input) & 1 && (listing_known(stores, "prod", &record) == KNOWN_PRESENT ||
+					      listing_known(stores, "account", &record) == KNOWN_PRESENT)) {
+		reader->store = store_reference(catalog_store(reader->catalog, record));
+		reader->listing = store_secrets(reader->store);
+	}
+}
+
+static bool event(void *context)
+{
+	static void (*const deeds[])(struct reader *) = {open_view, open_view, look_up, change,
+							 change_directory};
+	struct reader *reader = context;
+	uint8_t which;
+
+	if (!reader->greeted || !reader->input->left)
+		return false;
+	which = input_byte(reader->input) % (COUNT(deeds) + 1);
+	if (which == COUNT(deeds))
+		catalog_refresh(reader->catalog);
+	else
+		deeds[which](reader);
+	return true;
+}
+
+static bool waits(void *context)
+{
+	struct reader *reader = context;
+
+	return reader->looking || (reader->view && snapshot_grows(reader->view)) || !reader->greeted;
+}
+
+static void greeted(void *context, const struct failure *failure)
+{
+	struct reader *reader = context;
+
+	(void)failure;
+	reader->greeted = true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = {data, size};
+	struct reader reader = {.input = &input};
+	uint8_t how = input_byte(&input);
+	struct catalog_options options = {.provider = providers[how % COUNT(providers)],
+					  .account = "0123456789abcdef0123456789abcdef",
+					  .ttl = how & 64 ? 0 : 60000,
+					  .negative_ttl = 5000,
+					  .timeout = 30000,
+					  .minimal = how & 128,
+					  .signing_key = service_signing_key()};
+	struct loop *loop;
+
+	scripted_time_begin();
+	same_again();
+	MUST(!loop_new(&loop));
+	scripted_net_init(&reader.scripted, loop, &input, options.provider);
+	reader.scripted.event = event;
+	reader.scripted.waits = waits;
+	reader.scripted.context = &reader;
+	MUST(!catalog_new(&reader.catalog, loop, &reader.scripted.net, &options));
+	reader.listing = catalog_stores(reader.catalog);
+	catalog_greet(reader.catalog, greeted, &reader);
+	MUST(!loop_run(loop));
+	MUST(!reader.looking && reader.greeted);
+	stop_looking(&reader);
+	store_release(reader.store);
+	catalog_free(reader.catalog);
+	scripted_net_finish(&reader.scripted);
+	loop_free(loop);
+	return 0;
+}
