@@ -77,7 +77,9 @@ def assert_explained(done):
 
 
 def assert_told(done):
-    assert done.told(WHY[done.column][0]) == done.row.cell(done.column, done.shell), done.stderr
+    told, expected = done.told(WHY[done.column][0]), done.row.cell(done.column, done.shell)
+    # Some say why only if it is the last of their writes that is refused, and services differ in their limits.
+    assert told == expected or told.replace("told", "said") == expected, done.stderr
 
 
 @pytest.mark.parametrize("service_name,run", cases("works"))
