@@ -71,8 +71,8 @@ static mode_t mode_of(const struct fs *fs, const struct inode *inode)
 
 	switch (inode->kind) {
 	case INODE_SECRET:
-		/* Under allow_other the kernel checks, and refuses attributes to those who may not read (DESIGN 7). */
-		return S_IFREG | (fs->config->allow_other ? 0600 : 0222 & ~mask);
+		/* Where the kernel checks, it refuses attributes to those who may not read (DESIGN 7). */
+		return S_IFREG | (fs->config->default_permissions ? 0600 : 0222 & ~mask);
 	case INODE_CONTROL_FILE:
 		return S_IFREG | control_mode(inode->control);
 	case INODE_CONTROL_DIRECTORY:

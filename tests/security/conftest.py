@@ -15,8 +15,9 @@ _integration = sys.modules["integration_conftest"] = importlib.util.module_from_
 _specification.loader.exec_module(_integration)
 from integration_conftest import (Service, direct, direct_mount, front, make_mount, mount,  # noqa: E402, F401
                                   pytest_configure, pytest_runtest_makereport, running_sandbox, sandbox, service)
+from devices import Devices  # noqa: E402
 from services import Cloudflare, Stripe  # noqa: E402
-from system_log import SystemLog  # noqa: E402
+from world import World  # noqa: E402
 
 
 class Fastly(Service):
@@ -60,8 +61,16 @@ def each_mount(make_mount, each_service):
 
 
 @pytest.fixture(scope="session")
-def system_log():
-    """What daemons in the background say."""
-    log = SystemLog()
-    yield log
-    log.close()
+def devices():
+    """Devices that everybody may open, and what daemons in the background say."""
+    devices = Devices()
+    yield devices
+    devices.close()
+
+
+@pytest.fixture
+def world(direct):
+    """A place that every user can reach."""
+    world = World(direct)
+    yield world
+    world.finish()

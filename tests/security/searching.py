@@ -110,11 +110,29 @@ def said(mount):
     return "\n".join(texts).encode()
 
 
-def core_of(process, work):
+def core_of(process, work, *options):
     """A core of the running process, as an administrator would take one."""
-    done = subprocess.run(["gcore", "-o", Path(work) / "core", str(process)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["gcore", *options, "-o", Path(work) / "core", str(process)], capture_output=True, text=True, timeout=60)
     core = Path(work) / f"core.{process}"
     assert core.exists(), done.stderr
     content = core.read_bytes()
     core.unlink()
     return content
+
+
+def flags_of(process):
+    """The kernel's flags of each area: `lo` is locked, `dd` is left out of dumps."""
+    found = {}
+    with open(f"/proc/{process}/smaps") as areas:
+        for line in areas:
+            words = line.split()
+            if words[0] == "VmFlags:":
+                found[bounds] = set(words[1:])
+            elif not words[0].endswith(":"):
+                bounds = words[0]
+    return found
+
+
+def unlocked_areas_of(process):
+    flags = flags_of(process)
+    return [(area, content) for area, content in areas_of(process) if not {"lo", "dd"} <= flags.get(area.split()[-1], set())]
