@@ -4,6 +4,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).resolve().parent
 INTEGRATION = HERE.parent / "integration"
 sys.path[:0] = [str(HERE), str(INTEGRATION), str(HERE.parents[1] / "contrib/sandbox")]
@@ -20,3 +22,13 @@ def _load(name, path):
 
 globals().update({name: value for name, value in vars(_load("integration_fixtures", INTEGRATION / "conftest.py")).items()
                   if not name.startswith("_")})
+
+
+@pytest.hookimpl(hookwrapper=True, specname="pytest_runtest_makereport")
+def show_machines(item, call):
+    """A failure shows what the machine or the containers said, beside what the integration tests show."""
+    outcome = yield
+    report = outcome.get_result()
+    for name in ("machine", "pod"):
+        if report.failed and name in getattr(item, "funcargs", {}):
+            report.sections.append((f"log of the {name}", item.funcargs[name].log()))

@@ -1,0 +1,69 @@
+"""
+Machines that can be thrown away: containers whose root is this machine's with an empty layer on top. What is installed, enabled or broken in
+there is gone with them. A booted one has systemd as its first process.
+"""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from mounting import BUILD
+
+TOP = Path(__file__).resolve().parents[2]
+# Rights that a container in a virtual machine can set for itself, whatever its own limits are.
+LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+PODMAN = ("podman", "--runtime", "runc")
+PATIENCE = 60
+
+
+def podman(*words, check=True, timeout=PATIENCE, **more):
+    done = subprocess.run([*PODMAN, *map(str, words)], capture_output=True, text=True, timeout=timeout,
+                          stdin=subprocess.DEVNULL, **more)
+    assert not check or done.returncode == 0, f"podman {shlex.join(map(str, words))}: {done.stderr}{done.stdout}"
+    return done
+
+
+class Machine:
+    def __init__(self, name, boot=False):
+        self.name = f"sstorefs-test-{os.getpid()}-{name}"
+        self.boot = boot
+
+    def start(self):
+        # What containers share, systemd shares on a machine: its credentials and mount units rely on it.
+        first = "mount --make-rshared / && exec " + ("/lib/systemd/systemd --unit=basic.target" if self.boot else "sleep 1d")
+        tmpfs = [word for path in ("/tmp", "/run", "/var/log/journal") for word in ("--tmpfs", f"{path}:notmpcopyup,mode=755")]
+        systemd = ["--systemd=always"] if self.boot else []
+        podman("run", "-d", "--name", self.name, *systemd, "--privileged", "--network=host", *tmpfs, *LIMITS,
+               "-v", f"{BUILD}:{BUILD}:O", "-v", f"{TOP}:{TOP}:ro", "--rootfs", "/:O", "/bin/sh", "-c", first)
+        if self.boot:
+            self.run("systemctl is-system-running --wait || systemctl list-jobs", check=False)
+        return self
+
+    def install(self):
+        """As the README says."""
+        self.run(f"meson install -C {BUILD} --no-rebuild")
+        if self.boot:
+            self.run("systemd-sysusers && systemctl daemon-reload")
+        return self
+
+    def run(self, script, check=True, timeout=PATIENCE):
+        done = podman("exec", self.name, "sh", "-c", script, check=False, timeout=timeout)
+        assert not check or done.returncode == 0, f"{script}\n{done.returncode}: {done.stderr}{done.stdout}"
+        return done
+
+    def says(self, script, **more):
+        return self.run(script, **more).stdout.strip()
+
+    def write(self, path, text, mode=0o600):
+        script = f'install -D -m {mode:o} /dev/stdin {shlex.quote(str(path))}'
+        done = subprocess.run([*PODMAN, "exec", "-i", self.name, "sh", "-c", script], input=text, text=True, capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+    def log(self):
+        if self.boot:
+            return self.run("journalctl --no-pager -o short-precise | tail -n 80", check=False).stdout
+        return ""
+
+    def finish(self):
+        podman("rm", "-f", "-t", "0", self.name, check=False)

@@ -1,0 +1,222 @@
+"""The units of contrib/systemd and lines of fstab, on a machine that systemd has booted."""
+
+import re
+
+import pytest
+
+from machine import TOP, Machine
+
+UNITS = "/usr/local/lib/systemd/system"
+EXAMPLES = TOP / "contrib/systemd"
+
+
+@pytest.fixture(scope="module")
+def booted():
+    machine = Machine("systemd", boot=True)
+    try:
+        yield machine.start().install()
+    finally:
+        machine.finish()
+
+
+@pytest.fixture
+def machine(request, booted, sandbox):
+    """With a configuration for `sstorefs@prod`, and nothing running."""
+    booted.write("/etc/sstorefs/prod.conf", f"SOURCE=fastly:\nMOUNTPOINT=/mnt/secrets\nOPTIONS={options(sandbox)}\n")
+    for name in ("prod.token", "token"):
+        booted.write(f"/etc/sstorefs/{name}", f"{sandbox.token}\n")
+    yield booted
+    sandbox.clear_faults()
+    booted.run("systemctl stop 'sstorefs@*' 'sstorefs-opener@*' 'mnt-*.automount' 'mnt-*.mount'; systemctl reset-failed;"
+               "rm -rf /run/systemd/system/sstorefs* /run/systemd/system/mnt-*; sed -i /sstorefs/d /etc/fstab; systemctl daemon-reload")
+
+
+def options(sandbox, *more):
+    return ",".join([f"endpoint={sandbox.url}", f"signing_key={sandbox.signing_key}", *more])
+
+
+def drop_in(machine, text, unit="sstorefs@.service"):
+    machine.write(f"/run/systemd/system/{unit}.d/test.conf", text)
+    machine.run("systemctl daemon-reload")
+
+
+# --- the units as they are written ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", ["sstorefs@.service", "sstorefs-opener@.service"])
+def test_verify_finds_nothing(machine, unit):
+    done = machine.run(f"systemd-analyze verify {UNITS}/{unit}")
+    assert done.stdout + done.stderr == ""
+
+
+def test_verify_finds_nothing_in_the_examples(machine):
+    done = machine.run(f"systemd-analyze verify {EXAMPLES}/mnt-secrets.mount {EXAMPLES}/mnt-secrets.automount")
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("unit,most", [("sstorefs@.service", 2.0), ("sstorefs-opener@.service", 5.5)])
+def test_they_are_hardened(machine, unit, most):
+    said = machine.says(f"systemd-analyze security --no-pager --offline=yes {UNITS}/{unit}")
+    assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said).group(1)) <= most, said
+
+
+# --- the service ------------------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_mounted_when_it_is_started_and_gone_when_it_is_stopped(machine, sandbox):
+    machine.run("systemctl start sstorefs@prod")
+    assert machine.says("findmnt -n -o SOURCE,FSTYPE /mnt/secrets").split() == ["fastly:", "fuse.sstorefs"]
+    machine.run("echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME")
+    assert sandbox.uploads() == [b"val"]
+    assert machine.run("cat /mnt/secrets/prod/NAME", check=False).returncode != 0
+    machine.run("systemctl stop sstorefs@prod")
+    assert machine.run("findmnt /mnt/secrets", check=False).returncode != 0
+    assert machine.says("ls -A /mnt/secrets") == ""
+    assert machine.says("systemctl is-active sstorefs@prod sstorefs-opener@prod || true").split() == ["inactive"] * 2
+
+
+def test_the_daemon_has_no_privilege(machine):
+    machine.run("systemctl start sstorefs@prod")
+    status = machine.says("cat /proc/$(systemctl show -P MainPID sstorefs@prod)/status")
+    assert set(re.findall(r"^Cap(?:Prm|Eff|Bnd|Amb):\s*(\w+)", status, re.MULTILINE)) == {"0" * 16}
+    assert re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE) and re.search(r"^Seccomp:\s*2$", status, re.MULTILINE)
+    uid = machine.says("id -u sstorefs")
+    assert re.search(rf"^Uid:\s*{uid}\s+{uid}\s+{uid}\s+{uid}$", status, re.MULTILINE) and uid != "0"
+    pid = machine.says("systemctl show -P MainPID sstorefs@prod")
+    assert machine.run(f"nsenter -t {pid} -m -- sh -c ': > /etc/written'", check=False).returncode != 0
+    assert machine.run(f"nsenter -t {pid} -m -- cat /etc/sstorefs/prod.token", check=False).returncode != 0
+
+
+def test_the_opener_can_mount_and_little_else(machine):
+    machine.run("systemctl start sstorefs@prod")
+    bounding = machine.says("grep CapBnd /proc/$(systemctl show -P MainPID sstorefs-opener@prod)/status")
+    assert int(bounding.split()[1], 16) == (1 << 21) | (1 << 2)  # CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH
+
+
+def test_systemctl_says_what_is_mounted(machine):
+    machine.run("systemctl start sstorefs@prod")
+    assert "fastly: is mounted" in machine.says("systemctl show -P StatusText sstorefs@prod")
+
+
+def test_reload_reads_the_token_again_and_forgets(machine, sandbox):
+    machine.run("systemctl start sstorefs@prod; ls /mnt/secrets/prod")
+    sandbox.put("prod", "THEIRS", b"val")
+    assert machine.says("ls /mnt/secrets/prod") == ""
+    machine.run("systemctl reload sstorefs@prod")
+    assert machine.says("ls /mnt/secrets/prod") == "THEIRS"
+    assert machine.says("systemctl is-active sstorefs@prod") == "active"
+
+
+def test_a_refused_token_fails_the_start_with_one_line(machine):
+    machine.write("/etc/sstorefs/prod.token", "another-token\n")
+    drop_in(machine, "[Service]\nRestart=no\n")
+    assert machine.run("systemctl start sstorefs@prod", check=False).returncode != 0
+    lines = machine.says("journalctl -t sstorefs -p err -o cat --no-pager -n 1").splitlines()
+    assert len(lines) == 1 and "401" in lines[0] and "another-token" not in lines[0]
+    assert machine.run("findmnt /mnt/secrets", check=False).returncode != 0
+
+
+def test_the_journal_knows_what_is_serious(machine, sandbox):
+    machine.run("systemctl start sstorefs@prod")
+    sandbox.fault(operation="fastly.put_secret", status=400)
+    machine.run("/bin/echo val > /mnt/secrets/prod/REFUSED", check=False)
+    assert "REFUSED" in machine.says("journalctl -u sstorefs@prod -p warning -o cat --no-pager")
+    assert "is mounted" not in machine.says("journalctl -u sstorefs@prod -p warning -o cat --no-pager")
+    assert "is mounted" in machine.says("journalctl -u sstorefs@prod -p info -o cat --no-pager")
+
+
+def test_stop_waits_for_an_upload(machine, sandbox):
+    machine.run("systemctl start sstorefs@prod")
+    sandbox.fault(operation="fastly.put_secret", hold="before")
+    machine.run("cp /etc/debian_version /mnt/secrets/prod/SLOW >/dev/null 2>&1 &")
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    machine.run("systemctl stop --no-block sstorefs@prod")
+    machine.run("until journalctl -u sstorefs@prod -o cat | grep -q 'ending: what is whole'; do sleep 0.05; done")
+    assert machine.says("systemctl is-active sstorefs@prod || true") == "deactivating"
+    sandbox.release()
+    machine.run("systemctl stop sstorefs@prod")
+    assert len(sandbox.uploads("SLOW")) == 1
+    assert machine.says("systemctl show -P Result sstorefs@prod") == "success"
+
+
+def test_a_killed_daemon_leaves_nobody_waiting_and_comes_back(machine, sandbox):
+    drop_in(machine, "[Service]\nRestartSec=1s\n")
+    machine.run("systemctl start sstorefs@prod")
+    machine.run("systemctl kill -s KILL --kill-who=main sstorefs@prod")
+    refused = machine.run("timeout 5 sh -c 'echo val > /mnt/secrets/prod/NAME'", check=False)
+    assert refused.returncode not in (0, 124), "a write must fail, and not hang or go to the disk"
+    machine.run("until [ $(systemctl is-active sstorefs@prod) = active ]; do sleep 0.1; done")
+    machine.run("echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME")
+    assert sandbox.uploads() == [b"val"]
+    assert machine.says("findmnt -n -o TARGET | grep -c /mnt/secrets") == "1"
+
+
+@pytest.mark.parametrize("dropped_in", [False, True], ids=["plain", "all-or-nothing.conf"])
+def test_killed_writers_of_other_users_are_told_with_the_drop_in(machine, sandbox, dropped_in):
+    if dropped_in:
+        machine.run("install -D -t /run/systemd/system/sstorefs@.service.d "
+                    f"{EXAMPLES}/sstorefs@.service.d/all-or-nothing.conf && systemctl daemon-reload")
+    machine.run("systemctl start sstorefs@prod")
+    machine.run("bash -c 'exec 3> /mnt/secrets/prod/HALF; echo half >&3; kill -9 $$'", check=False)
+    machine.run("echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME")
+    assert sandbox.uploads("HALF") == ([] if dropped_in else [b"half"])
+    told = machine.says("grep writers_can_be_told_apart /mnt/secrets/.sstorefs/status")
+    assert told.endswith("true,") == dropped_in
+
+
+def test_the_owner_can_be_another_user(machine, sandbox):
+    machine.run("id deploy 2>/dev/null || useradd deploy")
+    machine.write("/etc/sstorefs/prod.conf",
+                  f"SOURCE=fastly:prod\nMOUNTPOINT=/mnt/secrets\nOPTIONS={options(sandbox, 'uid=deploy')}\n")
+    machine.run("systemctl start sstorefs@prod")
+    machine.run("setpriv --reuid=deploy --regid=deploy --clear-groups sh -c 'echo val > /mnt/secrets/NAME && sync /mnt/secrets/NAME'")
+    assert sandbox.uploads() == [b"val"]
+    assert machine.run("setpriv --reuid=nobody --regid=nogroup --clear-groups ls /mnt/secrets", check=False).returncode != 0
+
+
+# --- fstab and mount units --------------------------------------------------------------------------------------------------------
+
+
+def fstab(machine, sandbox, *more, at="/mnt/plain"):
+    line = f"fastly: {at} fuse.sstorefs token_file=/etc/sstorefs/token,{options(sandbox, '_netdev', 'nofail', *more)} 0 0"
+    machine.run(f"mkdir -p {at}; echo '{line}' >> /etc/fstab; systemctl daemon-reload")
+
+
+def test_mount_by_fstab_and_umount(machine, sandbox):
+    fstab(machine, sandbox)
+    machine.run("mount /mnt/plain && echo val > /mnt/plain/prod/NAME && sync /mnt/plain/prod/NAME && umount /mnt/plain")
+    assert sandbox.uploads() == [b"val"]
+    assert machine.says("ls -A /mnt/plain") == ""
+
+
+def test_mount_all_takes_it_by_its_type(machine, sandbox):
+    fstab(machine, sandbox)
+    machine.run("mount -a -t fuse.sstorefs && mountpoint -q /mnt/plain && umount -a -t fuse.sstorefs")
+    assert machine.run("mountpoint -q /mnt/plain", check=False).returncode != 0
+
+
+def test_automount(machine, sandbox):
+    fstab(machine, sandbox, "noauto", "x-systemd.automount", at="/mnt/auto")
+    machine.run("systemctl start mnt-auto.automount")
+    assert machine.says("findmnt -n -o FSTYPE /mnt/auto") == "autofs"
+    machine.run("echo val > /mnt/auto/prod/NAME && sync /mnt/auto/prod/NAME")
+    assert machine.says("findmnt -n -o FSTYPE /mnt/auto").split() == ["autofs", "fuse.sstorefs"]
+    assert sandbox.uploads() == [b"val"]
+    machine.run("systemctl stop mnt-auto.mount")
+    assert machine.says("findmnt -n -o FSTYPE /mnt/auto") == "autofs"
+
+
+def test_the_mount_unit(machine, sandbox):
+    machine.run(f"cp {EXAMPLES}/mnt-secrets.* /run/systemd/system/ && "
+                f"sed -i 's|^Options=.*|&,{options(sandbox)}|' /run/systemd/system/mnt-secrets.mount && systemctl daemon-reload")
+    machine.run("systemctl start mnt-secrets.automount && echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME")
+    assert sandbox.uploads() == [b"val"]
+    machine.run("systemctl stop mnt-secrets.automount mnt-secrets.mount")
+    assert machine.run("findmnt /mnt/secrets", check=False).returncode != 0
+
+
+def test_a_service_that_is_down_does_not_hold_the_boot_up(machine, sandbox):
+    """nofail: the mount fails by itself, and what wanted all file systems goes on."""
+    fstab(machine, sandbox, "timeout=1", "endpoint=http://127.0.0.1:9")
+    machine.run("systemctl start remote-fs.target")
+    assert machine.says("systemctl is-active remote-fs.target") == "active"
