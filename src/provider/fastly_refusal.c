@@ -117,20 +117,18 @@ static bool has_status(const int statuses[static 5], int status)
 	return false;
 }
 
-/* A conflict is a name that is taken, a store that is not empty, or somebody else's change at the same moment, which passes. */
-static void refine_conflict(unsigned wish, struct failure *failure, enum remedy *remedy)
+/* A conflict is a name that is taken, a store that is not empty, or a refusal like others: final, as the service means it. */
+static void refine_conflict(unsigned wish, struct failure *failure)
 {
 	if (wish == CREATES)
 		failure->error = EEXIST;
 	else if (wish & DELETES_STORE)
 		failure->error = ENOTEMPTY;
 	else
-		failure->error = EAGAIN;
-	if (failure->error == EAGAIN)
-		*remedy = REMEDY_LATER;
+		failure->error = EINVAL;
 }
 
-static void refine(const struct ask *ask, const char *detail, struct failure *failure, enum remedy *remedy)
+static void refine(const struct ask *ask, const char *detail, struct failure *failure)
 {
 	unsigned wish = wish_of(ask);
 	size_t i;
@@ -142,7 +140,7 @@ static void refine(const struct ask *ask, const char *detail, struct failure *fa
 			return;
 		}
 	if (failure->status == 409)
-		refine_conflict(wish, failure, remedy);
+		refine_conflict(wish, failure);
 }
 
 int fastly_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
@@ -157,7 +155,7 @@ int fastly_refusal(const struct ask *ask, const struct http_answer *answer, stru
 		quote_explanation(&explanation, failure);
 	else if (plain)
 		failure_quote(failure, plain, answer->body.length);
-	refine(ask, explanation.detail ? explanation.detail : "", failure, remedy);
+	refine(ask, explanation.detail ? explanation.detail : "", failure);
 	json_decref(object);
 	return -failure->error;
 }

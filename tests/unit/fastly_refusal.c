@@ -165,11 +165,11 @@ static void test_other_conflicts(void **state)
 	(void)state;
 	assert_int_equal(problem(&store, 409, "store is not empty"), ENOTEMPTY);
 	assert_int_equal(remedy, REMEDY_NONE);
-	assert_int_equal(problem(&either, 409, "try again"), EAGAIN);
-	assert_int_equal(remedy, REMEDY_LATER);
-	assert_int_equal(problem(&replace, 409, "try again"), EAGAIN);
-	assert_int_equal(problem(&secret, 409, "try again"), EAGAIN);
-	assert_int_equal(remedy, REMEDY_LATER);
+	assert_int_equal(problem(&either, 409, "try again"), EINVAL);
+	assert_int_equal(remedy, REMEDY_NONE);
+	assert_int_equal(problem(&replace, 409, "try again"), EINVAL);
+	assert_int_equal(problem(&secret, 409, "try again"), EINVAL);
+	assert_int_equal(remedy, REMEDY_NONE);
 }
 
 static void test_what_is_missing_may_be_said_with_a_400(void **state)

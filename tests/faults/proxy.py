@@ -1,0 +1,75 @@
+"""A proxy for HTTPS: CONNECT and nothing else, or what is wrong with proxies."""
+
+import selectors
+import socket
+import threading
+
+
+class Proxy:
+    """`behaviour`: "connects", "refuses" (403), "hangs", "closes"."""
+
+    def __init__(self, behaviour="connects"):
+        self.behaviour = behaviour
+        self.asked = []
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.open = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self):
+        """Nobody listens any more, and what was connected is not."""
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for connection in self.open:
+            connection.close()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            self.open.append(client)
+            threading.Thread(target=self._talk, args=(client,), daemon=True).start()
+
+    def _talk(self, client):
+        request = b""
+        while b"\r\n\r\n" not in request:
+            piece = client.recv(4096)
+            if not piece:
+                return
+            request += piece
+        target = request.split()[1].decode()
+        self.asked.append(target)
+        if self.behaviour == "refuses":
+            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            client.close()
+        elif self.behaviour == "closes":
+            client.close()
+        elif self.behaviour == "connects":
+            host, _, port = target.rpartition(":")
+            server = socket.create_connection((host, int(port)))
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self._carry(client, server)
+
+    @staticmethod
+    def _carry(client, server):
+        other = {client: server, server: client}
+        with selectors.DefaultSelector() as ready:
+            for side in other:
+                ready.register(side, selectors.EVENT_READ)
+            while True:
+                for key, _ in ready.select():
+                    try:
+                        piece = key.fileobj.recv(65536)
+                        if not piece:
+                            raise ConnectionError
+                        other[key.fileobj].sendall(piece)
+                    except OSError:
+                        for side in other:
+                            side.close()
+                        return

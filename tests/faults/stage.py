@@ -1,0 +1,90 @@
+"""Where a row of the table is played: one mount, one secret, one writer, one fault."""
+
+import os
+import time
+from dataclasses import dataclass
+
+from services import Cloudflare, Stripe
+from writers import errno_of, write_file
+
+WRITES = {"fastly": "fastly.put_secret", "cloudflare": "cloudflare.patch_secret", "stripe": "stripe.set_secret"}
+STORES = {"fastly": "prod", "cloudflare": "prod", "stripe": "account"}
+OTHERS = {"cloudflare": Cloudflare, "stripe": Stripe}
+PATIENCE = 15
+
+
+@dataclass
+class Seen:
+    error: int
+    calls: int
+    seconds: float
+    holds: bytes
+
+
+class Stage:
+    """`service` is Fastly's, as the fixtures make it; the other two are reached the same way."""
+
+    def __init__(self, make_mount, service, source="fastly", options="", nginx=None, work=None):
+        self.source = source
+        self.sandbox = service.sandbox
+        self.nginx = nginx
+        self.work = work
+        self.store = STORES[source]
+        self.writes = WRITES[source]
+        self.service = service
+        if source in OTHERS:
+            self.service = OTHERS[source](service.kind, service.sandbox, service.url, service.cacert)
+            if source == "cloudflare":
+                self.service.seed("prod", 0)
+        self.ends = []
+        self.mount = make_mount(self.service, source=getattr(self.service, "source", "fastly:"), options=options)
+        self.path = self.mount / self.store / "NAME"
+
+    def prepare(self):
+        """The secret is there and known, its store's listing too, and everything that a write needs is at hand."""
+        write_file(self.path, b"old")
+        assert "NAME" in os.listdir(self.path.parent)
+        self.sandbox.clear()
+
+    def notice(self):
+        """The daemon finds its connection closed before it writes anything: what comes is then a connection's fault, and no lost reply."""
+        self.mount.refresh()
+        errno_of(os.listdir, self.path.parent)
+
+    def fault(self, words):
+        self.sandbox.fault(f"operation={self.writes},{words}")
+
+    def until_the_end(self, context):
+        """A context that lasts as long as the fault does."""
+        context.__enter__()
+        self.ends.append(context)
+
+    def write(self):
+        began = time.monotonic()
+        error = errno_of(write_file, self.path, b"val")
+        return Seen(error, len(self.sandbox.calls(operation=self.writes)), time.monotonic() - began, self.value())
+
+    def value(self):
+        return self.sandbox.value(self.store, "NAME", service=self.source)
+
+    def state(self):
+        try:
+            return os.getxattr(self.path, "user.sstorefs.state").decode()
+        except OSError as why:
+            return why
+
+    def errors(self):
+        return self.mount.control("errors")
+
+    def end_fault(self):
+        self.sandbox.clear_faults()
+        while self.ends:
+            self.ends.pop().__exit__(None, None, None)
+
+    def recover(self):
+        """All is well again, and it is found out without anybody's help."""
+        deadline = time.monotonic() + PATIENCE
+        while (error := errno_of(write_file, self.path, b"again")) != 0:
+            assert time.monotonic() < deadline, f"{os.strerror(error)}, {PATIENCE} s after all was well again"
+            time.sleep(0.1)
+        assert self.value() == b"again"

@@ -1,0 +1,191 @@
+"""What stands between the daemon and the service: name servers, proxies, connections that come and go."""
+
+import errno
+import os
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from certificates import HOST
+from integration_conftest import Service
+from mounting import environment, mounts_at, run_program
+from network import dropping, instead_of
+from proxy import Proxy
+from stage import Stage
+from writers import errno_of, write_file
+
+PROMPT = 0.5  # what is answered from memory may take that long on a loaded machine
+
+
+@pytest.fixture
+def silent_name_server(tmp_path):
+    """The only one there is: it takes every question and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 53))
+        with instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n", tmp_path):
+            yield server
+
+
+def hosts_with(nginx, tmp_path):
+    return instead_of("/etc/hosts", f"127.0.0.1 localhost\n{nginx.url.split('/')[2].split(':')[0]} {HOST}\n", tmp_path)
+
+
+def by_name(sandbox, nginx, certificates):
+    return Service("named", sandbox, f"https://{HOST}:{nginx.port}", certificates.ca)
+
+
+def refused_to_mount(make_mount, service, **variables):
+    """(status, stderr, seconds) of a mount that does not come to be."""
+    mount = make_mount(service, start=False, options="timeout=2")
+    mount.path.mkdir()
+    began = time.monotonic()
+    done = run_program(mount.words(), mount.work, **variables)
+    assert mounts_at(mount.path) == []
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.returncode, done.stderr, time.monotonic() - began
+
+
+def test_a_mount_does_not_wait_for_a_silent_name_server(silent_name_server, make_mount, sandbox, nginx, certificates):
+    status, said, seconds = refused_to_mount(make_mount, by_name(sandbox, nginx, certificates))
+    assert status == 32 and HOST in said
+    assert seconds < 4, "whoever mounts waits no longer than `timeout`, whatever the resolver does"
+
+
+def test_a_name_server_that_falls_silent_holds_nothing_up(make_mount, sandbox, nginx, certificates, tmp_path):
+    """Metadata is told from memory while the resolver waits for its answer; what can't be known without it is an error in time."""
+    sandbox.put("prod", "OTHER", b"other")
+    names = hosts_with(nginx, tmp_path)
+    with names:
+        mount = make_mount(by_name(sandbox, nginx, certificates), options="timeout=2")
+        write_file(mount / "prod/NAME", b"old")
+        assert len(os.listdir(mount / "prod")) == 2
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 53))
+        # The connection goes, and with it what was known of the address, which libcurl keeps for a minute.
+        nginx.stop()
+        with instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n", tmp_path):
+            results = []
+            writer = threading.Thread(target=lambda: results.append(errno_of(write_file, mount / "prod/NAME", b"val")))
+            writer.start()
+            slowest = 0
+            while writer.is_alive():
+                began = time.monotonic()
+                os.stat(mount / "prod/OTHER")
+                slowest = max(slowest, time.monotonic() - began)
+                time.sleep(0.01)
+    assert results[0] in (errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EIO)
+    assert slowest < PROMPT
+    nginx.start()
+
+
+def test_ending_while_a_name_is_looked_up_takes_no_time(silent_name_server, make_mount, sandbox, nginx, certificates):
+    """The resolver's thread is not waited for."""
+    mount = make_mount(by_name(sandbox, nginx, certificates), start=False, options="timeout=20")
+    mount.path.mkdir()
+    daemon = subprocess.Popen(mount.words("-f"), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(mount.work))
+    silent_name_server.settimeout(10)
+    silent_name_server.recv(512)  # it asks
+    began = time.monotonic()
+    daemon.terminate()
+    assert daemon.wait(15) == 32
+    daemon.stderr.close()
+    assert time.monotonic() - began < 2
+
+
+# What a proxy does, and what a mount through it comes to.
+PROXIES = [("refuses", "403"), ("closes", ""), ("hangs", "")]
+
+
+def test_a_proxy_is_used(make_mount, tls, sandbox):
+    proxy = Proxy()
+    mount = make_mount(tls, HTTPS_PROXY=proxy.url)
+    write_file(mount / "prod/NAME", b"val")
+    assert sandbox.value("prod", "NAME") == b"val"
+    assert set(proxy.asked) == {tls.url.partition("//")[2]}
+    proxy.stop()
+
+
+def test_no_proxy_is_used_where_none_is_wanted(make_mount, tls, sandbox):
+    proxy = Proxy()
+    mount = make_mount(tls, HTTPS_PROXY=proxy.url, NO_PROXY="10.99.0.1")
+    write_file(mount / "prod/NAME", b"val")
+    assert sandbox.value("prod", "NAME") == b"val" and proxy.asked == []
+    proxy.stop()
+
+
+@pytest.mark.parametrize("behaviour,words", PROXIES)
+def test_a_proxy_that_does_not_connect(make_mount, tls, behaviour, words):
+    proxy = Proxy(behaviour)
+    status, said, seconds = refused_to_mount(make_mount, tls, HTTPS_PROXY=proxy.url)
+    assert status == 32 and words in said
+    assert seconds < 4
+    proxy.stop()
+
+
+def test_a_proxy_that_goes_away(make_mount, tls, nginx, sandbox, tmp_path):
+    """No secret finds another way round it."""
+    proxy = Proxy()
+    mount = make_mount(tls, options="timeout=2", HTTPS_PROXY=proxy.url)
+    write_file(mount / "prod/NAME", b"old")
+    sandbox.clear()
+    proxy.stop()
+    assert errno_of(write_file, mount / "prod/NAME", b"val") in (errno.EHOSTUNREACH, errno.EIO, errno.ETIMEDOUT)
+    assert sandbox.calls() == [] and sandbox.value("prod", "NAME") == b"old"
+
+
+@pytest.mark.parametrize("certificate", ["wrong_name", "expired", "unknown"])
+def test_no_mount_of_who_cannot_prove_who_he_is(make_mount, tls, nginx, sandbox, certificate):
+    """Not even the token is sent."""
+    nginx.start(certificate=getattr(nginx.certificates, certificate))
+    status, said, _ = refused_to_mount(make_mount, tls)
+    assert status == 32 and "certificate" in said
+    assert sandbox.calls() == []
+
+
+def test_no_mount_where_packets_vanish(make_mount, tls, nginx):
+    with dropping(nginx.port):
+        status, said, seconds = refused_to_mount(make_mount, tls)
+    assert status == 32 and "10.99.0.1" in said and seconds < 4
+
+
+@pytest.mark.parametrize("http2,requests", [(True, 3), (False, 3), (False, 1000000)], ids=["GOAWAY", "closes", "HTTP/1.1"])
+def test_many_at_once_over_connections_that_end(make_mount, tls, nginx, sandbox, http2, requests):
+    """100 writers while the server ends each connection after a few requests: every value is stored, and none is reported that is not."""
+    nginx.start(http2=http2, requests=requests)
+    mount = make_mount(tls)
+    names = [f"NAME{number}" for number in range(100)]
+    errors = {}
+
+    def write(name):
+        errors[name] = errno_of(write_file, mount / f"prod/{name}", name.encode())
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in names]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert errors == dict.fromkeys(names, 0)
+    assert all(sandbox.value("prod", name) == name.encode() for name in names)
+
+
+def test_the_front_is_replaced_under_load(make_mount, tls, nginx, sandbox):
+    """As services do when they deploy: 60 writes one after the other while the server is replaced three times; a write that says it was done was done."""
+    stage = Stage(make_mount, tls, "fastly", "timeout=10", nginx)
+    results = {}
+
+    def write_all():
+        for number in range(60):
+            name = f"NAME{number}"
+            results[name] = errno_of(write_file, stage.mount / f"prod/{name}", name.encode())
+
+    writer = threading.Thread(target=write_all)
+    writer.start()
+    for _ in range(3):
+        sandbox.wait_for_calls(len(sandbox.calls(operation=stage.writes)) + 5, operation=stage.writes)
+        nginx.start()
+    writer.join()
+    assert set(results.values()) == {0}
+    assert all(sandbox.value("prod", name) == name.encode() for name in results)
