@@ -34,11 +34,12 @@ build()
 	ninja -C "$directory"
 }
 
-# integration NAME: real mounts of one build
-integration()
+# mounts FOLDER BUILD WORKERS: the tests of one folder, over real mounts of one build
+mounts()
 {
-	step "real mounts, build $1"
-	SSTOREFS_BUILD=$builds/$1 /usr/bin/python3 -m pytest tests/integration -n 4
+	compgen -G "tests/$1/test_*.py" >/dev/null || return 0
+	step "tests/$1, build $2"
+	SSTOREFS_BUILD=$builds/$2 /usr/bin/python3 -m pytest "tests/$1" -n "$3"
 }
 
 step "format"
@@ -47,11 +48,12 @@ git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' | xargs clang-format --dr
 build gcc gcc
 build clang clang
 build sanitizers gcc "${sanitizers[@]}"
+build fuzzers clang -Dfuzzers=true -Dtests=false "${sanitizers[@]}"
 
 step "cppcheck"
 # One thread: what is not reentrant does no harm.
 cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	--suppress=missingIncludeSystem --suppress=getpwnamCalled --suppress=getgrnamCalled --suppress=readdirCalled --library=posix \
+	--suppress=missingIncludeSystem --suppress=getpwnamCalled --suppress=getgrnamCalled --suppress=getpwuidCalled --suppress=getgrgidCalled --suppress=readdirCalled --library=posix \
 	-D_GNU_SOURCE '-DSSTOREFS_VERSION=""' -I include -j 2 src
 
 for name in gcc clang sanitizers; do
@@ -59,14 +61,23 @@ for name in gcc clang sanitizers; do
 	meson test -C "$builds/$name" --print-errorlogs
 done
 
-if compgen -G 'tests/sandbox/test_*.py' >/dev/null; then
-	step "the sandbox itself"
-	/usr/bin/python3 -m pytest tests/sandbox -n 2
+if [[ -d $builds/fuzzers ]]; then
+	step "fuzzers"
+	tests/fuzz/run.sh "$builds/fuzzers" 3
 fi
+
+step "the sandbox itself"
+/usr/bin/python3 -m pytest tests/sandbox -n 2
 
 step "contrib/try.sh"
 contrib/try.sh
 
-integration gcc
-integration sanitizers
+mounts integration gcc 4
+mounts integration sanitizers 4
+mounts idioms gcc 3
+mounts security gcc 2
+mounts faults gcc 2
+mounts production gcc 1
+mounts model gcc 1
+mounts chaos gcc 1
 step "everything passed"
