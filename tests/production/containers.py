@@ -1,0 +1,122 @@
+"""Containers of a small image: what is in it is what the programs need, copied from this machine."""
+
+import io
+import os
+import re
+import shlex
+import subprocess
+import tarfile
+from pathlib import Path
+
+from machine import LIMITS, podman
+from mounting import BUILD
+
+PROGRAMS = {"/usr/bin/sstorefs": BUILD / "sstorefs", "/usr/sbin/sstorefs-opener": BUILD / "src/opener/sstorefs-opener",
+            **{f"/usr/bin/{name}": Path("/usr/bin") / name
+               for name in ("sh", "bash", "cat", "cp", "getfattr", "grep", "id", "ls", "mkdir", "sleep", "stat", "sync", "touch")}}
+FILES = {"/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
+         "/etc/group": "root:x:0:\nnogroup:x:65534:\napp:x:1000:\n", "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n"}
+DIRECTORIES = ("tmp", "run", "proc", "sys", "dev", "etc", "secrets", "usr/bin", "usr/sbin")
+
+
+def libraries(program):
+    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"(/\S+) \(0x", said)
+
+
+def tree():
+    """The image's root, as a tar archive."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
+        for directory in DIRECTORIES:
+            info = tarfile.TarInfo(directory)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info)
+        for name, target in (("bin", "usr/bin"), ("sbin", "usr/sbin")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            tar.addfile(info)
+        for name, text in FILES.items():
+            info = tarfile.TarInfo(name[1:])
+            info.size, info.mode = len(text), 0o644
+            tar.addfile(info, io.BytesIO(text.encode()))
+        for library in sorted({library for program in PROGRAMS.values() for library in libraries(program)}):
+            tar.add(library, library[1:])
+        for name, program in PROGRAMS.items():
+            tar.add(program, name[1:])
+    return archive.getvalue()
+
+
+def import_image(name):
+    done = subprocess.run(["podman", "import", "-", name], input=tree(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return name
+
+
+class Pod:
+    """A few containers of one image, on this machine's network, where the sandbox is."""
+
+    def __init__(self, image, work):
+        self.image = image
+        self.work = Path(work)
+        self.prefix = f"sstorefs-test-{os.getpid()}-{self.work.name}"
+        self.names = []
+        self.volume = self.work / "secrets"
+        # The mount is made below the volume: what lies dead on the volume itself would keep containers from starting.
+        self.mountpoint = self.volume / "prod"
+        self.mountpoint.mkdir(mode=0o555, parents=True)
+        # Propagation begins at a mount, and our namespace's are private.
+        subprocess.run(["mount", "--bind", self.volume, self.volume], check=True)
+        subprocess.run(["mount", "--make-rshared", self.volume], check=True)
+
+    def name(self, name):
+        return f"{self.prefix}-{name}"
+
+    def words(self, name, *options):
+        return ["--name", self.name(name), "--network=host", *LIMITS, *options]
+
+    def start(self, name, *words, options=()):
+        """`options` are podman's, `words` the container's first program."""
+        self.names.append(name)
+        podman("run", "-d", *self.words(name, *options), self.image, *words)
+
+    def run(self, name, *words, options=(), check=False):
+        self.names.append(name)
+        return podman("run", "--rm", *self.words(name, *options), self.image, *words, check=check)
+
+    def exec(self, name, script, check=False, options=()):
+        return podman("exec", *options, self.name(name), "sh", "-c", script, check=check)
+
+    def propagated(self, how):
+        return ["-v", f"{self.volume}:/secrets:{how}"]
+
+    def signal(self, name, number="TERM"):
+        podman("kill", "-s", number, self.name(name))
+
+    def wait(self, name):
+        """The exit status of a container's first program."""
+        return int(podman("wait", self.name(name)).stdout)
+
+    def log_of(self, name):
+        done = podman("logs", self.name(name), check=False)
+        return done.stdout + done.stderr
+
+    def log(self):
+        return "\n".join(f"{name}:\n{self.log_of(name)}" for name in self.names)
+
+    def mounted(self):
+        """What the machine sees of it."""
+        return subprocess.run(["findmnt", "-n", "-o", "FSTYPE", self.mountpoint], capture_output=True, text=True).stdout.split()
+
+    def wait_until(self, name, script, user=0, timeout=20):
+        """Inside of a container; its shell waits."""
+        done = self.exec(name, f"i=0; until {script}; do [ $((i += 1)) -lt {timeout * 20} ] || exit 1; sleep 0.05; done",
+                         options=["--user", f"{user}:{user}"])
+        assert done.returncode == 0, f"{shlex.quote(script)} did not come true: {done.stderr}\n{self.log()}"
+
+    def finish(self):
+        for name in reversed(self.names):
+            podman("rm", "-f", "-t", "0", "-i", self.name(name), check=False)
+        for path in (self.mountpoint, self.volume):
+            while subprocess.run(["umount", "-l", path], capture_output=True).returncode == 0:
+                pass

@@ -1,0 +1,189 @@
+"""The two sidecars of contrib/container: one that mounts, and one without any privilege beside an opener."""
+
+import os
+import re
+
+import pytest
+
+from containers import Pod, import_image
+from machine import podman
+
+NOBODY = ["--user", "65534:65534", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only"]
+MOUNTS = ["--device=/dev/fuse", "--cap-drop=ALL", "--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined",
+          "--security-opt=no-new-privileges", "--read-only"]
+APPLICATION = ["--user", "1000:1000", "--cap-drop=ALL"]
+
+
+@pytest.fixture(scope="module")
+def image():
+    name = import_image(f"localhost/sstorefs-test-{os.getpid()}")
+    yield name
+    podman("rmi", "-f", name, check=False)
+
+
+@pytest.fixture
+def pod(image, tmp_path, sandbox):
+    pod = Pod(image, tmp_path)
+    pod.token = tmp_path / "token"
+    pod.token.write_text(sandbox.token)
+    pod.token.chmod(0o400)
+    try:
+        yield pod
+    finally:
+        sandbox.clear_faults()
+        pod.finish()
+
+
+def options(sandbox, *more):
+    return ",".join([f"endpoint={sandbox.url}", f"signing_key={sandbox.signing_key}", "token_file=/run/token", *more])
+
+
+def token(pod, uid=0):
+    os.chown(pod.token, uid, uid)
+    return ["-v", f"{pod.token}:/run/token:ro"]
+
+
+# --- a sidecar that mounts ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sidecar(pod, sandbox):
+    more = ["--cap-add=SYS_PTRACE", "--cap-add=DAC_READ_SEARCH"]
+    pod.start("sidecar", "sstorefs", "fastly:prod", "/secrets/prod", "-f", "-o", options(sandbox, "allow_other", "uid=1000"),
+              options=[*MOUNTS, *more, *token(pod), *pod.propagated("rshared")])
+    pod.wait_until("sidecar", "sstorefs --check /secrets/prod >/dev/null")
+    return pod
+
+
+def application(pod, script, *more, name="application"):
+    return pod.run(name, "bash", "-c", script, options=[*APPLICATION, *pod.propagated("rslave"), *more])
+
+
+def test_an_application_beside_a_sidecar_that_mounts(sidecar, sandbox):
+    done = application(sidecar, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME && getfattr --only-values -n user.digest /secrets/prod/NAME")
+    assert done.returncode == 0, done.stderr
+    assert sandbox.uploads() == [b"val"] and len(done.stdout) == 44
+    assert application(sidecar, "cat /secrets/prod/NAME").returncode != 0
+
+
+def test_shared_process_numbers_tell_killed_writers(sidecar, sandbox):
+    """Promise 2, and what it loses without: the kernel then gives the daemon a writer's number as 0."""
+    script = "exec 3> /secrets/prod/{}; echo half >&3; kill -9 $BASHPID"
+    application(sidecar, script.format("SHARED"), f"--pid=container:{sidecar.name('sidecar')}")
+    application(sidecar, script.format("APART"))
+    application(sidecar, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME")
+    assert sandbox.uploads("SHARED") == []
+    assert sandbox.uploads("APART") == [b"half"]
+    assert "can't be told" in sidecar.log_of("sidecar")
+
+
+def test_the_end_of_the_sidecar_unmounts_everywhere(sidecar, sandbox):
+    sidecar.start("application", "sleep", "1d", options=[*APPLICATION, *sidecar.propagated("rslave")])
+    assert sidecar.exec("application", "touch /secrets/prod/TOUCHED && ls /secrets/prod").returncode == 0
+    assert sidecar.mounted() == ["fuse.sstorefs"]
+    sidecar.signal("sidecar")
+    assert sidecar.wait("sidecar") == 0
+    assert sidecar.mounted() == []
+    left = sidecar.exec("application", "echo val > /secrets/prod/NAME")
+    assert left.returncode != 0, "nothing may be written in clear text to where nothing is mounted"
+    assert list((sidecar.volume / "prod").iterdir()) == []
+
+
+# --- one without any privilege --------------------------------------------------------------------------------------------------------
+
+
+def start_opener(pod):
+    (pod.work / "opener").mkdir(exist_ok=True)
+    pod.start("opener", "sstorefs-opener", "/secrets/prod", "-u", "65534:65534", "-o", "allow_other,source=fastly:prod", "--serve",
+              "/run/opener/socket", options=[*MOUNTS, *pod.propagated("rshared"), "-v", f"{pod.work}/opener:/run/opener"])
+
+
+def ask(pod, sandbox, owner="uid=1000"):
+    return [["sstorefs-opener", "--ask", "/run/opener/socket", "--", "sstorefs", "fastly:prod", "/dev/fd/3", "-f", "-o",
+             options(sandbox, "allow_other", "default_permissions", owner)],
+            [*NOBODY, *token(pod, 65534), "-v", f"{pod.work}/opener:/run/opener"]]
+
+
+@pytest.fixture
+def unprivileged(pod, sandbox):
+    start_opener(pod)
+    words, podmans = ask(pod, sandbox)
+    pod.start("sidecar", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
+    pod.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
+    return pod
+
+
+def test_an_application_beside_a_sidecar_without_privileges(unprivileged, sandbox):
+    done = application(unprivileged, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME")
+    assert done.returncode == 0, done.stderr
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_it_runs_as_nobody_with_no_capability_on_a_read_only_root(unprivileged):
+    status = unprivileged.exec("opener", "cat /proc/[0-9]*/status").stdout
+    daemon = next(part for part in status.split("Name:") if part.strip().startswith("sstorefs\n"))
+    assert set(re.findall(r"^Cap\w+:\s*(\w+)", daemon, re.MULTILINE)) == {"0" * 16}
+    assert re.search(r"^Uid:\s*65534\s+65534\s+65534\s+65534$", daemon, re.MULTILINE)
+    assert re.search(r"^NoNewPrivs:\s*1$", daemon, re.MULTILINE)
+    assert unprivileged.exec("sidecar", "touch /etc/written").returncode != 0
+
+
+def test_as_the_applications_user_it_tells_killed_writers(pod, sandbox):
+    """The same user on both sides, and shared process numbers: promise 2 holds, and no capability is needed."""
+    start_opener(pod)
+    words, podmans = ask(pod, sandbox, owner="uid=65534")
+    pod.start("sidecar", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
+    pod.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
+    beside = [*NOBODY, f"--pid=container:{pod.name('opener')}", *pod.propagated("rslave")]
+    pod.run("killed", "bash", "-c", "exec 3> /secrets/prod/HALF; echo half >&3; kill -9 $BASHPID", options=beside)
+    done = pod.run("application", "bash", "-c", "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME", options=beside)
+    assert done.returncode == 0, done.stderr
+    assert sandbox.uploads("HALF") == [] and sandbox.uploads("NAME") == [b"val"]
+
+
+def test_sigterm_ends_it_after_draining(unprivileged, sandbox):
+    sandbox.fault(operation="fastly.put_secret", hold="before")
+    unprivileged.start("application", "sh", "-c", "echo val > /secrets/prod/NAME; sync /secrets/prod/NAME",
+                       options=[*APPLICATION, *unprivileged.propagated("rslave")])
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    unprivileged.signal("sidecar")
+    sandbox.release()
+    assert unprivileged.wait("sidecar") == 0
+    assert sandbox.uploads() == [b"val"]
+    after = application(unprivileged, "echo val > /secrets/prod/LATER", name="later")
+    assert after.returncode != 0 and "Transport endpoint" in after.stderr, "mounted, and answered by nobody"
+
+
+def test_a_new_sidecar_gets_a_new_mount(unprivileged, sandbox):
+    unprivileged.signal("sidecar", "KILL")
+    assert unprivileged.wait("sidecar") != 0
+    words, podmans = ask(unprivileged, sandbox)
+    unprivileged.start("next", *words, options=[*podmans, f"--pid=container:{unprivileged.name('opener')}"])
+    unprivileged.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
+    assert unprivileged.mounted() == ["fuse.sstorefs"]
+    assert application(unprivileged, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_the_end_of_the_opener_unmounts(unprivileged):
+    unprivileged.signal("opener")
+    assert unprivileged.wait("opener") == 0
+    assert unprivileged.mounted() == []
+
+
+def test_process_numbers_of_its_own_are_refused(pod, sandbox):
+    """The kernel would tell it numbers of the opener's namespace, and they would be taken for other processes."""
+    start_opener(pod)
+    words, podmans = ask(pod, sandbox)
+    refused = pod.run("apart", *words, options=podmans)
+    assert refused.returncode == 32 and "shareProcessNamespace" in refused.stderr
+    assert pod.mounted() == []
+
+
+def test_another_user_gets_no_mount(pod, sandbox):
+    start_opener(pod)
+    words, podmans = ask(pod, sandbox)
+    podmans[1] = "1000:1000"
+    refused = pod.run("other", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
+    assert refused.returncode == 32 and "another user" in refused.stderr
+    assert pod.mounted() == []
