@@ -32,7 +32,9 @@ for target in "${targets[@]}"; do
 	words=(-timeout=20 -rss_limit_mb=3000 -max_len=4096 -entropic=0 -print_final_stats=1)
 	words+=(-max_total_time="$seconds" -runs="${RUNS:--1}" -artifact_prefix="$kept/$target-")
 	[[ -f $here/$target.dict ]] && words+=(-dict="$here/$target.dict")
-	if "$build/tests/fuzz/fuzz-$target" "${words[@]}" "$kept/$target" "$here/corpus/$target" >"$kept/$target.log" 2>&1; then
+	seeds=()
+	[[ -d $here/corpus/$target ]] && seeds+=("$here/corpus/$target")
+	if "$build/tests/fuzz/fuzz-$target" "${words[@]}" "$kept/$target" "${seeds[@]}" >"$kept/$target.log" 2>&1; then
 		printf '%-14s %10s runs\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$kept/$target.log")"
 	else
 		failed=yes
