@@ -10,15 +10,17 @@
 #include "fs.h"
 #include "sstorefs/name.h"
 
-/* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error` set. */
+/* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error` set: `file` may then be gone. */
 static struct handle *open_handle(fuse_req_t request, struct file *file, int flags, int *error)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
 	struct handle *handle = handle_new(file);
 
-	*error = handle ? 0 : ENOMEM;
-	if (!handle)
+	*error = ENOMEM;
+	if (!handle) {
+		file_settle(file);
 		return NULL;
+	}
 	if (file->staged) {
 		/* What is staged is one file for all who open it. */
 		handle->value = file->staged;
@@ -72,8 +74,6 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	if (!file)
 		return ENOMEM;
 	*handle = open_handle(request, file, info->flags, &error);
-	if (error)
-		file_settle(file);
 	return error;
 }
 
@@ -95,7 +95,7 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, int fl
 		return ENAMETOOLONG;
 	listing_known(listing, name, record);
 	file = file_find(fs, directory->store, name);
-	if ((flags & O_EXCL) && (*record || (file && file->created && file->handles)))
+	if ((flags & O_EXCL) && (*record || (file && (file->staged || (file->created && file->handles)))))
 		return EEXIST;
 	if (staging_wants(name, flags) && !*record) {
 		error = refusal_of_change(fs);
@@ -110,6 +110,7 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record = NULL;
 	struct inode directory;
+	bool is_staged = false;
 	struct file *file;
 	int error;
 
@@ -119,15 +120,21 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	file = file_make(fs, directory.store, name, record ? record->serial : catalog_serial(fs->catalog));
 	if (!file)
 		return ENOMEM;
-	if (!record && staging_wants(name, info->flags))
+	if (!record && staging_wants(name, info->flags)) {
 		error = staging_begin(file);
-	if (!error)
+		is_staged = !error;
+	}
+	if (error)
+		file_settle(file);
+	else
 		*handle = open_handle(request, file, info->flags, &error);
-	if (error) {
+	if (error && is_staged) {
+		/* What is staged is kept without a handle, too. */
 		staging_end(file);
 		file_settle(file);
-		return error;
 	}
+	if (error)
+		return error;
 	file->created = !file_is_stored(file);
 	(*handle)->exclusive = file->created && (info->flags & O_EXCL);
 	return 0;
