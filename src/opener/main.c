@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "opener.h"
@@ -177,10 +178,12 @@ static int fulfil(struct wish *wish)
 	failed = opening_unmount(wish->opening.mountpoint);
 	if (failed)
 		return failed;
+	/* Nobody but root can write into it while nothing is mounted there. */
+	if (mkdir(wish->opening.mountpoint, 0555) && errno != EEXIST)
+		return complain(errno, "%s can't be made", wish->opening.mountpoint);
 	real = realpath(wish->opening.mountpoint, NULL);
 	if (!real)
-		return complain(errno, "%s can't be mounted on: make it with mkdir",
-				wish->opening.mountpoint);
+		return complain(errno, "%s can't be mounted on", wish->opening.mountpoint);
 	wish->opening.mountpoint = real;
 	failed = pass_to_all(&wish->opening, wish->serve);
 	free(real);
