@@ -1,0 +1,186 @@
+"""The manifests of contrib/kubernetes: linted, looked through, and run as a node would run them."""
+
+import os
+import subprocess
+
+import pytest
+import yaml
+
+from containers import import_image
+from kubelet import Kubelet, documents, pod_of
+from machine import LIMITS, TOP, podman
+
+MANIFESTS = TOP / "contrib/kubernetes"
+PODS = [(path.name, document) for path in sorted(MANIFESTS.glob("*.yaml")) for document in documents(path) if document["kind"] != "Secret"]
+IDS = [f"{name}-{document['kind']}" for name, document in PODS]
+
+
+@pytest.fixture(scope="module")
+def image():
+    name = import_image(f"localhost/sstorefs-test-{os.getpid()}")
+    yield name
+    podman("rmi", "-f", name, check=False)
+
+
+@pytest.fixture
+def adjust(sandbox):
+    """Points a container's sstorefs to the sandbox."""
+    more = f",endpoint={sandbox.url},signing_key={sandbox.signing_key}"
+    return lambda arguments: [word + more if "token_file=" in word else word for word in arguments]
+
+
+@pytest.fixture
+def run(request, image, sandbox, adjust, tmp_path):
+    made = []
+
+    def start(spec, **more):
+        work = tmp_path / f"pod{len(made)}"
+        work.mkdir()
+        made.append(Kubelet(image, work, spec, {"sstorefs": {"token": sandbox.token}}, adjust, **more))
+        return made[-1].run_all()
+
+    try:
+        yield start
+    finally:
+        sandbox.clear_faults()
+        for pod in reversed(made):
+            pod.finish()
+
+
+def manifest(name, kind="Pod"):
+    (document,) = [document for path, document in PODS if path == name and document["kind"] == kind]
+    return pod_of(document)
+
+
+def container(spec, name):
+    (found,) = [one for one in spec.get("initContainers", []) + spec["containers"] if one["name"] == name]
+    return found
+
+
+# --- as they are written ----------------------------------------------------------------------------------------------------------
+
+
+def test_yamllint_finds_nothing():
+    files = [*MANIFESTS.glob("*.yaml"), TOP / "contrib/container/compose.yaml"]
+    done = subprocess.run(["yamllint", "--strict", "-c", MANIFESTS / ".yamllint", *files], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name,document", PODS, ids=IDS)
+def test_what_is_named_is_there(name, document):
+    spec = pod_of(document)
+    volumes = {volume["name"] for volume in spec["volumes"]}
+    for one in spec.get("initContainers", []) + spec["containers"]:
+        assert {mount["name"] for mount in one["volumeMounts"]} <= volumes
+        assert one["resources"]["limits"]["memory"] and one["resources"]["requests"]["cpu"]
+        bidirectional = [mount for mount in one["volumeMounts"] if mount.get("mountPropagation") == "Bidirectional"]
+        assert not bidirectional or one["securityContext"]["privileged"], "Kubernetes refuses it"
+        for mount in one["volumeMounts"]:
+            volume = next(volume for volume in spec["volumes"] if volume["name"] == mount["name"])
+            if "secret" in volume:
+                assert mount["readOnly"] and volume["secret"]["defaultMode"] & 0o037 == 0, "sstorefs refuses it"
+
+
+def test_the_token_is_for_the_sidecar_alone():
+    for name, document in PODS:
+        spec = pod_of(document)
+        tokens = {volume["name"] for volume in spec["volumes"] if "secret" in volume}
+        for one in spec.get("initContainers", []) + spec["containers"]:
+            has = tokens & {mount["name"] for mount in one["volumeMounts"]}
+            assert bool(has) == (one["name"] == "sstorefs"), f"{name}: {one['name']}"
+
+
+# --- run ----------------------------------------------------------------------------------------------------------------------------
+
+
+def probes_of(pod, name):
+    one = container(pod.spec, name)
+    return [pod.probe(one, kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
+
+
+@pytest.mark.parametrize("name", ["sidecar.yaml", "unprivileged-sidecar.yaml"])
+def test_a_sidecar_as_a_node_runs_it(run, sandbox, name):
+    pod = run(manifest(name))
+    pod.wait_until("application", "[ -e /secrets/prod/NAME ]", user=pod.security.get("runAsUser", 1000))
+    sandbox.wait_for_call("fastly.put_secret", state="answered")
+    assert sandbox.uploads() == [b"val"]
+    assert probes_of(pod, "sstorefs") == [0, 0, 0]
+    pod.exec("application", "bash -c 'exec 3> /secrets/prod/HALF; echo half >&3; kill -9 $BASHPID'")
+    pod.signal("sstorefs")
+    assert pod.wait("sstorefs") == 0
+    assert sandbox.uploads("HALF") == [], "it shares process numbers, so promise 2 holds"
+
+
+def test_probes_tell_what_they_are_for(run, sandbox):
+    pod = run(manifest("unprivileged-sidecar.yaml"))
+    sandbox.tokens("another-token")
+    pod.exec("application", "ls /secrets/prod/ABSENT; touch /secrets/prod/NEW", options=["--user", "65534:65534"])
+    assert probes_of(pod, "sstorefs") == [4, 4, 0], "not ready, but starting it again would not help"
+
+
+def test_a_node_with_a_writer(run, sandbox, tmp_path):
+    node = tmp_path / "node"
+    node.mkdir()
+    subprocess.run(["mount", "--bind", node, node], check=True)
+    subprocess.run(["mount", "--make-rshared", node], check=True)
+    paths = {"/var/lib/sstorefs/mnt": node}
+    try:
+        daemon = run(manifest("daemonset.yaml", "DaemonSet"), host_paths=paths)
+        assert probes_of(daemon, "sstorefs") == [0, 0, 0]
+        writer = run(manifest("daemonset.yaml"), host_paths=paths)
+        writer.wait_until("writer", "[ -e /secrets/prod/NAME ]", user=1000)
+        sandbox.wait_for_call("fastly.put_secret", state="answered")
+        assert sandbox.uploads() == [b"val"]
+        daemon.signal("sstorefs", "KILL")
+        daemon.wait("sstorefs")
+        again = run(manifest("daemonset.yaml", "DaemonSet"), host_paths=paths)
+        assert probes_of(again, "sstorefs") == [0, 0, 0], "the dead mount is replaced"
+        assert writer.exec("writer", "echo next > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
+        assert sandbox.uploads() == [b"val", b"next"]
+    finally:
+        for path in (node / "prod", node):
+            while subprocess.run(["umount", "-l", path], capture_output=True).returncode == 0:
+                pass
+
+
+def test_podman_kube_play_as_far_as_it_goes(image, adjust, sandbox, tmp_path):
+    """
+    It takes the manifest; what podman 4.3 can't do is left out: sidecars that start in order, probes without systemd, modes of secrets,
+    propagation. So we look from inside the opener.
+    """
+    document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"kube-{os.getpid()}"}, "spec": manifest("unprivileged-sidecar.yaml")}
+    document = yaml.safe_load(yaml.safe_dump(document))
+    spec = document["spec"]
+    spec["hostNetwork"] = True
+    spec["containers"] = [*spec.pop("initContainers")]
+    for one in spec["containers"]:
+        one.update(image=image, imagePullPolicy="Never", args=adjust(one["args"]))
+        for key in ("restartPolicy", "startupProbe", "readinessProbe", "livenessProbe"):
+            one.pop(key, None)
+    token = tmp_path / "token"
+    token.mkdir()
+    (token / "token").write_text(sandbox.token)
+    os.chown(token / "token", 65534, 65534)
+    (token / "token").chmod(0o400)
+    for volume in spec["volumes"]:
+        if volume["name"] == "token":
+            volume.pop("secret")
+            volume["hostPath"] = {"path": str(token)}
+    (tmp_path / "pod.yaml").write_text(yaml.safe_dump(document))
+    (tmp_path / "containers.conf").write_text(f"[containers]\ndefault_ulimits = {[word for word in LIMITS if '=' in word]}\n".replace("'", '"'))
+    environment = {**os.environ, "CONTAINERS_CONF": str(tmp_path / "containers.conf")}
+    try:
+        podman("kube", "play", tmp_path / "pod.yaml", env=environment)
+        opener = f"kube-{os.getpid()}-opener"
+        script = ("PATH=/usr/bin; i=0; until sstorefs --check /secrets/prod >/dev/null; do [ $((i += 1)) -lt 200 ] || exit 1; sleep 0.05; done;"
+                  "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME")
+        done = podman("exec", "--user", "65534:65534", opener, "/bin/sh", "-c", script, check=False)
+        assert done.returncode == 0, done.stderr + podman("logs", f"kube-{os.getpid()}-sstorefs", check=False).stderr
+        assert sandbox.uploads() == [b"val"]
+    finally:
+        podman("kube", "down", tmp_path / "pod.yaml", check=False, env=environment)
+
+
+def test_the_secret_takes_the_token():
+    (secret,) = documents(MANIFESTS / "token.yaml")
+    assert set(secret["stringData"]) == {"token"}  # what the volumes mount as /run/sstorefs/token
