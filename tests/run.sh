@@ -62,7 +62,7 @@ for name in gcc clang sanitizers; do
 done
 
 step "fuzzers"
-tests/fuzz/run.sh "$builds/fuzzers" 3
+SEED=1 tests/fuzz/run.sh "$builds/fuzzers" 3
 
 step "the sandbox itself"
 /usr/bin/python3 -m pytest tests/sandbox -n 2

@@ -123,6 +123,8 @@ static const char *endpoint_fault(const char *url)
 		fault = "would send the token in clear text";
 	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
 		fault = "is neither https:// nor http://";
+	else if (strncmp(url + strlen(scheme), "://", 3) != 0) /* libcurl takes one slash for two */
+		fault = "is no URL";
 	for (unsigned i = 0; !fault && i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
 		if (curl_url_get(parts, unwanted[i], &text, 0) == CURLUE_OK)
 			fault = "has more than a host and a path";

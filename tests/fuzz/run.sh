@@ -3,6 +3,7 @@
 #
 #     tests/fuzz/run.sh BUILD [SECONDS [TARGET…]]      each target so long, 3 seconds by default
 #     RUNS=10000000 tests/fuzz/run.sh BUILD 0 TARGET…  so many runs
+#     SEED=1                                           the same inputs each time
 #     CORPUS=DIRECTORY                                 keeps what is found there, and begins with it next time
 #
 # Whatever is found is written to DIRECTORY or a temporary one, and named; the status is then 1.
@@ -31,6 +32,7 @@ for target in "${targets[@]}"; do
 	mkdir -p "$kept/$target"
 	words=(-timeout=20 -rss_limit_mb=3000 -max_len=4096 -entropic=0 -print_final_stats=1)
 	words+=(-max_total_time="$seconds" -runs="${RUNS:--1}" -artifact_prefix="$kept/$target-")
+	[[ -n ${SEED:-} ]] && words+=(-seed="$SEED")
 	[[ -f $here/$target.dict ]] && words+=(-dict="$here/$target.dict")
 	seeds=()
 	[[ -d $here/corpus/$target ]] && seeds+=("$here/corpus/$target")
