@@ -9,6 +9,14 @@ try_packages='fuse3 attr mount procps python3 python3-nacl'
 test_packages='clang clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl nginx-light rsync vim-tiny
 	python3-pytest python3-pytest-timeout python3-pytest-xdist'
 
+# What contrib/debian/build.sh needs beside build_packages.
+package_packages='debhelper scdoc'
+
+# Machines and containers to try what operators do (tests/production).
+production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion"
+
+test_packages="$test_packages $production_packages"
+
 # install_missing PACKAGE…: asks apt-get for those that are not there.
 install_missing()
 {
