@@ -48,30 +48,66 @@ int control_find(const char *name)
 }
 
 /* What is read is what was so when the file was opened. */
+struct control_reading {
+	struct buffer text;
+	struct control_reading *following, **link; /* the fs's list */
+};
+
+static struct control_reading *reading_new(struct fs *fs)
+{
+	struct control_reading *reading = calloc(1, sizeof *reading);
+
+	if (!reading)
+		return NULL;
+	reading->following = fs->first_control_reading;
+	reading->link = &fs->first_control_reading;
+	if (reading->following)
+		reading->following->link = &reading->following;
+	fs->first_control_reading = reading;
+	return reading;
+}
+
+static void reading_free(struct control_reading *reading)
+{
+	*reading->link = reading->following;
+	if (reading->following)
+		reading->following->link = reading->link;
+	buffer_finish(&reading->text);
+	free(reading);
+}
+
+void control_forget(struct fs *fs)
+{
+	while (fs->first_control_reading)
+		reading_free(fs->first_control_reading);
+}
+
 void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info)
 {
 	bool reads = (info->flags & O_ACCMODE) != O_WRONLY, writes = (info->flags & O_ACCMODE) != O_RDONLY;
-	struct buffer *text;
+	struct control_reading *reading;
 
 	if ((reads && !controls[control].print) || (writes && controls[control].print)) {
 		fuse_reply_err(request, EACCES);
 		return;
 	}
-	text = calloc(1, sizeof *text);
-	if (!text) {
+	reading = reading_new(fs);
+	if (!reading) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
 	if (reads)
-		controls[control].print(fs, text);
-	info->fh = (uint64_t)(uintptr_t)text;
+		controls[control].print(fs, &reading->text);
+	info->fh = (uint64_t)(uintptr_t)reading;
 	info->direct_io = 1;
-	fuse_reply_open(request, info);
+	/* An interrupted open: there will be no RELEASE. */
+	if (fuse_reply_open(request, info) == -ENOENT)
+		reading_free(reading);
 }
 
 void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	const struct buffer *text = (const struct buffer *)(uintptr_t)info->fh;
+	const struct buffer *text = &((const struct control_reading *)(uintptr_t)info->fh)->text;
 	size_t left;
 
 	if (buffer_result(text)) {
@@ -90,9 +126,6 @@ void control_write(struct fs *fs, fuse_req_t request, size_t size)
 
 void control_release(fuse_req_t request, struct fuse_file_info *info)
 {
-	struct buffer *text = (struct buffer *)(uintptr_t)info->fh;
-
-	buffer_finish(text);
-	free(text);
+	reading_free((struct control_reading *)(uintptr_t)info->fh);
 	fuse_reply_err(request, 0);
 }

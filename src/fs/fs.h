@@ -31,6 +31,7 @@ struct fs {
 	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
 	struct directory *first_directory;    /* that is open */
 	struct late *first_late;
+	struct control_reading *first_control_reading;
 	struct upload *first_upload;
 	unsigned uploads;
 	unsigned sync_pass;
@@ -348,6 +349,8 @@ void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fu
 void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info);
 void control_write(struct fs *fs, fuse_req_t request, size_t size);
 void control_release(fuse_req_t request, struct fuse_file_info *info);
+/* The end of the mount: not every RELEASE comes. */
+void control_forget(struct fs *fs);
 void status_print(struct fs *fs, struct buffer *text);
 void metrics_print(struct fs *fs, struct buffer *text);
 

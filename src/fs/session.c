@@ -263,6 +263,7 @@ void fs_free(struct fs *fs)
 		upload_cancel(fs->first_upload);
 	files_forget(fs);
 	directories_forget(fs);
+	control_forget(fs);
 	task_cancel(&fs->shrink);
 	staging_forget_all(fs);
 	timer_stop(fs->loop, &fs->staging_timer);
