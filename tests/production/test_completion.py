@@ -1,0 +1,105 @@
+"""bash completion: flags, sources, options and their values."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+
+import pytest
+
+from machine import TOP
+from mounting import PROGRAM, run_program
+
+COMPLETION = TOP / "contrib/completion/sstorefs"
+COMPLETED = """
+source /usr/share/bash-completion/bash_completion
+source "$COMPLETION"
+COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9
+shift
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+$FUNCTION "$PROGRAM"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def complete(line, cwd="/", function="_sstorefs", program=PROGRAM):
+    """What is proposed for the last word of `line`, which is cut as bash cuts it."""
+    words = [word for word in re.findall(r"[:=]+|[^\s:=]+", line)] + ([""] if line.endswith((" ", ":", "=")) else [])
+    done = subprocess.run(["bash", "-c", COMPLETED, "bash", line, *words], capture_output=True, text=True, cwd=cwd,
+                          env={**os.environ, "COMPLETION": str(COMPLETION), "PROGRAM": str(program), "FUNCTION": function})
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def offered(tmp_path):
+    text = run_program([PROGRAM, "--help"], tmp_path).stdout.split("\nOPTIONS\n")[1]
+    return re.findall(r"^  (\w+)(=?)(\S*)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("line,proposed", [
+    ("sstorefs f", ["fastly:"]),
+    ("sstorefs stripe:a", ["account"]),
+    ("sstorefs --ch", ["--check"]),
+    ("sstorefs --check s", ["stripe:", "stripe:account", "stripe:usr_"]),
+    ("sstorefs --check /us", ["/usr"]),
+    ("sstorefs fastly: /us", ["/usr"]),
+    ("sstorefs fastly: /mnt -o token_f", ["token_file="]),
+    ("sstorefs fastly: /mnt -o token_file=/etc/debian_v", ["/etc/debian_version"]),
+    ("sstorefs fastly: /mnt -o allow_other,comm", ["allow_other,comment=", "allow_other,commit="]),
+    ("sstorefs fastly: /mnt -o commit=", ["close", "fsync", "write"]),
+    ("sstorefs fastly: /mnt -o ttl=60,newline=k", ["keep"]),
+    ("sstorefs fastly: /mnt -o ttl=", ["minimal", "indefinite"]),
+    ("sstorefs fastly: /mnt -o uid=daemo", ["daemon"]),
+    ("sstorefs -o ro fast", ["fastly:"]),
+    ("sstorefs fastly: /mnt more", []),
+])
+def test_what_is_proposed(line, proposed):
+    assert sorted(complete(line)) == sorted(proposed)
+
+
+def test_every_option_is_proposed(tmp_path):
+    assert set(complete("sstorefs fastly: /mnt -o ")) == {name + equals for name, equals, _ in offered(tmp_path)}
+
+
+def test_every_word_that_an_option_takes_is_proposed(tmp_path):
+    for name, equals, argument in offered(tmp_path):
+        words = re.findall(r"(?:^|\|)([a-z]+)(?=\||$)", argument)
+        if equals and words:
+            assert set(complete(f"sstorefs fastly: /mnt -o {name}=")) == set(words), name
+
+
+def test_every_flag_is_proposed(tmp_path):
+    flags = set(re.findall(r"(?<=[ ,])(--?\w+)", run_program([PROGRAM, "--help"], tmp_path).stdout.split("\nSOURCE\n")[1].split("\nOPTIONS\n")[0]))
+    assert flags and flags <= set(complete("sstorefs -"))
+
+
+def test_the_helper_and_the_opener():
+    assert "-n" in complete("mount.fuse.sstorefs -", program="/sbin/mount.fuse.sstorefs")
+    assert complete("sstorefs-opener --se", function="_sstorefs_opener") == ["--serve"]
+
+
+def test_in_a_terminal(tmp_path):
+    """As somebody types it."""
+    ours, theirs = pty.openpty()
+    (tmp_path / "rc").write_text(f"PS1='> '\nbind 'set enable-bracketed-paste off'\nsource /usr/share/bash-completion/bash_completion\n"
+                                 f"source {COMPLETION}\nPATH={PROGRAM.parent}:$PATH\necho READY\n")
+    shell = subprocess.Popen(["bash", "--rcfile", tmp_path / "rc", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd="/",
+                             start_new_session=True, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
+    os.close(theirs)
+    seen = ""
+
+    def wait_for(text):
+        nonlocal seen
+        while text not in seen:
+            assert select.select([ours], [], [], 20)[0], f"{text} did not come; this did: {seen}"
+            seen += os.read(ours, 4096).decode()
+
+    try:
+        wait_for("READY\r\n> ")
+        os.write(ours, b"sstorefs fas\t /us\t -o new\tk\t")
+        wait_for("sstorefs fastly: /usr/ -o newline=keep")
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(ours)
