@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +15,23 @@
 
 #include "sstorefs/name.h"
 
+static bool traces;
+
+void kernel_trace(const char *format, ...)
+{
+	va_list arguments;
+
+	if (!traces)
+		return;
+	va_start(arguments, format);
+	vdprintf(STDERR_FILENO, format, arguments);
+	va_end(arguments);
+}
+
 int LLVMFuzzerInitialize(int *count, char ***words)
 {
 	(void)count, (void)words;
+	traces = getenv("TRACE") != NULL;
 	quiet();
 	clearenv();
 	return 0;
@@ -30,6 +46,7 @@ static ssize_t session_reads(int fd, void *to, size_t size, void *data)
 {
 	struct kernel *kernel = present;
 	size_t length = kernel->length;
+	struct fuse_in_header header;
 
 	(void)fd, (void)data;
 	if (!length) {
@@ -39,6 +56,9 @@ static ssize_t session_reads(int fd, void *to, size_t size, void *data)
 	MUST(length <= size);
 	memcpy(to, kernel->request, length);
 	kernel->length = 0;
+	memcpy(&header, to, sizeof header);
+	kernel_trace("%llu asks %u of %llx\n", (unsigned long long)header.unique, header.opcode,
+		     (unsigned long long)header.nodeid);
 	return (ssize_t)length;
 }
 
@@ -152,6 +172,8 @@ static bool event(void *context)
 		return false;
 	if (kernel->length)
 		return true;
+	if (!kernel->input->left)
+		kernel_values_are_whole(kernel);
 	if (kernel->input->left)
 		kernel_asks(kernel);
 	else if (kernel->how & 1 && kernel->initialised)

@@ -33,8 +33,6 @@ struct kernel_pending {
 	uint32_t size; /* the most that the answer may bring */
 	struct kernel_handle *handle;
 	uint64_t offset;
-	const uint8_t *data; /* of a WRITE: what is written once it is accepted */
-	uint8_t *copy;
 	bool interrupted, temporary;
 };
 
@@ -61,6 +59,9 @@ struct kernel {
 	bool any_value; /* they became too many, or can't be told */
 };
 
+/* With TRACE in the environment: what is asked, answered and done, on stderr. */
+void kernel_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* kernel_requests.c: puts the next request into `request`; nothing where it can't be sent now. */
 void kernel_asks(struct kernel *kernel);
 
@@ -69,8 +70,13 @@ bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length);
 /* Everything must be answered by now. */
 void kernel_ends(struct kernel *kernel);
 
+/* What a WRITE makes of the handle's value. */
+void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t offset, const uint8_t *data,
+		   size_t size);
 /* What the handle holds may be published from now on. */
 void kernel_value_is_whole(struct kernel *kernel, const struct kernel_handle *handle);
+/* The same for all there are: at a rename, an FSYNC and the end of the mount. */
+void kernel_values_are_whole(struct kernel *kernel);
 /* Whether somebody wrote that. */
 bool kernel_wrote(const struct kernel *kernel, uint64_t value);
 

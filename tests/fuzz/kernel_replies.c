@@ -23,11 +23,20 @@ static void add_value(struct kernel *kernel, const uint8_t *value, size_t length
 void kernel_value_is_whole(struct kernel *kernel, const struct kernel_handle *handle)
 {
 	kernel->any_value |= handle->shared;
+	kernel_trace("%zu bytes of %llx may be published\n", handle->length,
+		     (unsigned long long)handle->number);
 	if (!handle->length)
 		return;
 	add_value(kernel, handle->written, handle->length);
 	if (handle->written[handle->length - 1] == '\n')
 		add_value(kernel, handle->written, handle->length - 1);
+}
+
+void kernel_values_are_whole(struct kernel *kernel)
+{
+	for (unsigned i = 0; i < KERNEL_HANDLES; i++)
+		if (kernel->handles[i].number)
+			kernel_value_is_whole(kernel, &kernel->handles[i]);
 }
 
 bool kernel_wrote(const struct kernel *kernel, uint64_t value)
@@ -38,22 +47,31 @@ bool kernel_wrote(const struct kernel *kernel, uint64_t value)
 	return kernel->any_value;
 }
 
-static void written(struct kernel *kernel, const struct kernel_pending *pending)
+void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t offset, const uint8_t *data,
+		   size_t size)
 {
-	struct kernel_handle *handle = pending->handle;
-	size_t offset = handle->append ? handle->length : pending->offset, end = offset + pending->size;
+	size_t end;
 
-	if (handle->number < kernel->fs->inode_base)
-		return; /* .sstorefs/refresh */
-	MUST(offset <= handle->length && end <= 65536 + 20000);
+	if (handle->append)
+		offset = handle->length;
+	if (handle->number < kernel->fs->inode_base || offset > handle->length)
+		return; /* .sstorefs/refresh; a hole, which is refused */
+	end = offset + size;
 	if (end > handle->length) {
 		handle->written = realloc(handle->written, end);
 		MUST(handle->written);
 		handle->length = end;
 	}
-	memcpy(handle->written + offset, pending->copy, pending->size);
+	memcpy(handle->written + offset, data, size);
 	if (kernel->config.commit == COMMIT_WRITE)
 		kernel_value_is_whole(kernel, handle);
+}
+
+/* Nothing more of a handle that refused a WRITE is ever published; but a value that was tried to be published stays. */
+static void refused(const struct kernel *kernel, const struct kernel_pending *pending)
+{
+	if (pending->opcode == FUSE_WRITE && kernel->config.commit != COMMIT_WRITE)
+		pending->handle->length = 0;
 }
 
 static void truncated(const struct kernel_pending *pending)
@@ -195,10 +213,10 @@ static void take_write(struct kernel *kernel, struct kernel_pending *pending, co
 {
 	struct fuse_write_out out;
 
+	(void)kernel;
 	MUST(length == sizeof out);
 	memcpy(&out, body, sizeof out);
 	MUST(out.size == pending->size);
-	written(kernel, pending);
 }
 
 static void take_attribute(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
@@ -281,6 +299,7 @@ bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length)
 	memcpy(&header, reply, sizeof header);
 	MUST(header.len == length && header.error <= 0 && header.error > -512);
 	MUST(header.unique); /* never a notification (DESIGN 4) */
+	kernel_trace("%llu is answered %d\n", (unsigned long long)header.unique, header.error);
 	pending = pending_of(kernel, header.unique);
 	MUST(pending);
 	opens = pending->opcode == FUSE_OPEN || pending->opcode == FUSE_CREATE ||
@@ -288,10 +307,11 @@ bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length)
 	if (pending->handle)
 		pending->handle->pending--;
 	if (header.error)
-		MUST(length == sizeof header && !(pending->opcode == FUSE_RELEASE && header.error != 0));
+		MUST(length == sizeof header && pending->opcode != FUSE_RELEASE);
+	if (header.error)
+		refused(kernel, pending);
 	else if (!(opens && pending->interrupted))
 		take_success(kernel, pending, reply + sizeof header, length - sizeof header);
-	free(pending->copy);
 	bool given_up = opens && pending->interrupted && !header.error && pending->opcode != FUSE_OPENDIR;
 
 	*pending = (struct kernel_pending){0};

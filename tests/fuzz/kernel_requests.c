@@ -170,14 +170,6 @@ static void make_odd(struct kernel *kernel)
 	finish(kernel);
 }
 
-/* Everybody's buffers may go to the service under the new name. */
-static void all_values_are_whole(struct kernel *kernel)
-{
-	for (unsigned i = 0; i < KERNEL_HANDLES; i++)
-		if (kernel->handles[i].number)
-			kernel_value_is_whole(kernel, &kernel->handles[i]);
-}
-
 static void rename_name(struct kernel *kernel)
 {
 	struct fuse_rename2_in in = {.newdir = some_node(kernel), .flags = input_number(kernel->input, 3)};
@@ -197,7 +189,7 @@ static void rename_name(struct kernel *kernel)
 	add_text(kernel, from);
 	add_text(kernel, to);
 	finish(kernel);
-	all_values_are_whole(kernel);
+	kernel_values_are_whole(kernel);
 }
 
 static void link_name(struct kernel *kernel)
@@ -389,7 +381,7 @@ static size_t some_size(struct kernel *kernel)
 		return 65536;
 	if (how == 254)
 		return 128u << 10;
-	return how % 64;
+	return 1 + how % 64;
 }
 
 /* The beginning of the value, one byte after it, or anywhere. */
@@ -420,11 +412,8 @@ static void write_data(struct kernel *kernel)
 	memset(kernel->request + kernel->length, byte % 4 ? 'a' + byte % 26 : byte, in.size);
 	if (in.size && byte % 4 == 1)
 		kernel->request[kernel->length + in.size - 1] = '\n';
-	pending->copy = malloc(in.size ? in.size : 1);
-	MUST(pending->copy);
-	memcpy(pending->copy, kernel->request + kernel->length, in.size);
+	kernel_writes(kernel, pending->handle, in.offset, kernel->request + kernel->length, in.size);
 	pending->size = in.size;
-	pending->offset = in.offset;
 	kernel->length += in.size;
 	finish(kernel);
 }
@@ -485,7 +474,7 @@ static void synchronise(struct kernel *kernel)
 	in.fh = pending->handle->handle;
 	add(kernel, &in, sizeof in);
 	finish(kernel);
-	all_values_are_whole(kernel);
+	kernel_values_are_whole(kernel);
 }
 
 static void set_attributes(struct kernel *kernel)

@@ -48,20 +48,69 @@ uint64_t service_hash(const void *value, size_t length)
 	return hash | 1;
 }
 
-static uint64_t hash_of_put(const struct ask *ask)
+/* The value in a request's body, as the service would read it: what was asked for may be gone by now. To be freed. */
+static uint8_t *value_of_json(const struct service *service, const struct locked *body, size_t *length)
 {
-	uint64_t hash;
-	uint8_t *opened;
+	json_t *json = json_loadb((const char *)body->data, body->length, JSON_ALLOW_NUL, NULL);
+	const json_t *object = json_is_array(json) ? json_array_get(json, 0) : json;
+	const json_t *text =
+		json_object_get(object, service->provider == &provider_fastly ? "secret" : "value");
+	uint8_t *value = malloc(body->length);
 
-	if (!ask->client_key)
-		return service_hash(ask->value, ask->value_length);
-	MUST(ask->value_length > crypto_box_SEALBYTES);
-	opened = malloc(ask->value_length);
-	MUST(opened);
-	MUST(!memcmp(ask->client_key, keys.public_key, sizeof keys.public_key));
-	MUST(!crypto_box_seal_open(opened, ask->value, ask->value_length, keys.public_key, keys.private_key));
-	hash = service_hash(opened, ask->value_length - crypto_box_SEALBYTES);
-	free(opened);
+	MUST(value && json_is_string(text));
+	*length = json_string_length(text);
+	if (service->provider == &provider_fastly)
+		MUST(!sodium_base642bin(value, body->length, json_string_value(text), *length, NULL, length,
+					NULL, sodium_base64_VARIANT_ORIGINAL));
+	else
+		memcpy(value, json_string_value(text), *length);
+	json_decref(json);
+	return value;
+}
+
+static uint8_t *value_of_form(const struct locked *body, size_t *length)
+{
+	const char *at = memmem(body->data, body->length, "payload=", 8),
+		   *end = (const char *)body->data + body->length;
+	uint8_t *value = malloc(body->length);
+	unsigned byte;
+
+	MUST(value && at);
+	*length = 0;
+	for (at += 8; at < end && *at != '&'; at++) {
+		char digits[3] = {0};
+
+		byte = (uint8_t)*at;
+		if (*at == '%') {
+			MUST(end - at > 2);
+			memcpy(digits, at + 1, 2);
+			byte = (unsigned)strtoul(digits, NULL, 16);
+			at += 2;
+		}
+		value[(*length)++] = (uint8_t)byte;
+	}
+	return value;
+}
+
+static uint64_t hash_of_put(const struct service *service, const struct locked *body)
+{
+	size_t length;
+	uint8_t *value = service->provider == &provider_stripe ? value_of_form(body, &length)
+							       : value_of_json(service, body, &length);
+	uint8_t *opened;
+	uint64_t hash;
+
+	if (service->provider == &provider_fastly) {
+		MUST(length > crypto_box_SEALBYTES);
+		opened = malloc(length);
+		MUST(opened);
+		MUST(!crypto_box_seal_open(opened, value, length, keys.public_key, keys.private_key));
+		length -= crypto_box_SEALBYTES;
+		free(value);
+		value = opened;
+	}
+	hash = service_hash(value, length);
+	free(value);
 	return hash;
 }
 
@@ -340,8 +389,8 @@ static int add_secret(struct service *service, int store, const char *name)
 	return -1;
 }
 
-static void put_secret(struct service *service, const struct ask *ask, int store, int secret,
-		       struct http_answer *answer)
+static void put_secret(struct service *service, const struct ask *ask, const struct locked *body, int store,
+		       int secret, struct http_answer *answer)
 {
 	json_t *json;
 
@@ -362,7 +411,7 @@ static void put_secret(struct service *service, const struct ask *ask, int store
 		return;
 	}
 	service->secrets[secret].changes = ++service->changes;
-	service->secrets[secret].value = hash_of_put(ask);
+	service->secrets[secret].value = hash_of_put(service, body);
 	service->secrets[secret].expires_at = ask->expires_at;
 	json = secret_json(service, (unsigned)secret);
 	if (service->provider == &provider_cloudflare && ask->mode == PUT_CREATE)
@@ -430,8 +479,8 @@ static void delete_secret(struct service *service, int secret, struct http_answe
 }
 
 /* What concerns the secrets of one store. */
-static void answer_in_store(struct service *service, const struct ask *ask, int store,
-			    struct http_answer *answer)
+static void answer_in_store(struct service *service, const struct ask *ask, const struct locked *body,
+			    int store, struct http_answer *answer)
 {
 	int secret = secret_of(service, store, ask);
 	bool searches = ask->operation == OPERATION_FIND_SECRET &&
@@ -442,7 +491,7 @@ static void answer_in_store(struct service *service, const struct ask *ask, int 
 	else if (ask->operation == OPERATION_DELETE_STORE)
 		delete_store(service, store, answer);
 	else if (ask->operation == OPERATION_PUT_SECRET)
-		put_secret(service, ask, store, secret, answer);
+		put_secret(service, ask, body, store, secret, answer);
 	else if (secret < 0)
 		refuse(service, answer, 404, "secret_not_found");
 	else if (ask->operation == OPERATION_DELETE_SECRET)
@@ -453,7 +502,8 @@ static void answer_in_store(struct service *service, const struct ask *ask, int 
 		answer_object(service, answer, 200, secret_json(service, (unsigned)secret));
 }
 
-void service_answer(struct service *service, const struct ask *ask, struct http_answer *answer)
+void service_answer(struct service *service, const struct ask *ask, const struct locked *body,
+		    struct http_answer *answer)
 {
 	int store = store_of(service, ask->store_id);
 
@@ -470,5 +520,5 @@ void service_answer(struct service *service, const struct ask *ask, struct http_
 	else if (store < 0)
 		refuse(service, answer, 404, "store_not_found");
 	else
-		answer_in_store(service, ask, store, answer);
+		answer_in_store(service, ask, body, store, answer);
 }

@@ -29,8 +29,9 @@ struct service {
 
 void service_init(struct service *service, const struct provider *provider);
 
-/* Does what is asked, and answers. */
-void service_answer(struct service *service, const struct ask *ask, struct http_answer *answer);
+/* Does what is asked, and answers. `body` is the request's. */
+void service_answer(struct service *service, const struct ask *ask, const struct locked *body,
+		    struct http_answer *answer);
 
 /* The key that signs client keys, and the hash that `value` of a secret is. */
 const uint8_t *service_signing_key(void);

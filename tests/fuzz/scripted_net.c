@@ -90,7 +90,7 @@ static void ask_service(struct exchange *exchange)
 	struct scripted_net *scripted = scripted_of(exchange->net);
 	const struct inquiry *inquiry = container_of(exchange->call, struct inquiry, call);
 
-	service_answer(&scripted->service, &inquiry->ask, &exchange->answer);
+	service_answer(&scripted->service, &inquiry->ask, &exchange->call->request.body, &exchange->answer);
 }
 
 static CURLcode answers(struct exchange *exchange, struct input *input)

@@ -1,0 +1,354 @@
+"""The machine misbehaves: kills, no memory, no descriptors, no locked memory, a full disk, a clock that is wrong."""
+
+import calendar
+import errno
+import mmap
+import os
+import random
+import resource
+import signal
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from certificates import faketime_library
+from mounting import Mount, mounts_at, wait_until_mounted
+from services import Stripe
+from writers import errno_of, write_file
+
+PUT = "operation=fastly.put_secret"
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def write_in_background(mount, name, value=b"val"):
+    """(thread, results)"""
+    results = []
+    writer = threading.Thread(target=lambda: results.append(errno_of(write_file, mount / f"prod/{name}", value)))
+    writer.start()
+    return writer, results
+
+
+# --- ends ---------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_daemon_that_was_killed_is_replaced(direct_mount, sandbox):
+    """Its writers hear of it, and the next start needs no umount first."""
+    write_file(direct_mount / "prod/NAME", b"old")
+    sandbox.fault(f"{PUT},hold=before")
+    writer, results = write_in_background(direct_mount, "NAME")
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    direct_mount.signal(signal.SIGKILL)
+    writer.join()
+    assert results[0] not in (0, errno.EACCES)
+    direct_mount.wait()
+    assert errno_of(os.listdir, direct_mount.path) == errno.ENOTCONN
+    sandbox.clear_faults()
+    subprocess.run(direct_mount.words(), check=True, timeout=20, stdin=subprocess.DEVNULL, cwd=direct_mount.work)
+    write_file(direct_mount / "prod/NAME", b"new")
+    assert sandbox.value("prod", "NAME") == b"new"
+    assert mounts_at(direct_mount.path) == ["fuse.sstorefs"]
+    subprocess.run(["umount", direct_mount.path], check=True)
+
+
+def test_uploads_in_flight_are_finished_before_the_end(direct_mount, sandbox):
+    sandbox.fault(f"{PUT},hold=before")
+    writers = [write_in_background(direct_mount, f"NAME{number}", b"value %d" % number) for number in range(20)]
+    sandbox.wait_for_calls(20, operation="fastly.put_secret", state="held")
+    direct_mount.signal(signal.SIGTERM)
+    # From now on nothing new is begun.
+    deadline = time.monotonic() + 10
+    while errno_of(write_file, direct_mount / "prod/LATE", b"val") != errno.ESHUTDOWN:
+        assert time.monotonic() < deadline
+    sandbox.release()
+    for writer, _ in writers:
+        writer.join()
+    assert [results for _, results in writers] == [[0]] * 20
+    assert direct_mount.wait() == 0
+    assert sorted(sandbox.uploads()) == sorted(b"value %d" % number for number in range(20))
+
+
+@pytest.mark.mount_options("timeout=2")
+def test_the_end_does_not_wait_for_ever(direct_mount, sandbox):
+    """What could not be finished is counted as lost: the status says so, and the log names it."""
+    sandbox.fault(f"{PUT},hang=forever")
+    writer, results = write_in_background(direct_mount, "NAME")
+    sandbox.wait_for_call("fastly.put_secret")
+    began = time.monotonic()
+    direct_mount.signal(signal.SIGTERM)
+    assert direct_mount.wait() == 32
+    writer.join()
+    assert time.monotonic() - began < 3.5
+    assert results[0] in (errno.ETIMEDOUT, errno.ECONNABORTED, errno.ENOTCONN)
+    assert "prod/NAME" in direct_mount.log() or "not finished in time" in direct_mount.log()
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+class Memory:
+    """Allocations that fail when the test wants it."""
+
+    def __init__(self, work):
+        library, path = work / "failing_malloc.so", work / "order"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, f"{HERE}/failing_malloc.c", "-ldl"], check=True)
+        path.write_bytes(bytes(4096))
+        self.variables = {"LD_PRELOAD": library, "FAILING_MALLOC": path}
+        self.file = open(path, "r+b")
+        self.order = mmap.mmap(self.file.fileno(), 4096)
+
+    def one_of(self, number):
+        self.order[:16] = str(number).encode().ljust(16, b"\0")
+
+
+@pytest.fixture
+def memory(tmp_path):
+    return Memory(tmp_path)
+
+
+@pytest.mark.parametrize("one_of", [2, 20, 1000, 5000])
+def test_memory_that_is_refused(one_of, memory, make_mount, tls, sandbox):
+    """The daemon stays up; who asks is refused or served, and what it says was stored is stored."""
+    sandbox.seed("prod", 250)
+    mount = make_mount(tls, options="timeout=2,ttl=0", **{name: str(value) for name, value in memory.variables.items()})
+    write_file(mount / "prod/NAME", b"old")
+    memory.one_of(one_of)
+    stored, refused = {}, set()
+    deadline = time.monotonic() + 3
+    number = 0
+    while time.monotonic() < deadline:
+        number += 1
+        name, value = f"NAME{number}", b"value %d" % number
+        error = errno_of(write_file, mount / f"prod/{name}", value)
+        if error:
+            refused.add(error)
+        else:
+            stored[name] = value
+        refused.add(errno_of(os.listdir, mount / "prod"))
+        refused.add(errno_of(os.getxattr, mount / "prod/SECRET_0000001", "user.digest"))
+        refused.add(errno_of(os.stat, mount / f"prod/NONE{number}"))
+        refused.add(errno_of(lambda: (mount / ".sstorefs/status").read_text()))
+    memory.one_of(0)
+    assert mount.process.poll() is None, mount.log()
+    assert all(sandbox.value("prod", name) == value for name, value in stored.items())
+    assert one_of > 1000 or refused - {0, errno.ENOENT}, "nothing was refused: nothing was tried"
+    # And when there is memory again all is well.
+    deadline = time.monotonic() + 70  # a client key is fetched once a minute after failures
+    while errno_of(write_file, mount / "prod/NAME", b"again") != 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    (mount / ".sstorefs/refresh").write_text("x")
+    assert len(os.listdir(mount / "prod")) >= 251
+
+
+@pytest.mark.mount_options("timeout=2")
+def test_an_address_space_that_is_full(direct_mount, sandbox):
+    """RLIMIT_AS at what is used now."""
+    sandbox.seed("prod", 5000)
+    write_file(direct_mount / "prod/NAME", b"old")
+    with open(f"/proc/{direct_mount.pid}/statm") as statm:
+        used = int(statm.read().split()[0]) * mmap.PAGESIZE
+    resource.prlimit(direct_mount.pid, resource.RLIMIT_AS, (used + (64 << 10), resource.RLIM_INFINITY))
+    results = {errno_of(write_file, direct_mount / f"prod/NAME{number}", b"v" * 60000) for number in range(20)}
+    results.add(errno_of(os.listdir, direct_mount / "prod"))
+    assert direct_mount.process.poll() is None
+    assert results <= {0, errno.ENOMEM, errno.ENOBUFS, errno.EIO, errno.EHOSTUNREACH, errno.EAGAIN}
+    resource.prlimit(direct_mount.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    deadline = time.monotonic() + 15
+    while errno_of(write_file, direct_mount / "prod/NAME", b"again") != 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    direct_mount.refresh()
+    assert len(os.listdir(direct_mount / "prod")) >= 5001
+
+
+# --- descriptors --------------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_no_descriptors_left(direct_mount, sandbox):
+    """RLIMIT_NOFILE at what is open now: the connection that there is serves everybody, or they are refused, and later all is well."""
+    write_file(direct_mount / "prod/NAME", b"old")
+    highest = max(int(name) for name in os.listdir(f"/proc/{direct_mount.pid}/fd"))
+    resource.prlimit(direct_mount.pid, resource.RLIMIT_NOFILE, (highest + 1, 1024))
+    writers = [write_in_background(direct_mount, f"NAME{number}") for number in range(20)]
+    for writer, _ in writers:
+        writer.join()
+    assert direct_mount.process.poll() is None
+    for number, (_, (error,)) in enumerate(writers):
+        assert (error == 0) == (sandbox.value("prod", f"NAME{number}") == b"val"), os.strerror(error)
+    resource.prlimit(direct_mount.pid, resource.RLIMIT_NOFILE, (1024, 1024))
+    deadline = time.monotonic() + 15
+    while errno_of(write_file, direct_mount / "prod/NAME", b"again") != 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+# --- locked memory ------------------------------------------------------------------------------------------------------------------------------------
+
+NOBODY = 65534
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+WRITE = 'import os,sys; d = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC); os.write(d, b"v" * int(sys.argv[2])); os.close(d)'
+
+
+@pytest.fixture
+def work_for_everybody():
+    """A directory and a /dev/fuse that ordinary users may use, in our mount namespace alone."""
+    work = Path("/mnt")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "sstorefs-tests", work], check=True)
+    os.mknod(work / "fuse", stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+    os.chmod(work / "fuse", 0o666)
+    subprocess.run(["mount", "--bind", work / "fuse", "/dev/fuse"], check=True)
+    yield work
+    subprocess.run(["umount", "/dev/fuse"], check=True)
+    subprocess.run(["umount", "-l", work], check=True)
+
+
+class Poor:
+    """A mount of an ordinary user who may lock 64 KiB, as on many systems."""
+
+    def __init__(self, work, service):
+        self.mount = Mount(work, service, options="timeout=3")
+        self.mount.path.mkdir()
+        for path in (self.mount.path, self.mount.token_file):
+            os.chown(path, NOBODY, NOBODY)
+
+    def start(self):
+        words = ["prlimit", "--memlock=65536:65536", *AS_NOBODY, *self.mount.words("-f")]
+        with open(self.mount.log_path, "ab") as log:
+            self.mount.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.mount.work)
+        self.mount.pid = self.mount.process.pid
+        wait_until_mounted(self.mount.path, self.mount.process)
+
+    def write(self, name, size):
+        words = [*AS_NOBODY, "/usr/bin/python3", "-c", WRITE, str(self.mount / f"prod/{name}"), str(size)]
+        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def poor(request, work_for_everybody, direct):
+    poor = Poor(work_for_everybody, direct)
+    request.node.mounts = [poor.mount]
+    yield poor
+    poor.mount.finish()
+
+
+def said(writer):
+    return writer.communicate(timeout=30)[1]
+
+
+def test_sixty_four_kibibytes_of_locked_memory(poor, sandbox):
+    """Secrets of every usual size are stored, many at once too; what can't be locked is refused, never held in memory that isn't."""
+    poor.start()
+    assert said(poor.write("SMALL", 100)) == ""
+    assert said(poor.write("KEY", 8000)) == ""
+    writers = [poor.write(f"NAME{number}", 3000) for number in range(30)]
+    assert [said(writer) for writer in writers] == [""] * 30
+    assert len(sandbox.uploads()) == 32
+    assert "No buffer space" in said(poor.write("LARGE", 60000))
+    assert sandbox.value("prod", "LARGE") is None
+    with open(f"/proc/{poor.mount.pid}/status") as status:
+        locked = next(int(line.split()[1]) for line in status if line.startswith("VmLck"))
+    assert 0 < locked <= 64
+    # And nothing of that stays behind.
+    assert said(poor.write("AGAIN", 100)) == ""
+
+
+# --- the log ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["/dev/full", "pipe"])
+def lost_log(request):
+    """A disk that is full, and a reader that went away."""
+    if request.param == "/dev/full":
+        with open("/dev/full", "wb") as full:
+            yield full
+    else:
+        reading, writing = os.pipe()
+        with os.fdopen(writing, "wb") as broken:
+            yield (broken, reading)
+
+
+def test_a_log_that_cannot_be_written(make_mount, direct, sandbox, lost_log):
+    log, reading = lost_log if isinstance(lost_log, tuple) else (lost_log, None)
+    mount = make_mount(direct, start=False, options="timeout=2")
+    mount.path.mkdir()
+    mount.process = subprocess.Popen(mount.words("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=mount.work)
+    mount.pid = mount.process.pid
+    if reading is not None:
+        os.close(reading)
+    wait_until_mounted(mount.path, mount.process)
+    sandbox.fault(f"{PUT},status=403,times=50")
+    assert {errno_of(write_file, mount / "prod/NAME", b"val") for _ in range(50)} == {errno.EACCES}
+    write_file(mount / "prod/NAME", b"val")
+    assert sandbox.value("prod", "NAME") == b"val"
+    assert "EACCES" in mount.control("errors")
+
+
+# --- the clock ----------------------------------------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """The daemon's wall clock, so many seconds off; the machine's own is left alone."""
+
+    def __init__(self, work):
+        self.file = work / "clock"
+        # What is waited for goes by other clocks, which are left alone as well.
+        self.variables = {"LD_PRELOAD": str(faketime_library()), "FAKETIME_TIMESTAMP_FILE": str(self.file),
+                          "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1",
+                          "DONT_FAKE_MONOTONIC": "1"}
+        self.set(0)
+
+    def set(self, seconds):
+        self.file.write_text(f"{seconds:+d}\n")
+
+
+@pytest.fixture
+def clock(tmp_path):
+    return Clock(tmp_path)
+
+
+@pytest.mark.parametrize("off", [3600, -3600])
+def test_a_clock_that_is_an_hour_off(off, clock, make_mount, tls, sandbox):
+    """Neither is a dead client key used nor are keys fetched without end; what the service says about time is its own."""
+    clock.set(off)
+    mount = make_mount(tls, **clock.variables)
+    for number in range(10):
+        write_file(mount / f"prod/NAME{number}", b"val")
+    assert len(sandbox.calls(operation="fastly.create_client_key")) == 1
+    created = os.getxattr(mount / "prod/NAME1", "user.created_at").decode()
+    assert created.startswith(time.strftime("%Y-%m-%dT%H", time.gmtime()))
+
+
+def test_a_clock_that_jumps(clock, make_mount, tls, sandbox):
+    """To and fro between two writes, and while one waits."""
+    mount = make_mount(tls, options="timeout=5", **clock.variables)
+    sandbox.fault(f"{PUT},latency=0.2")
+    for number in range(12):
+        clock.set(random.choice([0, 3600, -3600, 86400, -86400]))
+        write_file(mount / f"prod/NAME{number}", b"val")
+        assert f"NAME{number}" in os.listdir(mount / "prod")
+    assert len(sandbox.calls(operation="fastly.create_client_key")) == 1
+    # A pause that a 429 asks for is neither skipped nor drawn out.
+    sandbox.fault(f"{PUT},status=429,retry_after=1,times=1")
+    writer, results = write_in_background(mount, "NAME")
+    began = time.monotonic()
+    sandbox.wait_for_call("fastly.put_secret", name="NAME")
+    clock.set(7200)
+    writer.join()
+    assert results == [0] and 0.9 < time.monotonic() - began < 3
+    json_status = mount.control("status")
+    assert '"reachable": true' in json_status or '"reachable":true' in json_status
+
+
+def test_expiries_go_by_the_clock_of_the_service(clock, make_mount, direct, sandbox):
+    """`expires=` on a machine that is an hour behind: the secret lives as long as was asked for."""
+    clock.set(-3600)
+    stripe = Stripe("direct", sandbox, sandbox.url)
+    mount = make_mount(stripe, source="stripe:", options="expires=30m", **clock.variables)
+    write_file(mount / "account/NAME", b"val")
+    expires = os.getxattr(mount / "account/NAME", "user.expires_at").decode()
+    seconds = calendar.timegm(time.strptime(expires, "%Y-%m-%dT%H:%M:%SZ")) - time.time()
+    assert 1700 < seconds <= 1802
