@@ -24,7 +24,7 @@ cd "$top"
 if git rev-parse --git-dir >/dev/null 2>&1; then
 	git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for file; do [ ! -e "$file" ] || printf "%s\\0" "$file"; done' sh
 else
-	find . -path './build*' -prune -o -type f -print0
+	find . -path './build*' -prune -o ! -type d -print0
 fi | tar --null -c -T - | tar -x -C "$work/sstorefs"
 
 cd "$work/sstorefs"

@@ -55,10 +55,13 @@ class Machine:
     def says(self, script, **more):
         return self.run(script, **more).stdout.strip()
 
-    def write(self, path, text, mode=0o600):
-        script = f'install -D -m {mode:o} /dev/stdin {shlex.quote(str(path))}'
-        done = subprocess.run([*PODMAN, "exec", "-i", self.name, "sh", "-c", script], input=text, text=True, capture_output=True)
+    def write_bytes(self, path, content, mode=0o600):
+        script = f"install -D -m {mode:o} /dev/stdin {shlex.quote(str(path))}"
+        done = subprocess.run([*PODMAN, "exec", "-i", self.name, "sh", "-c", script], input=content, capture_output=True)
         assert done.returncode == 0, done.stderr
+
+    def write(self, path, text, mode=0o600):
+        self.write_bytes(path, text.encode(), mode)
 
     def log(self):
         if self.boot:

@@ -1,0 +1,155 @@
+"""meson install, then mount(8) and its helper, on a machine with nothing running; meson dist and the Debian package."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from machine import TOP, Machine
+from mounting import BUILD
+
+MAN_PAGES = {"man1/sstorefs.1", "man1/sstorefs-sandbox.1", "man8/mount.fuse.sstorefs.8", "man8/sstorefs-opener.8"}
+
+
+def options(sandbox, *more):
+    return ",".join(["token_file=/etc/sstorefs/token", f"endpoint={sandbox.url}", f"signing_key={sandbox.signing_key}", *more])
+
+
+@pytest.fixture(scope="module")
+def installed():
+    machine = Machine("installed")
+    try:
+        yield machine.start().install()
+    finally:
+        machine.finish()
+
+
+@pytest.fixture
+def machine(installed, sandbox):
+    installed.write("/etc/sstorefs/token", sandbox.token)
+    installed.run("mkdir -p /mnt/secrets")
+    yield installed
+    installed.run("umount -l -a -t fuse.sstorefs", check=False)
+
+
+# --- mount(8) and its helper --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flags", ["", "-v", "-n", "-s", "-v -n -s"])
+def test_mount(machine, sandbox, flags):
+    machine.run(f"mount {flags} -t fuse.sstorefs fastly: /mnt/secrets -o {options(sandbox)}")
+    machine.run("echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME && umount /mnt/secrets")
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_what_mount_and_fstab_add_is_taken(machine, sandbox):
+    more = "rw,noauto,nofail,_netdev,nosuid,nodev,noexec,noatime,x-systemd.automount,x-systemd.idle-timeout=60,X-mount.mkdir"
+    machine.run(f"mount -t fuse.sstorefs fastly:prod /mnt/secrets -o {options(sandbox)},{more} && umount /mnt/secrets")
+
+
+def test_the_helper_needs_no_environment(machine, sandbox):
+    machine.run(f"env -i /sbin/mount.fuse.sstorefs fastly:prod /mnt/secrets -v -n -s -o rw,{options(sandbox)} -t fuse.sstorefs")
+    machine.run("echo val > /mnt/secrets/NAME && sync /mnt/secrets/NAME && umount /mnt/secrets")
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_a_faked_mount_mounts_nothing_and_asks_nobody(machine, sandbox):
+    """mount -f is not the daemon's -f."""
+    machine.run(f"mount -f -n -t fuse.sstorefs fastly: /mnt/secrets -o {options(sandbox)}")
+    assert machine.run("mountpoint -q /mnt/secrets", check=False).returncode != 0
+    assert sandbox.calls() == []
+    wrong = machine.run(f"mount -f -n -t fuse.sstorefs fastly: /mnt/absent -o {options(sandbox)}", check=False)
+    assert wrong.returncode == 32 and "/mnt/absent" in wrong.stderr
+
+
+def test_a_sloppy_mount_refuses_what_it_does_not_know(machine, sandbox):
+    wrong = machine.run(f"mount -s -t fuse.sstorefs fastly: /mnt/secrets -o {options(sandbox)},allow_othr", check=False)
+    assert wrong.returncode == 1 and "allow_othr" in wrong.stderr
+
+
+def test_fusermount_unmounts_it(machine, sandbox):
+    machine.run(f"mount -t fuse.sstorefs fastly: /mnt/secrets -o {options(sandbox)} && fusermount3 -u /mnt/secrets")
+    assert machine.run("mountpoint -q /mnt/secrets", check=False).returncode != 0
+
+
+def test_a_user_mounts_without_root(machine, sandbox):
+    machine.run("id plain 2>/dev/null || useradd plain; install -d -o plain /mnt/plain; chmod 666 /dev/fuse")
+    machine.run("install -m 600 -o plain /etc/sstorefs/token /mnt/plain-token")
+    run = "setpriv --reuid=plain --regid=plain --clear-groups env -i "
+    line = options(sandbox).replace("/etc/sstorefs/token", "/mnt/plain-token")
+    machine.run(f"{run} /usr/local/bin/sstorefs fastly:prod /mnt/plain -o {line}")
+    machine.run(f"{run} /bin/sh -c 'echo val > /mnt/plain/NAME && /bin/sync /mnt/plain/NAME && /bin/fusermount3 -u /mnt/plain'")
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_the_man_pages_can_be_read(machine):
+    for page in MAN_PAGES:
+        said = machine.run(f"man --warnings -l /usr/local/share/man/{page} 2>&1 >/dev/null || true").stdout
+        assert "warning" not in said
+        assert machine.says(f"head -c 100 /usr/local/share/man/{page}")
+
+
+# --- to other machines --------------------------------------------------------------------------------------------------------------
+
+
+def test_installed_somewhere_else_nothing_is_left_out_of_it(tmp_path):
+    """What packagers do."""
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", tmp_path], check=True, capture_output=True)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()}
+    assert {"usr/local/bin/sstorefs", "usr/local/sbin/sstorefs-opener", "sbin/mount.fuse.sstorefs",
+            "usr/local/lib/systemd/system/sstorefs@.service", "usr/local/lib/systemd/system/sstorefs-opener@.service",
+            "usr/local/lib/sysusers.d/sstorefs.conf", "usr/local/share/bash-completion/completions/sstorefs"} <= files
+    assert {f"usr/local/share/man/{page}" for page in MAN_PAGES} <= files
+    assert (tmp_path / "sbin/mount.fuse.sstorefs").readlink().as_posix() == "/usr/local/bin/sstorefs"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """meson dist, unpacked."""
+    subprocess.run(["meson", "dist", "-C", BUILD, "--no-tests", "--formats", "gztar", "--allow-dirty"], check=True, capture_output=True)
+    (made,) = (BUILD / "meson-dist").glob("sstorefs-*.tar.gz")
+    to = tmp_path_factory.mktemp("dist")
+    shutil.unpack_archive(made, to)
+    (tree,) = to.iterdir()
+    return tree
+
+
+@pytest.fixture(scope="module")
+def package(archive, tmp_path_factory):
+    done = subprocess.run([archive / "contrib/debian/build.sh", tmp_path_factory.mktemp("package")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_dist_has_what_building_and_testing_take(archive):
+    tracked = subprocess.run(["git", "-C", TOP, "ls-files"], capture_output=True, text=True, check=True).stdout.split()
+    missing = [name for name in tracked if not (archive / name).exists() and not name.startswith(".git")]
+    assert missing == []
+
+
+def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandbox):
+    machine = Machine("package", boot=True)
+    try:
+        machine.start()
+        with open(package, "rb") as file:
+            machine.write_bytes("/root/sstorefs.deb", file.read())
+        machine.run("dpkg -i /root/sstorefs.deb && dpkg -V sstorefs && systemctl daemon-reload")
+        assert machine.says("stat -c '%a %U' /etc/sstorefs") == "700 root"
+
+        machine.write("/etc/sstorefs/token", sandbox.token)
+        machine.run(f"mkdir /mnt/secrets && mount -t fuse.sstorefs fastly: /mnt/secrets -o {options(sandbox)}")
+        machine.run("echo one > /mnt/secrets/prod/ONE && sync /mnt/secrets/prod/ONE && umount /mnt/secrets")
+        machine.write("/etc/sstorefs/prod.token", sandbox.token)
+        machine.write("/etc/sstorefs/prod.conf",
+                      f"SOURCE=fastly:\nMOUNTPOINT=/mnt/secrets\nOPTIONS=endpoint={sandbox.url},signing_key={sandbox.signing_key}\n")
+        machine.run("systemctl start sstorefs@prod && echo two > /mnt/secrets/prod/TWO && sync /mnt/secrets/prod/TWO")
+        assert sandbox.uploads() == [b"one", b"two"]
+
+        machine.run("dpkg -r sstorefs")
+        assert machine.run("findmnt /mnt/secrets", check=False).returncode != 0
+        assert machine.says("ls /usr/bin/sstorefs* /usr/sbin/sstorefs* /usr/sbin/mount.fuse.sstorefs 2>/dev/null || true") == ""
+        assert machine.says("ls /etc/sstorefs").split() == ["prod.conf", "prod.token", "token"], "tokens are their owner's"
+        machine.run("rm /etc/sstorefs/*; dpkg -P sstorefs")
+        assert machine.run("test -e /etc/sstorefs", check=False).returncode != 0
+    finally:
+        machine.finish()
