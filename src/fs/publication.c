@@ -378,10 +378,26 @@ void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	fuse_reply_err(request, 0);
 }
 
+/* Whoever waits with a handle in his hand lets go of it: the mount is gone, and nobody reads the answer. */
+static void end_waiting_for_handles(struct fs *fs)
+{
+	struct late *late, *next;
+
+	for (late = fs->first_late; late; late = next) {
+		bool flushes = late->interrupted == flushing_interrupted;
+
+		next = late->next;
+		if (late->interrupted == syncing_interrupted ||
+		    (flushes && !container_of(late, struct flushing, late)->upload))
+			late->interrupted(late);
+	}
+}
+
 void fs_release_all(struct fs *fs)
 {
 	struct file *file;
 
+	end_waiting_for_handles(fs);
 	/* Closing a handle may free its file, and others with it: begin again after each. */
 	do {
 		file = fs->first_file;
