@@ -34,12 +34,12 @@ build()
 	ninja -C "$directory" "$target"
 }
 
-# mounts FOLDER BUILD WORKERS: the tests of one folder, over real mounts of one build
+# mounts FOLDER BUILD WORKERS [PYTEST OPTION…]: the tests of one folder, over real mounts of one build
 mounts()
 {
 	compgen -G "tests/$1/test_*.py" >/dev/null || return 0
 	step "tests/$1, build $2"
-	SSTOREFS_BUILD=$builds/$2 /usr/bin/python3 -m pytest "tests/$1" -n "$3"
+	SSTOREFS_BUILD=$builds/$2 /usr/bin/python3 -m pytest "tests/$1" -n "$3" "${@:4}"
 }
 
 step "format"
@@ -75,7 +75,8 @@ mounts integration sanitizers 4
 mounts idioms gcc 3
 mounts security gcc 2
 mounts faults gcc 2
-mounts production gcc 1
+mounts production gcc 2 --dist loadfile
+mounts production sanitizers 2 -k 'test_check or test_log or test_metrics or test_notify'
 mounts model gcc 1
 mounts chaos gcc 1
 step "everything passed"
