@@ -22,6 +22,7 @@ trap 'exit 143' TERM
 mkdir "$work/sstorefs"
 cd "$top"
 if git rev-parse --git-dir >/dev/null 2>&1; then
+	# shellcheck disable=SC2016 # the inner shell expands it
 	git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for file; do [ ! -e "$file" ] || printf "%s\\0" "$file"; done' sh
 else
 	find . -path './build*' -prune -o ! -type d -print0
