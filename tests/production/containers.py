@@ -8,7 +8,9 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from machine import LIMITS, podman
+import yaml
+
+from machine import LIMITS, TOP, podman
 from mounting import BUILD
 
 PROGRAMS = {"/usr/bin/sstorefs": BUILD / "sstorefs", "/usr/sbin/sstorefs-opener": BUILD / "src/opener/sstorefs-opener",
@@ -17,6 +19,30 @@ PROGRAMS = {"/usr/bin/sstorefs": BUILD / "sstorefs", "/usr/sbin/sstorefs-opener"
 FILES = {"/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
          "/etc/group": "root:x:0:\nnogroup:x:65534:\napp:x:1000:\n", "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n"}
 DIRECTORIES = ("tmp", "run", "proc", "sys", "dev", "etc", "secrets", "usr/bin", "usr/sbin")
+
+
+COMPOSE = yaml.safe_load((TOP / "contrib/container/compose.yaml").read_text())["services"]
+
+
+def service(name):
+    """
+    A service of compose.yaml: its words, and podman's options for it. What the tests choose themselves is left out: network, volumes, secrets, whose
+    processes it sees, and limits beyond what a test may raise.
+    """
+    wanted = COMPOSE[name]
+    options = [f"--device={device}" for device in wanted.get("devices", [])]
+    options += [f"--cap-drop={name}" for name in wanted.get("cap_drop", [])]
+    options += [f"--cap-add={name}" for name in wanted.get("cap_add", [])]
+    options += [f"--security-opt={option.replace(':', '=')}" for option in wanted.get("security_opt", [])]
+    options += ["--read-only"] if wanted.get("read_only") else []
+    options += ["--user", wanted["user"]] if "user" in wanted else []
+    words = wanted.get("entrypoint", ["sstorefs"] if wanted["image"] == "sstorefs" else []) + wanted["command"]
+    return words, options
+
+
+def propagation(name):
+    (volume,) = [volume for volume in COMPOSE[name]["volumes"] if "target" in volume]
+    return volume["bind"]["propagation"]
 
 
 def libraries(program):

@@ -5,13 +5,8 @@ import re
 
 import pytest
 
-from containers import Pod, import_image
+from containers import COMPOSE, Pod, import_image, propagation, service
 from machine import podman
-
-NOBODY = ["--user", "65534:65534", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only"]
-MOUNTS = ["--device=/dev/fuse", "--cap-drop=ALL", "--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined",
-          "--security-opt=no-new-privileges", "--read-only"]
-APPLICATION = ["--user", "1000:1000", "--cap-drop=ALL"]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +29,12 @@ def pod(image, tmp_path, sandbox):
         pod.finish()
 
 
-def options(sandbox, *more):
-    return ",".join([f"endpoint={sandbox.url}", f"signing_key={sandbox.signing_key}", "token_file=/run/token", *more])
+def adjusted(words, sandbox, owner=None):
+    """Points the daemon among the words to the sandbox and to our token."""
+    more = f"endpoint={sandbox.url},signing_key={sandbox.signing_key}"
+    words = [f"{word},{more}" if "token_file=" in word else word for word in words]
+    words = [word.replace("/run/secrets/sstorefs-token", "/run/token") for word in words]
+    return [word.replace("uid=1000", owner) for word in words] if owner else words
 
 
 def token(pod, uid=0):
@@ -48,15 +47,26 @@ def token(pod, uid=0):
 
 @pytest.fixture
 def sidecar(pod, sandbox):
-    more = ["--cap-add=SYS_PTRACE", "--cap-add=DAC_READ_SEARCH"]
-    pod.start("sidecar", "sstorefs", "fastly:prod", "/secrets/prod", "-f", "-o", options(sandbox, "allow_other", "uid=1000"),
-              options=[*MOUNTS, *more, *token(pod), *pod.propagated("rshared")])
-    pod.wait_until("sidecar", "sstorefs --check /secrets/prod >/dev/null")
+    words, podmans = service("secrets")
+    pod.start("sidecar", *adjusted(words, sandbox), options=[*podmans, *token(pod), *pod.propagated(propagation("secrets"))])
+    health = COMPOSE["secrets"]["healthcheck"]["test"]
+    assert health[0] == "CMD"
+    pod.wait_until("sidecar", " ".join(health[1:]) + " >/dev/null")
     return pod
 
 
+APPLICATION = [*service("application")[1], "--cap-drop=ALL"]
+
+
 def application(pod, script, *more, name="application"):
-    return pod.run(name, "bash", "-c", script, options=[*APPLICATION, *pod.propagated("rslave"), *more])
+    return pod.run(name, "bash", "-c", script, options=[*APPLICATION, *pod.propagated(propagation("application")), *more])
+
+
+def test_what_the_example_writes(sidecar, sandbox):
+    done = sidecar.run("application", *service("application")[0],
+                       options=[*APPLICATION, *sidecar.propagated("rslave"), f"--pid=container:{sidecar.name('sidecar')}"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sandbox.uploads() == [b"val"]
 
 
 def test_an_application_beside_a_sidecar_that_mounts(sidecar, sandbox):
@@ -93,15 +103,14 @@ def test_the_end_of_the_sidecar_unmounts_everywhere(sidecar, sandbox):
 
 
 def start_opener(pod):
+    words, podmans = service("opener")
     (pod.work / "opener").mkdir(exist_ok=True)
-    pod.start("opener", "sstorefs-opener", "/secrets/prod", "-u", "65534:65534", "-o", "allow_other,source=fastly:prod", "--serve",
-              "/run/opener/socket", options=[*MOUNTS, *pod.propagated("rshared"), "-v", f"{pod.work}/opener:/run/opener"])
+    pod.start("opener", *words, options=[*podmans, *pod.propagated(propagation("opener")), "-v", f"{pod.work}/opener:/run/opener"])
 
 
-def ask(pod, sandbox, owner="uid=1000"):
-    return [["sstorefs-opener", "--ask", "/run/opener/socket", "--", "sstorefs", "fastly:prod", "/dev/fd/3", "-f", "-o",
-             options(sandbox, "allow_other", "default_permissions", owner)],
-            [*NOBODY, *token(pod, 65534), "-v", f"{pod.work}/opener:/run/opener"]]
+def ask(pod, sandbox, owner=None):
+    words, podmans = service("unprivileged-secrets")
+    return adjusted(words, sandbox, owner), [*podmans, *token(pod, 65534), "-v", f"{pod.work}/opener:/run/opener"]
 
 
 @pytest.fixture
@@ -134,7 +143,7 @@ def test_as_the_applications_user_it_tells_killed_writers(pod, sandbox):
     words, podmans = ask(pod, sandbox, owner="uid=65534")
     pod.start("sidecar", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
     pod.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
-    beside = [*NOBODY, f"--pid=container:{pod.name('opener')}", *pod.propagated("rslave")]
+    beside = ["--user=65534:65534", "--cap-drop=ALL", f"--pid=container:{pod.name('opener')}", *pod.propagated("rslave")]
     pod.run("killed", "bash", "-c", "exec 3> /secrets/prod/HALF; echo half >&3; kill -9 $BASHPID", options=beside)
     done = pod.run("application", "bash", "-c", "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME", options=beside)
     assert done.returncode == 0, done.stderr
@@ -183,7 +192,7 @@ def test_process_numbers_of_its_own_are_refused(pod, sandbox):
 def test_another_user_gets_no_mount(pod, sandbox):
     start_opener(pod)
     words, podmans = ask(pod, sandbox)
-    podmans[1] = "1000:1000"
+    podmans[podmans.index("65534:65534")] = "1000:1000"
     refused = pod.run("other", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
     assert refused.returncode == 32 and "another user" in refused.stderr
     assert pod.mounted() == []
