@@ -86,6 +86,24 @@ def test_the_end_does_not_wait_for_ever(direct_mount, sandbox):
     assert "prod/NAME" in direct_mount.log() or "not finished in time" in direct_mount.log()
 
 
+def test_a_connection_that_is_aborted(direct_mount, sandbox):
+    """umount -f while an fsync waits for its upload: the upload is finished all the same."""
+    sandbox.fault(f"{PUT},hold=before")
+    descriptor = os.open(direct_mount / "prod/NAME", os.O_WRONLY | os.O_CREAT)
+    os.write(descriptor, b"val")
+    results = []
+    waiter = threading.Thread(target=lambda: results.append(errno_of(os.fsync, descriptor)))
+    waiter.start()
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    subprocess.run(["umount", "-f", "-l", direct_mount.path], check=True)
+    waiter.join()
+    assert results[0] in (errno.ECONNABORTED, errno.ENOTCONN)
+    errno_of(os.close, descriptor)
+    sandbox.release()
+    assert direct_mount.wait() == 0
+    assert sandbox.uploads() == [b"val"]
+
+
 # --- memory -------------------------------------------------------------------------------------------------------------------------------------------
 
 
