@@ -226,6 +226,9 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 	struct actor actor;
 
 	*failure = (struct failure){0};
+	/* The rename publishes what was written: a close that comes after it has nothing new to send. */
+	for (struct handle *handle = file->handles; handle; handle = handle->next)
+		handle->due = false;
 	actor_of_request(&actor, request);
 	upload = prepare(file, file->staged, name, failure);
 	if (!upload) {
