@@ -72,11 +72,6 @@ contrib/try.sh
 
 mounts integration gcc 4
 mounts integration sanitizers 4
-mounts idioms gcc 3
-mounts security gcc 2
-mounts faults gcc 2
 mounts production gcc 2 --dist loadfile
 mounts production sanitizers 2 -k 'test_check or test_log or test_metrics or test_notify'
-mounts model gcc 1
-mounts chaos gcc 1
 step "everything passed"
