@@ -47,7 +47,8 @@ bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
 	/* What is refused anyway is refused at once. */
 	if (fs->stopping || (name && strlen(name) > NAME_LENGTH_MAX))
 		return false;
-	inode_find(fs, number, &inode);
+	if (inode_find(fs, number, &inode) != INODE_SECRET && !name)
+		return false;
 	return inode.store && (must_probe(fs) || !has_room(fs));
 }
 
