@@ -25,7 +25,6 @@ struct directory {
 	bool is_control;
 	struct snapshot *views[2]; /* the present one, and the one before */
 	unsigned view;		   /* number of the present one */
-	bool was_read;		   /* since it was opened */
 	bool has_shown;		   /* the present view was read from: it can't be exchanged any more */
 	bool must_wait; /* the present view is too old: another one is taken when it has stopped growing */
 	off_t next;	/* where the last answer ended: that needs no check */
@@ -457,14 +456,14 @@ static void read_on(struct fs *fs, fuse_req_t request, struct directory *directo
 		fuse_reply_buf(request, NULL, 0);
 }
 
-/* Rewound: what there is now. The beginning of a new view has its number on top, but for the very first. */
+/* From the beginning: what there is now, however long ago it was opened. The beginning of another view has its number on
+ * top, but for the very first. */
 static off_t begin(struct directory *directory)
 {
 	struct failure failure = {0};
 
-	if (directory->was_read && !directory->is_control)
+	if (!directory->is_control)
 		take_view(directory, &failure);
-	directory->was_read = true;
 	return directory->view * VIEW_OFFSET;
 }
 

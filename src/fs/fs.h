@@ -23,6 +23,7 @@ struct fs {
 	size_t receive_size, max_write;
 	struct task shrink; /* after INIT the receive buffer may be smaller */
 	bool mounted, gone, stopping;
+	bool introduced; /* INIT was answered */
 
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time mounted_at;
@@ -86,6 +87,11 @@ double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
 /* The inode of a record of `listing`. That of a store comes without its `store`. */
 void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
 		     struct inode *inode);
+
+/* --- the kernel's descriptor (channel.c) -------------------------------------------------------------- */
+
+/* Has libfuse read and write it through us. 0 or a negative errno. */
+int channel_take(struct fs *fs);
 
 /* --- late answers (late.c) ----------------------------------------------------------------------------------------------------- */
 

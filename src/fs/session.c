@@ -226,6 +226,9 @@ int fs_mount(struct fs *fs)
 		goto out;
 	}
 	fs->mounted = true;
+	failed = channel_take(fs);
+	if (failed)
+		goto out;
 	fs->watch.fd = fuse_session_fd(fs->session);
 	fs->watch.readable = requests_came;
 	if (fcntl(fs->watch.fd, F_SETFL, fcntl(fs->watch.fd, F_GETFL) | O_NONBLOCK))

@@ -276,7 +276,7 @@ struct snapshot *listing_view(struct listing *listing, struct failure *failure)
 			listing_refresh(listing);
 		return snapshot_reference(listing->current);
 	}
-	if (!listing->complete && !listing->walk && down) {
+	if (!listing->complete && !listing->walk && !listing->expired && down) {
 		*failure = *down;
 		return NULL;
 	}

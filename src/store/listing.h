@@ -27,6 +27,7 @@ struct walk {
 	unsigned next_page, last_page;	/* numbered: the next to ask for; the last there is (0: not known) */
 	int64_t total;			/* what the service promised; -1: it did not */
 	uint64_t entries, repeated;	/* of this round: that came, and those of them that had come before */
+	uint64_t malformed;		/* those that were none */
 	unsigned brought;		/* entries not seen before in this round, since the last page */
 	unsigned round;			/* how often it went round again because the count was off */
 	bool ended;			/* numbered: an empty page was seen */

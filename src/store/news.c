@@ -208,6 +208,7 @@ void listing_walked(struct listing *listing, const struct walk *walk, const stru
 	} else {
 		keep_part(listing);
 		listing_failed(listing);
+		listing->expired = false; /* the service was asked, as `refresh` wants it */
 	}
 	listing->filling = NULL;
 	if (!listing->store)

@@ -167,10 +167,15 @@ static void next_by_cursor(struct walk *walk, const struct result *result)
 
 /* --- numbers, side by side ------------------------------------------------------------------------------------------------- */
 
-/* A count that is not the promised one means that something came or went meanwhile, and that pages have shifted. */
+/*
+ * A count that is not the promised one means that something came or went meanwhile, and that pages have shifted. Whether
+ * the service counts what we can't read, nobody knows.
+ */
 static bool count_is_off(const struct walk *walk)
 {
-	return walk->total >= 0 && walk->entries - walk->repeated != (uint64_t)walk->total;
+	uint64_t total = (uint64_t)walk->total, most = walk->entries - walk->repeated;
+
+	return walk->total >= 0 && (total > most || total + walk->malformed < most);
 }
 
 static void go_round_again(struct walk *walk)
@@ -178,6 +183,7 @@ static void go_round_again(struct walk *walk)
 	walk->round++;
 	walk->entries = 0;
 	walk->repeated = 0;
+	walk->malformed = 0;
 	walk->ended = false;
 	walk->next_page = 2;
 	walk->last_page = 0;
@@ -222,7 +228,7 @@ static void ask_next_pages(struct walk *walk)
 static void next_by_number(struct walk *walk, const struct result *result)
 {
 	take_total(walk, result->total);
-	walk->ended = walk->ended || !result->entries || is_endless(walk);
+	walk->ended = walk->ended || result->entries == result->malformed || is_endless(walk);
 	ask_next_pages(walk);
 	if (any_page_runs(walk))
 		return;
@@ -247,6 +253,7 @@ static void count_page(struct walk *walk, const struct result *result)
 
 	walk->good_at = loop_now(listing->catalog->loop);
 	walk->entries += result->entries;
+	walk->malformed += result->malformed;
 	walk->barren = walk->brought || result->left_out ? 0 : walk->barren + 1;
 	walk->brought = 0;
 	listing->filling->left_out += result->left_out;

@@ -72,6 +72,14 @@ def test_json(make_mount, direct, sandbox):
     assert any("prod/NAME" in event["message"] for event in events)
 
 
+def test_json_of_words_with_quotes_and_backslashes(make_mount, direct):
+    mount = make_mount(direct, start=False, options="log=json")
+    mount.path = mount.work / 'a"b\\c'
+    mount.start()
+    messages = [json.loads(line)["message"] for line in mount.log().splitlines()]
+    assert f"fastly: is mounted on {mount.path}" in messages
+
+
 def test_json_in_the_journal(tmp_path, direct, sandbox):
     mount = journaled(tmp_path, direct, "log=json")
     try:

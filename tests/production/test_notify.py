@@ -77,6 +77,6 @@ def test_the_watchdog_is_fed(make_mount, direct, manager):
 
 
 def test_the_watchdog_of_another_process_is_not(make_mount, direct, manager):
-    make_mount(direct, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="1000", WATCHDOG_PID="1")
+    make_mount(direct, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="100000", WATCHDOG_PID="1")
     manager.wait_for("READY=1")
     assert not manager.has("WATCHDOG=1")

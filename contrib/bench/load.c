@@ -1,0 +1,95 @@
+/*
+ * Works on a directory of files SECRET_0000000, SECRET_0000001 … and prints how many operations a second it got done, one
+ * kind a line.
+ *
+ *     load DIRECTORY FILES OPERATIONS
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+struct work {
+	const char *directory;
+	size_t files, operations;
+};
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static const char *path_of(const struct work *work, size_t number)
+{
+	static char path[4096];
+
+	snprintf(path, sizeof path, "%s/SECRET_%07zu", work->directory, number % work->files);
+	return path;
+}
+
+/* Each returns how many operations it did; 0: it failed. */
+
+static size_t stat_each(const struct work *work)
+{
+	struct stat attributes;
+
+	for (size_t i = 0; i < work->operations; i++)
+		if (stat(path_of(work, i), &attributes))
+			return 0;
+	return work->operations;
+}
+
+static size_t digest_of_each(const struct work *work)
+{
+	char digest[256];
+
+	for (size_t i = 0; i < work->operations; i++)
+		if (getxattr(path_of(work, i), "user.digest", digest, sizeof digest) <= 0)
+			return 0;
+	return work->operations;
+}
+
+/* What `ls -l` asks for, without its printing. */
+static size_t list_all(const struct work *work)
+{
+	DIR *directory = opendir(work->directory);
+	struct dirent *entry;
+	struct stat attributes;
+	size_t seen = 0;
+
+	while (directory && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			seen += !fstatat(dirfd(directory), entry->d_name, &attributes, 0);
+	if (directory)
+		closedir(directory);
+	return seen == work->files ? seen : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		size_t (*run)(const struct work *work);
+	} kinds[] = {{"stat", stat_each}, {"getxattr", digest_of_each}, {"ls-l", list_all}};
+	struct work work;
+
+	if (argc != 4)
+		return fprintf(stderr, "usage: %s DIRECTORY FILES OPERATIONS\n", argv[0]), 2;
+	work = (struct work){argv[1], strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10)};
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		double begun = now();
+		size_t done = kinds[i].run(&work);
+
+		if (!done)
+			return perror(kinds[i].name), 1;
+		printf("%s %.0f\n", kinds[i].name, (double)done / (now() - begun));
+	}
+	return 0;
+}

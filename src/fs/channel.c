@@ -1,0 +1,55 @@
+/*
+ * The kernel's descriptor as libfuse reads and writes it. What is asked and answered is not looked at here, but for one
+ * flag in the answer to INIT.
+ */
+#include <errno.h>
+#include <linux/fuse.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fs.h"
+
+/*
+ * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS for granted and never tells the kernel of it. Without that every LOOKUP in a
+ * directory waits in the kernel for the READDIR that waits for a page, or for another LOOKUP that waits for the
+ * service.
+ */
+static void allow_parallel_lookups(const struct iovec *parts, int count)
+{
+	struct fuse_out_header header;
+	struct fuse_init_out answer;
+
+	if (count != 2 || parts[0].iov_len != sizeof header || parts[1].iov_len < sizeof answer)
+		return;
+	memcpy(&header, parts[0].iov_base, sizeof header);
+	memcpy(&answer, parts[1].iov_base, sizeof answer);
+	if (header.error || answer.major != FUSE_KERNEL_VERSION)
+		return;
+	answer.flags |= FUSE_PARALLEL_DIROPS;
+	memcpy(parts[1].iov_base, &answer, sizeof answer);
+}
+
+static ssize_t write_answer(int fd, struct iovec *parts, int count, void *data)
+{
+	struct fs *fs = data;
+
+	/* INIT is the first question, and nothing is told before it is answered. */
+	if (!fs->introduced)
+		allow_parallel_lookups(parts, count);
+	fs->introduced = true;
+	return writev(fd, parts, count);
+}
+
+static ssize_t read_request(int fd, void *buffer, size_t size, void *data)
+{
+	(void)data;
+	return read(fd, buffer, size);
+}
+
+int channel_take(struct fs *fs)
+{
+	static const struct fuse_custom_io io = {.writev = write_answer, .read = read_request};
+
+	return fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
+}

@@ -1,0 +1,127 @@
+"""What listings and lookups cost, in calls (DESIGN 4, promise 4)."""
+
+import errno
+import os
+
+import pytest
+
+from reading import together
+from services import Cloudflare
+from writers import errno_of, shell
+
+
+def list_calls(sandbox, store=None):
+    return sandbox.calls(operation="*.list_secrets", **({"store": store} if store else {}))
+
+
+@pytest.fixture
+def cloudflare(sandbox):
+    return Cloudflare("direct", sandbox, sandbox.url)
+
+
+@pytest.mark.parametrize("count,calls", [(0, 1), (1, 1), (199, 1), (200, 1), (201, 2), (400, 2), (1001, 6)])
+def test_secrets_by_cursor_cost_one_call_a_page(direct_mount, sandbox, count, calls):
+    sandbox.seed("prod", count)
+    assert len(os.listdir(direct_mount / "prod")) == count
+    assert len(list_calls(sandbox)) == calls
+
+
+@pytest.mark.parametrize("count,calls", [(0, 1), (1, 1), (99, 1), (100, 1), (101, 2), (200, 2), (1001, 11)])
+def test_numbered_pages_cost_no_call_more(make_mount, cloudflare, count, calls):
+    cloudflare.seed("prod", count)
+    mount = make_mount(cloudflare, source=cloudflare.source)
+    assert len(os.listdir(mount / "prod")) == count
+    assert len(cloudflare.calls("list_secrets")) == calls
+
+
+@pytest.mark.parametrize("count,calls", [(1, 1), (200, 1), (201, 2)])
+def test_stores_cost_one_call_a_page(make_mount, direct, sandbox, count, calls):
+    sandbox.seed(stores=count - 1)
+    mount = make_mount(direct)
+    assert len(os.listdir(mount.path)) == count
+    assert len(sandbox.calls(operation="fastly.list_stores")) == calls
+    # To look at the directory of stores asks for nothing in them.
+    shell("ls -l", cwd=mount.path)
+    assert len(sandbox.calls()) == calls
+
+
+def test_the_mount_itself_costs_one_call(make_mount, direct, sandbox):
+    make_mount(direct)
+    assert [call["operation"] for call in sandbox.calls()] == ["fastly.list_stores"]
+
+
+def test_eight_listings_at_once_cost_one_walk(direct_mount, sandbox):
+    sandbox.seed("prod", 601)
+    sandbox.fault(operation="fastly.list_secrets", latency=0.1)
+    views = together(*[lambda: sorted(os.listdir(direct_mount / "prod"))] * 8)
+    assert all(view == views[0] and len(view) == 601 for view in views)
+    assert len(list_calls(sandbox)) == 4
+
+
+def test_a_listing_answers_for_everything_in_it(mount, sandbox):
+    sandbox.seed("prod", 1001)
+    names = os.listdir(mount / "prod")
+    assert len(list_calls(sandbox)) == 6
+    sandbox.clear()
+    digests = {os.getxattr(mount / "prod" / name, "user.digest") for name in names}
+    assert len(digests) == 1001
+    done = shell("ls -lR . >/dev/null && find . -newermt 2000-01-01 | wc -l && getfattr -d -- * | grep -c created_at && stat -- * >/dev/null",
+                 cwd=mount / "prod")
+    assert done.stdout.split() == ["1002", "1001"], done
+    for number in range(200):
+        assert errno_of(os.stat, mount / f"prod/ABSENT{number}") == errno.ENOENT
+    assert sandbox.calls() == []
+
+
+def test_a_name_in_a_store_that_was_never_listed_costs_one_call(mount, sandbox):
+    sandbox.seed("prod", 1000)
+    os.stat(mount / "prod/SECRET_0000007")
+    assert [call["operation"] for call in sandbox.calls()[-1:]] == ["fastly.get_secret"]
+    sandbox.clear()
+    for _ in range(10):
+        os.stat(mount / "prod/SECRET_0000007")
+        os.getxattr(mount / "prod/SECRET_0000007", "user.digest")
+    assert sandbox.calls() == []
+
+
+@pytest.mark.parametrize("how", ["one after the other", "at once"])
+def test_a_storm_of_absent_names_costs_a_walk_and_a_few_calls(direct_mount, sandbox, how):
+    sandbox.seed("prod", 401)
+    asks = [lambda number=number: errno_of(os.stat, direct_mount / f"prod/ABSENT{number}") for number in range(100)]
+    found = together(*asks) if how == "at once" else [ask() for ask in asks]
+    assert found == [errno.ENOENT] * 100
+    assert len(list_calls(sandbox)) == 3
+    assert len(sandbox.calls(operation="fastly.get_secret")) <= 6
+
+
+def test_a_storm_on_numbered_pages_costs_a_walk(make_mount, cloudflare):
+    cloudflare.seed("prod", 401)
+    mount = make_mount(cloudflare, source=cloudflare.source)
+    cloudflare.sandbox.clear()
+    found = together(*[lambda number=number: errno_of(os.stat, mount / f"prod/ABSENT{number}") for number in range(100)])
+    assert found == [errno.ENOENT] * 100
+    assert cloudflare.names() == ["list_secrets"] * 5
+
+
+def test_the_same_name_asked_for_at_once_costs_one_call(direct_mount, sandbox):
+    sandbox.put("prod", "NAME", b"val")
+    sandbox.fault(operation="fastly.get_secret", latency=0.2)
+    together(*[lambda: os.stat(direct_mount / "prod/NAME")] * 20)
+    together(*[lambda: errno_of(os.stat, direct_mount / "prod/ABSENT")] * 20)
+    assert len(sandbox.calls(operation="fastly.get_secret")) == 2
+
+
+def test_names_that_cannot_be_cost_nothing(direct_mount, sandbox):
+    sandbox.clear()
+    for name in ("a b", "%41", "a%2Fb", "ü", b"\xff".decode(errors="surrogateescape")):
+        assert errno_of(os.stat, direct_mount / "prod" / name) == errno.ENOENT
+    assert sandbox.calls() == []
+
+
+def test_attributes_that_are_none_of_ours_cost_nothing(direct_mount, sandbox):
+    sandbox.put("prod", "NAME", b"val")
+    os.stat(direct_mount / "prod/NAME")
+    sandbox.clear()
+    for name in ("security.selinux", "security.capability", "system.posix_acl_access", "user.none"):
+        assert errno_of(os.getxattr, direct_mount / "prod/NAME", name) == errno.ENODATA
+    assert sandbox.calls() == []
