@@ -91,6 +91,7 @@ static void ended(struct publication *publication)
 	fs->uploads--;
 	if (publication->failure.error) {
 		remember(file, &publication->failure, publication->unknown);
+		fs->lost += fs->stopping; /* there is nobody left who could try again */
 	} else {
 		file->failure = (struct failure){0};
 		file->unknown = false;
