@@ -378,18 +378,22 @@ void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	fuse_reply_err(request, 0);
 }
 
-/* Whoever waits with a handle in his hand lets go of it: the mount is gone, and nobody reads the answer. */
+/* Whoever waits with a handle in his hand lets go of it: the mount is gone, and nobody reads the answer. What is on its way goes on. */
 static void end_waiting_for_handles(struct fs *fs)
 {
 	struct late *late, *next;
 
 	for (late = fs->first_late; late; late = next) {
-		bool flushes = late->interrupted == flushing_interrupted;
-
 		next = late->next;
-		if (late->interrupted == syncing_interrupted ||
-		    (flushes && !container_of(late, struct flushing, late)->upload))
-			late->interrupted(late);
+		if (late->interrupted == flushing_interrupted) {
+			if (!container_of(late, struct flushing, late)->upload)
+				late->interrupted(late);
+		} else if (late->interrupted == syncing_interrupted) {
+			struct syncing *syncing = container_of(late, struct syncing, late);
+
+			holding_search_cancel(&syncing->search);
+			syncing_end(syncing, ENOTCONN);
+		}
 	}
 }
 
