@@ -158,8 +158,10 @@ def test_memory_that_is_refused(one_of, memory, make_mount, tls, sandbox):
     while errno_of(write_file, mount / "prod/NAME", b"again") != 0:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    (mount / ".sstorefs/refresh").write_text("x")
+    mount.refresh()
     assert len(os.listdir(mount / "prod")) >= 251
+    # Where libfuse had no memory for a FLUSH or a RELEASE, values are left that nobody closed for us: they are settled now, one way or the other.
+    assert mount.unmount() in (0, 32)
 
 
 @pytest.mark.mount_options("timeout=2")
