@@ -1,6 +1,13 @@
-"""What holds for all tests: none may be skipped."""
+"""What holds for all tests: none may be skipped, and nothing secret stands in any output."""
+
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
+
+from canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -39,6 +39,8 @@ mounts()
 {
 	compgen -G "tests/$1/test_*.py" >/dev/null || return 0
 	step "tests/$1, build $2"
+	# One build says all that it can (-d), for the canaries.
+	[[ $2 == gcc ]] && export SSTOREFS_DEBUG=1 || unset SSTOREFS_DEBUG
 	SSTOREFS_BUILD=$builds/$2 /usr/bin/python3 -m pytest "tests/$1" -n "$3" "${@:4}"
 }
 

@@ -117,6 +117,8 @@ static void openssl_wipes(void)
 
 int net_memory_init(void)
 {
+	/* libcurl would write the keys of every TLS session to that file: with them a recorded connection can be read. */
+	unsetenv("SSLKEYLOGFILE");
 	openssl_wipes();
 	CURLcode code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_malloc, wiping_free, wiping_realloc,
 					     wiping_strdup, wiping_calloc);

@@ -10,6 +10,8 @@ from pathlib import Path
 
 BUILD = Path(os.environ.get("SSTOREFS_BUILD", Path(__file__).resolve().parents[2] / "build")).resolve()
 PROGRAM = BUILD / "sstorefs"
+# -d for every mount of the run, so that the canaries look through all that can be said.
+FOREGROUND = "-d" if os.environ.get("SSTOREFS_DEBUG") else "-f"
 PATIENCE = 20
 CLONE_NEWNS = 0x00020000
 TOKEN_VARIABLES = ("FASTLY_API_TOKEN", "FASTLY_API_KEY", "FASTLY_API_ENDPOINT", "FASTLY_API_URL",
@@ -100,7 +102,7 @@ class Mount:
         """In the foreground, as our child, so that its end can be waited for."""
         self.path.mkdir(exist_ok=True)
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.words("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen(self.words(FOREGROUND), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(self.work, **self.variables), cwd=self.work)
         self.pid = self.process.pid
         wait_until_mounted(self.path, self.process)
@@ -181,8 +183,11 @@ def is_in_memory(process, marker):
 
 def run_program(words, work, timeout=PATIENCE + 30, **variables):
     """The program on a line of its own, to its end: for what does not mount, and for what stays in the background."""
-    return subprocess.run([str(word) for word in words], env=environment(work, **variables), cwd=work, timeout=timeout,
+    done = subprocess.run([str(word) for word in words], env=environment(work, **variables), cwd=work, timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    with open(Path(work) / "program.log", "a") as log:
+        log.write(done.stdout + done.stderr)
+    return done
 
 
 def daemon_at(path):

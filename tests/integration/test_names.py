@@ -78,8 +78,8 @@ def test_two_stores_of_one_name_are_told_apart_by_their_ids(make_mount, direct, 
     assert ids == {first, second}
     assert names[1].removeprefix("twin0000~") in ids
     for name in names:
-        write_file(mount / name / "NAME", name.encode())
-    assert sorted(sandbox.uploads()) == sorted(name.encode() for name in names)
+        write_file(mount / name / "NAME", f"value of {name}".encode())
+    assert sorted(sandbox.uploads()) == sorted(f"value of {name}".encode() for name in names)
 
 
 def test_shell_patterns(direct_mount, sandbox):

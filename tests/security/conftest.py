@@ -69,8 +69,8 @@ def devices():
 
 
 @pytest.fixture
-def world(direct):
+def world(direct, tmp_path):
     """A place that every user can reach."""
     world = World(direct)
     yield world
-    world.finish()
+    world.finish(tmp_path)

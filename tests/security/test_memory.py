@@ -6,9 +6,10 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from mounting import PROGRAM, daemon_at, is_in_memory, run_program, wait_for_end
+from mounting import PROGRAM, is_in_memory, run_program, wait_for_end
 from searching import Marked, core_of, found_in_memory, said, unlocked_areas_of, wait_until_gone
-from writers import PYTHON, errno_of, start, write_file
+from world import daemons_of
+from writers import PYTHON, errno_of, write_file
 
 NEW = os.O_CREAT | os.O_TRUNC
 SIZES = (48, 4800)
@@ -180,7 +181,7 @@ def test_the_system_log_has_no_value(tmp_path, each_service, devices):
     mounted = run_program([PROGRAM, each_service.source, tmp_path / "mnt", "-o",
                            f"token_file={tmp_path}/token,{each_service.options},timeout=2"], tmp_path)
     assert mounted.returncode == 0, mounted.stderr
-    daemon = daemon_at(tmp_path / "mnt")
+    (daemon,) = daemons_of(PROGRAM, tmp_path / "mnt")
     place = tmp_path / "mnt" / each_service.store
     values = [Marked(size) for size in SIZES]
     try:

@@ -124,7 +124,8 @@ class World:
         self.process = None
         return status
 
-    def finish(self):
+    def finish(self, keep):
+        """Ends everything; the logs are kept in `keep`."""
         while mounts_at(self.mountpoint):
             subprocess.run(["umount", "-l", self.mountpoint], check=True)
         if self.process:
@@ -135,5 +136,6 @@ class World:
                 self.process.wait()
         self.manager.close()
         reports = [report.read_text() for report in self.logs.glob("sanitizer*")]
+        shutil.copytree(self.logs, keep / "world")
         shutil.rmtree(self.work)
         assert not reports, "\n".join(reports)

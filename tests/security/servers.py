@@ -1,0 +1,128 @@
+"""Servers that are not as they should be: TLS in front of the sandbox with any certificate and any version, and a proxy that keeps what it was told."""
+
+import socket
+import ssl
+import subprocess
+import threading
+
+
+def _openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+
+class Authority:
+    """Signs certificates for whatever name and time."""
+
+    def __init__(self, work, name):
+        self.work = work / name
+        self.work.mkdir()
+        self.certificate = self.work / "ca.pem"
+        self._make("ca", f"/CN={name}", "-x509", "-days", "2", "-out", self.certificate)
+        (self.work / "index").write_text("")
+        (self.work / "ca.cnf").write_text(f"[ca]\ndefault_ca=us\n[us]\ndatabase={self.work}/index\nnew_certs_dir={self.work}\n"
+                                          "rand_serial=yes\ndefault_md=sha256\npolicy=any\nunique_subject=no\n"
+                                          "[any]\ncommonName=supplied\n")
+
+    def _make(self, name, subject, *words):
+        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject, "-keyout",
+                 self.work / f"{name}.key", *words)
+
+    def sign(self, names, begin="20200101000000Z", end="20491231235959Z"):
+        """An ssl.SSLContext with a certificate for `names`, as subjectAltName has them."""
+        name = str(len(list(self.work.iterdir())))
+        self._make(name, "/CN=server", "-out", self.work / f"{name}.csr")
+        (self.work / f"{name}.names").write_text(f"subjectAltName={names}\n")
+        _openssl("ca", "-batch", "-notext", "-config", self.work / "ca.cnf", "-cert", self.certificate, "-keyfile",
+                 self.work / "ca.key", "-in", self.work / f"{name}.csr", "-out", self.work / f"{name}.pem", "-startdate", begin,
+                 "-enddate", end, "-extfile", self.work / f"{name}.names")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.work / f"{name}.pem", self.work / f"{name}.key")
+        return context
+
+
+def _pour(source, sink):
+    try:
+        while piece := source.recv(65536):
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def _join(one, other):
+    back = threading.Thread(target=_pour, args=(other, one), daemon=True)
+    back.start()
+    _pour(one, other)
+    back.join()
+    one.close(), other.close()
+
+
+class _Server:
+    """One thread a connection, on a loopback port. `met` counts connections."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.met = 0
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.met += 1
+            threading.Thread(target=self._guard, args=(connection,), daemon=True).start()
+
+    def _guard(self, connection):
+        try:
+            self.serve(connection)
+        except OSError:
+            connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.listener.close()
+
+
+class Tunnel(_Server):
+    """TLS as `context` does it, and behind it the sandbox."""
+
+    def __init__(self, context, upstream):
+        self.context, self.upstream = context, upstream
+        super().__init__()
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    def serve(self, connection):
+        inner = self.context.wrap_socket(connection, server_side=True)
+        _join(inner, socket.create_connection(("127.0.0.1", self.upstream)))
+
+
+class Proxy(_Server):
+    """Keeps what it was told, and connects everybody to `upstream`, whomever they ask for."""
+
+    def __init__(self, upstream):
+        self.upstream = upstream
+        self.told = []
+        super().__init__()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def serve(self, connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = connection.recv(4096)
+            if not piece:
+                break
+            head += piece
+        self.told.append(head.decode(errors="replace"))
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        _join(connection, socket.create_connection(("127.0.0.1", self.upstream)))
