@@ -9,11 +9,9 @@
 void actor_of_request(struct actor *actor, fuse_req_t request)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
-	struct opener opener;
 
-	opener_identify(&opener, context->pid);
 	*actor = (struct actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
-	strcpy(actor->program, opener.program);
+	program_of(context->pid, actor->program);
 }
 
 void audit(struct fs *fs, const struct actor *actor, const struct deed *deed, const struct failure *failure)

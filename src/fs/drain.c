@@ -88,11 +88,8 @@ static void look_at(struct fs *fs, struct handle *handle)
 		return;
 	}
 	*last = (struct last_look){.fs = fs, .handle = handle, .file = handle->file};
-	last->search = (struct holding_search){.loop = fs->loop,
-					       .process = handle->opener.process,
-					       .started_at = handle->opener.started_at,
-					       .inode = inode_number(fs, handle->file->serial),
-					       .done = looked};
+	last->search = (struct holding_search){
+		.loop = fs->loop, .process = handle->opener.process, .inode = handle->number, .done = looked};
 	/* Counts as an upload while it lasts: neither the file nor the drain may end before it. */
 	handle->file->uploads++;
 	fs->uploads++;

@@ -1,6 +1,7 @@
 /*
  * Files and handles: what is known here and not at the service, for as long as a secret is open, on its way, or failed to get there.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,8 @@ static void file_free(struct file *file)
 {
 	struct fs *fs = file->fs;
 
-	tree_remove(&fs->files_by_serial, file);
+	if (!file->displaced)
+		tree_remove(&fs->files_by_serial, file);
 	if (!file->unlinked)
 		tree_remove(&fs->files_by_name, file);
 	*file->link = file->next;
@@ -64,12 +66,24 @@ static void file_free(struct file *file)
 	free(file);
 }
 
+/* A file that has lost its name may still be open under the inode number of a secret that is opened anew: it makes room. */
+static void displace(struct fs *fs, uint32_t serial)
+{
+	struct file *file = file_of_serial(fs, serial);
+
+	if (!file || !file->unlinked)
+		return;
+	tree_remove(&fs->files_by_serial, file);
+	file->displaced = true;
+}
+
 struct file *file_make(struct fs *fs, struct store *store, const char *name, uint32_t serial)
 {
 	struct file *file = file_find(fs, store, name);
 
 	if (file)
 		return file;
+	displace(fs, serial);
 	file = calloc(1, sizeof *file);
 	if (!file)
 		return NULL;
@@ -138,8 +152,10 @@ bool file_is_there(const struct file *file)
 void file_settle(struct file *file)
 {
 	struct fs *fs = file->fs;
+	/* Where there is no such secret there is nothing to ask; where somebody else has made it, there is. */
 	bool remembers = file->failure.error && !file->unlinked &&
-			 (file_is_stored(file) || file->unknown || file_shows_failure(file));
+			 (file_is_stored(file) || file->unknown || file->failure.error == EEXIST ||
+			  file_shows_failure(file));
 
 	if (file->handles || file->uploads || file->waits.first || file->staged)
 		return;
@@ -204,6 +220,7 @@ void handle_wipe(struct handle *handle)
 void handle_free(struct handle *handle)
 {
 	handle_wipe(handle);
+	opener_finish(handle->file->fs, &handle->opener);
 	*handle->link = handle->next;
 	if (handle->next)
 		handle->next->link = handle->link;

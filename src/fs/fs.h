@@ -28,6 +28,7 @@ struct fs {
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time mounted_at;
 	struct tree files_by_serial, files_by_name;
+	struct tree processes; /* those that have something open, by id */
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
 	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
 	struct directory *first_directory;    /* that is open */
@@ -124,9 +125,8 @@ struct value {
 
 /* The process that opened a handle (DESIGN 3, rules 4 and 7). */
 struct opener {
-	pid_t process;	     /* thread group id; 0: could not be told */
-	uint64_t started_at; /* of the process, against reuse of its id */
-	uint64_t owner;	     /* where the process is not known: whose FLUSH publishes */
+	struct process *process; /* one for all handles that it opened; NULL: could not be told */
+	uint64_t owner;		 /* where the process is not known: whose FLUSH publishes */
 	bool owner_known, owner_ambiguous;
 	bool owner_opened; /* it was told by an empty first FLUSH, which only he who opened makes */
 	char program[32];  /* its name as /proc has it, "" where it can't be told */
@@ -135,6 +135,7 @@ struct opener {
 struct handle {
 	struct file *file;
 	struct handle *next, **link; /* the file's */
+	fuse_ino_t number; /* of the inode that was opened: another client may have made the secret anew since */
 	struct opener opener;
 	struct value *value; /* NULL: nothing was written yet */
 	bool append, exclusive, due, closed;
@@ -165,6 +166,7 @@ struct file {
 	char name[256];
 	uint32_t serial;
 	bool unlinked; /* its name was removed or given to another: nothing of it is published */
+	bool displaced; /* another file has its serial number now */
 	bool created;  /* made by CREATE here, and not stored yet */
 	struct value *
 		staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
@@ -216,8 +218,14 @@ void value_release(struct value *value);
 
 /* --- openers (opener.c) -------------------------------------------------------------------------------------------------------- */
 
-/* Who is `thread` (a FUSE request's pid)? `opener->process` is 0 when it can't be told. */
-void opener_identify(struct opener *opener, pid_t thread);
+int processes_compare(const void *left, const void *right);
+
+/* Who is `thread` (a FUSE request's pid), which is opening? `opener->process` is NULL when it can't be told. */
+void opener_identify(struct fs *fs, struct opener *opener, pid_t thread);
+void opener_finish(struct fs *fs, struct opener *opener);
+
+/* The name of the program that `thread` runs, "" where it can't be told. */
+void program_of(pid_t thread, char program[static 32]);
 
 /* How the flushing thread stands to the opener. */
 enum flusher {
@@ -229,14 +237,14 @@ enum flusher {
 enum flusher opener_compare(const struct opener *opener, pid_t thread);
 
 /*
- * Whether the opener still holds a descriptor of `inode`: looks through /proc/PID/fdinfo, in slices where there are many. `done` is called once, perhaps from
+ * Whether a process still holds a descriptor of `inode`: looks through /proc/PID/fdinfo, in slices where there are many. `done` is called once, perhaps from
  * within the start. A process that is gone holds none.
  */
 enum holding { HOLDING_NONE, HOLDING_SOME, HOLDING_UNKNOWN };
 struct holding_search {
 	struct loop *loop;
-	pid_t process;
-	uint64_t started_at;
+	const struct process *process; /* whose handle keeps it; only looked at when the search starts */
+	pid_t thread; /* one that is known to live, as its descriptors are the process's; 0: none is */
 	fuse_ino_t inode;
 	void (*done)(struct holding_search *search, enum holding holding);
 	void *directory;

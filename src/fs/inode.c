@@ -19,6 +19,9 @@ void inode_of_record(struct fs *fs, struct listing *listing, const struct record
 	inode->kind = inode->store ? INODE_SECRET : INODE_STORE;
 	if (inode->store)
 		inode->file = file_of_serial(fs, record->serial);
+	/* What was open under the name when another took it has no name any more; the secret has. */
+	if (inode->file && inode->file->unlinked)
+		inode->file = NULL;
 }
 
 static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode *inode)

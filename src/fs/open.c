@@ -11,7 +11,8 @@
 #include "sstorefs/name.h"
 
 /* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error` set: `file` may then be gone. */
-static struct handle *open_handle(fuse_req_t request, struct file *file, int flags, int *error)
+static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_ino_t number, int flags,
+				  int *error)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
 	struct handle *handle = handle_new(file);
@@ -35,7 +36,8 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, int fla
 		handle_free(handle);
 		return NULL;
 	}
-	opener_identify(&handle->opener, context->pid);
+	handle->number = number;
+	opener_identify(file->fs, &handle->opener, context->pid);
 	handle->append = flags & O_APPEND;
 	handle->uid = context->uid;
 	handle->gid = context->gid;
@@ -73,7 +75,7 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	file = inode.file ? inode.file : file_make(fs, inode.store, name, inode.record->serial);
 	if (!file)
 		return ENOMEM;
-	*handle = open_handle(request, file, info->flags, &error);
+	*handle = open_handle(request, file, number, info->flags, &error);
 	return error;
 }
 
@@ -127,7 +129,7 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	if (error)
 		file_settle(file);
 	else
-		*handle = open_handle(request, file, info->flags, &error);
+		*handle = open_handle(request, file, inode_number(fs, file->serial), info->flags, &error);
 	if (error && is_staged) {
 		/* What is staged is kept without a handle, too. */
 		staging_end(file);

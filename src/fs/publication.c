@@ -138,8 +138,7 @@ static void searched(struct holding_search *search, enum holding holding)
 static bool opener_has_another(const struct handle *handle)
 {
 	for (const struct handle *other = handle->file->handles; other; other = other->next)
-		if (other != handle && other->opener.process == handle->opener.process &&
-		    other->opener.started_at == handle->opener.started_at)
+		if (other != handle && other->opener.process == handle->opener.process)
 			return true;
 	return false;
 }
@@ -156,8 +155,8 @@ static void flush_by_opener(struct flushing *flushing)
 	flushing->search = (struct holding_search){
 		.loop = fs->loop,
 		.process = handle->opener.process,
-		.started_at = handle->opener.started_at,
-		.inode = inode_number(fs, handle->file->serial),
+		.thread = fuse_req_ctx(flushing->late.request)->pid,
+		.inode = handle->number,
 		.done = searched,
 	};
 	holding_search_start(&flushing->search);
@@ -322,8 +321,7 @@ static void sync_others(struct syncing *syncing)
 	syncing->search = (struct holding_search){
 		.loop = syncing->late.fs->loop,
 		.process = other->opener.process,
-		.started_at = other->opener.started_at,
-		.inode = inode_number(syncing->late.fs, other->file->serial),
+		.inode = other->number,
 		.done = sync_searched,
 	};
 	holding_search_start(&syncing->search);

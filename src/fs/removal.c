@@ -50,6 +50,17 @@ static void interrupted(struct late *late)
 	removing_free(removing);
 }
 
+/* Nobody but us knows of it yet; or, where it was renamed onto a secret and not stored yet, somebody does. */
+static bool is_only_here(const struct file *file)
+{
+	const struct record *record;
+
+	if (file->staged)
+		return true;
+	return file->created && !file->uploads && !file->unknown &&
+	       listing_known(store_secrets(file->store), file->name, &record) != KNOWN_PRESENT;
+}
+
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -67,8 +78,7 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 		return;
 	}
 	file = file_find(fs, directory.store, name);
-	if (file && (file->staged || (file->created && !file->uploads && !file->unknown))) {
-		/* Nobody but us knows of it yet. */
+	if (file && is_only_here(file)) {
 		file_unlink(file);
 		fuse_reply_err(request, 0);
 		return;

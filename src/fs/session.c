@@ -196,6 +196,7 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->last_file = &fs->first_file;
 	fs->files_by_serial.compare = files_compare_serial;
 	fs->files_by_name.compare = files_compare_name;
+	fs->processes.compare = processes_compare;
 	fs->shrink.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
 	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by them; below 2^53, where doubles end. */

@@ -104,9 +104,9 @@ void move_start(struct move *move)
 
 /* --- what is there under the old name, and under the new one? ---------------------------------------------------------------------- */
 
-static void look(struct move *move, const char *name, void (*done)(struct lookup *lookup))
+static void look(struct move *move, const char *name, bool again, void (*done)(struct lookup *lookup))
 {
-	move->look = (struct lookup){.deadline = move->deadline, .done = done};
+	move->look = (struct lookup){.deadline = move->deadline, .again = again, .done = done};
 	strcpy(move->look.name, name);
 	lookup_start(listing_of(move), &move->look);
 }
@@ -161,12 +161,13 @@ static void old_looked(struct lookup *lookup)
 		     "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
 		return;
 	}
-	look(move, move->to, new_looked);
+	look(move, move->to, false, new_looked);
 }
 
 static void look_at_old(struct move *move)
 {
-	look(move, move->from, old_looked);
+	/* A box holds what we wrote. If another client has written since, that would be lost with the old name: so the service is asked. */
+	look(move, move->from, !catalog_of(move)->options.provider->duplicates, old_looked);
 }
 
 /* --- the new name ------------------------------------------------------------------------------------------------------------------- */
