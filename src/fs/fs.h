@@ -28,7 +28,7 @@ struct fs {
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time mounted_at;
 	struct tree files_by_serial, files_by_name;
-	struct tree processes; /* those that have something open, by id */
+	struct tree processes;		      /* those that have something open, by id */
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
 	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
 	struct directory *first_directory;    /* that is open */
@@ -135,7 +135,8 @@ struct opener {
 struct handle {
 	struct file *file;
 	struct handle *next, **link; /* the file's */
-	fuse_ino_t number; /* of the inode that was opened: another client may have made the secret anew since */
+	fuse_ino_t
+		number; /* of the inode that was opened: another client may have made the secret anew since */
 	struct opener opener;
 	struct value *value; /* NULL: nothing was written yet */
 	bool append, exclusive, due, closed;
@@ -165,9 +166,9 @@ struct file {
 	struct store *store;
 	char name[256];
 	uint32_t serial;
-	bool unlinked; /* its name was removed or given to another: nothing of it is published */
+	bool unlinked;	/* its name was removed or given to another: nothing of it is published */
 	bool displaced; /* another file has its serial number now */
-	bool created;  /* made by CREATE here, and not stored yet */
+	bool created;	/* made by CREATE here, and not stored yet */
 	struct value *
 		staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
 	uint64_t staged_at; /* CLOCK_BOOTTIME, milliseconds */

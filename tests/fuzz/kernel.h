@@ -45,6 +45,7 @@ struct kernel {
 	struct locked_pool pool;
 	struct catalog *catalog;
 	struct fs *fs;
+	int fd; /* the session's */
 	bool mounted, initialised, draining, gone, over;
 
 	uint8_t *request; /* KERNEL_REQUEST_MAX bytes */

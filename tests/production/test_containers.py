@@ -164,6 +164,9 @@ def test_sigterm_ends_it_after_draining(unprivileged, sandbox):
 
 
 def test_a_new_sidecar_gets_a_new_mount(unprivileged, sandbox):
+    """Whoever may still stand in the old one."""
+    unprivileged.start("stands-in-it", "sh", "-c", "cd /secrets/prod && exec sleep 1d",
+                       options=[*APPLICATION, *unprivileged.propagated("rslave")])
     unprivileged.signal("sidecar", "KILL")
     assert unprivileged.wait("sidecar") != 0
     words, podmans = ask(unprivileged, sandbox)
