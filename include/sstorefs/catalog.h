@@ -196,6 +196,8 @@ struct snapshot *listing_known_view(struct listing *listing);
 /* Our own changes, once the service has accepted them. `serial` 0: a new one when the name is new. Return the record, NULL when memory ran out. */
 const struct record *listing_own_put(struct listing *listing, const struct entry *entry, uint32_t serial);
 void listing_own_delete(struct listing *listing, const char *name);
+/* `to`, which was put before, is what `from` was: `serial`, the number of `from`, stands for it from now on. */
+void listing_own_rename(struct listing *listing, const char *from, const char *to, uint32_t serial);
 /* What is known of `name` is no longer believed: the next question about it goes to the service. If it turns out to be there, and was not before, it
  * gets the number `serial` (0: any). */
 void listing_doubt(struct listing *listing, const char *name, uint32_t serial);

@@ -178,8 +178,8 @@ static int take_new(void *context, const struct entry *entry)
 	struct entry named = *entry;
 
 	named.name = move->to;
-	/* The kernel keeps the old inode under the new name; a second name is an entry of its own. */
-	listing_own_put(listing_of(move), &named, move->copy ? 0 : move->serial);
+	/* An entry of its own, until the old name is gone: if that can't be deleted, both stay. */
+	listing_own_put(listing_of(move), &named, 0);
 	snprintf(move->digest, sizeof move->digest, "%s", entry->digest ? entry->digest : "");
 	return 0;
 }
@@ -293,7 +293,8 @@ static void old_deleted(struct inquiry *inquiry)
 		listing_doubt(listing_of(move), move->from, 0);
 	} else {
 		boxes_rename(&catalog_of(move)->boxes, move->store, move->from, move->to, move->digest);
-		listing_own_delete(listing_of(move), move->from);
+		/* The kernel keeps the old inode under the new name. */
+		listing_own_rename(listing_of(move), move->from, move->to, move->serial);
 	}
 	inquiry_finish(inquiry);
 	end(move);

@@ -289,6 +289,26 @@ void listing_own_delete(struct listing *listing, const char *name)
 		stores_sweep(listing->catalog);
 }
 
+static void renumber(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)
+{
+	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
+
+	if (!record || record->gone)
+		return;
+	forget(listing, record);
+	record->serial = serial;
+	record->follower = false;
+	/* Where memory runs out the number stands for nothing, and the new name is looked up again. */
+	(void)serials_point(serials_of(listing), serial, record);
+}
+
+void listing_own_rename(struct listing *listing, const char *from, const char *to, uint32_t serial)
+{
+	renumber(listing, listing->current, to, serial);
+	renumber(listing, listing->filling, to, serial);
+	listing_own_delete(listing, from);
+}
+
 static void doubt_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)
 {
 	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
