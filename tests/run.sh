@@ -74,6 +74,5 @@ contrib/try.sh
 
 mounts integration gcc 4
 mounts integration sanitizers 4
-mounts production gcc 2 --dist loadfile
 mounts production sanitizers 2 -k 'test_check or test_log or test_metrics or test_notify'
 step "everything passed"
