@@ -202,6 +202,9 @@ void listing_own_rename(struct listing *listing, const char *from, const char *t
  * gets the number `serial` (0: any). */
 void listing_doubt(struct listing *listing, const char *name, uint32_t serial);
 
+/* `serial` goes on under another name: what is found as `name`, which is doubted, gets a number of its own. */
+void listing_disown(struct listing *listing, const char *name, uint32_t serial);
+
 /* Whether `name` must be read again before it is believed. */
 bool listing_doubts(const struct listing *listing, const char *name);
 

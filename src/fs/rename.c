@@ -205,7 +205,10 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	if (file && file->staged && !keeps_staged(&to, new_name)) {
 		publish_staged(renaming, file, flags & RENAME_NOREPLACE);
 	} else if (file && (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
-		/* Nobody but us knows of it yet: it takes its buffer along. */
+		/* Nobody but us knows of it yet: it takes its buffer along, to replace what has the new name. */
+		for (struct handle *handle = file->handles; handle && !flags; handle = handle->next)
+			handle->exclusive = false;
+		listing_disown(store_secrets(from.store), name, file->serial);
 		rename_files(renaming);
 		late_error(&renaming->late, 0);
 		renaming_free(renaming);

@@ -309,6 +309,22 @@ void listing_own_rename(struct listing *listing, const char *from, const char *t
 	listing_own_delete(listing, from);
 }
 
+static void disown_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)
+{
+	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
+
+	if (!record || record->serial != serial)
+		return;
+	forget(listing, record);
+	record->serial = 0;
+}
+
+void listing_disown(struct listing *listing, const char *name, uint32_t serial)
+{
+	disown_in(listing, listing->current, name, serial);
+	disown_in(listing, listing->filling, name, serial);
+}
+
 static void doubt_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)
 {
 	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
