@@ -1,0 +1,445 @@
+"""
+Random sequences, played in the reference and on the mount at once, and compared after every step.
+
+    python3 tests/model/play.py [--steps N] [--seed SEED] [--trace]
+
+The seed of a sequence is printed; with it the same steps come again. Ends with status 1 at the first difference, with the steps that led to it.
+"""
+
+import argparse
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "integration"), str(HERE.parents[1] / "contrib/sandbox")]
+
+from mounting import enter_own_mounts  # noqa: E402
+from reference import LIMIT, Outcome, Process, World, failed, stored_form  # noqa: E402
+from stage import Diverged, Stage  # noqa: E402
+
+NAMES = ("ALPHA", "BETA", "GAMMA")
+TEMPORARY = (".ALPHA.x7Qp2k", "tmpk3v8q1zw")
+PROCESSES_MAX = 5
+DESCRIPTORS_MAX = 6
+SHOWN = 400
+FAULTS = ("refused", "refused", "lost", "unheard", "stumbles", "later", "undeletable")
+UNHEARD = ("lost", "unheard", "stumbles")  # no readable answer comes
+PIECES = (b"a", b"bc", b"\n", b"line\n", b"\x01binary\n", b"0123456789" * 20)
+
+# open flags: how often, the flags, and what they mean to the reference
+WAYS = (
+    (8, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, {"write": True, "create": True, "truncate": True}),
+    (3, os.O_WRONLY, {"write": True}),
+    (2, os.O_WRONLY | os.O_CREAT | os.O_EXCL, {"write": True, "create": True, "exclusive": True}),
+    (1, os.O_WRONLY | os.O_CREAT | os.O_APPEND, {"write": True, "create": True, "append": True}),
+    (1, os.O_RDWR, {"write": True}),
+    (1, os.O_RDONLY, {"write": False}),
+)
+TEMPORARY_WAYS = (
+    (6, os.O_RDWR | os.O_CREAT | os.O_EXCL, {"write": True, "create": True, "exclusive": True, "temporary": True}),
+    (2, os.O_WRONLY, {"write": True}),
+    (1, os.O_WRONLY | os.O_TRUNC, {"write": True, "truncate": True}),
+)
+
+
+class Play:
+    def __init__(self, stage, seed):
+        self.stage = stage
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.world = World(NAMES + TEMPORARY)
+        self.world.learn_all()
+        self.trace = deque(maxlen=SHOWN)
+        self.count = 0
+        self.born = 0
+        self.counts = {}
+
+    # --- a step -------------------------------------------------------------------------------------------------------
+
+    STEPS = ()  # filled in below: how often, which
+
+    def step(self):
+        weights = [weight for weight, _ in self.STEPS]
+        while True:
+            action = self.random.choices(self.STEPS, weights)[0][1]
+            if (done := action(self)) is not None:
+                break
+        expected, got = done
+        self.count += 1
+        self.counts[action.__name__] = self.counts.get(action.__name__, 0) + 1
+        self.compare(expected, got)
+
+    def note(self, *words):
+        self.trace.append(f"{self.count + 1:7} " + " ".join(map(str, words)))
+
+    def compare(self, expected, got):
+        """The errno, and what the service saw."""
+        self.trace[-1] += f" -> {errno.errorcode.get(got, got) if got else 'ok'}" + "".join(f"; {call[0]} {call[1]} {call[3]}" for call in expected.calls)
+        if got not in expected.errors:
+            raise Diverged(f"the program got {_names({got})}, and should have got {_names(expected.errors)}")
+        calls, walked = self.stage.calls(len(expected.calls))
+        if calls != expected.calls:
+            raise Diverged(f"the service saw\n    {_lines(calls)}\nand should have seen\n    {_lines(expected.calls)}")
+        if walked:
+            self.world.learn_all()
+        if expected.released:
+            self.stage.wait_until_idle()
+
+    def compare_everything(self):
+        for name in self.world.names:
+            held, _ = self.world.held.get(name, (None, None))
+            if self.stage.sandbox.value("prod", name) != held:
+                raise Diverged(f"the service holds something else as {name}")
+
+    # --- choices ------------------------------------------------------------------------------------------------------
+
+    def process(self):
+        """One of them; a new one now and then, while there are few."""
+        processes = self.world.processes
+        if not processes or (len(processes) < 2 and self.random.random() < 0.2):
+            self.born += 1
+            name = f"P{self.born}"
+            self.stage.start_actor(name)
+            processes[name] = Process(name)
+            return processes[name]
+        return self.random.choice(list(processes.values()))
+
+    def descriptor(self):
+        """A process and one of its descriptors, or None."""
+        process = self.process()
+        if not process.descriptors:
+            return None
+        return process, self.random.choice(sorted(process.descriptors))
+
+    def name(self):
+        return self.random.choice(NAMES)
+
+    def any_name(self):
+        return self.random.choice(NAMES + TEMPORARY)
+
+    def value(self):
+        return bytes(self.random.choice(b"abcdefgh") for _ in range(self.random.randint(1, 12)))
+
+    # --- what programs do -----------------------------------------------------------------------------------------------
+
+    def open_one(self):
+        process = self.process()
+        if len(process.descriptors) >= DESCRIPTORS_MAX:
+            return None
+        temporary = self.random.random() < 0.2
+        name = self.random.choice(TEMPORARY) if temporary else self.name()
+        ways = TEMPORARY_WAYS if temporary else WAYS
+        _, flags, meaning = self.random.choices(ways, [way[0] for way in ways])[0]
+        closed_by_exec = self.random.random() < 0.3
+        self.note(process, "open", name, oct(flags), sorted(meaning), "O_CLOEXEC" if closed_by_exec else "")
+        expected = self.world.open(process, name, **meaning)
+        error, number = self.stage.tell(process.name, "open", flags | (os.O_CLOEXEC if closed_by_exec else 0), 0,
+                                        self.stage.path(name), threaded=self.threaded())
+        if not error and 0 in expected.errors:
+            self.world.opened(process, number, expected.handle, closed_by_exec)
+            self.trace[-1] += f" = {number}"
+        return expected, error
+
+    def threaded(self):
+        return self.random.random() < 0.2
+
+    def write_some(self):
+        if not (chosen := self.descriptor()):
+            return None
+        process, number = chosen
+        data = self.random.choice(PIECES)
+        if self.random.random() < 0.005:
+            data = b"x" * (LIMIT + self.random.choice((0, 1, 2)))
+        self.note(process, "write", number, data[:12], len(data))
+        expected = self.world.write(process, number, data)
+        return expected, self.stage.tell(process.name, "write", number, data=data, threaded=self.threaded())[0]
+
+    def write_somewhere(self):
+        if not (chosen := self.descriptor()):
+            return None
+        process, number = chosen
+        data, position = self.value(), self.random.randint(0, 6)
+        self.note(process, "pwrite", number, data, position)
+        expected = self.world.write(process, number, data, position)
+        return expected, self.stage.tell(process.name, "pwrite", number, position, data=data)[0]
+
+    def cut_off(self):
+        if not (chosen := self.descriptor()):
+            return None
+        process, number = chosen
+        size = self.random.randint(0, 5)
+        self.note(process, "ftruncate", number, size)
+        expected = self.world.cut(process, number, size)
+        return expected, self.stage.tell(process.name, "cut", number, size)[0]
+
+    def close_one(self):
+        if not (chosen := self.descriptor()):
+            return None
+        process, number = chosen
+        self.note(process, "close", number)
+        expected = self.world.close(process, number)
+        return expected, self.stage.tell(process.name, "close", number, threaded=self.threaded())[0]
+
+    def duplicate(self):
+        if not (chosen := self.descriptor()) or len(chosen[0].descriptors) >= DESCRIPTORS_MAX:
+            return None
+        process, number = chosen
+        closed_by_exec = self.random.random() < 0.3
+        error, new = self.stage.tell(process.name, "dup", number, int(closed_by_exec))
+        self.note(process, "dup", number, "=", new, "O_CLOEXEC" if closed_by_exec else "")
+        return self.world.dup(process, number, new, closed_by_exec), error
+
+    def duplicate_onto(self):
+        if not (chosen := self.descriptor()) or len(chosen[0].descriptors) < 2:
+            return None
+        process, number = chosen
+        onto = self.random.choice([other for other in sorted(process.descriptors) if other != number])
+        self.note(process, "dup2", number, onto)
+        expected = self.world.dup2(process, number, onto)
+        return expected, self.stage.tell(process.name, "dup2", number, onto)[0]
+
+    def synchronise(self):
+        if not (chosen := self.descriptor()):
+            return None
+        process, number = chosen
+        self.note(process, "fsync", number)
+        expected = self.world.fsync(process, number)
+        return expected, self.stage.tell(process.name, "fsync", number, threaded=self.threaded())[0]
+
+    def fork(self):
+        process = self.process()
+        if len(self.world.processes) >= PROCESSES_MAX or not process.descriptors:
+            return None
+        self.born += 1
+        name = f"P{self.born}"
+        self.note(process, "fork", name)
+        expected = self.world.fork(process, name)
+        error, _ = self.stage.tell(process.name, "fork", 0, 0, name)
+        self.stage.welcome()
+        return expected, error
+
+    def execute(self):
+        process = self.process()
+        if not process.descriptors:
+            return None
+        self.note(process, "exec")
+        expected = self.world.execute(process)
+        return expected, self.stage.tell(process.name, "exec", threaded=self.threaded())[0]
+
+    def exit(self):
+        process = self.process()
+        status = self.random.choice((0, 0, 3))
+        self.note(process, "exit", status)
+        expected = self.world.end(process, dying=status != 0)
+        self.stage.actors[process.name].order("exit", status, threaded=self.threaded())
+        self.stage.gone(process.name)
+        return expected, 0
+
+    def kill(self):
+        process = self.process()
+        number = self.random.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV))
+        self.note(process, "is killed by", number.name)
+        expected = self.world.end(process, dying=True)
+        os.kill(self.stage.actors[process.name].process, number)
+        self.stage.gone(process.name)
+        return expected, 0
+
+    def kill_during_an_upload(self):
+        """The close hangs at the service; the writer is killed. Nothing is stored, and how it went is asked when somebody wants to know."""
+        if not (chosen := self.descriptor()):
+            return None
+        process, number = chosen
+        handle, _ = process.descriptors[number]
+        file = handle.file
+        if not self.would_publish(process, number) or ("put", file.name) in self.world.faults:
+            return None
+        self.note(process, "close", number, "hangs, and it is killed")
+        fault = self.stage.fault(file.name, "hangs")
+        actor = self.stage.actors[process.name]
+        actor.order("close", number)
+        self.stage.sandbox.wait_for_calls(1, operation="fastly.put_secret", name=file.name, state="open")
+        os.kill(actor.process, signal.SIGKILL)
+        expected = Outcome(calls=[("put", file.name, None, "dropped")])
+        handle.due = False
+        self.world.interrupted(file)
+        process.descriptors.pop(number)
+        self.world.release(handle, expected)
+        rest = self.world.end(process, dying=True)
+        self.stage.gone(process.name)
+        self.stage.sandbox.clear_faults(fault)
+        return Outcome(calls=expected.calls + rest.calls, released=True), 0
+
+    def would_publish(self, process, number):
+        handle, _ = process.descriptors[number]
+        left = [other for other, (at, _) in process.descriptors.items() if other != number and at.file is handle.file]
+        value = stored_form(handle.value)
+        return (self.world.publishable(handle) and handle.opener is process and not left and value and len(value) <= LIMIT)
+
+    def remove(self):
+        name = self.any_name()
+        self.note("unlink", name)
+        expected = self.world.unlink(name)
+        return expected, _errno(os.unlink, self.stage.path(name))
+
+    def rename(self):
+        name, to = self.any_name(), self.name()
+        if name == to:
+            return None
+        self.note("rename", name, to)
+        expected = self.world.rename(name, to)
+        return expected, _errno(os.rename, self.stage.path(name), self.stage.path(to))
+
+    # --- what others do ---------------------------------------------------------------------------------------------------
+
+    def edit_elsewhere(self):
+        name, value = self.name(), self.value()
+        if self.world.faults.get(("put", name)) in UNHEARD:
+            return None
+        self.note("another client puts", name, value)
+        self.world.put_elsewhere(name, value)
+        self.stage.sandbox.put("prod", name, value)
+        return Outcome(), 0
+
+    def delete_elsewhere(self):
+        name = self.name()
+        if name not in self.world.held or self.world.faults.get(("put", name)) in UNHEARD:
+            return None
+        self.note("another client deletes", name)
+        self.world.delete_elsewhere(name)
+        self.stage.sandbox.delete("prod", name)
+        return Outcome(), 0
+
+    def go_wrong(self):
+        name, kind = self.name(), self.random.choice(FAULTS)
+        change = "delete" if kind == "undeletable" else "put", name
+        if change in self.world.faults or (kind in UNHEARD and not self.is_agreed(name)):
+            return None
+        self.note("the next change of", name, "will be", kind)
+        self.world.faults[change] = kind
+        self.stage.fault(name, kind)
+        return Outcome(), 0
+
+    def is_agreed(self, name):
+        """Whether the mount knows what the service holds. Where another client was first, and our create's answer is lost, it can't be told who made
+        what is there, if all of it happened within one second of the service's clock."""
+        return name not in self.world.doubted and (name in self.world.held) == (self.world.known[name] is not None)
+
+    def refresh(self):
+        self.note("refresh, ls")
+        self.stage.mount.refresh()
+        self.world.learn_all()
+        return self.list_all()
+
+    def list_all(self):
+        names = sorted(os.listdir(self.stage.directory))
+        there = {name for name, version in self.world.known.items() if version is not None}
+        there |= {name for name in self.world.files if self.world.file_is_there(name)}
+        doubted = self.world.doubted
+        if set(names) - doubted != there - doubted:
+            raise Diverged(f"ls shows {names}, and should show {sorted(there)} (and perhaps {sorted(doubted)})")
+        return Outcome(), 0
+
+    def list(self):
+        self.note("ls")
+        return self.list_all()
+
+    def inspect(self):
+        name = self.any_name()
+        expected = self.world.state(name)
+        self.note("state of", name)
+        try:
+            state = os.getxattr(self.stage.path(name), "user.sstorefs.state").decode()
+        except FileNotFoundError:
+            state = None
+        if state != expected:
+            raise Diverged(f"{name} is {state}, and should be {expected}")
+        return Outcome(), 0
+
+    # --- an end to it -------------------------------------------------------------------------------------------------------
+
+    def run(self, steps):
+        for _ in range(steps):
+            self.step()
+            if self.count % 200 == 0:
+                self.compare_everything()
+                self.stage.sandbox.clear()
+        self.compare_everything()
+
+
+Play.STEPS = (
+    (12, Play.open_one), (20, Play.write_some), (3, Play.write_somewhere), (2, Play.cut_off), (16, Play.close_one),
+    (6, Play.duplicate), (2, Play.duplicate_onto), (4, Play.synchronise), (3, Play.fork), (2, Play.execute),
+    (2, Play.exit), (2, Play.kill), (0.3, Play.kill_during_an_upload), (2, Play.remove), (4, Play.rename),
+    (1, Play.edit_elsewhere), (0.7, Play.delete_elsewhere), (0.6, Play.go_wrong), (0.8, Play.refresh), (2, Play.list), (3, Play.inspect),
+)
+
+
+def _errno(action, *words):
+    try:
+        action(*words)
+    except OSError as why:
+        return why.errno
+    return 0
+
+
+def _names(errors):
+    return " or ".join(errno.errorcode.get(error, "success") for error in sorted(errors))
+
+
+def _lines(calls):
+    return "\n    ".join(" ".join(map(str, call)) for call in calls) or "nothing"
+
+
+def build_actor(work):
+    program = work / "actor"
+    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-pthread", "-o", program, HERE / "actor.c"], check=True)
+    return str(program)
+
+
+def play(steps, seed, work):
+    """Returns the play. Raises Diverged with all that is needed to play it again."""
+    stage = Stage(work, build_actor(work)).start()
+    try:
+        play = Play(stage, seed)
+        try:
+            play.run(steps)
+        except Exception as why:
+            steps_before = "\n".join(play.trace)
+            log = "\n".join(stage.mount.log().splitlines()[-20:])
+            raise Diverged(f"seed {seed}, step {play.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
+                           f"the end of the daemon's log:\n{log}\n"
+                           f"play it again: tests/model/play.py --seed {seed} --steps {play.count}") from why
+    finally:
+        stage.stop()
+    return play
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--seed", type=int, default=None)
+    words = parser.parse_args()
+    seed = random.randrange(10**9) if words.seed is None else words.seed
+    enter_own_mounts()
+    print(f"seed {seed}", flush=True)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            done = play(words.steps, seed, Path(work))
+        except Diverged as why:
+            sys.exit(str(why))
+    took = time.monotonic() - begun
+    print(f"{done.count} steps in {took:.1f} s, {done.count / took:.0f} a second; {done.born} processes")
+    print(", ".join(f"{name} {count}" for name, count in sorted(done.counts.items())))
+
+
+if __name__ == "__main__":
+    main()
