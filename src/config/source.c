@@ -38,6 +38,7 @@ static int cloudflare_source(struct config *config, const char *rest)
 				"CLOUDFLARE_ACCOUNT_ID",
 				config->source);
 	}
+	free(config->account); /* what another service's option says */
 	config->account = account == rest ? strndup(rest, length) : strdup(account);
 	if (!config->account)
 		return complain_memory(config);

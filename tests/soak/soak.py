@@ -29,9 +29,10 @@ GROWTH = 2 << 20  # bytes: what is not counted as growth
 # What goes wrong, for a few calls each. None of it lets the service do later what the daemon has given up: nobody could tell what came of that.
 FAULTS = [
     "status=503", "status=500,when=after", "status=429,retry_after=1", "status=429", "status=403", "status=400", "status=502,family=html",
-    "reset=before", "reset=after", "reset=middle", "close=before", "close=after", "body=truncated", "body=nonsense", "body=empty",
-    "body=html", "latency=0.05..0.5", "hang=1", "huge=20000000", "flood=2000", "slow=2000", "page=repeat_cursor",
-    "page=non_object", "page=empty", "page=duplicates", "key=bad_signature", "header=Retry-After:1,status=503",
+    "reset=before", "reset=after", "reset=middle", "close=before", "close=after", "method=P*,body=truncated", "method=P*,body=nonsense",
+    "method=P*,body=empty", "method=P*,body=html", "latency=0.05..0.5", "hang=1", "method=P*,huge=20000000", "flood=2000", "slow=2000",
+    "operation=*.list_secrets,page=repeat_cursor", "operation=*.list_secrets,page=non_object", "operation=*.list_secrets,page=empty",
+    "operation=*.list_secrets,page=duplicates", "operation=*.create_client_key,key=bad_signature", "header=Retry-After:1,status=503",
 ]
 
 
