@@ -14,7 +14,7 @@ TOP = Path(__file__).resolve().parents[2]
 # Rights that a container in a virtual machine can set for itself, whatever its own limits are.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 PODMAN = ("podman", "--runtime", "runc")
-PATIENCE = 60
+PATIENCE = 120
 
 
 def podman(*words, check=True, timeout=PATIENCE, **more):

@@ -127,6 +127,7 @@ def test_dist_has_what_building_and_testing_take(archive):
     assert missing == []
 
 
+@pytest.mark.timeout(900)
 def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandbox):
     machine = Machine("package", boot=True)
     try:

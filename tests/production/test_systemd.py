@@ -189,6 +189,17 @@ def test_mount_by_fstab_and_umount(machine, sandbox):
     assert machine.says("ls -A /mnt/plain") == ""
 
 
+def test_mount_by_fstab_without_privileges(machine, sandbox):
+    """The third line of mount.fuse.sstorefs(8)."""
+    fstab(machine, sandbox, "user=sstorefs", "allow_other", "gid=daemon", "umask=007")
+    machine.run("mount /mnt/plain && echo val > /mnt/plain/prod/NAME && sync /mnt/plain/prod/NAME")
+    assert sandbox.uploads() == [b"val"]
+    daemon = machine.says("pgrep -f '^/sbin/mount.fuse.sstorefs fastly: /mnt/plain'")
+    assert machine.says(f"stat -c %U /proc/{daemon}/fd") == "root", "it can't be dumped"
+    assert re.search(r"^CapPrm:\s*0+$", machine.says(f"cat /proc/{daemon}/status"), re.MULTILINE)
+    machine.run("umount /mnt/plain")
+
+
 def test_mount_all_takes_it_by_its_type(machine, sandbox):
     fstab(machine, sandbox)
     machine.run("mount -a -t fuse.sstorefs && mountpoint -q /mnt/plain && umount -a -t fuse.sstorefs")
