@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define PACKET_MAX  (128 << 10)
-#define SOCKET      1000 /* out of the way: files get the lowest numbers */
+#define SOCKET	    1000 /* out of the way: files get the lowest numbers */
 #define SOCKET_TEXT "1000"
 
 static const char *program, *address;
@@ -183,7 +183,8 @@ static void obey(char *packet, size_t length)
 		command.data = line_end + 1;
 		command.length = length - (size_t)(command.data - packet);
 	}
-	sscanf(packet, "%d %15s %ld %ld %255s", &threaded, command.word, &command.arguments[0], &command.arguments[1], command.text);
+	sscanf(packet, "%d %15s %ld %ld %255s", &threaded, command.word, &command.arguments[0],
+	       &command.arguments[1], command.text);
 	carry_out(&command, threaded);
 	if (command.word[0])
 		answer(command.error, command.value);
