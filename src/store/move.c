@@ -158,7 +158,9 @@ static void old_looked(struct lookup *lookup)
 	if (!provider->duplicates && !boxes_find(&catalog_of(move)->boxes, move->store, move->from,
 						 move->digest, loop_now(catalog_of(move)->loop))) {
 		fail(move, EOPNOTSUPP,
-		     "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
+		     provider->seals
+			     ? "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name"
+			     : "this service cannot rename: write it anew under the new name");
 		return;
 	}
 	look(move, move->to, false, new_looked);
