@@ -74,5 +74,6 @@ contrib/try.sh
 
 mounts integration gcc 4
 mounts integration sanitizers 4
+mounts security gcc 3
 mounts production sanitizers 2 -k 'test_check or test_log or test_metrics or test_notify'
 step "everything passed"

@@ -12,7 +12,7 @@ BUILD = Path(os.environ.get("SSTOREFS_BUILD", Path(__file__).resolve().parents[2
 PROGRAM = BUILD / "sstorefs"
 # -d for every mount of the run, so that the canaries look through all that can be said.
 FOREGROUND = "-d" if os.environ.get("SSTOREFS_DEBUG") else "-f"
-PATIENCE = 20
+PATIENCE = 60
 CLONE_NEWNS = 0x00020000
 TOKEN_VARIABLES = ("FASTLY_API_TOKEN", "FASTLY_API_KEY", "FASTLY_API_ENDPOINT", "FASTLY_API_URL",
                    "FASTLY_USE_API_SIGNING_KEY", "CREDENTIALS_DIRECTORY")

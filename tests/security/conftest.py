@@ -55,11 +55,6 @@ def each_service(request, sandbox, front):
     return service
 
 
-@pytest.fixture
-def each_mount(make_mount, each_service):
-    return make_mount(each_service, source=each_service.source, options="timeout=3")
-
-
 @pytest.fixture(scope="session")
 def devices():
     """Devices that everybody may open, and what daemons in the background say."""

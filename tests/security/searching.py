@@ -1,6 +1,7 @@
 """Values that are recognised wherever a piece of them is left, in any spelling, and the places where they could be."""
 
 import base64
+import errno
 import json
 import os
 import secrets
@@ -25,8 +26,9 @@ class Marked:
     enough to be found, raw or escaped, and 24 characters in base64.
     """
 
-    def __init__(self, size=48):
-        pieces = ["".join(secrets.choice(ALPHABET) for _ in range(16)) for _ in range(2)]
+    def __init__(self, size=48, like=None):
+        """`like` another one: of the same pieces, so that one search finds both."""
+        self.pieces = pieces = like.pieces if like else ["".join(secrets.choice(ALPHABET) for _ in range(16)) for _ in range(2)]
         self.name = f"NAME_{secrets.token_hex(4)}"  # of its own, that has nothing of the value
         self.unit = "".join(piece + SPECIAL for piece in pieces).encode()
         self.bytes = (self.unit * (size // len(self.unit) + 1))[:size] if size > len(self.unit) else self.unit
@@ -82,32 +84,51 @@ def areas_of(process):
                 pass  # mapped, but with nothing behind it
 
 
-def found_in_memory(process, marked):
+def found_in_memory(process, *values):
+    """Where the first of the values is, in words; None if none is. Each area is read once."""
     for area, content in areas_of(process):
-        found = marked.found_in(content)
-        if found:
-            return f"{area}: {found}"
+        for value in values:
+            found = value.found_in(content)
+            if found:
+                return f"{area}: {found}"
     return None
 
 
-def wait_until_gone(process, *values):
-    """Looks again and again until nothing is left; what still is after two seconds is left behind."""
+def wait_until_gone(process, path, *values):
+    """
+    Looks again and again until nothing is left. What still is after two seconds is left behind, if the daemon, which serves `path`, had a turn
+    since: on a machine that is busy with others it may have had none.
+    """
     deadline = time.monotonic() + DEADLINE
     while True:
         late = time.monotonic() > deadline
-        found = [found for found in (found_in_memory(process, value) for value in values) if found]
+        if late:
+            (path / ".sstorefs/status").read_text()
+        found = found_in_memory(process, *values)
         if not found:
             return
-        assert not late, "\n".join(found)
+        assert not late, found
 
 
 def said(mount):
-    """All that the mount tells anybody who may ask: its log and the control files that can be read."""
-    texts = [mount.log()]
+    """All that the mount tells anybody who may ask: its log, the control files that can be read, and the attributes of every name."""
+    texts = [mount.log().encode()]
     for file in sorted((mount.path / ".sstorefs").iterdir()):
         if os.stat(file).st_mode & 0o444:
-            texts.append(file.read_text())
-    return "\n".join(texts).encode()
+            texts.append(file.read_bytes())
+    for folder, folders, files in os.walk(mount.path):
+        texts += [attribute for name in folders + files for attribute in _attributes(os.path.join(folder, name))]
+    return b"\n".join(texts)
+
+
+def _attributes(path):
+    names = {*os.listxattr(path), "user.sstorefs.state", "user.sstorefs.error", "user.sstorefs.request_id"}
+    for name in names:
+        try:
+            yield os.getxattr(path, name)
+        except OSError as why:
+            if why.errno != errno.ENODATA:
+                raise
 
 
 def core_of(process, work, *options):

@@ -9,7 +9,8 @@ import stat
 import subprocess
 
 import pytest
-from writers import PYTHON, errno_of
+from world import NOBODY, as_user
+from writers import errno_of
 
 PAGE = mmap.PAGESIZE
 VALUE = b"a value of more than a page " * 400
@@ -112,12 +113,13 @@ def test_memory_that_is_mapped_shows_nothing(opened, direct_mount):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGBUS
 
 
-def test_only_root_may_look_into_the_daemon(direct_mount):
-    """And root's own processes without CAP_SYS_PTRACE may not, nor does a crash write a core."""
-    with open(f"/proc/{direct_mount.pid}/limits") as limits:
+def test_only_root_may_look_into_the_daemon(world):
+    """Not even another process of the user it runs as. Nor does a crash write a core."""
+    world.mount_descriptor(user=NOBODY)
+    with open(f"/proc/{world.process.pid}/limits") as limits:
         (core,) = [line.split() for line in limits if line.startswith("Max core")]
     assert core[4:6] == ["0", "0"]
-    looker = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace", PYTHON, "-c",
-              f"open('/proc/{direct_mount.pid}/mem', 'rb')"]
-    denied = subprocess.run(looker, capture_output=True, text=True)
-    assert denied.returncode != 0 and "PermissionError" in denied.stderr
+    for file in ("mem", "maps", "environ", "fd", "map_files"):
+        looked = subprocess.run(["ls" if file in ("fd", "map_files") else "cat", f"/proc/{world.process.pid}/{file}"],
+                                capture_output=True, text=True, **as_user(NOBODY))
+        assert looked.returncode != 0 and "Permission denied" in looked.stderr, file

@@ -88,7 +88,7 @@ def test_user_writes_and_wipes_as_root_would(dropped, sandbox):
     assert sandbox.value("prod", "NAME") == value.bytes
     assert dropped.visit(OTHER)["create"] == "done"
     assert dropped.visit(NOBODY)["list"] == "EACCES", "whom the daemon runs as has no more rights in the mount"
-    wait_until_gone(dropped.process.pid, value)
+    wait_until_gone(dropped.process.pid, dropped.mountpoint, value)
 
 
 def test_user_can_lock_what_it_believes_it_can(dropped):

@@ -3,6 +3,7 @@
 import errno
 import os
 import ssl
+import subprocess
 
 import pytest
 from mounting import PROGRAM, mounts_at, run_program
@@ -10,6 +11,7 @@ from searching import Marked
 from servers import Authority, Proxy, Tunnel
 from writers import errno_of, write_file
 
+SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
 # An administrator who trusts old TLS, so that nothing but the daemon itself refuses it.
 CARELESS = """
 openssl_conf = all
@@ -41,7 +43,7 @@ def attempt(tmp_path, direct, authority):
     (tmp_path / "token").chmod(0o600)
 
     def mount(url, cacert=authority.certificate, source="fastly:", **variables):
-        options = f"token_file={tmp_path}/token,timeout=5,endpoint={url},signing_key={direct.sandbox.signing_key}"
+        options = f"token_file={tmp_path}/token,timeout=60,endpoint={url},signing_key={direct.sandbox.signing_key}"
         options += f",cacert={cacert}" if cacert else ""
         done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", options], tmp_path, **variables)
         while mounts_at(tmp_path / "mnt"):
@@ -95,12 +97,22 @@ def test_an_unknown_authority(attempt, stranger, sandbox):
         assert attempt(server.url, cacert=stranger.certificate).returncode == 0
 
 
-def test_cacert_takes_the_place_of_the_systems(attempt, authority, stranger, sandbox):
-    """Whatever the environment says of other authorities."""
+@pytest.fixture
+def trusted_by_the_system(stranger):
+    """The machine, as our mount namespace has it, trusts a stranger."""
+    subprocess.run(["mount", "--bind", stranger.certificate, SYSTEM], check=True)
+    yield stranger
+    subprocess.run(["umount", SYSTEM], check=True)
+
+
+def test_cacert_takes_the_place_of_the_systems(attempt, trusted_by_the_system, sandbox):
+    """Whatever the environment says of other authorities, too."""
+    stranger = trusted_by_the_system
     with tunnel(stranger.sign("IP:127.0.0.1"), sandbox) as server:
         refused = attempt(server.url, SSL_CERT_FILE=str(stranger.certificate), SSL_CERT_DIR=str(stranger.work),
                           CURL_CA_BUNDLE=str(stranger.certificate))
-    assert refused.returncode == 32 and "certificate" in refused.stderr
+        assert refused.returncode == 32 and "certificate" in refused.stderr
+        assert attempt(server.url, cacert=None).returncode == 0, "without cacert= the system's are those that count"
 
 
 @pytest.mark.parametrize("option", ["insecure", "noverify", "ssl_verify=0", "cacert=", "k", "tls=1.0"])
@@ -203,7 +215,7 @@ def test_a_sealed_value_is_sealed(make_mount, direct, sandbox):
 
 def test_the_signing_key_is_pinned(make_mount, direct, sandbox):
     """A service, or whoever poses as it, can't slip a key of its own under us."""
-    mount = make_mount(direct, options="timeout=2")
+    mount = make_mount(direct)
     for spoiled in ("bad_signature", "other_signing_key"):
         sandbox.fault({"operation": "fastly.create_client_key", "key": spoiled})
         assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EKEYREJECTED
