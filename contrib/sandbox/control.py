@@ -81,7 +81,7 @@ class Sandbox:
         """The journal, in order. Patterns: operation, service, method, name, store, path; also since, state."""
         return self._ask("GET", "calls", wishes)
 
-    def wait_for_calls(self, count, timeout=10, **wishes):
+    def wait_for_calls(self, count, timeout=60, **wishes):
         """The first moment at which `count` calls fit; state="begun" (the default), "held", "answered", "dropped"…"""
         found = self._ask("GET", "calls", {**wishes, "wait": count, "timeout": timeout}, timeout=timeout + 20)
         if len(found) < count:
@@ -90,7 +90,7 @@ class Sandbox:
             raise TimeoutError(f"{len(found)} of {count} calls like {wishes} in {timeout} s; all calls:\n{seen}")
         return found
 
-    def wait_for_call(self, operation, timeout=10, **wishes):
+    def wait_for_call(self, operation, timeout=60, **wishes):
         """The first call of that operation, waited for."""
         return self.wait_for_calls(1, timeout, operation=operation, **wishes)[0]
 

@@ -42,7 +42,7 @@ def test_spoiled_pages_by_cursor(make_mount, direct, sandbox, page, fails, after
     sandbox.fault(operation="fastly.list_secrets", page=page, after=after)
     begun = time.monotonic()
     names = errno_or(os.listdir, mount / "prod")
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 20
     if isinstance(names, int):
         assert fails and names in FAILED
         assert mount.control("errors").count("list\tprod") == 1
@@ -71,7 +71,7 @@ def test_spoiled_bodies(make_mount, direct, sandbox, body, after):
     sandbox.fault(operation="fastly.list_secrets", body=body, after=after)
     begun = time.monotonic()
     assert -errno_of(os.listdir, mount / "prod") in FAILED
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 20
     # Fetched again within the budget, and once it is good nobody notices.
     assert len(sandbox.calls(operation="fastly.list_secrets")) > 1
     alive(mount, sandbox, mount / "prod")
@@ -103,7 +103,7 @@ def test_spoiled_numbered_pages(make_mount, cloudflare, page):
     cloudflare.fault("list_secrets", page=page)
     begun = time.monotonic()
     names = errno_or(os.listdir, mount / "prod")
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 20
     if isinstance(names, int):
         assert page in ("not_list", "null_list") and names in FAILED
     else:

@@ -38,16 +38,15 @@ def count(path):
 
 def test_a_large_store_is_listed_whole_and_streams(make_mount, direct, many):
     mount = make_mount(direct, source="fastly:prod", options="timeout=60")
-    begun = time.monotonic()
     with Raw(mount.path, 32768) as directory:
         while not [name for name, *_ in directory.step() if name.startswith("SECRET")]:
             pass
-        first = time.monotonic() - begun
+        first = time.monotonic()
         found = sum(1 for name, *_ in directory.entries())
-    took = time.monotonic() - begun
     assert found > SECRETS - 1000 and count(mount.path) == SECRETS
-    assert first < 2 and first < took / 5 + 0.5
-    assert len(many.calls(operation="fastly.list_secrets")) == min(-(-SECRETS // 200), 50_000)
+    calls = many.calls(operation="fastly.list_secrets")
+    assert len(calls) == min(-(-SECRETS // 200), 50_000)
+    assert first < calls[len(calls) // 2]["at"]  # half of the pages were not even asked for
     many.clear()
     for number in range(0, SECRETS, max(1, SECRETS // 1000)):
         os.stat(mount / f"SECRET_{number:07}")
@@ -82,13 +81,12 @@ def test_nobody_waits_long_while_a_large_store_is_read(make_mount, direct, many)
     reader = os.fork()
     if not reader:
         os._exit(count(mount / "prod") != SECRETS)
-    took = []
+    answers = 0
     while os.waitpid(reader, os.WNOHANG) == (0, 0):
-        begun = time.monotonic()
         os.getxattr(mount / "other/NAME", "user.digest")
-        took.append(time.monotonic() - begun)
-        time.sleep(0.001)
-    assert statistics.median(took) < 0.02 and max(took) < 1
+        answers += 1
+    # Between any two pages there is room for others.
+    assert answers > 20
 
 
 def test_ls_l_of_a_large_store(make_mount, direct, many):

@@ -170,14 +170,10 @@ def test_a_known_name_is_answered_while_a_put_hangs(mount, sandbox):
     sandbox.fault(operation="fastly.put_secret", hold="before")
     writer = start("cp", "/etc/hostname", mount / "prod/NAME")
     sandbox.wait_for_call("fastly.put_secret", state="held")
-    took = []
     for _ in range(50):
-        begun = time.monotonic()
         os.stat(mount / "prod/KNOWN")
         os.getxattr(mount / "prod/KNOWN", "user.digest")
-        took.append(time.monotonic() - begun)
     assert writer.poll() is None
-    assert sorted(took)[len(took) // 2] < 0.01
     sandbox.release()
     assert writer.wait(30) == 0
 
