@@ -156,7 +156,10 @@ enum known { KNOWN_PRESENT, KNOWN_ABSENT, KNOWN_NOT };
  */
 enum known listing_known(struct listing *listing, const char *name, const struct record **record);
 
-/* The same for an entry found by its serial: begins a refresh in the background where the record is past its time. */
+/* The same, however old, and nothing is begun. NULL is put into `*record` unless it is present. */
+enum known listing_remembered(const struct listing *listing, const char *name, const struct record **record);
+
+/* As listing_known, for an entry found by its serial: begins a refresh in the background where the record is past its time. */
 void listing_touch(struct listing *listing, const struct record *record);
 
 /*
@@ -202,7 +205,7 @@ void listing_own_rename(struct listing *listing, const char *from, const char *t
  * gets the number `serial` (0: any). */
 void listing_doubt(struct listing *listing, const char *name, uint32_t serial);
 
-/* `serial` goes on under another name: what is found as `name`, which is doubted, gets a number of its own. */
+/* The file `serial` has lost its name, or goes on under another one: what is there as `name`, or will be found, has a number of its own. */
 void listing_disown(struct listing *listing, const char *name, uint32_t serial);
 
 /* Whether `name` must be read again before it is believed. */

@@ -116,14 +116,26 @@ void file_unlink(struct file *file)
 	if (file->unlinked)
 		return;
 	staging_end(file);
+	/* Who has it open keeps its number: what is found under the name from now on is another file, and must not be mixed up with it. */
+	listing_disown(store_secrets(file->store), file->name, file->serial);
 	tree_remove(&file->fs->files_by_name, file);
 	file->unlinked = true;
 	file_settle(file);
 }
 
+/* What is stored of it; somebody else may have deleted it and made it anew since it was opened: then that has another number. */
+static const struct record *file_record(const struct file *file)
+{
+	const struct record *record = catalog_record(file->fs->catalog, file->serial);
+
+	if (!record && !file->created && !file->unlinked)
+		listing_remembered(store_secrets(file->store), file->name, &record);
+	return record;
+}
+
 bool file_is_stored(const struct file *file)
 {
-	return catalog_record(file->fs->catalog, file->serial) != NULL;
+	return file_record(file) != NULL;
 }
 
 /* The oldest file that only remembers a failure makes room for the newest. */
@@ -172,7 +184,7 @@ void file_settle(struct file *file)
 
 void file_version(const struct file *file, struct version *version)
 {
-	const struct record *record = catalog_record(file->fs->catalog, file->serial);
+	const struct record *record = file_record(file);
 	struct entry_text text;
 	struct entry entry;
 

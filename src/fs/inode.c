@@ -17,11 +17,9 @@ void inode_of_record(struct fs *fs, struct listing *listing, const struct record
 	*inode = (struct inode){.number = inode_number(fs, record->serial), .record = record};
 	inode->store = listing_store(listing);
 	inode->kind = inode->store ? INODE_SECRET : INODE_STORE;
+	/* By its name: what is open here may have been deleted and made anew elsewhere since, and has then another number. */
 	if (inode->store)
-		inode->file = file_of_serial(fs, record->serial);
-	/* What was open under the name when another took it has no name any more; the secret has. */
-	if (inode->file && inode->file->unlinked)
-		inode->file = NULL;
+		inode->file = file_find(fs, inode->store, record->name);
 }
 
 static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode *inode)

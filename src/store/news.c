@@ -309,20 +309,27 @@ void listing_own_rename(struct listing *listing, const char *from, const char *t
 	listing_own_delete(listing, from);
 }
 
-static void disown_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)
+static void disown_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial,
+		      uint32_t other)
 {
 	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
 
 	if (!record || record->serial != serial)
 		return;
 	forget(listing, record);
-	record->serial = 0;
+	record->serial = record->gone ? 0 : other;
+	record->follower = false;
+	/* Where memory runs out the number stands for nothing, and the name is looked up again. */
+	if (record->serial)
+		(void)serials_point(serials_of(listing), other, record);
 }
 
 void listing_disown(struct listing *listing, const char *name, uint32_t serial)
 {
-	disown_in(listing, listing->current, name, serial);
-	disown_in(listing, listing->filling, name, serial);
+	uint32_t other = serials_take(serials_of(listing));
+
+	disown_in(listing, listing->current, name, serial, other);
+	disown_in(listing, listing->filling, name, serial, other);
 }
 
 static void doubt_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)

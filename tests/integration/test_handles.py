@@ -271,3 +271,39 @@ def test_an_outcome_is_unknown_until_it_is_read_again(mount, sandbox):
     os.stat(name)
     assert os.getxattr(descriptor, "user.sstorefs.state") == b"failed"
     errno_of(close, descriptor)
+
+
+def test_a_file_that_lost_its_name_is_not_mixed_up_with_the_next_one(direct_mount, sandbox):
+    """The new one is published at its own close, though its process still holds the old one."""
+    sandbox.put("prod", "NAME", b"old")
+    lost = opened(direct_mount / "prod/NAME", 0)
+    replacing = opened(direct_mount / "prod/OTHER")
+    os.rename(direct_mount / "prod/OTHER", direct_mount / "prod/NAME")
+    os.close(replacing)  # nothing was written: the secret is seen again
+    found = opened(direct_mount / "prod/NAME", 0)
+    assert os.fstat(found).st_ino != os.fstat(lost).st_ino
+    os.write(found, b"val")
+    close(found)
+    assert sandbox.uploads() == [b"val"]
+    os.unlink(direct_mount / "prod/NAME")
+    os.ftruncate(lost, 0)
+    close(lost)
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_what_others_made_anew_is_still_the_same_name(direct_mount, sandbox):
+    """Deleted and created elsewhere while it was open here: what becomes of the writer's value is told of that name."""
+    name = direct_mount / "prod/NAME"
+    sandbox.put("prod", "NAME", b"old")
+    descriptor = opened(name, 0)
+    for change in (lambda: sandbox.delete("prod", "NAME"), lambda: sandbox.put("prod", "NAME", b"new")):
+        change()
+        direct_mount.refresh()
+        os.listdir(direct_mount / "prod")
+    os.write(descriptor, b"val")
+    assert os.getxattr(name, "user.sstorefs.state") == b"pending"
+    sandbox.fault(operation="fastly.put_secret", status=403, times=1)
+    assert errno_of(close, descriptor) == errno.EACCES
+    assert os.getxattr(name, "user.sstorefs.state") == b"failed"
+    assert shell('sync "$NAME"', NAME=name).returncode == 1
+    assert shell('sync "$NAME"', NAME=name).returncode == 0
