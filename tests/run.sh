@@ -73,7 +73,9 @@ step "contrib/try.sh"
 contrib/try.sh
 
 mounts integration gcc 4
+mounts model gcc 2
 mounts integration sanitizers 4
 mounts security gcc 3
+MODEL_STEPS=1000 mounts model sanitizers 2
 mounts production sanitizers 2 -k 'test_check or test_log or test_metrics or test_notify'
 step "everything passed"

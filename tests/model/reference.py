@@ -86,6 +86,13 @@ def stored_form(buffer):
     return value
 
 
+def refusal(value):
+    """What can be told to be wrong with it without asking the service; 0: nothing."""
+    if not value:
+        return errno.EINVAL
+    return errno.EFBIG if len(value) > LIMIT else 0
+
+
 class World:
     def __init__(self, names):
         self.names = names
@@ -107,6 +114,15 @@ class World:
             self.known[name] = self.held[name][1] if name in self.held else None
         return self.known[name] is not None
 
+    def look_up(self, name):
+        """The same, on behalf of a program: if there is none, nothing is unknown of it any more."""
+        found = self.look(name)
+        file = self.files.get(name)
+        if file and file.unknown and not found:
+            file.unknown = False
+            self.settle(file)
+        return found
+
     def doubt(self, name):
         self.doubted.add(name)
 
@@ -120,7 +136,7 @@ class World:
         return file is not None and (file.created or file.staged is not None) and (bool(file.handles) or file.staged is not None)
 
     def visible(self, name):
-        return self.file_is_there(name) or self.look(name)
+        return self.file_is_there(name) or self.look_up(name)
 
     def is_stored(self, file):
         return (file.adopted or not file.created) and self.known.get(file.name) is not None
@@ -222,9 +238,7 @@ class World:
         if not handle.value:
             return 0
         value = stored_form(handle.value)
-        if not value or len(value) > LIMIT:
-            error = errno.EFBIG if value else errno.EINVAL
-        else:
+        if not (error := refusal(value)):
             error = self.send(file.name, value, handle.exclusive and file.created, outcome)
             file.adopted = file.adopted or (error == errno.EEXIST and self.known.get(file.name) is None)
         self.remember(file, error)
@@ -414,7 +428,7 @@ class World:
             self.unlink_file(replaced)
         if file:
             del self.files[file.name]
-            file.name = to
+            file.name, file.adopted = to, False
             self.files[to] = file
             for handle in file.handles:
                 handle.exclusive = False
@@ -438,15 +452,15 @@ class World:
     def publish_staged(self, file, to, outcome):
         """Rule 14: under the real name, replacing what is there. Then it is published: nobody's close does it again."""
         value = stored_form(file.staged)
-        if not value:
-            return errno.EINVAL
+        for handle in file.handles:
+            handle.due = False
+        if error := refusal(value):
+            return error
         error = self.send(to, value, False, outcome)
         self.remember(file, error)
         if error == 0:
             self.rename_file(file, to)
             file.staged = None
-            for handle in file.handles:
-                handle.due = False
             self.settle(file)
         return error
 

@@ -104,6 +104,8 @@ class Stage:
         self.directory = self.mount.path / STORE
         self.status = self.mount.path / ".sstorefs/status"
         os.listdir(self.directory)
+        self.sandbox.wait_for_calls(1, operation="fastly.list_secrets", state="ended")
+        self.sandbox.clear()
         return self
 
     def stop(self):
