@@ -13,7 +13,7 @@ test_packages='clang clang-format cppcheck libcmocka-dev scdoc bash dash coreuti
 package_packages='debhelper scdoc'
 
 # Machines and containers to try what operators do (tests/production).
-production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion"
+production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion man-db git"
 
 test_packages="$test_packages $production_packages"
 

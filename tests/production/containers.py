@@ -134,7 +134,7 @@ class Pod:
         """What the machine sees of it."""
         return subprocess.run(["findmnt", "-n", "-o", "FSTYPE", self.mountpoint], capture_output=True, text=True).stdout.split()
 
-    def wait_until(self, name, script, user=0, timeout=20):
+    def wait_until(self, name, script, user=0, timeout=60):
         """Inside of a container; its shell waits."""
         done = self.exec(name, f"i=0; until {script}; do [ $((i += 1)) -lt {timeout * 20} ] || exit 1; sleep 0.05; done",
                          options=["--user", f"{user}:{user}"])

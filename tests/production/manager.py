@@ -18,7 +18,7 @@ class Manager:
     def __exit__(self, *failure):
         self.socket.close()
 
-    def wait_for(self, assignment, timeout=20):
+    def wait_for(self, assignment, timeout=60):
         """All assignments of the message that has it."""
         while True:
             assert select.select([self.socket], [], [], timeout)[0], f"{assignment} was not told; this was: {self.told}"

@@ -25,7 +25,7 @@ def check(tmp_path, direct):
 
     def run(source="fastly:prod", options=None, token_file=token, more=("--json",)):
         options = direct.options if options is None else options
-        words = [PROGRAM, "--check", source, "-o", f"token_file={token_file},timeout=5,{options}", *more]
+        words = [PROGRAM, "--check", source, "-o", f"token_file={token_file},timeout=60,{options}", *more]
         ended = run_program(words, tmp_path)
         assert not list(tmp_path.glob("sanitizer.*"))
         if "--json" not in more:
@@ -164,7 +164,7 @@ def test_the_other_services(check, sandbox, kind):
 # --- of a mount -------------------------------------------------------------------------------------------------------------------
 
 
-def check_mount(mount, *more, timeout=5):
+def check_mount(mount, *more, timeout=60):
     ended = run_program([PROGRAM, "--check", mount.path, "-o", f"timeout={timeout}", "--json", *more], mount.work)
     return ended.returncode, {step["step"]: step["result"] for step in json.loads(ended.stdout)["steps"]}
 

@@ -92,7 +92,7 @@ def test_in_a_terminal(tmp_path):
     def wait_for(text):
         nonlocal seen
         while text not in seen:
-            assert select.select([ours], [], [], 20)[0], f"{text} did not come; this did: {seen}"
+            assert select.select([ours], [], [], 60)[0], f"{text} did not come; this did: {seen}"
             seen += os.read(ours, 4096).decode()
 
     try:

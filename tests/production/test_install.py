@@ -84,9 +84,8 @@ def test_a_user_mounts_without_root(machine, sandbox):
 
 def test_the_man_pages_can_be_read(machine):
     for page in MAN_PAGES:
-        said = machine.run(f"man --warnings -l /usr/local/share/man/{page} 2>&1 >/dev/null || true").stdout
-        assert "warning" not in said
-        assert machine.says(f"head -c 100 /usr/local/share/man/{page}")
+        read = machine.run(f"man --warnings -l /usr/local/share/man/{page}")
+        assert len(read.stdout) > 1000 and read.stderr == ""
 
 
 # --- to other machines --------------------------------------------------------------------------------------------------------------

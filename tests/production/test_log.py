@@ -76,6 +76,7 @@ def test_json_of_words_with_quotes_and_backslashes(make_mount, direct):
     mount = make_mount(direct, start=False, options="log=json")
     mount.path = mount.work / 'a"b\\c'
     mount.start()
+    mount.unmount()
     messages = [json.loads(line)["message"] for line in mount.log().splitlines()]
     assert f"fastly: is mounted on {mount.path}" in messages
 

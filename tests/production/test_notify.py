@@ -36,7 +36,7 @@ def test_not_ready_while_the_service_has_not_answered(tmp_path, direct, sandbox,
         sandbox.release()
         manager.wait_for("READY=1")
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(20) == 0
+        assert daemon.wait(60) == 0
     finally:
         daemon.kill()
         mount.kill()
@@ -46,7 +46,7 @@ def test_a_refused_token_is_never_ready(tmp_path, direct, manager):
     mount = Mount(tmp_path, direct, NOTIFY_SOCKET=manager.path)
     mount.write_token("another-token")
     mount.path.mkdir()
-    assert start(*mount.words("-f"), NOTIFY_SOCKET=manager.path).wait(20) == 32
+    assert start(*mount.words("-f"), NOTIFY_SOCKET=manager.path).wait(60) == 32
     assert not manager.has("READY=1")
 
 
@@ -67,16 +67,21 @@ def test_stopping_with_time_to_finish(make_mount, direct, sandbox, manager):
     mount.signal(signal.SIGTERM)
     assert int(manager.wait_for("STOPPING=1")["EXTEND_TIMEOUT_USEC"]) > 77_000_000
     sandbox.release()
-    assert writer.wait(30) == 0 and mount.wait() == 0
+    assert writer.wait(60) == 0 and mount.wait() == 0
 
 
 def test_the_watchdog_is_fed(make_mount, direct, manager):
     make_mount(direct, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="200000")
     for _ in range(3):
-        manager.wait_for("WATCHDOG=1", timeout=5)
+        manager.wait_for("WATCHDOG=1")
 
 
-def test_the_watchdog_of_another_process_is_not(make_mount, direct, manager):
+def test_the_watchdog_of_another_process_is_not(make_mount, direct, manager, tmp_path):
+    """While a daemon whose it is feeds its own."""
     make_mount(direct, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="100000", WATCHDOG_PID="1")
     manager.wait_for("READY=1")
+    with Manager(tmp_path / "another") as another:
+        make_mount(direct, NOTIFY_SOCKET=another.path, WATCHDOG_USEC="100000")
+        for _ in range(3):
+            another.wait_for("WATCHDOG=1")
     assert not manager.has("WATCHDOG=1")

@@ -140,12 +140,12 @@ def test_stop_waits_for_an_upload(machine, sandbox):
 
 
 def test_a_killed_daemon_leaves_nobody_waiting_and_comes_back(machine, sandbox):
-    drop_in(machine, "[Service]\nRestartSec=1s\n")
-    machine.run("systemctl start sstorefs@prod")
+    drop_in(machine, "[Service]\nRestartSec=0\nExecStartPre=/bin/sh -c 'until [ -e /run/again ]; do sleep 0.05; done'\n")
+    machine.run("touch /run/again && systemctl start sstorefs@prod && rm /run/again")
     machine.run("systemctl kill -s KILL --kill-who=main sstorefs@prod")
-    refused = machine.run("timeout 5 sh -c 'echo val > /mnt/secrets/prod/NAME'", check=False)
+    refused = machine.run("timeout 60 sh -c 'echo val > /mnt/secrets/prod/NAME'", check=False)
     assert refused.returncode not in (0, 124), "a write must fail, and not hang or go to the disk"
-    machine.run("until [ $(systemctl is-active sstorefs@prod) = active ]; do sleep 0.1; done")
+    machine.run("touch /run/again; until [ $(systemctl is-active sstorefs@prod) = active ]; do sleep 0.1; done")
     machine.run("echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME")
     assert sandbox.uploads() == [b"val"]
     assert machine.says("findmnt -n -o TARGET | grep -c /mnt/secrets") == "1"
