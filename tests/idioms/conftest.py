@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -30,3 +31,11 @@ def kill_after_write(tmp_path_factory):
     program = tmp_path_factory.mktemp("programs") / "kill_after_write"
     subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", program, HERE / "kill_after_write.c"], check=True)
     return program
+
+
+@pytest.fixture(scope="session")
+def gnupg_home():
+    """Its agent's socket is in it, and the path of a socket ends at 107 bytes: pytest's own directories are too deep."""
+    with TemporaryDirectory(prefix="gnupg") as home:
+        yield home
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)

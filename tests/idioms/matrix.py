@@ -71,6 +71,7 @@ class Run:
     others: list = field(default_factory=list)
     held: bytes = None
     state: str = None
+    failure: Exception = None  # what the test itself could not do
 
     @property
     def stored(self):
@@ -100,8 +101,9 @@ class Run:
 class Workplace:
     """A directory with all that an idiom may need, and its environment."""
 
-    def __init__(self, path, run, mount_directory):
+    def __init__(self, path, run, mount_directory, gnupg_home):
         self.path = path
+        self.gnupg_home = gnupg_home
         path.mkdir()
         name = mount_directory / run.name
         file = path / "file"
@@ -114,11 +116,11 @@ class Workplace:
         self.environment = {
             "PATH": f"{HERE}/programs:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(path), "NAME": str(name),
             "DIR": str(mount_directory), "BASE": run.name, "FILE": str(file), "VALUE": run.value.decode(),
-            "TEXT": run.text.decode().removesuffix("\n"), "GNUPGHOME": str(path),
+            "TEXT": run.text.decode().removesuffix("\n"), "GNUPGHOME": str(gnupg_home),
         }
 
     def _gpg(self, *words):
-        subprocess.run(["gpg", "--batch", "--quiet", "--homedir", self.path, "--passphrase", "x", "--pinentry-mode", "loopback",
+        subprocess.run(["gpg", "--batch", "--quiet", "--homedir", self.gnupg_home, "--passphrase", "x", "--pinentry-mode", "loopback",
                         *words], check=True, capture_output=True)
 
     def command(self, run, *before):
@@ -145,21 +147,24 @@ FAULTS = {
     "killed uploading": {"hang": "forever"},
 }
 AT_ONCE = 8
+# More than one block of dd's, and with a value before it still less than Stripe's 5000 characters.
+LINES = "".join(f"~ line {line:03d} of many\n" for line in range(2, 80)).encode()
 
 
 class Matrix:
     """Runs each column of the rows that are asked for when the first of its results is."""
 
-    def __init__(self, house, work, runs, kill_after_write):
+    def __init__(self, house, work, runs, kill_after_write, gnupg_home):
         self.house = house
         self.work = work
+        self.gnupg_home = gnupg_home
         self.kill_after_write = kill_after_write
         self.runs = {column: [run for run in runs if run.column == column] for column in COLUMNS}
         self.done = set()
         for run in runs:
             size = house.kind.value_max + 2 if run.column == "WRITE" else 0
             run.value = run.name.encode().ljust(size, b"x")
-            run.text = run.value + b"\n~ second line\n"
+            run.text = run.value + b"\n" + LINES
 
     def start(self):
         existing = [run.name for runs in self.runs.values() for run in runs if run.start == "existing"]
@@ -173,7 +178,7 @@ class Matrix:
         runs = self.runs[column]
         while runs:
             with ThreadPoolExecutor(len(runs) if column == "answered" else AT_ONCE) as pool:
-                list(pool.map(self._run, runs))
+                list(pool.map(self._try, runs))
             runs = [run for run in runs if column == "answered" and self._came_too_late(run)]
 
     def _came_too_late(self, run):
@@ -186,10 +191,17 @@ class Matrix:
         self.house.be_well("brief")
         return True
 
+    def _try(self, run):
+        """What one idiom's run can't do is no other's failure."""
+        try:
+            self._run(run)
+        except Exception as why:  # pylint: disable=broad-except
+            run.failure = why
+
     def _run(self, run):
         mount = self.house.mounts[COLUMNS[run.column]]
         directory = self.house.directory(COLUMNS[run.column])
-        place = Workplace(self.work / run.name, run, directory)
+        place = Workplace(self.work / run.name, run, directory, self.gnupg_home)
         if run.column in FAULTS:
             self.house.fault(f"{run.name}*", **FAULTS[run.column] | ({"hang": 2} if run.cannot_be_killed else {}))
         writer = place.command(run, *((self.kill_after_write, mount.path) if run.column == "killed writing" else ()))
@@ -209,7 +221,7 @@ class Matrix:
         run.errors = [line for line in lines if f"{run.name}." in f"{line[2]}."]
         if run.column in ("published", "answered"):
             run.state = _state(path)
-        if run.column == "published":
+        if run.column in ("published", "answered"):
             run.synced = [subprocess.run(["sync", path], capture_output=True, text=True, env={"LC_ALL": "C"}) for _ in range(2)]
         if run.column.startswith("killed"):
             self.house.wait_for_end_of_calls(run.name)

@@ -85,12 +85,12 @@ def spoiled(data, at):
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory):
+def place(tmp_path_factory, gnupg_home):
     """A directory with what the idioms read: plain, encrypted and packed, whole and spoiled."""
     place = tmp_path_factory.mktemp("place")
     (place / "plain").write_bytes(PLAIN)
     for command in (f"{GPG} -z 0 -o whole.gpg -c plain", f"{SSL} -in plain -out whole.enc", "gzip -c plain > whole.gz"):
-        subprocess.run(command, shell=True, check=True, cwd=place, env={**os.environ, "GNUPGHOME": str(place)})
+        subprocess.run(command, shell=True, check=True, cwd=place, env={**os.environ, "GNUPGHOME": gnupg_home})
     for kind, at in ("gpg", 40000), ("enc", -1), ("gz", -6):
         whole = (place / f"whole.{kind}").read_bytes()
         (place / f"broken.{kind}").write_bytes(spoiled(whole, at % len(whole)))
@@ -108,11 +108,11 @@ def other_house(tmp_path_factory):
 
 
 @pytest.fixture
-def run(other_house, place):
+def run(other_house, place, gnupg_home):
     def run(shell, idiom, name):
         programs = f"{os.path.dirname(os.path.abspath(__file__))}/programs"
         return subprocess.run([shell, "-c", idiom], cwd=place, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
-                              env={"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "GNUPGHOME": str(place),
+                              env={"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "GNUPGHOME": gnupg_home,
                                    "NAME": str(other_house.directory("good") / name)})
     return run
 
