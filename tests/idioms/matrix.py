@@ -1,6 +1,7 @@
 """The matrix: reads its table, and runs its idioms at a mount. What is to be expected is the table's and test_matrix.py's."""
 
 import base64
+import hashlib
 import os
 import re
 import signal
@@ -163,7 +164,8 @@ class Matrix:
         self.done = set()
         for run in runs:
             size = house.kind.value_max + 2 if run.column == "WRITE" else 0
-            run.value = run.name.encode().ljust(size, b"x")
+            # Nothing of its name, which may be said everywhere.
+            run.value = hashlib.blake2b(run.name.encode(), digest_size=8).hexdigest().encode().ljust(size, b"x")
             run.text = run.value + b"\n" + LINES
 
     def start(self):
