@@ -68,12 +68,12 @@ struct listing *inode_listing(struct fs *fs, const struct inode *inode)
 
 static mode_t mode_of(const struct fs *fs, const struct inode *inode)
 {
-	mode_t mask = fs->config->umask;
+	mode_t mask = fs->config->umask, write = 0222 & ~mask;
 
 	switch (inode->kind) {
 	case INODE_SECRET:
-		/* Where the kernel checks, it refuses attributes to those who may not read (DESIGN 7). */
-		return S_IFREG | (fs->config->default_permissions ? 0600 : 0222 & ~mask);
+		/* Where the kernel checks, it refuses attributes to those who may not read: who may write may, as far as it can tell. */
+		return S_IFREG | write | (fs->config->default_permissions ? write << 1 : 0);
 	case INODE_CONTROL_FILE:
 		return S_IFREG | control_mode(inode->control);
 	case INODE_CONTROL_DIRECTORY:

@@ -8,6 +8,7 @@ import pytest
 from machine import TOP, Machine
 from mounting import BUILD
 
+pytestmark = pytest.mark.timeout(900)  # the package is built
 MAN_PAGES = {"man1/sstorefs.1", "man1/sstorefs-sandbox.1", "man8/mount.fuse.sstorefs.8", "man8/sstorefs-opener.8"}
 
 
@@ -126,7 +127,6 @@ def test_dist_has_what_building_and_testing_take(archive):
     assert missing == []
 
 
-@pytest.mark.timeout(900)
 def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandbox):
     machine = Machine("package", boot=True)
     try:

@@ -7,6 +7,7 @@ from world import NOBODY, USERS
 # What a visitor can do. Nobody reads a value, makes a symbolic link, or gives a file more permissions or another owner, ever.
 NEVER = {"read", "link", "chmod", "chown"}
 LIST = {"look", "list"}
+WRITE = LIST | {"attributes", "write", "control"}
 OWN = LIST | {"attributes", "write", "control", "status", "errors", "metrics", "refresh"}
 CHANGE = {"create", "remove", "rename", "store"}
 ALL = OWN | CHANGE
@@ -22,8 +23,8 @@ MOUNTED = {
     "allow_other,uid=65534": (ALL, ALL, {"look"}),
     "allow_other,uid=nobody,gid=nogroup": (ALL, ALL, {"look"}),
     "allow_other,umask=022": (ALL, LIST | {"control"}, LIST | {"control"}),
-    "allow_other,gid=65534,umask=007": (ALL, LIST | CHANGE | {"control", "metrics"}, {"look"}),
-    "allow_other,umask=0": (ALL, LIST | CHANGE | {"control"}, LIST | CHANGE | {"control"}),
+    "allow_other,gid=65534,umask=007": (ALL, WRITE | CHANGE | {"metrics"}, {"look"}),
+    "allow_other,umask=0": (ALL | {"chmod"}, WRITE | CHANGE, WRITE | CHANGE),
 }
 # kernel's options, ours, the daemon's user: the same, on a descriptor that somebody else has mounted.
 DESCRIPTORS = {
