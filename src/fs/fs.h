@@ -176,6 +176,8 @@ struct file {
 	struct wishes wishes; /* set before the value was stored: they join its publication */
 	unsigned uploads;
 	struct wait_list waits; /* woken when an upload of it ended */
+	unsigned publications;	/* how many were asked for */
+	unsigned last_ended;	/* the last one of them that has ended: what follows is told of that */
 	struct failure failure; /* of the last publication; error 0: it did not fail */
 	bool unknown;		/* the last publication's outcome */
 	bool reported;		/* the failure was told by an FSYNC */
@@ -212,6 +214,8 @@ void file_version(const struct file *file, struct version *version);
 
 struct handle *handle_new(struct file *file);
 void handle_free(struct handle *handle);
+/* The present length changes nothing, a smaller one cuts, a larger one would be a hole. Returns 0 or a positive errno. */
+int handle_truncate(struct fs *fs, struct handle *handle, off_t size);
 void handle_wipe(struct handle *handle);
 
 struct value *value_new(struct locked_pool *pool);
@@ -271,6 +275,7 @@ struct upload {
 	struct actor actor;
 	struct publication publication;
 	struct file *file;
+	unsigned number; /* among the file's publications */
 	struct value *value;
 	char name[256];
 	struct wait_list waits; /* woken at the end; `publication.failure` tells how it went */

@@ -26,12 +26,12 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 		/* What is staged is one file for all who open it. */
 		handle->value = file->staged;
 		handle->value->references++;
-		if (flags & O_TRUNC)
-			locked_finish(&handle->value->bytes);
 	} else {
 		handle->value = value_new(file->fs->options.pool);
 	}
 	*error = handle->value ? -locked_reserve(&handle->value->bytes, 1) : ENOMEM;
+	if (!*error && (flags & O_TRUNC))
+		*error = handle_truncate(file->fs, handle, 0);
 	if (*error) {
 		handle_free(handle);
 		return NULL;

@@ -28,10 +28,11 @@ static void removed(struct removal *removal)
 	struct file *file = file_find(fs, removing->store, removing->name);
 	struct actor actor;
 
-	if (!removal->failure.error || removal->failure.error == ENOENT) {
-		if (file)
-			file_unlink(file);
-	}
+	/* There is none at the service; but what was to be seen here is gone. */
+	if (removal->failure.error == ENOENT && file && file_is_there(file))
+		removal->failure = (struct failure){0};
+	if (file && (!removal->failure.error || removal->failure.error == ENOENT))
+		file_unlink(file);
 	actor_of_request(&actor, removing->late.request);
 	audit(fs, &actor,
 	      &(struct deed){.operation = "unlink", .store = removing->store, .name = removing->name},
@@ -50,15 +51,16 @@ static void interrupted(struct late *late)
 	removing_free(removing);
 }
 
-/* Nobody but us knows of it yet; or, where it was renamed onto a secret and not stored yet, somebody does. */
+/* Nobody but us knows of it yet; or, where it was renamed onto a secret and not stored yet, or another client was first, somebody does. */
 static bool is_only_here(const struct file *file)
 {
+	struct listing *listing = store_secrets(file->store);
 	const struct record *record;
 
 	if (file->staged)
 		return true;
-	return file->created && !file->uploads && !file->unknown &&
-	       listing_known(store_secrets(file->store), file->name, &record) != KNOWN_PRESENT;
+	return file->created && !file->uploads && !file->unknown && !listing_doubts(listing, file->name) &&
+	       listing_known(listing, file->name, &record) != KNOWN_PRESENT;
 }
 
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)

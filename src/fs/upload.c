@@ -56,8 +56,12 @@ static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 	return 0;
 }
 
-static void remember(struct file *file, const struct failure *failure, bool unknown)
+/* What the last publication came to; one that was asked for earlier and ends later, as those refused at once let it, changes nothing of that. */
+static void remember(struct file *file, unsigned number, const struct failure *failure, bool unknown)
 {
+	if (number < file->last_ended)
+		return;
+	file->last_ended = number;
 	file->failure = *failure;
 	file->unknown = unknown;
 	file->reported = false;
@@ -90,11 +94,10 @@ static void ended(struct publication *publication)
 	upload->done = true;
 	fs->uploads--;
 	if (publication->failure.error) {
-		remember(file, &publication->failure, publication->unknown);
+		remember(file, upload->number, &publication->failure, publication->unknown);
 		fs->lost += fs->stopping; /* there is nobody left who could try again */
 	} else {
-		file->failure = (struct failure){0};
-		file->unknown = false;
+		remember(file, upload->number, &(struct failure){0}, false);
 		file->created = false;
 		if (file->uploads == 1)
 			wishes_finish(&file->wishes); /* they came true */
@@ -143,6 +146,7 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 		return NULL;
 	upload->fs = fs;
 	upload->file = file;
+	upload->number = file->publications;
 	upload->references = 2; /* the caller's, and its own */
 	upload->value = value;
 	value->references++;
@@ -178,6 +182,7 @@ static struct upload *prepare(struct file *file, struct value *value, const char
 	size_t length = value_length(file->fs, &value->bytes);
 	struct upload *upload = NULL;
 
+	file->publications++;
 	if (!check_value(file->fs, value->bytes.data, length, failure)) {
 		upload = upload_new(file, value, length, name);
 		if (!upload)
@@ -207,7 +212,7 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	strcpy(actor.program, handle->opener.program);
 	upload = prepare(file, handle->value, file->name, failure);
 	if (!upload) {
-		remember(file, failure, false);
+		remember(file, file->publications, failure, false);
 		audit(file->fs, &actor,
 		      &(struct deed){.operation = "publish", .store = file->store, .name = file->name},
 		      failure);

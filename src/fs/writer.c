@@ -69,7 +69,10 @@ static void recount(struct value *value, size_t changed_at)
 
 	if (changed_at < value->whole)
 		value->whole = changed_at;
-	while (value->whole > 0 && value->whole < bytes->length && (bytes->data[value->whole] & 0xc0) == 0x80)
+	/* The character before it may have lost its end. */
+	while (value->whole > 0 && (bytes->data[value->whole - 1] & 0xc0) == 0x80)
+		value->whole--;
+	if (value->whole > 0 && bytes->data[value->whole - 1] >= 0xc0)
 		value->whole--;
 	value->characters = utf8_count(bytes->data, bytes->length);
 }
@@ -114,13 +117,14 @@ static int take_data(struct fs *fs, struct handle *handle, const char *data, siz
 	memcpy(bytes->data + offset, data, size);
 	if (offset + size > bytes->length)
 		bytes->length = offset + size;
-	/* What is staged may never become a secret (an editor's swap file): it is judged when it gets its real name. */
-	if (handle->file->staged || !fs->provider->text_only)
+	if (!fs->provider->text_only)
 		return 0;
 	if (offset < before)
 		recount(handle->value, offset);
-	return check_text(fs, handle->value, offset < before ? bytes->length : offset,
-			  offset < before ? 0 : size);
+	failed = check_text(fs, handle->value, offset < before ? bytes->length : offset,
+			    offset < before ? 0 : size);
+	/* What is staged may never become a secret (an editor's swap file): it is judged when it gets its real name. */
+	return handle->file->staged ? 0 : failed;
 }
 
 /* A handle that refused a WRITE is spent: what its writer goes on to write is not the value any more. */
@@ -179,8 +183,7 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 		fuse_reply_write(request, size);
 }
 
-/* The present length changes nothing, a smaller one cuts, a larger one would be a hole. */
-static int truncate_value(struct fs *fs, struct handle *handle, off_t size)
+int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
 {
 	size_t length = handle && handle->value ? handle->value->bytes.length : 0;
 	int failed;
@@ -216,6 +219,18 @@ static int check_attributes(struct fs *fs, const struct inode *inode, const stru
 	return 0;
 }
 
+/* A descriptor has its file, even where its number stands for nothing any more: another client has deleted and made anew what it was opened as. */
+static enum inode_kind find_inode(struct fs *fs, fuse_ino_t number, const struct fuse_file_info *info,
+				  struct inode *inode)
+{
+	if (inode_find(fs, number, inode) == INODE_NONE && info) {
+		inode->kind = INODE_SECRET;
+		inode->file = handle_of(info)->file;
+		inode->store = inode->file->store;
+	}
+	return inode->kind;
+}
+
 void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, int what,
 		struct fuse_file_info *info)
 {
@@ -224,14 +239,14 @@ void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, 
 	struct inode inode;
 	int error = 0;
 
-	if (inode_find(fs, number, &inode) == INODE_NONE) {
+	if (find_inode(fs, number, info, &inode) == INODE_NONE) {
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
 	if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
 		error = check_attributes(fs, &inode, attributes, what);
 	if (!error && (what & FUSE_SET_ATTR_SIZE) && inode.kind == INODE_SECRET)
-		error = truncate_value(fs, info ? handle_of(info) : NULL, attributes->st_size);
+		error = handle_truncate(fs, info ? handle_of(info) : NULL, attributes->st_size);
 	if (error) {
 		fuse_reply_err(request, error);
 		return;

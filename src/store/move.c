@@ -223,6 +223,10 @@ static void new_made(struct inquiry *inquiry)
 		listing_doubt(listing_of(move), move->to, 0);
 		listing_doubt(listing_of(move), move->from, 0);
 	}
+	if (move->failure.error == EEXIST && !move->only_free)
+		failure_set(
+			&move->failure, EOPNOTSUPP,
+			"another client was first, and this service cannot rename onto a name that is taken");
 	move->lost = lost;
 	if (lost && !inquiry->call.repeatable && loop_now(catalog_of(move)->loop) < move->deadline) {
 		move->look = (struct lookup){.deadline = move->deadline, .again = true, .done = new_settled};

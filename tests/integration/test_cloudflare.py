@@ -435,6 +435,14 @@ def test_mv_and_ln_duplicate(mount, cloudflare, comment):
     assert errno_of(os.link, mount / "prod/NEW", mount / "prod/COPY") == errno.EEXIST
 
 
+def test_a_rename_never_replaces_what_another_client_has_just_made(mount, cloudflare):
+    cloudflare.put("prod", "NAME", b"val")
+    os.listdir(mount / "prod")
+    cloudflare.put("prod", "NEW", b"theirs")
+    assert errno_of(os.rename, mount / "prod/NAME", mount / "prod/NEW") == errno.EOPNOTSUPP
+    assert (cloudflare.value("prod", "NAME"), cloudflare.value("prod", "NEW")) == (b"val", b"theirs")
+
+
 def test_a_name_with_a_full_quota_can_not_be_duplicated(mount, cloudflare):
     cloudflare.put("prod", "NAME", b"val")
     cloudflare.play(quota_secrets=1)

@@ -3,11 +3,12 @@
 import errno
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 
-from writers import close, errno_of, shell, start, write_file
+from writers import PYTHON, close, errno_of, shell, start, write_file
 
 
 def opened(path, flags=os.O_CREAT):
@@ -300,10 +301,55 @@ def test_what_others_made_anew_is_still_the_same_name(direct_mount, sandbox):
         change()
         direct_mount.refresh()
         os.listdir(direct_mount / "prod")
-    os.write(descriptor, b"val")
+    os.write(descriptor, b"value")
     assert os.getxattr(name, "user.sstorefs.state") == b"pending"
+    later = opened(name, 0)
+    os.ftruncate(descriptor, 3)
+    os.ftruncate(later, 0)
+    close(later)
     sandbox.fault(operation="fastly.put_secret", status=403, times=1)
     assert errno_of(close, descriptor) == errno.EACCES
     assert os.getxattr(name, "user.sstorefs.state") == b"failed"
     assert shell('sync "$NAME"', NAME=name).returncode == 1
     assert shell('sync "$NAME"', NAME=name).returncode == 0
+
+
+def test_a_failure_that_is_known_at_once_is_not_forgotten_for_what_was_asked_before_it(direct_mount, sandbox):
+    """fsync tells of the last publication, and the last one is that of a value that nobody else will publish."""
+    name = direct_mount / "prod/NAME"
+    orphan = subprocess.Popen([PYTHON, "-c", """if True:
+        import os, sys
+        descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
+        if os.fork():
+            os._exit(0)
+        sys.stdin.readline()
+        os.write(descriptor, b"\\n")
+        print("written", flush=True)
+        sys.stdin.read()
+        """, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert orphan.wait(30) == 0
+    print(file=orphan.stdin, flush=True)
+    assert orphan.stdout.readline() == "written\n"
+    descriptor = opened(name)
+    os.write(descriptor, b"val")
+    assert errno_of(os.fsync, descriptor) == errno.EINVAL
+    assert sandbox.uploads() == [b"val"]
+    os.fsync(descriptor)
+    close(descriptor)
+    orphan.stdin.close()
+
+
+@pytest.mark.parametrize("still_there", [True, False])
+def test_what_another_client_made_first_can_be_removed(direct_mount, sandbox, still_there):
+    """As before it was found out: what is to be seen is gone, here and there."""
+    name = direct_mount / "prod/NAME"
+    exclusive, other = opened(name, os.O_CREAT | os.O_EXCL), opened(name)
+    sandbox.put("prod", "NAME", b"theirs")
+    os.write(exclusive, b"val")
+    assert errno_of(close, exclusive) == errno.EEXIST
+    if not still_there:
+        sandbox.delete("prod", "NAME")
+    os.unlink(name)
+    assert sandbox.value("prod", "NAME") is None
+    assert not name.exists()
+    close(other)

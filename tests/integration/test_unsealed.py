@@ -9,7 +9,7 @@ import pytest
 
 from mounting import is_in_memory
 from services import Cloudflare, Stripe
-from writers import errno_of, start, write_file
+from writers import close, errno_of, start, write_file
 
 LARGEST = {"cloudflare": 65536, "stripe": 5000}
 WRITES = {"cloudflare": "c*_secret*", "stripe": "set_secret"}
@@ -127,3 +127,20 @@ def test_a_body_that_never_finds_room_is_enobufs(small_memory, served):
     assert "no locked memory" in small_memory.control("errors")
     write_file(small_memory / served.store / "NAME", b"x" * 65536)
     assert served.value(served.store, "NAME") == b"x" * 65536
+
+
+def test_a_write_that_cuts_a_character_in_two_is_refused(mount, served):
+    descriptor = os.open(mount / served.store / "NAME", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.write(descriptor, "bcé".encode())
+    assert errno_of(os.pwrite, descriptor, b"d", 3) == errno.EILSEQ
+    assert errno_of(close, descriptor) == errno.EILSEQ
+    assert served.value(served.store, "NAME") is None
+
+
+def test_characters_may_come_in_pieces(mount, served):
+    descriptor = os.open(mount / served.store / "NAME", os.O_WRONLY | os.O_CREAT, 0o600)
+    for byte in "é🔑".encode():
+        os.write(descriptor, bytes([byte]))
+    os.pwrite(descriptor, "è".encode()[1:], 1)
+    close(descriptor)
+    assert served.value(served.store, "NAME") == "è🔑".encode()
