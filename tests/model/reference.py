@@ -2,24 +2,21 @@
 The reference: what the mount must do, said as simply as it can be. No calls, no locks, no waiting: a few dictionaries.
 
 Every method is one thing that a program, the service or another client does. It returns what must come of it: an Outcome, with the errno that the program sees
-and the calls that the service gets, in order. Nothing here knows how sstorefs is written; it follows the rules that README.md numbers.
+and the calls that the service gets, in order. Nothing here knows how sstorefs is written; it follows the rules of its manual. What the service holds, and how
+the three differ, is exchange.py's.
 """
 
+import codecs
 import errno
-import hashlib
-import itertools
+import unicodedata
 from dataclasses import dataclass, field
 
-LIMIT = 65536
-
-
-def digest(value):
-    return hashlib.sha256(value).hexdigest()
+from exchange import Exchange
 
 
 @dataclass
 class Outcome:
-    """`errors` are the errnos that may come (0: none); `calls` what the service sees: (operation, name, what, status)."""
+    """`errors` are the errnos that may come (0: none); `calls` what the service sees: (verb, name, what, status)."""
 
     errors: set = field(default_factory=lambda: {0})
     calls: list = field(default_factory=list)
@@ -38,8 +35,9 @@ def failed(number):
 class File:
     """What a name stands for while somebody has it open, or while there is something to remember of it."""
 
-    def __init__(self, name):
+    def __init__(self, name, inode):
         self.name = name
+        self.inode = inode
         self.unlinked = False
         self.created = False
         self.staged = None
@@ -54,8 +52,9 @@ class File:
 class Handle:
     """An open file: what open(2) makes, and dup and fork share."""
 
-    def __init__(self, file, opener, append, exclusive):
+    def __init__(self, file, inode, opener, append, exclusive):
         self.file = file
+        self.inode = inode  # the number that its descriptors show: that of the name when it was opened
         self.opener = opener
         self.append = append
         self.exclusive = exclusive
@@ -71,65 +70,54 @@ class Process:
         self.name = name
         self.descriptors = {}  # number: (handle, closed when it executes another program)
 
-    def holds(self, file):
-        return any(handle.file is file for handle, _ in self.descriptors.values())
+    def holds(self, handle):
+        """It can't be told which one a descriptor belongs to, only which inode."""
+        return any(other.inode == handle.inode for other, _ in self.descriptors.values())
 
     def __repr__(self):
         return self.name
 
 
+def is_text(value, whole=True):
+    """UTF-8, of which the last character may lack some bytes if it need not be whole."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(bytes(value), whole)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def stored_form(buffer):
-    """newline=auto: one line of printable text loses its newline. What the sequences write is ASCII."""
+    """newline=auto: one line of printable text loses its newline."""
     value = bytes(buffer)
-    if value.endswith(b"\n") and all(0x20 <= byte < 0x7f for byte in value[:-1]):
-        return value[:-1]
-    return value
-
-
-def refusal(value):
-    """What can be told to be wrong with it without asking the service; 0: nothing."""
-    if not value:
-        return errno.EINVAL
-    return errno.EFBIG if len(value) > LIMIT else 0
+    line = value[:-1]
+    if value[-1:] != b"\n" or not is_text(line) or any(unicodedata.category(character) == "Cc" for character in line.decode()):
+        return value
+    return line
 
 
 class World:
-    def __init__(self, names):
+    def __init__(self, service, names):
+        self.service = service
         self.names = names
-        self.versions = itertools.count(1)
-        self.held = {}     # name: (value, version), at the service
-        self.known = {}    # name: version that the mount believes in, or None for "there is none"
-        self.doubted = set()  # names that it would ask about again
-        self.boxes = {}    # name: version whose sealed box the mount has
+        self.exchange = Exchange(service, names)
         self.files = {}    # name: File
-        self.faults = {}   # ("put" or "delete", name): what the next such call meets
         self.processes = {}
 
     # --- what the mount knows ---------------------------------------------------------------------------------------
 
-    def look(self, name):
-        """What a lookup finds; asks the service if nothing is known."""
-        if name in self.doubted:
-            self.doubted.remove(name)
-            self.known[name] = self.held[name][1] if name in self.held else None
-        return self.known[name] is not None
-
     def look_up(self, name):
-        """The same, on behalf of a program: if there is none, nothing is unknown of it any more."""
-        found = self.look(name)
+        """What a program's lookup finds. If there is none, nothing is unknown of it any more."""
+        found = self.exchange.look(name) is not None
         file = self.files.get(name)
         if file and file.unknown and not found:
             file.unknown = False
             self.settle(file)
         return found
 
-    def doubt(self, name):
-        self.doubted.add(name)
-
-    def learn_all(self):
-        """A walk: everything is known."""
-        self.doubted.clear()
-        self.known = {name: self.held[name][1] if name in self.held else None for name in self.names}
+    def version(self, file):
+        """What is known to be stored of it."""
+        return self.exchange.known[file.name].version if self.is_stored(file) else None
 
     def file_is_there(self, name):
         file = self.files.get(name)
@@ -139,7 +127,7 @@ class World:
         return self.file_is_there(name) or self.look_up(name)
 
     def is_stored(self, file):
-        return (file.adopted or not file.created) and self.known.get(file.name) is not None
+        return (file.adopted or not file.created) and self.exchange.known[file.name] is not None
 
     def settle(self, file):
         """Forgets a file that nobody has open, unless a failure is to be remembered of it."""
@@ -149,79 +137,23 @@ class World:
         if not (file.failure and (there or file.unknown)):
             del self.files[file.name]
 
-    # --- the service ------------------------------------------------------------------------------------------------
-
-    def hold(self, name, value):
-        self.held[name] = (value, next(self.versions))
-
-    def own_change(self, name):
-        self.doubted.discard(name)
-        self.known[name] = self.held[name][1]
-        self.boxes[name] = self.held[name][1]
-
-    def send(self, name, value, create, outcome):
-        """One publication's calls. Returns its errno."""
-        calls, sent = outcome.calls, digest(value)
-        # What is in doubt is read again before anything else of it is sent.
-        if name in self.doubted and self.look(name) and create:
-            self.doubt(name)
-            return errno.EEXIST
-        fault = self.faults.pop(("put", name), None)
-        if fault == "refused":
-            calls.append(("put", name, None, 403))
-            return errno.EACCES
-        if fault == "later":
-            calls.append(("put", name, None, 429))
-        elif fault == "stumbles":
-            calls.append(("put", name, None, 503))
-        elif fault == "unheard":
-            calls.append(("put", name, None, "dropped"))
-        elif fault == "lost":
-            if not create:
-                self.hold(name, value)
-                calls.append(("put", name, sent, "dropped"))
-            elif name not in self.held:
-                # The create took effect: the look finds it, made after it was sent.
-                self.hold(name, value)
-                calls.append(("put", name, sent, "dropped"))
-                self.own_change(name)
-                return 0
-            else:
-                calls.append(("put", name, sent, "dropped"))
-                self.doubt(name)
-                return errno.EEXIST
-        if create and fault in ("stumbles", "unheard") and name in self.held:
-            self.doubted.discard(name)
-            self.known[name] = self.held[name][1]
-            return errno.EEXIST  # that is what the look says
-        if create and name in self.held:
-            calls.append(("put", name, sent, 400))
-            self.doubt(name)
-            return errno.EEXIST
-        self.hold(name, value)
-        calls.append(("put", name, sent, 200))
-        self.own_change(name)
-        return 0
-
-    def delete(self, name, outcome):
-        if self.faults.pop(("delete", name), None):
-            outcome.calls.append(("delete", name, None, 403))
-            return errno.EACCES
-        there = self.held.pop(name, None)
-        outcome.calls.append(("delete", name, None, 204 if there else 404))
-        self.boxes.pop(name, None)
-        self.doubted.discard(name)
-        self.known[name] = None
-        return 0 if there else errno.ENOENT
-
     # --- publication --------------------------------------------------------------------------------------------------
 
-    def interrupted(self, file):
-        """Its upload was given up on the way: whether it was stored is seen when the name is read again."""
-        self.remember(file, errno.EINTR)
-        file.unknown, file.before = True, self.known.get(file.name)
-        file.adopted = file.adopted or file.before is None
-        self.doubt(file.name)
+    def refusal(self, value):
+        """What can be told to be wrong with it without asking the service; 0: nothing."""
+        if not value:
+            return errno.EINVAL
+        if len(value) > self.service.bytes_max:
+            return errno.EFBIG
+        if not self.service.text:
+            return 0
+        if not is_text(value):
+            return errno.EILSEQ
+        return errno.EFBIG if self.count(value) > self.service.limit else 0
+
+    def count(self, value):
+        """As the service counts: bytes, or characters."""
+        return sum(byte & 0xc0 != 0x80 for byte in value) if self.service.counts_characters else len(value)
 
     def publishable(self, handle):
         return handle.due and not handle.spent and not handle.file.unlinked and handle.file.staged is None
@@ -238,10 +170,17 @@ class World:
         if not handle.value:
             return 0
         value = stored_form(handle.value)
-        if not (error := refusal(value)):
-            error = self.send(file.name, value, handle.exclusive and file.created, outcome)
-            file.adopted = file.adopted or (error == errno.EEXIST and self.known.get(file.name) is None)
+        before = self.version(file)
+        if not (error := self.refusal(value)):
+            error = self.exchange.put(file.name, value, file.inode, handle.exclusive and file.created, outcome.calls)
+            # What will be found there is this file: somebody else's, or perhaps what we have sent.
+            if error in (errno.EEXIST, errno.EINTR) and self.exchange.known[file.name] is None:
+                file.adopted = True
+                self.exchange.inodes[file.name] = file.inode
         self.remember(file, error)
+        if error == errno.EINTR:
+            # Given up on the way: whether it was stored is seen when the name is read again.
+            file.unknown, file.before = True, before
         return error
 
     def flush(self, process, handle, outcome, dying=False):
@@ -259,25 +198,27 @@ class World:
             return 0
         # Of several handles that it has opened (and children may still hold) it can't be told which one a descriptor that is left belongs to.
         others = any(other is not handle and other.opener is process for other in handle.file.handles)
-        if not others and process.holds(handle.file):
+        if not others and process.holds(handle):
             return 0
         return self.publish(handle, outcome)
 
+    def release_all(self, handles, outcome):
+        """A descriptor of each is gone. The kernel lets go of what has none left when it has closed all of them; of the last one first."""
+        ended = []
+        for handle in handles:
+            handle.users -= 1
+            if not handle.users:
+                ended.append(handle)
+        for handle in reversed(ended):
+            self.release(handle, outcome)
+
     def release(self, handle, outcome):
         """The last descriptor of all is gone: nobody is told any more."""
-        handle.users -= 1
-        if handle.users:
-            return
         handle.file.handles.remove(handle)
         if self.publishable(handle):
             outcome.released = True
             self.publish(handle, outcome)
         self.settle(handle.file)
-
-    def release_all(self, handles, outcome):
-        """The kernel lets go of files only when it has closed all of them; of the last one first."""
-        for handle in reversed(handles):
-            self.release(handle, outcome)
 
     # --- what programs do ---------------------------------------------------------------------------------------------
 
@@ -291,18 +232,20 @@ class World:
             return failed(errno.ENOENT)
         if not write:
             return failed(errno.EACCES)
-        if append and (self.is_stored(file) if self.file_is_there(name) else self.known.get(name) is not None):
+        if append and (self.is_stored(file) if self.file_is_there(name) else self.exchange.known[name]):
             return failed(errno.EOPNOTSUPP)
         if file is None:
-            file = self.files[name] = File(name)
+            file = self.files[name] = File(name, self.exchange.inode_of(name))
             if temporary and exclusive and not visible:
                 file.staged = bytearray()
+        there = self.file_is_there(name)
         if create and not visible:
             file.created = True
         if truncate and file.staged is not None:
             file.staged.clear()
         outcome = Outcome()
-        outcome.handle = Handle(file, process, append, exclusive and file.created)
+        inode = file.inode if there or not visible else self.exchange.inode_of(name)
+        outcome.handle = Handle(file, inode, process, append, exclusive and file.created)
         file.handles.insert(0, outcome.handle)
         return outcome
 
@@ -316,8 +259,8 @@ class World:
         if handle.spent:
             return failed(handle.spent)
         at = len(handle.value) if handle.append else handle.position if position is None else position
-        if at > len(handle.value) or at + len(data) > LIMIT + 1:
-            handle.spent = errno.EINVAL if at > len(handle.value) else errno.EFBIG
+        handle.spent = self.refusal_of_write(handle, data, at)
+        if handle.spent:
             handle.due = False
             return failed(handle.spent)
         handle.value[at:at + len(data)] = data
@@ -325,6 +268,18 @@ class World:
             handle.position = at + len(data) if not handle.append else handle.position + len(data)
         handle.due = True
         return Outcome()
+
+    def refusal_of_write(self, handle, data, at):
+        if at > len(handle.value):
+            return errno.EINVAL
+        if at + len(data) > self.service.bytes_max + 1:
+            return errno.EFBIG
+        if not self.service.text or handle.file.staged is not None:  # that is judged when it gets its real name
+            return 0
+        whole = handle.value[:at] + data + handle.value[at + len(data):]
+        if not is_text(whole, whole=False):
+            return errno.EILSEQ
+        return errno.EFBIG if self.count(whole) > self.service.limit + 1 else 0
 
     def cut(self, process, number, size):
         handle, _ = process.descriptors[number]
@@ -339,7 +294,7 @@ class World:
         outcome = Outcome()
         handle, _ = process.descriptors.pop(number)
         outcome.errors = {self.flush(process, handle, outcome)}
-        self.release(handle, outcome)
+        self.release_all([handle], outcome)
         return outcome
 
     def dup(self, process, number, new, closed_by_exec=False):
@@ -354,7 +309,7 @@ class World:
         process.descriptors[onto] = (handle, False)
         handle.users += 1
         self.flush(process, old, outcome)
-        self.release(old, outcome)
+        self.release_all([old], outcome)
         return outcome
 
     def fork(self, process, name):
@@ -400,27 +355,37 @@ class World:
         return Outcome({error}, outcome.calls)
 
     def still_writes(self, handle):
-        return handle.opener.name in self.processes and handle.opener.holds(handle.file)
+        return handle.opener.name in self.processes and handle.opener.holds(handle)
+
+    def stat(self, name):
+        return Outcome() if self.visible(name) else failed(errno.ENOENT)
 
     def unlink_file(self, file):
         if self.files.get(file.name) is file:
             del self.files[file.name]
+        self.exchange.disown(file.name, file.inode)
         file.unlinked, file.staged = True, None
 
     def unlink(self, name):
         if not self.visible(name):
             return failed(errno.ENOENT)
         file = self.files.get(name)
-        if file and (file.staged is not None or (file.created and not file.unknown and self.known.get(name) is None)):
+        if file and (file.staged is not None or self.is_only_here(file)):
             self.unlink_file(file)
             return Outcome()
         outcome = Outcome()
-        error = self.delete(name, outcome)
-        self.boxes.pop(name, None)  # whatever came of it
+        error = self.exchange.delete(name, outcome.calls)
+        self.exchange.boxes.pop(name, None)  # whatever came of it
+        if error == errno.ENOENT and self.file_is_there(name):
+            error = 0  # what was to be seen here is gone
         if file and error in (0, errno.ENOENT):
             self.unlink_file(file)
         outcome.errors = {error}
         return outcome
+
+    def is_only_here(self, file):
+        exchange = self.exchange
+        return file.created and not file.unknown and file.name not in exchange.doubted and exchange.known[file.name] is None
 
     def rename_file(self, file, to):
         replaced = self.files.get(to)
@@ -428,7 +393,7 @@ class World:
             self.unlink_file(replaced)
         if file:
             del self.files[file.name]
-            file.name, file.adopted = to, False
+            file.name = to
             self.files[to] = file
             for handle in file.handles:
                 handle.exclusive = False
@@ -442,9 +407,11 @@ class World:
         if file and file.staged is not None:
             outcome.errors = {self.publish_staged(file, to, outcome)}
         elif file and file.created and not self.is_stored(file):
+            self.exchange.disown(name, file.inode)
+            file.adopted = False
             self.rename_file(file, to)
         else:
-            outcome.errors = {self.move(name, to, outcome)}
+            outcome.errors = {self.exchange.move(name, to, outcome.calls)}
             if outcome.error == 0:
                 self.rename_file(file, to)
         return outcome
@@ -454,40 +421,15 @@ class World:
         value = stored_form(file.staged)
         for handle in file.handles:
             handle.due = False
-        if error := refusal(value):
+        if error := self.refusal(value):
             return error
-        error = self.send(to, value, False, outcome)
+        error = self.exchange.put(to, value, file.inode, False, outcome.calls)
         self.remember(file, error)
         if error == 0:
             self.rename_file(file, to)
             file.staged = None
             self.settle(file)
         return error
-
-    def move(self, name, to, outcome):
-        """Rule 15: from the sealed box of the last write, if that is what the service holds."""
-        version = self.held[name][1] if name in self.held else None
-        self.doubted.discard(name)
-        self.known[name] = version
-        if version is None:
-            return errno.ENOENT
-        if self.boxes.get(name) != version:
-            return errno.EOPNOTSUPP
-        if error := self.send(to, self.held[name][0], False, outcome):
-            return error
-        if error := self.delete(name, outcome):
-            # Both names are there; the box stays the old one's.
-            self.boxes.pop(to, None)
-            self.doubt(name)
-        return error
-
-    # --- what others do -----------------------------------------------------------------------------------------------
-
-    def put_elsewhere(self, name, value):
-        self.hold(name, value)
-
-    def delete_elsewhere(self, name):
-        self.held.pop(name, None)
 
     def state(self, name):
         """user.sstorefs.state; None: there is no such file."""
@@ -498,7 +440,7 @@ class World:
             return "staged"
         if file and any(handle.due for handle in file.handles):
             return "pending"
-        if file and file.failure and not (file.unknown and self.known.get(name) != file.before):
-            return "unknown" if file.unknown and name in self.doubted else "failed"
-        stored = self.is_stored(file) if self.file_is_there(name) else self.known.get(name) is not None
+        if file and file.failure and not (file.unknown and self.version(file) != file.before):
+            return "unknown" if file.unknown and name in self.exchange.doubted else "failed"
+        stored = self.is_stored(file) if self.file_is_there(name) else self.exchange.known[name]
         return "stored" if stored else "pending"

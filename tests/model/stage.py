@@ -7,22 +7,34 @@ import select
 import signal
 import socket
 import subprocess
+import time
 from urllib.parse import urlencode
 
 from control import Sandbox
+from exchange import STALE
 from mounting import Mount
 
 PATIENCE = 20
-STORE = "prod"
-OPERATIONS = {"fastly.put_secret": "put", "fastly.delete_secret": "delete"}
+
+# Where the secrets are, how that is mounted, and what the calls are that change something: None where the journal says it (create, either, replace).
+PLACES = {
+    "fastly": ("prod", "fastly:", "", {"put_secret": None, "delete_secret": "delete"}),
+    "cloudflare": ("prod", "cloudflare:{account}", "/client/v4",
+                   {"create_secrets": None, "patch_secret": None, "delete_secret": "delete", "duplicate_secret": "duplicate"}),
+    "stripe": ("account", "stripe:", "", {"set_secret": None, "delete_secret": "delete"}),
+}
+# Patterns of what they are to the sandbox; services have but one or two of each.
+CHANGES = {"put": {"fastly": "put_secret", "cloudflare": "[cp]*_secret*", "stripe": "set_secret"},
+           "delete": dict.fromkeys(PLACES, "delete_secret"), "duplicate": dict.fromkeys(PLACES, "duplicate_secret")}
 FAULTS = {
-    "refused": ("put_secret", {"status": 403}),
-    "lost": ("put_secret", {"reset": "after"}),
-    "unheard": ("put_secret", {"reset": "before"}),
-    "stumbles": ("put_secret", {"status": 503}),
-    "later": ("put_secret", {"status": 429, "retry_after": 0}),
-    "undeletable": ("delete_secret", {"status": 403}),
-    "hangs": ("put_secret", {"hang": "forever"}),
+    "refused": {"status": 403},
+    "lost": {"reset": "after"},
+    "unheard": {"reset": "before"},
+    "stumbles": {"status": 503},
+    "later": {"status": 429, "retry_after": 0},
+    "undeletable": {"status": 403},
+    "deleted unheard": {"reset": "after"},
+    "hangs": {"hang": "forever"},
 }
 
 
@@ -33,9 +45,9 @@ class Diverged(AssertionError):
 class Access:
     """What mounting.Mount asks for."""
 
-    def __init__(self, sandbox):
+    def __init__(self, service, sandbox, base):
         self.token = sandbox.token
-        self.options = f"endpoint={sandbox.url},signing_key={sandbox.signing_key}"
+        self.options = f"endpoint={sandbox.url}{base}" + (f",signing_key={sandbox.signing_key}" if service.name == "fastly" else "")
 
 
 class QuickSandbox(Sandbox):
@@ -81,7 +93,10 @@ class Actor:
 
 
 class Stage:
-    def __init__(self, work, program):
+    def __init__(self, service, names, work, program):
+        self.service = service
+        self.names = names
+        self.store, self.source, self.base, self.verbs = PLACES[service.name]
         self.work = work
         self.program = program
         self.sandbox = QuickSandbox()
@@ -92,19 +107,21 @@ class Stage:
         self.entrance.settimeout(PATIENCE)
         self.actors = {}
         self.seen = 0
+        self.edits = 0
 
     def start(self):
         self.sandbox.start()
-        self.sandbox.seed(STORE, 0)
+        if self.service.name != "stripe":
+            self.sandbox.seed(self.store, 0, service=self.service.name)
         (self.work / "mount").mkdir()
         # The kernel keeps nothing, and nothing grows old by itself: what is known follows from the steps alone.
-        self.mount = Mount(self.work / "mount", Access(self.sandbox), options=(
-            "ttl=indefinite,negative_ttl=86400,entry_timeout=0,attr_timeout=0,negative_timeout=0"))
+        self.mount = Mount(self.work / "mount", Access(self.service, self.sandbox, self.base),
+                           source=self.source.format(account=self.sandbox.account), options=(
+                               "ttl=indefinite,negative_ttl=86400,entry_timeout=0,attr_timeout=0,negative_timeout=0"))
         self.mount.start()
-        self.directory = self.mount.path / STORE
+        self.directory = self.mount.path / self.store
         self.status = self.mount.path / ".sstorefs/status"
         os.listdir(self.directory)
-        self.sandbox.wait_for_calls(1, operation="fastly.list_secrets", state="ended")
         self.sandbox.clear()
         return self
 
@@ -152,19 +169,47 @@ class Stage:
 
     # --- the service ------------------------------------------------------------------------------------------------
 
-    def fault(self, name, kind):
-        operation, words = FAULTS[kind]
-        return self.sandbox.fault({"operation": f"fastly.{operation}", "name": name, "times": 1, **words})
+    def operation(self, change):
+        return f"{self.service.name}.{CHANGES[change][self.service.name]}"
+
+    def fault(self, name, change, kind):
+        return self.sandbox.fault({"operation": self.operation(change), "name": name, "times": 1, **FAULTS[kind]})
+
+    def wait_until_it_hangs(self, name):
+        self.sandbox.wait_for_calls(1, timeout=PATIENCE, operation=self.operation("put"), name=name, state="open")
+
+    def put(self, name, value):
+        """As another client. Stripe shows the time of creation alone, in seconds: each time another one."""
+        self.edits += 1
+        more = {"created": time.time() - 1e6 + self.edits} if self.service.name == "stripe" else {}
+        self.sandbox.put(self.store, name, value, service=self.service.name, **more)
+
+    def delete(self, name):
+        self.sandbox.delete(self.store, name, service=self.service.name)
+
+    def value(self, name):
+        return self.sandbox.value(self.store, name, service=self.service.name)
 
     def calls(self, expected):
-        """What the service saw since the last time: waits until as many as expected have ended."""
-        calls = self.sandbox._ask("GET", "calls", {"since": self.seen, "operation": "fastly.[pdl]*_secret*", "state": "ended",
-                                                  "wait": expected, "timeout": PATIENCE if expected else 0})
+        """
+        What the service saw since the last time: changes, when as many as expected have ended, and whether a walk has begun. (It may seem to go on when we
+        have its answer already.)
+        """
+        wishes = {"since": self.seen, "service": self.service.name, "operation": f"{self.service.name}.*_secret*"}
+        if expected:
+            self.sandbox._ask("GET", "calls", {**wishes, "operation": f"{self.service.name}.[!lfgq]*_secret*", "state": "ended",
+                                              "wait": expected, "timeout": PATIENCE})
+        calls = self.sandbox._ask("GET", "calls", wishes)
         self.seen = max([self.seen, *(call["number"] for call in calls)])
-        changes = [(OPERATIONS[call["operation"]], call["name"], call["value_sha256"],
-                    "dropped" if call["state"] == "dropped" else call["status"])
-                   for call in calls if call["operation"] in OPERATIONS]
-        return changes, any(call["operation"] == "fastly.list_secrets" for call in calls)
+        walks = [call for call in calls if call["operation"].endswith(".list_secrets")]
+        ended = [call for call in calls if call["operation"].partition(".")[2] in self.verbs]
+        changes = [self.change(call) for call in ended]
+        return changes, any("search=" not in call["path"] for call in walks)
+
+    def change(self, call):
+        verb = self.verbs[call["operation"].partition(".")[2]] or call["mode"]
+        name = call["name"] if call["name"] in self.names else STALE
+        return verb, name, call["value_sha256"], "dropped" if call["state"] == "dropped" else call["status"]
 
     def wait_until_idle(self):
         """What goes on after everybody has been answered."""

@@ -8,15 +8,16 @@ import random
 
 import pytest
 
+from exchange import SERVICES
 from play import play
 
 STEPS = int(os.environ.get("MODEL_STEPS", 5000))
-PLAYS = 4
 SEED = os.environ.get("MODEL_SEED")
+PLAYS = [(service, number) for service in SERVICES for number in range(4 if service == "fastly" else 2)]
 
 
-@pytest.mark.parametrize("number", range(PLAYS))
-def test_every_step_comes_out_as_the_reference_says(number, tmp_path, record_property):
+@pytest.mark.parametrize("service, number", PLAYS)
+def test_every_step_comes_out_as_the_reference_says(service, number, tmp_path, record_property):
     seed = int(SEED) + number if SEED else random.SystemRandom().randrange(10**9)
     record_property("seed", seed)
-    assert play(STEPS, seed, tmp_path).count == STEPS
+    assert play(STEPS, seed, tmp_path, SERVICES[service]).count == STEPS
