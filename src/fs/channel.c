@@ -4,11 +4,14 @@
  */
 #include <errno.h>
 #include <linux/fuse.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "fs.h"
+
+#define SMALL_ANSWER 512 /* a power of two: what is aligned to it lies on one page */
 
 /*
  * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS for granted and never tells the kernel of it. Without that every LOOKUP in a
@@ -30,6 +33,15 @@ static void allow_parallel_lookups(const struct iovec *parts, int count)
 	memcpy(parts[1].iov_base, &answer, sizeof answer);
 }
 
+/* The kernel takes hold of every page that an answer lies on: the parts of a small one are put together on one. */
+static ssize_t write_joined(int fd, const struct iovec *parts, char *joined)
+{
+	char *end = mempcpy(joined, parts[0].iov_base, parts[0].iov_len);
+
+	end = mempcpy(end, parts[1].iov_base, parts[1].iov_len);
+	return write(fd, joined, (size_t)(end - joined));
+}
+
 static ssize_t write_answer(int fd, struct iovec *parts, int count, void *data)
 {
 	struct fs *fs = data;
@@ -38,6 +50,8 @@ static ssize_t write_answer(int fd, struct iovec *parts, int count, void *data)
 	if (!fs->introduced)
 		allow_parallel_lookups(parts, count);
 	fs->introduced = true;
+	if (count == 2 && parts[0].iov_len + parts[1].iov_len <= SMALL_ANSWER)
+		return write_joined(fd, parts, fs->small_answer);
 	return writev(fd, parts, count);
 }
 
@@ -51,5 +65,8 @@ int channel_take(struct fs *fs)
 {
 	static const struct fuse_custom_io io = {.writev = write_answer, .read = read_request};
 
+	fs->small_answer = aligned_alloc(SMALL_ANSWER, SMALL_ANSWER);
+	if (!fs->small_answer)
+		return -ENOMEM;
 	return fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
 }

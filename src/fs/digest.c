@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fs.h"
+#include "sstorefs/base64.h"
 
 const char *entry_digest(const struct entry *entry, struct entry_text *text)
 {
@@ -17,6 +18,5 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text)
 		crypto_generichash_update(&state, (const uint8_t *)entry->id, strlen(entry->id) + 1);
 	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at, sizeof(entry->modified_at));
 	crypto_generichash_final(&state, hash, sizeof(hash));
-	return sodium_bin2base64(text->digest, sizeof(text->digest), hash, sizeof(hash),
-				 sodium_base64_VARIANT_ORIGINAL);
+	return base64_encode(text->digest, hash, sizeof(hash));
 }

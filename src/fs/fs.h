@@ -23,7 +23,8 @@ struct fs {
 	size_t receive_size, max_write;
 	struct task shrink; /* after INIT the receive buffer may be smaller */
 	bool mounted, gone, stopping;
-	bool introduced; /* INIT was answered */
+	bool introduced;    /* INIT was answered */
+	char *small_answer; /* where small answers are put together */
 
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time mounted_at;

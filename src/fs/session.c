@@ -277,5 +277,6 @@ void fs_free(struct fs *fs)
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	drop_receive_buffer(fs);
+	free(fs->small_answer);
 	free(fs);
 }

@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sstorefs/base64.h"
+
 enum tag {
 	TAG_ID = 1,
 	TAG_DIGEST_BYTES, /* the 32 bytes behind the canonical base64 of them: what Fastly sends */
@@ -31,15 +33,14 @@ static bool is_plain_time(wall_time time)
 
 static bool digest_bytes(const char *digest, uint8_t bytes[static DIGEST_SIZE])
 {
-	char again[64];
+	char again[BASE64_SIZE(DIGEST_SIZE)];
 	size_t length;
 
 	if (sodium_base642bin(bytes, DIGEST_SIZE, digest, strlen(digest), NULL, &length, NULL,
 			      sodium_base64_VARIANT_ORIGINAL) ||
 	    length != DIGEST_SIZE)
 		return false;
-	sodium_bin2base64(again, sizeof again, bytes, DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL);
-	return !strcmp(again, digest);
+	return !strcmp(base64_encode(again, bytes, DIGEST_SIZE), digest);
 }
 
 /* Where the next field goes. Every text at its largest still fits a record. */
@@ -161,8 +162,7 @@ static void unpack_field(const uint8_t *field, struct entry *entry, struct entry
 		entry->id = content;
 		break;
 	case TAG_DIGEST_BYTES:
-		entry->digest = sodium_bin2base64(text->digest, sizeof text->digest, field + FIELD_HEAD,
-						  DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL);
+		entry->digest = base64_encode(text->digest, field + FIELD_HEAD, DIGEST_SIZE);
 		break;
 	case TAG_DIGEST_TEXT:
 		entry->digest = content;

@@ -14,11 +14,12 @@ struct snapshot {
 	size_t first_size; /* bytes the first chunk has; all others are of one size */
 	uint32_t *
 		index; /* hash of name to where the record begins, in units of RECORD_ALIGNMENT, plus one; 0: free */
-	size_t index_size; /* a power of two; 0 at first */
-	size_t indexed;	   /* records the index holds, tombstones included */
-	size_t present;	   /* records neither gone nor dead */
-	size_t dead;	   /* records that another one took the place of */
-	uint64_t left_out; /* names over 255 bytes that the service listed */
+	size_t index_size;   /* a power of two; 0 at first */
+	size_t indexed;	     /* records the index holds, tombstones included */
+	size_t present;	     /* records neither gone nor dead */
+	size_t dead;	     /* records that another one took the place of */
+	uint64_t last_found; /* where the record begins that was found last */
+	uint64_t left_out;   /* names over 255 bytes that the service listed */
 	bool grows;
 	bool outdated; /* all was forgotten while it grew */
 	bool failed;   /* it stopped growing too early, and why */
@@ -30,7 +31,7 @@ struct snapshot {
 struct snapshot *snapshot_new(void);
 
 /* The record of `name`, tombstones included, dead ones never. NULL: none. */
-struct record *snapshot_find(const struct snapshot *snapshot, const char *name);
+struct record *snapshot_find(struct snapshot *snapshot, const char *name);
 
 /*
  * Adds a copy of `image`, numbers and all, or puts it in the place of the record that has its name: then the numbers

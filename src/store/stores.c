@@ -109,10 +109,12 @@ void stores_sweep(struct catalog *catalog)
 
 struct store *catalog_store(struct catalog *catalog, const struct record *record)
 {
-	struct store key = {.serial = record->serial};
-	struct store *found = tree_find(&catalog->by_serial, &key);
+	struct store key; /* large, and asked for all the time: only what is compared is filled in */
+	struct store *found;
 	const char *id;
 
+	key.serial = record->serial;
+	found = tree_find(&catalog->by_serial, &key);
 	if (found)
 		return found;
 	id = record_id(record);

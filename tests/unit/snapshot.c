@@ -37,7 +37,7 @@ static const char *comment_of(const struct record *record)
 }
 
 /* What a directory shows, dead ones by the record that took their place. */
-static const char *shown(const struct snapshot *snapshot)
+static const char *shown(struct snapshot *snapshot)
 {
 	static char text[4096];
 	const struct record *record;
