@@ -38,3 +38,20 @@ install_missing()
 	$as_root apt-get update -q >/dev/null &&
 		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >/dev/null
 }
+
+# install_promtool: into /usr/local/bin, without the server that Debian has in the same package and would start.
+install_promtool()
+{
+	! command -v promtool >/dev/null || return 0
+	echo "installing: promtool"
+	as_root=
+	if [ "$(id -u)" != 0 ]; then
+		as_root=sudo
+	fi
+	unpacked=$(mktemp -d)
+	(cd "$unpacked" &&
+		{ apt-get download -q prometheus >/dev/null 2>&1 || { $as_root apt-get update -q && apt-get download -q prometheus; } >/dev/null; } &&
+		dpkg-deb -x prometheus_*.deb . && $as_root install -m 755 usr/bin/promtool /usr/local/bin/)
+	rm -rf "$unpacked"
+	command -v promtool >/dev/null
+}

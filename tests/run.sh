@@ -12,6 +12,7 @@ cd "$top"
 . contrib/install-dependencies.sh
 # shellcheck disable=SC2086 # one word a package
 install_missing $build_packages $try_packages $test_packages
+install_promtool
 
 builds=${BUILD_ROOT:-$top/build-test}
 sanitizers=(-Db_sanitize=address,undefined -Db_lundef=false)

@@ -1,4 +1,5 @@
 /* What lies at the mountpoint before anything is mounted there. Mounting itself is fs's. */
+#include <fcntl.h>
 #include <limits.h>
 #include <mntent.h>
 #include <stdio.h>
@@ -58,14 +59,15 @@ static int refuse(const struct config *config, int error, const char *remedy)
 
 int config_check_mountpoint(struct config *config)
 {
-	struct stat status;
+	struct statx status;
 	char *real;
 	int error;
 
 	if (config->mount_fd >= 0)
 		return 0;
 	config->dead_mount = false;
-	error = stat(config->mountpoint, &status) ? errno : 0;
+	/* Of a mount whose daemon was killed a moment ago the kernel still knows what it would answer: it has to be asked again. */
+	error = statx(AT_FDCWD, config->mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) ? errno : 0;
 	real = error == 0 || error == ENOTCONN ? absolute(config->mountpoint) : NULL;
 	if (real) {
 		free(config->mountpoint);
@@ -83,7 +85,7 @@ int config_check_mountpoint(struct config *config)
 	}
 	if (error)
 		return refuse(config, error, "see that its path can be followed");
-	if (!S_ISDIR(status.st_mode))
+	if (!S_ISDIR(status.stx_mode))
 		return refuse(config, ENOTDIR, "give a directory");
 	return 0;
 }

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mounting import mounts_at
+from mounting import daemon_at, mounts_at, run_program, wait_for_end
 from writers import start, write_file
 
 
@@ -38,3 +38,20 @@ def test_unmount_leaves_nothing(direct_mount):
 def test_fuse_unmount_by_fusermount(direct_mount):
     assert start("fusermount3", "-u", direct_mount.path).wait(30) == 0
     assert direct_mount.wait() == 0
+
+
+@pytest.mark.parametrize("options", ["", "attr_timeout=60,entry_timeout=60"], ids=["", "long time-outs"])
+def test_a_mount_whose_daemon_was_killed_a_moment_ago_is_replaced(make_mount, direct, sandbox, options):
+    """Though the kernel still knows, from its cache, that all was well there."""
+    mount = make_mount(direct, options=options)
+    os.stat(mount.path)
+    mount.signal(signal.SIGKILL)
+    mount.wait()
+    again = run_program(mount.words(), mount.work)  # which stays in the background
+    assert again.returncode == 0, again.stderr
+    assert mounts_at(mount.path) == ["fuse.sstorefs"]
+    write_file(mount / "prod/NAME", b"val")
+    assert sandbox.value("prod", "NAME") == b"val"
+    daemon = daemon_at(mount.path)
+    assert start("umount", mount.path).wait(30) == 0
+    assert wait_for_end(daemon)

@@ -25,8 +25,10 @@ def podman(*words, check=True, timeout=PATIENCE, **more):
 
 
 class Machine:
-    def __init__(self, name, boot=False):
+    def __init__(self, name, work, boot=False):
+        """`work` is where its journal is left, for the canaries."""
         self.name = f"sstorefs-test-{os.getpid()}-{name}"
+        self.work = Path(work)
         self.boot = boot
 
     def start(self):
@@ -69,4 +71,6 @@ class Machine:
         return ""
 
     def finish(self):
+        if self.boot:
+            (self.work / "journal.log").write_text(self.run("journalctl --no-pager -o cat", check=False).stdout)
         podman("rm", "-f", "-t", "0", self.name, check=False)

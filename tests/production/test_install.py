@@ -17,8 +17,8 @@ def options(sandbox, *more):
 
 
 @pytest.fixture(scope="module")
-def installed():
-    machine = Machine("installed")
+def installed(tmp_path_factory):
+    machine = Machine("installed", tmp_path_factory.mktemp("installed"))
     try:
         yield machine.start().install()
     finally:
@@ -127,8 +127,8 @@ def test_dist_has_what_building_and_testing_take(archive):
     assert missing == []
 
 
-def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandbox):
-    machine = Machine("package", boot=True)
+def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandbox, tmp_path):
+    machine = Machine("package", tmp_path, boot=True)
     try:
         machine.start()
         with open(package, "rb") as file:

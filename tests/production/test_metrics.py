@@ -4,6 +4,7 @@ import math
 import os
 import re
 import stat
+import subprocess
 
 import pytest
 
@@ -15,7 +16,7 @@ LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\n"])*)"')
 
 
 def parse(text):
-    """The format as its specification has it; what promtool checks, too. Samples by name and labels."""
+    """The format as its specification has it. Samples by name and labels."""
     samples, kinds, family, closed = {}, {}, None, set()
     assert text.endswith("\n")
     for line in text.splitlines():
@@ -38,6 +39,15 @@ def parse(text):
             assert math.isfinite(float(value))
             samples[name, labels] = float(value)
     return samples
+
+
+def test_promtool_finds_nothing(direct_mount, sandbox):
+    """After a few calls of each kind, so that nearly all samples are there; it also lints names, types and words."""
+    write_file(direct_mount / "prod/NAME", b"val")
+    sandbox.fault(operation="fastly.put_secret", status=400)
+    errno_of(lambda: write_file(direct_mount / "prod/NAME", b"val"))
+    checked = subprocess.run(["promtool", "check", "metrics"], input=direct_mount.control("metrics"), capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 def metrics(mount):

@@ -11,8 +11,8 @@ EXAMPLES = TOP / "contrib/systemd"
 
 
 @pytest.fixture(scope="module")
-def booted():
-    machine = Machine("systemd", boot=True)
+def booted(tmp_path_factory):
+    machine = Machine("systemd", tmp_path_factory.mktemp("systemd"), boot=True)
     try:
         yield machine.start().install()
     finally:

@@ -29,9 +29,9 @@ INSTALL, TOKEN, FSTAB = blocks(README, "\n## Install\n")[:3]
 
 
 @pytest.fixture(scope="module")
-def built():
+def built(tmp_path_factory):
     """The tree, and what `Install` says of it."""
-    machine = Machine("typed", boot=True)
+    machine = Machine("typed", tmp_path_factory.mktemp("typed"), boot=True)
     try:
         machine.start()
         tracked = subprocess.run(["git", "-C", TOP, "ls-files", "-z"], capture_output=True, check=True).stdout

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from searching import Marked, found_in_memory
+from searching import Marked, found_in_memory, wait_until_gone
 from writers import PYTHON, errno_of, write_file
 
 NEW = os.O_CREAT | os.O_TRUNC
@@ -31,10 +31,14 @@ class Writing:
         return self.service.sandbox.wait_for_call(f"{self.service.name}.{self.service.writing}", timeout=60, state=state)
 
     def take(self, path, size, like=None):
-        """Sends a value of its own along the path. Afterwards the service is well, and known to be."""
+        """
+        Sends a value of its own along the path, and sees that it is gone while the daemon has nothing else to do, which could write over it.
+        Afterwards the service is well, and known to be.
+        """
         value = Marked(size, like)
         self.service.sandbox.clear()
         path(self, value)
+        wait_until_gone(self.mount.pid, self.mount.path, value)
         self.service.sandbox.clear_faults()
         self.wait_until_well()
         return value

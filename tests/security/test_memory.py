@@ -36,8 +36,8 @@ def test_a_value_leaves_nothing_behind(make_mount, each_service, path):
     mount = make_mount(each_service, source=each_service.source, options="timeout=3" if path in SLOW else "")
     writing = Writing(mount, each_service)
     values = [writing.take(path, size) for size in SIZES]
-    wait_until_gone(mount.pid, mount.path, *values)
     words = said(mount)
+    assert found_in_memory(mount.pid, *values) is None, "after it was asked for all it says"
     assert not [found for found in (value.found_in(words) for value in values) if found]
 
 
@@ -49,7 +49,6 @@ def test_a_daemon_in_the_background_has_nothing_of_any_path(each_service, device
         writing = Writing(mount, each_service)
         for path in PATHS:
             writing.take(path, SIZES[-1], like=value)
-            wait_until_gone(mount.pid, mount.path, value)
         refused = writing.take(by_refusal, SIZES[0], like=value)
         assert value.found_in(core_of(mount.pid, tmp_path, "-a")) is None
         words = said(mount)

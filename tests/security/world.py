@@ -21,8 +21,8 @@ USERS = {"root": 0, "nobody": NOBODY, "other": OTHER}
 
 
 def as_user(uid):
-    """For subprocess: nothing of root is left."""
-    return {"user": uid, "group": uid, "extra_groups": []} if uid else {}
+    """For subprocess: nothing of root is left. Root himself comes with groups, as from a login."""
+    return {"user": uid, "group": uid, "extra_groups": []} if uid else {"extra_groups": [0, 4, 27]}
 
 
 def state_of(process):
