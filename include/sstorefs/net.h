@@ -54,14 +54,15 @@ enum verdict {
  * started; the owner keeps it until `done` or call_cancel.
  *
  * At its end `failure.error` is 0 or says why. An attempt that may have been sent and brought no readable answer makes `lost` true;
- * from then on any failure's errno is EIO or ETIMEDOUT. A call that is not `repeatable` ends with its first lost attempt.
+ * from then on any failure's errno is EIO or ETIMEDOUT, unless it `only_asks`. A call that is not `repeatable` ends with its first lost attempt.
  */
 struct call {
 	struct http_request request; /* the call's; freed when it ends */
 	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits included */
 	bool repeatable;   /* doing it twice is the same as doing it once */
 	bool upload;	   /* counts as an upload: yields the last connections to metadata */
-	bool once;	   /* never a second attempt, whatever happens (probes) */
+	bool only_asks; /* changes nothing: what the last attempt was told is true, whatever became of others */
+	bool once;	/* never a second attempt, whatever happens (probes) */
 
 	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no wish), and change
 	 * `request.headers`: they are read anew for each attempt. */

@@ -91,7 +91,7 @@ void exchange_end(struct exchange *exchange)
 		net->counts.failures++;
 		if (!exchange->unmarked && !is_settled_later(exchange))
 			health_failure(net, &call->failure);
-		if (call->lost)
+		if (call->lost && !call->only_asks)
 			failure_admit_loss(&call->failure);
 	}
 	task_queue(net->loop, &call->ending);

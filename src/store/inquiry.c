@@ -15,23 +15,24 @@
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
 
-/* What each operation is to the network: may it be done twice, and does it carry a value? */
+/* What each operation is to the network: does it only ask, or else may it be done twice, and does it carry a value? A client key that nobody
+ * knows of changes nothing, either. */
 static const struct {
-	bool repeatable, upload;
+	bool only_asks, repeatable, upload;
 } kinds[OPERATION_COUNT] = {
-	[OPERATION_LIST_STORES] = {.repeatable = true},
-	[OPERATION_FIND_STORE] = {.repeatable = true},
+	[OPERATION_LIST_STORES] = {.only_asks = true},
+	[OPERATION_FIND_STORE] = {.only_asks = true},
 	[OPERATION_CREATE_STORE] = {.repeatable = false},
 	[OPERATION_DELETE_STORE] = {.repeatable = true},
-	[OPERATION_LIST_SECRETS] = {.repeatable = true},
-	[OPERATION_FIND_SECRET] = {.repeatable = true},
+	[OPERATION_LIST_SECRETS] = {.only_asks = true},
+	[OPERATION_FIND_SECRET] = {.only_asks = true},
 	[OPERATION_PUT_SECRET] = {.upload = true},
 	[OPERATION_EDIT_SECRET] = {.repeatable = true},
 	[OPERATION_DELETE_SECRET] = {.repeatable = true},
 	[OPERATION_DUPLICATE_SECRET] = {.repeatable = false},
-	[OPERATION_QUOTA] = {.repeatable = true},
-	[OPERATION_CLIENT_KEY] = {.repeatable = true, .upload = true},
-	[OPERATION_SIGNING_KEY] = {.repeatable = true},
+	[OPERATION_QUOTA] = {.only_asks = true},
+	[OPERATION_CLIENT_KEY] = {.only_asks = true, .upload = true},
+	[OPERATION_SIGNING_KEY] = {.only_asks = true},
 };
 
 /* A create must not be sent twice blindly; all other puts come out the same however often they are done. */
@@ -39,7 +40,7 @@ static bool is_repeatable(const struct ask *ask)
 {
 	if (ask->operation == OPERATION_PUT_SECRET)
 		return ask->mode != PUT_CREATE;
-	return kinds[ask->operation].repeatable;
+	return kinds[ask->operation].only_asks || kinds[ask->operation].repeatable;
 }
 
 static void take_patience(struct inquiry *inquiry, const struct http_answer *answer)
@@ -185,6 +186,7 @@ void inquiry_start(struct catalog *catalog, struct inquiry *inquiry, uint64_t de
 
 	*call = (struct call){.deadline = deadline, .judge = judge, .done = finished};
 	call->upload = kinds[inquiry->ask.operation].upload;
+	call->only_asks = kinds[inquiry->ask.operation].only_asks;
 	call->repeatable = is_repeatable(&inquiry->ask);
 	call->request.body.pool = inquiry->pool;
 	inquiry->catalog = catalog;

@@ -85,6 +85,17 @@ def test_a_reply_that_is_lost_is_made_up_for(mount, sandbox):
     assert sandbox.value("prod", "NAME") == b"val"
 
 
+@pytest.mark.parametrize("fault", ["reset=after", "status=503"])
+def test_a_question_whose_answer_is_lost_is_asked_again(direct_mount, sandbox, fault):
+    """Unlike a change, it leaves nothing unknown: there is no such secret, and it can be made."""
+    sandbox.fault(f"operation=fastly.get_secret,{fault},times=1")
+    assert errno_of(os.stat, direct_mount / "prod/NAME") == errno.ENOENT
+    assert [call["operation"] for call in sandbox.calls(name="NAME")] == ["fastly.get_secret"] * 2
+    sandbox.fault(f"operation=fastly.get_secret,{fault},times=1")
+    write_file(direct_mount / "prod/OTHER", b"val")
+    assert sandbox.value("prod", "OTHER") == b"val"
+
+
 def test_a_service_that_stumbles_is_asked_again(mount, sandbox):
     for fault in ("status=503,times=1", "status=429,times=1,retry_after=0", "reset=before,times=1"):
         sandbox.fault(f"{PUT},{fault}")

@@ -147,6 +147,15 @@ static void once_lost_a_refusal_proves_nothing(void **state)
 	words_have("no; an earlier attempt may have taken effect");
 }
 
+static void a_question_is_answered_by_its_last_answer(void **state)
+{
+	(void)state;
+	probe_make(&probe, &fixture, HTTP_GET, 5000, "/asked?plan=503,404");
+	probe.call.only_asks = true;
+	probe_run(&probe);
+	ended(ENOENT, 2, true);
+}
+
 static void a_5xx_to_the_end_of_the_budget_is_eio(void **state)
 {
 	uint64_t before = clock_boottime();
@@ -489,6 +498,7 @@ int main(void)
 		TEST(a_5xx_is_lost_and_tried_again_if_it_may_be),
 		TEST(nonsense_is_lost_too),
 		TEST(once_lost_a_refusal_proves_nothing),
+		TEST(a_question_is_answered_by_its_last_answer),
 		TEST(a_5xx_to_the_end_of_the_budget_is_eio),
 		TEST(broken_connections_are_lost_and_tried_again_if_they_may_be),
 		TEST(a_call_made_once_is_made_once),
