@@ -81,5 +81,6 @@ MODEL_STEPS=1000 mounts model sanitizers 2
 # A file at a time: the tests of one share an image, a machine, a package.
 mounts production gcc 2 --dist loadfile
 mounts idioms gcc 2 --dist loadgroup
+mounts faults gcc 2
 mounts production sanitizers 2 -k 'test_check or test_log or test_metrics or test_notify'
 step "everything passed"

@@ -20,6 +20,8 @@
 
 /* What the service manager gives us beyond `timeout`, in milliseconds: unmounting takes a moment. */
 #define END_MARGIN 10000
+/* Uploads that begin with the end have all of `timeout`: a moment later they have told how they ended, milliseconds. */
+#define LAST_WORDS 200
 
 struct daemon {
 	struct config *config;
@@ -63,7 +65,8 @@ static void drain(struct daemon *daemon)
 		&daemon->notifier,
 		"STOPPING=1\nSTATUS=ending: what is whole is stored first\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 		(daemon->config->timeout + END_MARGIN) * 1000);
-	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout, drained, daemon);
+	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout + LAST_WORDS, drained,
+		 daemon);
 }
 
 static void mount_ended(void *context)

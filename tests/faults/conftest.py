@@ -19,7 +19,7 @@ from integration_conftest import (Service, direct, direct_mount, make_mount, pyt
 from certificates import Certificates  # noqa: E402
 from network import enter_own_network  # noqa: E402
 from nginx import Nginx  # noqa: E402
-from table import shown  # noqa: E402
+from table import Teller, shown  # noqa: E402
 
 
 def pytest_configure(config):
@@ -43,6 +43,11 @@ def nginx(running_sandbox, certificates, tmp_path):
 def tls(sandbox, nginx, certificates):
     """TLS and HTTP/2, at an address that is not the machine's own."""
     return Service("tls", sandbox, nginx.url, certificates.ca)
+
+
+@pytest.fixture
+def table(record_property, sandbox):
+    return Teller(record_property, sandbox)
 
 
 def pytest_terminal_summary(terminalreporter):

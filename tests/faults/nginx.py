@@ -65,7 +65,7 @@ class Nginx:
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
         with open(self.work / "nginx.log", "ab") as log:
             self.process = subprocess.Popen([program, "-p", self.work, "-c", self.work / "nginx.conf"], stderr=log)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex((ADDRESS, self.port)) == 0:

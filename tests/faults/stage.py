@@ -10,7 +10,7 @@ from writers import errno_of, write_file
 WRITES = {"fastly": "fastly.put_secret", "cloudflare": "cloudflare.patch_secret", "stripe": "stripe.set_secret"}
 STORES = {"fastly": "prod", "cloudflare": "prod", "stripe": "account"}
 OTHERS = {"cloudflare": Cloudflare, "stripe": Stripe}
-PATIENCE = 15
+PATIENCE = 60
 
 
 @dataclass

