@@ -122,6 +122,13 @@ static bool exchange_is_alone(const struct exchange *exchange)
 	return !net->https || !net->multiplexed || exchange->call->request.bears_value;
 }
 
+uint64_t exchange_left(const struct exchange *exchange)
+{
+	uint64_t now = loop_now(exchange->net->loop);
+
+	return exchange->deadline > now ? exchange->deadline - now : 0;
+}
+
 /*
  * When to give up this attempt. One that hangs must not eat the whole budget if another one on a new
  * connection could still answer; an upload may well need all of it.
@@ -129,12 +136,11 @@ static bool exchange_is_alone(const struct exchange *exchange)
 static uint64_t attempt_end(const struct exchange *exchange)
 {
 	const struct call *call = exchange->call;
-	uint64_t now = loop_now(exchange->net->loop);
-	uint64_t share = (exchange->deadline - now) / 2;
+	uint64_t share = exchange_left(exchange) / 2;
 
 	if (call->upload || !call->repeatable || call->once || exchange->hung || share < SHARE_MIN)
 		return exchange->deadline;
-	return now + share;
+	return exchange->deadline - exchange_left(exchange) + share;
 }
 
 static void exchange_transfer(struct exchange *exchange)
@@ -165,7 +171,7 @@ static void exchange_wait_for_budget(struct exchange *exchange, uint64_t wait)
 	struct failure *failure = &exchange->call->failure;
 	char until[TIME_TEXT_SIZE];
 
-	if (!exchange->call->once && wait < exchange->deadline - loop_now(exchange->net->loop)) {
+	if (!exchange->call->once && wait < exchange_left(exchange)) {
 		exchange_pause(exchange, wait);
 		return;
 	}
@@ -221,7 +227,7 @@ static void exchange_expired(struct timer *timer)
 {
 	struct exchange *exchange = container_of(timer, struct exchange, timer);
 
-	if (exchange->state == EXCHANGE_PAUSING)
+	if (exchange->state == EXCHANGE_PAUSING && exchange_left(exchange))
 		exchange_proceed(exchange);
 	else
 		outcome_of_timeout(exchange);

@@ -124,6 +124,8 @@ enum trouble_kind trouble_tell(struct exchange *exchange, CURLcode code);
 void trouble_tell_timeout(struct exchange *exchange);
 
 /* call.c: where calls begin and end. */
+/* What is left of the budget, milliseconds; 0 also where the loop is late. */
+uint64_t exchange_left(const struct exchange *exchange);
 /* Starts the next attempt, or queues for a connection. */
 void exchange_proceed(struct exchange *exchange);
 /* Lets the next attempt begin `pause` milliseconds from now. */

@@ -38,9 +38,7 @@ static void pause_and_tell(struct exchange *exchange, uint64_t pause)
 /* Another attempt after `pause`, or the end, with the failure that is set, if there is no time for it. */
 static void try_again(struct exchange *exchange, uint64_t pause)
 {
-	uint64_t left = exchange->deadline - loop_now(exchange->net->loop);
-
-	if (exchange->call->once || pause >= left)
+	if (exchange->call->once || pause >= exchange_left(exchange))
 		exchange_end(exchange);
 	else
 		pause_and_tell(exchange, pause);

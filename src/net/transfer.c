@@ -264,7 +264,6 @@ static CURLcode set_manners(CURL *easy)
 int transfer_start(struct exchange *exchange)
 {
 	struct net *net = exchange->net;
-	uint64_t left = exchange->deadline - loop_now(net->loop);
 
 	exchange->error[0] = '\0';
 	exchange->overflow = OVERFLOW_NONE;
@@ -273,8 +272,8 @@ int transfer_start(struct exchange *exchange)
 	exchange->easy = curl_easy_init();
 	if (!exchange->easy || !headers_add(exchange))
 		goto fail;
-	if (set_manners(exchange->easy) || set_connection(exchange, left) || set_callbacks(exchange) ||
-	    set_request(exchange))
+	if (set_manners(exchange->easy) || set_connection(exchange, exchange_left(exchange)) ||
+	    set_callbacks(exchange) || set_request(exchange))
 		goto fail;
 	if (curl_multi_add_handle(net->multi, exchange->easy))
 		goto fail;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -287,6 +288,36 @@ static void a_hanging_read_leaves_time_for_another(void **state)
 	ended(ETIMEDOUT, 1, true);
 }
 
+/* The loop is late: its next turn begins when the budget of 400 ms is over. */
+static void sleep_once(struct probe *late)
+{
+	static const struct timespec beyond = {.tv_nsec = 700000000};
+
+	if (late->judged == 1)
+		nanosleep(&beyond, NULL);
+}
+
+static void a_loop_that_is_late_begins_no_other_attempt(void **state)
+{
+	struct probe sleeper;
+
+	(void)state;
+	/* During a pause. */
+	probe_make(&probe, &fixture, HTTP_GET, 400, "/late-pause?plan=503,200");
+	probe.in_judge = sleep_once;
+	probe_run(&probe);
+	ended(EIO, 1, true);
+
+	/* With an answer that came while somebody else held the loop up. */
+	probe_make(&probe, &fixture, HTTP_GET, 400, "/late-answer?plan=slow503-200,200");
+	probe_make(&sleeper, &fixture, HTTP_GET, 5000, "/sleeper?plan=slow-50");
+	sleeper.in_judge = sleep_once;
+	probe_start(&probe);
+	probe_start(&sleeper);
+	fixture_settle(&fixture);
+	ended(EIO, 1, true);
+}
+
 static void a_budget_that_is_over_starts_nothing(void **state)
 {
 	(void)state;
@@ -508,6 +539,7 @@ int main(void)
 		TEST(other_credentials_are_no_longer_refused),
 		TEST(silence_ends_with_the_budget),
 		TEST(a_hanging_read_leaves_time_for_another),
+		TEST(a_loop_that_is_late_begins_no_other_attempt),
 		TEST(a_budget_that_is_over_starts_nothing),
 		TEST(answers_are_capped),
 		TEST(reads_wait_while_the_rate_limit_budget_is_nearly_used_up),

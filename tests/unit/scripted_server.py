@@ -6,6 +6,7 @@ A request for `/NAME?plan=A,B,C` meets step A the first time NAME is asked for, 
     429-MS          429 that asks for a wait of MS milliseconds
     nonsense        200 with a body that is no JSON
     slow-MS         200 after MS milliseconds
+    slow503-MS      503 after MS milliseconds
     close, reset    the request is read, then the connection ends (FIN, RST)
     hang            no answer as long as the connection lives
     hold            200 once `/release` was asked for
@@ -129,6 +130,10 @@ class Handler(BaseHTTPRequestHandler):
     def play_slow(self, amount, _):
         time.sleep(int(amount) / 1000)
         self.answer(200)
+
+    def play_slow503(self, amount, _):
+        time.sleep(int(amount) / 1000)
+        self.answer(503)
 
     def play_close(self, *_):
         self.end()
