@@ -16,6 +16,8 @@ from writers import PYTHON, shell
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 OTHER_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
+# The sanitizers' reports go to the log, for where they usually go is root's; and leaks can't be looked for without root's rights.
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=66", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 KILLED = 'exec 3> "$NAME"; printf half >&3; kill -KILL $$'
 
 
@@ -29,7 +31,7 @@ class PrefixedMount(Mount):
 
 
 def started(request, tmp_path, direct, options="", before=()):
-    mount = PrefixedMount(tmp_path, direct, options=options)
+    mount = PrefixedMount(tmp_path, direct, options=options, **(SANITIZERS if "user=" in options else {}))
     mount.before = before
     request.node.mounts = [mount]
     return mount.start()
