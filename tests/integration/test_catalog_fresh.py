@@ -318,7 +318,8 @@ def test_a_store_that_was_made_anew_is_another_one(make_mount, direct, sandbox):
         assert [entry.name for entry in held] == ["OLD"]
         sandbox.delete("new")
         sandbox.put("new", "YOUNG", b"x")
-        wait_until(lambda: [path.name for path in mount.path.glob("new/*")] == ["YOUNG"])
+        # Meanwhile it may well be found to be gone.
+        wait_until(lambda: errno_of(os.stat, mount / "new/YOUNG") == 0 and os.listdir(mount / "new") == ["YOUNG"])
         wait_until(lambda: errno_of(os.stat, mount / "new/OLD") == errno.ENOENT)
     write_file(mount / "new/OURS", b"val")
     assert sandbox.value("new", "OURS") == b"val"
