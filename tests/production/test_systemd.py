@@ -91,6 +91,9 @@ def test_the_opener_can_mount_and_little_else(machine):
     machine.run("systemctl start sstorefs@prod")
     bounding = machine.says("grep CapBnd /proc/$(systemctl show -P MainPID sstorefs-opener@prod)/status")
     assert int(bounding.split()[1], 16) == (1 << 21) | (1 << 2)  # CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH
+    state = machine.says("cat /proc/$(systemctl show -P MainPID sstorefs-opener@prod)/status")
+    assert re.search(r"^NoNewPrivs:\s*1$", state, re.MULTILINE) and re.search(r"^Seccomp:\s*2$", state, re.MULTILINE)
+    assert machine.says("systemctl show -P RestrictAddressFamilies sstorefs-opener@prod") == "AF_UNIX", "it speaks to no service"
 
 
 def test_systemctl_says_what_is_mounted(machine):

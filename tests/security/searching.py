@@ -2,14 +2,12 @@
 
 import base64
 import errno
-import json
 import os
 import secrets
 import string
 import subprocess
 import time
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 from mounting import SHADOW
 
@@ -33,7 +31,7 @@ class Marked:
         self.unit = "".join(piece + SPECIAL for piece in pieces).encode()
         self.bytes = (self.unit * (size // len(self.unit) + 1))[:size] if size > len(self.unit) else self.unit
         self.bytes = self.bytes.decode(errors="ignore").encode()  # no character is cut in two
-        self.needles = self._runs(pieces) | self._base64() | self._spellings(pieces[0])
+        self.needles = self._runs(pieces) | self._base64()
 
     @property
     def text(self):
@@ -42,7 +40,7 @@ class Marked:
     @staticmethod
     def _runs(pieces):
         """Letters and digits look the same raw, percent-encoded and in JSON."""
-        return {piece[at:at + RUN].encode(): "raw" for piece in pieces for at in range(0, len(piece) - RUN + 1, RUN // 2)}
+        return {piece[at:at + RUN].encode(): "raw or escaped" for piece in pieces for at in range(0, len(piece) - RUN + 1, RUN // 2)}
 
     def _base64(self):
         found = {}
@@ -53,12 +51,6 @@ class Marked:
                 for at in range(0, len(text) - 2 * RUN, RUN):
                     found[text[at:at + 12]] = f"base64, {drop} bytes on"
         return found
-
-    def _spellings(self, piece):
-        whole = piece[-4:] + SPECIAL
-        return {quote(whole, safe="").encode(): "percent-encoded", quote_plus(whole).encode(): "form-encoded",
-                quote(whole, safe="").lower().encode(): "percent-encoded",
-                json.dumps(whole)[1:-1].encode(): "JSON", json.dumps(whole, ensure_ascii=False)[1:-1].encode(): "JSON"}
 
     def found_in(self, haystack):
         """The first needle that is there, and how it is spelled; None if there is none."""

@@ -5,16 +5,18 @@ import re
 import subprocess
 
 import pytest
-from mounting import PROGRAM
+from mounting import BUILD, PROGRAM
+
+PROGRAMS = [PROGRAM, BUILD / "src/opener/sstorefs-opener"]
 
 
-def tool(*words):
-    return subprocess.run([*words, PROGRAM], check=True, capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}).stdout
+def tool(*words, program=PROGRAM):
+    return subprocess.run([*words, program], check=True, capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}).stdout
 
 
-@pytest.fixture(scope="module")
-def headers():
-    return tool("readelf", "--wide", "--file-header", "--segments", "--dynamic")
+@pytest.fixture(scope="module", params=PROGRAMS, ids=lambda program: program.name)
+def headers(request):
+    return tool("readelf", "--wide", "--file-header", "--segments", "--dynamic", program=request.param)
 
 
 @pytest.fixture(scope="module")

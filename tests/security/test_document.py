@@ -15,13 +15,16 @@ def named(cell):
     return re.findall(r"`([\w./]+)::(\w+)`", cell)
 
 
-def test_every_claim_names_a_test_that_exists():
+def test_every_claim_names_a_test():
     assert len(CLAIMS) > 40
     for claim, tests, *_ in CLAIMS:
         assert named(tests), claim
-        for file, test in named(tests):
-            path = TOP / file if "/" in file else HERE / file
-            assert re.search(rf"^ *def {test}\(", path.read_text(), re.MULTILINE), f"{claim}: {file}::{test}"
+
+
+def test_every_test_that_is_named_anywhere_exists():
+    for file, test in named(TEXT.replace("FILE::TEST", "")):
+        path = TOP / file if "/" in file else HERE / file
+        assert re.search(rf"^ *def {test}\(", path.read_text(), re.MULTILINE), f"{file}::{test}"
 
 
 def test_every_test_stands_behind_a_claim():
@@ -33,4 +36,4 @@ def test_every_test_stands_behind_a_claim():
 
 def test_it_says_what_was_taken_out_to_see_each_test_fail():
     for claim, *_, without in CLAIMS:
-        assert without or "search above" in claim, claim
+        assert without, claim
