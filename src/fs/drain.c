@@ -96,6 +96,17 @@ static void look_at(struct fs *fs, struct handle *handle)
 	holding_search_start(&last->search);
 }
 
+/* What nobody will rename any more. */
+static void give_up_staged(struct fs *fs)
+{
+	for (struct file *file = fs->first_file; file; file = file->next)
+		if (file->staged && !file->unlinked) {
+			log_line(LOG_ERR, "%s/%s: it was never renamed to what it is: nothing was stored",
+				 store_name(file->store), file->name);
+			fs->lost++;
+		}
+}
+
 /* What somebody still holds open and has not closed is not whole. */
 static void give_up_unfinished(struct fs *fs)
 {
@@ -103,12 +114,6 @@ static void give_up_unfinished(struct fs *fs)
 	struct handle *handle;
 	struct file *file;
 
-	for (file = fs->first_file; file; file = file->next)
-		if (file->staged && !file->unlinked) {
-			log_line(LOG_ERR, "%s/%s: it was never renamed to what it is: nothing was stored",
-				 store_name(file->store), file->name);
-			fs->lost++;
-		}
 	/* A look may end at once and free things: begin again after each. */
 	do {
 		handle = NULL;
@@ -131,6 +136,7 @@ void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, u
 	fs->drain_timer.expired = out_of_time;
 	fs->drain_task.run = finish_later;
 	timer_start(fs->loop, &fs->drain_timer, deadline);
+	give_up_staged(fs);
 	if (fs->gone)
 		fs_release_all(fs); /* the mount is gone, and with it every descriptor: closed, all of them */
 	else

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from mounting import daemon_at, mounts_at, run_program, wait_for_end
-from writers import start, write_file
+from writers import errno_of, start, write_file
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -55,3 +55,28 @@ def test_a_mount_whose_daemon_was_killed_a_moment_ago_is_replaced(make_mount, di
     daemon = daemon_at(mount.path)
     assert start("umount", mount.path).wait(30) == 0
     assert wait_for_end(daemon)
+
+
+def test_what_was_not_whole_is_named_and_not_stored(direct_mount, sandbox):
+    """The exit status tells of it, too."""
+    descriptor = os.open(direct_mount / "prod/NAME", os.O_WRONLY | os.O_CREAT)
+    os.write(descriptor, b"half")
+    direct_mount.signal(signal.SIGTERM)
+    assert direct_mount.wait() == 32
+    assert "prod/NAME: its writer had not closed it: nothing was stored" in direct_mount.log()
+    errno_of(os.close, descriptor)
+    assert sandbox.calls(operation="fastly.put_secret") == []
+
+
+@pytest.mark.mount_options("commit=fsync")
+def test_what_is_due_is_stored_at_the_end(direct_mount, sandbox):
+    """Its writer has closed it; a child of his that he has forgotten still holds it."""
+    writer = start("sh", "-c", '{ echo val; sleep 1000 & } > "$NAME"; echo $!', NAME=direct_mount / "prod/NAME")
+    child = int(writer.stdout.readline())
+    assert writer.wait(60) == 0
+    assert sandbox.uploads() == []
+    direct_mount.signal(signal.SIGTERM)
+    assert direct_mount.wait() == 0
+    os.kill(child, signal.SIGKILL)
+    writer.communicate()
+    assert sandbox.uploads() == [b"val"]

@@ -1,0 +1,120 @@
+"""Answers that never come: what took effect is found out, and what can't be is said to be unknown (DESIGN 3, rule 13)."""
+
+import errno
+import os
+import time
+
+import pytest
+
+from writers import errno_of, shell, write_file
+
+PUT = "fastly.put_secret"
+NEW = os.O_CREAT | os.O_EXCL
+
+
+def lose(sandbox, when, operation=PUT, **words):
+    """`when` is before or after the change."""
+    sandbox.fault(operation=operation, reset=when, **words)
+
+
+def seen(sandbox, name="NAME"):
+    """The calls for one name: method and status."""
+    return [(call["method"], call["status"]) for call in sandbox.calls(name=name)]
+
+
+def test_a_create_that_took_effect_is_found_and_not_made_again(direct_mount, sandbox):
+    os.listdir(direct_mount / "prod")
+    lose(sandbox, "after", times=1)
+    write_file(direct_mount / "prod/NAME", b"val", NEW)
+    assert seen(sandbox) == [("POST", None), ("GET", 200)]
+    assert sandbox.uploads() == [b"val"]
+
+
+def test_a_create_that_did_not_take_effect_is_made_again_once_that_is_known(direct_mount, sandbox):
+    os.listdir(direct_mount / "prod")
+    lose(sandbox, "before", times=1)
+    write_file(direct_mount / "prod/NAME", b"val", NEW)
+    assert seen(sandbox) == [("POST", None), ("GET", 404), ("POST", 200)]
+
+
+def test_what_another_client_made_long_ago_is_not_taken_for_ours(direct_mount, sandbox):
+    descriptor = os.open(direct_mount / "prod/NAME", os.O_WRONLY | NEW)
+    os.write(descriptor, b"ours")
+    sandbox.put("prod", "NAME", b"theirs", created=1.7e9)
+    lose(sandbox, "before", times=1)
+    assert errno_of(os.fsync, descriptor) == errno.EEXIST
+    os.close(descriptor)
+    assert sandbox.value("prod", "NAME") == b"theirs"
+
+
+def test_a_plain_write_is_simply_repeated(direct_mount, sandbox):
+    os.listdir(direct_mount / "prod")
+    lose(sandbox, "after", times=2)
+    write_file(direct_mount / "prod/NAME", b"val")
+    assert seen(sandbox) == [("PUT", None), ("PUT", None), ("PUT", 200)]
+
+
+@pytest.mark.parametrize("status", [403, 404, 422])
+def test_a_refusal_after_a_lost_answer_proves_nothing(direct_mount, sandbox, status):
+    """It might be the first attempt that was taken, whatever is said of the second."""
+    sandbox.put("prod", "NAME", b"old")
+    lose(sandbox, "after", times=1)
+    sandbox.fault(operation=PUT, status=status, after=1)
+    assert errno_of(write_file, direct_mount / "prod/NAME", b"val") == errno.EIO
+    assert sandbox.value("prod", "NAME") == b"val"
+
+
+@pytest.mark.mount_options("timeout=2")
+def test_an_unknown_outcome_is_looked_at_before_anything_else_is_sent(direct_mount, sandbox):
+    os.listdir(direct_mount / "prod")
+    sandbox.fault(operation=PUT, hang="forever")
+    assert errno_of(write_file, direct_mount / "prod/NAME", b"one") == errno.ETIMEDOUT
+    sandbox.clear_faults()
+    sandbox.clear()
+    deadline = time.monotonic() + 60  # for three seconds after that the service counts as down
+    while errno_of(write_file, direct_mount / "prod/NAME", b"two"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert seen(sandbox)[0][0] == "GET" and seen(sandbox)[-1] == ("PUT", 200)
+    assert sandbox.uploads() == [b"two"]
+
+
+@pytest.mark.mount_options("timeout=2")
+@pytest.mark.parametrize("when,becomes", [("after", b"stored"), ("before", b"failed")])
+def test_the_state_is_unknown_until_it_is_read_again(direct_mount, sandbox, when, becomes):
+    name = direct_mount / "prod/NAME"
+    write_file(name, b"old")
+    sandbox.fault(operation=PUT, hang="forever", when=when)
+    descriptor = os.open(name, os.O_WRONLY)
+    os.write(descriptor, b"val")
+    assert errno_of(os.fsync, descriptor) == errno.ETIMEDOUT
+    assert os.getxattr(descriptor, "user.sstorefs.state") == b"unknown"
+    sandbox.clear_faults()
+    os.stat(name)
+    assert os.getxattr(descriptor, "user.sstorefs.state") == becomes
+    errno_of(os.close, descriptor)
+
+
+def test_a_delete_that_finds_nothing_after_a_lost_one_succeeded(direct_mount, sandbox):
+    write_file(direct_mount / "prod/NAME", b"val")
+    sandbox.clear()
+    lose(sandbox, "after", "fastly.delete_secret", times=1)
+    os.unlink(direct_mount / "prod/NAME")
+    assert seen(sandbox) == [("DELETE", None), ("DELETE", 404)]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_store_whose_making_was_not_answered(direct_mount, sandbox, when):
+    """It is looked for; where it is not, nobody can tell whether it will be."""
+    os.listdir(direct_mount.path)
+    lose(sandbox, when, "fastly.create_store", times=1)
+    assert errno_of(os.mkdir, direct_mount / "new") == (0 if when == "after" else errno.EIO)
+    assert (direct_mount / "new").exists() == (when == "after")
+    assert len(sandbox.calls(operation="fastly.create_store")) == 1
+
+
+def test_cp_notices_nothing_of_it(direct_mount, sandbox):
+    lose(sandbox, "after", times=1)
+    done = shell('cp /etc/hostname "$NAME"', NAME=direct_mount / "prod/NAME")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(sandbox.uploads()) == 1
