@@ -92,13 +92,18 @@ class Actor:
         self.line.close()
 
 
+# The kernel keeps nothing, and nothing grows old by itself: what is known follows from the steps alone.
+STEP_BY_STEP = "ttl=indefinite,negative_ttl=86400,entry_timeout=0,attr_timeout=0,negative_timeout=0"
+
+
 class Stage:
-    def __init__(self, service, names, work, program):
+    def __init__(self, service, names, work, program=None, options=STEP_BY_STEP):
         self.service = service
         self.names = names
         self.store, self.source, self.base, self.verbs = PLACES[service.name]
         self.work = work
         self.program = program
+        self.options = options
         self.sandbox = QuickSandbox()
         self.address = str(work / "actors")
         self.entrance = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -114,10 +119,8 @@ class Stage:
         if self.service.name != "stripe":
             self.sandbox.seed(self.store, 0, service=self.service.name)
         (self.work / "mount").mkdir()
-        # The kernel keeps nothing, and nothing grows old by itself: what is known follows from the steps alone.
         self.mount = Mount(self.work / "mount", Access(self.service, self.sandbox, self.base),
-                           source=self.source.format(account=self.sandbox.account), options=(
-                               "ttl=indefinite,negative_ttl=86400,entry_timeout=0,attr_timeout=0,negative_timeout=0"))
+                           source=self.source.format(account=self.sandbox.account), options=self.options)
         self.mount.start()
         self.directory = self.mount.path / self.store
         self.status = self.mount.path / ".sstorefs/status"

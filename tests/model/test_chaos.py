@@ -1,0 +1,67 @@
+"""
+Sixteen writers, while a quarter of all calls is reset, refused, delayed, or answered but not heard. Whatever was acknowledged is what the service holds in the
+end, and hardly any write fails: there are twenty seconds for each.
+"""
+
+import json
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exchange import SERVICES
+from stage import Stage
+from writers import PYTHON
+
+WRITERS = 16
+WRITES = int(os.environ.get("CHAOS_WRITES", 40))  # of each of them
+SEED = os.environ.get("CHAOS_SEED")
+PATIENCE = 60
+CHAOS = ({"reset": "before", "probability": 0.05}, {"status": 503, "probability": 0.03}, {"status": 429, "retry_after": 0, "probability": 0.03},
+         {"latency": "0.05..0.5", "probability": 0.07}, {"reset": "after", "probability": 0.05}, {"close": "after", "probability": 0.03},
+         {"reset": "middle", "probability": 0.02})
+
+
+@pytest.fixture(params=SERVICES)
+def stage(request, tmp_path):
+    stage = Stage(SERVICES[request.param], (), tmp_path, options="timeout=20")
+    stage.start()
+    stage.sandbox.play(cloudflare__quota_secrets=1000, stripe__per_scope=1000)
+    yield stage
+    print(stage.mount.log())  # seen only if it failed
+    stage.stop()
+
+
+def writers_do_their_work(stage, seed):
+    program = Path(__file__).with_name("chaos_writer.py")
+    writers = [subprocess.Popen([PYTHON, program, stage.directory, str(number), str(seed), str(WRITES)],
+                                stdout=subprocess.PIPE, text=True) for number in range(WRITERS)]
+    try:
+        return [json.loads(writer.communicate(timeout=PATIENCE)[0]) for writer in writers]
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+
+
+def test_what_was_acknowledged_is_held_and_hardly_anything_fails(stage, record_property):
+    seed = int(SEED) if SEED else random.SystemRandom().randrange(10**9)
+    record_property("seed", seed)
+    for fault in CHAOS:
+        stage.sandbox.fault(fault)
+    told = writers_do_their_work(stage, seed)
+    stage.sandbox.clear_faults()
+
+    calls = stage.sandbox.calls(service=stage.service.name)
+    hit = sum(call["fault"] is not None for call in calls) / len(calls)
+    failures = [failure for one in told for failure in one["failures"]]
+    written = sum(one["written"] for one in told)
+    record_property("played", f"{written} writes, {len(failures)} failed {failures}; {len(calls)} calls, {hit:.0%} of them hit")
+    assert hit > 0.15
+    for one in told:
+        for name, values in one["may_hold"].items():
+            held = stage.value(name)
+            assert (held and held.decode()) in values, f"seed {seed}: {name} holds {held!r}"
+    assert written == WRITERS * WRITES and len(failures) < written * 0.02, failures
