@@ -115,7 +115,8 @@ void late_error(struct late *late, int error);
 
 /* --- files and handles (file.c) ------------------------------------------------------------------------------------------------ */
 
-/* A value as it grows, in locked memory. Shared by a handle and the uploads of it; copied before it is written to while it is shared. */
+/* A value as it grows, in locked memory. Shared by a handle and the uploads of it, and by all handles of a staged file; else copied before it is written to while it is
+ * shared. */
 struct value {
 	unsigned references;
 	unsigned uploads; /* those that send it: it must not change meanwhile */

@@ -75,6 +75,9 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	file = inode.file ? inode.file : file_make(fs, inode.store, name, inode.record->serial);
 	if (!file)
 		return ENOMEM;
+	/* What is left of a creation that failed says nothing of what is there now. */
+	if (inode.record && !file->handles && !file->uploads)
+		file->created = false;
 	*handle = open_handle(request, file, number, info->flags, &error);
 	return error;
 }

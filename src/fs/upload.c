@@ -78,6 +78,14 @@ static const char *new_digest(const struct publication *publication, struct entr
 	return entry_digest(&entry, text);
 }
 
+/* It exists now: what was opened to create it, and waits for its turn, is one of several writers of the same file. */
+static void replace_from_now_on(const struct file *file)
+{
+	for (struct upload *upload = file->fs->first_upload; upload; upload = upload->next)
+		if (upload->file == file && !upload->done && upload->publication.mode == PUT_CREATE)
+			upload->publication.mode = PUT_EITHER;
+}
+
 static void ended(struct publication *publication)
 {
 	struct upload *upload = container_of(publication, struct upload, publication);
@@ -99,6 +107,7 @@ static void ended(struct publication *publication)
 	} else {
 		remember(file, upload->number, &(struct failure){0}, false);
 		file->created = false;
+		replace_from_now_on(file);
 		if (file->uploads == 1)
 			wishes_finish(&file->wishes); /* they came true */
 	}

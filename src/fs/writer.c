@@ -33,13 +33,14 @@ static size_t bytes_max(const struct fs *fs)
 	return most + !fs->config->keep_newline;
 }
 
-/* A value of its own for the handle, to be written to: what is on its way to the service stays as it is. */
+/* A value of its own for the handle, to be written to: what is on its way to the service stays as it is, and so does what other handles have. */
 static int own_value(struct fs *fs, struct handle *handle)
 {
 	struct value *shared = handle->value, *own;
 	int failed = 0;
 
-	if (shared && !shared->uploads)
+	/* What is staged is one value for all who have it open; once it has its real name, each of them has its own. */
+	if (shared && (handle->file->staged ? !shared->uploads : shared->references == 1))
 		return 0;
 	own = value_new(fs->options.pool);
 	if (!own)

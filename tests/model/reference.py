@@ -46,7 +46,6 @@ class File:
         self.reported = False
         self.unknown = False  # whether its last publication took effect
         self.before = None    # the version that was known before it
-        self.adopted = False  # what others may have made under the name counts as this file
 
 
 class Handle:
@@ -127,7 +126,8 @@ class World:
         return self.file_is_there(name) or self.look_up(name)
 
     def is_stored(self, file):
-        return (file.adopted or not file.created) and self.exchange.known[file.name] is not None
+        found = self.exchange.known[file.name] is not None
+        return found and (not file.created or self.exchange.inodes.get(file.name) == file.inode)
 
     def settle(self, file):
         """Forgets a file that nobody has open, unless a failure is to be remembered of it."""
@@ -175,7 +175,6 @@ class World:
             error = self.exchange.put(file.name, value, file.inode, handle.exclusive and file.created, outcome.calls)
             # What will be found there is this file: somebody else's, or perhaps what we have sent.
             if error in (errno.EEXIST, errno.EINTR) and self.exchange.known[file.name] is None:
-                file.adopted = True
                 self.exchange.inodes[file.name] = file.inode
         self.remember(file, error)
         if error == errno.EINTR:
@@ -239,7 +238,9 @@ class World:
             if temporary and exclusive and not visible:
                 file.staged = bytearray()
         there = self.file_is_there(name)
-        if create and not visible:
+        if visible and not there:
+            file.created = False
+        elif create and not visible:
             file.created = True
         if truncate and file.staged is not None:
             file.staged.clear()
@@ -408,7 +409,6 @@ class World:
             outcome.errors = {self.publish_staged(file, to, outcome)}
         elif file and file.created and not self.is_stored(file):
             self.exchange.disown(name, file.inode)
-            file.adopted = False
             self.rename_file(file, to)
         else:
             outcome.errors = {self.exchange.move(name, to, outcome.calls)}
@@ -428,6 +428,8 @@ class World:
         if error == 0:
             self.rename_file(file, to)
             file.staged = None
+            for handle in file.handles:
+                handle.value = bytearray(handle.value)
             self.settle(file)
         return error
 
