@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from mounting import wait_for_end
 from writers import PYTHON, close, errno_of, shell, start, write_file
 
 
@@ -314,29 +315,44 @@ def test_what_others_made_anew_is_still_the_same_name(direct_mount, sandbox):
     assert shell('sync "$NAME"', NAME=name).returncode == 0
 
 
+class Orphan:
+    """A process that writes to what its parent has opened, and whose parent has gone: nobody closes it for good but itself."""
+
+    PROGRAM = """if True:
+        import os, sys
+        descriptor = os.open(sys.argv[1], os.O_WRONLY | int(sys.argv[2]), 0o600)
+        if os.fork():
+            os._exit(0)
+        os.write(descriptor, sys.stdin.readline()[:-1].encode().decode("unicode_escape").encode())
+        print(os.getpid(), flush=True)
+        sys.stdin.read()
+        """
+
+    def __init__(self, path, flags):
+        self.parent = subprocess.Popen([PYTHON, "-c", self.PROGRAM, path, str(flags)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.parent.wait(30) == 0
+
+    def write(self, text):
+        print(text.encode("unicode_escape").decode(), file=self.parent.stdin, flush=True)
+        self.pid = int(self.parent.stdout.readline())
+
+    def end(self):
+        self.parent.stdin.close()
+        assert wait_for_end(self.pid)
+
+
 def test_a_failure_that_is_known_at_once_is_not_forgotten_for_what_was_asked_before_it(direct_mount, sandbox):
     """fsync tells of the last publication, and the last one is that of a value that nobody else will publish."""
     name = direct_mount / "prod/NAME"
-    orphan = subprocess.Popen([PYTHON, "-c", """if True:
-        import os, sys
-        descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
-        if os.fork():
-            os._exit(0)
-        sys.stdin.readline()
-        os.write(descriptor, b"\\n")
-        print("written", flush=True)
-        sys.stdin.read()
-        """, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert orphan.wait(30) == 0
-    print(file=orphan.stdin, flush=True)
-    assert orphan.stdout.readline() == "written\n"
+    orphan = Orphan(name, os.O_CREAT)
     descriptor = opened(name)
+    orphan.write("\n")
     os.write(descriptor, b"val")
     assert errno_of(os.fsync, descriptor) == errno.EINVAL
     assert sandbox.uploads() == [b"val"]
     os.fsync(descriptor)
     close(descriptor)
-    orphan.stdin.close()
+    orphan.end()
 
 
 @pytest.mark.parametrize("still_there", [True, False])
@@ -353,3 +369,16 @@ def test_what_another_client_made_first_can_be_removed(direct_mount, sandbox, st
     assert sandbox.value("prod", "NAME") is None
     assert not name.exists()
     close(other)
+
+
+def test_a_file_of_our_own_is_nobody_elses(direct_mount, sandbox):
+    """Created exclusively, and written by another of our programs first: the second publication replaces it."""
+    name = direct_mount / "prod/NAME"
+    orphan = Orphan(name, os.O_CREAT | os.O_EXCL)
+    descriptor = opened(name)
+    orphan.write("exclusive")
+    os.write(descriptor, b"val")
+    os.fsync(descriptor)
+    assert sandbox.uploads() == [b"val", b"exclusive"]
+    close(descriptor)
+    orphan.end()

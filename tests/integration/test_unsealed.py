@@ -144,3 +144,18 @@ def test_characters_may_come_in_pieces(mount, served):
     os.pwrite(descriptor, "è".encode()[1:], 1)
     close(descriptor)
     assert served.value(served.store, "NAME") == "è🔑".encode()
+
+
+def test_a_refused_write_leaves_nothing_in_the_value_of_another_handle(mount, served):
+    """Two had it open while it was staged, and shared it; they do no longer once it has its real name."""
+    temporary, name = mount / served.store / ".NAME.x7Qp2k", mount / served.store / "NAME"
+    good = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    bad = os.open(temporary, os.O_WRONLY)
+    os.write(good, b"value")
+    os.rename(temporary, name)
+    assert errno_of(os.write, bad, b"\xff") == errno.EILSEQ
+    os.write(good, b"!")
+    os.fsync(good)
+    assert served.value(served.store, "NAME") == b"value!"
+    errno_of(close, bad)
+    close(good)
