@@ -48,6 +48,13 @@ class File:
         self.before = None    # the version that was known before it
 
 
+    def end_staging(self):
+        """What was one value for all who had it open is one for each of them."""
+        self.staged = None
+        for handle in self.handles:
+            handle.value = bytearray(handle.value)
+
+
 class Handle:
     """An open file: what open(2) makes, and dup and fork share."""
 
@@ -365,7 +372,8 @@ class World:
         if self.files.get(file.name) is file:
             del self.files[file.name]
         self.exchange.disown(file.name, file.inode)
-        file.unlinked, file.staged = True, None
+        file.unlinked = True
+        file.end_staging()
 
     def unlink(self, name):
         if not self.visible(name):
@@ -427,9 +435,7 @@ class World:
         self.remember(file, error)
         if error == 0:
             self.rename_file(file, to)
-            file.staged = None
-            for handle in file.handles:
-                handle.value = bytearray(handle.value)
+            file.end_staging()
             self.settle(file)
         return error
 
