@@ -101,6 +101,7 @@ struct move {
 	struct buffer scopes, comment;
 	uint32_t serial;
 	bool had_new, lost;
+	uint64_t sent_at; /* when the first attempt at the new name left */
 	char id[128], digest[64];
 };
 void move_start(struct move *move);

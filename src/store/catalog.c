@@ -138,6 +138,17 @@ wall_time catalog_time(const struct catalog *catalog)
 	       (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
 }
 
+/* Its times and its Date are cut to whole seconds. */
+bool catalog_is_since(const struct catalog *catalog, wall_time time, uint64_t since)
+{
+	wall_time sent_at;
+
+	if (catalog->last_date == TIME_UNKNOWN || time == TIME_UNKNOWN)
+		return false;
+	sent_at = catalog->last_date - (wall_time)(catalog->last_date_at - since) * (NANOSECONDS / 1000);
+	return time / NANOSECONDS >= sent_at / NANOSECONDS;
+}
+
 void catalog_refresh(struct catalog *catalog)
 {
 	catalog->keys.failure = (struct failure){0}; /* what was not to be trusted may be asked for again */

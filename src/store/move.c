@@ -186,17 +186,38 @@ static int take_new(void *context, const struct entry *entry)
 	return 0;
 }
 
+/* Another client was there first: what it wrote is not ours to replace, and what we have must not go. */
+static void new_taken(struct move *move)
+{
+	if (move->only_free)
+		failure_set(&move->failure, EEXIST, "there is a secret of the new name already");
+	else
+		failure_set(
+			&move->failure, EOPNOTSUPP,
+			"another client was first, and this service cannot rename onto a name that is taken");
+}
+
+/* It was free before we asked, and is not now: ours, if the service has made it since. */
+static void new_found(struct move *move, const struct record *record)
+{
+	move->lost = false;
+	if (!catalog_is_since(catalog_of(move), record_changed_at(record), move->sent_at)) {
+		new_taken(move);
+		end(move);
+	} else if (move->copy) {
+		move->failure = (struct failure){0};
+		end(move);
+	} else {
+		delete_old(move);
+	}
+}
+
 static void new_settled(struct lookup *lookup)
 {
 	struct move *move = container_of(lookup, struct move, look);
 
 	if (!lookup->failure.error && !move->had_new) {
-		/* It was free before we asked, and is not now: ours, as far as anybody can tell. */
-		move->lost = false;
-		if (move->copy)
-			end(move);
-		else
-			delete_old(move);
+		new_found(move, lookup->record);
 	} else if (lookup->failure.error == ENOENT) {
 		move->lost = false;
 		make_new(move);
@@ -223,10 +244,10 @@ static void new_made(struct inquiry *inquiry)
 		listing_doubt(listing_of(move), move->to, 0);
 		listing_doubt(listing_of(move), move->from, 0);
 	}
-	if (move->failure.error == EEXIST && !move->only_free)
-		failure_set(
-			&move->failure, EOPNOTSUPP,
-			"another client was first, and this service cannot rename onto a name that is taken");
+	if (move->failure.error == EEXIST)
+		new_taken(move);
+	if (!move->sent_at)
+		move->sent_at = inquiry->call.sent_at;
 	move->lost = lost;
 	if (lost && !inquiry->call.repeatable && loop_now(catalog_of(move)->loop) < move->deadline) {
 		move->look = (struct lookup){.deadline = move->deadline, .again = true, .done = new_settled};

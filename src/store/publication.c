@@ -157,20 +157,14 @@ void publication_cancel(struct publication *publication)
 
 /* --- the look: what does the service have under this name? ------------------------------------------------------------------ */
 
-/* A new entry that was made after our lost create left, by the service's own clock: ours. Its times and Date are cut to whole seconds. */
+/* A new entry that was made after our lost create left: ours. */
 static bool is_ours(const struct publication *publication, const struct record *record)
 {
-	const struct catalog *catalog = catalog_of(publication);
-	wall_time sent_at;
 	struct entry_text text;
 	struct entry entry;
 
-	if (catalog->last_date == TIME_UNKNOWN)
-		return false;
-	sent_at = catalog->last_date -
-		  (wall_time)(catalog->last_date_at - publication->first_sent_at) * (NANOSECONDS / 1000);
 	record_entry(record, &entry, &text);
-	return entry.created_at != TIME_UNKNOWN && entry.created_at / NANOSECONDS >= sent_at / NANOSECONDS;
+	return catalog_is_since(catalog_of(publication), entry.created_at, publication->first_sent_at);
 }
 
 static void looked(struct lookup *lookup)

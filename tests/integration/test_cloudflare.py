@@ -468,6 +468,30 @@ def test_under_o_excl_a_create_of_ours_whose_answer_is_lost_is_a_success(mount, 
     assert cloudflare.sandbox.uploads("NAME") == [b"val"]
 
 
+@pytest.mark.parametrize("age, error", [(0, 0), (3600, errno.EOPNOTSUPP)])
+def test_a_duplicate_whose_answer_is_lost_is_ours_only_if_it_is_new(mount, cloudflare, age, error):
+    """Else another client made it, and deleting the old name would lose what was to be renamed."""
+    cloudflare.put("prod", "NAME", b"val")
+    os.listdir(mount / "prod")
+    if age:
+        cloudflare.put("prod", "NEW", b"theirs", created=time.time() - age)
+    cloudflare.fault("duplicate_secret", times=1, reset="after")
+    assert errno_of(os.rename, mount / "prod/NAME", mount / "prod/NEW") == error
+    assert cloudflare.value("prod", "NEW") == (b"theirs" if age else b"val")
+    assert cloudflare.value("prod", "NAME") == (b"val" if age else None)
+
+
+@pytest.mark.parametrize("age, error", [(0, 0), (3600, errno.EEXIST)])
+def test_and_so_is_one_more_name(mount, cloudflare, age, error):
+    cloudflare.put("prod", "NAME", b"val")
+    os.listdir(mount / "prod")
+    if age:
+        cloudflare.put("prod", "NEW", b"theirs", created=time.time() - age)
+    cloudflare.fault("duplicate_secret", times=1, reset="after")
+    assert errno_of(os.link, mount / "prod/NAME", mount / "prod/NEW") == error
+    assert cloudflare.value("prod", "NEW") == (b"theirs" if age else b"val")
+
+
 # The quota
 
 

@@ -47,13 +47,11 @@ class File:
         self.unknown = False  # whether its last publication took effect
         self.before = None    # the version that was known before it
 
-
     def end_staging(self):
         """What was one value for all who had it open is one for each of them."""
         self.staged = None
         for handle in self.handles:
             handle.value = bytearray(handle.value)
-
 
 class Handle:
     """An open file: what open(2) makes, and dup and fork share."""
