@@ -236,7 +236,7 @@ class Exchange:
     def move(self, name, to, calls):
         """Rule 15."""
         if self.service.renames == "duplicate":
-            error = self.duplicate(name, to, calls)
+            error = self.duplicate(name, to, errno.EOPNOTSUPP, calls)
         else:
             error = self.write_box(name, to, calls)
         if error:
@@ -260,12 +260,12 @@ class Exchange:
             return errno.EOPNOTSUPP
         return self.put(to, self.held[name].value, self.inode_of(to), False, calls)
 
-    def duplicate(self, name, to, calls):
-        """By the service itself, onto a free name."""
+    def duplicate(self, name, to, taken, calls):
+        """By the service itself, onto a free name; `taken`: the errno if it isn't."""
         if self.look(name) is None:
             return errno.ENOENT
         if self.look(to) is not None:
-            return errno.EOPNOTSUPP
+            return taken
         if self.is_stale(name):
             calls.append(("duplicate", STALE, None, 404))
             self.doubt(name, to)
@@ -288,7 +288,7 @@ class Exchange:
         if to in self.held:
             calls.append(("duplicate", name, None, self.service.taken))
             self.doubt(name, to)
-            return errno.EOPNOTSUPP
+            return taken
         calls.append(("duplicate", name, None, 200))
         self.hold(to, self.held[name].value)
         self.own_change(to, self.inode_of(to))

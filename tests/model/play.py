@@ -310,15 +310,21 @@ class Play:
         return expected, _errno(os.unlink, self.stage.path(name))
 
     def rename(self):
+        return self.give_name(os.rename, self.world.rename)
+
+    def link(self):
+        return self.give_name(os.link, self.world.link)
+
+    def give_name(self, act, expect):
         name, to = self.any_name(), self.name()
         if name == to:
             return None
         self.look_first(name, to)
         if self.exchange.service.renames == "duplicate" and self.random.random() < 0.2:
             self.duplicate_goes_wrong(name, to)
-        self.note("rename", name, to)
-        expected = self.world.rename(name, to)
-        return expected, _errno(os.rename, self.stage.path(name), self.stage.path(to))
+        self.note(act.__name__, name, to)
+        expected = expect(name, to)
+        return expected, _errno(act, self.stage.path(name), self.stage.path(to))
 
     def duplicate_goes_wrong(self, name, to):
         kind = self.random.choice(FAULTS["duplicate"])
@@ -409,13 +415,20 @@ class Play:
             if self.count % 200 == 0:
                 self.compare_everything()
                 self.stage.sandbox.clear()
+        self.leave_nothing_staged()
         self.compare_everything()
+
+    def leave_nothing_staged(self):
+        """It would be lost with the mount, and the daemon would say so."""
+        for name in TEMPORARY:
+            self.note("unlink", name)
+            self.compare(self.world.unlink(name), _errno(os.unlink, self.stage.path(name)))
 
 
 Play.STEPS = (
     (12, Play.open_one), (20, Play.write_some), (3, Play.write_somewhere), (2, Play.cut_off), (16, Play.close_one),
     (6, Play.duplicate), (2, Play.duplicate_onto), (4, Play.synchronise), (3, Play.fork), (2, Play.execute),
-    (2, Play.exit), (2, Play.kill), (1, Play.kill_during_an_upload), (2, Play.remove), (4, Play.rename),
+    (2, Play.exit), (2, Play.kill), (1, Play.kill_during_an_upload), (2, Play.remove), (4, Play.rename), (0.7, Play.link),
     (1, Play.edit_elsewhere), (0.7, Play.delete_elsewhere), (0.6, Play.go_wrong), (0.8, Play.refresh), (2, Play.list), (3, Play.inspect),
 )
 
@@ -445,18 +458,17 @@ def build_actor(work):
 def play(steps, seed, work, service=FASTLY):
     """Returns the play. Raises Diverged with all that is needed to play it again."""
     stage = Stage(service, NAMES, work, build_actor(work)).start()
+    play = Play(stage, seed)
     try:
-        play = Play(stage, seed)
-        try:
-            play.run(steps)
-        except Exception as why:
-            steps_before = "\n".join(play.trace)
-            log = "\n".join(stage.mount.log().splitlines()[-20:])
-            raise Diverged(f"seed {seed}, step {play.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
-                           f"the end of the daemon's log:\n{log}\n"
-                           f"play it again: tests/model/play.py --service {service.name} --seed {seed} --steps {play.count + 1}") from why
-    finally:
+        play.run(steps)
         stage.stop()
+    except Exception as why:
+        stage.abandon()
+        steps_before = "\n".join(play.trace)
+        log = "\n".join(stage.mount.log().splitlines()[-20:])
+        raise Diverged(f"seed {seed}, step {play.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
+                       f"the end of the daemon's log:\n{log}\n"
+                       f"play it again: tests/model/play.py --service {service.name} --seed {seed} --steps {play.count + 1}") from why
     return play
 
 

@@ -422,6 +422,18 @@ class World:
                 self.rename_file(file, to)
         return outcome
 
+    def link(self, name, to):
+        """Rule 15: only the service's own duplicate makes one."""
+        if not self.visible(name):
+            return failed(errno.ENOENT)
+        if self.visible(to):
+            return failed(errno.EEXIST)
+        if self.service.renames != "duplicate" or (self.file_is_there(name) and not self.is_stored(self.files[name])):
+            return failed(errno.EOPNOTSUPP)
+        outcome = Outcome()
+        outcome.errors = {self.exchange.duplicate(name, to, errno.EEXIST, outcome.calls)}
+        return outcome
+
     def publish_staged(self, file, to, outcome):
         """Rule 14: under the real name, replacing what is there. Then it is published: nobody's close does it again."""
         value = stored_form(file.staged)

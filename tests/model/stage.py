@@ -129,15 +129,26 @@ class Stage:
         return self
 
     def stop(self):
-        for actor in self.actors.values():
-            os.kill(actor.process, signal.SIGKILL)
-            actor.wait_for_end()
+        self.end_actors()
         try:
             self.sandbox.clear_faults()
+            self.wait_until_idle()
             self.mount.finish()
         finally:
             self.sandbox.stop()
             self.entrance.close()
+
+    def abandon(self):
+        """After a failure: whatever is left goes."""
+        self.mount.kill()
+        self.end_actors()
+        self.sandbox.stop()
+
+    def end_actors(self):
+        while self.actors:
+            _, actor = self.actors.popitem()
+            os.kill(actor.process, signal.SIGKILL)
+            actor.wait_for_end()
 
     # --- actors -----------------------------------------------------------------------------------------------------
 
