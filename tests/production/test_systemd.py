@@ -54,7 +54,7 @@ def test_verify_finds_nothing_in_the_examples(machine):
     assert done.stdout + done.stderr == ""
 
 
-@pytest.mark.parametrize("unit,most", [("sstorefs@.service", 2.0), ("sstorefs-opener@.service", 5.5)])
+@pytest.mark.parametrize("unit,most", [("sstorefs@.service", 1.8), ("sstorefs-opener@.service", 4.0)])
 def test_they_are_hardened(machine, unit, most):
     said = machine.says(f"systemd-analyze security --no-pager --offline=yes {UNITS}/{unit}")
     assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said).group(1)) <= most, said
