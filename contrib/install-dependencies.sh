@@ -11,7 +11,7 @@ test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc b
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
 
 # What contrib/debian/build.sh needs beside build_packages.
-package_packages='debhelper scdoc'
+package_packages='build-essential debhelper scdoc'
 
 # Machines and containers to try what operators do (tests/production).
 production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion man-db git"

@@ -37,10 +37,10 @@ def built(tmp_path_factory):
         tracked = subprocess.run(["git", "-C", TOP, "ls-files", "-z"], capture_output=True, check=True).stdout
         tree = subprocess.run(["tar", "-C", TOP, "-c", "--null", "-T", "-"], input=tracked, capture_output=True, check=True).stdout
         machine.write_bytes("/root/tree.tar", tree)
-        machine.run("mkdir /root/sstorefs && tar -x -C /root/sstorefs -f /root/tree.tar")
+        machine.run("mkdir -p /typed/sstorefs && tar -x -C /typed/sstorefs -f /root/tree.tar")
         apt, *lines = INSTALL.splitlines()
         assert apt.startswith("apt install ")
-        machine.run("set -e; cd /root/sstorefs; " + "; ".join(lines), timeout=600)
+        machine.run("set -e; cd /typed/sstorefs; " + "; ".join(lines), timeout=600)
         make, put = TOKEN.splitlines()
         machine.run(make)
         machine.put = put
@@ -213,7 +213,7 @@ def test_the_image_is_built_from_what_its_file_names(built):
     owners = {built.says(f"dpkg -S \"*/$(gcc -print-multiarch)/{library}\" | cut -d: -f1") for library in linked}
     assert run == owners - {"libc6"} | {"ca-certificates"}
     setup, install = re.search(r"^RUN (meson setup .*) && *(meson install .*)$", text, re.MULTILINE).groups()
-    built.run(f"ln -s /root/sstorefs /src; {setup}")
+    built.run(f"ln -s /typed/sstorefs /src; {setup}")
     assert install == "meson install -C /build --destdir /out" and "\nCOPY --from=build /out/ /\n" in text
     installed = json.loads(built.says("meson introspect --installed /build")).values()
     (entry,) = re.findall(r'^ENTRYPOINT \["(.*)"\]$', text, re.MULTILINE)
