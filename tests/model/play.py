@@ -1,7 +1,8 @@
+#!/usr/bin/python3
 """
 Random sequences, played in the reference and on the mount at once, and compared after every step.
 
-    python3 tests/model/play.py [--service NAME] [--steps N] [--seed SEED]
+    tests/model/play.py [--service NAME] [--steps N] [--seed SEED]
 
 The seed of a sequence is printed; with it the same steps come again. Ends with status 1 at the first difference, with the steps that led to it.
 """

@@ -14,7 +14,7 @@ from control import Sandbox
 from exchange import STALE
 from mounting import Mount
 
-PATIENCE = 20
+PATIENCE = 60
 
 # Where the secrets are, how that is mounted, and what the calls are that change something: None where the journal says it (create, either, replace).
 PLACES = {

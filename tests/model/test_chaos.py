@@ -18,7 +18,7 @@ from writers import PYTHON
 WRITERS = 16
 WRITES = int(os.environ.get("CHAOS_WRITES", 40))  # of each of them
 SEED = os.environ.get("CHAOS_SEED")
-PATIENCE = 60
+PATIENCE = 200
 CHAOS = ({"reset": "before", "probability": 0.05}, {"status": 503, "probability": 0.03}, {"status": 429, "retry_after": 0, "probability": 0.03},
          {"latency": "0.05..0.5", "probability": 0.07}, {"reset": "after", "probability": 0.05}, {"close": "after", "probability": 0.03},
          {"reset": "middle", "probability": 0.02})
@@ -46,6 +46,7 @@ def writers_do_their_work(stage, seed):
             writer.wait()
 
 
+@pytest.mark.timeout(300)
 def test_what_was_acknowledged_is_held_and_hardly_anything_fails(stage, record_property):
     seed = int(SEED) if SEED else random.SystemRandom().randrange(10**9)
     record_property("seed", seed)

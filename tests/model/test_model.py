@@ -16,6 +16,7 @@ SEED = os.environ.get("MODEL_SEED")
 PLAYS = [(service, number) for service in SERVICES for number in range(4 if service == "fastly" else 2)]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("service, number", PLAYS)
 def test_every_step_comes_out_as_the_reference_says(service, number, tmp_path, record_property):
     seed = int(SEED) + number if SEED else random.SystemRandom().randrange(10**9)
