@@ -22,8 +22,14 @@ enum tag {
 };
 
 #define DIGEST_SIZE    32
-#define FIELD_HEAD     3
 #define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* five texts of this size and all else still fit a record */
+
+/* Fields that are always of one size need not say so. */
+static const uint8_t fixed_sizes[] = {
+	[TAG_DIGEST_BYTES] = DIGEST_SIZE,  [TAG_LIVEMODE] = 1,
+	[TAG_CREATED] = sizeof(wall_time), [TAG_MODIFIED] = sizeof(wall_time),
+	[TAG_EXPIRES] = sizeof(wall_time),
+};
 
 /* Whole seconds that fit the fixed part need no field of their own. */
 static bool is_plain_time(wall_time time)
@@ -50,11 +56,13 @@ struct packer {
 
 static void pack_field(struct packer *packer, enum tag tag, const void *data, size_t length)
 {
-	packer->at[0] = (uint8_t)tag;
-	packer->at[1] = (uint8_t)(length & 0xff);
-	packer->at[2] = (uint8_t)(length >> 8);
-	memcpy(packer->at + FIELD_HEAD, data, length);
-	packer->at += FIELD_HEAD + length;
+	*packer->at++ = (uint8_t)tag;
+	if (!fixed_sizes[tag]) {
+		*packer->at++ = (uint8_t)(length & 0xff);
+		*packer->at++ = (uint8_t)(length >> 8);
+	}
+	memcpy(packer->at, data, length);
+	packer->at += length;
 }
 
 /* Texts carry their NUL, so that they can be lent out as they are. */
@@ -135,34 +143,44 @@ struct record *record_pack_absent(union record_room *room, const char *name)
 	return record;
 }
 
+static const uint8_t *content_of(const uint8_t *field)
+{
+	return field + (fixed_sizes[field[0]] ? 1 : 3);
+}
+
+static size_t content_size(const uint8_t *field)
+{
+	return fixed_sizes[field[0]] ? fixed_sizes[field[0]] : (size_t)(field[1] | field[2] << 8);
+}
+
 /* The field after `field`, the first one for NULL; NULL at the end (padding is zero, and no tag is). */
 static const uint8_t *next_field(const struct record *record, const uint8_t *field)
 {
 	const uint8_t *end = (const uint8_t *)record + (size_t)record->size * RECORD_ALIGNMENT;
 
-	field = field ? field + FIELD_HEAD + field[1] + (field[2] << 8)
+	field = field ? content_of(field) + content_size(field)
 		      : (const uint8_t *)record->name + record->name_length + 1;
-	return end - field > FIELD_HEAD && field[0] ? field : NULL;
+	return field < end && field[0] ? field : NULL;
 }
 
 static wall_time field_time(const uint8_t *field)
 {
 	wall_time time;
 
-	memcpy(&time, field + FIELD_HEAD, sizeof time);
+	memcpy(&time, content_of(field), sizeof time);
 	return time;
 }
 
 static void unpack_field(const uint8_t *field, struct entry *entry, struct entry_text *text)
 {
-	const char *content = (const char *)field + FIELD_HEAD;
+	const char *content = (const char *)content_of(field);
 
 	switch ((enum tag)field[0]) {
 	case TAG_ID:
 		entry->id = content;
 		break;
 	case TAG_DIGEST_BYTES:
-		entry->digest = base64_encode(text->digest, field + FIELD_HEAD, DIGEST_SIZE);
+		entry->digest = base64_encode(text->digest, content_of(field), DIGEST_SIZE);
 		break;
 	case TAG_DIGEST_TEXT:
 		entry->digest = content;
@@ -220,7 +238,7 @@ const char *record_id(const struct record *record)
 {
 	const uint8_t *field = find_field(record, TAG_ID);
 
-	return field ? (const char *)field + FIELD_HEAD : NULL;
+	return field ? (const char *)content_of(field) : NULL;
 }
 
 wall_time record_changed_at(const struct record *record)

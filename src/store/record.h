@@ -5,7 +5,7 @@
 
 /*
  * The packed form of one entry (struct record in catalog.h), as it stands in a snapshot's chunk: the fixed part,
- * the name with its NUL, then fields of one tag byte, two length bytes and the content.
+ * the name with its NUL, then fields of one tag byte, two length bytes where the size is not always the same, and the content.
  */
 #define RECORD_ALIGNMENT 4
 #define RECORD_SIZE_MAX	 (32u << 10)
