@@ -10,13 +10,16 @@ test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc b
 	curl gpg gpg-agent mawk moreutils nodejs perl-base sed tar
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
 
+# What contrib/bench measures with and draws with; the services' own clients are npm's (@fastly/cli, wrangler), and never needed.
+bench_packages='curl findutils nginx-light openssl python3-matplotlib util-linux valgrind'
+
 # What contrib/debian/build.sh needs beside build_packages.
 package_packages='build-essential debhelper scdoc'
 
 # Machines and containers to try what operators do (tests/production).
 production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion man-db git"
 
-test_packages="$test_packages $production_packages"
+test_packages="$test_packages $production_packages $bench_packages"
 
 # install_missing PACKAGE…: asks apt-get for those that are not there.
 install_missing()

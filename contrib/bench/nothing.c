@@ -2,7 +2,9 @@
  * A FUSE file system that does nothing: one directory of N files whose attributes come out of arithmetic. What a program
  * gets through it is the most that a file system on libfuse can give on this machine at this moment.
  *
- *     nothing MOUNTPOINT FILES
+ *     nothing MOUNTPOINT FILES SECONDS
+ *
+ * The kernel may keep what it is told for so many seconds.
  */
 #define FUSE_USE_VERSION 314
 #include <errno.h>
@@ -19,6 +21,7 @@
 enum { STORE_INODE = 2, FILE_INODE };
 
 static size_t files;
+static double timeout;
 
 static const char digest[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -34,7 +37,10 @@ static struct stat attributes_of(fuse_ino_t inode)
 
 static struct fuse_entry_param entry_of(fuse_ino_t inode)
 {
-	return (struct fuse_entry_param){.ino = inode, .attr = attributes_of(inode)};
+	return (struct fuse_entry_param){.ino = inode,
+					 .attr = attributes_of(inode),
+					 .attr_timeout = timeout,
+					 .entry_timeout = timeout};
 }
 
 /* The inode of a name in a directory; 0: there is none. */
@@ -66,7 +72,7 @@ static void get_attributes(fuse_req_t request, fuse_ino_t inode, struct fuse_fil
 	struct stat attributes = attributes_of(inode);
 
 	(void)info;
-	fuse_reply_attr(request, &attributes, 0);
+	fuse_reply_attr(request, &attributes, timeout);
 }
 
 static void get_xattr(fuse_req_t request, fuse_ino_t inode, const char *name, size_t size)
@@ -95,7 +101,7 @@ static void read_directory(fuse_req_t request, fuse_ino_t inode, size_t size, of
 	(void)info;
 	for (size_t i = (size_t)offset; data && i < count; i++) {
 		struct fuse_entry_param entry = entry_of(inode == STORE_INODE ? FILE_INODE + i : STORE_INODE);
-		char name[NAME_LENGTH + 8] = STORE;
+		char name[32] = STORE;
 		size_t needed;
 
 		if (inode == STORE_INODE)
@@ -141,9 +147,10 @@ int main(int argc, char **argv)
 	struct fuse_args arguments = FUSE_ARGS_INIT(1, argv);
 	struct fuse_session *session;
 
-	if (argc != 3)
-		return fprintf(stderr, "usage: %s MOUNTPOINT FILES\n", argv[0]), 2;
+	if (argc != 4)
+		return fprintf(stderr, "usage: %s MOUNTPOINT FILES SECONDS\n", argv[0]), 2;
 	files = strtoul(argv[2], NULL, 10);
+	timeout = strtod(argv[3], NULL);
 	session = fuse_session_new(&arguments, &operations, sizeof operations, NULL);
 	if (!session || fuse_session_mount(session, argv[1]))
 		return 1;

@@ -329,7 +329,9 @@ def test_what_does_not_exist_says_so_with_code_1001(cloudflare, store, path, slu
 
 def test_content_type_and_bodies_are_checked(cloudflare, store):
     body = b'[{"name":"A","value":"v","scopes":["workers"]}]'
-    assert cloudflare.send("POST", f"{cloudflare.base}/stores/{store}/secrets", body, {"Content-Type": "text/plain"}).status == 415
+    secrets = f"{cloudflare.base}/stores/{store}/secrets"
+    assert cloudflare.send("POST", secrets, body, {"Content-Type": "application/x-www-form-urlencoded"}).status == 415
+    assert cloudflare.send("POST", secrets, body, {"Content-Type": "text/plain;charset=UTF-8"}).status == 200
     assert cloudflare.call("GET", "/quota", {}).status == 400
     assert cloudflare.call("GET", "/quota?page=1").status == 400
 

@@ -1,0 +1,161 @@
+"""What all measurements stand on: programs that are built for it, mounts of our own, a sandbox of the service, and its state of mind."""
+
+import ctypes
+import os
+import select
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+sys.path.insert(0, str(TOP / "contrib/sandbox"))
+
+from control import Sandbox  # noqa: E402
+
+CLONE_NEWNS = 0x00020000
+STORE = "store"
+# What is measured goes first on its processor, whatever else runs on the machine.
+FIRST = ["nice", "-n", "-20"]
+
+
+def run(*words, **more):
+    return subprocess.run([str(word) for word in words], check=True, **more)
+
+
+def output_of(*words):
+    return run(*words, stdout=subprocess.PIPE, text=True).stdout
+
+
+def enter_own_mounts():
+    """Nothing that is mounted here is seen elsewhere, and all of it goes with us."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        sys.exit("bench.py: mounting needs root")
+    run("mount", "--make-rprivate", "/")
+
+
+def build(work, given):
+    """The directory with the program: `given`, or a release build that is made now. Beside it the loads and the ceiling."""
+    directory = given or work / "build"
+    if not given:
+        run("meson", "setup", directory, TOP, "--buildtype=release", "-Dtests=false", "-Dman=disabled", stdout=subprocess.DEVNULL)
+        run("ninja", "-C", directory, stdout=subprocess.DEVNULL)
+    flags = output_of("pkg-config", "--cflags", "--libs", "fuse3", "libcurl").split()
+    for name in ("nothing", "load", "write", "request"):
+        run("cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", work / name, HERE / f"{name}.c", *flags)
+    return directory
+
+
+class Mounted:
+    """with Mounted(words, path): … a file system that stays in the foreground, until it is unmounted."""
+
+    def __init__(self, words, path):
+        self.words = [str(word) for word in words]
+        self.path = Path(path)
+        self.log = tempfile.TemporaryFile()
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def __enter__(self):
+        self.path.mkdir(exist_ok=True)
+        with open("/proc/self/mounts") as mounts:
+            changes = select.poll()
+            changes.register(mounts, select.POLLPRI)
+            self.process = subprocess.Popen(self.words, stderr=self.log)
+            while not os.path.ismount(self.path):
+                if self.process.poll() is not None:
+                    self.log.seek(0)
+                    sys.exit(f"bench.py: {shlex.join(self.words)} ended with status {self.process.returncode}:\n{self.log.read().decode()}")
+                changes.poll(100)
+        return self
+
+    def __exit__(self, *failure):
+        run("umount", self.path)
+        self.process.wait(60)
+        self.log.close()
+
+    def refresh(self):
+        (self.path / ".sstorefs/refresh").write_text("x")
+
+
+class Stage:
+    """One sandbox, and as many mounts of it as wanted."""
+
+    def __init__(self, work, directory, processor):
+        self.work = work
+        self.program = directory / "sstorefs"
+        self.processor = processor
+        self.sandbox = Sandbox()
+        self.mounts = 0
+
+    def __enter__(self):
+        self.sandbox.start()
+        token = self.work / "token"
+        token.write_text(self.sandbox.token)
+        token.chmod(0o600)
+        return self
+
+    def __exit__(self, *failure):
+        self.sandbox.stop()
+
+    def pinned(self, *words):
+        """A command that runs where everything that is compared runs: else it is the wake-ups of idle processors that are measured."""
+        return [str(word) for word in (*FIRST, "taskset", "-c", self.processor, *words)]
+
+    def settings(self, *options, service="fastly"):
+        ways = {"fastly": [f"endpoint={self.sandbox.url}", f"signing_key={self.sandbox.signing_key}"],
+                "cloudflare": [f"endpoint={self.sandbox.url}/client/v4"],
+                "stripe": [f"endpoint={self.sandbox.url}"]}
+        return ",".join([f"token_file={self.work}/token", "timeout=600", *ways[service], *options])
+
+    def path(self):
+        self.mounts += 1
+        return self.work / f"mount{self.mounts}"
+
+    def mount(self, *options, source="fastly:", before=()):
+        """A mount of the sandbox; `before` is what the daemon runs under."""
+        path = self.path()
+        words = [self.program, source, path, "-f", "-o", self.settings(*options, service=source.partition(":")[0])]
+        return Mounted(self.pinned(*words) if not before else [*before, *words], path)
+
+    def ceiling(self, secrets, timeout=0):
+        path = self.path()
+        return Mounted(self.pinned(self.work / "nothing", path, secrets, timeout), path)
+
+    def empty(self, store=STORE, secrets=0, latency=0):
+        """The service as new: one store with so many secrets, and so many seconds for each answer."""
+        self.sandbox.clear_faults()
+        self.sandbox.reset()
+        self.sandbox.seed(store, secrets)
+        self.sandbox.clear()
+        self.be_slow(latency)
+
+    def be_slow(self, latency):
+        self.sandbox.clear_faults()
+        if latency:
+            self.sandbox.fault(latency=latency)
+
+
+def private_memory(pid):
+    """Bytes of memory that no other process shares."""
+    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+        figures = dict(line.split(None, 1) for line in rollup if line.startswith(("Private_Clean:", "Private_Dirty:")))
+    return sum(int(figure.split()[0]) * 1024 for figure in figures.values())
+
+
+def resident_memory(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
+
+def processor_time(pid):
+    """Seconds that a process with one thread has run for."""
+    with open(f"/proc/{pid}/schedstat") as schedule:
+        return int(schedule.read().split()[0]) / 1e9

@@ -1,0 +1,120 @@
+"""Writes: one, many in a row, many at once, and many that are settled by one sync; against curl and the service's own client."""
+
+import statistics
+
+import clients
+from report import Group, Plot, Table, seconds
+from stage import STORE, output_of, run
+from three_calls import sealed_body, secrets_url
+
+EXTRA = 0.0003  # seconds that a write may take beyond the request it is
+CLIENT_FACTOR = 10
+
+
+def write(stage, mount, prefix, count, writers):
+    """(all of it, the best one, the median one), in seconds."""
+    words = stage.pinned(stage.work / "write", mount / STORE, prefix, count, writers)
+    return [float(word) for word in output_of(*words).split()]
+
+
+def bare(stage, url, body, count):
+    words = stage.pinned(stage.work / "request", url, "PUT", body, count, stage.sandbox.token)
+    return [float(word) for word in output_of(*words).split()]
+
+
+def settle(stage, directory, count):
+    """`commit=fsync`: all written at the speed of memory, and one sync for all of them."""
+    with stage.mount("commit=fsync") as mount:
+        warm(stage, mount)
+        written = write(stage, mount, directory, count, 1)[0]
+        paths = [mount / STORE / f"{directory}{number}" for number in range(count)]
+        synced = clients.timed(lambda: run(*stage.pinned("sync", *paths)))
+    return written + synced
+
+
+def warm(stage, mount):
+    """The client key is fetched once a mount, not once a write."""
+    write(stage, mount, "WARM", 2, 1)
+
+
+def against_bare_request(stage, effort, say):
+    """Ours and libcurl's own, in turns: [(ours best, ours median, bare best, bare median)]"""
+    stage.empty()
+    body = stage.work / "body"
+    body.write_bytes(sealed_body(stage.sandbox, "BARE", b"the value of number 1"))
+    url = secrets_url(stage.sandbox, STORE)
+    turns = []
+    with stage.mount() as mount:
+        warm(stage, mount)
+        stage.sandbox.clear()
+        for turn in range(effort.turns):
+            say(f"a write and the bare request, turn {turn + 1} of {effort.turns}")
+            turns.append(write(stage, mount, "ROW", 20, 1)[1:] + bare(stage, url, body, 20)[1:])
+        calls = len(stage.sandbox.calls(operation="fastly.put_secret")) / (40 * effort.turns)
+    return turns, calls
+
+
+def at_latency(stage, effort, latency, others, say):
+    """{who: {what: seconds}}"""
+    found = {"sstorefs": {}}
+    stage.empty(latency=latency)
+    with stage.mount() as mount:
+        warm(stage, mount)
+        for what, count, writers in (("one", 1, 1), ("in a row", effort.row, 1), ("at once", effort.row, effort.row)):
+            say(f"latency {latency * 1000:.0f} ms: {count} {what}")
+            found["sstorefs"][what] = min(write(stage, mount, what.replace(" ", "_"), count, writers)[0]
+                                          for _ in range(effort.tries))
+    say(f"latency {latency * 1000:.0f} ms: {effort.settled} and one sync")
+    found["sstorefs"]["settled"] = settle(stage, "SETTLED", effort.settled)
+    for other in others:
+        say(f"latency {latency * 1000:.0f} ms: {other.name}")
+        found[other.name] = other.measure(stage, effort)
+    return found
+
+
+def table_of(latency, found, effort):
+    table = Table(f"A service that takes {latency * 1000:.0f} ms for an answer",
+                  ["", "one", f"{effort.row} in a row", f"{effort.row} at once", f"{effort.settled}, one sync"])
+    for who, figures in found.items():
+        table.rows.append([who, *(seconds(figures[what]) if what in figures else "–" for what in ("one", "in a row", "at once", "settled"))])
+    if latency:
+        table.notes.append(f"{effort.row} at once are {found['sstorefs']['at once'] / latency:.1f} latencies.")
+    table.notes += [note for other, note in clients.NOTES.items() if other in found]
+    return table
+
+
+def measure(stage, effort, say):
+    group = Group("Writes")
+    turns, calls = against_bare_request(stage, effort, say)
+    best = min(turn[0] for turn in turns) - min(turn[2] for turn in turns)
+    median = statistics.median(turn[1] - turn[3] for turn in turns)
+    group.tables.append(Table("A write and the bare HTTP request that it is", ["", "best", "median"], [
+        ["open, write and close of a file", seconds(min(turn[0] for turn in turns)), seconds(statistics.median(turn[1] for turn in turns))],
+        ["PUT by libcurl alone, sealed before", seconds(min(turn[2] for turn in turns)), seconds(statistics.median(turn[3] for turn in turns))],
+        ["the difference", seconds(best), seconds(median)]],
+        ["Plain HTTP/1.1 on a connection that is open; the service is the sandbox, and most of both figures."]))
+    group.targets += [("calls a write", f"{calls:g}", "1", calls == 1),
+                      ("a write beyond its bare request", seconds(best), f"<= {seconds(EXTRA)}", best <= EXTRA)]
+    others = clients.installed(stage, say)
+    lines = {}
+    for latency in effort.latencies:
+        found = at_latency(stage, effort, latency, others, say)
+        group.tables.append(table_of(latency, found, effort))
+        for who, figures in found.items():
+            lines.setdefault(who, []).append((f"{latency * 1000:.0f} ms", figures["one"]))
+        promise(group, effort, latency, found)
+    group.plots.append(Plot("writes", "One write", "latency of the service", "seconds", lines, logarithmic="y"))
+    return group
+
+
+def promise(group, effort, latency, found):
+    ours = found["sstorefs"]
+    if latency == max(effort.latencies) and latency:
+        at_once = ours["at once"] / latency
+        group.targets.append((f"{effort.row} writes at once, at {latency * 1000:.0f} ms", f"{at_once:.1f} latencies", "< 4", at_once < 4))
+        beyond = ours["one"] / latency
+        group.targets.append((f"one write at {latency * 1000:.0f} ms", f"{beyond:.3f} round trips", "<= 1.03", beyond <= 1.03))
+    for other in clients.OFFICIAL:
+        if not latency and other in found:
+            factor = found[other]["one"] / ours["one"]
+            group.targets.append((f"one write, against {other}", f"{factor:.0f} times as fast", f">= {CLIENT_FACTOR}", factor >= CLIENT_FACTOR))
