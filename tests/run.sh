@@ -46,7 +46,7 @@ mounts()
 }
 
 step "format"
-git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' | xargs clang-format --dry-run -Werror
+git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'contrib/*.[ch]' | xargs clang-format --dry-run -Werror
 
 build gcc gcc all
 build clang clang all

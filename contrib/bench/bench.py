@@ -37,12 +37,13 @@ class Effort:
 
     sizes: tuple = (1_000, 20_000, 100_000)
     reference: int = 20_000
-    turns: int = 15
-    operations: int = 5_000
-    latencies: tuple = (0.0, 0.02, 0.1)
+    turns: int = 25
+    operations: int = 3_000
+    latencies: tuple = (0.0, 0.02, 0.05, 0.1)
     row: int = 200
     settled: int = 1_000
     tries: int = 5
+    tries_of_others: int = 3
     memory_secrets: int = 100_000
     refreshes: int = 4
     growth: tuple = (100, 1_000, 10_000, 100_000, 1_000_000)
@@ -50,7 +51,7 @@ class Effort:
     writes_of_growth: int = 256
 
 
-QUICK = Effort(sizes=(1_000,), reference=1_000, turns=3, operations=1_000, latencies=(0.0, 0.02), row=20, settled=50, tries=1,
+QUICK = Effort(sizes=(1_000,), reference=1_000, turns=3, operations=1_000, latencies=(0.0, 0.02), row=16, settled=50, tries=1, tries_of_others=1,
                memory_secrets=5_000, refreshes=1, growth=(100, 1_000), writers=(1, 8), writes_of_growth=16)
 
 

@@ -17,9 +17,9 @@ WRANGLER = "wrangler"
 OFFICIAL = (FASTLY, WRANGLER)
 NOTES = {
     CURL: "curl: three processes a write, for the client key, the signing key and the upload. It can't seal: what it sends was sealed before. "
-          "A row is ten times a tenth.",
+          "A row is twenty times a twentieth.",
     FASTLY: "The Fastly CLI asks for the client key, the signing key and, before all, an OpenID configuration. A row is twenty times a twentieth.",
-    WRANGLER: "wrangler makes one call, to Cloudflare's API.",
+    WRANGLER: "wrangler makes one call, to Cloudflare's API. A row is fifty times a fiftieth.",
 }
 
 
@@ -30,7 +30,7 @@ def timed(action):
 
 
 class Other:
-    """One way to write a secret; `row` of it are made, and stand for `effort.row`."""
+    """One way to write a secret. Of a row only one in `share` is made."""
 
     def __init__(self, stage):
         self.stage = stage
@@ -47,10 +47,11 @@ class Other:
 
     def measure(self, stage, effort):
         self.settle()
-        one = min(timed(lambda number=number: self.write(number)) for number in range(effort.tries))
-        few = max(1, effort.row // self.share)
-        row = timed(lambda: [self.write(100 + number) for number in range(few)]) * effort.row / few
-        return {"one": one, "in a row": row}
+        one = min(timed(lambda number=number: self.write(number)) for number in range(effort.tries_of_others))
+        few = effort.row // self.share
+        if not few:
+            return {"one": one}
+        return {"one": one, "in a row": timed(lambda: [self.write(100 + number) for number in range(few)]) * effort.row / few}
 
     def settle(self):
         """The sandbox was emptied since."""
@@ -58,7 +59,7 @@ class Other:
 
 class Curl(Other):
     name = CURL
-    share = 10
+    share = 20
 
     def settle(self):
         self.body = self.stage.work / "sealed"

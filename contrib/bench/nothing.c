@@ -30,7 +30,7 @@ static struct stat attributes_of(fuse_ino_t inode)
 	return (struct stat){
 		.st_ino = inode,
 		.st_mode = inode < FILE_INODE ? S_IFDIR | 0700 : S_IFREG | 0200,
-		.st_nlink = 1,
+		.st_nlink = inode < FILE_INODE ? 2 : 1,
 		.st_mtim.tv_sec = 1700000000,
 	};
 }

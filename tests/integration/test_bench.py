@@ -1,0 +1,27 @@
+"""The benchmark runs, and leaves what it promises. What it measures is nobody's test: machines are too different, and too busy."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mounting import BUILD, PATIENCE
+
+BENCH = Path(__file__).resolve().parents[2] / "contrib/bench/bench.py"
+
+
+def test_a_quick_run_leaves_a_table_plots_and_figures(tmp_path):
+    words = [sys.executable, BENCH, "--quick", "--build", BUILD, "--output", tmp_path / "results", "--only", "metadata", "calls", "start"]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=10 * PATIENCE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["metadata.svg", "results.json", "results.md"]
+    text = (tmp_path / "results/results.md").read_text()
+    assert text in done.stdout and "| 1000, 0 s |" in text and "![Warm metadata" in text
+    assert (tmp_path / "results/metadata.svg").read_text().count("<svg") == 1
+    groups = {group["title"]: group for group in json.loads((tmp_path / "results/results.json").read_text())["groups"]}
+    assert list(groups) == ["Warm metadata", "API calls", "Start"]
+    # What does not depend on the machine.
+    calls = {row[0]: row[1:] for row in groups["API calls"]["tables"][0]["rows"]}
+    assert calls["mounting"] == [1, 1, 1]
+    assert calls["`ls -l` and `getfattr -d` of all of them, afterwards"] == [0, 0, 0]
+    assert calls["`echo val > NEW2`"] == [1, 1, 1]
