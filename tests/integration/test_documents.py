@@ -51,3 +51,9 @@ def test_the_man_page_has_every_errno_of_the_tests():
         used |= set(re.findall(r"errno\.(E[A-Z]+)", test.read_text()))
     for name in used - {"ENODATA", "ENAMETOOLONG"}:
         assert f"*{name}*" in MAN
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_what_a_document_links_to_is_there(document):
+    links = re.findall(r"\]\(([^)#]+)", (TOP / document).read_text())
+    assert [link for link in links if not link.startswith("https://") and not (TOP / link).exists()] == []
