@@ -148,6 +148,8 @@ class Play:
         _, flags, meaning = self.random.choices(ways, [way[0] for way in ways])[0]
         closed_by_exec = self.random.random() < 0.3
         self.look_first(name)
+        if "exclusive" in meaning and not temporary and self.random.random() < 0.1:
+            self.will_meet("put", name, name)
         self.note(process, "open", name, oct(flags), sorted(meaning), "O_CLOEXEC" if closed_by_exec else "")
         expected = self.world.open(process, name, **meaning)
         error, number = self.stage.tell(process.name, "open", flags | (os.O_CLOEXEC if closed_by_exec else 0), 0,
@@ -322,18 +324,10 @@ class Play:
             return None
         self.look_first(name, to)
         if self.exchange.service.renames == "duplicate" and self.random.random() < 0.2:
-            self.duplicate_goes_wrong(name, to)
+            self.will_meet("duplicate", name, to)
         self.note(act.__name__, name, to)
         expected = expect(name, to)
         return expected, _errno(act, self.stage.path(name), self.stage.path(to))
-
-    def duplicate_goes_wrong(self, name, to):
-        kind = self.random.choice(FAULTS["duplicate"])
-        if ("duplicate", name) in self.exchange.faults or kind in UNHEARD and not self.is_agreed(to):
-            return
-        self.note("the next duplicate of", name, "will be", kind)
-        self.exchange.faults["duplicate", name] = kind
-        self.stage.fault(name, "duplicate", kind)
 
     # --- what others do ---------------------------------------------------------------------------------------------------
 
@@ -356,14 +350,18 @@ class Play:
         return Outcome(), 0
 
     def go_wrong(self):
-        change = self.random.choice(("put", "put", "put", "delete"))
-        name, kind = self.name(), self.random.choice(FAULTS[change])
-        if (change, name) in self.exchange.faults or (kind in UNHEARD and not self.is_agreed(name)):
-            return None
+        change, name = self.random.choice(("put", "put", "put", "delete")), self.name()
+        return (Outcome(), 0) if self.will_meet(change, name, name) else None
+
+    def will_meet(self, change, name, created):
+        """Lets something befall the next `change` of `name`, which may create `created`. Whether it could."""
+        kind = self.random.choice(FAULTS[change])
+        if (change, name) in self.exchange.faults or (kind in UNHEARD and not self.is_agreed(created)):
+            return False
         self.note("the next", change, "of", name, "will be", kind)
         self.exchange.faults[change, name] = kind
         self.stage.fault(name, change, kind)
-        return Outcome(), 0
+        return True
 
     # Where another client was first, and our create's answer is lost, it can't be told who made what is there, if all of it happened within one second of the
     # service's clock.
