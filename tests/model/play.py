@@ -148,8 +148,8 @@ class Play:
         _, flags, meaning = self.random.choices(ways, [way[0] for way in ways])[0]
         closed_by_exec = self.random.random() < 0.3
         self.look_first(name)
-        if "exclusive" in meaning and not temporary and self.random.random() < 0.1:
-            self.will_meet("put", name, name)
+        if "exclusive" in meaning and not temporary and self.random.random() < 0.4:
+            self.will_meet("put", name, name, UNHEARD)
         self.note(process, "open", name, oct(flags), sorted(meaning), "O_CLOEXEC" if closed_by_exec else "")
         expected = self.world.open(process, name, **meaning)
         error, number = self.stage.tell(process.name, "open", flags | (os.O_CLOEXEC if closed_by_exec else 0), 0,
@@ -353,9 +353,9 @@ class Play:
         change, name = self.random.choice(("put", "put", "put", "delete")), self.name()
         return (Outcome(), 0) if self.will_meet(change, name, name) else None
 
-    def will_meet(self, change, name, created):
+    def will_meet(self, change, name, created, kinds=None):
         """Lets something befall the next `change` of `name`, which may create `created`. Whether it could."""
-        kind = self.random.choice(FAULTS[change])
+        kind = self.random.choice(kinds or FAULTS[change])
         if (change, name) in self.exchange.faults or (kind in UNHEARD and not self.is_agreed(created)):
             return False
         self.note("the next", change, "of", name, "will be", kind)
