@@ -23,7 +23,6 @@ struct listing;
 struct record {
 	uint32_t serial;       /* of the entry: new for every creation, never used again in this process */
 	uint32_t changed_at;   /* last change in whole seconds since 1970; 0: unknown */
-	uint32_t own_change;   /* the walk that ran when our own change to it was completed; 0: none did */
 	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME, 1/16 s; 0: too long ago */
 	uint32_t listing : 24; /* number of its listing */
 	uint32_t gone : 1;     /* known not to exist: a tombstone */
@@ -31,7 +30,9 @@ struct record {
 	uint32_t follower : 1; /* it took the place of a dead one, where directories go on showing it */
 	uint32_t doubted : 1;  /* not to be believed: an outcome is unknown until it was read again */
 	uint32_t round : 2;    /* of a walk that goes round again: the one in which it was last seen */
-	uint16_t size;	       /* of the whole, in units of RECORD_ALIGNMENT */
+	uint32_t
+		own_change : 1; /* our own change to it was completed while the walk ran that runs now, or ran last */
+	uint16_t size;		/* of the whole, in units of RECORD_ALIGNMENT */
 	uint8_t name_length;
 	uint8_t expires : 1; /* has an expiry: look at it before you believe the record */
 	uint8_t precise : 1; /* its last change is told finer than changed_at */

@@ -55,6 +55,7 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->net = net;
 	made->options = *options;
 	made->last_date = TIME_UNKNOWN;
+	made->give_back.run = walks_give_back;
 	made->by_serial.compare = compare_stores;
 	made->turns.compare = compare_turn_queues;
 	serials_init(&made->serials);
@@ -83,6 +84,7 @@ void catalog_free(struct catalog *catalog)
 	boxes_finish(&catalog->boxes);
 	stores_forget(catalog);
 	listing_finish(&catalog->stores);
+	task_cancel(&catalog->give_back);
 	serials_finish(&catalog->serials);
 	free(catalog->listings.slots);
 	free(catalog);

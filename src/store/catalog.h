@@ -45,6 +45,7 @@ struct catalog {
 	struct tree turns;     /* those who wait to change a name */
 	struct tree by_serial; /* stores */
 	uint32_t last_walk;
+	struct task give_back; /* after a walk */
 	struct catalog_counts counts;
 	wall_time last_date;   /* what the service's clock said last; TIME_UNKNOWN: nothing yet */
 	uint64_t last_date_at; /* when that was, CLOCK_BOOTTIME milliseconds */

@@ -50,11 +50,12 @@ struct listing {
 		failed_at; /* the last failed attempt of a refresh since the last good answer; 0: there was none */
 	struct failure last_failure; /* of the last walk; error 0: it was whole */
 	bool expired; /* `refresh` was asked for: past its time, and not given while the service can be asked */
-	uint64_t pages;	    /* of the last whole walk */
-	unsigned misses;    /* single calls since the last whole walk */
-	struct walk *walk;  /* NULL: none runs */
-	struct find *finds; /* single calls on their way */
-	struct task tidy;   /* leaves out of `current` what is of no use any more */
+	uint64_t pages;	      /* of the last whole walk */
+	unsigned misses;      /* single calls since the last whole walk */
+	struct walk *walk;    /* NULL: none runs */
+	bool has_own_changes; /* records that were changed by us while a walk ran */
+	struct find *finds;   /* single calls on their way */
+	struct task tidy;     /* leaves out of `current` what is of no use any more */
 };
 
 int listing_init(struct listing *listing, struct catalog *catalog, struct store *store);
@@ -63,6 +64,9 @@ void listing_finish(struct listing *listing);
 /* Begins a walk unless one runs. Returns 0 or -ENOMEM. */
 int walk_begin(struct listing *listing);
 void walk_abort(struct listing *listing);
+
+/* What pages were read into goes back to the system: libc would keep it, in pieces, until the next walk. */
+void walks_give_back(struct task *task);
 
 /* --- what is known and how fresh it is (listing.c) ------------------------------------------------------------------------- */
 
@@ -84,6 +88,8 @@ void listing_answered(struct listing *listing);
 
 /* --- how news comes together (news.c) --------------------------------------------------------------------------------------- */
 
+/* A walk begins: it is younger than all our own changes so far. */
+void listing_walks(struct listing *listing);
 /* An entry that a page of the walk brought. 0 or -ENOMEM. */
 int listing_take(struct listing *listing, const struct entry *entry);
 /* The walk is over, and was taken off the listing: `failure` NULL: it was whole. */

@@ -95,6 +95,17 @@ static bool tell_apart(const struct listing *listing, struct entry *entry, char 
 	return true;
 }
 
+void listing_walks(struct listing *listing)
+{
+	struct record *record;
+	uint64_t position = 0;
+
+	while (listing->has_own_changes && listing->current &&
+	       (record = snapshot_step(listing->current, &position)))
+		record->own_change = false;
+	listing->has_own_changes = false;
+}
+
 int listing_take(struct listing *listing, const struct entry *sent)
 {
 	struct walk *walk = listing->walk;
@@ -115,7 +126,7 @@ int listing_take(struct listing *listing, const struct entry *sent)
 		walk->repeated++;
 	else
 		walk->brought++;
-	if (known && known->own_change >= walk->number)
+	if (known && known->own_change)
 		return 0; /* our own change is newer than this page, and stands in both snapshots */
 	serial = kept_serial(listing, old ? old : known, entry.id);
 	record = put(listing, listing->filling, image, serial ? serial : serials_take(serials_of(listing)));
@@ -132,7 +143,7 @@ static void drop_unseen(struct listing *listing, const struct walk *walk)
 	uint64_t position = 0;
 
 	while (walk->round && (record = snapshot_step(listing->filling, &position))) {
-		if (record->gone || record->round == walk->round || record->own_change >= walk->number)
+		if (record->gone || record->round == walk->round || record->own_change)
 			continue;
 		forget(listing, record);
 		snapshot_set_gone(listing->filling, record, true);
@@ -219,6 +230,13 @@ void listing_walked(struct listing *listing, const struct walk *walk, const stru
 
 /* --- what is told of one name -------------------------------------------------------------------------------------------------- */
 
+/* What the running walk brings of it is older. */
+static void mark_own_change(struct listing *listing, struct record *record)
+{
+	record->own_change = listing->walk != NULL;
+	listing->has_own_changes |= record->own_change;
+}
+
 /* In all that is known: in what stands, and in what the running walk is about to put in its place. */
 static struct record *set(struct listing *listing, const struct record *image, uint32_t serial, bool own)
 {
@@ -232,7 +250,7 @@ static struct record *set(struct listing *listing, const struct record *image, u
 	if (!record)
 		return NULL;
 	if (own)
-		record->own_change = listing->walk ? listing->walk->number : 0;
+		mark_own_change(listing, record);
 	if (snapshot_is_sparse(listing->current))
 		task_queue(listing->catalog->loop, &listing->tidy);
 	if (!listing->walk)
@@ -341,7 +359,7 @@ static void doubt_in(struct listing *listing, struct snapshot *snapshot, const c
 	if (!record->serial)
 		record->serial = serial;
 	record->doubted = true;
-	record->own_change = listing->walk ? listing->walk->number : 0;
+	mark_own_change(listing, record);
 }
 
 void listing_doubt(struct listing *listing, const char *name, uint32_t serial)

@@ -6,12 +6,69 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "record.h"
+
 #define PAGE_RECORDS 512
 
+/*
+ * Records of neighbouring numbers nearly always came on the same page of the service, and lie near each other: their distance
+ * takes half of what their address does.
+ */
 struct serial_page {
 	unsigned used;
-	const struct record *records[PAGE_RECORDS];
+	uintptr_t base;			 /* an address near the first record */
+	int32_t distances[PAGE_RECORDS]; /* from there, in units of RECORD_ALIGNMENT; 0: no record */
+	const struct record **records;	 /* all of them, once one was too far away; else NULL */
 };
+
+static void page_free(struct serial_page *page)
+{
+	if (page)
+		free(page->records);
+	free(page);
+}
+
+static const struct record *page_record(const struct serial_page *page, uint32_t number)
+{
+	intptr_t distance = page->distances[number];
+
+	if (page->records)
+		return page->records[number];
+	return distance ? (const struct record *)(page->base + (uintptr_t)(distance * RECORD_ALIGNMENT))
+			: NULL;
+}
+
+/* From now on addresses. 0 or -ENOMEM. */
+static int page_widen(struct serial_page *page)
+{
+	const struct record **records = calloc(PAGE_RECORDS, sizeof *records);
+
+	if (!records)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < PAGE_RECORDS; i++)
+		records[i] = page_record(page, i);
+	page->records = records;
+	return 0;
+}
+
+static int page_point(struct serial_page *page, uint32_t number, const struct record *record)
+{
+	intptr_t distance;
+
+	/* Never a distance of 0: nothing is just before the first one. */
+	if (!page->used)
+		page->base = (uintptr_t)record - RECORD_ALIGNMENT;
+	distance = record ? (intptr_t)((uintptr_t)record - page->base) / RECORD_ALIGNMENT : 0;
+	if (!page->records && (distance != (int32_t)distance || (record && !distance)) && page_widen(page))
+		return -ENOMEM;
+	page->used += record != NULL;
+	page->used -= page_record(page, number) != NULL;
+	if (page->records)
+		page->records[number] = record;
+	else
+		page->distances[number] = (int32_t)distance;
+	return 0;
+}
 
 void serials_init(struct serials *serials)
 {
@@ -21,7 +78,7 @@ void serials_init(struct serials *serials)
 void serials_finish(struct serials *serials)
 {
 	for (size_t i = 0; i < serials->page_count; i++)
-		free(serials->pages[i]);
+		page_free(serials->pages[i]);
 	free(serials->pages);
 	*serials = (struct serials){0};
 }
@@ -52,7 +109,6 @@ static int make_page(struct serials *serials, size_t number)
 int serials_point(struct serials *serials, uint32_t serial, const struct record *record)
 {
 	size_t number = serial / PAGE_RECORDS;
-	const struct record **slot;
 	struct serial_page *page;
 
 	if (!record && (number >= serials->page_count || !serials->pages[number]))
@@ -60,13 +116,11 @@ int serials_point(struct serials *serials, uint32_t serial, const struct record 
 	if (record && make_page(serials, number))
 		return -ENOMEM;
 	page = serials->pages[number];
-	slot = &page->records[serial % PAGE_RECORDS];
-	page->used += (record != NULL);
-	page->used -= (*slot != NULL);
-	*slot = record;
+	if (page_point(page, serial % PAGE_RECORDS, record))
+		return -ENOMEM;
 	if (!page->used) {
 		serials->pages[number] = NULL;
-		free(page);
+		page_free(page);
 	}
 	return 0;
 }
@@ -77,5 +131,5 @@ const struct record *serials_record(const struct serials *serials, uint32_t seri
 
 	if (number >= serials->page_count || !serials->pages[number])
 		return NULL;
-	return serials->pages[number]->records[serial % PAGE_RECORDS];
+	return page_record(serials->pages[number], serial % PAGE_RECORDS);
 }

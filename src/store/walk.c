@@ -3,6 +3,7 @@
  * listing.c.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,7 @@ int walk_begin(struct listing *listing)
 		return -ENOMEM;
 	}
 	listing->filling->grows = true;
+	listing_walks(listing);
 	listing->walk = walk;
 	walk->listing = listing;
 	walk->number = ++listing->catalog->last_walk;
@@ -100,6 +102,13 @@ static void walk_end(struct walk *walk)
 	buffer_finish(&walk->cursor);
 	buffer_finish(&walk->landmark);
 	free(walk);
+	task_queue(listing->catalog->loop, &listing->catalog->give_back);
+}
+
+void walks_give_back(struct task *task)
+{
+	(void)task;
+	malloc_trim(0);
 }
 
 void walk_abort(struct listing *listing)

@@ -59,11 +59,43 @@ static void test_what_went_stands_for_nothing_and_its_page_goes(void **state)
 	serials_finish(&serials);
 }
 
+/* Where memory comes from is nobody's promise: all over the address space, and just before what came first. */
+static void test_records_may_be_anywhere(void **state)
+{
+	static const uintptr_t places[] = {UINT64_C(0x555500001000),
+					   UINT64_C(0x555500000ffc),
+					   UINT64_C(0x555500000ff8),
+					   UINT64_C(0x7fff00000000),
+					   16,
+					   UINT64_C(0x555700001000)};
+	struct serials serials;
+
+	(void)state;
+	for (size_t first = 0; first < COUNT(places); first++) {
+		serials_init(&serials);
+		for (uint32_t i = 0; i < 3 * COUNT(places); i++) {
+			const struct record *record =
+				(const struct record *)places[(first + i) % COUNT(places)];
+
+			assert_int_equal(serials_point(&serials, i + 1, record), 0);
+			assert_ptr_equal(serials_record(&serials, i + 1), record);
+		}
+		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
+			assert_ptr_equal(serials_record(&serials, i + 1),
+					 (const struct record *)places[(first + i) % COUNT(places)]);
+		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
+			assert_int_equal(serials_point(&serials, i + 1, NULL), 0);
+		assert_null(serials.pages[0]);
+		serials_finish(&serials);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_number_is_new_and_none_is_zero),
 		cmocka_unit_test(test_each_stands_for_its_record),
+		cmocka_unit_test(test_records_may_be_anywhere),
 		cmocka_unit_test(test_what_went_stands_for_nothing_and_its_page_goes),
 	};
 

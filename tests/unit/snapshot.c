@@ -115,14 +115,14 @@ static void test_another_content_takes_the_place_of_the_old_one(void **state)
 
 	(void)state;
 	record->serial = 7;
-	record->own_change = 3;
+	record->own_change = true;
 	record->checked_at = 9;
 	record->doubted = true;
 	put(snapshot, "B", NULL);
 	assert_ptr_equal(put(snapshot, "A", "short"), record);
 	assert_string_equal(comment_of(record), "short");
 	assert_int_equal(record->serial, 7);
-	assert_int_equal(record->own_change, 3);
+	assert_true(record->own_change);
 	assert_int_equal(record->checked_at, 9);
 	assert_true(record->doubted);
 	/* Back again: its memory is still its own. */
