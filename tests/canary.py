@@ -60,12 +60,23 @@ def _spellings(secret):
     return texts | {base64.b64encode(text).rstrip(b"=") for text in texts}
 
 
+def _all_in(text, needles):
+    """Those that stand in it. All of them have SHORTEST bytes or more, and there may be tens of thousands: one look at each place of the text."""
+    beginning = {}
+    for needle in needles:
+        beginning.setdefault(needle[:SHORTEST], []).append(needle)
+    places = (place for place in range(len(text) - SHORTEST + 1) if text[place:place + SHORTEST] in beginning)
+    return {needle for place in places for needle in beginning[text[place:place + SHORTEST]] if text.startswith(needle, place)}
+
+
 def search(work, secrets):
-    needles = {needle for secret in secrets for needle in _spellings(secret)} | {header.encode() for header in HEADERS}
+    needles = {needle for secret in secrets for needle in _spellings(secret)}
+    headers = {header.encode() for header in HEADERS}
     found = []
     for output in {path for pattern in OUTPUTS for path in work.rglob(pattern) if path.is_file() and path.name != "nginx.log"}:
         text = output.read_bytes()
-        found += [f"{output}: {needle[:60]!r}" for needle in sorted(needles) if needle in text]
+        there = _all_in(text, needles) | {header for header in headers if header in text}
+        found += [f"{output}: {needle[:60]!r}" for needle in sorted(there)]
     return found
 
 

@@ -431,8 +431,10 @@ def test_mv_and_ln_duplicate(mount, cloudflare, comment):
         assert (told["scopes"], told["comment"]) == (["dex", "workers"], "what for")
         assert cloudflare.value("prod", name) == b"val"
         assert os.getxattr(mount / "prod" / name, "user.comment") == b"what for"
+    cloudflare.sandbox.clear()
     assert errno_of(os.rename, mount / "prod/NEW", mount / "prod/COPY") == errno.EOPNOTSUPP
     assert errno_of(os.link, mount / "prod/NEW", mount / "prod/COPY") == errno.EEXIST
+    assert "duplicate_secret" not in cloudflare.names(), "what is known to be taken is not tried"
 
 
 def test_a_rename_never_replaces_what_another_client_has_just_made(mount, cloudflare):

@@ -80,3 +80,13 @@ def test_what_is_due_is_stored_at_the_end(direct_mount, sandbox):
     os.kill(child, signal.SIGKILL)
     writer.communicate()
     assert sandbox.uploads() == [b"val"]
+
+
+def test_what_was_written_when_the_mount_was_torn_away_is_stored(direct_mount, sandbox):
+    """umount -f, though a writer has it open: nobody can close it any more, so it counts as closed."""
+    descriptor = os.open(direct_mount / "prod/NAME", os.O_WRONLY | os.O_CREAT)
+    os.write(descriptor, b"val")
+    assert start("umount", "-f", "-l", direct_mount.path).wait(60) == 0
+    assert direct_mount.wait() == 0
+    assert sandbox.uploads() == [b"val"]
+    errno_of(os.close, descriptor)

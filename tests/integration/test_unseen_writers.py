@@ -135,17 +135,26 @@ def test_a_child_that_ends_early_publishes_nothing(blind_mount, sandbox):
 
 def test_what_two_have_written_waits_until_both_have_closed_it(blind_mount, sandbox):
     """Nobody can tell whose it is: it is published with the last descriptor, and only errors and sync tell how."""
-    done = subprocess.run([PYTHON, "-c", """if True:
+    writer = subprocess.Popen([PYTHON, "-c", """if True:
         import os, sys
         descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(descriptor, b"half")
+        (written, has_written), (end, may_end) = os.pipe(), os.pipe()
         if os.fork() == 0:
-            os.write(descriptor, b" and half")
+            os.write(descriptor, b"half")
+            os.write(has_written, b".")
+            os.read(end, 1)
             os._exit(0)
+        os.read(written, 1)
+        os.write(descriptor, b" and half")
+        os.write(may_end, b".")
         os.wait()
+        print("child", flush=True)
+        sys.stdin.readline()
         os.close(descriptor)
-        """, blind_mount / "prod/NAME"], check=True, timeout=60)
-    assert done.returncode == 0
+        """, blind_mount / "prod/NAME"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout.readline() == "child\n"
+    assert sandbox.calls(operation="fastly.put_secret") == []
+    writer.communicate("\n")
     sandbox.wait_for_call("fastly.put_secret", state="answered", timeout=60)
     assert sandbox.uploads() == [b"half and half"]
 

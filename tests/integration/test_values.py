@@ -148,5 +148,7 @@ def test_two_appending_writes_follow_each_other(direct_mount, sandbox):
     descriptor = os.open(direct_mount / "prod/NAME", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(descriptor, b"one ")
     os.write(descriptor, b"two")
+    os.fstat(descriptor)  # now the kernel takes the file for empty
+    os.write(descriptor, b" three")
     close(descriptor)
-    assert sandbox.uploads() == [b"one two"]
+    assert sandbox.uploads() == [b"one two three"]

@@ -1,10 +1,12 @@
 """Each idiom publishes its value once, whole, and exactly (DESIGN 3, rules 1 to 5)."""
 
+import errno
+import json
 import os
 
 import pytest
 
-from writers import python, shell
+from writers import errno_of, python, shell
 
 PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *(f"{line:02d}" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2 for line in range(26)),
                  "-----END PRIVATE KEY-----"])
@@ -128,6 +130,7 @@ def test_opened_in_one_thread_and_closed_in_another(mount, sandbox):
     """, mount / "prod/NAME", "/dev/null")
     assert (done.returncode, done.stderr) == (0, "")
     assert sandbox.uploads() == [b"half and half"]
+    assert json.loads(mount.control("status"))["writers_can_be_told_apart"], "it was one process all the time"
 
 
 def test_python_write_text(mount, sandbox):
@@ -143,6 +146,11 @@ def test_a_program_that_has_the_name_open_twice_publishes_at_each_close(direct_m
     assert sandbox.uploads() == [b"second"]
     os.close(one)
     assert sandbox.uploads() == [b"second", b"first"]
+    sandbox.fault(operation="fastly.put_secret", status=403)
+    one, two = (os.open(direct_mount / "prod/NAME", os.O_WRONLY, 0o600) for _ in range(2))
+    os.write(one, b"first")
+    os.write(two, b"second")
+    assert (errno_of(os.close, two), errno_of(os.close, one)) == (errno.EACCES, errno.EACCES)
 
 
 def test_a_child_that_writes_after_its_parent_has_closed_is_published_at_the_end(direct_mount, sandbox):
