@@ -129,6 +129,13 @@ def test_a_token_that_may_not_list(check, sandbox):
     assert (status, steps["read"], steps["write"]) == (READ, "failed", "good")
 
 
+def test_a_token_that_is_revoked_in_the_middle(check, sandbox):
+    """That is no missing right to list, though listing is what failed."""
+    sandbox.fault(operation="fastly.list_secrets", status=401)
+    status, steps, _ = check()
+    assert (status, steps["read"]) == (ACCESS, "failed")
+
+
 def test_a_key_that_another_key_has_signed(check, direct):
     """The production key is built in, and the sandbox signs with its own."""
     status, steps, found = check(options=f"endpoint={direct.url}")

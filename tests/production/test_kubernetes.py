@@ -1,5 +1,6 @@
 """The manifests of contrib/kubernetes: linted, looked through, and run as a node would run them."""
 
+import json
 import os
 import subprocess
 
@@ -184,3 +185,31 @@ def test_podman_kube_play_as_far_as_it_goes(image, adjust, sandbox, tmp_path):
 def test_the_secret_takes_the_token():
     (secret,) = documents(MANIFESTS / "token.yaml")
     assert set(secret["stringData"]) == {"token"}  # what the volumes mount as /run/sstorefs/token
+
+
+def memory_of(process, name):
+    """A line of /proc/PID/status, in bytes."""
+    with open(f"/proc/{process}/status") as lines:
+        (line,) = [line for line in lines if line.startswith(f"{name}:")]
+    return int(line.split()[1]) << 10
+
+
+def test_requests_and_limits_are_what_the_daemon_takes(direct_mount, sandbox):
+    """At rest, and with all the values it may hold and 100 000 secrets listed."""
+    resources = [container(pod_of(document), "sstorefs")["resources"] for _, document in PODS
+                 if any(one["name"] == "sstorefs" for one in pod_of(document).get("initContainers", []) + pod_of(document)["containers"])]
+    mebibytes = lambda text: int(text.removesuffix("Mi")) << 20  # noqa: E731
+    assert len(resources) == 3
+    assert memory_of(direct_mount.pid, "VmRSS") < min(mebibytes(one["requests"]["memory"]) for one in resources)
+    sandbox.seed("big", 100_000)
+    direct_mount.refresh()
+    assert len(os.listdir(direct_mount / "big")) == 100_000
+    room = json.loads(direct_mount.control("status"))["locked_bytes_max"]
+    held = []
+    for number in range(room // 65536 * 9 // 10):
+        held.append(os.open(direct_mount / f"prod/N{number}", os.O_WRONLY | os.O_CREAT, 0o600))
+        assert os.write(held[-1], b"x" * 65536) == 65536
+    assert memory_of(direct_mount.pid, "VmHWM") < min(mebibytes(one["limits"]["memory"]) for one in resources)
+    for number, descriptor in enumerate(held):
+        os.unlink(direct_mount / f"prod/N{number}")
+        os.close(descriptor)
