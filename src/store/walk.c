@@ -98,11 +98,11 @@ static void walk_end(struct walk *walk)
 	listing->walk_cost = walk->good_at - walk->began_at;
 	if (!failure)
 		listing->walk_took = listing->walk_cost;
-	listing_walked(listing, walk, failure);
+	task_queue(listing->catalog->loop, &listing->catalog->give_back);
+	listing_walked(listing, walk, failure); /* who is woken may let go of the listing */
 	buffer_finish(&walk->cursor);
 	buffer_finish(&walk->landmark);
 	free(walk);
-	task_queue(listing->catalog->loop, &listing->catalog->give_back);
 }
 
 void walks_give_back(struct task *task)
