@@ -184,7 +184,8 @@ static void flush_due(struct fs *fs, fuse_req_t request, struct handle *handle, 
 
 	if (flusher == FLUSHER_DYING)
 		discard(handle);
-	if (flusher == FLUSHER_DYING || flusher == FLUSHER_OTHER || handle->file->staged) {
+	if (flusher == FLUSHER_DYING || flusher == FLUSHER_OTHER || handle->file->staged ||
+	    fs->config->commit == COMMIT_FSYNC) {
 		fuse_reply_err(request, 0);
 		return;
 	}
@@ -212,8 +213,7 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 		handle->opener.owner_known = true;
 		handle->opener.owner_opened = true;
 	}
-	if (handle->spent || !handle->due || handle->file->unlinked ||
-	    (fs->config->commit == COMMIT_FSYNC && !handle->file->staged))
+	if (handle->spent || !handle->due || handle->file->unlinked)
 		fuse_reply_err(request, handle->spent);
 	else
 		flush_due(fs, request, handle, info->lock_owner);

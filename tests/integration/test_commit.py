@@ -75,3 +75,14 @@ def test_with_commit_write_builtins_tell_what_became_of_it(direct_mount, sandbox
 def test_close_is_the_default_and_can_be_said(direct_mount, sandbox):
     sandbox.fault(operation=PUT, status=403)
     assert errno_of(write_file, direct_mount / "prod/NAME", b"val") == errno.EACCES
+
+
+@pytest.mark.mount_options("commit=fsync")
+@pytest.mark.parametrize("end", ["kill -KILL $$", "exit 3"])
+def test_half_a_value_is_never_published(direct_mount, sandbox, end):
+    """Nor when its writer was killed, or failed, and nobody has synchronised it."""
+    sandbox.put("prod", "NAME", b"old")
+    shell(f'exec 3> "$NAME"; echo half >&3; {end}', NAME=direct_mount / "prod/NAME")
+    assert direct_mount.unmount() == 0
+    assert sandbox.uploads() == []
+    assert sandbox.value("prod", "NAME") == b"old"

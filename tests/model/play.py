@@ -2,7 +2,7 @@
 """
 Random sequences, played in the reference and on the mount at once, and compared after every step.
 
-    tests/model/play.py [--service NAME] [--steps N] [--seed SEED]
+    tests/model/play.py [--service NAME] [--commit HOW] [--steps N] [--seed SEED]
 
 The seed of a sequence is printed; with it the same steps come again. Ends with status 1 at the first difference, with the steps that led to it.
 """
@@ -25,7 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration"), str(HERE.parents[1]
 from mounting import enter_own_mounts  # noqa: E402
 from exchange import FASTLY, SERVICES  # noqa: E402
 from reference import Outcome, Process, World, stored_form  # noqa: E402
-from stage import Diverged, Stage  # noqa: E402
+from stage import STEP_BY_STEP, Diverged, Stage  # noqa: E402
 
 NAMES = ("ALPHA", "BETA", "GAMMA")
 TEMPORARY = (".ALPHA.x7Qp2k", "tmpk3v8q1zw")
@@ -56,11 +56,11 @@ TEMPORARY_WAYS = (
 
 
 class Play:
-    def __init__(self, stage, seed):
+    def __init__(self, stage, seed, commit):
         self.stage = stage
         self.seed = seed
         self.random = random.Random(seed)
-        self.world = World(stage.service, NAMES + TEMPORARY)
+        self.world = World(stage.service, NAMES + TEMPORARY, commit)
         self.exchange = self.world.exchange
         self.trace = deque(maxlen=SHOWN)
         self.count = 0
@@ -302,7 +302,7 @@ class Play:
     def would_publish(self, process, number):
         handle, _ = process.descriptors[number]
         left = [other for other, (at, _) in process.descriptors.items() if other != number and at.file is handle.file]
-        return (self.world.publishable(handle) and handle.opener is process and not left
+        return (self.world.commit == "close" and self.world.publishable(handle) and handle.opener is process and not left
                 and not self.world.refusal(stored_form(handle.value)))
 
     def remove(self):
@@ -454,10 +454,10 @@ def build_actor(work):
     return str(program)
 
 
-def play(steps, seed, work, service=FASTLY):
+def play(steps, seed, work, service=FASTLY, commit="close"):
     """Returns the play. Raises Diverged with all that is needed to play it again."""
-    stage = Stage(service, NAMES, work, build_actor(work)).start()
-    play = Play(stage, seed)
+    stage = Stage(service, NAMES, work, build_actor(work), f"{STEP_BY_STEP},commit={commit}").start()
+    play = Play(stage, seed, commit)
     try:
         play.run(steps)
         stage.stop()
@@ -467,13 +467,14 @@ def play(steps, seed, work, service=FASTLY):
         log = "\n".join(stage.mount.log().splitlines()[-20:])
         raise Diverged(f"seed {seed}, step {play.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
                        f"the end of the daemon's log:\n{log}\n"
-                       f"play it again: tests/model/play.py --service {service.name} --seed {seed} --steps {play.count + 1}") from why
+                       f"play it again: tests/model/play.py --service {service.name} --commit {commit} --seed {seed} --steps {play.count + 1}") from why
     return play
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--service", choices=SERVICES, default="fastly")
+    parser.add_argument("--commit", choices=("close", "fsync", "write"), default="close")
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=None)
     words = parser.parse_args()
@@ -483,7 +484,7 @@ def main():
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
         try:
-            done = play(words.steps, seed, Path(work), SERVICES[words.service])
+            done = play(words.steps, seed, Path(work), SERVICES[words.service], words.commit)
         except Diverged as why:
             sys.exit(str(why))
     took = time.monotonic() - begun

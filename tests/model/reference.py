@@ -101,9 +101,10 @@ def stored_form(buffer):
 
 
 class World:
-    def __init__(self, service, names):
+    def __init__(self, service, names, commit="close"):
         self.service = service
         self.names = names
+        self.commit = commit
         self.exchange = Exchange(service, names)
         self.files = {}    # name: File
         self.processes = {}
@@ -125,7 +126,13 @@ class World:
 
     def file_is_there(self, name):
         file = self.files.get(name)
-        return file is not None and (file.created or file.staged is not None) and (bool(file.handles) or file.staged is not None)
+        if file is None or file.staged is not None:
+            return file is not None
+        return file.created and (bool(file.handles) or self.shows_failure(file))
+
+    def shows_failure(self, file):
+        """Rule 10: a create that failed, and nobody was told at its close."""
+        return bool(self.commit == "fsync" and file.created and file.failure and not file.reported)
 
     def visible(self, name):
         return self.file_is_there(name) or self.look_up(name)
@@ -139,7 +146,7 @@ class World:
         if file.handles or file.staged is not None or self.files.get(file.name) is not file:
             return
         there = self.is_stored(file) or file.failure == errno.EEXIST
-        if not (file.failure and (there or file.unknown)):
+        if not (file.failure and (there or file.unknown)) and not self.shows_failure(file):
             del self.files[file.name]
 
     # --- publication --------------------------------------------------------------------------------------------------
@@ -198,7 +205,7 @@ class World:
             if handle.file.staged is not None:
                 self.unlink_file(handle.file)
             return 0
-        if handle.file.staged is not None:
+        if handle.file.staged is not None or self.commit == "fsync":
             return 0
         # Of several handles that it has opened (and children may still hold) it can't be told which one a descriptor that is left belongs to.
         others = any(other is not handle and other.opener is process for other in handle.file.handles)
@@ -270,10 +277,13 @@ class World:
             handle.due = False
             return failed(handle.spent)
         handle.value[at:at + len(data)] = data
-        if position is None:
-            handle.position = at + len(data) if not handle.append else handle.position + len(data)
         handle.due = True
-        return Outcome()
+        outcome = Outcome()
+        if self.commit == "write" and self.publishable(handle):
+            outcome.errors = {self.publish(handle, outcome)}
+        if position is None and outcome.error == 0:
+            handle.position = at + len(data) if not handle.append else handle.position + len(data)
+        return outcome
 
     def refusal_of_write(self, handle, data, at):
         if at > len(handle.value):
