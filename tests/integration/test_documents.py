@@ -57,3 +57,20 @@ def test_the_man_page_has_every_errno_of_the_tests():
 def test_what_a_document_links_to_is_there(document):
     links = re.findall(r"\]\(([^)#]+)", (TOP / document).read_text())
     assert [link for link in links if not link.startswith("https://") and not (TOP / link).exists()] == []
+
+
+def test_every_test_that_the_tests_readme_names_exists():
+    text = (TOP / "tests/README.md").read_text()
+    named = re.findall(r"`((?!contrib/)[\w/]+\.(?:py|c))(?:::(\w+))?`", text)
+    assert len(named) > 100
+    for file, test in named:
+        source = (TOP / "tests" / file).read_text()
+        assert not test or re.search(rf"^(?:def|static void) {test}\(", source, re.MULTILINE), f"{file}::{test}"
+
+
+def test_the_tests_readme_names_every_folder_and_every_rule():
+    text = (TOP / "tests/README.md").read_text()
+    folders = {path.name for path in (TOP / "tests").iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    assert set(re.findall(r"^\| `(\w+)/`", text, re.MULTILINE)) == folders
+    assert set(re.findall(r"^\| (\d+): ", text, re.MULTILINE)) == {str(rule) for rule in range(1, 21)}
+    assert set(re.findall(r"^\| promise (\d): ", text, re.MULTILINE)) == set("12345")
