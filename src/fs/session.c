@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs.h"
@@ -241,6 +242,19 @@ out:
 	return failed;
 }
 
+/* libfuse tells nobody when fusermount3 fails: where there is no /etc/mtab it does. Nobody is asked, least of all we ourselves. */
+static void look_whether_it_is_gone(const char *mountpoint)
+{
+	struct statx status;
+
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &status) == 0 &&
+	    status.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		log_line(
+			LOG_WARNING,
+			"%s could not be unmounted: see whether fusermount3 and /etc/mtab are there, and unmount it",
+			mountpoint);
+}
+
 void fs_unmount(struct fs *fs)
 {
 	if (!fs->mounted)
@@ -251,6 +265,8 @@ void fs_unmount(struct fs *fs)
 		fuse_session_unmount(fs->session);
 	else if (!fs->gone)
 		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it", fs->config->mountpoint);
+	if (geteuid() != 0 && !fs->config->user && !fs->gone && fs->config->mount_fd < 0)
+		look_whether_it_is_gone(fs->config->mountpoint);
 	fs->mounted = false;
 }
 

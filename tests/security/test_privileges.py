@@ -27,7 +27,19 @@ def test_without_root_it_can_still_unmount(world, devices):
     assert state_of(world.process.pid)["NoNewPrivs"] == "0"
     world.process.send_signal(signal.SIGTERM)
     assert world.wait() == 0
-    assert mounts_at(world.mountpoint) == []
+    assert mounts_at(world.mountpoint) == [] and "unmounted" not in world.log()
+
+
+def test_without_root_it_says_when_it_cannot_unmount(world, devices):
+    """Which libfuse does not."""
+    world.mount(user=NOBODY)
+    subprocess.run(["mount", "--bind", "/bin/false", "/usr/bin/fusermount3"], check=True)
+    try:
+        world.process.send_signal(signal.SIGTERM)
+        assert world.wait() == 0, "nothing was lost"
+    finally:
+        subprocess.run(["umount", "/usr/bin/fusermount3"], check=True)
+    assert mounts_at(world.mountpoint) and f"{world.mountpoint} could not be unmounted" in world.log()
 
 
 def test_on_a_descriptor_there_is_nothing_to_gain(world, sandbox):

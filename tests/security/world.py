@@ -36,7 +36,7 @@ def daemons_of(program, *words):
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and os.readlink(entry / "exe") == str(program):
+            if entry.name.isdigit() and os.path.samefile(entry / "exe", program):
                 line = (entry / "cmdline").read_bytes().split(b"\0")
                 found += [int(entry.name)] if all(os.fsencode(word) in line for word in words) else []
         except OSError:
