@@ -157,8 +157,8 @@ enum known { KNOWN_PRESENT, KNOWN_ABSENT, KNOWN_NOT };
  */
 enum known listing_known(struct listing *listing, const char *name, const struct record **record);
 
-/* The same, however old, and nothing is begun. NULL is put into `*record` unless it is present. */
-enum known listing_remembered(const struct listing *listing, const char *name, const struct record **record);
+/* What is known to be there under a name, however old, and even if it is in doubt; NULL: nothing. Nothing is begun. */
+const struct record *listing_record(const struct listing *listing, const char *name);
 
 /* As listing_known, for an entry found by its serial: begins a refresh in the background where the record is past its time. */
 void listing_touch(struct listing *listing, const struct record *record);

@@ -129,7 +129,7 @@ static const struct record *file_record(const struct file *file)
 	const struct record *record = catalog_record(file->fs->catalog, file->serial);
 
 	if (!record && !file->created && !file->unlinked)
-		listing_remembered(store_secrets(file->store), file->name, &record);
+		record = listing_record(store_secrets(file->store), file->name);
 	return record;
 }
 

@@ -234,6 +234,13 @@ enum known listing_remembered(const struct listing *listing, const char *name, c
 	return known;
 }
 
+const struct record *listing_record(const struct listing *listing, const char *name)
+{
+	const struct record *record = find_record(listing, name);
+
+	return record && !record->gone && !record_is_past_expiry(listing->catalog, record) ? record : NULL;
+}
+
 bool listing_doubts(const struct listing *listing, const char *name)
 {
 	const struct record *record = find_record(listing, name);

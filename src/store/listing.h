@@ -76,6 +76,9 @@ bool listing_is_local(const struct listing *listing);
 /* Whether another walk now would leave the service enough time between walks. */
 bool listing_can_afford_walk(const struct listing *listing);
 
+/* What memory says of a name, however old. NULL is put into `*record` unless it is present. */
+enum known listing_remembered(const struct listing *listing, const char *name, const struct record **record);
+
 /* Nothing that is known now is fresh any more. */
 void listing_expire(struct listing *listing);
 

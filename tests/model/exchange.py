@@ -22,6 +22,7 @@ class Service:
     text: bool             # values are UTF-8
     counts_characters: bool  # the limit is one of characters, not of bytes
     creates: bool          # a create that fails where something is
+    replaces: bool         # a replacement that fails where nothing is
     replaces_by_id: bool   # what is there is changed by its id; what isn't is created
     renames: str           # what a stored secret is renamed by: its sealed box, a duplicate, or nothing
     shows_changes: bool    # a replacement can be seen in what it tells
@@ -35,11 +36,11 @@ class Service:
         return self.limit * 4 if self.counts_characters else self.limit
 
 
-FASTLY = Service("fastly", limit=65536, text=False, counts_characters=False, creates=True, replaces_by_id=False, renames="box", shows_changes=True,
+FASTLY = Service("fastly", limit=65536, text=False, counts_characters=False, creates=True, replaces=True, replaces_by_id=False, renames="box", shows_changes=True,
                  replays=False, tells_value=True, taken=400, deleted=204)
-CLOUDFLARE = Service("cloudflare", limit=65536, text=True, counts_characters=False, creates=True, replaces_by_id=True, renames="duplicate", shows_changes=True,
+CLOUDFLARE = Service("cloudflare", limit=65536, text=True, counts_characters=False, creates=True, replaces=True, replaces_by_id=True, renames="duplicate", shows_changes=True,
                      replays=False, tells_value=False, taken=409, deleted=202)
-STRIPE = Service("stripe", limit=5000, text=True, counts_characters=True, creates=False, replaces_by_id=False, renames=None, shows_changes=False,
+STRIPE = Service("stripe", limit=5000, text=True, counts_characters=True, creates=False, replaces=False, replaces_by_id=False, renames=None, shows_changes=False,
                  replays=True, tells_value=False, taken=None, deleted=200)
 SERVICES = {service.name: service for service in (FASTLY, CLOUDFLARE, STRIPE)}
 
@@ -56,8 +57,9 @@ class Hung(Exception):
 
 
 class Exchange:
-    def __init__(self, service, names):
+    def __init__(self, service, names, replaces_only=False):
         self.service = service
+        self.replaces_only = replaces_only  # nothing may be created
         self.numbers = itertools.count(1)
         self.held = {}        # name: Held, at the service
         self.known = {name: None for name in names}  # what the mount believes in; None: that there is none
@@ -130,14 +132,22 @@ class Exchange:
 
     def put(self, name, value, inode, create, calls):
         """One publication's calls; `create`: only if there is none. Returns its errno."""
-        must_look = name in self.doubted or (create and not self.service.creates)
+        service = self.service
+        must_look = name in self.doubted or (create and not service.creates)
+        if self.replaces_only:
+            must_look |= not service.replaces or (service.replaces_by_id and not self.known[name])
         if must_look and self.look_again(name) and create:
             return self.refuse_taken(name)
         while True:
-            if self.service.replaces_by_id:
+            if self.replaces_only and not self.known[name] and (must_look or service.replaces_by_id):
+                self.doubt(name)
+                return errno.ENOENT
+            if self.replaces_only and service.replaces:
+                verb = "replace"
+            elif service.replaces_by_id:
                 verb = "replace" if self.known[name] and not create else "create"
             else:
-                verb = "create" if create and self.service.creates else "either"
+                verb = "create" if create and service.creates else "either"
             attempt = self.create_once if verb == "create" else self.replace_once
             error = attempt(verb, name, value, create, calls)
             if error == 0:
@@ -173,6 +183,10 @@ class Exchange:
             self.look_again(name)
             return None
         fault, error = self.answer_first(verb, name, calls)
+        if verb == "replace" and not fault and name not in self.held:
+            calls.append((verb, name, digest(value), 404))
+            self.doubt(name)
+            return errno.ENOENT
         if fault == "lost":
             self.hold(name, value)
             calls.append((verb, name, digest(value), "dropped"))

@@ -2,7 +2,7 @@
 """
 Random sequences, played in the reference and on the mount at once, and compared after every step.
 
-    tests/model/play.py [--service NAME] [--commit HOW] [--steps N] [--seed SEED]
+    tests/model/play.py [--service NAME] [--option OPTION] [--steps N] [--seed SEED]
 
 The seed of a sequence is printed; with it the same steps come again. Ends with status 1 at the first difference, with the steps that led to it.
 """
@@ -29,6 +29,7 @@ from stage import STEP_BY_STEP, Diverged, Stage  # noqa: E402
 
 NAMES = ("ALPHA", "BETA", "GAMMA")
 TEMPORARY = (".ALPHA.x7Qp2k", "tmpk3v8q1zw")
+OPTIONS = ("commit=close", "commit=fsync", "commit=write", "nocreate")
 PROCESSES_MAX = 5
 DESCRIPTORS_MAX = 6
 SHOWN = 400
@@ -56,11 +57,11 @@ TEMPORARY_WAYS = (
 
 
 class Play:
-    def __init__(self, stage, seed, commit):
+    def __init__(self, stage, seed, option):
         self.stage = stage
         self.seed = seed
         self.random = random.Random(seed)
-        self.world = World(stage.service, NAMES + TEMPORARY, commit)
+        self.world = World(stage.service, NAMES + TEMPORARY, option)
         self.exchange = self.world.exchange
         self.trace = deque(maxlen=SHOWN)
         self.count = 0
@@ -72,7 +73,8 @@ class Play:
     STEPS = ()  # filled in below: how often, which
 
     def step(self):
-        weights = [weight for weight, _ in self.STEPS]
+        # Where only others can create, they do it more often.
+        weights = [weight * (8 if self.world.nocreate and action == Play.edit_elsewhere else 1) for weight, action in self.STEPS]
         while True:
             action = self.random.choices(self.STEPS, weights)[0][1]
             if (done := action(self)) is not None:
@@ -302,7 +304,7 @@ class Play:
     def would_publish(self, process, number):
         handle, _ = process.descriptors[number]
         left = [other for other, (at, _) in process.descriptors.items() if other != number and at.file is handle.file]
-        return (self.world.commit == "close" and self.world.publishable(handle) and handle.opener is process and not left
+        return (self.world.commit not in ("fsync", "write") and self.world.publishable(handle) and handle.opener is process and not left
                 and not self.world.refusal(stored_form(handle.value)))
 
     def remove(self):
@@ -363,16 +365,18 @@ class Play:
         self.stage.fault(name, change, kind)
         return True
 
-    # Where another client was first, and our create's answer is lost, it can't be told who made what is there, if all of it happened within one second of the
-    # service's clock.
+    # Where another client was first, and our create's answer is lost, it can't be told who made it, if all of it happened within one second of the service's clock.
 
     def awaits_silence(self, name):
         """Whether an answer will be lost, and what others do must not make it ambiguous."""
         return self.exchange.faults.get(("put", name)) in UNHEARD
 
     def is_agreed(self, name):
-        """Whether the mount knows what the service holds."""
-        return name not in self.exchange.doubted and self.exchange.known[name] == self.exchange.held.get(name)
+        """Whether the mount knows what the service holds, and what is changed is what it seems to be."""
+        known, file = self.exchange.known[name], self.world.files.get(name)
+        if (known and file and file.created) or (not known and self.world.nocreate):
+            return False
+        return name not in self.exchange.doubted and known == self.exchange.held.get(name)
 
     def refresh(self):
         self.note("refresh, ls")
@@ -454,10 +458,10 @@ def build_actor(work):
     return str(program)
 
 
-def play(steps, seed, work, service=FASTLY, commit="close"):
+def play(steps, seed, work, service=FASTLY, option="commit=close"):
     """Returns the play. Raises Diverged with all that is needed to play it again."""
-    stage = Stage(service, NAMES, work, build_actor(work), f"{STEP_BY_STEP},commit={commit}").start()
-    play = Play(stage, seed, commit)
+    stage = Stage(service, NAMES, work, build_actor(work), f"{STEP_BY_STEP},{option}").start()
+    play = Play(stage, seed, option)
     try:
         play.run(steps)
         stage.stop()
@@ -467,14 +471,14 @@ def play(steps, seed, work, service=FASTLY, commit="close"):
         log = "\n".join(stage.mount.log().splitlines()[-20:])
         raise Diverged(f"seed {seed}, step {play.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
                        f"the end of the daemon's log:\n{log}\n"
-                       f"play it again: tests/model/play.py --service {service.name} --commit {commit} --seed {seed} --steps {play.count + 1}") from why
+                       f"play it again: tests/model/play.py --service {service.name} --option {option} --seed {seed} --steps {play.count + 1}") from why
     return play
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--service", choices=SERVICES, default="fastly")
-    parser.add_argument("--commit", choices=("close", "fsync", "write"), default="close")
+    parser.add_argument("--option", choices=OPTIONS, default=OPTIONS[0])
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=None)
     words = parser.parse_args()
@@ -484,7 +488,7 @@ def main():
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
         try:
-            done = play(words.steps, seed, Path(work), SERVICES[words.service], words.commit)
+            done = play(words.steps, seed, Path(work), SERVICES[words.service], words.option)
         except Diverged as why:
             sys.exit(str(why))
     took = time.monotonic() - begun

@@ -101,11 +101,12 @@ def stored_form(buffer):
 
 
 class World:
-    def __init__(self, service, names, commit="close"):
+    def __init__(self, service, names, option):
         self.service = service
         self.names = names
-        self.commit = commit
-        self.exchange = Exchange(service, names)
+        self.commit = option.partition("commit=")[2]
+        self.nocreate = option == "nocreate"
+        self.exchange = Exchange(service, names, self.nocreate)
         self.files = {}    # name: File
         self.processes = {}
 
@@ -243,6 +244,8 @@ class World:
             return failed(errno.ENOENT)
         if not write:
             return failed(errno.EACCES)
+        if not visible and self.nocreate:
+            return failed(errno.EPERM)
         if append and (self.is_stored(file) if self.file_is_there(name) else self.exchange.known[name]):
             return failed(errno.EOPNOTSUPP)
         if file is None:
@@ -386,6 +389,8 @@ class World:
     def unlink(self, name):
         if not self.visible(name):
             return failed(errno.ENOENT)
+        if self.nocreate:
+            return failed(errno.EPERM)
         file = self.files.get(name)
         if file and (file.staged is not None or self.is_only_here(file)):
             self.unlink_file(file)
@@ -420,6 +425,8 @@ class World:
         if not self.visible(name):
             return failed(errno.ENOENT)
         self.visible(to)
+        if self.nocreate:
+            return failed(errno.EPERM)
         file, outcome = self.files.get(name), Outcome()
         if file and file.staged is not None:
             outcome.errors = {self.publish_staged(file, to, outcome)}
@@ -438,6 +445,8 @@ class World:
             return failed(errno.ENOENT)
         if self.visible(to):
             return failed(errno.EEXIST)
+        if self.nocreate:
+            return failed(errno.EPERM)
         if self.service.renames != "duplicate" or (self.file_is_there(name) and not self.is_stored(self.files[name])):
             return failed(errno.EOPNOTSUPP)
         outcome = Outcome()

@@ -11,16 +11,17 @@ import pytest
 from exchange import SERVICES
 from play import play
 
-STEPS = int(os.environ.get("MODEL_STEPS", 5000))
 SEED = os.environ.get("MODEL_SEED")
-# service, commit=, how many
-SEASON = (("fastly", "close", 4), ("fastly", "fsync", 1), ("fastly", "write", 1), ("cloudflare", "close", 2), ("stripe", "close", 2))
-PLAYS = [(service, commit, number) for service, commit, count in SEASON for number in range(count)]
+# service, option, how many plays, of how many steps
+SEASON = (("fastly", "commit=close", 4, 5000), ("fastly", "commit=fsync", 1, 3000), ("fastly", "commit=write", 1, 3000), ("fastly", "nocreate", 1, 3000),
+          ("cloudflare", "commit=close", 2, 3000), ("cloudflare", "nocreate", 1, 3000), ("stripe", "commit=close", 2, 3000), ("stripe", "nocreate", 1, 3000))
+PLAYS = [(service, option, number, steps) for service, option, count, steps in SEASON for number in range(count)]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("service, commit, number", PLAYS)
-def test_every_step_comes_out_as_the_reference_says(service, commit, number, tmp_path, record_property):
+@pytest.mark.parametrize("service, option, number, steps", PLAYS)
+def test_every_step_comes_out_as_the_reference_says(service, option, number, steps, tmp_path, record_property):
     seed = int(SEED) + number if SEED else random.SystemRandom().randrange(10**9)
     record_property("seed", seed)
-    assert play(STEPS, seed, tmp_path, SERVICES[service], commit).count == STEPS
+    steps = int(os.environ.get("MODEL_STEPS", steps))
+    assert play(steps, seed, tmp_path, SERVICES[service], option).count == steps
