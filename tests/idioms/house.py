@@ -114,8 +114,20 @@ class House:
         (self.mounts[mount].path / ".sstorefs/refresh").write_text("x")
         os.stat(self.directory(mount) / name)
 
+    def _remove_staged(self, mount):
+        """What killed writers have left: it would count as lost at the end."""
+        directory = self.directory(mount)
+        for name in os.listdir(directory):
+            try:
+                if os.getxattr(directory / name, "user.sstorefs.state") == b"staged":
+                    os.unlink(directory / name)
+            except FileNotFoundError:
+                pass  # a listing may be older than what it lists
+
     def stop(self):
         self.sandbox.clear_faults()
+        for mount in self.mounts:
+            self._remove_staged(mount)
         failures = []
         for mount in self.mounts.values():
             try:
