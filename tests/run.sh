@@ -88,5 +88,5 @@ mounts production gcc 2 --dist loadfile
 mounts idioms gcc 2 --dist loadgroup
 mounts faults gcc 2
 SOAK_SECONDS=60 mounts soak gcc 1
-mounts production sanitizers 2 -k 'test_check or test_log or test_metrics or test_notify'
+mounts production sanitizers 2 -k 'test_check.py or test_log.py or test_metrics.py or test_notify.py'
 step "everything passed"
