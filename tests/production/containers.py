@@ -26,8 +26,8 @@ COMPOSE = yaml.safe_load((TOP / "contrib/container/compose.yaml").read_text())["
 
 def service(name):
     """
-    A service of compose.yaml: its words, and podman's options for it. What the tests choose themselves is left out: network, volumes, secrets, whose
-    processes it sees, and limits beyond what a test may raise.
+    A service of compose.yaml: its words, and podman's options for it. What the tests choose themselves is left out: network, volumes, secrets, and limits
+    beyond what a test may raise.
     """
     wanted = COMPOSE[name]
     options = [f"--device={device}" for device in wanted.get("devices", [])]
@@ -43,6 +43,12 @@ def service(name):
 def propagation(name):
     (volume,) = [volume for volume in COMPOSE[name]["volumes"] if "target" in volume]
     return volume["bind"]["propagation"]
+
+
+def processes(pod, name):
+    """podman's option for whose processes a service of compose.yaml sees."""
+    whose = {"service:secrets": "sidecar", "service:opener": "opener", None: None}[COMPOSE[name].get("pid")]
+    return [f"--pid=container:{pod.name(whose)}"] if whose else []
 
 
 def libraries(program):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from containers import COMPOSE, Pod, import_image, propagation, service
+from containers import COMPOSE, Pod, import_image, processes, propagation, service
 from machine import podman
 
 
@@ -64,7 +64,7 @@ def application(pod, script, *more, name="application"):
 
 def test_what_the_example_writes(sidecar, sandbox):
     done = sidecar.run("application", *service("application")[0],
-                       options=[*APPLICATION, *sidecar.propagated("rslave"), f"--pid=container:{sidecar.name('sidecar')}"])
+                       options=[*APPLICATION, *sidecar.propagated(propagation("application")), *processes(sidecar, "application")])
     assert (done.returncode, done.stderr) == (0, "")
     assert sandbox.uploads() == [b"val"]
 
@@ -79,7 +79,7 @@ def test_an_application_beside_a_sidecar_that_mounts(sidecar, sandbox):
 def test_shared_process_numbers_tell_killed_writers(sidecar, sandbox):
     """Promise 2, and what it loses without: the kernel then gives the daemon a writer's number as 0."""
     script = "exec 3> /secrets/prod/{}; echo half >&3; kill -9 $BASHPID"
-    application(sidecar, script.format("SHARED"), f"--pid=container:{sidecar.name('sidecar')}")
+    application(sidecar, script.format("SHARED"), *processes(sidecar, "application"))
     application(sidecar, script.format("APART"))
     application(sidecar, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME")
     assert sandbox.uploads("SHARED") == []
@@ -88,12 +88,13 @@ def test_shared_process_numbers_tell_killed_writers(sidecar, sandbox):
 
 
 def test_the_end_of_the_sidecar_unmounts_everywhere(sidecar, sandbox):
-    sidecar.start("application", "sleep", "1d", options=[*APPLICATION, *sidecar.propagated("rslave")])
+    sidecar.start("application", "sleep", "1d", options=[*APPLICATION, *sidecar.propagated(propagation("application"))])
     assert sidecar.exec("application", "touch /secrets/prod/TOUCHED && ls /secrets/prod").returncode == 0
     assert sidecar.mounted() == ["fuse.sstorefs"]
     sidecar.signal("sidecar")
     assert sidecar.wait("sidecar") == 0
     assert sidecar.mounted() == []
+    assert "sstorefs" not in sidecar.exec("application", "cat /proc/mounts").stdout
     left = sidecar.exec("application", "echo val > /secrets/prod/NAME")
     assert left.returncode != 0, "nothing may be written in clear text to where nothing is mounted"
     assert list((sidecar.volume / "prod").iterdir()) == []
@@ -117,7 +118,7 @@ def ask(pod, sandbox, owner=None):
 def unprivileged(pod, sandbox):
     start_opener(pod)
     words, podmans = ask(pod, sandbox)
-    pod.start("sidecar", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
+    pod.start("sidecar", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
     pod.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
     return pod
 
@@ -141,9 +142,9 @@ def test_as_the_applications_user_it_tells_killed_writers(pod, sandbox):
     """The same user on both sides, and shared process numbers: promise 2 holds, and no capability is needed."""
     start_opener(pod)
     words, podmans = ask(pod, sandbox, owner="uid=65534")
-    pod.start("sidecar", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
+    pod.start("sidecar", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
     pod.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
-    beside = ["--user=65534:65534", "--cap-drop=ALL", f"--pid=container:{pod.name('opener')}", *pod.propagated("rslave")]
+    beside = ["--user=65534:65534", "--cap-drop=ALL", f"--pid=container:{pod.name('opener')}", *pod.propagated(propagation("application"))]
     pod.run("killed", "bash", "-c", "exec 3> /secrets/prod/HALF; echo half >&3; kill -9 $BASHPID", options=beside)
     done = pod.run("application", "bash", "-c", "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME", options=beside)
     assert done.returncode == 0, done.stderr
@@ -153,7 +154,7 @@ def test_as_the_applications_user_it_tells_killed_writers(pod, sandbox):
 def test_sigterm_ends_it_after_draining(unprivileged, sandbox):
     sandbox.fault(operation="fastly.put_secret", hold="before")
     unprivileged.start("application", "sh", "-c", "echo val > /secrets/prod/NAME; sync /secrets/prod/NAME",
-                       options=[*APPLICATION, *unprivileged.propagated("rslave")])
+                       options=[*APPLICATION, *unprivileged.propagated(propagation("application"))])
     sandbox.wait_for_call("fastly.put_secret", state="held")
     unprivileged.signal("sidecar")
     sandbox.release()
@@ -166,11 +167,11 @@ def test_sigterm_ends_it_after_draining(unprivileged, sandbox):
 def test_a_new_sidecar_gets_a_new_mount(unprivileged, sandbox):
     """Whoever may still stand in the old one."""
     unprivileged.start("stands-in-it", "sh", "-c", "cd /secrets/prod && exec sleep 1d",
-                       options=[*APPLICATION, *unprivileged.propagated("rslave")])
+                       options=[*APPLICATION, *unprivileged.propagated(propagation("application"))])
     unprivileged.signal("sidecar", "KILL")
     assert unprivileged.wait("sidecar") != 0
     words, podmans = ask(unprivileged, sandbox)
-    unprivileged.start("next", *words, options=[*podmans, f"--pid=container:{unprivileged.name('opener')}"])
+    unprivileged.start("next", *words, options=[*podmans, *processes(unprivileged, "unprivileged-secrets")])
     unprivileged.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
     assert unprivileged.mounted() == ["fuse.sstorefs"]
     assert application(unprivileged, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
@@ -196,6 +197,6 @@ def test_another_user_gets_no_mount(pod, sandbox):
     start_opener(pod)
     words, podmans = ask(pod, sandbox)
     podmans[podmans.index("65534:65534")] = "1000:1000"
-    refused = pod.run("other", *words, options=[*podmans, f"--pid=container:{pod.name('opener')}"])
+    refused = pod.run("other", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
     assert refused.returncode == 32 and "another user" in refused.stderr
     assert pod.mounted() == []
