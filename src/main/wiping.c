@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,13 +16,18 @@ void free(void *block)
 {
 	/* Whose malloc it is, libc's or one that was preloaded, his is the memory. */
 	static void (*owner)(void *block);
+	/* Volatile, for the compiler is told that dlsym() never comes back here. */
+	static volatile bool asks;
 	size_t size;
 
-	if (!block)
+	/* It does: it frees the text of its last error, where the constructor of a library has made one. That stays. */
+	if (!block || asks)
 		return;
 	if (!owner) {
+		asks = true;
 		void *symbol = dlsym(RTLD_NEXT, "free");
 
+		asks = false;
 		memcpy(&owner, &symbol, sizeof owner);
 	}
 	size = malloc_usable_size(block);
