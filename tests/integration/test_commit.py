@@ -2,10 +2,11 @@
 
 import errno
 import os
+import signal
 
 import pytest
 
-from writers import errno_of, shell, write_file
+from writers import errno_of, shell, start, write_file
 
 PUT = "fastly.put_secret"
 
@@ -34,6 +35,21 @@ def test_what_is_held_open_is_not_sent_before_its_fsync(direct_mount, sandbox):
     os.close(descriptor)
     assert direct_mount.unmount() == 0
     assert sandbox.uploads() == [b"one"]
+
+
+@pytest.mark.mount_options("commit=fsync")
+def test_what_its_writer_has_closed_is_settled_though_a_child_holds_it(direct_mount, sandbox):
+    """Nothing tells the daemon that it was closed: fsync looks for itself."""
+    writer = start("sh", "-c", '{ echo val; sleep 1000 & } > "$NAME"; echo $!', NAME=direct_mount / "prod/NAME")
+    child = int(writer.stdout.readline())
+    assert writer.wait(60) == 0
+    assert sandbox.uploads() == []
+    assert shell('sync "$NAME"', NAME=direct_mount / "prod/NAME").returncode == 0
+    assert sandbox.uploads() == [b"val"]
+    os.kill(child, signal.SIGKILL)
+    writer.communicate()
+    assert direct_mount.unmount() == 0
+    assert sandbox.uploads() == [b"val"]
 
 
 @pytest.mark.mount_options("commit=fsync")
