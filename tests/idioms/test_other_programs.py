@@ -100,7 +100,7 @@ def place(tmp_path_factory, gnupg_home):
 
 @pytest.fixture(scope="session")
 def other_house(tmp_path_factory):
-    house = House(tmp_path_factory.mktemp("other programs"), KINDS["fastly"])
+    house = House(tmp_path_factory.mktemp("other_programs"), KINDS["fastly"])
     house.start([f"{kind}_{number}_{shell}" for kind, rows in (("failing", FAILING), ("nothing", STORES_NOTHING))
                  for number in range(len(rows)) for shell in BOTH], OLD)
     yield house
