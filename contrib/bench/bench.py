@@ -37,8 +37,8 @@ class Effort:
 
     sizes: tuple = (1_000, 20_000, 100_000)
     reference: int = 20_000
-    turns: int = 25
-    operations: int = 3_000
+    turns: int = 50
+    operations: int = 2_000
     latencies: tuple = (0.0, 0.02, 0.05, 0.1)
     row: int = 200
     settled: int = 1_000

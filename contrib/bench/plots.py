@@ -27,7 +27,7 @@ def curves(axes, plot):
 
 
 def draw(plot, folder):
-    figure, axes = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
     is_text = any(isinstance(x, str) for points in plot.lines.values() for x, _ in points)
     (bars if is_text else curves)(axes, plot)
     if "x" in plot.logarithmic and not is_text:
@@ -42,6 +42,6 @@ def draw(plot, folder):
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)
     if len(plot.lines) > 1:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=len(plot.lines))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=min(3, len(plot.lines)))
     figure.savefig(folder / f"{plot.name}.svg", metadata={"Date": None})
     pyplot.close(figure)

@@ -12,6 +12,7 @@ EXTRA = 0.0003  # seconds that a write may take beyond the request it is
 CLIENT_FACTOR = 10
 ROUND_TRIP = 0.05
 PLAIN = "sstorefs"
+BARE = "the upload alone, by libcurl"
 MULTIPLEXED = "sstorefs over TLS and HTTP/2"
 
 
@@ -42,12 +43,17 @@ def warm(stage, mount):
     write(stage, mount, "WARM", 2, 1)
 
 
+def bare_request(stage):
+    """Its URL and its body, sealed in advance."""
+    body = stage.work / "body"
+    body.write_bytes(sealed_body(stage.sandbox, "BARE", b"the value of number 1"))
+    return secrets_url(stage.sandbox, STORE), body
+
+
 def against_bare_request(stage, effort, say):
     """Ours and libcurl's own, in turns: [(ours best, ours median, bare best, bare median)]"""
     stage.empty()
-    body = stage.work / "body"
-    body.write_bytes(sealed_body(stage.sandbox, "BARE", b"the value of number 1"))
-    url = secrets_url(stage.sandbox, STORE)
+    url, body = bare_request(stage)
     turns = []
     with stage.mount() as mount:
         warm(stage, mount)
@@ -67,7 +73,10 @@ def ours(stage, effort, latency, way, say):
         for what, count, writers in (("one", 1, 1), ("in a row", effort.row, 1), ("at once", effort.row, effort.row)):
             say(f"{count} {what}")
             tries = 1 if latency and what == "in a row" else effort.tries
-            found[what] = min(write(stage, mount, what.replace(" ", "_"), count, writers)[0] for _ in range(tries))
+            turns = [write(stage, mount, what.replace(" ", "_"), count, writers) for _ in range(tries)]
+            found[what] = min(turn[0] for turn in turns)
+            if writers == 1:
+                found["one"] = min(found["one"], *(turn[1] for turn in turns))
     say(f"{effort.settled} and one sync")
     found["settled"] = min(settle(stage, way, f"SETTLED{number}_", effort.settled) for number in range(min(effort.tries, 2)))
     return found
@@ -81,6 +90,9 @@ def at_latency(stage, effort, latency, others, say):
     stage.empty(latency=latency)
     found = {PLAIN: ours(stage, effort, latency, (), tell),
              MULTIPLEXED: ours(stage, effort, latency, stage.through_front(), tell)}
+    tell(BARE)
+    took = bare(stage, *bare_request(stage), effort.row)
+    found[BARE] = {"one": took[1], "in a row": took[0]}
     for other in others:
         tell(other.name)
         found[other.name] = other.measure(stage, effort)
@@ -95,7 +107,8 @@ def table_of(latency, found, effort):
     if latency:
         table.notes.append(f"{effort.row} at once are {found[PLAIN]['at once'] / latency:.1f} latencies, "
                            f"{found[MULTIPLEXED]['at once'] / latency:.1f} over HTTP/2. HTTP/1.1 has at most 56 connections for uploads.")
-    table.notes += [note for other, note in clients.NOTES.items() if other in found]
+    else:
+        table.notes += [note for other, note in clients.NOTES.items() if other in found]
     return table
 
 
@@ -128,8 +141,8 @@ def promise(group, effort, latency, found):
         at_once = found[MULTIPLEXED]["at once"] / latency
         group.targets.append((f"{effort.row} writes at once, at {latency * 1000:.0f} ms, over HTTP/2", f"{at_once:.1f} latencies", "< 4", at_once < 4))
     if latency == ROUND_TRIP:
-        beyond = found[PLAIN]["one"] / latency
-        group.targets.append((f"one write at {latency * 1000:.0f} ms", f"{beyond:.3f} round trips", "<= 1.03", beyond <= 1.03))
+        beyond = found[PLAIN]["one"] / found[BARE]["one"]
+        group.targets.append((f"one write at {latency * 1000:.0f} ms, to the upload alone", f"{beyond:.3f}", "<= 1.03", beyond <= 1.03))
     for other in clients.OFFICIAL:
         if not latency and other in found:
             factor = found[other]["one"] / found[PLAIN]["one"]
