@@ -7,7 +7,7 @@ matplotlib.rcParams.update({"svg.hashsalt": "sstorefs", "svg.fonttype": "none", 
                             "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False})
 from matplotlib import pyplot  # noqa: E402
 
-COLOURS = ("#1f6f8b", "#e07a1f", "#7a7a7a", "#5b8c3a", "#a23e6b")
+COLOURS = ("#1f6f8b", "#e07a1f", "#7a7a7a", "#5b8c3a", "#a23e6b", "#c9a227")
 
 
 def bars(axes, plot):
