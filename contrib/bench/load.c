@@ -1,5 +1,6 @@
 /*
- * Works on a directory of files SECRET_0000000, SECRET_0000001 … and prints how many operations a second it got done.
+ * Works on a directory of files SECRET_0000000, SECRET_0000001 … and prints how many operations it got done, in how many seconds,
+ * and how many of them its own processes used the processor for.
  *
  *     load KIND DIRECTORY FILES OPERATIONS
  */
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -24,6 +26,23 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static double seconds_of(struct timeval time)
+{
+	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+/* Of ours and of our children's processor time. */
+static double used(void)
+{
+	struct timespec own;
+	struct rusage children;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+	getrusage(RUSAGE_CHILDREN, &children);
+	return (double)own.tv_sec + (double)own.tv_nsec / 1e9 + seconds_of(children.ru_utime) +
+	       seconds_of(children.ru_stime);
 }
 
 static const char *path_of(const struct work *work, size_t number)
@@ -102,7 +121,7 @@ int main(int argc, char **argv)
 		return fprintf(stderr, "usage: %s KIND DIRECTORY FILES OPERATIONS\n", argv[0]), 2;
 	work = (struct work){argv[2], strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10)};
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		double begun = now();
+		double begun = now(), used_before = used();
 		size_t done;
 
 		if (strcmp(kinds[i].name, argv[1]) != 0)
@@ -110,7 +129,7 @@ int main(int argc, char **argv)
 		done = kinds[i].run(&work);
 		if (!done)
 			return perror(kinds[i].name), 1;
-		printf("%.0f\n", (double)done / (now() - begun));
+		printf("%zu %.6f %.6f\n", done, now() - begun, used() - used_before);
 		return 0;
 	}
 	return fprintf(stderr, "%s: no such kind\n", argv[1]), 2;

@@ -23,8 +23,9 @@ struct fs {
 	size_t receive_size, max_write;
 	struct task shrink; /* after INIT the receive buffer may be smaller */
 	bool mounted, gone, stopping;
-	bool introduced;    /* INIT was answered */
-	char *small_answer; /* where small answers are put together */
+	bool introduced;     /* INIT was answered */
+	char *small_answer;  /* where small answers are put together */
+	struct buffer shown; /* the attribute that was asked for last: its memory serves the next one */
 
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time mounted_at;

@@ -293,6 +293,7 @@ void fs_free(struct fs *fs)
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	drop_receive_buffer(fs);
+	buffer_finish(&fs->shown);
 	free(fs->small_answer);
 	free(fs);
 }

@@ -239,7 +239,7 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
-	struct buffer value = {0};
+	struct buffer *value = &fs->shown;
 	struct subject subject;
 	struct inode inode;
 
@@ -253,11 +253,11 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 		return;
 	}
 	subject_fill(&subject, fs, &inode);
-	if (!applies(xattr, &inode) || xattr->show(&subject, &value))
+	buffer_clear(value);
+	if (!applies(xattr, &inode) || xattr->show(&subject, value))
 		fuse_reply_err(request, ENODATA);
 	else
-		reply_sized(request, &value, size);
-	buffer_finish(&value);
+		reply_sized(request, value, size);
 	touch(fs, &inode);
 }
 
