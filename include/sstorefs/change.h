@@ -20,6 +20,8 @@ struct turn {
 
 /* Queues for `name` in `listing`; begin() is called once it is this turn's, perhaps at once. A failure to queue (no memory) is -ENOMEM. */
 int turn_take(struct listing *listing, const char *name, struct turn *turn);
+/* Whether it has been queued for and has not begun. */
+bool turn_is_to_come(const struct turn *turn);
 /* Gives the turn up, begun or not. Nothing for a zeroed one. */
 void turn_end(struct turn *turn);
 
@@ -57,6 +59,9 @@ struct publication {
 	char id[128]; /* the secret's, where it is addressed by id */
 };
 void publication_start(struct publication *publication);
+
+/* Whether its turn is still to come: nothing has been done for it yet. */
+bool publication_waits(const struct publication *publication);
 
 /* Ends it without done(). If a request was sent, the name is doubted. */
 void publication_cancel(struct publication *publication);

@@ -294,6 +294,10 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 void upload_release(struct upload *upload);
 /* Gives up: the value is not published if that can still be helped. */
 void upload_cancel(struct upload *upload);
+/* A file is losing its name: what still waits for its turn to be published under it is not published at all, which is no failure. */
+void uploads_drop(struct file *file);
+/* It is getting another name: what waits for its turn is published under that. */
+void uploads_rename(struct file *file, const char *name);
 
 /* Whether something was written that should go to the service now. */
 bool handle_is_publishable(const struct handle *handle);

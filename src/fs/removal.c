@@ -31,8 +31,10 @@ static void removed(struct removal *removal)
 	/* There is none at the service; but what was to be seen here is gone. */
 	if (removal->failure.error == ENOENT && file && file_is_there(file))
 		removal->failure = (struct failure){0};
-	if (file && (!removal->failure.error || removal->failure.error == ENOENT))
+	if (file && (!removal->failure.error || removal->failure.error == ENOENT)) {
+		uploads_drop(file);
 		file_unlink(file);
+	}
 	actor_of_request(&actor, removing->late.request);
 	audit(fs, &actor,
 	      &(struct deed){.operation = "unlink", .store = removing->store, .name = removing->name},

@@ -27,6 +27,19 @@ static void renaming_free(struct renaming *renaming)
 	free(renaming);
 }
 
+/* What was closed after the rename was asked for, and waits for its turn: under the new name it has lost it, under the old one it goes on under the new. */
+static void rename_waiting(struct renaming *renaming)
+{
+	struct fs *fs = renaming->late.fs;
+	struct file *replaced = file_find(fs, renaming->store, renaming->to);
+	struct file *file = file_find(fs, renaming->store, renaming->from);
+
+	if (replaced && replaced != file)
+		uploads_drop(replaced);
+	if (file)
+		uploads_rename(file, renaming->to);
+}
+
 /* What was open under the new name has lost it; what was open under the old one goes on under the new. */
 static void rename_files(struct renaming *renaming)
 {
@@ -78,6 +91,7 @@ static void moved(struct move *move)
 	} else if (renaming->links) {
 		reply_link(renaming, request);
 	} else {
+		rename_waiting(renaming);
 		rename_files(renaming);
 		fuse_reply_err(request, 0);
 	}
@@ -90,8 +104,10 @@ static void published(struct wait *wait)
 	struct renaming *renaming = container_of(wait, struct renaming, wait);
 	int error = renaming->upload->publication.failure.error;
 
-	if (!error)
+	if (!error) {
+		rename_waiting(renaming);
 		rename_files(renaming);
+	}
 	late_error(&renaming->late, error);
 	renaming_free(renaming);
 }

@@ -86,6 +86,26 @@ static void replace_from_now_on(const struct file *file)
 			upload->publication.mode = PUT_EITHER;
 }
 
+/* Tells everybody who waits, and lets go of what it held. */
+static void finish(struct upload *upload)
+{
+	struct file *file = upload->file;
+	struct fs *fs = upload->fs;
+
+	upload->done = true;
+	fs->uploads--;
+	upload->value->uploads--;
+	value_release(upload->value);
+	upload->value = NULL;
+	wait_wake_all(&upload->waits);
+	file->uploads--; /* until here it held the file, whatever those who were woken did to it */
+	wait_wake_all(&file->waits);
+	file_settle(file);
+	upload->file = NULL;
+	upload_release(upload); /* the one it held on itself while it ran */
+	fs_check_drained(fs);
+}
+
 static void ended(struct publication *publication)
 {
 	struct upload *upload = container_of(publication, struct upload, publication);
@@ -99,8 +119,6 @@ static void ended(struct publication *publication)
 			     .name = upload->name,
 			     .digest = new_digest(publication, &text)};
 	audit(fs, &upload->actor, &deed, &publication->failure);
-	upload->done = true;
-	fs->uploads--;
 	if (publication->failure.error) {
 		remember(file, upload->number, &publication->failure, publication->unknown);
 		fs->lost += fs->stopping; /* there is nobody left who could try again */
@@ -111,16 +129,7 @@ static void ended(struct publication *publication)
 		if (file->uploads == 1)
 			wishes_finish(&file->wishes); /* they came true */
 	}
-	upload->value->uploads--;
-	value_release(upload->value);
-	upload->value = NULL;
-	wait_wake_all(&upload->waits);
-	file->uploads--; /* until here it held the file, whatever those who were woken did to it */
-	wait_wake_all(&file->waits);
-	file_settle(file);
-	upload->file = NULL;
-	upload_release(upload); /* the one it held on itself while it ran */
-	fs_check_drained(fs);
+	finish(upload);
 }
 
 void upload_release(struct upload *upload)
@@ -132,6 +141,40 @@ void upload_release(struct upload *upload)
 		upload->next->link = upload->link;
 	store_release(upload->publication.store);
 	free(upload);
+}
+
+/* Of this file's, under its present name, the first one from `upload` on whose turn is still to come. */
+static struct upload *waiting(const struct file *file, struct upload *upload)
+{
+	while (upload && (upload->file != file || upload->done || strcmp(upload->name, file->name) != 0 ||
+			  !publication_waits(&upload->publication)))
+		upload = upload->next;
+	return upload;
+}
+
+void uploads_drop(struct file *file)
+{
+	struct upload *upload;
+
+	file->uploads++; /* it stays until we are done */
+	while ((upload = waiting(file, file->fs->first_upload))) {
+		publication_cancel(&upload->publication);
+		finish(upload);
+	}
+	file->uploads--;
+}
+
+void uploads_rename(struct file *file, const char *name)
+{
+	struct upload *upload;
+
+	file->uploads++;
+	while ((upload = waiting(file, file->fs->first_upload))) {
+		publication_cancel(&upload->publication);
+		strcpy(upload->name, name);
+		publication_start(&upload->publication);
+	}
+	file->uploads--;
 }
 
 void upload_cancel(struct upload *upload)

@@ -144,6 +144,11 @@ void publication_start(struct publication *publication)
 	}
 }
 
+bool publication_waits(const struct publication *publication)
+{
+	return turn_is_to_come(&publication->turn);
+}
+
 void publication_cancel(struct publication *publication)
 {
 	if (publication->lost || publication->inquiry.call.sends) {

@@ -66,6 +66,11 @@ int turn_take(struct listing *listing, const char *name, struct turn *turn)
 	return 0;
 }
 
+bool turn_is_to_come(const struct turn *turn)
+{
+	return turn->queue && (turn->queue->first != turn || turn->task.link);
+}
+
 void turn_end(struct turn *turn)
 {
 	struct turn_queue *queue = turn->queue;

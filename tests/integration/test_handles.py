@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -382,3 +383,46 @@ def test_a_file_of_our_own_is_nobody_elses(direct_mount, sandbox):
     assert sandbox.uploads() == [b"val", b"exclusive"]
     close(descriptor)
     orphan.end()
+
+
+@pytest.mark.parametrize("undeletable", [False, True])
+def test_what_is_closed_while_its_name_is_removed_is_not_made_anew(direct_mount, sandbox, undeletable):
+    """In the order in which they were asked for: the name goes, and then its handle has none. Unless it did not go."""
+    name = direct_mount / "prod/NAME"
+    sandbox.put("prod", "NAME", b"old")
+    descriptor = opened(name, 0)
+    os.write(descriptor, b"val")
+    sandbox.fault(operation="fastly.delete_secret", hold="before", times=1)
+    if undeletable:
+        sandbox.fault(operation="fastly.delete_secret", status=403, times=1)
+    removing = start("rm", "-f", name)
+    sandbox.wait_for_calls(1, operation="fastly.delete_secret", state="held")
+    closing = threading.Thread(target=close, args=(descriptor,))
+    closing.start()
+    while "\"uploads_in_flight\": 0" in direct_mount.control("status"):
+        assert closing.is_alive()
+    sandbox.release()
+    assert removing.wait(60) == int(undeletable)
+    closing.join()
+    assert sandbox.uploads() == ([b"val"] if undeletable else [])
+    assert sandbox.value("prod", "NAME") == (b"val" if undeletable else None)
+    assert name.exists() == undeletable
+
+
+def test_what_is_closed_while_its_name_is_changed_goes_by_the_new_one(direct_mount, sandbox):
+    write_file(direct_mount / "prod/OLD", b"first")
+    descriptor = opened(direct_mount / "prod/OLD", 0)
+    os.write(descriptor, b"second")
+    sandbox.fault(operation="fastly.delete_secret", hold="before", times=1)
+    renaming = start(PYTHON, "-c", "import os, sys; os.rename(*sys.argv[1:])", direct_mount / "prod/OLD", direct_mount / "prod/NEW")
+    sandbox.wait_for_calls(1, operation="fastly.delete_secret", state="held")
+    closing = threading.Thread(target=close, args=(descriptor,))
+    closing.start()
+    while "\"uploads_in_flight\": 0" in direct_mount.control("status"):
+        assert closing.is_alive()
+    sandbox.release()
+    assert renaming.wait(60) == 0
+    closing.join()
+    assert sandbox.value("prod", "OLD") is None
+    assert sandbox.value("prod", "NEW") == b"second"
+    assert os.listdir(direct_mount / "prod") == ["NEW"]
