@@ -53,6 +53,19 @@ static void fill_info(struct fuse_file_info *info, struct handle *handle)
 	info->keep_cache = 0;
 }
 
+/* NULL: out of memory. */
+static struct file *file_to_open(struct fs *fs, const struct inode *inode)
+{
+	struct file *file = inode->file;
+
+	if (!file)
+		return file_make(fs, inode->store, inode->record->name, inode->record->serial);
+	/* What is left of a creation that failed says nothing of what is there now. */
+	if (inode->record && !file->handles && !file->uploads)
+		file->created = false;
+	return file;
+}
+
 static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info,
 		     struct handle **handle)
 {
@@ -72,12 +85,9 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 		error = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
 	if (error)
 		return error;
-	file = inode.file ? inode.file : file_make(fs, inode.store, name, inode.record->serial);
+	file = file_to_open(fs, &inode);
 	if (!file)
 		return ENOMEM;
-	/* What is left of a creation that failed says nothing of what is there now. */
-	if (inode.record && !file->handles && !file->uploads)
-		file->created = false;
 	*handle = open_handle(request, file, number, info->flags, &error);
 	return error;
 }
