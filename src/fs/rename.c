@@ -36,8 +36,12 @@ static void rename_waiting(struct renaming *renaming)
 
 	if (replaced && replaced != file)
 		uploads_drop(replaced);
-	if (file)
-		uploads_rename(file, renaming->to);
+	if (!file)
+		return;
+	uploads_rename(file, renaming->to);
+	/* It is there now under the new name: nobody creates it any more. */
+	for (struct handle *handle = file->handles; handle; handle = handle->next)
+		handle->exclusive = false;
 }
 
 /* What was open under the new name has lost it; what was open under the old one goes on under the new. */

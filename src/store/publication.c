@@ -162,7 +162,7 @@ void publication_cancel(struct publication *publication)
 
 /* --- the look: what does the service have under this name? ------------------------------------------------------------------ */
 
-/* A new entry that was made after our lost create left: ours. */
+/* A new entry that was made after our lost create left: ours, if there was none before. */
 static bool is_ours(const struct publication *publication, const struct record *record)
 {
 	struct entry_text text;
@@ -182,7 +182,7 @@ static void looked(struct lookup *lookup)
 		publication->failure = lookup->failure;
 		end(publication);
 	} else if (publication->mode == PUT_CREATE && present) {
-		if (publication->lost && is_ours(publication, lookup->record)) {
+		if (publication->lost && publication->created && is_ours(publication, lookup->record)) {
 			publication->lost = false;
 			publication->record = lookup->record;
 		} else {
