@@ -86,6 +86,15 @@ ssize_t __wrap_read(int fd, void *to, size_t size)
 	return fd == present->fd ? session_reads(to, size) : __real_read(fd, to, size);
 }
 
+ssize_t __real_write(int fd, const void *from, size_t size);
+ssize_t __wrap_write(int fd, const void *from, size_t size);
+ssize_t __wrap_write(int fd, const void *from, size_t size)
+{
+	struct iovec piece = {(void *)(uintptr_t)from, size};
+
+	return fd == present->fd ? session_writes(&piece, 1) : __real_write(fd, from, size);
+}
+
 ssize_t __real_writev(int fd, const struct iovec *pieces, int count);
 ssize_t __wrap_writev(int fd, const struct iovec *pieces, int count);
 ssize_t __wrap_writev(int fd, const struct iovec *pieces, int count)
