@@ -1,6 +1,7 @@
 """Where the matrix is run: a sandbox, one store of one service, and three mounts of it that last for all idioms."""
 
 import os
+import time
 from dataclasses import dataclass
 
 from control import Sandbox
@@ -108,11 +109,14 @@ class House:
         self.sandbox.wait_for_calls(begun, name=f"{name}*", state="ended", timeout=PATIENCE)
 
     def be_well(self, mount):
-        """A success, and nobody thinks the service down any more. Asking for attributes is not refused at open."""
+        """A success, and nobody thinks the service down any more. Until it is asked again what was known is told: that there is no such name."""
         name = "WELL"
         self.put(name, b"well")
-        (self.mounts[mount].path / ".sstorefs/refresh").write_text("x")
-        os.stat(self.directory(mount) / name)
+        deadline = time.monotonic() + PATIENCE
+        while not (self.directory(mount) / name).exists():
+            assert time.monotonic() < deadline, "the service is well, and nobody finds out"
+            time.sleep(0.1)
+            (self.mounts[mount].path / ".sstorefs/refresh").write_text("x")
 
     def _remove_staged(self, mount):
         """What killed writers have left: it would count as lost at the end."""
