@@ -11,7 +11,7 @@ from conftest import Service
 from control import Sandbox
 from reading import together
 from services import Stripe
-from writers import errno_of, shell, write_file
+from writers import errno_of, shell, wait_until, write_file
 
 
 @pytest.fixture
@@ -23,13 +23,6 @@ def lone(tmp_path):
 
 
 TIMEOUT = 30  # what `timeout` is by default, in seconds
-
-
-def wait_until(condition, timeout=60):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def state(path):
@@ -307,7 +300,7 @@ def test_a_store_that_another_client_deleted(make_mount, direct, sandbox):
     sandbox.delete("gone")
     wait_until(lambda: sorted(os.listdir(mount.path)) == ["prod"])
     wait_until(lambda: errno_of(os.listdir, mount / "gone") == errno.ENOENT)
-    assert errno_of(os.stat, mount / "gone/SECRET_0000001") == errno.ENOENT
+    wait_until(lambda: errno_of(os.stat, mount / "gone/SECRET_0000001") == errno.ENOENT)
     assert len(os.listdir(mount / "prod")) == 10
 
 

@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import textwrap
+import time
 
 PYTHON = "/usr/bin/python3"
 PATIENCE = 90
@@ -56,3 +57,11 @@ def errno_of(action, *words, **more):
     except OSError as why:
         return why.errno
     return 0
+
+
+def wait_until(condition, timeout=60):
+    """For what no event tells of."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
