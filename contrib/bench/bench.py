@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures sstorefs against the kernel, a file system that does nothing, curl and the services' own clients; contrib/bench/run.sh calls it.
 
-    bench.py [--quick] [--output FOLDER] [--build FOLDER] [--only GROUP…] [--secrets N]
+    bench.py [--quick] [--output FOLDER] [--build FOLDER] [--only GROUP…] [--processor N]
 
 Writes results.md, SVG plots and results.json into the folder. Everything that is compared runs on one processor, in turns, at the highest
 priority; quote the best, and repeat what was disturbed.
