@@ -106,8 +106,6 @@ void catalog_greet(struct catalog *catalog, void (*done)(void *context, const st
 		   void *context);
 
 const struct catalog_options *catalog_options(const struct catalog *catalog);
-struct loop *catalog_loop(const struct catalog *catalog);
-struct net *catalog_net(const struct catalog *catalog);
 
 /* The record of the entry `serial` as it is known now; NULL when it is gone or past its expiry. Answered from memory, in constant time. */
 const struct record *catalog_record(const struct catalog *catalog, uint32_t serial);
@@ -129,7 +127,6 @@ struct store *store_reference(struct store *store);
 void store_release(struct store *store);
 const char *store_name(const struct store *store);
 const char *store_id(const struct store *store);
-uint32_t store_serial(const struct store *store);
 struct listing *store_secrets(struct store *store);
 /* The store behind a record of the listing of stores; NULL when memory ran out. Not referenced for the caller. */
 struct store *catalog_store(struct catalog *catalog, const struct record *record);

@@ -18,6 +18,5 @@ void log_as_json(bool json);
 
 /* `priority` is one of syslog's LOG_ERR … LOG_DEBUG; LOG_DEBUG lines appear only after `-d`. */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
-bool log_debugs(void);
 
 #endif

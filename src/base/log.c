@@ -45,11 +45,6 @@ void log_as_json(bool json)
 	logging.json = json;
 }
 
-bool log_debugs(void)
-{
-	return logging.debug;
-}
-
 static const char *level_name(int priority)
 {
 	static const char *const names[] = {

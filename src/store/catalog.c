@@ -95,16 +95,6 @@ const struct catalog_options *catalog_options(const struct catalog *catalog)
 	return &catalog->options;
 }
 
-struct loop *catalog_loop(const struct catalog *catalog)
-{
-	return catalog->loop;
-}
-
-struct net *catalog_net(const struct catalog *catalog)
-{
-	return catalog->net;
-}
-
 const struct catalog_counts *catalog_counts(const struct catalog *catalog)
 {
 	return &catalog->counts;

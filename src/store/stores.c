@@ -45,11 +45,6 @@ const char *store_id(const struct store *store)
 	return store->id;
 }
 
-uint32_t store_serial(const struct store *store)
-{
-	return store->serial;
-}
-
 struct listing *store_secrets(struct store *store)
 {
 	return &store->secrets;
