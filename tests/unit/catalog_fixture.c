@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "sstorefs/wait.h"
+#include "store/catalog.h"
 
 /* --- the clock --------------------------------------------------------------------------------------------------------------- */
 
@@ -161,6 +162,13 @@ struct store *fixture_store(struct fixture *fixture, const char *name)
 
 	assert_non_null(record);
 	return catalog_store(fixture->catalog, record);
+}
+
+void fixture_begin(struct fixture *fixture, enum paging paging, struct listing **listing)
+{
+	fixture_make(fixture, paging);
+	fixture_start(fixture);
+	*listing = store_secrets(fixture_store(fixture, "store"));
 }
 
 struct end {
@@ -334,14 +342,79 @@ const char *names_in(struct fixture *fixture, struct snapshot *view)
 	return text;
 }
 
-const char *names_of(struct fixture *fixture, struct listing *listing)
+struct snapshot *view_of(struct listing *listing)
 {
 	struct failure failure = {0};
 	struct snapshot *view = listing_view(listing, &failure);
-	const char *names;
 
 	assert_non_null(view);
+	return view;
+}
+
+void walk_through(struct fixture *fixture, struct listing *listing, unsigned from, unsigned count)
+{
+	snapshot_release(view_of(listing));
+	assert_int_equal(fixture->asked_count, 1);
+	answer_names(fixture, 0, "N", from, count, NULL);
+	assert_int_equal(fixture->asked_count, 0);
+}
+
+const char *names_of(struct fixture *fixture, struct listing *listing)
+{
+	struct snapshot *view = view_of(listing);
+	const char *names;
+
 	names = names_in(fixture, view);
 	snapshot_release(view);
 	return names;
+}
+
+/* --- listings ---------------------------------------------------------------------------------------------------------------- */
+
+const struct record *known_of(struct listing *listing, const char *name)
+{
+	const struct record *record;
+
+	listing_known(listing, name, &record);
+	return record;
+}
+
+uint32_t serial_of(struct listing *listing, const char *name)
+{
+	const struct record *record = known_of(listing, name);
+
+	return record ? record->serial : 0;
+}
+
+void told(struct listing *listing, const char *name, const char *id)
+{
+	struct entry entry = entry_of(name, id);
+
+	assert_int_equal(listing_told(listing, name, id ? &entry : NULL), 0);
+}
+
+const struct record *own_put(struct listing *listing, const char *name, const char *id)
+{
+	struct entry entry = entry_of(name, id);
+	const struct record *record = listing_own_put(listing, &entry, 0);
+
+	assert_non_null(record);
+	return record;
+}
+
+void answer_found(struct fixture *fixture, size_t index, const char *name, const char *id)
+{
+	struct script script = {.entries = {entry_of(name, id)}, .count = 1};
+
+	assert_int_equal(ask_of(fixture->asked[index])->operation, OPERATION_FIND_SECRET);
+	answer(fixture, index, &script);
+}
+
+void assert_whole(struct fixture *fixture, const struct listing *listing, uint64_t entries)
+{
+	assert_int_equal(fixture->asked_count, 0);
+	assert_null(listing->walk);
+	assert_true(listing->complete);
+	assert_int_equal(listing->last_failure.error, 0);
+	assert_int_equal(listing->current->present, entries);
 }

@@ -27,6 +27,8 @@ struct fixture {
 void fixture_make(struct fixture *fixture, enum paging paging);
 void fixture_start(struct fixture *fixture);
 void fixture_free(struct fixture *fixture);
+/* Makes and starts one with nothing else changed; `listing` is that of the secrets of its one store. */
+void fixture_begin(struct fixture *fixture, enum paging paging, struct listing **listing);
 
 /* A store called `name`, made by our own mkdir. Lives as long as the catalog keeps it. */
 struct store *fixture_store(struct fixture *fixture, const char *name);
@@ -63,6 +65,8 @@ void answer(struct fixture *fixture, size_t index, struct script *script);
 /* The oldest call is answered with one page of names `prefix`FROM…, and a cursor or none. */
 void answer_names(struct fixture *fixture, size_t index, const char *prefix, unsigned from, unsigned count,
 		  const char *cursor);
+/* The single call at `index` finds `name`, under `id`. */
+void answer_found(struct fixture *fixture, size_t index, const char *name, const char *id);
 /* An attempt of it fails, and another follows; or it fails for good. */
 void attempt_fails(struct fixture *fixture, size_t index, int error);
 void call_fails(struct fixture *fixture, size_t index, int error);
@@ -79,6 +83,20 @@ struct seeker {
 };
 void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name);
 void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name);
+
+/* Opens the directory; what it shows so far. */
+struct snapshot *view_of(struct listing *listing);
+/* Opens the directory, and answers the walk that this begins: names from N`from` on. */
+void walk_through(struct fixture *fixture, struct listing *listing, unsigned from, unsigned count);
+
+/* Its walk has ended well, and all that it has brought are `entries`. */
+void assert_whole(struct fixture *fixture, const struct listing *listing, uint64_t entries);
+
+/* What a listing knows of a name, NULL and 0 for nothing; and what it is told, by a single call (`id` NULL: it isn't there) or by a change of our own. */
+const struct record *known_of(struct listing *listing, const char *name);
+uint32_t serial_of(struct listing *listing, const char *name);
+void told(struct listing *listing, const char *name, const char *id);
+const struct record *own_put(struct listing *listing, const char *name, const char *id);
 
 /* Names of a snapshot as a directory shows them, between blanks. Static. */
 const char *names_in(struct fixture *fixture, struct snapshot *view);

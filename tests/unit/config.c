@@ -2,70 +2,13 @@
 #include "sstorefs/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
-#include "sstorefs/clock.h"
-
-#define WORDS 12
-
-/* Reads `sstorefs WORDS…`; what it says on stderr is kept in `said`. */
-static char said[4096];
-
-static int read_words_as(const char *name, struct config *config, const char *const *words)
-{
-	char *program = strdup(name), *argv[WORDS + 2] = {program};
-	int argc = 1, before = dup(STDERR_FILENO), failed;
-	FILE *heard = tmpfile();
-	size_t length;
-
-	while (argc <= WORDS && words[argc - 1]) {
-		argv[argc] = strdup(words[argc - 1]);
-		argc++;
-	}
-	assert_non_null(heard);
-	fflush(stderr);
-	dup2(fileno(heard), STDERR_FILENO);
-	failed = config_read(config, argc, argv);
-	fflush(stderr);
-	dup2(before, STDERR_FILENO);
-	close(before);
-	rewind(heard);
-	length = fread(said, 1, sizeof(said) - 1, heard);
-	said[length] = '\0';
-	fclose(heard);
-	for (int i = 0; i < argc; i++)
-		free(argv[i]);
-	return failed;
-}
-
-static int read_words(struct config *config, const char *const *words)
-{
-	return read_words_as("sstorefs", config, words);
-}
-
-static int read_options(struct config *config, const char *options)
-{
-	const char *const words[WORDS] = {"fastly:", "/mnt", "-o", options};
-
-	return read_words(config, words);
-}
-
-static void assert_one_line_with(const char *phrase)
-{
-	size_t length = strlen(said);
-
-	assert_true(length > 0 && said[length - 1] == '\n');
-	assert_ptr_equal(strchr(said, '\n'), said + length - 1);
-	assert_int_equal(strncmp(said, "sstorefs: ", 10), 0);
-	if (!strstr(said, phrase))
-		fail_msg("'%s' is not in: %s", phrase, said);
-}
+#include "config_fixture.h"
 
 static void test_defaults(void **state)
 {
@@ -322,184 +265,6 @@ static void test_files_with_relative_paths_are_found_from_anywhere(void **state)
 	free(here);
 }
 
-static void test_sources(void **state)
-{
-	static const struct {
-		const char *source, *store, *says;
-	} sources[] = {
-		{"fastly:", NULL, NULL},
-		{"fastly:prod", "prod", NULL},
-		{"fastly:%2E%2E", "%2E%2E", NULL},
-		{"fastly:%2Esstorefs", "%2Esstorefs", NULL},
-		{"fastly:..", NULL, "name"},
-		{"fastly:a b", NULL, "name"},
-		{"fastly:a/b", NULL, "name"},
-		{"fastly:%41", NULL, "name"},
-		{"fastly:prod/", NULL, "name"},
-		{"fastly", NULL, "is no source"},
-		{"", NULL, "is no source"},
-		{":", NULL, "no service ''"},
-		{"vault:", NULL, "no service 'vault'"},
-		{"fastly2:", NULL, "no service 'fastly2'"},
-		{"FASTLY:", NULL, "no service 'FASTLY'"},
-	};
-	struct config config;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(sources); i++) {
-		const char *const words[WORDS] = {sources[i].source, "/mnt"};
-		int failed = read_words(&config, words);
-
-		assert_int_equal(failed, sources[i].says ? -EINVAL : 0);
-		if (sources[i].says)
-			assert_one_line_with(sources[i].says);
-		else if (sources[i].store)
-			assert_string_equal(config.store, sources[i].store);
-		else
-			assert_null(config.store);
-		config_finish(&config);
-	}
-}
-
-static void test_words(void **state)
-{
-	static const struct {
-		const char *words[WORDS];
-		const char *says;
-	} lines[] = {
-		{{NULL}, "SOURCE is missing"},
-		{{"fastly:"}, "MOUNTPOINT is missing"},
-		{{"fastly:", "/mnt", "more"}, "too many arguments"},
-		{{"fastly:", "/mnt", "-o"}, "-o needs options"},
-		{{"fastly:", "/mnt", "-x"}, "unknown option '-x': see sstorefs --help"},
-		{{"fastly:", "/mnt", "--foo=bar"}, "unknown option '--foo': see sstorefs --help"},
-		{{"fastly:", "/dev/fd/", "-f"}, "is no descriptor"},
-		{{"fastly:", "/dev/fd/3x", "-f"}, "is no descriptor"},
-		{{"fastly:", "/dev/fd/3", "-o", "allow_other"}, "default_permissions"},
-		{{"fastly:", "/dev/fd/3", "-o", "allow_other,default_permissions"}, NULL},
-		{{"--", "fastly:", "-mnt"}, NULL},
-		{{"fastly:", "/mnt", "-f"}, NULL},
-		{{"fastly:", "/mnt", "-fd"}, NULL},
-		{{"fastly:", "/mnt", "-fx"}, "unknown option '-fx': see sstorefs --help"},
-		{{"fastly:", "/mnt", "-t", "fuse.sstorefs"}, "unknown option '-t'"},
-		{{"--check", "fastly:prod"}, NULL},
-		{{"fastly:prod", "--check", "--json", "-o", "timeout=3"}, NULL},
-		{{"--check", "/mnt"}, NULL},
-		{{"--check"}, "SOURCE is missing"},
-		{{"--check", "fastly:", "/mnt"}, "too many arguments"},
-		{{"fastly:", "/mnt", "--check"}, "--check mounts nothing"},
-		{{"fastly:", "/mnt", "--json"}, "--json goes with --check"},
-	};
-	struct config config;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(lines); i++) {
-		assert_int_equal(read_words(&config, lines[i].words), lines[i].says ? -EINVAL : 0);
-		if (lines[i].says)
-			assert_one_line_with(lines[i].says);
-		config_finish(&config);
-	}
-}
-
-/* mount(8) calls its helpers with letters and a type of its own (mount(8), EXTERNAL HELPERS). */
-static void test_as_the_helper_of_mount(void **state)
-{
-	static const struct {
-		const char *words[WORDS];
-		enum action action;
-		const char *says;
-	} lines[] = {
-		{{"fastly:", "/mnt", "-o", "rw,_netdev"}, ACTION_MOUNT, NULL},
-		{{"fastly:", "/mnt", "-s", "-n", "-v", "-o", "rw"}, ACTION_MOUNT, NULL},
-		{{"fastly:", "/mnt", "-snv", "-o", "rw", "-t", "fuse.sstorefs"}, ACTION_MOUNT, NULL},
-		{{"fastly:", "/mnt", "-f", "-o", "rw"}, ACTION_PRETEND, NULL},
-		{{"fastly:", "/mnt", "-fv", "-o", "rw"}, ACTION_PRETEND, NULL},
-		{{"fastly:", "/mnt", "-s", "-o", "rw,nonsense"}, ACTION_MOUNT, "unknown option 'nonsense'"},
-		{{"fastly:", "/mnt", "-d"}, ACTION_MOUNT, "unknown option '-d'"},
-		{{"fastly:", "/mnt", "-t"}, ACTION_MOUNT, "-t needs a type"},
-	};
-	struct config config;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(lines); i++) {
-		assert_int_equal(read_words_as("/sbin/mount.fuse.sstorefs", &config, lines[i].words),
-				 lines[i].says ? -EINVAL : 0);
-		if (lines[i].says)
-			assert_one_line_with(lines[i].says);
-		else
-			assert_int_equal(config.action, lines[i].action);
-		assert_false(config.foreground);
-		config_finish(&config);
-	}
-}
-
-static void test_what_is_checked(void **state)
-{
-	const char *const source[WORDS] = {"--check", "fastly:prod", "--json"}, *const mount[WORDS] = {
-											"--check", "/mnt"};
-	struct config config;
-
-	(void)state;
-	assert_int_equal(read_words(&config, source), 0);
-	assert_int_equal(config.action, ACTION_CHECK);
-	assert_string_equal(config.source, "fastly:prod");
-	assert_null(config.mountpoint);
-	assert_true(config.json);
-	config_finish(&config);
-
-	assert_int_equal(read_words(&config, mount), 0);
-	assert_int_equal(config.action, ACTION_CHECK);
-	assert_null(config.source);
-	assert_string_equal(config.mountpoint, "/mnt");
-	config_finish(&config);
-}
-
-static void test_debugging_stays_in_the_foreground(void **state)
-{
-	const char *const words[WORDS] = {"fastly:", "/mnt", "-d"};
-	struct config config;
-
-	(void)state;
-	assert_int_equal(read_words(&config, words), 0);
-	assert_true(config.debug && config.foreground);
-	config_finish(&config);
-}
-
-static void test_help_and_version_need_nothing_else(void **state)
-{
-	static const struct {
-		const char *words[WORDS];
-		enum action action;
-	} lines[] = {
-		{{"--help"}, ACTION_HELP},
-		{{"-h"}, ACTION_HELP},
-		{{"--version"}, ACTION_VERSION},
-		{{"-V"}, ACTION_VERSION},
-		{{"fastly:", "--help", "--foo"}, ACTION_HELP},
-	};
-	struct config config;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(lines); i++) {
-		assert_int_equal(read_words(&config, lines[i].words), 0);
-		assert_int_equal(config.action, lines[i].action);
-		config_finish(&config);
-	}
-}
-
-static void test_a_descriptor_is_never_looked_at(void **state)
-{
-	const char *const words[WORDS] = {"fastly:", "/dev/fd/87654"};
-	struct config config;
-
-	(void)state;
-	assert_int_equal(read_words(&config, words), 0);
-	assert_int_equal(config.mount_fd, 87654);
-	assert_int_equal(config_check_mountpoint(&config), 0);
-	assert_string_equal(config.mountpoint, "/dev/fd/87654");
-	config_finish(&config);
-}
-
 static void test_the_environment(void **state)
 {
 	struct config config;
@@ -536,48 +301,6 @@ static void test_the_environment(void **state)
 	unsetenv("FASTLY_USE_API_SIGNING_KEY");
 }
 
-static void test_mountpoints(void **state)
-{
-	char directory[] = "/tmp/sstorefs-config.XXXXXX", path[128], link[128];
-	const char *words[WORDS] = {"fastly:", path};
-	struct config config;
-	int null = open("/dev/null", O_WRONLY), before = dup(STDERR_FILENO);
-
-	(void)state;
-	assert_non_null(mkdtemp(directory));
-	dup2(null, STDERR_FILENO);
-	snprintf(path, sizeof(path), "%s/missing", directory);
-	assert_int_equal(read_words(&config, words), 0);
-	assert_int_equal(config_check_mountpoint(&config), -ENOENT);
-	config_finish(&config);
-
-	snprintf(path, sizeof(path), "%s/file", directory);
-	close(open(path, O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(read_words(&config, words), 0);
-	assert_int_equal(config_check_mountpoint(&config), -ENOTDIR);
-	config_finish(&config);
-
-	unlink(path);
-	snprintf(link, sizeof(link), "%s/link", directory);
-	assert_int_equal(symlink(".", link), 0);
-	snprintf(path, sizeof(path), "%s/link/../link/.", directory);
-	assert_int_equal(read_words(&config, words), 0);
-	assert_int_equal(config_check_mountpoint(&config), -ENOENT);
-	config_finish(&config);
-
-	snprintf(path, sizeof(path), "%s/./link/", directory);
-	assert_int_equal(read_words(&config, words), 0);
-	assert_int_equal(config_check_mountpoint(&config), 0);
-	assert_string_equal(config.mountpoint, directory);
-	assert_false(config.dead_mount);
-	config_finish(&config);
-	dup2(before, STDERR_FILENO);
-	close(before);
-	close(null);
-	unlink(link);
-	rmdir(directory);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -591,15 +314,7 @@ int main(void)
 		cmocka_unit_test(test_commas_and_backslashes_can_be_escaped),
 		cmocka_unit_test(test_the_last_one_wins),
 		cmocka_unit_test(test_files_with_relative_paths_are_found_from_anywhere),
-		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_as_the_helper_of_mount),
-		cmocka_unit_test(test_what_is_checked),
-		cmocka_unit_test(test_debugging_stays_in_the_foreground),
-		cmocka_unit_test(test_help_and_version_need_nothing_else),
-		cmocka_unit_test(test_a_descriptor_is_never_looked_at),
 		cmocka_unit_test(test_the_environment),
-		cmocka_unit_test(test_mountpoints),
 	};
 	static const char *const variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_URL",
 						"FASTLY_USE_API_SIGNING_KEY"};

@@ -1,37 +1,10 @@
 /* Finding out about names: from memory, by one call, by the walk; shared, overtaken, given up, and without the service. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "catalog_fixture.h"
 #include "check.h"
 #include "store/catalog.h"
-
-static void begin(struct fixture *fixture, enum paging paging, struct listing **listing)
-{
-	fixture_make(fixture, paging);
-	fixture_start(fixture);
-	*listing = store_secrets(fixture_store(fixture, "store"));
-}
-
-/* The single call at `index` finds `name`, under `id`. */
-static void answer_found(struct fixture *fixture, size_t index, const char *name, const char *id)
-{
-	struct script script = {.entries = {entry_of(name, id)}, .count = 1};
-
-	assert_int_equal(ask_of(fixture->asked[index])->operation, OPERATION_FIND_SECRET);
-	answer(fixture, index, &script);
-}
-
-static void walk_whole(struct fixture *fixture, struct listing *listing, unsigned count)
-{
-	struct failure failure = {0};
-
-	snapshot_release(listing_view(listing, &failure));
-	answer_names(fixture, 0, "N", 0, count, NULL);
-	assert_int_equal(fixture->asked_count, 0);
-	assert_true(listing->complete);
-}
 
 static void test_without_a_listing_a_name_costs_one_call(void **state)
 {
@@ -40,7 +13,7 @@ static void test_without_a_listing_a_name_costs_one_call(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "A");
 	assert_int_equal(seeker.done, 0);
 	assert_string_equal(ask_of(fixture.asked[0])->name, "A");
@@ -61,7 +34,7 @@ static void test_an_absent_name_costs_one_call_within_its_time(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "A");
 	call_fails(&fixture, 0, ENOENT);
 	assert_int_equal(seeker.error, ENOENT);
@@ -84,7 +57,7 @@ static void test_all_who_ask_for_a_name_share_one_call(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	for (size_t i = 0; i < COUNT(seekers); i++)
 		seek(&fixture, &seekers[i], listing, "A");
 	assert_int_equal(fixture.calls, 1);
@@ -108,7 +81,7 @@ static void test_a_storm_of_absent_names_costs_a_walk_and_a_few_calls(void **sta
 	char name[16];
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	for (size_t i = 0; i < COUNT(seekers); i++) {
 		snprintf(name, sizeof(name), "ABSENT%zu", i);
 		seek(&fixture, &seekers[i], listing, name);
@@ -132,8 +105,8 @@ static void test_a_fresh_listing_answers_for_every_name(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	walk_whole(&fixture, listing, 10);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
+	walk_through(&fixture, listing, 0, 10);
 	seek(&fixture, &seeker, listing, "N7");
 	assert_string_equal(seeker.name, "N7");
 	seek(&fixture, &seeker, listing, "N10");
@@ -150,7 +123,7 @@ static void test_during_a_walk_a_name_costs_one_call(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(listing_view(listing, &failure));
 	answer_names(&fixture, 0, "N", 0, 100, "more");
 	seek(&fixture, &seeker, listing, "N7");
@@ -176,7 +149,7 @@ static void test_single_calls_during_a_walk_are_no_more_than_its_pages(void **st
 	unsigned pages = 0, finds = 0;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(listing_view(listing, &failure));
 	for (size_t i = 0; i < COUNT(seekers); i++) {
 		snprintf(name, sizeof(name), "ABSENT%zu", i);
@@ -206,7 +179,7 @@ static void test_who_waits_for_the_walk_is_answered_by_the_page_that_has_his_nam
 	struct script script = {.total = 300};
 
 	(void)state;
-	begin(&fixture, PAGING_NUMBERED, &listing);
+	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
 	seek(&fixture, &seeker, listing, "N5");
 	assert_int_equal(ask_of(fixture.asked[0])->operation, OPERATION_LIST_SECRETS);
 	script_add_many(&script, "N", 0, 100);
@@ -224,7 +197,7 @@ static void test_names_that_the_service_would_refuse_cost_nothing(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "a b");
 	assert_int_equal(seeker.error, ENOENT);
 	assert_int_equal(fixture.calls, 0);
@@ -238,8 +211,8 @@ static void test_asked_again_it_is_read_from_the_service(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	walk_whole(&fixture, listing, 3);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
+	walk_through(&fixture, listing, 0, 3);
 	seek_again(&fixture, &seeker, listing, "N1");
 	seek_again(&fixture, &other, listing, "N1");
 	assert_int_equal(fixture.asked_count, 2);
@@ -287,7 +260,7 @@ static void test_our_own_change_is_newer_than_a_call_on_its_way(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "A");
 	assert_non_null(listing_own_put(listing, &ours, 0));
 	call_fails(&fixture, 0, ENOENT);
@@ -312,7 +285,7 @@ static void test_a_doubt_on_the_way_means_to_ask_once_more(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "A");
 	listing_doubt(listing, "A", 0);
 	assert_true(listing_doubts(listing, "A"));
@@ -332,8 +305,8 @@ static void test_a_doubt_that_falls_into_a_walk_outlives_it(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	walk_whole(&fixture, listing, 3);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
+	walk_through(&fixture, listing, 0, 3);
 	pass_time(&fixture, 61000);
 	snapshot_release(listing_view(listing, &failure));
 	listing_doubt(listing, "N1", 0);
@@ -351,60 +324,6 @@ static void test_a_doubt_that_falls_into_a_walk_outlives_it(void **state)
 	fixture_free(&fixture);
 }
 
-static void test_the_old_answer_at_once_and_one_refresh_behind_it(void **state)
-{
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	walk_whole(&fixture, listing, 3);
-	pass_time(&fixture, 61000);
-	for (int i = 0; i < 5; i++) {
-		seek(&fixture, &seeker, listing, "N1");
-		assert_string_equal(seeker.name, "N1");
-		seek(&fixture, &seeker, listing, "ABSENT");
-		assert_int_equal(seeker.error, ENOENT);
-	}
-	assert_int_equal(fixture.asked_count, 1);
-	assert_int_equal(ask_of(fixture.asked[0])->operation, OPERATION_LIST_SECRETS);
-	assert_false(listing_is_stale(listing, NULL));
-	answer_names(&fixture, 0, "M", 0, 3, NULL);
-	seek(&fixture, &seeker, listing, "N1");
-	assert_int_equal(seeker.error, ENOENT);
-	assert_int_equal(fixture.calls, 2);
-	fixture_free(&fixture);
-}
-
-static void test_of_a_long_listing_single_names_are_refreshed_first(void **state)
-{
-	struct failure failure = {0};
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	snapshot_release(listing_view(listing, &failure));
-	answer_names(&fixture, 0, "N", 0, 100, "more");
-	answer_names(&fixture, 0, "N", 100, 100, NULL);
-	pass_time(&fixture, 61000);
-	for (unsigned i = 0; i < SINGLE_CALLS_MAX; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "N%u", i);
-		seek(&fixture, &seeker, listing, name);
-		assert_string_equal(seeker.name, name);
-		answer_found(&fixture, 0, name, NULL);
-		seek(&fixture, &seeker, listing, name);
-		assert_int_equal(fixture.asked_count, 0);
-	}
-	seek(&fixture, &seeker, listing, "N150");
-	assert_int_equal(ask_of(fixture.asked[0])->operation, OPERATION_LIST_SECRETS);
-	fixture_free(&fixture);
-}
-
 static void test_an_id_saves_the_search_if_it_is_still_good(void **state)
 {
 	struct script script = {.total = 300};
@@ -414,7 +333,7 @@ static void test_an_id_saves_the_search_if_it_is_still_good(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_NUMBERED, &listing);
+	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
 	snapshot_release(listing_view(listing, &failure));
 	for (unsigned page = 0; page < 3; page++) {
 		script_add_many(&script, "N", 100 * page, 100);
@@ -445,7 +364,7 @@ static void test_a_search_ends_at_a_match_or_an_empty_page(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_NUMBERED, &listing);
+	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
 	seek_again(&fixture, &seeker, listing, "NAME");
 	for (unsigned page = 1; page <= 3; page++) {
 		assert_int_equal(ask_of(fixture.asked[0])->page, page);
@@ -460,200 +379,6 @@ static void test_a_search_ends_at_a_match_or_an_empty_page(void **state)
 	fixture_free(&fixture);
 }
 
-static void test_while_the_service_is_down_what_is_known_is_given_and_marked(void **state)
-{
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-	const struct record *record;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	walk_whole(&fixture, listing, 3);
-	pass_time(&fixture, 61000);
-	seek(&fixture, &seeker, listing, "N1");
-	attempt_fails(&fixture, 0, ECONNREFUSED);
-	assert_int_equal(listing_known(listing, "N1", &record), KNOWN_PRESENT);
-	assert_true(listing_is_stale(listing, record));
-	call_fails(&fixture, 0, EHOSTUNREACH);
-	assert_true(listing_is_stale(listing, record));
-	/* Not asked again at once, but after a while. */
-	seek(&fixture, &seeker, listing, "N1");
-	assert_int_equal(fixture.asked_count, 0);
-	pass_time(&fixture, 3100);
-	seek(&fixture, &seeker, listing, "N1");
-	assert_string_equal(seeker.name, "N1");
-	answer_names(&fixture, 0, "N", 0, 3, NULL);
-	assert_int_equal(listing_known(listing, "N1", &record), KNOWN_PRESENT);
-	assert_false(listing_is_stale(listing, record));
-	fixture_free(&fixture);
-}
-
-static void test_while_the_service_is_down_it_is_left_in_peace(void **state)
-{
-	struct failure failure = {0};
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	snapshot_release(listing_view(listing, &failure));
-	answer_names(&fixture, 0, "N", 0, 100, "more");
-	answer_names(&fixture, 0, "N", 100, 100, NULL);
-	pass_time(&fixture, 61000);
-	seek(&fixture, &seeker, listing, "N1");
-	call_fails(&fixture, 0, EHOSTUNREACH);
-	for (unsigned i = 0; i < 10; i++) {
-		seek(&fixture, &seeker, listing, i % 2 ? "N2" : "ABSENT");
-		assert_int_equal(seeker.done, 1);
-		pass_time(&fixture, 100);
-	}
-	assert_int_equal(fixture.calls, 3);
-	fixture_free(&fixture);
-}
-
-static void test_a_new_name_fails_with_the_service(void **state)
-{
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &seeker, listing, "A");
-	attempt_fails(&fixture, 0, EHOSTUNREACH);
-	assert_int_equal(seeker.done, 0);
-	call_fails(&fixture, 0, EHOSTUNREACH);
-	assert_int_equal(seeker.error, EHOSTUNREACH);
-	fixture_free(&fixture);
-}
-
-static void test_after_a_refresh_the_old_answer_is_given_at_the_first_failed_attempt(void **state)
-{
-	struct seeker seekers[2] = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	walk_whole(&fixture, listing, 3);
-	catalog_refresh(fixture.catalog);
-	seek(&fixture, &seekers[0], listing, "N1");
-	seek(&fixture, &seekers[1], listing, "ABSENT");
-	assert_int_equal(seekers[0].done, 0);
-	attempt_fails(&fixture, 0, ECONNREFUSED);
-	assert_string_equal(seekers[0].name, "N1");
-	attempt_fails(&fixture, 1, ECONNREFUSED);
-	assert_int_equal(seekers[1].error, ENOENT);
-	/* And then at once. */
-	seek(&fixture, &seekers[0], listing, "N2");
-	assert_string_equal(seekers[0].name, "N2");
-	fixture_free(&fixture);
-}
-
-static void test_after_a_refresh_the_next_question_goes_to_the_service(void **state)
-{
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	walk_whole(&fixture, listing, 3);
-	catalog_refresh(fixture.catalog);
-	seek(&fixture, &seeker, listing, "N1");
-	call_fails(&fixture, 0, ENOENT);
-	assert_int_equal(seeker.error, ENOENT);
-	seek(&fixture, &seeker, listing, "NEW");
-	answer_found(&fixture, 0, "NEW", NULL);
-	assert_string_equal(seeker.name, "NEW");
-	seek(&fixture, &seeker, listing, "NEW");
-	assert_int_equal(fixture.calls, 3);
-	fixture_free(&fixture);
-}
-
-static void test_with_minimal_nothing_older_than_a_second_is_given(void **state)
-{
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	fixture_make(&fixture, PAGING_CURSOR);
-	fixture.options.minimal = true;
-	fixture.options.ttl = 0;
-	fixture_start(&fixture);
-	listing = store_secrets(fixture_store(&fixture, "store"));
-	walk_whole(&fixture, listing, 3);
-	pass_time(&fixture, 900);
-	seek(&fixture, &seeker, listing, "N1");
-	assert_string_equal(seeker.name, "N1");
-	pass_time(&fixture, 200);
-	seek(&fixture, &seeker, listing, "N1");
-	assert_int_equal(seeker.done, 0);
-	answer_found(&fixture, 0, "N1", "new");
-	assert_string_equal(seeker.id, "new");
-	/* While it can't be asked, the old is better than nothing. */
-	pass_time(&fixture, 2000);
-	seek(&fixture, &seeker, listing, "N1");
-	call_fails(&fixture, 0, EHOSTUNREACH);
-	assert_string_equal(seeker.id, "new");
-	fixture_free(&fixture);
-}
-
-static void test_with_minimal_single_names_do_not_walk_a_large_store_every_time(void **state)
-{
-	struct failure failure = {0};
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-	unsigned walks = 0;
-
-	(void)state;
-	fixture_make(&fixture, PAGING_CURSOR);
-	fixture.options.minimal = true;
-	fixture_start(&fixture);
-	listing = store_secrets(fixture_store(&fixture, "store"));
-	snapshot_release(listing_view(listing, &failure));
-	pass_time(&fixture, 5000);
-	answer_names(&fixture, 0, "N", 0, 100, NULL); /* a walk of five seconds */
-	for (int i = 0; i < 20; i++) {
-		pass_time(&fixture, 2000);
-		seek(&fixture, &seeker, listing, "N1");
-		if (ask_of(fixture.asked[0])->operation == OPERATION_LIST_SECRETS) {
-			walks++;
-			answer_names(&fixture, 0, "N", 0, 100, NULL);
-		} else {
-			answer_found(&fixture, 0, "N1", NULL);
-		}
-		assert_int_equal(seeker.done, 1);
-	}
-	assert_int_equal(walks, 0);
-	fixture_free(&fixture);
-}
-
-static void test_an_answer_that_does_not_come_in_time_is_an_error(void **state)
-{
-	struct seeker seeker = {0}, known = {0};
-	struct fixture fixture;
-	struct listing *listing;
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &known, listing, "KNOWN");
-	answer_found(&fixture, 0, "KNOWN", NULL);
-	catalog_refresh(fixture.catalog);
-	seek(&fixture, &seeker, listing, "A");
-	seek(&fixture, &known, listing, "KNOWN");
-	pass_time(&fixture, 29000);
-	assert_int_equal(seeker.done, 0);
-	pass_time(&fixture, 2000);
-	assert_int_equal(seeker.error, ETIMEDOUT);
-	assert_string_equal(known.name, "KNOWN");
-	fixture_free(&fixture);
-}
-
 static void test_a_lookup_may_be_given_up(void **state)
 {
 	struct seeker seeker = {0}, other = {0};
@@ -661,7 +386,7 @@ static void test_a_lookup_may_be_given_up(void **state)
 	struct listing *listing;
 
 	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
+	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "A");
 	seek(&fixture, &other, listing, "A");
 	lookup_cancel(&seeker.lookup);
@@ -676,35 +401,6 @@ static void test_a_lookup_may_be_given_up(void **state)
 	lookup_cancel(&seeker.lookup);
 	pass_time(&fixture, 60000);
 	assert_int_equal(seeker.done, 0);
-	fixture_free(&fixture);
-}
-
-static void test_a_walk_that_keeps_failing_is_not_begun_for_every_name(void **state)
-{
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
-	unsigned pages = 0;
-	char name[16];
-
-	(void)state;
-	begin(&fixture, PAGING_CURSOR, &listing);
-	for (unsigned i = 0; i < 50; i++) {
-		snprintf(name, sizeof(name), "A%u", i);
-		seek(&fixture, &seeker, listing, name);
-		while (fixture.asked_count)
-			if (ask_of(fixture.asked[0])->operation == OPERATION_FIND_SECRET) {
-				call_fails(&fixture, 0, ENOENT);
-			} else if (pages++ % 5 < 4) {
-				pass_time(&fixture, 100);
-				answer_names(&fixture, 0, "N", pages, 1, name);
-				snprintf(name, sizeof(name), "c%u", pages);
-			} else {
-				call_fails(&fixture, 0, EIO);
-			}
-		assert_int_equal(seeker.done, 1);
-	}
-	assert_true(pages <= 10);
 	fixture_free(&fixture);
 }
 
@@ -725,20 +421,9 @@ int main(void)
 		cmocka_unit_test(test_our_own_change_is_newer_than_a_call_on_its_way),
 		cmocka_unit_test(test_a_doubt_on_the_way_means_to_ask_once_more),
 		cmocka_unit_test(test_a_doubt_that_falls_into_a_walk_outlives_it),
-		cmocka_unit_test(test_the_old_answer_at_once_and_one_refresh_behind_it),
-		cmocka_unit_test(test_of_a_long_listing_single_names_are_refreshed_first),
 		cmocka_unit_test(test_an_id_saves_the_search_if_it_is_still_good),
 		cmocka_unit_test(test_a_search_ends_at_a_match_or_an_empty_page),
-		cmocka_unit_test(test_while_the_service_is_down_what_is_known_is_given_and_marked),
-		cmocka_unit_test(test_while_the_service_is_down_it_is_left_in_peace),
-		cmocka_unit_test(test_a_new_name_fails_with_the_service),
-		cmocka_unit_test(test_after_a_refresh_the_old_answer_is_given_at_the_first_failed_attempt),
-		cmocka_unit_test(test_after_a_refresh_the_next_question_goes_to_the_service),
-		cmocka_unit_test(test_with_minimal_nothing_older_than_a_second_is_given),
-		cmocka_unit_test(test_with_minimal_single_names_do_not_walk_a_large_store_every_time),
-		cmocka_unit_test(test_an_answer_that_does_not_come_in_time_is_an_error),
 		cmocka_unit_test(test_a_lookup_may_be_given_up),
-		cmocka_unit_test(test_a_walk_that_keeps_failing_is_not_begun_for_every_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
