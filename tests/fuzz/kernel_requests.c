@@ -6,120 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernel.h"
+#include "kernel_request.h"
 #include "sstorefs/name.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-/* --- putting a request together -------------------------------------------------------------------------------------------------- */
-
-static void add(struct kernel *kernel, const void *bytes, size_t length)
-{
-	MUST(length <= KERNEL_REQUEST_MAX - kernel->length);
-	if (length)
-		memcpy(kernel->request + kernel->length, bytes, length);
-	kernel->length += length;
-}
-
-static void add_text(struct kernel *kernel, const char *text)
-{
-	add(kernel, text, strlen(text) + 1);
-}
-
-static struct kernel_pending *pending_new(struct kernel *kernel)
-{
-	for (unsigned i = 0; i < KERNEL_PENDING; i++)
-		if (!kernel->pending[i].unique)
-			return &kernel->pending[i];
-	return NULL;
-}
-
-/* NULL: too many are waiting, as a kernel has such a limit too. */
-static struct kernel_pending *begin(struct kernel *kernel, uint32_t opcode, uint64_t number)
-{
-	static const uint32_t users[] = {0, 0, 1000};
-	struct kernel_pending *pending = pending_new(kernel);
-	uint8_t who = input_byte(kernel->input);
-	struct fuse_in_header header = {.opcode = opcode, .nodeid = number, .uid = users[who % 3], .gid = 0};
-
-	if (!pending)
-		return NULL;
-	/* Our own process, one in another namespace, one that never was. */
-	header.pid = who / 4 % 4 == 0 ? (uint32_t)getpid() : who / 4 % 4 == 1 ? 1u << 22 : 0;
-	header.unique = kernel->unique += 2;
-	*pending = (struct kernel_pending){.unique = header.unique, .number = number, .opcode = opcode};
-	kernel->length = 0;
-	add(kernel, &header, sizeof header);
-	return pending;
-}
-
-static void finish(struct kernel *kernel)
-{
-	uint32_t length = (uint32_t)kernel->length;
-
-	memcpy(kernel->request, &length, sizeof length);
-}
-
-/* --- what it is about ------------------------------------------------------------------------------------------------------------ */
-
-static uint64_t some_node(struct kernel *kernel)
-{
-	unsigned which = input_number(kernel->input, KERNEL_NODES + 8);
-
-	if (which < kernel->node_count)
-		return kernel->nodes[which];
-	return which >= KERNEL_NODES ? which - KERNEL_NODES + 1 : FUSE_ROOT_ID;
-}
-
-/* Anything but `.`, `..`, nothing, and what has a slash: the kernel keeps those to itself. */
-static void some_name(struct kernel *kernel, char name[static 1024])
-{
-	static const char *const names[] = {"NAME",	 "OLD1",    "OLD2",	   "prod",	"account",
-					    "usr_new",	 ".x.tmp",  "tmpabcdefgh", ".NAME.swp", ".env",
-					    ".sstorefs", "status",  "%2F",	   "a%2fb",	"NAME~1",
-					    "\xff\xfe",	 "refresh", "NEW"};
-	unsigned which = input_number(kernel->input, COUNT(names) + 3);
-
-	if (which < COUNT(names)) {
-		strcpy(name, names[which]);
-	} else if (which == COUNT(names)) {
-		memset(name, 'n', 256);
-		name[255 + (input_byte(kernel->input) & 1)] = '\0';
-	} else {
-		input_text(kernel->input, name, 64);
-		for (char *byte = name; *byte; byte++)
-			if (*byte == '/')
-				*byte = '_';
-		if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
-			strcpy(name, "NAME");
-	}
-}
-
-static struct kernel_handle *some_handle(struct kernel *kernel, bool directory)
-{
-	unsigned begin = input_number(kernel->input, KERNEL_HANDLES - 1);
-
-	for (unsigned i = 0; i < KERNEL_HANDLES; i++) {
-		struct kernel_handle *handle = &kernel->handles[(begin + i) % KERNEL_HANDLES];
-
-		if (handle->number && handle->directory == directory)
-			return handle;
-	}
-	return NULL;
-}
-
-/* A request on an open file or directory. */
-static struct kernel_pending *begin_on(struct kernel *kernel, uint32_t opcode, bool directory)
-{
-	struct kernel_handle *handle = some_handle(kernel, directory);
-	struct kernel_pending *pending = handle ? begin(kernel, opcode, handle->number) : NULL;
-
-	if (!pending)
-		return NULL;
-	pending->handle = handle;
-	handle->pending++;
-	return pending;
-}
 
 /* --- requests without a handle --------------------------------------------------------------------------------------------------- */
 
@@ -128,12 +18,12 @@ static void ask_name(struct kernel *kernel, uint32_t opcode, const void *argumen
 {
 	char name[1024];
 
-	if (!begin(kernel, opcode, some_node(kernel)))
+	if (!request_begin(kernel, opcode, some_node(kernel)))
 		return;
 	some_name(kernel, name);
-	add(kernel, arguments, size);
-	add_text(kernel, name);
-	finish(kernel);
+	request_add(kernel, arguments, size);
+	request_add_text(kernel, name);
+	request_finish(kernel);
 }
 
 static void lookup(struct kernel *kernel)
@@ -162,12 +52,12 @@ static void make_odd(struct kernel *kernel)
 		ask_name(kernel, FUSE_MKNOD, &in, sizeof in);
 		return;
 	}
-	if (!begin(kernel, FUSE_SYMLINK, some_node(kernel)))
+	if (!request_begin(kernel, FUSE_SYMLINK, some_node(kernel)))
 		return;
 	some_name(kernel, name);
-	add_text(kernel, name);
-	add_text(kernel, "target");
-	finish(kernel);
+	request_add_text(kernel, name);
+	request_add_text(kernel, "target");
+	request_finish(kernel);
 }
 
 static void rename_name(struct kernel *kernel)
@@ -175,7 +65,7 @@ static void rename_name(struct kernel *kernel)
 	struct fuse_rename2_in in = {.newdir = some_node(kernel), .flags = input_number(kernel->input, 3)};
 	char from[1024], to[1024];
 
-	if (!begin(kernel, FUSE_RENAME2, some_node(kernel)))
+	if (!request_begin(kernel, FUSE_RENAME2, some_node(kernel)))
 		return;
 	if (input_byte(kernel->input) & 1) {
 		struct fuse_in_header header;
@@ -185,10 +75,10 @@ static void rename_name(struct kernel *kernel)
 	}
 	some_name(kernel, from);
 	some_name(kernel, to);
-	add(kernel, &in, sizeof in);
-	add_text(kernel, from);
-	add_text(kernel, to);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_add_text(kernel, from);
+	request_add_text(kernel, to);
+	request_finish(kernel);
 	kernel_values_are_whole(kernel);
 }
 
@@ -203,10 +93,10 @@ static void get_attributes(struct kernel *kernel)
 {
 	const struct fuse_getattr_in in = {.getattr_flags = 0};
 
-	if (!begin(kernel, FUSE_GETATTR, some_node(kernel)))
+	if (!request_begin(kernel, FUSE_GETATTR, some_node(kernel)))
 		return;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 static void look_around(struct kernel *kernel)
@@ -214,11 +104,11 @@ static void look_around(struct kernel *kernel)
 	const struct fuse_access_in in = {.mask = input_number(kernel->input, 7)};
 	bool access = input_byte(kernel->input) & 1;
 
-	if (!begin(kernel, access ? FUSE_ACCESS : FUSE_STATFS, some_node(kernel)))
+	if (!request_begin(kernel, access ? FUSE_ACCESS : FUSE_STATFS, some_node(kernel)))
 		return;
 	if (access)
-		add(kernel, &in, sizeof in);
-	finish(kernel);
+		request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 static void attribute_name(struct kernel *kernel, char name[static 1024])
@@ -250,18 +140,18 @@ static void get_attribute(struct kernel *kernel)
 						    : how & 4 ? 65536
 							      : 0};
 	struct kernel_pending *pending =
-		begin(kernel, how & 1 ? FUSE_GETXATTR : FUSE_LISTXATTR, some_node(kernel));
+		request_begin(kernel, how & 1 ? FUSE_GETXATTR : FUSE_LISTXATTR, some_node(kernel));
 	char name[1024];
 
 	if (!pending)
 		return;
 	pending->size = in.size;
-	add(kernel, &in, sizeof in);
+	request_add(kernel, &in, sizeof in);
 	if (how & 1) {
 		attribute_name(kernel, name);
-		add_text(kernel, name);
+		request_add_text(kernel, name);
 	}
-	finish(kernel);
+	request_finish(kernel);
 }
 
 static void set_attribute(struct kernel *kernel)
@@ -275,16 +165,16 @@ static void set_attribute(struct kernel *kernel)
 	const char *value =
 		which < COUNT(values) ? values[which] : input_text(kernel->input, text, sizeof text);
 
-	if (!begin(kernel, removes ? FUSE_REMOVEXATTR : FUSE_SETXATTR, some_node(kernel)))
+	if (!request_begin(kernel, removes ? FUSE_REMOVEXATTR : FUSE_SETXATTR, some_node(kernel)))
 		return;
 	attribute_name(kernel, name);
 	in[0] = (uint32_t)strlen(value);
 	if (!removes)
-		add(kernel, in, sizeof in);
-	add_text(kernel, name);
+		request_add(kernel, in, sizeof in);
+	request_add_text(kernel, name);
 	if (!removes)
-		add(kernel, value, strlen(value));
-	finish(kernel);
+		request_add(kernel, value, strlen(value));
+	request_finish(kernel);
 }
 
 /* --- opening and closing --------------------------------------------------------------------------------------------------------- */
@@ -319,12 +209,12 @@ static void open_node(struct kernel *kernel)
 
 	if (!handles_are_left(kernel))
 		return;
-	pending = begin(kernel, directory ? FUSE_OPENDIR : FUSE_OPEN, some_node(kernel));
+	pending = request_begin(kernel, directory ? FUSE_OPENDIR : FUSE_OPEN, some_node(kernel));
 	if (!pending)
 		return;
 	pending->flags = in.flags;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 static void create(struct kernel *kernel)
@@ -337,15 +227,15 @@ static void create(struct kernel *kernel)
 		in.flags |= O_EXCL;
 	if (!handles_are_left(kernel))
 		return;
-	pending = begin(kernel, FUSE_CREATE, some_node(kernel));
+	pending = request_begin(kernel, FUSE_CREATE, some_node(kernel));
 	if (!pending)
 		return;
 	pending->flags = in.flags;
 	some_name(kernel, name);
 	pending->temporary = staging_wants(name, (int)in.flags);
-	add(kernel, &in, sizeof in);
-	add_text(kernel, name);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_add_text(kernel, name);
+	request_finish(kernel);
 }
 
 static void release(struct kernel *kernel)
@@ -356,11 +246,11 @@ static void release(struct kernel *kernel)
 
 	/* The kernel lets go of it only when nothing on it is under way. */
 	if (!handle || handle->pending ||
-	    !begin(kernel, directory ? FUSE_RELEASEDIR : FUSE_RELEASE, handle->number))
+	    !request_begin(kernel, directory ? FUSE_RELEASEDIR : FUSE_RELEASE, handle->number))
 		return;
 	in.fh = handle->handle;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 	kernel_value_is_whole(kernel, handle);
 	free(handle->written);
 	*handle = (struct kernel_handle){0};
@@ -394,7 +284,7 @@ static uint64_t some_offset(struct kernel *kernel, const struct kernel_handle *h
 
 static void write_data(struct kernel *kernel)
 {
-	struct kernel_pending *pending = begin_on(kernel, FUSE_WRITE, false);
+	struct kernel_pending *pending = request_begin_on(kernel, FUSE_WRITE, false);
 	struct fuse_write_in in = {0};
 	uint8_t byte;
 
@@ -407,7 +297,7 @@ static void write_data(struct kernel *kernel)
 		in.size = (uint32_t)kernel->fs->max_write;
 	in.lock_owner = some_owner(kernel);
 	in.write_flags = 1u << 1; /* FUSE_WRITE_LOCKOWNER */
-	add(kernel, &in, sizeof in);
+	request_add(kernel, &in, sizeof in);
 	byte = input_byte(kernel->input);
 	memset(kernel->request + kernel->length, byte % 4 ? 'a' + byte % 26 : byte, in.size);
 	if (in.size && byte % 4 == 1)
@@ -415,12 +305,12 @@ static void write_data(struct kernel *kernel)
 	kernel_writes(kernel, pending->handle, in.offset, kernel->request + kernel->length, in.size);
 	pending->size = in.size;
 	kernel->length += in.size;
-	finish(kernel);
+	request_finish(kernel);
 }
 
 static void read_data(struct kernel *kernel)
 {
-	struct kernel_pending *pending = begin_on(kernel, FUSE_READ, false);
+	struct kernel_pending *pending = request_begin_on(kernel, FUSE_READ, false);
 	struct fuse_read_in in = {.size = 4096};
 
 	if (!pending)
@@ -428,14 +318,15 @@ static void read_data(struct kernel *kernel)
 	in.fh = pending->handle->handle;
 	in.offset = input_number(kernel->input, 5000);
 	pending->size = in.size;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 static void read_directory(struct kernel *kernel)
 {
 	bool plus = input_byte(kernel->input) & 1;
-	struct kernel_pending *pending = begin_on(kernel, plus ? FUSE_READDIRPLUS : FUSE_READDIR, true);
+	struct kernel_pending *pending =
+		request_begin_on(kernel, plus ? FUSE_READDIRPLUS : FUSE_READDIR, true);
 	struct fuse_read_in in = {.size = input_byte(kernel->input) & 1 ? 4096 : 300};
 
 	if (!pending)
@@ -444,21 +335,21 @@ static void read_directory(struct kernel *kernel)
 	in.offset =
 		input_byte(kernel->input) % 8 ? pending->handle->offset : input_number(kernel->input, 70000);
 	pending->size = in.size;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 static void flush(struct kernel *kernel)
 {
-	struct kernel_pending *pending = begin_on(kernel, FUSE_FLUSH, false);
+	struct kernel_pending *pending = request_begin_on(kernel, FUSE_FLUSH, false);
 	struct fuse_flush_in in = {0};
 
 	if (!pending)
 		return;
 	in.fh = pending->handle->handle;
 	in.lock_owner = some_owner(kernel);
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 	kernel_value_is_whole(kernel, pending->handle);
 }
 
@@ -466,14 +357,15 @@ static void flush(struct kernel *kernel)
 static void synchronise(struct kernel *kernel)
 {
 	bool directory = input_byte(kernel->input) % 8 == 0;
-	struct kernel_pending *pending = begin_on(kernel, directory ? FUSE_FSYNCDIR : FUSE_FSYNC, directory);
+	struct kernel_pending *pending =
+		request_begin_on(kernel, directory ? FUSE_FSYNCDIR : FUSE_FSYNC, directory);
 	struct fuse_fsync_in in = {0};
 
 	if (!pending)
 		return;
 	in.fh = pending->handle->handle;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 	kernel_values_are_whole(kernel);
 }
 
@@ -483,8 +375,8 @@ static void set_attributes(struct kernel *kernel)
 	struct kernel_pending *pending;
 	bool open = input_byte(kernel->input) & 1;
 
-	pending =
-		open ? begin_on(kernel, FUSE_SETATTR, false) : begin(kernel, FUSE_SETATTR, some_node(kernel));
+	pending = open ? request_begin_on(kernel, FUSE_SETATTR, false)
+		       : request_begin(kernel, FUSE_SETATTR, some_node(kernel));
 	if (!pending)
 		return;
 	in.valid =
@@ -496,8 +388,8 @@ static void set_attributes(struct kernel *kernel)
 	}
 	pending->flags = in.valid;
 	pending->offset = in.size;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 /* --- the rest -------------------------------------------------------------------------------------------------------------------- */
@@ -509,9 +401,9 @@ static void forget(struct kernel *kernel)
 
 	header.unique = kernel->unique += 2;
 	kernel->length = 0;
-	add(kernel, &header, sizeof header);
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &header, sizeof header);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 static void interrupt(struct kernel *kernel)
@@ -525,9 +417,9 @@ static void interrupt(struct kernel *kernel)
 	pending->interrupted = true;
 	header.unique = pending->unique | 1; /* as kernels number them */
 	kernel->length = 0;
-	add(kernel, &header, sizeof header);
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &header, sizeof header);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 /* What this file system has no use for: ioctl, poll, fallocate, lseek, locks, … */
@@ -536,10 +428,11 @@ static void ask_unknown(struct kernel *kernel)
 	static const uint32_t opcodes[] = {FUSE_IOCTL, FUSE_FALLOCATE, FUSE_LSEEK, FUSE_READLINK, FUSE_BMAP};
 	const uint8_t arguments[64] = {0};
 
-	if (!begin(kernel, opcodes[input_number(kernel->input, COUNT(opcodes) - 1)], some_node(kernel)))
+	if (!request_begin(kernel, opcodes[input_number(kernel->input, COUNT(opcodes) - 1)],
+			   some_node(kernel)))
 		return;
-	add(kernel, arguments, sizeof arguments);
-	finish(kernel);
+	request_add(kernel, arguments, sizeof arguments);
+	request_finish(kernel);
 }
 
 static void initialise(struct kernel *kernel)
@@ -549,10 +442,10 @@ static void initialise(struct kernel *kernel)
 	in.flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DO_READDIRPLUS |
 		   FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_WRITEBACK_CACHE | FUSE_PARALLEL_DIROPS |
 		   FUSE_MAX_PAGES | FUSE_DONT_MASK | FUSE_HAS_IOCTL_DIR;
-	if (!begin(kernel, FUSE_INIT, 0))
+	if (!request_begin(kernel, FUSE_INIT, 0))
 		return;
-	add(kernel, &in, sizeof in);
-	finish(kernel);
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
 }
 
 void kernel_asks(struct kernel *kernel)

@@ -2,123 +2,22 @@
 #include "played_service.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "input.h"
+#include "played_keys.h"
 #include "sstorefs/name.h"
 
 #define BORN INT64_C(1790000000) /* seconds since 1970: when everything was created */
 #define DATE "Date: Mon, 21 Sep 2026 13:33:20 GMT"
 
-/* The client key, and the key that signs it: made once, signing takes longer than all the rest. */
-static struct {
-	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES], secret[crypto_sign_SECRETKEYBYTES];
-	uint8_t public_key[crypto_box_PUBLICKEYBYTES], private_key[crypto_box_SECRETKEYBYTES];
-	uint8_t signature[crypto_sign_BYTES];
-	bool made;
-} keys;
-
-static void make_keys(void)
-{
-	static const uint8_t seed[crypto_sign_SEEDBYTES] = {1};
-
-	if (keys.made)
-		return;
-	crypto_sign_seed_keypair(keys.signing_key, keys.secret, seed);
-	crypto_box_seed_keypair(keys.public_key, keys.private_key, seed);
-	crypto_sign_detached(keys.signature, NULL, keys.public_key, sizeof keys.public_key, keys.secret);
-	keys.made = true;
-}
-
-const uint8_t *service_signing_key(void)
-{
-	make_keys();
-	return keys.signing_key;
-}
-
-uint64_t service_hash(const void *value, size_t length)
-{
-	static const uint8_t key[crypto_shorthash_KEYBYTES] = {1};
-	uint64_t hash;
-
-	crypto_shorthash((uint8_t *)&hash, value, length, key);
-	return hash | 1;
-}
-
-/* The value in a request's body, as the service would read it: what was asked for may be gone by now. To be freed. */
-static uint8_t *value_of_json(const struct service *service, const struct locked *body, size_t *length)
-{
-	json_t *json = json_loadb((const char *)body->data, body->length, JSON_ALLOW_NUL, NULL);
-	const json_t *object = json_is_array(json) ? json_array_get(json, 0) : json;
-	const json_t *text =
-		json_object_get(object, service->provider == &provider_fastly ? "secret" : "value");
-	uint8_t *value = malloc(body->length);
-
-	MUST(value && json_is_string(text));
-	*length = json_string_length(text);
-	if (service->provider == &provider_fastly)
-		MUST(!sodium_base642bin(value, body->length, json_string_value(text), *length, NULL, length,
-					NULL, sodium_base64_VARIANT_ORIGINAL));
-	else
-		memcpy(value, json_string_value(text), *length);
-	json_decref(json);
-	return value;
-}
-
-static uint8_t *value_of_form(const struct locked *body, size_t *length)
-{
-	const char *at = memmem(body->data, body->length, "payload=", 8),
-		   *end = (const char *)body->data + body->length;
-	uint8_t *value = malloc(body->length);
-	unsigned byte;
-
-	MUST(value && at);
-	*length = 0;
-	for (at += 8; at < end && *at != '&'; at++) {
-		char digits[3] = {0};
-
-		byte = (uint8_t)*at;
-		if (*at == '%') {
-			MUST(end - at > 2);
-			memcpy(digits, at + 1, 2);
-			byte = (unsigned)strtoul(digits, NULL, 16);
-			at += 2;
-		}
-		value[(*length)++] = (uint8_t)byte;
-	}
-	return value;
-}
-
-static uint64_t hash_of_put(const struct service *service, const struct locked *body)
-{
-	size_t length;
-	uint8_t *value = service->provider == &provider_stripe ? value_of_form(body, &length)
-							       : value_of_json(service, body, &length);
-	uint8_t *opened;
-	uint64_t hash;
-
-	if (service->provider == &provider_fastly) {
-		MUST(length > crypto_box_SEALBYTES);
-		opened = malloc(length);
-		MUST(opened);
-		MUST(!crypto_box_seal_open(opened, value, length, keys.public_key, keys.private_key));
-		length -= crypto_box_SEALBYTES;
-		free(value);
-		value = opened;
-	}
-	hash = service_hash(value, length);
-	free(value);
-	return hash;
-}
-
 void service_init(struct service *service, const struct provider *provider)
 {
 	static const char *const names[] = {"prod", "dev"};
 
-	make_keys();
+	played_keys_make();
 	*service = (struct service){.provider = provider, .page = 3};
 	for (unsigned i = 0; i < 2; i++) {
 		service->stores[i].there = true;
@@ -411,7 +310,7 @@ static void put_secret(struct service *service, const struct ask *ask, const str
 		return;
 	}
 	service->secrets[secret].changes = ++service->changes;
-	service->secrets[secret].value = hash_of_put(service, body);
+	service->secrets[secret].value = played_value(service->provider, body);
 	service->secrets[secret].expires_at = ask->expires_at;
 	json = secret_json(service, (unsigned)secret);
 	if (service->provider == &provider_cloudflare && ask->mode == PUT_CREATE)
@@ -437,29 +336,6 @@ static void duplicate_secret(struct service *service, const struct ask *ask, int
 	service->secrets[secret].value = service->secrets[from].value;
 	service->secrets[secret].changes = ++service->changes;
 	answer_object(service, answer, 200, secret_json(service, (unsigned)secret));
-}
-
-static void client_key(struct http_answer *answer)
-{
-	char public_key[64], signature[128], expires[TIME_TEXT_SIZE];
-
-	sodium_bin2base64(public_key, sizeof public_key, keys.public_key, sizeof keys.public_key,
-			  sodium_base64_VARIANT_ORIGINAL);
-	sodium_bin2base64(signature, sizeof signature, keys.signature, sizeof keys.signature,
-			  sodium_base64_VARIANT_ORIGINAL);
-	answer_json(answer, 200,
-		    json_pack("{s:s s:s s:s}", "public_key", public_key, "signature", signature, "expires_at",
-			      moment(600, expires)));
-}
-
-static void signing_key(struct http_answer *answer)
-{
-	char key[64];
-
-	answer_json(answer, 200,
-		    json_pack("{s:s}", "signing_key",
-			      sodium_bin2base64(key, sizeof key, keys.signing_key, sizeof keys.signing_key,
-						sodium_base64_VARIANT_ORIGINAL)));
 }
 
 static void quota(struct service *service, struct http_answer *answer)
@@ -506,15 +382,16 @@ void service_answer(struct service *service, const struct ask *ask, const struct
 		    struct http_answer *answer)
 {
 	int store = store_of(service, ask->store_id);
+	char expires[TIME_TEXT_SIZE];
 
 	if (ask->operation == OPERATION_LIST_STORES || ask->operation == OPERATION_FIND_STORE)
 		list_stores(service, ask, answer);
 	else if (ask->operation == OPERATION_CREATE_STORE)
 		create_store(service, ask, answer);
 	else if (ask->operation == OPERATION_CLIENT_KEY)
-		client_key(answer);
+		answer_json(answer, 200, played_client_key(moment(600, expires)));
 	else if (ask->operation == OPERATION_SIGNING_KEY)
-		signing_key(answer);
+		answer_json(answer, 200, played_signing_key());
 	else if (ask->operation == OPERATION_QUOTA)
 		quota(service, answer);
 	else if (store < 0)

@@ -109,6 +109,30 @@ def direct_mount(request, make_mount, direct):
     return make_mount(direct, options=_option(request))
 
 
+@pytest.fixture
+def cloudflare(sandbox):
+    """With an empty store."""
+    from services import Cloudflare
+
+    service = Cloudflare("direct", sandbox, sandbox.url)
+    service.seed("prod", 0)
+    return service
+
+
+@pytest.fixture
+def watched(cloudflare):
+    """Every request and answer must be as the schema has it."""
+    with cloudflare.watched():
+        yield
+
+
+@pytest.fixture
+def cloudflare_mount(request, make_mount, cloudflare):
+    made = make_mount(cloudflare, source=cloudflare.source, options=_option(request))
+    cloudflare.sandbox.clear()
+    return made
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failure shows the daemon's log and the sandbox's calls."""

@@ -1,4 +1,4 @@
-"""Reads directories with the calls as they are: libc's stream, and one answer of the kernel at a time."""
+"""Reads attributes, and directories with the calls as they are: libc's stream, and one answer of the kernel at a time."""
 
 import ctypes
 import os
@@ -22,6 +22,11 @@ for function in ("readdir", "telldir", "rewinddir", "closedir"):
 libc.seekdir.argtypes = [ctypes.c_void_p, ctypes.c_long]
 libc.getdents64.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
 libc.getdents64.restype = ctypes.c_ssize_t
+
+
+def attributes(path):
+    """All that are listed."""
+    return {name: os.getxattr(path, name).decode() for name in os.listxattr(path) if name.startswith("user.")}
 
 
 def _failed():

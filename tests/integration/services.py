@@ -1,5 +1,7 @@
 """Cloudflare and Stripe as the sandbox plays them: sources, addresses, and what is stored there."""
 
+import json
+import urllib.request
 from contextlib import contextmanager
 from functools import partial
 
@@ -51,6 +53,18 @@ class Cloudflare(OtherService):
     @property
     def source(self):
         return f"cloudflare:{self.sandbox.account}"
+
+    def asked(self, path):
+        """The service's own words about something."""
+        url = f"{self.url}/accounts/{self.sandbox.account}/secrets_store{path}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)["result"]
+
+    def secret(self, name, store="prod"):
+        """One secret as the service lists it."""
+        (found,) = [one for one in self.asked("/stores") if one["name"] == store]
+        return next((one for one in self.asked(f"/stores/{found['id']}/secrets?per_page=100") if one["name"] == name), None)
 
 
 class Stripe(OtherService):

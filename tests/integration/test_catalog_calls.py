@@ -6,17 +6,11 @@ import os
 import pytest
 
 from reading import together
-from services import Cloudflare
 from writers import errno_of, shell
 
 
 def list_calls(sandbox, store=None):
     return sandbox.calls(operation="*.list_secrets", **({"store": store} if store else {}))
-
-
-@pytest.fixture
-def cloudflare(sandbox):
-    return Cloudflare("direct", sandbox, sandbox.url)
 
 
 @pytest.mark.parametrize("count,calls", [(0, 1), (1, 1), (199, 1), (200, 1), (201, 2), (400, 2), (1001, 6)])

@@ -7,17 +7,12 @@ import time
 import pytest
 
 from reading import errno_or
-from services import Cloudflare, Stripe
+from services import Stripe
 from writers import errno_of
 
 # The last attempt may be one for which no time was left.
 FAILED = (-errno.EIO, -errno.ETIMEDOUT)
 CLEAN = {f"SECRET_{number:07}" for number in range(500)}
-
-
-@pytest.fixture
-def cloudflare(sandbox):
-    return Cloudflare("direct", sandbox, sandbox.url)
 
 
 def alive(mount, sandbox, path):

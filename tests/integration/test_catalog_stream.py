@@ -1,20 +1,11 @@
 """Listings as they come in: page by page, side by side, and nobody waits for what he does not need (DESIGN 4)."""
 
 import os
-import time
-
-import pytest
 
 from reading import Raw, Stream, Together, times_of
-from services import Cloudflare
 from writers import shell
 
 LATENCY = 0.3
-
-
-@pytest.fixture
-def cloudflare(sandbox):
-    return Cloudflare("direct", sandbox, sandbox.url)
 
 
 def most_at_once(calls):

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import pytest
 
+from reading import attributes
 from writers import errno_of, shell, start, wait_until, write_file
 
 
@@ -18,10 +19,6 @@ def asked(sandbox, path):
     request = urllib.request.Request(sandbox.url + path, headers={"Fastly-Key": sandbox.token})
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
-
-
-def attributes(path):
-    return {name: os.getxattr(path, name).decode() for name in os.listxattr(path) if name.startswith("user.")}
 
 
 def test_attributes_are_the_services_own(mount, sandbox):

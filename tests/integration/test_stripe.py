@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from mounting import PROGRAM, run_program
+from reading import attributes
 from services import Stripe
 from writers import errno_of, shell, write_file
 
@@ -24,10 +25,6 @@ def mount(request, make_mount, stripe):
     made = make_mount(stripe, source=stripe.source, options=marker.args[0] if marker else "")
     stripe.sandbox.clear()
     return made
-
-
-def attributes(path):
-    return {name: os.getxattr(path, name).decode() for name in os.listxattr(path) if name.startswith("user.")}
 
 
 def moment(seconds):

@@ -3,7 +3,6 @@
 import errno
 import os
 import secrets
-import time
 
 import pytest
 

@@ -5,17 +5,9 @@ import os
 
 import pytest
 
-from services import Cloudflare, Stripe
+from services import Stripe
 from wire import ENDPOINTS, answer_problem, problems, request_problem
 from writers import errno_of, write_file
-
-
-@pytest.fixture
-def cloudflare(sandbox):
-    service = Cloudflare("direct", sandbox, sandbox.url)
-    service.seed("prod", 0)
-    service.play(quota_stores=2)
-    return service
 
 
 def go_everywhere(mount, store):
@@ -37,6 +29,7 @@ def go_everywhere(mount, store):
 def test_every_request_and_every_answer_is_as_the_schema_has_it(make_mount, cloudflare, sandbox):
     stripe = Stripe("direct", sandbox, sandbox.url)
     sandbox.record()
+    cloudflare.play(quota_stores=2)
     go_everywhere(make_mount(cloudflare, source=cloudflare.source), "prod")
     go_everywhere(make_mount(stripe, source=stripe.source), "account")
     found, count = problems(sandbox.exchanges())

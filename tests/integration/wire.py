@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "sandbox"))
 
-from sandbox_shapes import (CLOUDFLARE_FAILURE, CLOUDFLARE_ID, CLOUDFLARE_INFO, CLOUDFLARE_SECRET, CLOUDFLARE_STORE,  # noqa: E402
+from sandbox_shapes import (CLOUDFLARE_FAILURE, CLOUDFLARE_INFO, CLOUDFLARE_SECRET, CLOUDFLARE_STORE,  # noqa: E402
                             STRIPE_FAILURE, STRIPE_LIST, STRIPE_SECRET, Either, Maybe, cloudflare_success, differs)
 
 ID = r"[0-9a-f]{32}"

@@ -1,0 +1,18 @@
+#ifndef TESTS_FUZZ_PLAYED_KEYS_H
+#define TESTS_FUZZ_PLAYED_KEYS_H
+
+#include <jansson.h>
+
+#include "sstorefs/provider.h"
+
+/* Made once: signing takes longer than all the rest. */
+void played_keys_make(void);
+
+/* What the service says of its keys; owned by the caller. */
+json_t *played_client_key(const char *expires_at);
+json_t *played_signing_key(void);
+
+/* The hash (service_hash) of the value in a request's body. */
+uint64_t played_value(const struct provider *provider, const struct locked *body);
+
+#endif
