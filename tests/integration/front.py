@@ -1,4 +1,4 @@
-"""nginx before the sandbox: TLS 1.3 and HTTP/2, as the real services speak."""
+"""nginx before the sandbox: TLS 1.3 and HTTP/2, as the real services speak, and other roles that services can play."""
 
 import shutil
 import socket
@@ -22,13 +22,13 @@ http {{
     client_max_body_size 64m;
     upstream sandbox {{ server 127.0.0.1:{upstream}; keepalive 64; }}
     server {{
-        listen 127.0.0.1:{port} ssl http2;
+        listen {address}:{port} ssl {http2};
         server_name localhost;
-        ssl_certificate {work}/server.pem;
-        ssl_certificate_key {work}/server.key;
-        ssl_protocols TLSv1.3;
+        ssl_certificate {pem};
+        ssl_certificate_key {key};
+        ssl_protocols TLSv1.2 TLSv1.3;
         http2_max_concurrent_streams 128;
-        keepalive_requests 1000000;
+        keepalive_requests {requests};
         location / {{
             proxy_pass http://sandbox;
             proxy_http_version 1.1;
@@ -66,6 +66,8 @@ def free_port():
 
 
 class Front:
+    address = "127.0.0.1"
+
     def __init__(self, work, upstream):
         self.work = Path(work)
         self.upstream = upstream
@@ -74,7 +76,7 @@ class Front:
 
     @property
     def url(self):
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.address}:{self.port}"
 
     @property
     def cacert(self):
@@ -85,24 +87,30 @@ class Front:
         # Somebody may take the port between our look and nginx's bind: then another one.
         for _ in range(5):
             self.port = free_port()
-            if self._listens():
+            if self.listens((self.work / "server.pem", self.work / "server.key")):
                 return self
-        raise RuntimeError((self.work / "nginx.log").read_text())
+        raise RuntimeError(self.log())
 
-    def _listens(self):
-        (self.work / "nginx.conf").write_text(
-            CONFIGURATION.format(work=self.work, port=self.port, upstream=self.upstream))
+    def listens(self, certificate, http2=True, requests=1000000):
+        """Starts nginx on the port, to answer so many requests on a connection. Whether it came to that."""
+        pem, key = certificate
+        (self.work / "nginx.conf").write_text(CONFIGURATION.format(
+            work=self.work, address=self.address, port=self.port, upstream=self.upstream, pem=pem, key=key,
+            http2="http2" if http2 else "", requests=requests))
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
         with open(self.work / "nginx.log", "ab") as log:
             self.process = subprocess.Popen([program, "-p", self.work, "-c", self.work / "nginx.conf"], stderr=log)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while self.process.poll() is None and time.monotonic() < deadline:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex((self.address, self.port)) == 0:
                     return True
             time.sleep(0.01)  # nginx tells nobody when it begins to listen
         self.stop()
         return False
+
+    def log(self):
+        return (self.work / "nginx.log").read_text()
 
     def stop(self):
         if self.process:
