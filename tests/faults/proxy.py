@@ -4,6 +4,8 @@ import selectors
 import socket
 import threading
 
+from sockets import read_head
+
 
 class Proxy:
     """`behaviour`: "connects", "refuses" (403), "hangs", "closes"."""
@@ -37,12 +39,9 @@ class Proxy:
             threading.Thread(target=self._talk, args=(client,), daemon=True).start()
 
     def _talk(self, client):
-        request = b""
-        while b"\r\n\r\n" not in request:
-            piece = client.recv(4096)
-            if not piece:
-                return
-            request += piece
+        request = read_head(client)
+        if not request:
+            return
         target = request.split()[1].decode()
         self.asked.append(target)
         if self.behaviour == "refuses":

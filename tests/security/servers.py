@@ -5,6 +5,8 @@ import ssl
 import subprocess
 import threading
 
+from sockets import read_head
+
 
 def _openssl(*words):
     subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
@@ -117,12 +119,7 @@ class Proxy(_Server):
         return f"http://127.0.0.1:{self.port}"
 
     def serve(self, connection):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            piece = connection.recv(4096)
-            if not piece:
-                break
-            head += piece
+        head = read_head(connection)
         self.told.append(head.decode(errors="replace"))
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         _join(connection, socket.create_connection(("127.0.0.1", self.upstream)))
