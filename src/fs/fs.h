@@ -217,6 +217,9 @@ void file_version(const struct file *file, struct version *version);
 
 struct handle *handle_new(struct file *file);
 void handle_free(struct handle *handle);
+/* How many bytes a handle would publish. */
+size_t handle_length(const struct handle *handle);
+
 /* The present length changes nothing, a smaller one cuts, a larger one would be a hole. Returns 0 or a positive errno. */
 int handle_truncate(struct fs *fs, struct handle *handle, off_t size);
 void handle_wipe(struct handle *handle);

@@ -196,13 +196,15 @@ void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	struct listing *listing;
 	struct inode inode;
 
-	(void)info;
 	if (inode_find(fs, number, &inode) == INODE_NONE) {
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
 	listing = inode.record ? catalog_listing(fs->catalog, inode.record) : NULL;
 	inode_attributes(fs, &inode, &attributes);
+	/* The kernel names a handle when its writer looks for the end (SEEK_END): what he writes there must not come to stand at the beginning. */
+	if (info && inode.kind == INODE_SECRET)
+		attributes.st_size = (off_t)handle_length((const struct handle *)(uintptr_t)info->fh);
 	fuse_reply_attr(request, &attributes, inode_attribute_timeout(fs, &inode));
 	if (listing)
 		listing_touch(listing, inode.record);

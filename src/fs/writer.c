@@ -184,9 +184,14 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 		fuse_reply_write(request, size);
 }
 
+size_t handle_length(const struct handle *handle)
+{
+	return handle->value ? handle->value->bytes.length : 0;
+}
+
 int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
 {
-	size_t length = handle && handle->value ? handle->value->bytes.length : 0;
+	size_t length = handle ? handle_length(handle) : 0;
 	int failed;
 
 	if (handle && handle->spent)

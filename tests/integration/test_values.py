@@ -126,6 +126,18 @@ def test_what_is_there_can_be_written_over(direct_mount, sandbox):
     assert sandbox.uploads() == [b"HEllo worLD!"]
 
 
+def test_who_looks_for_the_end_finds_it(direct_mount, sandbox):
+    """SEEK_END; nobody else is told how long a value is."""
+    descriptor = created(direct_mount)
+    os.write(descriptor, b"abc")
+    assert os.lseek(descriptor, 0, os.SEEK_END) == 3
+    os.write(descriptor, b"def")
+    assert os.fstat(descriptor).st_size == os.stat(direct_mount / "prod/NAME").st_size == 0
+    close(descriptor)
+    assert sandbox.uploads() == [b"abcdef"]
+    assert os.stat(direct_mount / "prod/NAME").st_size == 0
+
+
 def test_ftruncate_cuts_keeps_and_does_not_grow(direct_mount, sandbox):
     descriptor = created(direct_mount)
     os.write(descriptor, b"hello world")
