@@ -36,6 +36,7 @@ static const struct {
 } temporary_names[] = {
 	{".*", 0, false},	  /* rsync, GNOME's .goutputstream-…; and `.env` */
 	{"tmp????????", 0, true}, /* Python's tempfile */
+	{"tmp.*", 0, true},	  /* mktemp(1) */
 	{"sed??????", 0, false},  /* sed -i */
 	{"*~", 0, true},	  /* backups of editors */
 	{"*.tmp", 0, true},

@@ -28,7 +28,7 @@ def state(path):
 
 
 @pytest.mark.parametrize("name", [None, ".NAME.Xy12Zw", "NAME.tmp", "NAME.swp", "NAME~", "NAME.aB3dE6", "sedAbC123", "NAME123456789",
-                                  "NAME.part"])
+                                  "NAME.part", "tmp.DU8pqw97rl", "tmp.aBcDeFgH"])
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
 def test_it_is_published_once_under_its_real_name(direct_mount, sandbox, name, existing):
     if existing:
