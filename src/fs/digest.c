@@ -17,6 +17,8 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text)
 	if (entry->id)
 		crypto_generichash_update(&state, (const uint8_t *)entry->id, strlen(entry->id) + 1);
 	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at, sizeof(entry->modified_at));
+	/* On Stripe an expiry may be all that a replacement changes of what is shown. */
+	crypto_generichash_update(&state, (const uint8_t *)&entry->expires_at, sizeof(entry->expires_at));
 	crypto_generichash_final(&state, hash, sizeof(hash));
 	return base64_encode(text->digest, hash, sizeof(hash));
 }

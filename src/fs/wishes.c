@@ -60,7 +60,9 @@ int wish_expires_at(const struct fs *fs, const char *value, size_t size, struct 
 	wishes->expires_at = TIME_UNKNOWN;
 	if (size == strlen("never") && memcmp(value, "never", size) == 0)
 		return 0;
-	if (time_parse_rfc3339(value, size, &wishes->expires_at) || wishes->expires_at <= clock_wall())
+	/* The last moment there is stands for all behind it: another one than was asked for. */
+	if (time_parse_rfc3339(value, size, &wishes->expires_at) || wishes->expires_at <= clock_wall() ||
+	    wishes->expires_at == INT64_MAX)
 		return -EINVAL;
 	return 0;
 }

@@ -10,7 +10,7 @@ import pytest
 from mounting import PROGRAM, run_program
 from reading import attributes
 from services import Stripe
-from writers import errno_of, shell, write_file
+from writers import errno_of, shell, wait_until, write_file
 
 
 @pytest.fixture
@@ -342,13 +342,25 @@ def test_an_expiry_set_before_the_value_wins(mount, stripe, exists, wish, shown)
     assert os.getxattr(mount / "account/NAME", "user.expires_at").decode() == shown
 
 
+def test_another_expiry_is_another_digest(mount, stripe):
+    """Even where the service keeps id and time of what is replaced."""
+    tags = []
+    for wish in (2_000_000_000, 2_100_000_000):
+        stripe.put("account", "NAME", b"val", created=1.7e9, expires_at=wish, id="appsecret_one")
+        mount.refresh()
+        wait_until(lambda: attributes(mount / "account/NAME")["user.expires_at"] == moment(wish))
+        tags.append(os.getxattr(mount / "account/NAME", "user.digest"))
+    assert tags[0] != tags[1]
+
+
 def test_an_expiry_that_can_not_be_set(mount, stripe):
     stripe.put("account", "NAME", b"old")
     name = mount / "account/NAME"
     assert errno_of(os.setxattr, name, "user.expires_at", b"2040-01-01T00:00:00Z") == errno.EOPNOTSUPP
     descriptor = os.open(name, os.O_WRONLY)
     try:
-        for wish in (b"2020-01-01T00:00:00Z", b"tomorrow", b"", b"2040-13-01T00:00:00Z", b"Never"):
+        for wish in (b"2020-01-01T00:00:00Z", b"tomorrow", b"", b"2040-13-01T00:00:00Z", b"Never",
+                     b"9999-12-31T23:59:59Z"):  # later than what can be kept
             assert errno_of(os.setxattr, name, "user.expires_at", wish) == errno.EINVAL, wish
         for attribute in ("user.comment", "user.scopes"):
             assert errno_of(os.setxattr, name, attribute, b"x") == errno.EOPNOTSUPP
