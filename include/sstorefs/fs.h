@@ -29,7 +29,7 @@ struct fs_options {
 int fs_new(struct fs **fs, const struct fs_options *options);
 void fs_free(struct fs *fs);
 
-/* Mounts, and begins to serve. 0, or a negative errno with the reason on stderr (libfuse's words). */
+/* Mounts, and begins to serve. 0, or a negative errno with the reason on stderr (in libfuse's words, or fusermount3's). */
 int fs_mount(struct fs *fs);
 
 /*

@@ -10,12 +10,18 @@
 int complain(const struct config *config, const char *format, ...)
 {
 	va_list arguments;
+	char *line = NULL;
 
-	fprintf(stderr, "%s: ", config->program);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	if (vasprintf(&line, format, arguments) < 0)
+		line = NULL;
 	va_end(arguments);
-	fputc('\n', stderr);
+	/* A word of the command line may have anything in it, and a complaint is one line. */
+	for (char *byte = line; byte && *byte; byte++)
+		if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
+			*byte = '?';
+	fprintf(stderr, "%s: %s\n", config->program, line ? line : "out of memory: free some and try again");
+	free(line);
 	return -EINVAL;
 }
 

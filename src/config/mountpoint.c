@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <mntent.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "parts.h"
@@ -57,6 +59,24 @@ static int refuse(const struct config *config, int error, const char *remedy)
 	return -error;
 }
 
+/* Major and minor number of /dev/fuse. */
+#define FUSE_DEVICE makedev(10, 229)
+
+/* What is mounted there is not looked at: that the descriptor is one of FUSE, and mounted, can be told without it. */
+static int check_descriptor(const struct config *config)
+{
+	static const char remedy[] =
+		"give one of /dev/fuse that is mounted, as mount.fuse3 -o drop_privileges does";
+	struct pollfd poll_for = {.fd = config->mount_fd, .events = POLLIN};
+	struct stat status;
+
+	if (fstat(config->mount_fd, &status))
+		return refuse(config, errno, remedy);
+	if (!S_ISCHR(status.st_mode) || status.st_rdev != FUSE_DEVICE)
+		return refuse(config, ENODEV, remedy);
+	return poll(&poll_for, 1, 0) > 0 && poll_for.revents & POLLERR ? refuse(config, ENOTCONN, remedy) : 0;
+}
+
 int config_check_mountpoint(struct config *config)
 {
 	struct statx status;
@@ -64,7 +84,7 @@ int config_check_mountpoint(struct config *config)
 	int error;
 
 	if (config->mount_fd >= 0)
-		return 0;
+		return check_descriptor(config);
 	config->dead_mount = false;
 	/* Of a mount whose daemon was killed a moment ago the kernel still knows what it would answer: it has to be asked again. */
 	error = statx(AT_FDCWD, config->mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) ? errno : 0;

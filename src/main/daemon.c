@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "mount_words.h"
 #include "notify.h"
 #include "sstorefs/fs.h"
 #include "sstorefs/log.h"
@@ -144,6 +145,28 @@ static void clear_dead_mount(const struct config *config)
 			 strerror(errno));
 }
 
+/* Whatever libfuse and fusermount3 have to say about it goes into our one line. */
+static int mount_it(struct daemon *daemon)
+{
+	struct mount_words words;
+	struct buffer why = {0};
+	int failed;
+
+	mount_words_catch(&words);
+	failed = fs_mount(daemon->fs);
+	mount_words_end(&words, &why);
+	if (failed)
+		log_line(
+			LOG_ERR,
+			"%s can't be mounted on %s: %s: see that /dev/fuse can be opened, and that you may mount there",
+			daemon->config->source, daemon->config->mountpoint,
+			why.length ? buffer_text(&why) : strerror(-failed));
+	else if (why.length)
+		log_line(LOG_WARNING, "%s", buffer_text(&why));
+	buffer_finish(&why);
+	return failed;
+}
+
 static void greeted(void *context, const struct failure *failure)
 {
 	struct daemon *daemon = context;
@@ -167,11 +190,11 @@ static void greeted(void *context, const struct failure *failure)
 	}
 	clear_dead_mount(daemon->config);
 	failed = fs_new(&daemon->fs, &options);
-	if (!failed)
-		failed = fs_mount(daemon->fs);
+	if (failed)
+		log_line(LOG_ERR, "%s can't be mounted: %s", daemon->config->source, strerror(-failed));
+	else
+		failed = mount_it(daemon);
 	if (failed) {
-		log_line(LOG_ERR, "%s: it can't be mounted there: see the line before this one, or dmesg(1)",
-			 daemon->config->mountpoint);
 		loop_stop(loop_of(daemon));
 		return;
 	}

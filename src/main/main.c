@@ -2,12 +2,14 @@
  * sstorefs: argv to configuration, foreground or background, exit status.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "daemon.h"
@@ -57,11 +59,24 @@ static int mount_and_serve(struct config *config)
 	return daemon_serve(config, ready, &readiness);
 }
 
+/* Who starts us may have closed them: what we open must not get their numbers, or it goes with them in the background. */
+static void hold_standard_streams(void)
+{
+	int null;
+
+	do
+		null = open("/dev/null", O_RDWR);
+	while (null >= 0 && null <= STDERR_FILENO);
+	if (null >= 0)
+		close(null);
+}
+
 int main(int argc, char **argv)
 {
 	struct config config;
 	int status = STATUS_GOOD;
 
+	hold_standard_streams();
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	mallopt(M_MXFAST, FAST_SIZE_MAX);
 	if (net_memory_init() || sodium_init() < 0) {

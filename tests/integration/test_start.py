@@ -2,10 +2,11 @@
 
 import os
 import socket
+import subprocess
 
 import pytest
 
-from mounting import PROGRAM, mounts_at, run_program
+from mounting import PROGRAM, daemon_at, mounts_at, run_program, wait_for_end
 
 USAGE, FAILURE = 1, 32
 
@@ -140,6 +141,51 @@ def test_no_token_at_all(refused):
 
 def test_allow_other_on_a_descriptor_needs_default_permissions(refused):
     assert "default_permissions" in refused(USAGE, where="/dev/fd/9", options=f"{refused.service.options},allow_other")
+
+
+def test_a_descriptor_that_is_no_mount(refused):
+    """In the background the program would say that all is well, and serve nobody."""
+    assert "/dev/fd/9:" in refused(FAILURE, where="/dev/fd/9")
+    assert "No such device" in refused(FAILURE, where="/dev/fd/0")  # /dev/null
+
+
+def in_own_mounts(refused, preparation):
+    """The line of a program that starts where `preparation` was done, and nothing else."""
+    words = [PROGRAM, "fastly:", refused.mountpoint, "-o", f"token_file={refused.token},{refused.service.options}"]
+    ended = run_program(["unshare", "-m", "sh", "-c", f'{preparation}; exec "$@"', "sh", *words], refused.token.parent)
+    assert ended.returncode == FAILURE and ended.stdout == "" and ended.stderr.count("\n") == 1, ended
+    return ended.stderr
+
+
+def test_what_libfuse_has_to_say_is_in_our_one_line(refused):
+    line = in_own_mounts(refused, "mount -t tmpfs -o mode=755 none /dev && mknod -m 666 /dev/null c 1 3")
+    assert line.startswith("sstorefs: fastly: can't be mounted on ") and "modprobe fuse" in line
+    line = in_own_mounts(refused, "mount --bind /dev/null /dev/fuse")
+    assert "mount failed: Invalid argument" in line
+
+
+@pytest.mark.parametrize("word", ["a\nb", "ttl=a\nb", "signing_key=\x1b[31m", "uid=a\rb"])
+def test_whatever_was_typed_it_is_one_line(refused, word):
+    message = refused(USAGE, options=f"{refused.service.options},{word}")
+    assert not any(ord(character) < 32 or ord(character) == 127 for character in message[:-1])
+
+
+def test_a_mountpoint_with_a_line_break(refused, tmp_path):
+    refused(FAILURE, where=tmp_path / "a\nb")
+
+
+@pytest.mark.parametrize("closed", ["<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_who_has_closed_his_standard_streams_is_told_of_a_mount_too(refused, tmp_path, closed):
+    words = [PROGRAM, "fastly:", refused.mountpoint, "-o", f"token_file={refused.token},{refused.service.options}"]
+    ended = run_program(["sh", "-c", f'"$@" {closed}', "sh", *words], tmp_path)
+    try:
+        assert (ended.returncode, mounts_at(refused.mountpoint)) == (0, ["fuse.sstorefs"])
+        assert os.listdir(refused.mountpoint) == ["prod"]
+    finally:
+        daemon = daemon_at(refused.mountpoint)
+        while mounts_at(refused.mountpoint):
+            subprocess.run(["umount", refused.mountpoint], check=True)
+    assert wait_for_end(daemon)
 
 
 def test_a_service_that_makes_no_sense(refused, sandbox):
