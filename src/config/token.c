@@ -289,7 +289,7 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 	if (!failed)
 		failed = text_check(&fresh.text, fresh.origin, why);
 	if (!failed && fresh.email.length > 0)
-		failed = text_check(&fresh.email, "the address that goes with it", why);
+		failed = text_check(&fresh.email, "the address in CLOUDFLARE_EMAIL", why);
 	if (failed)
 		goto out;
 	if (changed)

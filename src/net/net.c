@@ -102,13 +102,16 @@ static int cacert_check(struct net *net, struct failure *why)
 	FILE *file = fopen(net->cacert, "re");
 
 	if (!file)
-		return failure_set(why, EINVAL, "the CA file %s can't be read: %s", net->cacert,
-				   strerror(errno));
+		return failure_set(why, EINVAL, "the CA file %s can't be read: %s: give cacert= one that can",
+				   net->cacert, strerror(errno));
 	while (!found && getline(&line, &size, file) >= 0)
 		found = !strncmp(line, "-----BEGIN ", 11) && strstr(line, "CERTIFICATE-----");
 	free(line);
 	fclose(file);
-	return found ? 0 : failure_set(why, EINVAL, "the CA file %s holds no PEM certificate", net->cacert);
+	return found ? 0
+		     : failure_set(why, EINVAL,
+				   "the CA file %s holds no PEM certificate: give cacert= one that does",
+				   net->cacert);
 }
 
 static bool net_is_busy(struct loop_partner *partner)
