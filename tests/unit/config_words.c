@@ -175,7 +175,7 @@ static void test_help_and_version_need_nothing_else(void **state)
 	}
 }
 
-static void test_a_descriptor_is_never_looked_at(void **state)
+static void test_a_descriptor_must_be_open(void **state)
 {
 	const char *const words[WORDS] = {"fastly:", "/dev/fd/87654"};
 	struct config config;
@@ -183,7 +183,7 @@ static void test_a_descriptor_is_never_looked_at(void **state)
 	(void)state;
 	assert_int_equal(read_words(&config, words), 0);
 	assert_int_equal(config.mount_fd, 87654);
-	assert_int_equal(config_check_mountpoint(&config), 0);
+	assert_int_equal(config_check_mountpoint(&config), -EBADF);
 	assert_string_equal(config.mountpoint, "/dev/fd/87654");
 	config_finish(&config);
 }
@@ -239,7 +239,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_checked),
 		cmocka_unit_test(test_debugging_stays_in_the_foreground),
 		cmocka_unit_test(test_help_and_version_need_nothing_else),
-		cmocka_unit_test(test_a_descriptor_is_never_looked_at),
+		cmocka_unit_test(test_a_descriptor_must_be_open),
 		cmocka_unit_test(test_mountpoints),
 	};
 	static const char *const variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_URL",
