@@ -50,7 +50,10 @@ struct publication {
 	struct locked_wait room;
 	struct lookup look;
 	struct inquiry inquiry; /* the request under way */
-	bool lost, looked, fresh_key;
+	bool lost, looked;
+	bool waited_for_key;
+	bool fresh_key; /* the one it waited for, and its is the first value under it */
+	bool own_key;	/* it takes one that nothing else was or will be sealed under */
 	uint64_t first_sent_at;
 	bool told;		     /* the answer described what is there now */
 	const struct record *record; /* for the length of done(): what is there now; NULL: not known */
@@ -106,8 +109,9 @@ struct move {
 	struct buffer scopes, comment;
 	uint32_t serial;
 	bool had_new, lost;
+	bool told;	  /* the answer described what has the new name */
 	uint64_t sent_at; /* when the first attempt at the new name left */
-	char id[128], digest[64];
+	char id[128], digest[DIGEST_TEXT_SIZE];
 };
 void move_start(struct move *move);
 void move_cancel(struct move *move);
@@ -147,6 +151,8 @@ struct store_change {
 	struct task task;
 	struct lookup look;
 	struct buffer cursor;
+	bool told;	/* the answer described what was made */
+	unsigned tries; /* attempts to create it that were lost, and without effect */
 };
 void store_create_start(struct store_change *change);
 void store_delete_start(struct store_change *change);

@@ -27,6 +27,12 @@ wall_time clock_wall(void);
  */
 int time_parse_rfc3339(const char *text, size_t length, wall_time *time);
 
+/*
+ * The same for what a service writes, which calls it ISO 8601: besides, `,` before the fraction, an offset without its colon or minutes, and
+ * none at all, which is UTC. Returns 0 or -EINVAL; `time` is untouched on failure.
+ */
+int time_parse_iso8601(const char *text, size_t length, wall_time *time);
+
 /* Reads an HTTP date in any of its three forms (RFC 9110, 5.6.7). Returns 0 or -EINVAL. */
 int time_parse_http(const char *text, wall_time *time);
 

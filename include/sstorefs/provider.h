@@ -61,6 +61,9 @@ struct ask {
 	wall_time expires_at;	  /* TIME_UNKNOWN: send none */
 };
 
+/* Room for a service's digest where one is kept to be compared: base64 or hex of 64 bytes. A longer one is not kept. */
+#define DIGEST_TEXT_SIZE 132
+
 /* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts are NULL. */
 struct entry {
 	const char *name; /* displayed; NULL when the answer left it out (Stripe's delete) */
@@ -86,7 +89,8 @@ struct result {
 	unsigned malformed;   /* entries that are none (no object, no name, not UTF-8) */
 	struct buffer cursor; /* where the next page begins; empty: this was the last (cursor paging) */
 	int64_t total; /* how many there are on all pages, as the service says (numbered paging); -1 when it didn't */
-	bool deleted_async;   /* a deletion was accepted, and listings may show the name a moment longer */
+	unsigned page_size; /* how many the service puts on a page (numbered paging); 0 when it didn't say */
+	bool deleted_async; /* a deletion was accepted, and listings may show the name a moment longer */
 	int64_t quota, usage; /* OPERATION_QUOTA */
 	struct client_key_answer client_key;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
@@ -138,6 +142,7 @@ struct provider {
 	bool duplicates, edits, has_quota, has_idempotency_keys;
 	bool quota_is_per_store; /* one full store says nothing of the others */
 	bool expires; /* secrets can be given an expiry, and a replacement that gives none takes it away */
+	bool reads_are_free; /* the rate-limit budget that it tells is for changes alone, whatever the answer that tells it */
 	bool lists_strange_names; /* names outside `name_is_valid` may exist at the service: checked on create alone */
 
 	/* Whether the service would take `displayed` for a new secret, and for a new store. */

@@ -46,6 +46,7 @@ static int64_t seconds_of(const struct tm *date, int *failed)
 /* A text that is read from its front. `bad` stays set once something did not fit. */
 struct reader {
 	const char *text, *end;
+	bool lenient; /* ISO 8601, as programs write it */
 	bool bad;
 };
 
@@ -85,7 +86,7 @@ static int64_t read_fraction(struct reader *reader)
 	int64_t nanoseconds = 0, unit = NANOSECONDS / 10;
 	const char *begin;
 
-	if (!read_any(reader, "."))
+	if (!read_any(reader, reader->lenient ? ".," : "."))
 		return 0;
 	for (begin = reader->text; reader->text < reader->end; reader->text++, unit /= 10) {
 		if (*reader->text < '0' || *reader->text > '9')
@@ -103,19 +104,20 @@ static int read_offset(struct reader *reader)
 	bool west;
 	int seconds;
 
-	if (read_any(reader, "Zz"))
+	if (read_any(reader, "Zz") || (reader->lenient && reader->text == reader->end))
 		return 0;
 	west = reader->text < reader->end && *reader->text == '-';
 	read_one(reader, "+-");
 	seconds = read_number(reader, 2, 0, 23) * 3600;
-	read_one(reader, ":");
-	seconds += read_number(reader, 2, 0, 59) * 60;
+	if (!read_any(reader, ":") && !reader->lenient)
+		reader->bad = true;
+	if (!reader->lenient || reader->text != reader->end)
+		seconds += read_number(reader, 2, 0, 59) * 60;
 	return west ? -seconds : seconds;
 }
 
-int time_parse_rfc3339(const char *text, size_t length, wall_time *time)
+static int read_time(struct reader reader, wall_time *time)
 {
-	struct reader reader = {.text = text, .end = text + length};
 	struct tm date = {0};
 	int64_t nanoseconds, seconds;
 	int offset, failed;
@@ -139,6 +141,20 @@ int time_parse_rfc3339(const char *text, size_t length, wall_time *time)
 	if (!failed)
 		*time = time_from_seconds(seconds - offset, nanoseconds);
 	return failed;
+}
+
+int time_parse_rfc3339(const char *text, size_t length, wall_time *time)
+{
+	const struct reader reader = {.text = text, .end = text + length};
+
+	return read_time(reader, time);
+}
+
+int time_parse_iso8601(const char *text, size_t length, wall_time *time)
+{
+	const struct reader reader = {.text = text, .end = text + length, .lenient = true};
+
+	return read_time(reader, time);
 }
 
 int time_parse_http(const char *text, wall_time *time)

@@ -23,6 +23,14 @@ static int fastly_source(struct config *config, const char *rest)
 	return *rest == '\0' ? 0 : store_take(config, rest);
 }
 
+/* 32 hex digits, as far as is known; the schema says no more than how many there may be (API-FACTS 6.5). */
+static bool is_account_id(const char *text)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	return *text && strlen(text) <= 32 && text[strspn(text, alphabet)] == '\0';
+}
+
 /* ACCOUNT_ID, ACCOUNT_ID/STORE; the account may come from the environment. */
 static int cloudflare_source(struct config *config, const char *rest)
 {
@@ -42,9 +50,9 @@ static int cloudflare_source(struct config *config, const char *rest)
 	config->account = account == rest ? strndup(rest, length) : strdup(account);
 	if (!config->account)
 		return complain_memory(config);
-	if (strlen(config->account) != 32 ||
-	    config->account[strspn(config->account, "0123456789abcdefABCDEF")] != '\0')
-		return complain(config, "'%s' is no account id: it has 32 hex digits", config->account);
+	if (!is_account_id(config->account))
+		return complain(config, "'%s' is no account id: it has 32 letters and digits at most",
+				config->account);
 	return rest[length] == '\0' || rest[length + 1] == '\0' ? 0 : store_take(config, rest + length + 1);
 }
 

@@ -242,34 +242,52 @@ static bool read_fields(struct reading *reading, const json_t *item, struct entr
 	return reading->stores || !is_deleted(item);
 }
 
+/* A list that is null or left out (API-FACTS 6.4) is empty, if the first page doesn't say that there is something. */
+static bool is_empty_list(const struct ask *ask, const json_t *entries, int64_t total)
+{
+	bool is_first = ask->operation != OPERATION_FIND_SECRET && ask->page <= 1;
+
+	return (!entries || json_is_null(entries)) && !(is_first && total > 0);
+}
+
 static int list_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
 		       struct failure *failure, enum remedy *remedy)
 {
 	struct reading reading = {
 		.ask = ask, .result = result, .failure = failure, .remedy = remedy, .fields = read_fields};
 	json_t *object;
-	const json_t *entries, *item;
+	const json_t *entries, *info, *item;
+	int64_t page_size;
 	size_t i;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
 	reading.stores = ask->operation == OPERATION_LIST_STORES || ask->operation == OPERATION_FIND_STORE;
 	reading.one_name = ask->operation == OPERATION_FIND_STORE || ask->operation == OPERATION_FIND_SECRET;
 	entries = json_object_get(object, "result");
-	if (!failed && !json_is_array(entries))
-		failed = answer_nonsense(failure, remedy, "\"result\" is no list");
 	/* Of a search it tells the whole store's (API-FACTS 2.4); nobody counts then. */
-	result->total = member_integer(json_object_get(object, "result_info"), "total_count", -1);
+	info = json_object_get(object, "result_info");
+	result->total = member_integer(info, "total_count", -1);
 	if (result->total < 0)
 		result->total = -1;
+	page_size = member_integer(info, "per_page", 0);
+	result->page_size = page_size > 0 && page_size < PAGE_SIZE ? (unsigned)page_size : 0;
+	if (!failed && !json_is_array(entries) && !is_empty_list(ask, entries, result->total))
+		failed = answer_nonsense(failure, remedy, "\"result\" is no list");
 	for (i = 0; !failed && (item = json_array_get(entries, i)); i++)
 		failed = reading_take(&reading, item);
 	json_decref(object);
 	return failed;
 }
 
+/* The result of a change that is left out, null, or an object with none of what it should have. */
+static bool says_nothing(const json_t *entry)
+{
+	return !entry || json_is_null(entry) || (json_is_object(entry) && !json_object_get(entry, "name"));
+}
+
 /*
  * The one store or secret that was asked for, created or changed: an object, or an array of one. That it succeeded is enough where something
- * was changed: the schema lets the service leave out the rest.
+ * was changed: the schema lets the service leave out the rest, and it has been seen to answer with an empty object.
  */
 static int entry_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
 			struct failure *failure, enum remedy *remedy)
@@ -285,7 +303,12 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 	entry = json_object_get(object, "result");
 	if (json_is_array(entry))
 		entry = json_array_get(entry, 0);
-	if (failed || (changes && (!entry || json_is_null(entry))))
+	if (failed && changes && answer_has_no_content(answer)) {
+		answer_begin(answer, &provider_cloudflare, failure, remedy);
+		failed = 0;
+		goto out;
+	}
+	if (failed || (changes && says_nothing(entry)))
 		goto out;
 	if (!changes && is_deleted(entry))
 		failed = failure_set(failure, ENOENT, "there is no secret of this id any more");

@@ -60,6 +60,13 @@ static bool tells_quota(const char *message)
 		(words_have(message, maximum) && words_have(message, exceeded)));
 }
 
+static bool tells_conflict(const char *message)
+{
+	static const char *const phrases[] = {"already exist", "already_exist", NULL};
+
+	return words_have(message, phrases);
+}
+
 /* A conflict without a slug that we know: names that are taken, and stores that aren't empty. It never passes by itself. */
 static int error_of_conflict(const struct ask *ask)
 {
@@ -87,7 +94,7 @@ static void refine(const struct ask *ask, const char *message, struct failure *f
 		}
 	if (tells_quota(message))
 		failure->error = EDQUOT;
-	else if (failure->status == 409)
+	else if (failure->status == 409 || tells_conflict(message))
 		failure->error = error_of_conflict(ask);
 }
 

@@ -219,6 +219,8 @@ static bool read_fields(struct reading *reading, const json_t *item, struct entr
 		return false;
 	}
 	entry->digest = member_text(item, "digest");
+	if (entry->digest && !*entry->digest)
+		entry->digest = NULL;
 	entry->created_at = entry->modified_at = member_time(item, "created_at");
 	return true;
 }
@@ -286,8 +288,12 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
 	reading.stores = ask->operation == OPERATION_CREATE_STORE;
-	if (!failed)
+	if (!failed) {
 		failed = reading_take_only(&reading, object);
+	} else if (ask->operation != OPERATION_FIND_SECRET && answer_has_no_content(answer)) {
+		answer_begin(answer, &provider_fastly, failure, remedy);
+		failed = 0;
+	}
 	json_decref(object);
 	return failed;
 }
@@ -316,7 +322,8 @@ static int client_key_answer(const struct ask *ask, const struct http_answer *an
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 	/* The documentation calls it otherwise than the service (API-FACTS 1.7). */
-	const char *member = json_object_get(object, "public_key") ? "public_key" : "client_key";
+	const json_t *public_key = json_object_get(object, "public_key");
+	const char *member = public_key && !json_is_null(public_key) ? "public_key" : "client_key";
 	const char *date = http_answer_header(answer, "Date");
 
 	if (!failed && (!json_object_get(object, member) || !json_object_get(object, "signature")))
@@ -403,6 +410,7 @@ const struct provider provider_fastly = {
 	.puts_either = true,
 	.creates_only = true,
 	.replaces_only = true,
+	.reads_are_free = true,
 	.name_is_valid = name_is_valid,
 	.store_name_is_valid = name_is_valid,
 	.authorize = authorize,

@@ -60,9 +60,9 @@ static void quote_explanation(const struct explanation *explanation, struct fail
 
 static bool says_duplicate(const char *detail)
 {
-	static const char *const phrases[] = {"duplicate", NULL};
+	static const char *const phrases[] = {"duplicate", NULL}, *const others[] = {"already exist", NULL};
 
-	return words_begin(detail, phrases);
+	return words_begin(detail, phrases) || words_have(detail, others);
 }
 
 static bool says_missing(const char *detail)
@@ -101,7 +101,7 @@ static const struct {
 	int statuses[5];
 	int error;
 } wordings[] = {
-	{says_duplicate, CREATES, {400, 409, 422}, EEXIST},
+	{says_duplicate, CREATES, {400, 409, 412, 422}, EEXIST},
 	{says_missing, REPLACES | DELETES | READS, {400, 422}, ENOENT},
 	{words_tell_size, CREATES | REPLACES, {400, 422}, EFBIG},
 	{words_tell_quota, CREATES, {400, 402, 403, 409, 422}, EDQUOT},
@@ -139,7 +139,8 @@ static void refine(const struct ask *ask, const char *detail, struct failure *fa
 			failure->error = wordings[i].error;
 			return;
 		}
-	if (failure->status == 409)
+	/* 412 is how a sister API says that a name is taken (API-FACTS 1.5). */
+	if (failure->status == 409 || (failure->status == 412 && wish == CREATES))
 		refine_conflict(wish, failure);
 }
 
@@ -155,7 +156,7 @@ int fastly_refusal(const struct ask *ask, const struct http_answer *answer, stru
 		quote_explanation(&explanation, failure);
 	else if (plain)
 		failure_quote(failure, plain, answer->body.length);
-	refine(ask, explanation.detail ? explanation.detail : "", failure);
+	refine(ask, explanation.detail ? explanation.detail : plain ? plain : "", failure);
 	json_decref(object);
 	return -failure->error;
 }

@@ -8,9 +8,13 @@
 
 json_t *answer_object(const struct http_answer *answer)
 {
+	const char *text = buffer_text(&answer->body);
 	/* One name with a NUL must not cost the whole page. */
-	json_t *json = json_loadb(buffer_text(&answer->body), answer->body.length, JSON_ALLOW_NUL, NULL);
+	json_t *json = json_loadb(text, answer->body.length, JSON_ALLOW_NUL, NULL);
 
+	/* Nor must a number beyond 64 bits, in a member that we don't even know. */
+	if (!json)
+		json = json_loadb(text, answer->body.length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
 	if (json && !json_is_object(json)) {
 		json_decref(json);
 		return NULL;
@@ -21,6 +25,11 @@ json_t *answer_object(const struct http_answer *answer)
 bool answer_is_blank(const struct http_answer *answer)
 {
 	return strspn(buffer_text(&answer->body), " \t\r\n") == answer->body.length;
+}
+
+bool answer_has_no_content(const struct http_answer *answer)
+{
+	return (answer->status == 204 || answer->status == 205) && answer_is_blank(answer);
 }
 
 const char *member_text(const json_t *object, const char *member)
@@ -36,16 +45,23 @@ wall_time member_time(const json_t *object, const char *member)
 	const char *text = member_text(object, member);
 	wall_time time = TIME_UNKNOWN;
 
-	if (text)
-		time_parse_rfc3339(text, strlen(text), &time);
+	if (!text)
+		return member_seconds(object, member);
+	time_parse_iso8601(text, strlen(text), &time);
 	return time;
 }
 
+/* JSON knows one kind of number, and some write 10.0 for 10: what is behind the point is cut. */
 int64_t member_integer(const json_t *object, const char *member, int64_t otherwise)
 {
+	const double first_too_large = 0x1p63;
 	const json_t *value = json_object_get(object, member);
+	double real = json_real_value(value);
 
-	return json_is_integer(value) ? json_integer_value(value) : otherwise;
+	if (json_is_integer(value))
+		return json_integer_value(value);
+	return json_is_real(value) && real >= -first_too_large && real < first_too_large ? (int64_t)real
+											 : otherwise;
 }
 
 wall_time member_seconds(const json_t *object, const char *member)

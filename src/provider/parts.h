@@ -57,10 +57,10 @@ json_t *answer_object(const struct http_answer *answer);
 /* A member that is a string without NUL; NULL if it is anything else or absent. */
 const char *member_text(const json_t *object, const char *member);
 
-/* A member that is an RFC 3339 time; TIME_UNKNOWN if it is anything else or absent. */
+/* A member that is a time, as a text (time_parse_iso8601) or in seconds since 1970; TIME_UNKNOWN if it is anything else or absent. */
 wall_time member_time(const json_t *object, const char *member);
 
-/* A member that is a whole number; `otherwise` if it is anything else or absent. */
+/* A member that is a number, cut to a whole one; `otherwise` if it is anything else or absent. */
 int64_t member_integer(const json_t *object, const char *member, int64_t otherwise);
 
 /* A member that is a time in seconds since 1970; TIME_UNKNOWN if it is anything else or absent, the last one there is if it is later. */
@@ -96,6 +96,9 @@ int answer_nonsense(struct failure *failure, enum remedy *remedy, const char *wh
 
 /* Whether the body is nothing but blanks. */
 bool answer_is_blank(const struct http_answer *answer);
+
+/* Whether it is a success that by its status has nothing more to say: enough where something was changed. */
+bool answer_has_no_content(const struct http_answer *answer);
 
 /* reading.c: entries of answers. */
 

@@ -156,6 +156,8 @@ static bool read_fields(struct reading *reading, const json_t *item, struct entr
 	entry->id = member_text(item, "id");
 	entry->created_at = entry->modified_at = member_seconds(item, "created");
 	entry->expires_at = member_seconds(item, "expires_at");
+	if (entry->expires_at == 0) /* "none", where a language has no null */
+		entry->expires_at = TIME_UNKNOWN;
 	entry->livemode = json_is_boolean(livemode) ? json_is_true(livemode) : -1;
 	return true;
 }
@@ -164,9 +166,13 @@ static bool read_fields(struct reading *reading, const json_t *item, struct entr
 static int read_cursor(struct reading *reading, const json_t *object, const json_t *last)
 {
 	const char *cursor = member_text(last, "id");
+	const json_t *has_more = json_object_get(object, "has_more");
 
 	buffer_clear(&reading->result->cursor);
-	if (!json_is_true(json_object_get(object, "has_more")))
+	if (has_more && !json_is_boolean(has_more) && !json_is_null(has_more))
+		return answer_nonsense(reading->failure, reading->remedy,
+				       "\"has_more\" is neither true nor false");
+	if (!json_is_true(has_more))
 		return 0;
 	if (!cursor || !*cursor)
 		return answer_nonsense(reading->failure, reading->remedy,
@@ -209,13 +215,17 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
-	if (!failed)
+	if (!failed) {
 		failed = reading_take_only(&reading, object);
+	} else if (ask->operation == OPERATION_PUT_SECRET && answer_has_no_content(answer)) {
+		answer_begin(answer, &provider_stripe, failure, remedy);
+		failed = 0;
+	}
 	json_decref(object);
 	return failed;
 }
 
-/* The whole secret, or no more than its id (API-FACTS 3.2): read neither. */
+/* The whole secret, or no more than its id (API-FACTS 3.2), or nothing: read none of it. */
 static int delete_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
 			 struct failure *failure, enum remedy *remedy)
 {
@@ -223,8 +233,12 @@ static int delete_answer(const struct ask *ask, const struct http_answer *answer
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
 	(void)result;
-	if (!failed && json_is_false(json_object_get(object, "deleted")))
+	if (failed && answer_has_no_content(answer)) {
+		answer_begin(answer, &provider_stripe, failure, remedy);
+		failed = 0;
+	} else if (!failed && json_is_false(json_object_get(object, "deleted"))) {
 		failed = answer_nonsense(failure, remedy, "the secret is not deleted");
+	}
 	json_decref(object);
 	return failed;
 }

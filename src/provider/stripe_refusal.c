@@ -45,8 +45,10 @@ static bool concerns_payload(const struct explanation *explanation)
 /* No code for it is known (API-FACTS 5): the words may tell. */
 static bool tells_quota(const struct explanation *explanation)
 {
-	return *explanation->param == '\0' &&
-	       (is(explanation->code, "resource_limit_exceeded") || words_tell_quota(explanation->message));
+	static const char *const codes[] = {"limit_exceeded", "limit_reached", "too_many", NULL};
+
+	return (*explanation->param == '\0' || strncmp(explanation->param, "scope", 5) == 0) &&
+	       (words_have(explanation->code, codes) || words_tell_quota(explanation->message));
 }
 
 static bool is_missing_scope(const struct explanation *explanation)
@@ -54,9 +56,13 @@ static bool is_missing_scope(const struct explanation *explanation)
 	return is(explanation->code, "resource_missing") && strncmp(explanation->param, "scope", 5) == 0;
 }
 
-static bool is_missing_name(const struct explanation *explanation)
+static bool is_missing_name(const struct ask *ask, const struct explanation *explanation)
 {
-	return is(explanation->code, "resource_missing") && is(explanation->param, "name");
+	static const char *const words[] = {"No such secret", NULL};
+	bool names_one = ask->operation == OPERATION_FIND_SECRET || ask->operation == OPERATION_DELETE_SECRET;
+
+	return (is(explanation->code, "resource_missing") && is(explanation->param, "name")) ||
+	       (names_one && words_begin(explanation->message, words));
 }
 
 /* The key of a repetition is still in use by what it repeats, an object is locked, or too much is asked at once: all of it passes. */
@@ -73,7 +79,7 @@ static void refine(const struct ask *ask, const struct explanation *explanation,
 	if (is_missing_scope(explanation)) {
 		failure->error = ENOENT;
 		failure->store_is_gone = true;
-	} else if (is_missing_name(explanation)) {
+	} else if (is_missing_name(ask, explanation)) {
 		failure->error = ENOENT;
 	} else if (puts && concerns_payload(explanation)) {
 		failure->error = EFBIG;

@@ -43,10 +43,13 @@ bool words_tell_size(const char *words)
 bool words_tell_quota(const char *words)
 {
 	static const char *const plain[] = {"quota", "too many", NULL};
+	static const char *const counted[] = {"secrets", "stores", NULL};
+	static const char *const most[] = {"up to", "more than", NULL};
 	static const char *const reached[] = {"reach", "exceed", "number of", "allowed", NULL};
 
 	return !tell_other_limit(words) && !words_have(words, sizes) &&
-	       (words_have(words, plain) || (words_have(words, limits) && words_have(words, reached)));
+	       (words_have(words, plain) || (words_have(words, limits) && words_have(words, reached)) ||
+		(words_have(words, counted) && words_have(words, most)));
 }
 
 const char *words_plain(const struct http_answer *answer)

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "sstorefs/provider.h"
 #include "sstorefs/seal.h"
 
 struct store;
@@ -18,7 +19,7 @@ struct box {
 	const struct store *store; /* NULL: free */
 	char name[256];
 	char digest
-		[64]; /* of the secret that came of it: another one means that somebody else has changed it */
+		[DIGEST_TEXT_SIZE]; /* of the secret that came of it: another means that somebody has changed it */
 	struct client_key key;
 	uint8_t *sealed;
 	size_t length;

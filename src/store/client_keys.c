@@ -86,6 +86,7 @@ static void accept_key(struct client_keys *keys, struct failure *failure)
 		return;
 	}
 	keys->fetched_at = now(keys);
+	keys->is_used = keys->is_shared = keys->is_taken = false;
 }
 
 /* Both answers are needed, in whatever order they come. */
@@ -137,14 +138,20 @@ static bool must_pause(const struct client_keys *keys)
 	return keys->failure.error == EKEYREJECTED && now(keys) - keys->failed_at < PAUSE_AFTER_REFUSAL;
 }
 
+static bool is_alive(const struct client_keys *keys)
+{
+	const struct client_key *key = &keys->key;
+
+	if (!key->dies_at)
+		return false;
+	/* A key that lives no longer than the margin is used while it lives at all: the service will say if it is too old. */
+	return now(keys) + MARGIN < key->dies_at ||
+	       (key->dies_at - keys->fetched_at <= MARGIN * 2 && now(keys) < key->dies_at);
+}
+
 const struct client_key *client_keys_current(struct client_keys *keys, struct failure *failure)
 {
-	bool alive = keys->key.dies_at && now(keys) + MARGIN < keys->key.dies_at;
-
-	/* A key that lives no longer than the margin is used while it lives at all: the service will say if it is too old. */
-	if (!alive && keys->key.dies_at && keys->key.dies_at - keys->fetched_at <= MARGIN * 2)
-		alive = now(keys) < keys->key.dies_at;
-	if (alive) {
+	if (is_alive(keys) && !keys->is_taken) {
 		bool paused = keys->failed_at && now(keys) - keys->failed_at < PAUSE_AFTER_REFUSAL;
 
 		if (is_near_its_end(keys) && !paused)
@@ -159,6 +166,36 @@ const struct client_key *client_keys_current(struct client_keys *keys, struct fa
 	return NULL;
 }
 
+const struct client_key *client_keys_take(struct client_keys *keys, struct failure *failure)
+{
+	if (is_alive(keys) && !keys->is_used) {
+		keys->is_used = keys->is_taken = true;
+		return &keys->key;
+	}
+	if (must_pause(keys))
+		*failure = keys->failure;
+	else
+		fetch(keys);
+	return NULL;
+}
+
+bool client_keys_use(struct client_keys *keys)
+{
+	keys->is_shared = keys->is_used;
+	keys->is_used = true;
+	return !keys->is_shared;
+}
+
+static bool is_current(const struct client_keys *keys, const struct client_key *key)
+{
+	return memcmp(keys->key.public_key, key->public_key, sizeof key->public_key) == 0;
+}
+
+bool client_keys_is_for_one(const struct client_keys *keys, const struct client_key *key)
+{
+	return is_current(keys, key) && !keys->is_shared;
+}
+
 const struct failure *catalog_key_failure(const struct catalog *catalog)
 {
 	const struct client_keys *keys = &catalog->keys;
@@ -167,10 +204,10 @@ const struct failure *catalog_key_failure(const struct catalog *catalog)
 	return !alive && must_pause(keys) ? &keys->failure : NULL;
 }
 
-void client_keys_renew(struct client_keys *keys)
+void client_keys_refused(struct client_keys *keys, const struct client_key *key)
 {
-	keys->key.dies_at = 0;
-	fetch(keys);
+	if (is_current(keys, key))
+		keys->key.dies_at = 0;
 }
 
 void catalog_expect_write(struct catalog *catalog)

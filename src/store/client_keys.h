@@ -10,8 +10,10 @@ struct client_keys {
 	struct catalog *catalog;
 	struct client_key key; /* dies_at 0: none */
 	uint64_t fetched_at;
-	struct inquiry inquiry; /* for the client key */
-	struct inquiry signing; /* for the signing key, with `signing_key=api` */
+	bool is_used, is_shared; /* one value, and more than one, were sealed under it */
+	bool is_taken;		 /* it is for one value alone */
+	struct inquiry inquiry;	 /* for the client key */
+	struct inquiry signing;	 /* for the signing key, with `signing_key=api` */
 	bool fetching, asking_signing, has_signing, wanted_again;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 	struct wait_list waits; /* woken when a fetch ended, one way or the other */
@@ -25,7 +27,16 @@ void client_keys_finish(struct client_keys *keys);
 /* The key to seal with now; NULL: there is none, and a fetch runs (wait in `waits`) or must not be tried (`*failure` is set). */
 const struct client_key *client_keys_current(struct client_keys *keys, struct failure *failure);
 
-/* Fetches another key, whatever is held: the service refused this one. */
-void client_keys_renew(struct client_keys *keys);
+/* The same, but for one value alone: a key under which nothing was sealed, and nothing else will be. */
+const struct client_key *client_keys_take(struct client_keys *keys, struct failure *failure);
+
+/* The current key is used now. Whether that was for the first time. */
+bool client_keys_use(struct client_keys *keys);
+
+/* Whether this key is the current one, and only one value was sealed under it. */
+bool client_keys_is_for_one(const struct client_keys *keys, const struct client_key *key);
+
+/* The service refused this key: if it is still the current one, it is none any more. */
+void client_keys_refused(struct client_keys *keys, const struct client_key *key);
 
 #endif

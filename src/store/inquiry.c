@@ -53,7 +53,8 @@ static void take_patience(struct inquiry *inquiry, const struct http_answer *ans
 	provider->patience(answer, &patience);
 	inquiry->call.wait = patience.wait_ms;
 	inquiry->call.once = patience.no_more;
-	if (patience.remaining >= 0)
+	if (patience.remaining >= 0 &&
+	    !(provider->reads_are_free && inquiry->call.request.method == HTTP_GET))
 		net_budget(inquiry->catalog->net, patience.remaining, patience.resets_in_ms);
 }
 

@@ -180,6 +180,7 @@ static int take_new(void *context, const struct entry *entry)
 	struct entry named = *entry;
 
 	named.name = move->to;
+	move->told = true;
 	/* An entry of its own, until the old name is gone: if that can't be deleted, both stay. */
 	listing_own_put(listing_of(move), &named, 0);
 	snprintf(move->digest, sizeof move->digest, "%s", entry->digest ? entry->digest : "");
@@ -197,6 +198,14 @@ static void new_taken(struct move *move)
 			"another client was first, and this service cannot rename onto a name that is taken");
 }
 
+static void go_on(struct move *move)
+{
+	if (move->copy)
+		end(move);
+	else
+		delete_old(move);
+}
+
 /* It was free before we asked, and is not now: ours, if the service has made it since. */
 static void new_found(struct move *move, const struct record *record)
 {
@@ -204,11 +213,9 @@ static void new_found(struct move *move, const struct record *record)
 	if (!catalog_is_since(catalog_of(move), record_changed_at(record), move->sent_at)) {
 		new_taken(move);
 		end(move);
-	} else if (move->copy) {
-		move->failure = (struct failure){0};
-		end(move);
 	} else {
-		delete_old(move);
+		move->failure = (struct failure){0};
+		go_on(move);
 	}
 }
 
@@ -226,6 +233,19 @@ static void new_settled(struct lookup *lookup)
 	}
 }
 
+/* It is there, whatever the look brought. */
+static void new_described(struct lookup *lookup)
+{
+	go_on(container_of(lookup, struct move, look));
+}
+
+/* The kernel asks at once what has the new name, and nothing was said of it. */
+static void describe_new(struct move *move)
+{
+	listing_doubt(listing_of(move), move->to, 0);
+	look(move, move->to, true, new_described);
+}
+
 static void new_made(struct inquiry *inquiry)
 {
 	struct move *move = container_of(inquiry, struct move, inquiry);
@@ -234,10 +254,10 @@ static void new_made(struct inquiry *inquiry)
 	move->failure = inquiry->failure;
 	inquiry_finish(inquiry);
 	if (!move->failure.error) {
-		if (move->copy)
-			end(move);
+		if (move->told)
+			go_on(move);
 		else
-			delete_old(move);
+			describe_new(move);
 		return;
 	}
 	if (move->failure.error == EEXIST || move->failure.error == ENOENT) {
@@ -293,6 +313,7 @@ static void make_new(struct move *move)
 		ask_new->value_length = box->length;
 		ask_new->client_key = box->key.public_key;
 	}
+	move->told = false;
 	move->inquiry.result.take = take_new;
 	move->inquiry.result.context = move;
 	inquiry_start(catalog, &move->inquiry, move->deadline);

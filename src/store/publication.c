@@ -223,15 +223,27 @@ static void key_came(struct wait *wait)
 		end(publication);
 		return;
 	}
-	publication->fresh_key = true;
+	publication->waited_for_key = true;
 	need_key(publication);
+}
+
+static bool has_key(struct publication *publication)
+{
+	struct client_keys *keys = &catalog_of(publication)->keys;
+
+	if (publication->own_key)
+		return client_keys_take(keys, &publication->failure) != NULL;
+	if (!client_keys_current(keys, &publication->failure))
+		return false;
+	publication->fresh_key = client_keys_use(keys) && publication->waited_for_key;
+	return true;
 }
 
 static void need_key(struct publication *publication)
 {
 	struct client_keys *keys = &catalog_of(publication)->keys;
 
-	if (!provider_of(publication)->seals || client_keys_current(keys, &publication->failure)) {
+	if (!provider_of(publication)->seals || has_key(publication)) {
 		send(publication);
 	} else if (publication->failure.error) {
 		end(publication);
@@ -248,10 +260,22 @@ static int take_entry(void *context, const struct entry *entry)
 	struct publication *publication = context;
 	struct entry named = *entry;
 
+	/* Without a version it can't be told from the old one: better none than that (listing_doubt). */
+	if (!entry->digest && entry->modified_at == TIME_UNKNOWN)
+		return 0;
 	/* The name is ours to know: what counts is that the service has it now. */
 	named.name = publication->name;
 	publication->told = listing_own_put(listing_of(publication), &named, publication->serial) != NULL;
 	return 0;
+}
+
+/* Whether the key was fetched for this very value, and nothing else can have used it up. */
+static bool had_key_for_itself(const struct publication *publication)
+{
+	const struct client_keys *keys = &catalog_of(publication)->keys;
+
+	return publication->own_key ||
+	       (publication->fresh_key && client_keys_is_for_one(keys, &publication->sealed_under));
 }
 
 /* What a refusal says about the way we asked, and what can be done about it once. */
@@ -261,13 +285,11 @@ static bool try_otherwise(struct publication *publication)
 	int error = publication->inquiry.failure.error;
 
 	if (provider->seals && publication->inquiry.failure.status == 400 && error == EINVAL &&
-	    !publication->fresh_key) {
-		/* Perhaps it is the key that is too old, and not the value that is wrong. */
-		struct client_keys *keys = &catalog_of(publication)->keys;
-
-		client_keys_renew(keys);
-		publication->wait.woken = key_came;
-		wait_begin(&keys->waits, &publication->wait);
+	    !had_key_for_itself(publication)) {
+		/* Perhaps it is the key that is too old, or good for one value only, and not the value that is wrong. */
+		client_keys_refused(&catalog_of(publication)->keys, &publication->sealed_under);
+		publication->own_key = true;
+		need_key(publication);
 		return true;
 	}
 	if (provider->puts_by_id && !publication->looked && publication->mode != PUT_CREATE &&
@@ -281,7 +303,7 @@ static bool try_otherwise(struct publication *publication)
 
 static void room_came(struct locked_wait *wait)
 {
-	send(container_of(wait, struct publication, room));
+	need_key(container_of(wait, struct publication, room));
 }
 
 /* The request's body holds the value once more, escaped: others' must go before there is room for it. */

@@ -7,6 +7,10 @@
 #include "catalog.h"
 #include "sstorefs/change.h"
 
+#define TRIES_MAX 3 /* how often a store is created whose every attempt is lost without effect */
+
+static void send_creation(struct store_change *change);
+
 static void let_go(struct store_change *change)
 {
 	lookup_cancel(&change->look);
@@ -52,6 +56,7 @@ static int take_created(void *context, const struct entry *entry)
 	struct entry named = *entry;
 
 	named.name = change->name;
+	change->told = true;
 	return listing_own_put(&change->catalog->stores, &named, 0) ? 0 : -ENOMEM;
 }
 
@@ -61,8 +66,13 @@ static void looked(struct lookup *lookup)
 {
 	struct store_change *change = container_of(lookup, struct store_change, look);
 
-	if (!lookup->failure.error)
+	if (!lookup->failure.error) {
 		change->failure = (struct failure){0};
+	} else if (lookup->failure.error == ENOENT && change->failure.error && ++change->tries < TRIES_MAX &&
+		   loop_now(change->catalog->loop) < change->deadline) {
+		send_creation(change);
+		return;
+	}
 	end(change);
 }
 
@@ -71,18 +81,31 @@ static void created(struct inquiry *inquiry)
 	struct store_change *change = container_of(inquiry, struct store_change, inquiry);
 	struct catalog *catalog = change->catalog;
 	bool lost = inquiry->call.lost;
+	/* Made and not described: without its id there is no way into it. */
+	bool is_unknown = !inquiry->failure.error && !change->told;
+	/* What was absent after an attempt that was lost, and is there now, may be that one's all the same. */
+	bool must_look = lost || is_unknown || (change->tries && inquiry->failure.error == EEXIST);
 
 	change->failure = inquiry->failure;
 	inquiry_finish(inquiry);
-	if (lost || change->failure.error == EEXIST)
+	if (must_look || change->failure.error == EEXIST)
 		listing_doubt(&catalog->stores, change->name, 0);
-	if (!lost) {
+	if (!must_look) {
 		end(change);
 		return;
 	}
 	change->look = (struct lookup){.deadline = change->deadline, .again = true, .done = looked};
 	strcpy(change->look.name, change->name);
 	lookup_start(&catalog->stores, &change->look);
+}
+
+static void send_creation(struct store_change *change)
+{
+	change->told = false;
+	ask(change, OPERATION_CREATE_STORE, created);
+	change->inquiry.result.take = take_created;
+	change->inquiry.result.context = change;
+	inquiry_start(change->catalog, &change->inquiry, change->deadline);
 }
 
 void store_create_start(struct store_change *change)
@@ -103,10 +126,8 @@ void store_create_start(struct store_change *change)
 		task_queue(catalog->loop, &change->task);
 		return;
 	}
-	ask(change, OPERATION_CREATE_STORE, created);
-	change->inquiry.result.take = take_created;
-	change->inquiry.result.context = change;
-	inquiry_start(catalog, &change->inquiry, change->deadline);
+	change->tries = 0;
+	send_creation(change);
 }
 
 /* --- rmdir ------------------------------------------------------------------------------------------------------------------- */
@@ -118,6 +139,10 @@ static void deleted(struct inquiry *inquiry)
 	change->failure = inquiry->failure;
 	if (inquiry->call.lost && change->failure.status == 404)
 		change->failure = (struct failure){0};
+	/* It still has secrets: so nothing has become of what was lost. */
+	if (inquiry->call.lost && change->failure.status == 409)
+		failure_set(&change->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
+			    change->store->name);
 	if (!change->failure.error || change->failure.error == ENOENT)
 		listing_own_delete(&change->catalog->stores, change->store->name);
 	else if (inquiry->call.lost)

@@ -210,12 +210,15 @@ static bool any_page_runs(const struct walk *walk)
 	return false;
 }
 
-static void take_total(struct walk *walk, int64_t total)
+static void take_total(struct walk *walk, const struct result *result)
 {
-	int64_t size = walk->listing->catalog->options.provider->page_size;
+	int64_t size = walk->listing->catalog->options.provider->page_size, total = result->total;
 
 	if (total < 0 || walk->total >= 0)
 		return;
+	/* Smaller pages than we asked for, and not only because there is no more: otherwise the rest would be missed at first. */
+	if (result->page_size && result->page_size == result->entries)
+		size = result->page_size;
 	walk->total = total;
 	walk->last_page = total / size < PAGES_MAX ? (unsigned)((total + size - 1) / size) : PAGES_MAX;
 }
@@ -236,7 +239,7 @@ static void ask_next_pages(struct walk *walk)
 
 static void next_by_number(struct walk *walk, const struct result *result)
 {
-	take_total(walk, result->total);
+	take_total(walk, result);
 	walk->ended = walk->ended || result->entries == result->malformed || is_endless(walk);
 	ask_next_pages(walk);
 	if (any_page_runs(walk))

@@ -77,6 +77,41 @@ static void test_what_is_no_rfc3339_is_refused(void **state)
 	}
 }
 
+static void test_services_spell_times_in_more_ways(void **state)
+{
+	static const char *const spellings[] = {
+		"2026-05-04T10:00:00Z",	    "2026-05-04t10:00:00z",	"2026-05-04T10:00:00",
+		"2026-05-04 10:00:00",	    "2026-05-04T12:00:00+0200", "2026-05-04T12:00:00+02",
+		"2026-05-04T10:00:00,000Z", "2026-05-04T10:00:00.000",	"2026-05-04T04:30:00-05:30",
+	};
+	static const char *const others[] = {
+		"",
+		"never",
+		"2026-05-04",
+		"2026-05-04T10:00",
+		"2026-05-04T10:00:00+",
+		"2026-05-04T10:00:00+2",
+		"2026-05-04T10:00:00+020",
+		"2026-05-04T10:00:00+02000",
+		"2026-05-04T10:00:00,",
+		"2026-05-04T10:00:00 Z",
+		"2026-02-29T10:00:00",
+	};
+	wall_time time;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(spellings); i++) {
+		assert_int_equal(time_parse_iso8601(spellings[i], strlen(spellings[i]), &time), 0);
+		assert_true(time == INT64_C(1777888800) * NANOSECONDS);
+	}
+	for (i = 0; i < COUNT(others); i++) {
+		time = 7;
+		assert_int_equal(time_parse_iso8601(others[i], strlen(others[i]), &time), -EINVAL);
+		assert_true(time == 7);
+	}
+}
+
 static void test_no_byte_behind_the_text_is_read(void **state)
 {
 	static const char text[] = "2026-05-04T10:00:00Z";
@@ -215,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rfc3339_is_read),
 		cmocka_unit_test(test_what_is_no_rfc3339_is_refused),
+		cmocka_unit_test(test_services_spell_times_in_more_ways),
 		cmocka_unit_test(test_no_byte_behind_the_text_is_read),
 		cmocka_unit_test(test_years_beyond_what_fits_are_the_last_that_does),
 		cmocka_unit_test(test_http_dates_are_read_in_their_three_forms),

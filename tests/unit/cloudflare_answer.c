@@ -54,7 +54,7 @@ static void test_what_is_granted(void **state)
 		 OK("\"result\":[{\"id\":\"1\",\"name\":\"a\",\"comment\":null,\"scopes\":null},"
 		    "{\"id\":\"2\",\"name\":\"b\",\"comment\":\"\",\"scopes\":[],\"created\":\"2023-09-21T18:56:32Z\"},"
 		    "{\"name\":\"c\",\"comment\":7,\"scopes\":[1,\"x\",null],\"status\":[],\"created\":5}]"),
-		 "a id=1;b id=2 created=2023-09-21T18:56:32Z;c scopes=x;"},
+		 "a id=1;b id=2 created=2023-09-21T18:56:32Z;c created=1970-01-01T00:00:05Z scopes=x;"},
 		{&search,
 		 OK("\"result\":[{\"id\":\"1\",\"name\":\"NAME2\"}," SECRET
 		    ",{\"id\":\"2\",\"name\":\"name\"}]"),
@@ -77,6 +77,13 @@ static void test_what_is_granted(void **state)
 		{&patch, "{\"success\":true}", ""},
 		{&create, OK("\"result\":null"), ""},
 		{&create, OK("\"result\":[]"), ""},
+		{&patch, OK("\"result\":{}"), ""},
+		{&create_store, OK("\"result\":null"), ""},
+		{&duplicate, OK("\"result\":{}"), ""},
+		{&list_secrets, OK("\"result\":null"), ""},
+		{&list_stores, "{\"success\":true}", ""},
+		/* Numbers that no member of ours has cost nothing. */
+		{&list_secrets, OK("\"result\":[" SECRET "],\"serial\":18446744073709551616"), SHOWN},
 	};
 	static const int statuses[] = {200, 201, 202};
 	size_t i, j;
@@ -88,6 +95,43 @@ static void test_what_is_granted(void **state)
 			assert_string_equal(buffer_text(&got.text), cases[i].text);
 			assert_string_equal(got.failure.request_id, "7d0c-FRA");
 		}
+}
+
+static void test_a_change_needs_no_words(void **state)
+{
+	static const struct ask *const changes[] = {&create, &patch, &edit, &duplicate, &create_store};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(changes); i++) {
+		assert_int_equal(read_text(changes[i], 204, ""), 0);
+		assert_string_equal(buffer_text(&got.text), "");
+		assert_int_equal(read_text(changes[i], 204, "<html>"), EIO);
+		assert_int_equal(read_text(changes[i], 202, ""), EIO);
+	}
+	assert_int_equal(read_text(&get_secret, 204, ""), EIO);
+	assert_int_equal(read_text(&list_secrets, 204, ""), EIO);
+}
+
+static void test_numbers_may_have_a_point(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		read_text(&list_secrets, 200,
+			  OK("\"result\":[],\"result_info\":{\"total_count\":250.0,\"per_page\":20.0}")),
+		0);
+	assert_int_equal(got.result.total, 250);
+	assert_int_equal(got.result.page_size, 20);
+	assert_int_equal(
+		read_text(&list_secrets, 200,
+			  OK("\"result\":[],\"result_info\":{\"total_count\":1e300,\"per_page\":100}")),
+		0);
+	assert_int_equal(got.result.total, -1);
+	assert_int_equal(got.result.page_size, 0);
+	assert_int_equal(read_text(&quota, 200, OK("\"result\":{\"secrets\":{\"quota\":1e2,\"usage\":7.0}}")),
+			 0);
+	assert_int_equal(got.result.quota, 100);
+	assert_int_equal(got.result.usage, 7);
 }
 
 static void test_rows_that_are_deleted_are_passed_over_and_counted(void **state)
@@ -186,7 +230,11 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 			assert_int_equal(got.remedy, REMEDY_LOOK);
 			assert_string_equal(buffer_text(&got.text), "");
 		}
-	assert_int_equal(read_text(&list_secrets, 200, OK("\"result\":null")), EIO);
+	assert_int_equal(
+		read_text(&list_secrets, 200, OK("\"result\":null,\"result_info\":{\"total_count\":1}")),
+		EIO);
+	assert_int_equal(read_text(&search, 200, OK("\"result\":null,\"result_info\":{\"total_count\":1}")),
+			 0);
 	assert_int_equal(read_text(&get_secret, 200, OK("\"result\":null")), EIO);
 	assert_int_equal(read_text(&get_secret, 200, OK("\"result\":{\"id\":\"1\",\"name\":\"OTHER\"}")),
 			 EIO);
@@ -258,6 +306,8 @@ static void test_what_has_no_slug_that_we_know(void **state)
 	assert_string_equal(got.failure.words, "secret_scope_invalid (1001)");
 	assert_int_equal(refuse(&create, 400, 1001, "secret_not_found_at_all"), EINVAL);
 	assert_int_equal(refuse(&create, 200, 1001, "something_else"), EINVAL);
+	assert_int_equal(refuse(&create, 400, 1003, "a secret of this name already exists"), EEXIST);
+	assert_int_equal(refuse(&patch, 400, 1003, "it already exists"), EINVAL);
 	assert_int_equal(refuse(&create, 409, 1003, "something_else"), EEXIST);
 	assert_int_equal(refuse(&duplicate, 409, 1003, "something_else"), EEXIST);
 	assert_int_equal(refuse(&create_store, 409, 1003, "something_else"), EEXIST);
@@ -321,6 +371,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_what_is_granted, forget_answer),
+		cmocka_unit_test_teardown(test_a_change_needs_no_words, forget_answer),
+		cmocka_unit_test_teardown(test_numbers_may_have_a_point, forget_answer),
 		cmocka_unit_test_teardown(test_rows_that_are_deleted_are_passed_over_and_counted,
 					  forget_answer),
 		cmocka_unit_test_teardown(test_the_total_is_what_result_info_says, forget_answer),

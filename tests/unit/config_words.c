@@ -28,6 +28,11 @@ static void test_sources(void **state)
 		{"", NULL, "is no source"},
 		{":", NULL, "no service ''"},
 		{"vault:", NULL, "no service 'vault'"},
+		{"cloudflare:0123456789abcdef0123456789ABCDEF/prod", "prod", NULL},
+		{"cloudflare:team_1-x/prod", "prod", NULL},
+		{"cloudflare:0123456789abcdef0123456789abcdef0/prod", NULL, "no account id"},
+		{"cloudflare:a.b", NULL, "no account id"},
+		{"cloudflare:a b", NULL, "no account id"},
 		{"fastly2:", NULL, "no service 'fastly2'"},
 		{"FASTLY:", NULL, "no service 'FASTLY'"},
 	};

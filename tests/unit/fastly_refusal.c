@@ -155,6 +155,10 @@ static void test_what_exists_already(void **state)
 	assert_int_equal(problem(&create, 400, "name: may not duplicate itself"), EINVAL);
 	assert_int_equal(problem(&replace, 400, "duplicate: name"), EINVAL);
 	assert_int_equal(problem(&create, 500, "duplicate: name"), EIO);
+	assert_int_equal(problem(&create, 400, "a secret of this name already exists"), EEXIST);
+	assert_int_equal(problem(&store, 412, ""), EEXIST);
+	assert_int_equal(problem(&replace, 412, ""), EINVAL);
+	assert_int_equal(refuse(&create, 400, "text/plain", "duplicate: name"), -EEXIST);
 }
 
 static void test_other_conflicts(void **state)
@@ -195,6 +199,8 @@ static void test_quotas_are_told_from_other_limits(void **state)
 		"secret limit exceeded",
 		"you have reached the limit of secret stores",
 		"too many secrets",
+		"you can only have up to 10 secrets",
+		"no more than 10 stores are possible",
 	};
 	static const struct {
 		const char *detail;
@@ -203,6 +209,7 @@ static void test_quotas_are_told_from_other_limits(void **state)
 		{"name: exceeds the maximum of 255 characters", EINVAL},
 		{"name must not exceed 255", EINVAL},
 		{"invalid name", EINVAL},
+		{"up to 64 KiB for secrets", EINVAL},
 		{"client_key: must be 32 bytes", EINVAL},
 		{"secret: invalid base64", EINVAL},
 		{"rate limit exceeded", EINVAL},

@@ -38,6 +38,12 @@ static void test_what_is_granted(void **state)
 		 "NAME expires=2262-04-11T23:47:16Z;", ""},
 		{&find, "{\"name\":\"NAME\",\"created\":\"x\",\"expires_at\":-1,\"livemode\":7,\"id\":7}",
 		 "NAME;", ""},
+		/* JSON's numbers may have a point, and be larger than any moment. */
+		{&find, "{\"name\":\"NAME\",\"created\":1.75,\"expires_at\":4e9}",
+		 "NAME created=1970-01-01T00:00:01Z expires=2096-10-02T07:06:40Z;", ""},
+		{&put, "{\"name\":\"NAME\",\"created\":99999999999999999999999}", "NAME;", ""},
+		{&find, "{\"name\":\"NAME\",\"expires_at\":0}", "NAME;", ""},
+		{&list, LIST("\"has_more\":null,\"data\":[" SECRET("") "]"), SHOWN, ""},
 		{&list, LIST("\"has_more\":false,\"data\":[]"), "", ""},
 		{&list, LIST("\"has_more\":false,\"data\":[" SECRET("") "]"), SHOWN, ""},
 		{&list, LIST("\"data\":[{\"name\":\"a/b\",\"id\":\"1\"}]"), "a%2Fb id=1;", ""},
@@ -81,7 +87,7 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 		{&put, "null"},
 		{&put, "{\"name\":\"OTHER\"}"},
 		{&put, "<html>"},
-		{&put, "{\"name\":\"NAME\",\"created\":99999999999999999999999}"},
+		{&list, LIST("\"has_more\":\"true\",\"data\":[{\"name\":\"a\",\"id\":\"1\"}]")},
 		{&delete_secret, ""},
 		{&delete_secret, "[]"},
 		{&delete_secret, "{\"deleted\":false}"},
@@ -93,6 +99,15 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 		assert_int_equal(read_text(cases[i].ask, 200, cases[i].body), EIO);
 		assert_int_equal(got.remedy, REMEDY_LOOK);
 	}
+}
+
+static void test_a_change_needs_no_words(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(&put, 204, ""), 0);
+	assert_int_equal(read_text(&delete_secret, 204, ""), 0);
+	assert_int_equal(read_text(&find, 204, ""), EIO);
+	assert_int_equal(read_text(&put, 204, "<html>"), EIO);
 }
 
 static void test_names_that_can_not_be_shown_are_counted(void **state)
@@ -131,6 +146,9 @@ static void test_refusals(void **state)
 		{&find, 404, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, REMEDY_NONE},
 		{&find, 400, ERROR(",\"code\":\"resource_missing\",\"param\":\"name\""), ENOENT, REMEDY_NONE},
 		{&delete_secret, 404, "", ENOENT, REMEDY_NONE},
+		{&delete_secret, 400, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, REMEDY_NONE},
+		{&list, 400, ERROR(",\"param\":\"starting_after\",\"message\":\"No such secret: 'x'\""),
+		 EINVAL, REMEDY_NONE},
 		{&list, 401, ERROR(",\"message\":\"Invalid API Key provided: sk_1\""), EACCES, REMEDY_NONE},
 		{&put, 403, ERROR(",\"message\":\"no secret_write\""), EACCES, REMEDY_NONE},
 		{&put, 400, ERROR(",\"code\":\"parameter_missing\",\"param\":\"scope\""), EINVAL,
@@ -139,6 +157,8 @@ static void test_refusals(void **state)
 		{&put, 403, ERROR("," FULL), EDQUOT, REMEDY_NONE},
 		{&put, 400, ERROR(",\"code\":\"resource_limit_exceeded\",\"message\":\"no\""), EDQUOT,
 		 REMEDY_NONE},
+		{&put, 400, ERROR(",\"code\":\"secret_limit_reached\""), EDQUOT, REMEDY_NONE},
+		{&put, 400, ERROR(",\"param\":\"scope[type]\"," FULL), EDQUOT, REMEDY_NONE},
 		{&put, 400, ERROR(",\"message\":\"something else\""), EINVAL, REMEDY_NONE},
 		{&list, 400, ERROR("," FULL), EINVAL, REMEDY_NONE},
 		{&put, 500, ERROR("," FULL), EIO, REMEDY_LOOK},
@@ -209,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_what_is_granted, forget_answer),
 		cmocka_unit_test_teardown(test_what_makes_no_sense_is_unreadable, forget_answer),
+		cmocka_unit_test_teardown(test_a_change_needs_no_words, forget_answer),
 		cmocka_unit_test_teardown(test_names_that_can_not_be_shown_are_counted, forget_answer),
 		cmocka_unit_test_teardown(test_refusals, forget_answer),
 		cmocka_unit_test_teardown(test_the_service_says_whether_to_ask_again, forget_answer),
