@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 from email.utils import formatdate
 
 from nacl.signing import SigningKey
@@ -13,6 +14,27 @@ OTHER_SIGNING_KEY = SigningKey(b"another signing key, of no worth")
 BOMB_BYTES = 100_000_000
 
 # Bodies
+
+
+def _changed(change):
+    """Of bodies that are JSON objects; others stay as they are."""
+    def distort(body):
+        try:
+            members = json.loads(body)
+        except ValueError:
+            return body
+        return pretty(change(members)) if isinstance(members, dict) else body
+    return distort
+
+
+def _with_points(value):
+    """Every whole number becomes one with a point, which JSON takes for the same."""
+    if isinstance(value, dict):
+        return {name: _with_points(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_points(one) for one in value]
+    return float(value) if type(value) is int else value
+
 
 BODIES = {
     "truncated": lambda body: body[: len(body) // 2],
@@ -26,6 +48,13 @@ BODIES = {
     "string": lambda body: b'"yes"',
     "trailing": lambda body: body + b"}}} and then some",
     "bomb": None,
+    # Not wrong, but seldom seen.
+    "wide": _changed(lambda members: members | {"serial": 2**64}),
+    "points": _changed(_with_points),
+    "local_times": lambda body: re.sub(rb'("\d{4}-\d\d-\d\dT[0-9:.]+)Z"', rb'\1"', body),
+    "no_result": _changed(lambda members: {name: members[name] for name in members if name != "result"}),
+    "null_result": _changed(lambda members: members | {"result": None}),
+    "object_result": _changed(lambda members: members | {"result": {}}),
 }
 
 # Client keys: each takes the answer's members, decoded, and returns them changed.

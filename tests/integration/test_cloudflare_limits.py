@@ -108,7 +108,7 @@ def test_token_and_address_from_the_environment(make_mount, cloudflare, variable
     write_file(mount / "prod/NAME", b"val")
 
 
-@pytest.mark.parametrize("source,options", [("cloudflare:", ""), ("cloudflare:x", ""), ("cloudflare:/prod", ""),
+@pytest.mark.parametrize("source,options", [("cloudflare:", ""), ("cloudflare:x y", ""), ("cloudflare:/prod", ""),
                                             ("cloudflare:ACCOUNT/a/b", ""), ("cloudflare:ACCOUNT", "scopes=a b"),
                                             ("cloudflare:ACCOUNT", "scopes=:"), ("cloudflare:ACCOUNT", "users=usr_a"),
                                             ("cloudflare:ACCOUNT", "expires=1h")])

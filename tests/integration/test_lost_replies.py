@@ -104,13 +104,20 @@ def test_a_delete_that_finds_nothing_after_a_lost_one_succeeded(direct_mount, sa
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_store_whose_making_was_not_answered(direct_mount, sandbox, when):
-    """It is looked for; where it is not, nobody can tell whether it will be."""
+def test_a_lost_mkdir_is_looked_for_and_made_again_if_it_is_not_there(direct_mount, sandbox, when):
     os.listdir(direct_mount.path)
     lose(sandbox, when, "fastly.create_store", times=1)
-    assert errno_of(os.mkdir, direct_mount / "new") == (0 if when == "after" else errno.EIO)
-    assert (direct_mount / "new").exists() == (when == "after")
-    assert len(sandbox.calls(operation="fastly.create_store")) == 1
+    os.mkdir(direct_mount / "new")
+    write_file(direct_mount / "new/NAME", b"val")
+    assert sandbox.value("new", "NAME") == b"val"
+    assert len(sandbox.calls(operation="fastly.create_store")) == (1 if when == "after" else 2)
+
+
+def test_a_mkdir_that_is_always_lost_ends(direct_mount, sandbox):
+    lose(sandbox, "before", "fastly.create_store")
+    assert errno_of(os.mkdir, direct_mount / "new") == errno.EIO
+    assert not (direct_mount / "new").exists()
+    assert len(sandbox.calls(operation="fastly.create_store")) == 3
 
 
 def test_cp_notices_nothing_of_it(direct_mount, sandbox):
