@@ -103,6 +103,13 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 		publish_and_wait(flushing);
 }
 
+/* For -d: what becomes of a close. */
+static void log_flush(const struct handle *handle, fuse_req_t request, const char *what)
+{
+	log_line(LOG_DEBUG, "close of %s/%s by %d: %s", store_name(handle->file->store), handle->file->name,
+		 (int)fuse_req_ctx(request)->pid, what);
+}
+
 /* --- FLUSH: is it the opener's last? --------------------------------------------------------------------------------------------- */
 
 /* Where processes can't be told: the FLUSH of the one who opened, as far as that is known, publishes. */
@@ -116,22 +123,31 @@ static void flush_by_owner(struct flushing *flushing)
 			LOG_NOTICE,
 			"a writer's process can't be seen in /proc: a writer that is killed half-way can't be told from one that is done (see CAVEATS in sstorefs(1))");
 	fs->weaker = true;
-	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flushing->owner)
+	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flushing->owner) {
+		log_flush(flushing->handle, flushing->late.request,
+			  "the opener's, as far as can be told: published");
 		publish_and_wait(flushing);
-	else
+	} else {
+		log_flush(flushing->handle, flushing->late.request,
+			  "perhaps not the opener's: nothing is published yet");
 		flushing_end(flushing, 0);
+	}
 }
 
 static void searched(struct holding_search *search, enum holding holding)
 {
 	struct flushing *flushing = container_of(search, struct flushing, search);
 
-	if (holding == HOLDING_NONE)
+	if (holding == HOLDING_NONE) {
+		log_flush(flushing->handle, flushing->late.request, "the opener's last: published");
 		publish_and_wait(flushing);
-	else if (holding == HOLDING_SOME)
+	} else if (holding == HOLDING_SOME) {
+		log_flush(flushing->handle, flushing->late.request,
+			  "the opener still holds it: nothing is published yet");
 		flushing_end(flushing, 0);
-	else
+	} else {
 		flush_by_owner(flushing);
+	}
 }
 
 /* With the name open on more than one handle of a process, what is left in its table can't be told apart: each FLUSH publishes. */
@@ -149,6 +165,7 @@ static void flush_by_opener(struct flushing *flushing)
 	struct fs *fs = flushing->late.fs;
 
 	if (opener_has_another(handle)) {
+		log_flush(handle, flushing->late.request, "the opener has it open once more: published");
 		publish_and_wait(flushing);
 		return;
 	}
@@ -186,6 +203,10 @@ static void flush_due(struct fs *fs, fuse_req_t request, struct handle *handle, 
 		discard(handle);
 	if (flusher == FLUSHER_DYING || flusher == FLUSHER_OTHER || handle->file->staged ||
 	    fs->config->commit == COMMIT_FSYNC) {
+		log_flush(handle, request,
+			  flusher == FLUSHER_DYING   ? "its writer is dying: the value is wiped"
+			  : flusher == FLUSHER_OTHER ? "another process's: nothing is published yet"
+						     : "nothing is published yet");
 		fuse_reply_err(request, 0);
 		return;
 	}

@@ -102,8 +102,12 @@ static void signal_came(struct watch *watch)
 			reload(daemon);
 		} else if (info.ssi_signo == SIGHUP) {
 			connection_reread_token(&daemon->connection);
-		} else if (daemon->draining || !daemon->fs) {
-			loop_stop(loop_of(daemon)); /* asked twice, or nothing is mounted yet */
+		} else if (!daemon->fs) {
+			log_line(LOG_ERR, "%s is not mounted: ended by a signal before %s had answered",
+				 daemon->config->source, daemon->config->endpoint);
+			loop_stop(loop_of(daemon));
+		} else if (daemon->draining) {
+			loop_stop(loop_of(daemon)); /* asked twice */
 		} else {
 			log_line(LOG_NOTICE, "ending: what is whole is stored first");
 			drain(daemon);

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "exchange.h"
+#include "sstorefs/log.h"
 
 /* Pauses are drawn from (0, BASE * 2^n], milliseconds: full jitter, so that many don't come back at once. */
 #define PAUSE_BASE 200
@@ -17,6 +18,19 @@
  */
 #define UNREACHABLE_ATTEMPTS 3
 #define UNREACHABLE_PAUSE    500
+
+/* For -d: each attempt and how it ended. Never a header or a body. */
+static void log_attempt(const struct exchange *exchange, const char *words)
+{
+	const struct http_request *request = &exchange->call->request;
+
+	log_line(LOG_DEBUG, "%s %.*s: attempt %u, %d, %llu ms after the call began%s%s",
+		 http_method_name(request->method), (int)request->target.length,
+		 request->target.length ? request->target.data : "", exchange->attempts,
+		 exchange->answer.status,
+		 (unsigned long long)(loop_now(exchange->net->loop) - exchange->started_at),
+		 *words ? ": " : "", words);
+}
 
 static uint64_t pause_draw(unsigned pauses)
 {
@@ -128,6 +142,7 @@ static void outcome_of_trouble(struct exchange *exchange, CURLcode code)
 	enum trouble_kind kind = trouble_tell(exchange, code);
 
 	transfer_finish(exchange);
+	log_attempt(exchange, call->failure.words);
 	http_answer_finish(&exchange->answer);
 	/* A request that left may have been carried out, whatever became of the answer. */
 	call->lost = call->lost || exchange->sends;
@@ -154,6 +169,7 @@ void outcome_of_transfer(struct exchange *exchange, CURLcode code)
 
 		if (!alone)
 			net->multiplexed = multiplexed;
+		log_attempt(exchange, "");
 		outcome_of_answer(exchange);
 	} else {
 		outcome_of_trouble(exchange, code);
@@ -169,6 +185,7 @@ void outcome_of_timeout(struct exchange *exchange)
 
 	call->failure = (struct failure){0};
 	trouble_tell_timeout(exchange);
+	log_attempt(exchange, call->failure.words);
 	if (transferred) {
 		health_attempt(net, false);
 		call->lost = call->lost || exchange->sends;

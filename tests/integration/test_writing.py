@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+import mounting
 from writers import errno_of, python, shell
 
 PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *(f"{line:02d}" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2 for line in range(26)),
@@ -200,3 +201,16 @@ def test_a_hundred_at_once(mount, sandbox):
     assert (done.returncode, done.stderr) == (0, "")
     assert len(sandbox.uploads()) == 100
     assert {upload["name"] for upload in sandbox.upload_records()} == {f"NAME_{i}" for i in range(1, 101)}
+
+
+def test_debugging_tells_each_step_and_no_value(monkeypatch, make_mount, direct, sandbox):
+    monkeypatch.setattr(mounting, "FOREGROUND", "-d")
+    mount = make_mount(direct)
+    sandbox.fault(operation="fastly.put_secret", status=503, times=1)
+    shell("{ /bin/echo not-for-the-log; /bin/echo; } > NAME", cwd=mount / "prod")
+    steps = [line for line in mount.log().splitlines() if " /resources/" in line or "close of" in line]
+    store = os.getxattr(mount / "prod", "user.id").decode()
+    for step in (f"PUT /resources/stores/secret/{store}/secrets: attempt 1, 503, ", f"/{store}/secrets: attempt 2, 200, ",
+                 "another process's: nothing is published yet", "the opener's last: published"):
+        assert any(step in line for line in steps), (step, steps)
+    assert "not-for-the-log" not in mount.log() and direct.token not in mount.log()
