@@ -76,8 +76,11 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	int error;
 
 	inode_find(fs, number, &inode);
+	/* Gone, which the kernel has yet to hear: it then looks the name up anew, and asks for a CREATE if its caller wants one. */
+	if (inode.kind == INODE_NONE)
+		return ESTALE;
 	if (inode.kind != INODE_SECRET)
-		return inode.kind == INODE_NONE ? ENOENT : EISDIR;
+		return EISDIR;
 	name = inode.file ? inode.file->name : inode.record->name;
 	if (inode.file && inode.file->staged)
 		error = (info->flags & O_ACCMODE) == O_RDONLY ? EACCES : refusal_of_change(fs);

@@ -292,6 +292,23 @@ def test_one_bad_answer_is_asked_for_again_and_nobody_notices(make_mount, direct
     assert mount.control("errors") == ""
 
 
+def test_a_write_to_a_name_that_the_kernel_alone_still_knows_creates(direct_mount, sandbox):
+    """For a second after it has vanished the kernel opens what is there no more, where it was asked to create."""
+    sandbox.put("prod", "NAME", b"theirs")
+    name = direct_mount / "prod/NAME"
+    for turn in range(3):
+        os.stat(name)
+        sandbox.delete("prod", "NAME")
+        direct_mount.refresh()
+        assert os.listdir(name.parent) == []
+        write_file(name, b"ours %d" % turn)
+        assert sandbox.value("prod", "NAME") == b"ours %d" % turn
+    sandbox.delete("prod", "NAME")
+    direct_mount.refresh()
+    assert os.listdir(name.parent) == []
+    assert errno_of(os.open, name, os.O_WRONLY) == errno.ENOENT
+
+
 def test_a_store_that_another_client_deleted(make_mount, direct, sandbox):
     sandbox.seed("prod", 10)
     sandbox.seed("gone", 10)
