@@ -50,7 +50,8 @@ struct publication {
 	struct locked_wait room;
 	struct lookup look;
 	struct inquiry inquiry; /* the request under way */
-	bool lost, looked;
+	bool lost;
+	unsigned looks;
 	bool waited_for_key;
 	bool fresh_key; /* the one it waited for, and its is the first value under it */
 	bool own_key;	/* it takes one that nothing else was or will be sealed under */

@@ -177,7 +177,7 @@ static void looked(struct lookup *lookup)
 	struct publication *publication = container_of(lookup, struct publication, look);
 	bool present = !lookup->failure.error;
 
-	publication->looked = true;
+	publication->looks++;
 	if (!present && lookup->failure.error != ENOENT) {
 		publication->failure = lookup->failure;
 		end(publication);
@@ -278,6 +278,9 @@ static bool had_key_for_itself(const struct publication *publication)
 	       (publication->fresh_key && client_keys_is_for_one(keys, &publication->sealed_under));
 }
 
+/* So often other clients may be first with the same name, in turn, before we give it up to them. */
+#define LOOKS_MAX 3
+
 /* What a refusal says about the way we asked, and what can be done about it once. */
 static bool try_otherwise(struct publication *publication)
 {
@@ -292,7 +295,7 @@ static bool try_otherwise(struct publication *publication)
 		need_key(publication);
 		return true;
 	}
-	if (provider->puts_by_id && !publication->looked && publication->mode != PUT_CREATE &&
+	if (provider->puts_by_id && publication->looks < LOOKS_MAX && publication->mode != PUT_CREATE &&
 	    (error == EEXIST || (error == ENOENT && !publication->inquiry.failure.store_is_gone))) {
 		/* Somebody else created or deleted it meanwhile: look which, and go by that. */
 		look(publication);

@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,6 +41,23 @@ def test_a_secret_deleted_elsewhere_is_created(mount, cloudflare):
     write_file(mount / "prod/NAME", b"ours")
     assert cloudflare.names() == ["patch_secret", "list_secrets", "create_secrets"]
     assert "search=NAME" in cloudflare.calls("list_secrets")[0]["path"]
+    assert cloudflare.value("prod", "NAME") == b"ours"
+
+
+def test_a_secret_deleted_and_made_anew_while_we_look_is_replaced(mount, cloudflare):
+    """What we look for is not there any more, and there again when we create it."""
+    cloudflare.put("prod", "NAME", b"old")
+    os.stat(mount / "prod/NAME")
+    cloudflare.delete("prod", "NAME")
+    cloudflare.fault("list_secrets", hold="after", times=1)
+    cloudflare.sandbox.clear()
+    with ThreadPoolExecutor() as pool:
+        writer = pool.submit(write_file, mount / "prod/NAME", b"ours")
+        cloudflare.sandbox.wait_for_call("cloudflare.list_secrets", state="held")
+        cloudflare.put("prod", "NAME", b"theirs")
+        cloudflare.sandbox.release()
+        writer.result()
+    assert cloudflare.names() == ["patch_secret", "list_secrets", "create_secrets", "list_secrets", "patch_secret"]
     assert cloudflare.value("prod", "NAME") == b"ours"
 
 
