@@ -87,6 +87,6 @@ MODEL_STEPS=1000 mounts model sanitizers 2
 mounts production gcc 2 --dist loadfile
 mounts idioms gcc 2 --dist loadgroup
 mounts faults gcc 2
-SOAK_SECONDS=60 mounts soak gcc 1
+SOAK_SECONDS=120 mounts soak gcc 1
 mounts production sanitizers 2 -k 'test_check.py or test_log.py or test_metrics.py or test_notify.py'
 step "everything passed"
