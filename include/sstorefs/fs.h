@@ -38,6 +38,9 @@ int fs_mount(struct fs *fs);
  */
 void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost), void *context);
 
+/* What the kernel remembers of names counts no more, where it can be told that (since Linux 6.16); else for a second at most. */
+void fs_forget_names(struct fs *fs);
+
 void fs_unmount(struct fs *fs);
 
 #endif

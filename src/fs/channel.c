@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "sstorefs/log.h"
 
 #define SMALL_ANSWER 512 /* a power of two: what is aligned to it lies on one page */
 
@@ -59,6 +60,18 @@ static ssize_t read_request(int fd, void *buffer, size_t size, void *data)
 {
 	(void)data;
 	return read(fd, buffer, size);
+}
+
+/* Since Linux 6.16 (FUSE 7.44): names that were told before count no more. Nothing is locked, and older kernels refuse it. */
+#define NOTIFY_INC_EPOCH 8
+
+void fs_forget_names(struct fs *fs)
+{
+	const struct fuse_out_header notice = {.len = sizeof notice, .error = NOTIFY_INC_EPOCH};
+
+	if (fs->introduced && !fs->gone && write(fuse_session_fd(fs->session), &notice, sizeof notice) < 0)
+		log_line(LOG_DEBUG, "names that the kernel remembers count for another second: %s",
+			 strerror(errno));
 }
 
 int channel_take(struct fs *fs)

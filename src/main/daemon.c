@@ -80,6 +80,7 @@ static void refresh(void *context)
 	struct daemon *daemon = context;
 
 	catalog_refresh(daemon->connection.catalog);
+	fs_forget_names(daemon->fs);
 }
 
 /* --- signals --------------------------------------------------------------------------------------------------------------------- */
