@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "catalog.h"
-
-#define DOUBLE_NAME_SIZE (UINT8_MAX + 1) /* of NAME~ID */
+#include "sstorefs/name.h"
 
 static struct serials *serials_of(const struct listing *listing)
 {
@@ -80,19 +79,28 @@ static struct record *known_record(const struct listing *listing, const char *na
 /* --- pages ------------------------------------------------------------------------------------------------------------------- */
 
 /*
- * Two stores of one name: the later one shows its id. False where that makes no name, and the store must be left out.
+ * Two stores of one name: the later one shows its id, which may have any bytes, too. Returns 0, -ENOMEM, or another error where that makes no name,
+ * and the store must be left out.
  */
-static bool tell_apart(const struct listing *listing, struct entry *entry, char name[static DOUBLE_NAME_SIZE])
+static int tell_apart(const struct listing *listing, struct entry *entry, struct buffer *name)
 {
 	const struct record *first = snapshot_find(listing->filling, entry->name);
 	const char *id = first && !first->gone ? record_id(first) : NULL;
+	struct buffer raw = {0};
+	int failed;
 
 	if (listing->store || !id || !entry->id || !strcmp(id, entry->id))
-		return true;
-	if (snprintf(name, DOUBLE_NAME_SIZE, "%s~%s", entry->name, entry->id) >= DOUBLE_NAME_SIZE)
-		return false;
-	entry->name = name;
-	return true;
+		return 0;
+	failed = name_decode(&raw, entry->name);
+	buffer_string(&raw, "~");
+	buffer_string(&raw, entry->id);
+	if (!failed)
+		failed = buffer_result(&raw);
+	if (!failed)
+		failed = name_display(name, raw.data, raw.length);
+	buffer_finish(&raw);
+	entry->name = buffer_text(name);
+	return failed;
 }
 
 void listing_walks(struct listing *listing)
@@ -109,17 +117,24 @@ void listing_walks(struct listing *listing)
 int listing_take(struct listing *listing, const struct entry *sent)
 {
 	struct walk *walk = listing->walk;
-	char name[DOUBLE_NAME_SIZE];
+	struct buffer name = {0};
 	struct entry entry = *sent;
 	const struct record *known, *old;
-	struct record *image, *record;
+	struct record *image = NULL, *record;
 	union record_room room;
 	uint32_t serial;
+	int failed = entry.name ? tell_apart(listing, &entry, &name) : -EINVAL;
 
-	if (!entry.name || !tell_apart(listing, &entry, name) || !(image = record_pack(&room, &entry))) {
+	if (!failed)
+		image = record_pack(&room, &entry);
+	buffer_finish(&name);
+	if (failed == -ENOMEM)
+		return failed;
+	if (!image) {
 		listing->filling->left_out++;
 		return 0;
 	}
+	entry.name = image->name;
 	known = known_record(listing, entry.name);
 	old = snapshot_find(listing->filling, entry.name);
 	if (old && !old->gone && old->round == walk->round)

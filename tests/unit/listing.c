@@ -282,6 +282,28 @@ static void test_two_stores_of_one_name_are_told_apart_by_their_ids(void **state
 	fixture_free(&fixture);
 }
 
+/* An id is the service's, and no part of a path; a `%` before it is none that stands for a byte, and one in it may look so. */
+static void test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold(void **state)
+{
+	const struct entry twins[] = {entry_of("twin", "id1"),	 entry_of("twin", "a/b"),
+				      entry_of("twin", "%2F"),	 entry_of("twin", "\n"),
+				      entry_of("twin", "\xff"),	 entry_of("t%2Fwin", "id1"),
+				      entry_of("t%2Fwin", "id2")};
+	struct listing *stores;
+	struct fixture fixture;
+
+	(void)state;
+	fixture_make(&fixture, PAGING_CURSOR);
+	fixture_start(&fixture);
+	stores = catalog_stores(fixture.catalog);
+	walk_stores(&fixture, twins, COUNT(twins));
+	assert_string_equal(names_of(&fixture, stores),
+			    "twin twin~a%2Fb twin~%252F twin~%0A t%2Fwin t%2Fwin~id2");
+	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin~a%2Fb"))), "a/b");
+	assert_int_equal(stores->current->left_out, 1);
+	fixture_free(&fixture);
+}
+
 static void test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_out(void **state)
 {
 	char name[256];
@@ -360,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_a_view_outlives_the_refresh),
 		cmocka_unit_test(test_a_walk_that_began_before_a_refresh_is_no_answer_to_it),
 		cmocka_unit_test(test_two_stores_of_one_name_are_told_apart_by_their_ids),
+		cmocka_unit_test(test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold),
 		cmocka_unit_test(test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_out),
 		cmocka_unit_test(test_a_store_that_went_is_dropped_when_nobody_holds_it),
 		cmocka_unit_test(test_many_stores_have_numbers_that_are_given_again),
