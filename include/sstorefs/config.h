@@ -66,10 +66,14 @@ int config_read(struct config *config, int argc, char **argv);
 void config_finish(struct config *config);
 
 /*
- * Looks at the mountpoint (never at /dev/fd/N), makes it absolute, and sets `dead_mount`. Returns 0, or a negative errno after
- * one line on stderr: a mount that failed (status 32), where config_read tells wrong usage (status 1).
+ * Looks at the mountpoint, makes it absolute, and sets `dead_mount`; at /dev/fd/N only for whether it is a FUSE descriptor that is
+ * mounted. Returns 0, or a negative errno after one line on stderr: a mount that failed (status 32), where config_read tells wrong
+ * usage (status 1).
  */
 int config_check_mountpoint(struct config *config);
+
+/* Whether something is mounted below our mount, as far as this process can see; where it can't tell (/dev/fd/N), true. */
+bool config_mounts_are_below(const struct config *config);
 
 void config_print_help(const struct config *config);
 void config_print_version(void);

@@ -29,6 +29,24 @@ static bool is_our_mount(const char *path)
 	return ours;
 }
 
+bool config_mounts_are_below(const struct config *config)
+{
+	FILE *mounts = config->mount_fd < 0 ? setmntent("/proc/self/mounts", "re") : NULL;
+	size_t length = strlen(config->mountpoint);
+	struct mntent entry;
+	char line[4 * PATH_MAX];
+	bool below = !mounts;
+
+	if (length == 1)
+		length = 0; /* the root */
+	while (!below && getmntent_r(mounts, &entry, line, sizeof(line)))
+		below = strncmp(entry.mnt_dir, config->mountpoint, length) == 0 &&
+			entry.mnt_dir[length] == '/' && entry.mnt_dir[length + 1];
+	if (mounts)
+		endmntent(mounts);
+	return below;
+}
+
 /* realpath of a directory that may be a dead mount: its parent can always be asked. */
 static char *absolute(const char *path)
 {

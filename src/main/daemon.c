@@ -80,7 +80,9 @@ static void refresh(void *context)
 	struct daemon *daemon = context;
 
 	catalog_refresh(daemon->connection.catalog);
-	fs_forget_names(daemon->fs);
+	/* What is mounted on a name that the kernel forgets goes with it, and who writes there would write to the store below. */
+	if (!config_mounts_are_below(daemon->config))
+		fs_forget_names(daemon->fs);
 }
 
 /* --- signals --------------------------------------------------------------------------------------------------------------------- */

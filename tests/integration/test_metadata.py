@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+import subprocess
 import time
 import urllib.request
 from datetime import datetime
@@ -204,6 +205,18 @@ def test_a_warm_stat_costs_nothing_and_refresh_forgets(direct_mount, sandbox):
     # Since 6.16 the kernel can be told to forget a name; before, it may remember one for a second.
     patience = 0 if kernel_release() >= (6, 16) else 10
     wait_until(lambda: errno_of(os.stat, direct_mount / "prod/ONE") == errno.ENOENT and errno_of(os.stat, direct_mount / "prod/TWO") == 0, patience)
+
+
+def test_what_is_mounted_on_a_store_stays_there_after_a_refresh(direct_mount):
+    over = direct_mount / "prod"
+    subprocess.run(["mount", "-t", "tmpfs", "none", over], check=True)
+    try:
+        for _ in range(3):
+            direct_mount.refresh()
+            (over / "FILE").write_text("not for the store")
+            assert os.path.ismount(over) and (over / "FILE").read_text() == "not for the store"
+    finally:
+        subprocess.run(["umount", over], check=True)
 
 
 @pytest.mark.mount_options("ttl=1,negative_ttl=1")
