@@ -235,4 +235,4 @@ def spoil_headers(fault, answer, now):
         date = retry_after.startswith("date")
         answer.set("Retry-After", formatdate(now + float(retry_after[4:]), usegmt=True) if date else retry_after)
     if (skew := fault.get("skew")) is not None:
-        answer.date += skew
+        answer.date = None if skew == "none" else answer.date + skew

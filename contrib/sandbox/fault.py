@@ -53,6 +53,10 @@ def _probability(text):
     return float(text)
 
 
+def _skew(text):
+    return text if text == "none" else float(text)
+
+
 def _header(text):
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
@@ -93,7 +97,7 @@ EFFECTS = (
     ("content_type", str, "after", "another Content-Type; none: leave it out"),
     ("retry_after", str, "after", "Retry-After: SECONDS; dateSECONDS for a date so far ahead"),
     ("rate_reset", float, "after", "the service's rate-limit headers: nothing left, reset in SECONDS"),
-    ("skew", float, "after", "set the Date header ahead by SECONDS (or behind: negative)"),
+    ("skew", _skew, "after", "set the Date header ahead by SECONDS (or behind: negative); none: leave it out"),
     ("key", _one_of(*KEYS), "after", "spoil a Fastly client key"),
     ("page", _one_of(*PAGES), "after", "spoil a page of a listing"),
     ("when", _one_of(*WHEN), None, "whether the fault comes before or after the change is made"),

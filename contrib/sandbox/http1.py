@@ -174,7 +174,8 @@ def _phrase(status):
 def answer_head(answer, keep_alive):
     """A 204 has neither type nor length; everything else has a length, so that connections can be reused."""
     lines = [f"HTTP/1.1 {answer.status} {_phrase(answer.status)}"]
-    lines.append(f"Date: {formatdate(answer.date, usegmt=True)}")
+    if answer.date is not None:
+        lines.append(f"Date: {formatdate(answer.date, usegmt=True)}")
     if answer.status not in (204, 304):
         if answer.content_type and answer.get("content-type") is None:
             lines.append(f"Content-Type: {answer.content_type}")

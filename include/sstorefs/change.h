@@ -52,6 +52,9 @@ struct publication {
 	struct inquiry inquiry; /* the request under way */
 	bool lost;
 	unsigned looks;
+	struct failure said; /* of the last attempt that was lost */
+	struct timer pause;  /* before an attempt that follows one that was lost */
+	unsigned pauses;
 	bool waited_for_key;
 	bool fresh_key; /* the one it waited for, and its is the first value under it */
 	bool own_key;	/* it takes one that nothing else was or will be sealed under */
@@ -110,6 +113,8 @@ struct move {
 	struct buffer scopes, comment;
 	uint32_t serial;
 	bool had_new, lost;
+	struct timer pause; /* before an attempt that follows one that was lost */
+	unsigned pauses;
 	bool told;	  /* the answer described what has the new name */
 	uint64_t sent_at; /* when the first attempt at the new name left */
 	char id[128], digest[DIGEST_TEXT_SIZE];
@@ -152,8 +157,9 @@ struct store_change {
 	struct task task;
 	struct lookup look;
 	struct buffer cursor;
-	bool told;	/* the answer described what was made */
-	unsigned tries; /* attempts to create it that were lost, and without effect */
+	bool told;	    /* the answer described what was made */
+	unsigned tries;	    /* attempts to create it that were lost, and without effect */
+	struct timer pause; /* before the next one */
 };
 void store_create_start(struct store_change *change);
 void store_delete_start(struct store_change *change);

@@ -112,6 +112,10 @@ struct net_counts {
 };
 const struct net_counts *net_counts(const struct net *net);
 
+/* Draws how long to wait, in milliseconds, before what has failed so many times and was waited for as often is tried again. Calls do it by
+ * themselves; this is for who makes a new call of what was lost. */
+uint64_t net_pause(unsigned pauses);
+
 /* The provider's reading of rate-limit headers: told to the network by judges, so that it can slow down before the wall. */
 void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms);
 

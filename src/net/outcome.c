@@ -32,7 +32,7 @@ static void log_attempt(const struct exchange *exchange, const char *words)
 		 *words ? ": " : "", words);
 }
 
-static uint64_t pause_draw(unsigned pauses)
+uint64_t net_pause(unsigned pauses)
 {
 	uint64_t most = pauses < 8 ? (uint64_t)PAUSE_BASE << pauses : PAUSE_MAX;
 
@@ -62,7 +62,7 @@ static void outcome_lost(struct exchange *exchange)
 {
 	exchange->call->lost = true;
 	if (exchange->call->repeatable)
-		try_again(exchange, pause_draw(exchange->pauses++));
+		try_again(exchange, net_pause(exchange->pauses++));
 	else
 		exchange_end(exchange);
 }
@@ -93,7 +93,7 @@ static void outcome_failed(struct exchange *exchange)
 static void outcome_again(struct exchange *exchange)
 {
 	struct call *call = exchange->call;
-	uint64_t pause = pause_draw(exchange->pauses++);
+	uint64_t pause = net_pause(exchange->pauses++);
 
 	if (!call->failure.error)
 		call->failure.error = EAGAIN;
@@ -149,7 +149,7 @@ static void outcome_of_trouble(struct exchange *exchange, CURLcode code)
 	if (kind == TROUBLE_FINAL || (call->lost && !call->repeatable))
 		exchange_end(exchange);
 	else if (kind == TROUBLE_PASSING)
-		try_again(exchange, pause_draw(exchange->pauses++));
+		try_again(exchange, net_pause(exchange->pauses++));
 	else if (++exchange->unreachable < UNREACHABLE_ATTEMPTS)
 		try_again(exchange, UNREACHABLE_PAUSE * exchange->unreachable);
 	else

@@ -130,13 +130,24 @@ wall_time catalog_time(const struct catalog *catalog)
 	       (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
 }
 
+/* A service that tells no Date is taken to go by our clock: then nothing that it made is later than now. */
+static bool is_since_by_our_clock(const struct catalog *catalog, wall_time time, uint64_t since)
+{
+	wall_time now = clock_wall();
+	wall_time sent_at = now - (wall_time)(loop_now(catalog->loop) - since) * (NANOSECONDS / 1000);
+
+	return time / NANOSECONDS >= sent_at / NANOSECONDS && time <= now;
+}
+
 /* Its times and its Date are cut to whole seconds. */
 bool catalog_is_since(const struct catalog *catalog, wall_time time, uint64_t since)
 {
 	wall_time sent_at;
 
-	if (catalog->last_date == TIME_UNKNOWN || time == TIME_UNKNOWN)
+	if (time == TIME_UNKNOWN)
 		return false;
+	if (catalog->last_date == TIME_UNKNOWN)
+		return is_since_by_our_clock(catalog, time, since);
 	sent_at = catalog->last_date - (wall_time)(catalog->last_date_at - since) * (NANOSECONDS / 1000);
 	return time / NANOSECONDS >= sent_at / NANOSECONDS;
 }

@@ -73,7 +73,7 @@ int local_stores_init(struct catalog *catalog);
 int listings_add(struct listings *listings, struct listing *listing);
 void listings_remove(struct listings *listings, struct listing *listing);
 
-/* Whether the service's `time` lies not before `since` (CLOCK_BOOTTIME, milliseconds), by the service's own clock: false where that can't be told. */
+/* Whether the service's `time` lies not before `since` (CLOCK_BOOTTIME, milliseconds), by the service's own clock, or ours where it tells none. */
 bool catalog_is_since(const struct catalog *catalog, wall_time time, uint64_t since);
 bool record_is_past_expiry(const struct catalog *catalog, const struct record *record);
 

@@ -11,6 +11,7 @@
 
 static void make_new(struct move *move);
 static void delete_old(struct move *move);
+static void pause_over(struct timer *timer);
 
 static struct listing *listing_of(const struct move *move)
 {
@@ -27,6 +28,7 @@ static void let_go(struct move *move)
 	lookup_cancel(&move->look);
 	inquiry_cancel(&move->inquiry);
 	timer_stop(catalog_of(move)->loop, &move->timer);
+	timer_stop(catalog_of(move)->loop, &move->pause);
 	turn_end(&move->turns[0]);
 	turn_end(&move->turns[1]);
 	buffer_finish(&move->scopes);
@@ -96,6 +98,8 @@ void move_start(struct move *move)
 
 	move->failure = (struct failure){0};
 	move->timer = (struct timer){.expired = timed_out};
+	move->pause = (struct timer){.expired = pause_over};
+	move->pauses = 0;
 	move->turns[0] = (struct turn){.begin = first_turn_came};
 	if (timer_start(catalog_of(move)->loop, &move->timer, move->deadline + 50) ||
 	    turn_take(listing_of(move), first, &move->turns[0]))
@@ -219,6 +223,21 @@ static void new_found(struct move *move, const struct record *record)
 	}
 }
 
+static void pause_over(struct timer *timer)
+{
+	make_new(container_of(timer, struct move, pause));
+}
+
+/* It was lost and has done nothing. The service is not well: it is not asked again at once. */
+static void try_later(struct move *move)
+{
+	struct loop *loop = catalog_of(move)->loop;
+	uint64_t at = loop_now(loop) + net_pause(move->pauses++);
+
+	if (at >= move->deadline || timer_start(loop, &move->pause, at))
+		end(move); /* with the failure of the attempt that was lost */
+}
+
 static void new_settled(struct lookup *lookup)
 {
 	struct move *move = container_of(lookup, struct move, look);
@@ -227,7 +246,7 @@ static void new_settled(struct lookup *lookup)
 		new_found(move, lookup->record);
 	} else if (lookup->failure.error == ENOENT) {
 		move->lost = false;
-		make_new(move);
+		try_later(move);
 	} else {
 		end(move); /* with the failure of the attempt that was lost */
 	}

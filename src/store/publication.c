@@ -12,6 +12,7 @@
 
 static void look(struct publication *publication);
 static void need_key(struct publication *publication);
+static void pause_over(struct timer *timer);
 static void send(struct publication *publication);
 
 static struct listing *listing_of(const struct publication *publication)
@@ -39,6 +40,7 @@ static void let_go(struct publication *publication)
 	lookup_cancel(&publication->look);
 	inquiry_cancel(&publication->inquiry);
 	timer_stop(catalog->loop, &publication->timer);
+	timer_stop(catalog->loop, &publication->pause);
 	turn_end(&publication->turn);
 }
 
@@ -85,6 +87,15 @@ static void end(struct publication *publication)
 	publication->done(publication);
 }
 
+/* What the service said before the time was up explains more than that it was up. */
+static void fail_in_time(struct publication *publication, const char *words)
+{
+	if (publication->said.error)
+		publication->failure = publication->said;
+	else
+		failure_set(&publication->failure, ETIMEDOUT, "%s", words);
+}
+
 static void timed_out(struct timer *timer)
 {
 	struct publication *publication = container_of(timer, struct publication, timer);
@@ -97,7 +108,7 @@ static void timed_out(struct timer *timer)
 			&publication->failure, ENOBUFS,
 			"no locked memory is left to send the value: raise RLIMIT_MEMLOCK or write fewer at once");
 	else
-		failure_set(&publication->failure, ETIMEDOUT, "the service did not answer in time");
+		fail_in_time(publication, "the service did not answer in time");
 	end(publication);
 }
 
@@ -135,6 +146,9 @@ void publication_start(struct publication *publication)
 
 	publication->failure = (struct failure){0};
 	publication->timer = (struct timer){.expired = timed_out};
+	publication->pause = (struct timer){.expired = pause_over};
+	publication->said = (struct failure){0};
+	publication->pauses = 0;
 	publication->turn = (struct turn){.begin = turn_came};
 	/* A little later than the call's own deadline, which knows more about what happened. */
 	if (timer_start(catalog->loop, &publication->timer, publication->deadline + 50) ||
@@ -172,14 +186,33 @@ static bool is_ours(const struct publication *publication, const struct record *
 	return catalog_is_since(catalog_of(publication), entry.created_at, publication->first_sent_at);
 }
 
+static void pause_over(struct timer *timer)
+{
+	need_key(container_of(timer, struct publication, pause));
+}
+
+/* It was lost and has done nothing. The service is not well: it is not asked again at once. */
+static void try_later(struct publication *publication)
+{
+	struct loop *loop = catalog_of(publication)->loop;
+	uint64_t at = loop_now(loop) + net_pause(publication->pauses++);
+
+	if (at < publication->deadline && timer_start(loop, &publication->pause, at) == 0)
+		return;
+	fail_in_time(publication, "the service did not answer in time");
+	end(publication);
+}
+
 static void looked(struct lookup *lookup)
 {
 	struct publication *publication = container_of(lookup, struct publication, look);
-	bool present = !lookup->failure.error;
+	bool present = !lookup->failure.error, was_lost = publication->lost;
 
 	publication->looks++;
 	if (!present && lookup->failure.error != ENOENT) {
 		publication->failure = lookup->failure;
+		if (lookup->failure.error == ETIMEDOUT && publication->said.error)
+			publication->failure = publication->said;
 		end(publication);
 	} else if (publication->mode == PUT_CREATE && present) {
 		if (publication->lost && publication->created && is_ours(publication, lookup->record)) {
@@ -197,7 +230,10 @@ static void looked(struct lookup *lookup)
 	} else {
 		/* An attempt that did not take effect may be made again; one that will be replaced does not matter any more. */
 		publication->lost = publication->lost && present;
-		need_key(publication);
+		if (was_lost && !present)
+			try_later(publication);
+		else
+			need_key(publication);
 	}
 }
 
@@ -337,6 +373,7 @@ static void answered(struct inquiry *inquiry)
 	}
 	if (inquiry->call.lost) {
 		publication->lost = true;
+		publication->said = failure;
 		if (!inquiry->call.repeatable && loop_now(inquiry->catalog->loop) < publication->deadline) {
 			look(publication);
 			return;

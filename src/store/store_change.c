@@ -16,6 +16,7 @@ static void let_go(struct store_change *change)
 	lookup_cancel(&change->look);
 	inquiry_cancel(&change->inquiry);
 	task_cancel(&change->task);
+	timer_stop(change->catalog->loop, &change->pause);
 	buffer_finish(&change->cursor);
 }
 
@@ -60,6 +61,22 @@ static int take_created(void *context, const struct entry *entry)
 	return listing_own_put(&change->catalog->stores, &named, 0) ? 0 : -ENOMEM;
 }
 
+static void pause_over(struct timer *timer)
+{
+	send_creation(container_of(timer, struct store_change, pause));
+}
+
+/* It was lost and has done nothing. The service is not well: it is not asked again at once. */
+static void try_later(struct store_change *change)
+{
+	struct loop *loop = change->catalog->loop;
+	uint64_t at = loop_now(loop) + net_pause(change->tries);
+
+	change->pause = (struct timer){.expired = pause_over};
+	if (at >= change->deadline || timer_start(loop, &change->pause, at))
+		end(change); /* with the failure of the attempt that was lost */
+}
+
 /* After a lost answer: a store of this name is there. Nobody can tell whether it is the one we made: a name that was free when it was asked for, and is taken
  * now, is what mkdir was to bring about. */
 static void looked(struct lookup *lookup)
@@ -68,9 +85,8 @@ static void looked(struct lookup *lookup)
 
 	if (!lookup->failure.error) {
 		change->failure = (struct failure){0};
-	} else if (lookup->failure.error == ENOENT && change->failure.error && ++change->tries < TRIES_MAX &&
-		   loop_now(change->catalog->loop) < change->deadline) {
-		send_creation(change);
+	} else if (lookup->failure.error == ENOENT && change->failure.error && ++change->tries < TRIES_MAX) {
+		try_later(change);
 		return;
 	}
 	end(change);
@@ -127,6 +143,7 @@ void store_create_start(struct store_change *change)
 		return;
 	}
 	change->tries = 0;
+	change->pause = (struct timer){0};
 	send_creation(change);
 }
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from services import Cloudflare
 from writers import errno_of, shell, write_file
 
 PUT = "fastly.put_secret"
@@ -101,6 +102,44 @@ def test_a_delete_that_finds_nothing_after_a_lost_one_succeeded(direct_mount, sa
     lose(sandbox, "after", "fastly.delete_secret", times=1)
     os.unlink(direct_mount / "prod/NAME")
     assert seen(sandbox) == [("DELETE", None), ("DELETE", 404)]
+
+
+@pytest.mark.parametrize("how", [{"status": 500, "detail": "boom"}, {"reset": "before"}])
+@pytest.mark.mount_options("timeout=3")
+def test_a_create_that_is_always_lost_is_not_asked_for_at_every_turn(direct_mount, sandbox, how):
+    os.listdir(direct_mount / "prod")
+    sandbox.fault(operation=PUT, **how)
+    assert errno_of(write_file, direct_mount / "prod/NAME", b"val", NEW) == errno.EIO
+    assert 2 <= seen(sandbox).count(("POST", how.get("status"))) <= 30
+    assert "boom" in direct_mount.control("errors") or "status" not in how
+
+
+@pytest.mark.parametrize("how", [{"status": 500}, {"reset": "before"}])
+def test_a_rename_that_is_always_lost_is_not_asked_for_at_every_turn(make_mount, sandbox, how):
+    service = Cloudflare("direct", sandbox, sandbox.url)
+    service.seed("prod", 0)
+    mount = make_mount(service, source=service.source, options="timeout=3")
+    write_file(mount / "prod/NAME", b"val")
+    service.fault("duplicate_secret", **how)
+    assert errno_of(os.rename, mount / "prod/NAME", mount / "prod/OTHER") == errno.EIO
+    assert 2 <= service.names().count("duplicate_secret") <= 30
+    assert service.value("prod", "NAME") == b"val"
+
+
+def test_a_create_that_took_effect_is_found_where_the_service_tells_no_date(make_mount, direct, sandbox):
+    sandbox.fault(service="fastly", skew="none")
+    mount = make_mount(direct)
+    os.listdir(mount / "prod")
+    lose(sandbox, "after", times=1)
+    write_file(mount / "prod/NAME", b"val", NEW)
+    assert sandbox.uploads() == [b"val"]
+    lose(sandbox, "before", times=1)
+    descriptor = os.open(mount / "prod/OTHER", os.O_WRONLY | NEW)
+    os.write(descriptor, b"ours")
+    sandbox.put("prod", "OTHER", b"theirs", created=time.time() + 3600)
+    assert errno_of(os.fsync, descriptor) == errno.EEXIST
+    os.close(descriptor)
+    assert sandbox.value("prod", "OTHER") == b"theirs"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
