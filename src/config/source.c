@@ -7,10 +7,23 @@
 #include "parts.h"
 #include "sstorefs/name.h"
 
+/* Of two stores with one name the second is shown as NAME~ID, whatever the service takes for a name. */
+static bool may_be_shown(const struct provider *provider, const char *store)
+{
+	const char *tilde = strrchr(store, '~');
+	char name[NAME_LENGTH_MAX + 1] = "";
+
+	if (provider->lists_strange_names || provider->store_name_is_valid(store))
+		return true;
+	if (!tilde || !tilde[1] || (size_t)(tilde - store) > NAME_LENGTH_MAX)
+		return false;
+	memcpy(name, store, (size_t)(tilde - store));
+	return provider->store_name_is_valid(name);
+}
+
 static int store_take(struct config *config, const char *store)
 {
-	if (!name_is_canonical(store) ||
-	    (!config->provider->lists_strange_names && !config->provider->store_name_is_valid(store)))
+	if (!name_is_canonical(store) || !may_be_shown(config->provider, store))
 		return complain(config,
 				"'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
 				store, config->provider->name);

@@ -82,6 +82,16 @@ def test_two_stores_of_one_name_are_told_apart_by_their_ids(make_mount, direct, 
     assert sorted(sandbox.uploads()) == sorted(f"value of {name}".encode() for name in names)
 
 
+def test_the_second_of_two_stores_of_one_name_can_be_mounted_alone(make_mount, direct, sandbox):
+    for _ in range(2):
+        sandbox.seed(stores=1, prefix="twin")
+    shown = max(os.listdir(make_mount(direct).path))
+    alone = make_mount(direct, source=f"fastly:{shown}")
+    assert os.getxattr(alone.path, "user.id").decode() == shown.partition("~")[2]
+    write_file(alone / "NAME", b"val")
+    assert sandbox.uploads() == [b"val"]
+
+
 def test_shell_patterns(direct_mount, sandbox):
     sandbox.seed("prod", 3, prefix="DB_")
     sandbox.put("prod", "API", b"old")
