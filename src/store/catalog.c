@@ -200,11 +200,22 @@ static int ignore_entry(void *context, const struct entry *entry)
 	return 0;
 }
 
+/* As it is shown: the second of two stores with one name as NAME~ID. */
+static bool is_shown_as(const struct entry *entry, const char *shown)
+{
+	size_t length = strlen(entry->name);
+
+	if (strncmp(entry->name, shown, length) != 0)
+		return false;
+	return shown[length] == '\0' ||
+	       (shown[length] == '~' && entry->id && strcmp(shown + length + 1, entry->id) == 0);
+}
+
 static int take_store(void *context, const struct entry *entry)
 {
 	struct catalog *catalog = context;
 
-	if (catalog->only_store || !entry->name || strcmp(entry->name, catalog->options.store) != 0)
+	if (catalog->only_store || !entry->name || !is_shown_as(entry, catalog->options.store))
 		return 0;
 	catalog->only_store = store_new(catalog, 0, entry->name, entry->id ? entry->id : entry->name);
 	return catalog->only_store ? 0 : -ENOMEM;
@@ -261,7 +272,11 @@ void catalog_greet(struct catalog *catalog, void (*done)(void *context, const st
 							       : catalog->options.provider->lasting_store;
 	} else if (catalog->options.store) {
 		*inquiry = (struct inquiry){.done = found_store};
-		inquiry->ask.operation = OPERATION_FIND_STORE;
+		/* What is none of the service's names may be one of two that are the same: all are looked through. */
+		inquiry->ask.operation =
+			catalog->options.provider->store_name_is_valid(catalog->options.store)
+				? OPERATION_FIND_STORE
+				: OPERATION_LIST_STORES;
 		inquiry->ask.name = catalog->options.store;
 		inquiry->ask.page = 1;
 	} else {
