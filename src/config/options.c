@@ -79,6 +79,12 @@ static int refuse_token(struct config *config, const struct option *option, cons
 			option->name);
 }
 
+static int refuse_remount(struct config *config, const struct option *option, const char *value)
+{
+	(void)option, (void)value;
+	return complain(config, "a mount can't be changed while it is there: unmount it and mount it anew");
+}
+
 /* Seconds with an optional fraction. */
 static bool read_seconds(const char *value, double *seconds)
 {
@@ -318,6 +324,14 @@ const struct option options[] = {
 	IGNORED("nostrictatime"),
 	IGNORED("lazytime"),
 	IGNORED("nolazytime"),
+	IGNORED("symfollow"),
+	IGNORED("nosymfollow"), /* there are no symbolic links */
+	IGNORED("mand"),
+	IGNORED("nomand"),
+	IGNORED("iversion"),
+	IGNORED("noiversion"),
+	IGNORED("silent"),
+	IGNORED("loud"),
 	IGNORED("auto"),
 	IGNORED("noauto"),
 	IGNORED("user"),
@@ -333,6 +347,7 @@ const struct option options[] = {
 	IGNORED("x-*"),
 	IGNORED("X-*"),
 
+	{"remount", NULL, NULL, refuse_remount, 0, NULL},
 	{"token", "", NULL, refuse_token, 0, NULL},
 	{"api_token", "", NULL, refuse_token, 0, NULL},
 	{"api_key", "", NULL, refuse_token, 0, NULL},

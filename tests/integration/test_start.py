@@ -170,6 +170,10 @@ def test_whatever_was_typed_it_is_one_line(refused, word):
     assert not any(ord(character) < 32 or ord(character) == 127 for character in message[:-1])
 
 
+def test_a_mount_can_not_be_changed(refused):
+    assert "mount it anew" in refused(USAGE, options=f"{refused.service.options},remount,ro")
+
+
 def test_a_mountpoint_with_a_line_break(refused, tmp_path):
     refused(FAILURE, where=tmp_path / "a\nb")
 

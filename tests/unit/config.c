@@ -100,7 +100,7 @@ static void test_what_mount_and_fstab_add_changes_nothing(void **state)
 {
 	static const char options[] =
 		"rw,dev,nodev,suid,nosuid,exec,noexec,_netdev,nofail,noauto,auto,x-systemd.requires=a.service,x-gvfs-hide,"
-		"defaults,user,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime";
+		"nosymfollow,silent,loud,iversion,defaults,user,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime";
 	const char *const words[WORDS] = {"fastly:", "/mnt", "-v", "-n", "-s", "-o", options};
 	struct config config;
 
