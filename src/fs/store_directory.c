@@ -124,11 +124,12 @@ void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 		store_create_start(&changing->change);
 }
 
-/* Secrets that are being written into the store count, stored or not. */
+/* Secrets that are being written into the store count, stored or not, and what is staged there. */
 static bool has_files(struct fs *fs, const struct store *store)
 {
 	for (const struct file *file = fs->first_file; file; file = file->next)
-		if (file->store == store && !file->unlinked && (file->handles || file->uploads))
+		if (file->store == store && !file->unlinked &&
+		    (file->handles || file->uploads || file->staged))
 			return true;
 	return false;
 }

@@ -79,6 +79,16 @@ def test_a_rename_that_is_refused_changes_nothing(direct_mount, sandbox):
     assert sandbox.value("prod", "NAME") == b"val"
 
 
+def test_a_store_that_has_one_is_not_empty(direct_mount, sandbox):
+    os.mkdir(direct_mount / "new")
+    path = make_temporary(direct_mount / "new")
+    assert errno_of(os.rmdir, direct_mount / "new") == errno.ENOTEMPTY
+    os.rename(path, direct_mount / "new/NAME")
+    assert sandbox.value("new", "NAME") == b"val"
+    os.unlink(direct_mount / "new/NAME")
+    os.rmdir(direct_mount / "new")
+
+
 def test_its_real_name_must_be_one_that_the_service_takes(direct_mount, sandbox):
     """The temporary one need not."""
     path = make_temporary(direct_mount / "prod", name=".what ever.Xy12Zw")
