@@ -279,6 +279,9 @@ static void new_made(struct inquiry *inquiry)
 			describe_new(move);
 		return;
 	}
+	/* The box is as good as it was: it is the key that serves no second time. */
+	if (move->failure.error == EINVAL && !catalog_of(move)->options.provider->duplicates)
+		move->failure.error = EOPNOTSUPP;
 	if (move->failure.error == EEXIST || move->failure.error == ENOENT) {
 		listing_doubt(listing_of(move), move->to, 0);
 		listing_doubt(listing_of(move), move->from, 0);

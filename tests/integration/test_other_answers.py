@@ -159,6 +159,13 @@ def test_client_keys_may_be_good_for_one_value_each(direct_mount, sandbox):
     assert len(sandbox.uploads()) == 15
 
 
+def test_what_was_sealed_under_such_a_key_can_not_be_renamed(direct_mount, sandbox):
+    sandbox.play(fastly__client_key_reuse="no")
+    write_file(direct_mount / "prod/NAME", b"val")
+    assert errno_of(os.rename, direct_mount / "prod/NAME", direct_mount / "prod/OTHER") == errno.EOPNOTSUPP
+    assert sandbox.value("prod", "NAME") == b"val" and os.listdir(direct_mount / "prod") == ["NAME"]
+
+
 def test_a_value_that_is_refused_is_sent_once_more_under_a_key_of_its_own(direct_mount, sandbox):
     write_file(direct_mount / "prod/NAME", b"val")
     sandbox.clear()
