@@ -315,7 +315,9 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 bool staging_wants(const char *name, int flags);
 /* Whether nobody would call a secret so: more than a leading dot, which `.env` has too. */
 bool staging_is_temporary(const char *name);
-/* 0, or a positive errno when there are too many. */
+/* Whether as many are staged as may be. */
+bool staging_is_full(const struct fs *fs);
+/* 0, or a positive errno when there are too many, which is recorded. */
 int staging_begin(struct file *file);
 /* It was used just now. */
 void staging_touch(struct file *file);

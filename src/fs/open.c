@@ -208,7 +208,8 @@ static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struc
 		return;
 	}
 	error = open_or_create(request, number, name, info);
-	if (error == ENOBUFS)
+	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
+	if (error == ENOBUFS && !(name && staging_wants(name, info->flags) && staging_is_full(fs)))
 		opening_start(fs, request, number, name, info);
 	else if (error)
 		fuse_reply_err(request, error);

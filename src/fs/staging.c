@@ -101,12 +101,24 @@ static void wipe_old(struct timer *timer)
 		timer_start(fs->loop, &fs->staging_timer, first);
 }
 
+bool staging_is_full(const struct fs *fs)
+{
+	return fs->staged >= STAGED_MAX;
+}
+
 int staging_begin(struct file *file)
 {
 	struct fs *fs = file->fs;
 
-	if (fs->staged >= STAGED_MAX)
+	if (staging_is_full(fs)) {
+		struct failure failure = {0};
+
+		failure_set(&failure, ENOBUFS,
+			    "%d temporary files wait to be renamed: rename or remove some of them",
+			    STAGED_MAX);
+		journal_record(fs->options.journal, "open", store_name(file->store), file->name, &failure);
 		return ENOBUFS;
+	}
 	file->staged = value_new(fs->options.pool);
 	if (!file->staged)
 		return ENOMEM;
