@@ -20,7 +20,8 @@ struct failure {
 int failure_set(struct failure *failure, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Copies `length` bytes of a service's text into `words`: one line, control bytes stripped, cut at whole characters. */
+/* Copies `length` bytes of a service's text into `words`: one line, control bytes stripped, cut at whole characters. What is empty then leaves `words` as
+ * they were. */
 void failure_quote(struct failure *failure, const char *text, size_t length);
 
 /*

@@ -50,7 +50,8 @@ void failure_quote(struct failure *failure, const char *text, size_t length)
 		text += character;
 		length -= character;
 	}
-	failure->words[quoted] = '\0';
+	if (quoted)
+		failure->words[quoted] = '\0';
 }
 
 int failure_set(struct failure *failure, int error, const char *format, ...)

@@ -27,7 +27,10 @@ static void test_words_are_one_line_of_text(void **state)
 	static const struct {
 		const char *text, *words;
 	} cases[] = {
-		{"", ""},
+		/* What says nothing takes the place of nothing. */
+		{"", "old"},
+		{" \n\n\t", "old"},
+		{"\x01\x1b\xc2\x9b", "old"},
 		{"plain", "plain"},
 		{"  two \r\n\t lines\n", "two lines"},
 		{"bell\x07 and \x1b[31mred", "bell and [31mred"},
