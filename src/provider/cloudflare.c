@@ -304,8 +304,7 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 	if (json_is_array(entry))
 		entry = json_array_get(entry, 0);
 	if (failed && changes && answer_has_no_content(answer)) {
-		answer_begin(answer, &provider_cloudflare, failure, remedy);
-		failed = 0;
+		failed = answer_begin(answer, &provider_cloudflare, failure, remedy);
 		goto out;
 	}
 	if (failed || (changes && says_nothing(entry)))
@@ -333,10 +332,8 @@ static int delete_answer(const struct ask *ask, const struct http_answer *answer
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
-	if (failed && status_meaning(answer->status)->error == 0 && answer_is_blank(answer)) {
-		answer_begin(answer, &provider_cloudflare, failure, remedy);
-		failed = 0;
-	}
+	if (failed && status_meaning(answer->status)->error == 0 && answer_is_blank(answer))
+		failed = answer_begin(answer, &provider_cloudflare, failure, remedy);
 	result->deleted_async = !failed && answer->status == 202;
 	json_decref(object);
 	return failed;

@@ -288,12 +288,10 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
 	reading.stores = ask->operation == OPERATION_CREATE_STORE;
-	if (!failed) {
+	if (!failed)
 		failed = reading_take_only(&reading, object);
-	} else if (ask->operation != OPERATION_FIND_SECRET && answer_has_no_content(answer)) {
-		answer_begin(answer, &provider_fastly, failure, remedy);
-		failed = 0;
-	}
+	else if (ask->operation != OPERATION_FIND_SECRET && answer_has_no_content(answer))
+		failed = answer_begin(answer, &provider_fastly, failure, remedy);
 	json_decref(object);
 	return failed;
 }
@@ -305,10 +303,8 @@ static int delete_answer(const struct ask *ask, const struct http_answer *answer
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
-	if (failed && status_meaning(answer->status)->error == 0 && answer_is_blank(answer)) {
-		answer_begin(answer, &provider_fastly, failure, remedy);
-		failed = 0;
-	}
+	if (failed && status_meaning(answer->status)->error == 0 && answer_is_blank(answer))
+		failed = answer_begin(answer, &provider_fastly, failure, remedy);
 	result->deleted_async = !failed && answer->status == 202;
 	json_decref(object);
 	return failed;

@@ -84,9 +84,10 @@ struct status_meaning {
 };
 const struct status_meaning *status_meaning(int status);
 
-/* Begins reading an answer: status and request id into `failure`, nothing failed yet. */
-void answer_begin(const struct http_answer *answer, const struct provider *provider, struct failure *failure,
-		  enum remedy *remedy);
+/* Begins reading an answer, or forgets what was read of one that grants all without saying so: status and request id into `failure`, nothing failed.
+ * Returns 0. */
+int answer_begin(const struct http_answer *answer, const struct provider *provider, struct failure *failure,
+		 enum remedy *remedy);
 
 /* Sets what the status alone says: errno, remedy, and words for a service that gave none. Returns 0 for a success. */
 int answer_status(const struct http_answer *answer, struct failure *failure, enum remedy *remedy);

@@ -61,8 +61,8 @@ const struct status_meaning *status_meaning(int status)
 	return &unknown;
 }
 
-void answer_begin(const struct http_answer *answer, const struct provider *provider, struct failure *failure,
-		  enum remedy *remedy)
+int answer_begin(const struct http_answer *answer, const struct provider *provider, struct failure *failure,
+		 enum remedy *remedy)
 {
 	const char *names[] = {provider->request_id_header, "X-Request-Id"};
 	struct failure request_id = {0};
@@ -77,6 +77,7 @@ void answer_begin(const struct http_answer *answer, const struct provider *provi
 	memcpy(failure->request_id, request_id.words, sizeof(failure->request_id) - 1);
 	failure->status = answer->status;
 	*remedy = REMEDY_NONE;
+	return 0;
 }
 
 int answer_status(const struct http_answer *answer, struct failure *failure, enum remedy *remedy)

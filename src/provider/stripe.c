@@ -215,12 +215,10 @@ static int entry_answer(const struct ask *ask, const struct http_answer *answer,
 	json_t *object;
 	int failed = answer_read(ask, answer, failure, remedy, &object);
 
-	if (!failed) {
+	if (!failed)
 		failed = reading_take_only(&reading, object);
-	} else if (ask->operation == OPERATION_PUT_SECRET && answer_has_no_content(answer)) {
-		answer_begin(answer, &provider_stripe, failure, remedy);
-		failed = 0;
-	}
+	else if (ask->operation == OPERATION_PUT_SECRET && answer_has_no_content(answer))
+		failed = answer_begin(answer, &provider_stripe, failure, remedy);
 	json_decref(object);
 	return failed;
 }
@@ -234,8 +232,7 @@ static int delete_answer(const struct ask *ask, const struct http_answer *answer
 
 	(void)result;
 	if (failed && answer_has_no_content(answer)) {
-		answer_begin(answer, &provider_stripe, failure, remedy);
-		failed = 0;
+		failed = answer_begin(answer, &provider_stripe, failure, remedy);
 	} else if (!failed && json_is_false(json_object_get(object, "deleted"))) {
 		failed = answer_nonsense(failure, remedy, "the secret is not deleted");
 	}
