@@ -26,6 +26,9 @@ int name_decode(struct buffer *raw, const char *displayed);
 /* Whether a lookup of `displayed` can ever succeed: canonical spelling, UTF-8, at most NAME_LENGTH_MAX. */
 bool name_is_canonical(const char *displayed);
 
+/* The same, and whether the decoded name has nothing but characters of `alphabet`, which are ASCII. */
+bool name_is_of(const char *displayed, const char *alphabet);
+
 /* Whether `length` bytes are well-formed UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms; NUL is fine). */
 bool utf8_is_valid(const void *text, size_t length);
 

@@ -126,3 +126,16 @@ bool name_is_canonical(const char *displayed)
 
 	return unspell(bytes, &length, displayed) == 0;
 }
+
+bool name_is_of(const char *displayed, const char *alphabet)
+{
+	char bytes[NAME_LENGTH_MAX];
+	size_t length, i;
+
+	if (unspell(bytes, &length, displayed))
+		return false;
+	for (i = 0; i < length; i++)
+		if (!bytes[i] || !strchr(alphabet, bytes[i]))
+			return false;
+	return true;
+}

@@ -375,12 +375,8 @@ static void read_patience(const struct http_answer *answer, struct patience *pat
 static bool name_is_valid(const char *displayed)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-	struct buffer name = {0};
-	bool valid = name_decode(&name, displayed) == 0 && name.length <= NAME_LENGTH_MAX &&
-		     strspn(buffer_text(&name), alphabet) == name.length;
 
-	buffer_finish(&name);
-	return valid;
+	return name_is_of(displayed, alphabet);
 }
 
 static int authorize(const struct credentials *credentials, struct locked *lines)
