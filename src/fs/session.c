@@ -260,10 +260,10 @@ void fs_unmount(struct fs *fs)
 	if (!fs->mounted)
 		return;
 	watch_stop(&fs->watch);
-	/* Who has given his privileges up can't unmount. */
-	if (!fs->config->user || geteuid() == 0)
+	/* Who has given his privileges up can't unmount; of a mount that is gone libfuse only gives back what it holds. */
+	if (!fs->config->user || geteuid() == 0 || fs->gone)
 		fuse_session_unmount(fs->session);
-	else if (!fs->gone)
+	else
 		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it", fs->config->mountpoint);
 	if (geteuid() != 0 && !fs->config->user && !fs->gone && fs->config->mount_fd < 0)
 		look_whether_it_is_gone(fs->config->mountpoint);

@@ -46,8 +46,6 @@ def test_numbered_pages_come_side_by_side(make_mount, cloudflare):
     calls = cloudflare.calls("list_secrets")
     assert len(calls) == 20
     assert most_at_once(calls) == 8
-    took = max(call["at"] + call["duration"] for call in calls) - calls[0]["at"]
-    assert sum(call["duration"] for call in calls) > 4 * took
 
 
 def test_readdir_never_waits_for_a_page_that_it_does_not_need(direct_mount, sandbox):
