@@ -23,6 +23,9 @@ int name_display(struct buffer *displayed, const char *raw, size_t length);
  * canonical one or not UTF-8, -ENOMEM. */
 int name_decode(struct buffer *raw, const char *displayed);
 
+/* Appends NAME~ID, as the second of two things with one displayed name is shown; an id may have any bytes. Returns 0 or the errors of both above. */
+int name_with_id(struct buffer *displayed, const char *name, const char *id);
+
 /* Whether a lookup of `displayed` can ever succeed: canonical spelling, UTF-8, at most NAME_LENGTH_MAX. */
 bool name_is_canonical(const char *displayed);
 

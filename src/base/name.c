@@ -119,6 +119,21 @@ int name_decode(struct buffer *raw, const char *displayed)
 	return buffer_result(raw);
 }
 
+int name_with_id(struct buffer *displayed, const char *name, const char *id)
+{
+	struct buffer raw = {0};
+	int failed = name_decode(&raw, name);
+
+	buffer_string(&raw, "~");
+	buffer_string(&raw, id);
+	if (!failed)
+		failed = buffer_result(&raw);
+	if (!failed)
+		failed = name_display(displayed, raw.data, raw.length);
+	buffer_finish(&raw);
+	return failed;
+}
+
 bool name_is_canonical(const char *displayed)
 {
 	char bytes[NAME_LENGTH_MAX];

@@ -2,6 +2,7 @@
  * The catalog as a whole: its listings, its stores, its first call and its figures. What a listing knows is listing.c.
  */
 #include "catalog.h"
+#include "sstorefs/name.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -203,12 +204,13 @@ static int ignore_entry(void *context, const struct entry *entry)
 /* As it is shown: the second of two stores with one name as NAME~ID. */
 static bool is_shown_as(const struct entry *entry, const char *shown)
 {
-	size_t length = strlen(entry->name);
+	struct buffer name = {0};
+	bool is_it = !strcmp(entry->name, shown);
 
-	if (strncmp(entry->name, shown, length) != 0)
-		return false;
-	return shown[length] == '\0' ||
-	       (shown[length] == '~' && entry->id && strcmp(shown + length + 1, entry->id) == 0);
+	if (!is_it && entry->id && !name_with_id(&name, entry->name, entry->id))
+		is_it = !strcmp(buffer_text(&name), shown);
+	buffer_finish(&name);
+	return is_it;
 }
 
 static int take_store(void *context, const struct entry *entry)

@@ -86,19 +86,11 @@ static int tell_apart(const struct listing *listing, struct entry *entry, struct
 {
 	const struct record *first = snapshot_find(listing->filling, entry->name);
 	const char *id = first && !first->gone ? record_id(first) : NULL;
-	struct buffer raw = {0};
 	int failed;
 
 	if (listing->store || !id || !entry->id || !strcmp(id, entry->id))
 		return 0;
-	failed = name_decode(&raw, entry->name);
-	buffer_string(&raw, "~");
-	buffer_string(&raw, entry->id);
-	if (!failed)
-		failed = buffer_result(&raw);
-	if (!failed)
-		failed = name_display(name, raw.data, raw.length);
-	buffer_finish(&raw);
+	failed = name_with_id(name, entry->name, entry->id);
 	entry->name = buffer_text(name);
 	return failed;
 }

@@ -42,6 +42,8 @@ static void let_go(struct publication *publication)
 	timer_stop(catalog->loop, &publication->timer);
 	timer_stop(catalog->loop, &publication->pause);
 	turn_end(&publication->turn);
+	publication->said =
+		(struct failure){0}; /* a service may have quoted the value, and this was never censored */
 }
 
 /* What was sealed is kept for a rename; it is of no use if it was not stored. */

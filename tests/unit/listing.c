@@ -304,6 +304,40 @@ static void test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold(void *
 	fixture_free(&fixture);
 }
 
+static void note_greeting(void *context, const struct failure *failure)
+{
+	*(int *)context = failure->error;
+}
+
+/* What the listing shows is what a mount of that store alone is called. */
+static void test_a_store_is_mounted_alone_by_the_name_that_shows_its_id(void **state)
+{
+	static const char *const names[] = {"twin~a%2Fb", "twin~a/b", "twin~id2", "twin"};
+	static const char *const ids[] = {"a/b", NULL, NULL, "id1"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct script script = {.entries = {entry_of("twin", "id1"), entry_of("twin", "a/b")},
+					.count = 2};
+		struct fixture fixture;
+		struct store *store;
+		int error = -1;
+
+		fixture_make(&fixture, PAGING_CURSOR);
+		fixture.options.store = names[i];
+		fixture_start(&fixture);
+		catalog_greet(fixture.catalog, note_greeting, &error);
+		answer(&fixture, 0, &script);
+		store = catalog_only_store(fixture.catalog);
+		assert_int_equal(error, ids[i] ? 0 : ENOENT);
+		if (ids[i])
+			assert_string_equal(store_id(store), ids[i]);
+		else
+			assert_null(store);
+		fixture_free(&fixture);
+	}
+}
+
 static void test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_out(void **state)
 {
 	char name[256];
@@ -383,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_a_walk_that_began_before_a_refresh_is_no_answer_to_it),
 		cmocka_unit_test(test_two_stores_of_one_name_are_told_apart_by_their_ids),
 		cmocka_unit_test(test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold),
+		cmocka_unit_test(test_a_store_is_mounted_alone_by_the_name_that_shows_its_id),
 		cmocka_unit_test(test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_out),
 		cmocka_unit_test(test_a_store_that_went_is_dropped_when_nobody_holds_it),
 		cmocka_unit_test(test_many_stores_have_numbers_that_are_given_again),
