@@ -4,7 +4,7 @@ build_packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libcurl4
 	libsodium-dev'
 
 # mount.fuse3, getfattr, and what the sandbox runs on.
-try_packages='fuse3 attr mount procps python3 python3-nacl'
+try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl ca-certificates nginx-light rsync vim-tiny gdb binutils
 	curl gpg gpg-agent mawk moreutils nodejs perl-base sed tar

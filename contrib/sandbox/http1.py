@@ -1,17 +1,19 @@
-"""HTTP/1.1 over one connection: reading requests, writing answers. Knows nothing of secrets."""
+"""HTTP/1.1 over one connection: requests are read by h11, answers are written here, where faults can spoil them."""
 
 import asyncio
-import re
 import socket
 import struct
 from email.utils import formatdate
 from http import HTTPStatus
 
+import h11
+
 from message import Request
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 8 * 1024 * 1024
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+READ_SIZE = 64 * 1024
+_ONCE = ("content-length", "host", "transfer-encoding")
 _BLANKS = b" " * 65536
 
 
@@ -30,46 +32,48 @@ class Line:
         self.number = number
         self.reader = reader
         self.writer = writer
+        self.unread = b""
 
     async def read_request(self):
-        """The next request, or None when the client has hung up between two of them."""
+        """The next request, or None when the client has hung up between two of them, or within a head."""
+        # One parser a request: h11 would else have to write the answers, too, which faults cut and spoil.
+        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+        if self.unread:
+            parser.receive_data(self.unread)
         try:
-            head = await self.reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError as why:
-            raise Malformed(431, "the header is too large") from why
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-        method, target, version, headers = _read_head(head)
-        body = await self._read_body(headers)
-        return Request(method, target, version, headers, body, _keeps_alive(version, headers))
+            head = await self._event(parser)
+            if head is None:
+                return None
+            headers = _read_headers(head)
+            body = await self._read_body(parser)
+        except h11.RemoteProtocolError as why:
+            raise Malformed(why.error_status_hint, str(why)) from why
+        self.unread = parser.trailing_data[0]
+        version = _version(head)
+        return Request(head.method.decode(), _target(head), version, headers, body, _keeps_alive(version, headers))
 
-    async def _read_body(self, headers):
-        if headers.get("expect", "").lower() == "100-continue":
-            self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        try:
-            if "transfer-encoding" in headers:
-                return await self._read_chunks(headers)
-            return await self.reader.readexactly(_content_length(headers))
-        except asyncio.IncompleteReadError as why:
-            raise Malformed(400, "the body ends early") from why
+    async def _event(self, parser):
+        """What comes next; None when the connection ends before it has begun or before a head is whole."""
+        while (event := parser.next_event()) is h11.NEED_DATA:
+            if parser.they_are_waiting_for_100_continue:
+                self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                parser.send(h11.InformationalResponse(status_code=100, headers=[]))
+            try:
+                data = await self.reader.read(READ_SIZE)
+            except ConnectionError:
+                data = b""
+            if not data and parser.their_state is h11.IDLE:
+                return None
+            parser.receive_data(data)
+        return event
 
-    async def _read_chunks(self, headers):
-        if headers["transfer-encoding"].lower() != "chunked" or "content-length" in headers:
-            raise Malformed(400, "a transfer encoding that is not just chunked")
+    async def _read_body(self, parser):
         body = b""
-        while True:
-            size_line = (await self.reader.readuntil(b"\r\n")).partition(b";")[0].strip()
-            if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", size_line):
-                raise Malformed(400, "a chunk without a size")
-            size = int(size_line, 16)
-            if len(body) + size > BODY_LIMIT:
+        while type(event := await self._event(parser)) is h11.Data:
+            body += event.data
+            if len(body) > BODY_LIMIT:
                 raise Malformed(413, "the body is too large")
-            chunk = await self.reader.readexactly(size + 2)
-            if not chunk.endswith(b"\r\n") or (size == 0 and chunk != b"\r\n"):
-                raise Malformed(400, "a chunk that does not end where it says")
-            if size == 0:
-                return body
-            body += chunk[:-2]
+        return body
 
     async def send(self, answer, keep_alive, head_only=False):
         """Head and body leave in one write: two would meet Nagle and the peer's delayed acknowledgement."""
@@ -124,39 +128,37 @@ class Line:
         self.writer.close()
 
 
-def _read_head(head):
-    first, *lines = head[:-4].decode("latin-1").split("\r\n")
-    words = first.split(" ")
-    if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
-        raise Malformed(400, "no request line")
-    if not words[1].startswith("/") or "#" in words[1]:
+def _version(head):
+    version = f"HTTP/{head.http_version.decode()}"
+    if version not in ("HTTP/1.1", "HTTP/1.0"):
+        raise Malformed(400, f"{version} is not spoken here")
+    return version
+
+
+def _target(head):
+    target = head.target.decode("latin-1")
+    if not target.startswith("/") or "#" in target:
         raise Malformed(400, "the target must be a path")
-    headers = _read_headers(lines)
-    if words[2] == "HTTP/1.1" and "host" not in headers:
-        raise Malformed(400, "no Host header")
-    return words[0], words[1], words[2], headers
+    return target
 
 
-def _read_headers(lines):
+def _read_headers(head):
+    """Stricter than h11: nothing that frames a message is given twice or contradicts another."""
     headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not _TOKEN.fullmatch(name):
-            raise Malformed(400, "a header line that is none")
-        name, value = name.lower(), value.strip(" \t")
-        if name in headers and name in ("content-length", "host", "transfer-encoding"):
+    names = [name for name, _ in head.headers]
+    if sum(len(name) + len(value) + 4 for name, value in head.headers) > HEAD_LIMIT:
+        raise Malformed(431, "the header is too large")
+    for name in _ONCE:
+        if names.count(name.encode()) > 1:
             raise Malformed(400, f"{name} is given twice")
+    for raw_name, raw_value in head.headers:
+        name, value = raw_name.decode(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _content_length(headers):
-    text = headers.get("content-length", "0")
-    if not re.fullmatch(r"[0-9]{1,12}", text):
-        raise Malformed(400, "a Content-Length that is no number")
-    if int(text) > BODY_LIMIT:
+    if "transfer-encoding" in headers and "content-length" in headers:
+        raise Malformed(400, "a transfer encoding that is not just chunked")
+    if int(headers.get("content-length", "0")) > BODY_LIMIT:
         raise Malformed(413, "the body is too large")
-    return int(text)
+    return headers
 
 
 def _keeps_alive(version, headers):
