@@ -26,6 +26,7 @@ struct config {
 	const char *program; /* how it was called, for messages */
 	bool foreground, debug;
 	bool json;     /* --check tells what it found as JSON */
+	bool alive;    /* --check of a mount looks at whether its daemon answers, and at nothing else */
 	bool log_json; /* so does the log */
 
 	char *source;	  /* as given: "fastly:STORE" */

@@ -62,7 +62,7 @@ struct words {
 struct flag {
 	const char *name;
 	enum action action; /* ACTION_MOUNT: it changes nothing of that */
-	bool foreground, debug, json;
+	bool foreground, debug, json, alive;
 };
 
 static const struct flag flags[] = {
@@ -76,6 +76,7 @@ static const struct flag flags[] = {
 	{"--debug", .foreground = true, .debug = true},
 	{"--check", .action = ACTION_CHECK},
 	{"--json", .json = true},
+	{"--alive", .alive = true},
 	{"-v"},
 	{"-n"},
 	{"-s"},
@@ -111,6 +112,7 @@ static void flag_take(struct config *config, const struct flag *flag)
 	config->foreground |= flag->foreground;
 	config->debug |= flag->debug;
 	config->json |= flag->json;
+	config->alive |= flag->alive;
 }
 
 /* Several letters may stand behind one dash (mount -nv). */
@@ -262,10 +264,17 @@ static int mount_options_build(struct config *config)
 	return buffer_result(built) ? complain_memory(config) : 0;
 }
 
+static bool is_path(const char *source)
+{
+	return source[0] == '/' || source[0] == '.';
+}
+
 static int words_check(struct config *config, const struct words *words)
 {
 	if (config->json && config->action != ACTION_CHECK)
 		return complain(config, "--json goes with --check: leave it out, or see -o log=json");
+	if (config->alive && (config->action != ACTION_CHECK || !words->source || !is_path(words->source)))
+		return complain(config, "--alive goes with --check and a mount's directory: leave it out");
 	if (config->action == ACTION_CHECK && words->source && words->mountpoint)
 		return complain(
 			config,
@@ -286,7 +295,7 @@ static int words_check(struct config *config, const struct words *words)
 /* What is a path and no source is the mount to ask. */
 static bool checks_mount(const struct config *config, const struct words *words)
 {
-	return config->action == ACTION_CHECK && (words->source[0] == '/' || words->source[0] == '.');
+	return config->action == ACTION_CHECK && is_path(words->source);
 }
 
 int config_read(struct config *config, int argc, char **argv)

@@ -29,7 +29,7 @@ void config_print_help(const struct config *config)
 {
 	printf("usage: %s SOURCE MOUNTPOINT [-o OPTIONS] [-f] [-d]\n"
 	       "       mount -t fuse.sstorefs SOURCE MOUNTPOINT -o OPTIONS\n"
-	       "       %s --check SOURCE|MOUNTPOINT [-o OPTIONS] [--json]\n"
+	       "       %s --check SOURCE|MOUNTPOINT [-o OPTIONS] [--json] [--alive]\n"
 	       "\n"
 	       "Mounts secret stores as directories of write-only files.\n"
 	       "\n"
@@ -45,6 +45,7 @@ void config_print_help(const struct config *config)
 	       "  -d, --debug                        the same, and log every step\n"
 	       "  --check                            mount nothing; say whether it would work, or how a mount is\n"
 	       "  --json                             the same as JSON\n"
+	       "  --alive                            with --check of a mount: only whether its daemon answers\n"
 	       "  -h, --help                         this text\n"
 	       "  -V, --version                      versions of sstorefs and of its libraries\n"
 	       "\n"

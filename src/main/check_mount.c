@@ -122,6 +122,8 @@ static void tell_status(struct findings *findings, const struct config *config, 
 		return;
 	}
 	findings_good(findings, STEP_DAEMON, "%s serves %s", config->mountpoint, source);
+	if (config->alive)
+		return;
 	if (down)
 		findings_failed(findings, STEP_SERVICE, down);
 	else if (!json_is_true(json_object_get(status, "reachable")))

@@ -16,6 +16,7 @@
 #include "mount_words.h"
 #include "notify.h"
 #include "sstorefs/fs.h"
+#include "sstorefs/hardening.h"
 #include "sstorefs/log.h"
 #include "sstorefs/wait.h"
 
@@ -259,6 +260,10 @@ int daemon_serve(struct config *config, void (*ready)(void *context), void *cont
 
 	log_as_json(config->log_json);
 	log_open(LOG_TO_STDERR, config->debug);
+	if (!process_cores_are_empty())
+		log_line(
+			geteuid() == 0 ? LOG_WARNING : LOG_DEBUG,
+			"/proc/self/coredump_filter can't be written: a core that root takes would hold the token");
 	connection_init(&daemon.connection, config);
 	if (!begin(&daemon)) {
 		catalog_greet(daemon.connection.catalog, greeted, &daemon);

@@ -3,15 +3,6 @@
 
 #include "sstorefs/config.h"
 
-/* Whether the address sanitizer keeps our memory: it does so in ways of its own. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 /* Exit statuses, as mount(8) has them. */
 enum { STATUS_GOOD = 0, STATUS_USAGE = 1, STATUS_MOUNT_FAILED = 32 };
 
@@ -32,8 +23,8 @@ void background_ready(int teller);
 /* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
 #define MMAP_THRESHOLD (128 << 10)
 
-/* Nothing of this process may be dumped or traced, and no more privileges be had where it never needs any. Before the first secret. */
-void harden(const struct config *config);
+/* No more privileges can be had, where none is ever needed. Before the first secret. */
+void privileges_freeze(const struct config *config);
 
 /* Whether `user=` can work: who it names must be able to read the CA file, at every new connection. 0, or -EACCES and the like after one line on stderr. */
 int privileges_check(const struct config *config);

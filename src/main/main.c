@@ -8,11 +8,11 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "daemon.h"
+#include "sstorefs/hardening.h"
 #include "sstorefs/log.h"
 #include "sstorefs/net.h"
 
@@ -37,7 +37,7 @@ static void ready(void *context)
 
 static int check(struct config *config)
 {
-	harden(config);
+	privileges_freeze(config);
 	return config->source ? check_source(config) : check_mount(config);
 }
 
@@ -55,7 +55,7 @@ static int mount_and_serve(struct config *config)
 			return STATUS_MOUNT_FAILED;
 		}
 	}
-	harden(config);
+	privileges_freeze(config);
 	return daemon_serve(config, ready, &readiness);
 }
 
@@ -76,6 +76,7 @@ int main(int argc, char **argv)
 	struct config config;
 	int status = STATUS_GOOD;
 
+	process_harden();
 	hold_standard_streams();
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	mallopt(M_MXFAST, FAST_SIZE_MAX);
@@ -97,9 +98,6 @@ int main(int argc, char **argv)
 	else
 		status = mount_and_serve(&config);
 	config_finish(&config);
-#ifdef SANITIZED
-	/* Everything secret was wiped: the leak checker may look now. */
-	prctl(PR_SET_DUMPABLE, 1);
-#endif
+	process_soften();
 	return status;
 }

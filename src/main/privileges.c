@@ -1,5 +1,5 @@
 /*
- * What no later part of the process may do: be dumped or traced, gain privileges, and, where `user=` says so, have any.
+ * What no later part of the process may do: gain privileges, and, where `user=` says so, have any.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,26 +16,8 @@
 #include "daemon.h"
 #include "sstorefs/log.h"
 
-/* Of what a core would hold: nothing, for whoever takes one all the same, gcore(1) for example. */
-static void empty_cores(void)
+void privileges_freeze(const struct config *config)
 {
-	int filter = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
-
-	if (filter < 0 || write(filter, "0", 1) != 1)
-		log_line(
-			LOG_WARNING,
-			"/proc/self/coredump_filter can't be written: a core that root takes would hold the token");
-	if (filter >= 0)
-		close(filter);
-}
-
-void harden(const struct config *config)
-{
-	const struct rlimit none = {0, 0};
-
-	empty_cores(); /* which is not ours any more afterwards */
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
 	/* Without root, unmounting takes fusermount3, which is setuid. */
 	if (geteuid() == 0 || config->mount_fd >= 0)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -57,6 +39,8 @@ static int become(const struct config *config)
 
 	if (initgroups(config->user, gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		return -errno;
+	/* A change of identity can make a process dumpable again (fs.suid_dumpable). */
+	prctl(PR_SET_DUMPABLE, 0);
 	return drop_capabilities();
 }
 
@@ -111,8 +95,6 @@ int privileges_drop(const struct config *config, struct locked_pool *pool)
 		return 0;
 	keep_locking(pool);
 	failed = become(config);
-	/* A change of identity can make a process dumpable again (fs.suid_dumpable). */
-	prctl(PR_SET_DUMPABLE, 0);
 	if (!failed && setuid(0) == 0)
 		failed = -EPERM;
 	if (!failed && config->token_file && access(config->token_file, R_OK))

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "sstorefs/hardening.h"
 
 #ifndef SANITIZED
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "opener.h"
+#include "sstorefs/hardening.h"
 
 enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
 
@@ -193,7 +194,9 @@ static int fulfil(struct wish *wish)
 int main(int argc, char **argv)
 {
 	struct wish wish = {.opening.source = "sstorefs"};
+	int failed;
 
+	process_harden();
 	if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
 		fputs(usage, stdout);
 		return 0;
@@ -202,5 +205,7 @@ int main(int argc, char **argv)
 		fputs("sstorefs-opener: these words make no sense: see sstorefs-opener --help\n", stderr);
 		return STATUS_USAGE;
 	}
-	return fulfil(&wish) ? STATUS_FAILED : 0;
+	failed = fulfil(&wish);
+	process_soften();
+	return failed ? STATUS_FAILED : 0;
 }

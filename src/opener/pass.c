@@ -74,6 +74,25 @@ static bool shares_pids(pid_t process)
 	return numbers == 1;
 }
 
+/*
+ * What a core of the asker would hold, if root took one: nothing. The daemon can't see to that itself, its program being one that its
+ * user can't read; it keeps the setting over exec(2).
+ */
+static void empty_cores_of(pid_t process)
+{
+	char path[64];
+	FILE *filter;
+
+	snprintf(path, sizeof path, "/proc/%d/coredump_filter", (int)process);
+	filter = fopen(path, "we");
+	if (!filter || fputs("0", filter) < 0 || fflush(filter))
+		complain(errno,
+			 "%s can't be written: a core that root takes of the daemon would hold its token",
+			 path);
+	if (filter)
+		fclose(filter);
+}
+
 /* The first byte of an answer is '+', and the descriptor comes with it; else the answer is what the asker is to say. */
 static void serve_one(const struct opening *opening, int peer)
 {
@@ -95,6 +114,7 @@ static void serve_one(const struct opening *opening, int peer)
 		complain(EACCES, "a process of another PID namespace asked for the mount");
 		return;
 	}
+	empty_cores_of(asker.pid);
 	fd = opening_mount(opening);
 	if (fd < 0) {
 		send_with(peer, "it can't be mounted: the opener's log says why", -1);

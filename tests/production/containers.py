@@ -56,6 +56,12 @@ def libraries(program):
     return re.findall(r"(/\S+) \(0x", said)
 
 
+def as_installed(info):
+    """What meson.build says of our programs."""
+    info.mode, info.uid, info.gid = 0o711, 0, 0
+    return info
+
+
 def tree():
     """The image's root, as a tar archive."""
     archive = io.BytesIO()
@@ -75,7 +81,8 @@ def tree():
         for library in sorted({library for program in PROGRAMS.values() for library in libraries(program)}):
             tar.add(library, library[1:])
         for name, program in PROGRAMS.items():
-            tar.add(program, name[1:])
+            ours = program.is_relative_to(BUILD)
+            tar.add(program, name[1:], filter=as_installed if ours else None)
     return archive.getvalue()
 
 

@@ -60,6 +60,7 @@ class Kubelet(Pod):
         options += [f"--group-add={security['fsGroup']}"] if "fsGroup" in security else []
         options += ["--privileged"] if security.get("privileged") else []
         options += [f"--cap-drop={name}" for name in security.get("capabilities", {}).get("drop", [])]
+        options += [f"--cap-add={name}" for name in security.get("capabilities", {}).get("add", [])]
         options += ["--security-opt=no-new-privileges"] if security.get("allowPrivilegeEscalation") is False else []
         options += ["--read-only"] if security.get("readOnlyRootFilesystem") else []
         if self.spec.get("hostPID"):

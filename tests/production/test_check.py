@@ -151,7 +151,8 @@ def test_a_token_that_may_only_read(check, sandbox):
     assert (status, steps["write"]) == (GOOD, "skipped")
 
 
-@pytest.mark.parametrize("words", [("--check",), ("--check", "fastly:", "/mnt"), ("fastly:", "/mnt", "--json")])
+@pytest.mark.parametrize("words", [("--check",), ("--check", "fastly:", "/mnt"), ("fastly:", "/mnt", "--json"),
+                                   ("--check", "fastly:", "--alive"), ("fastly:", "/mnt", "--alive")])
 def test_wrong_usage(tmp_path, words):
     ended = run_program([PROGRAM, *words], tmp_path)
     assert ended.returncode == USAGE and ended.stderr.count("\n") == 1 and ended.stdout == ""
@@ -187,12 +188,14 @@ def test_a_mount_whose_token_was_revoked(direct_mount, sandbox):
     subprocess.run(["touch", direct_mount / "prod/NEW"], capture_output=True)
     subprocess.run(["ls", direct_mount / "other"], capture_output=True)
     assert check_mount(direct_mount) == (ACCESS, {"daemon": "good", "service": "good", "access": "failed"})
+    assert check_mount(direct_mount, "--alive") == (GOOD, {"daemon": "good"}), "to start it anew would not help"
 
 
 def test_a_mount_whose_daemon_hangs(direct_mount):
     direct_mount.signal(signal.SIGSTOP)
     try:
         assert check_mount(direct_mount, timeout=0.5) == (DAEMON, {"daemon": "failed"})
+        assert check_mount(direct_mount, "--alive", timeout=0.5) == (DAEMON, {"daemon": "failed"})
     finally:
         direct_mount.signal(signal.SIGCONT)
 

@@ -136,6 +136,7 @@ def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandb
         machine.run("rm -f /var/lib/man-db/auto-update")  # which takes minutes, and is not ours
         machine.run("dpkg -i /root/sstorefs.deb && dpkg -V sstorefs && systemctl daemon-reload")
         assert machine.says("stat -c '%a %U' /etc/sstorefs") == "700 root"
+        assert machine.says("stat -c '%a %U' /usr/bin/sstorefs /usr/sbin/sstorefs-opener").splitlines() == ["711 root"] * 2
         assert machine.says("readlink -f /sbin/mount.fuse.sstorefs") == "/usr/bin/sstorefs"
 
         machine.write("/etc/sstorefs/token", sandbox.token)

@@ -1,5 +1,6 @@
 """The manifests of contrib/kubernetes: linted, looked through, and run as a node would run them."""
 
+import copy
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ import yaml
 
 from containers import import_image
 from kubelet import Kubelet, documents, pod_of
-from machine import LIMITS, TOP, podman
+from machine import LIMITS, PODMAN, TOP, podman
 
 MANIFESTS = TOP / "contrib/kubernetes"
 PODS = [(path.name, document) for path in sorted(MANIFESTS.glob("*.yaml")) for document in documents(path) if document["kind"] != "Secret"]
@@ -99,24 +100,64 @@ def probes_of(pod, name):
     return [pod.probe(one, kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
 
 
-@pytest.mark.parametrize("name", ["sidecar.yaml", "unprivileged-sidecar.yaml"])
-def test_a_sidecar_as_a_node_runs_it(run, sandbox, name):
-    pod = run(manifest(name))
-    pod.wait_until("application", "[ -e /secrets/prod/NAME ]", user=pod.security.get("runAsUser", 1000))
+def with_process_tracing(spec):
+    """The variant that the manifest's comment tells of."""
+    opener, sidecar = container(spec, "opener"), container(spec, "sstorefs")
+    opener["args"][opener["args"].index("65534:65534")] = "0:65534"
+    sidecar["securityContext"].update(runAsUser=0, runAsNonRoot=False, capabilities={"drop": ["ALL"], "add": ["SYS_PTRACE"]})
+    return spec
+
+
+@pytest.mark.parametrize("name, change, tells", [("sidecar.yaml", None, True), ("unprivileged-sidecar.yaml", None, False),
+                                                 ("unprivileged-sidecar.yaml", with_process_tracing, True)],
+                         ids=["sidecar", "unprivileged", "unprivileged but for CAP_SYS_PTRACE"])
+def test_a_sidecar_as_a_node_runs_it(run, sandbox, name, change, tells):
+    spec = copy.deepcopy(manifest(name))
+    pod = run(change(spec) if change else spec)
+    pod.wait_until("application", "[ -e /secrets/prod/NAME ]", user=1000)
     sandbox.wait_for_call("fastly.put_secret", state="answered")
     assert sandbox.uploads() == [b"val"]
     assert probes_of(pod, "sstorefs") == [0, 0, 0]
     pod.exec("application", "bash -c 'exec 3> /secrets/prod/HALF; echo half >&3; kill -9 $BASHPID'")
     pod.signal("sstorefs")
     assert pod.wait("sstorefs") == 0
-    assert sandbox.uploads("HALF") == [], "it shares process numbers, so promise 2 holds"
+    assert sandbox.uploads("HALF") == ([] if tells else [b"half"]), "promise 2 takes shared process numbers, and the right to look"
 
 
 def test_probes_tell_what_they_are_for(run, sandbox):
     pod = run(manifest("unprivileged-sidecar.yaml"))
     sandbox.tokens("another-token")
-    pod.exec("application", "ls /secrets/prod/ABSENT; touch /secrets/prod/NEW", options=["--user", "65534:65534"])
+    pod.exec("application", "ls /secrets/prod/ABSENT; touch /secrets/prod/NEW", options=["--user", "1000:1000"])
     assert probes_of(pod, "sstorefs") == [4, 4, 0], "not ready, but starting it again would not help"
+
+
+SHELLS = {"sh", "bash", "dash", "/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/env"}
+
+
+@pytest.mark.parametrize("name,document", PODS, ids=IDS)
+def test_no_application_is_the_daemons_user_and_no_probe_is_a_shell(name, document):
+    spec = pod_of(document)
+    users = {}
+    for one in spec.get("initContainers", []) + spec["containers"]:
+        security = {**spec.get("securityContext", {}), **one.get("securityContext", {})}
+        users[one["name"]] = security["runAsUser"]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert one["name"] != "sstorefs" or one[probe]["exec"]["command"][0] not in SHELLS
+    ours = {users[one] for one in users if one in ("sstorefs", "opener")}
+    assert not ours & {user for one, user in users.items() if one not in ("sstorefs", "opener")}
+
+
+def test_a_program_in_the_pod_finds_no_token(run, sandbox):
+    """Even one of the sidecar's own user, while probes come and go: /proc/PID/root of each of them leads to the token."""
+    pod = run(manifest("unprivileged-sidecar.yaml"))
+    search = "while [ ! -e /secrets/prod/END ]; do for process in /proc/[0-9]*; do cat $process/root/run/sstorefs/token && exit; done; done"
+    thief = subprocess.Popen([*PODMAN, "exec", "--user", "65534:65534", pod.name("application"), "sh", "-c", f"({search}) 2>/dev/null"],
+                             stdout=subprocess.PIPE, text=True)
+    for _ in range(5):
+        assert probes_of(pod, "sstorefs") == [0, 0, 0]
+    assert thief.poll() is None
+    pod.exec("application", "echo val > /secrets/prod/END", options=["--user", "1000:1000"])
+    assert thief.communicate(timeout=60)[0] == ""
 
 
 def test_a_node_with_a_writer(run, sandbox, tmp_path):

@@ -1,0 +1,31 @@
+#ifndef SSTOREFS_HARDENING_H
+#define SSTOREFS_HARDENING_H
+
+#include <stdbool.h>
+
+/*
+ * What no process of this project allows: being dumped, traced, or looked into by others of its user. Both programs call it first.
+ */
+
+/* Whether the address sanitizer keeps our memory: it does so in ways of its own. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+/*
+ * Makes this process undumpable, which also closes /proc/PID/root, fd, mem and environ to its own user, and empties the cores that
+ * root may take all the same. A program that its user can't read (mode 0711) is undumpable from exec(2) on; this is for the others.
+ */
+void process_harden(void);
+
+/* Whether a core that root takes, with gcore(1) for example, would hold nothing. */
+bool process_cores_are_empty(void);
+
+/* At the end, when everything secret was wiped: lets the leak checker look, where there is one. */
+void process_soften(void);
+
+#endif

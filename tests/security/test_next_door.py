@@ -1,0 +1,67 @@
+"""A program of the daemon's own user, which shares its process numbers, can't look into anything of ours (SECURITY.md)."""
+
+import shutil
+
+import pytest
+from mounting import BUILD, PROGRAM
+from neighbour import Neighbour
+from world import NOBODY
+
+
+@pytest.fixture
+def installed(world):
+    """The programs as they are installed: root's, and not to be read by others."""
+    programs = {}
+    for program in (PROGRAM, BUILD / "src/opener/sstorefs-opener"):
+        programs[program.name] = shutil.copy(program, world.work)
+        (world.work / program.name).chmod(0o711)
+    return programs
+
+
+@pytest.fixture
+def beside(world, sandbox):
+    started = []
+
+    def start(words, **more):
+        started.append(Neighbour(world.work, words, world.service.token, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.finish()
+
+
+def options(world, token="vault/token"):
+    return f"token_file={world.work}/{token},{world.service.options}"
+
+
+@pytest.mark.parametrize("program", ["sstorefs", "sstorefs-opener"])
+def test_nothing_is_seen_of_a_program_from_its_first_instruction_on(installed, beside, program):
+    """Not even where it is stopped before it could do anything for itself."""
+    process = beside([installed[program], "--help"], stopped=True)
+    assert process.steal() == "{}"
+
+
+def test_the_helper_that_waits_for_the_mount_shows_nothing(world, installed, beside, tmp_path):
+    """It may wait for half a minute."""
+    process = beside([world.work / "sstorefs-opener", "--ask", world.work / "absent", "--", installed["sstorefs"]])
+    assert process.steal() == "{}"
+
+
+@pytest.mark.parametrize("words", [("--check", "fastly:"), ("fastly:", "{mountpoint}", "-f"), ("fastly:", "{mountpoint}")],
+                         ids=["a check", "the daemon", "the parent of a daemon"])
+def test_what_waits_for_the_service_shows_nothing(world, installed, beside, sandbox, devices, words):
+    """Its program not being the installed one, the first thing it does has to be enough."""
+    sandbox.fault(operation="fastly.list_stores", hold="before")
+    (world.work / "sstorefs").chmod(0o755)
+    world.mountpoint.chmod(0o777)
+    process = beside([installed["sstorefs"], *(word.format(mountpoint=world.mountpoint) for word in words), "-o", options(world)])
+    sandbox.wait_for_call("fastly.list_stores", state="held")
+    assert process.steal() == "{}"
+    sandbox.release()
+
+
+def test_the_theft_is_possible_where_nothing_hinders_it(world, beside, tmp_path):
+    """Or the tests above could not fail."""
+    program = shutil.copy("/bin/sleep", world.work)
+    assert world.service.token in beside([program, "60"]).steal()
