@@ -51,6 +51,7 @@ struct config {
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
+	uid_t mounter; /* who has started us */
 	char *user; /* who the daemon becomes once it is mounted; NULL: it stays who it is */
 	uid_t user_uid;
 	gid_t user_gid;
@@ -99,5 +100,8 @@ struct token {
  */
 int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why);
 void token_finish(struct token *token);
+
+/* Overwrites the variables that could hold a token, in a process that is not the one to read it. */
+void token_wipe_environment(const struct config *config);
 
 #endif

@@ -46,7 +46,7 @@ static void set_defaults(struct config *config)
 	config->ttl = 60 * 1000;
 	config->negative_ttl = 5 * 1000;
 	config->timeout = 30 * 1000;
-	config->uid = getuid();
+	config->uid = config->mounter = getuid();
 	config->gid = getgid();
 	config->umask = 077;
 	config->entry_timeout = config->attr_timeout = config->negative_timeout = -1;

@@ -1,10 +1,12 @@
 /* Where the token comes from, and how it gets into locked memory and nowhere else. What is sent of it is the provider's. */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "parts.h"
@@ -75,23 +77,61 @@ static int text_check(struct locked *text, const char *origin, struct buffer *wh
 	return 0;
 }
 
-/* What the file is, as it was opened: symbolic links were followed. */
-static int file_check(const char *path, const struct stat *status, struct buffer *why)
+/* A pipe without a name belongs to who made it, which tells nothing: it can be had only from who started us. */
+static bool has_no_name(int fd)
 {
-	if (!S_ISREG(status->st_mode) && !S_ISFIFO(status->st_mode)) {
+	struct statfs file_system;
+
+	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PIPEFS_MAGIC;
+}
+
+/* Whoever owns the file decides to whose account values go: root, who mounts, or who the daemon becomes. */
+static bool owner_is_trusted(const struct config *config, int fd, uid_t owner)
+{
+	return owner == 0 || owner == config->mounter || (config->user && owner == config->user_uid) ||
+	       has_no_name(fd);
+}
+
+/* What the file is, as it was opened: symbolic links were followed. `again`: a token is held already, and nothing may wait for another. */
+static int file_check(const struct config *config, const char *path, int fd, bool again, struct buffer *why)
+{
+	struct stat status;
+
+	if (fstat(fd, &status)) {
+		int failed = -errno;
+
+		buffer_printf(why, "can't read the token file %s: %s: see that it is a readable file", path,
+			      strerror(-failed));
+		return failed;
+	}
+	if (!S_ISREG(status.st_mode) && (again || !S_ISFIFO(status.st_mode))) {
 		buffer_printf(
 			why, "the token file %s is not a file: give token_file= one that holds the API token",
 			path);
 		return -EINVAL;
 	}
-	if (status->st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) {
+	if (!owner_is_trusted(config, fd, status.st_uid)) {
+		buffer_printf(
+			why,
+			"the token file %s belongs to user %u, who could put another token there: chown %u %s",
+			path, status.st_uid, config->mounter, path);
+		return -EACCES;
+	}
+	if (status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) {
 		buffer_printf(
 			why,
 			"the token file %s has mode %04o, which lets others read or change it: chmod 600 %s",
-			path, status->st_mode & 07777u, path);
+			path, status.st_mode & 07777u, path);
 		return -EACCES;
 	}
 	return 0;
+}
+
+static bool is_pipe(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 /* Waits for the first byte or the end of a pipe that was opened without waiting, and makes it an ordinary one. */
@@ -127,13 +167,13 @@ static int read_all(int fd, struct locked *text)
 	return failed;
 }
 
-static int file_take(struct token *fresh, const char *path, struct buffer *why)
+static int file_take(const struct token *token, const struct config *config, struct token *fresh,
+		     const char *path, struct buffer *why)
 {
 	/* O_NONBLOCK: a FIFO that nobody writes to must not stop the open. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
-	struct stat status;
 
-	if (fd < 0 || fstat(fd, &status)) {
+	if (fd < 0) {
 		failed = -errno;
 		buffer_printf(
 			why,
@@ -141,10 +181,10 @@ static int file_take(struct token *fresh, const char *path, struct buffer *why)
 			path, strerror(-failed));
 		goto out;
 	}
-	failed = file_check(path, &status, why);
+	failed = file_check(config, path, fd, token->origin != NULL, why);
 	if (failed)
 		goto out;
-	fresh->from_pipe = S_ISFIFO(status.st_mode);
+	fresh->from_pipe = is_pipe(fd);
 	if (fresh->from_pipe)
 		failed = pipe_wait(fd);
 	if (!failed)
@@ -198,6 +238,19 @@ static int environment_take(struct token *token, const struct config *config)
 	return failed;
 }
 
+void token_wipe_environment(const struct config *config)
+{
+	const struct pair *pair = pair_of(config);
+	struct token nobody = {0};
+
+	if (pair) {
+		variable_take(&nobody, NULL, pair->email);
+		variable_take(&nobody, NULL, pair->key);
+	}
+	for (const char *const *name = config->provider->token_variables; name && *name; name++)
+		variable_take(&nobody, NULL, *name);
+}
+
 static int remembered_take(const struct token *token, struct token *fresh, struct buffer *why)
 {
 	int failed = copy_text(&fresh->text, token->from_environment.data, token->from_environment.length);
@@ -215,7 +268,8 @@ static int remembered_take(const struct token *token, struct token *fresh, struc
 }
 
 /* What systemd has put there for us. Sets `found` unless there is none. */
-static int credential_take(struct token *fresh, const char *directory, bool *found, struct buffer *why)
+static int credential_take(const struct token *token, const struct config *config, struct token *fresh,
+			   const char *directory, bool *found, struct buffer *why)
 {
 	struct buffer path = {0};
 	int failed;
@@ -228,7 +282,7 @@ static int credential_take(struct token *fresh, const char *directory, bool *fou
 	}
 	*found = access(buffer_text(&path), F_OK) == 0 || errno != ENOENT;
 	if (*found)
-		failed = file_take(fresh, buffer_text(&path), why);
+		failed = file_take(token, config, fresh, buffer_text(&path), why);
 	buffer_finish(&path);
 	return failed;
 }
@@ -241,9 +295,9 @@ static int find(const struct token *token, const struct config *config, struct t
 	bool found = false;
 
 	if (config->token_file)
-		return file_take(fresh, config->token_file, why);
+		return file_take(token, config, fresh, config->token_file, why);
 	if (directory) {
-		int failed = credential_take(fresh, directory, &found, why);
+		int failed = credential_take(token, config, fresh, directory, &found, why);
 
 		if (found)
 			return failed;

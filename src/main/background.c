@@ -21,7 +21,7 @@ static void leave_with_status_of_child(int told)
 	_exit(length == sizeof status ? status : STATUS_MOUNT_FAILED);
 }
 
-int background_enter(void)
+int background_enter(const struct config *config)
 {
 	int ends[2];
 	pid_t child;
@@ -32,6 +32,7 @@ int background_enter(void)
 	if (child < 0)
 		return -errno;
 	if (child) {
+		token_wipe_environment(config);
 		close(ends[1]);
 		leave_with_status_of_child(ends[0]);
 	}

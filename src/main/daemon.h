@@ -13,9 +13,9 @@ int daemon_serve(struct config *config, void (*ready)(void *context), void *cont
 
 /*
  * Goes on in a child process; the parent leaves with the status that the child tells, and never returns. Returns the descriptor to tell it through, or a
- * negative errno. Before the first secret is read: no copy of one stays behind in the parent.
+ * negative errno. Before the first secret is read: no copy of one stays behind in the parent, nor in its environment.
  */
-int background_enter(void);
+int background_enter(const struct config *config);
 
 /* The mount stands: the parent may leave with status 0, and the terminal is let go. */
 void background_ready(int teller);

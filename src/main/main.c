@@ -48,7 +48,7 @@ static int mount_and_serve(struct config *config)
 	if (config_check_mountpoint(config) || privileges_check(config))
 		return STATUS_MOUNT_FAILED;
 	if (!config->foreground) {
-		readiness.teller = background_enter();
+		readiness.teller = background_enter(config);
 		if (readiness.teller < 0) {
 			fprintf(stderr, "sstorefs: cannot go to the background: %s\n",
 				strerror(-readiness.teller));

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from mounting import PATIENCE, PROGRAM, environment, mounts_at
@@ -114,6 +115,13 @@ class World:
 
     def log(self):
         return (self.logs / "daemon.log").read_text()
+
+    def wait_for_log(self, text):
+        """The log grows by an event that inotify could tell; a daemon that says nothing in a minute never will."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.log():
+            assert self.process.poll() is None and time.monotonic() < deadline, f"no {text!r} in the log:\n{self.log()}"
+            time.sleep(0.01)
 
     def unmount(self):
         subprocess.run(["umount", self.mountpoint], check=True)
