@@ -52,7 +52,7 @@ struct config {
 	gid_t gid;
 	mode_t umask;
 	uid_t mounter; /* who has started us */
-	char *user; /* who the daemon becomes once it is mounted; NULL: it stays who it is */
+	char *user;    /* who the daemon becomes once it is mounted; NULL: it stays who it is */
 	uid_t user_uid;
 	gid_t user_gid;
 	bool nocreate, read_only, allow_other, default_permissions;
