@@ -1,4 +1,4 @@
-"""Serves the three APIs on loopback, for trying and testing. See --help."""
+"""Serves the four APIs on loopback, for trying and testing. See --help."""
 
 import asyncio
 import gc

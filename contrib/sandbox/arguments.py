@@ -9,7 +9,8 @@ import plays
 from server import loopback
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
-LIMITS = [("fastly.rate_limit", "1000"), ("cloudflare.rate_limit", "1200"), ("stripe.rate_limit", "25")]
+LIMITS = [("fastly.rate_limit", "1000"), ("cloudflare.rate_limit", "1200"), ("stripe.rate_limit", "25"),
+          ("github.rate_limit", "5000"), ("github.points", "900"), ("github.changes", "80")]
 
 
 def read_arguments(words=None):
@@ -25,8 +26,8 @@ def read_arguments(words=None):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="contrib/sandbox", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=_epilog(),
-        description="Serves the APIs of Fastly Secret Store, Cloudflare Secrets Store and Stripe Apps secrets"
-                    " on loopback.")
+        description="Serves the APIs of Fastly Secret Store, Cloudflare Secrets Store, Stripe Apps secrets and GitHub's"
+                    " secrets on loopback.")
     add = parser.add_argument
     add("--listen", type=_checked(loopback), default=("127.0.0.1", 0), metavar="ADDRESS:PORT",
         help="loopback address to listen on; port 0, the default, picks a free one")
@@ -55,7 +56,7 @@ def _parser():
 SHORT_FORMS = {
     "client_key_lifetime": ("fastly.client_key_lifetime",),
     "quota_stores": ("fastly.quota_stores", "cloudflare.quota_stores"),
-    "quota_secrets": ("fastly.quota_secrets", "cloudflare.quota_secrets", "stripe.per_scope"),
+    "quota_secrets": ("fastly.quota_secrets", "cloudflare.quota_secrets", "stripe.per_scope", "github.quota_secrets"),
 }
 
 

@@ -55,6 +55,11 @@ def stripe(status, detail, code, error_type="invalid_request_error", param=None)
     return "application/json", pretty({"error": error})
 
 
+def github(status, detail, code):
+    body = {"message": detail, "documentation_url": "https://docs.github.com/rest", "status": str(status)}
+    return "application/json; charset=utf-8", json.dumps(body, ensure_ascii=False).encode()
+
+
 def html(status, detail, code):
     page = f"<html><head><title>{status} {_title(status)}</title></head><body><h1>{_title(status)}</h1></body></html>\n"
     return "text/html", page.encode()
@@ -69,7 +74,7 @@ def empty(status, detail, code):
 
 
 FAMILIES = {form.__name__: form for form in (
-    problem, jsonapi, legacy, legacy_title, legacy_errors, cloudflare, cloudflare_bare, stripe, html, text, empty)}
+    problem, jsonapi, legacy, legacy_title, legacy_errors, cloudflare, cloudflare_bare, stripe, github, html, text, empty)}
 
 
 def error_answer(family, status, detail, code=None, **more):

@@ -75,6 +75,21 @@ PLAYS = (
     Play("stripe.replay_500", "yes", ("yes", "no"), "whether a 500 is replayed under the same Idempotency-Key"),
     Play("stripe.page_cap", 100, "number", "entries a page at most, whatever is asked for"),
     Play("stripe.rate_limit", 0, "number", "calls a second; 0: no limit"),
+    Play("github.repositories", ("octo/app", "octo-org/web", "octo-org/api"), "words",
+         "repositories that the token may see"),
+    Play("github.organizations", ("octo-org",), "words", "organizations that the token may see"),
+    Play("github.rights", "write", ("write", "read", "none"), "what the token may do with secrets"),
+    Play("github.key_generation", 0, "number", "another number changes the public key of every store"),
+    Play("github.page_cap", 100, "number", "entries a page at most, whatever is asked for"),
+    Play("github.etags", "yes", ("yes", "no"), "whether answers have an ETag"),
+    Play("github.quota_secrets", 100, "number", "secrets a repository's or environment's store"),
+    Play("github.quota_organization", 1000, "number", "secrets an organization's store"),
+    Play("github.quota_status", "422", ("422", "403"), "status when no more secrets fit"),
+    Play("github.rate_limit", 0, "number", "calls an hour; 0: no limit"),
+    Play("github.points", 0, "number", "points a minute, a change being five and a question one; 0: no limit"),
+    Play("github.changes", 0, "number", "changes a minute; 0: no limit"),
+    Play("github.limit_status", "403", ("403", "429"), "status when a limit is reached"),
+    Play("github.retry_after", "yes", ("yes", "no"), "whether a secondary limit says when to come back"),
 )
 
 NUMBERS = {"number": int, "seconds": float}

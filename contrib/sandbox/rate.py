@@ -1,4 +1,4 @@
-"""Rate limits: fixed windows, windows with a lockout, and buckets that fill again."""
+"""Rate limits: fixed windows, windows with a lockout, buckets that fill again, and sums over the last minute."""
 
 
 class Windows:
@@ -21,6 +21,10 @@ class Windows:
             return False
         self.spent += 1
         return True
+
+    def give_back(self):
+        """The last call is not counted after all."""
+        self.spent = max(0, self.spent - 1)
 
     def left(self, limit, length):
         """(calls left, when the next window begins)"""
@@ -77,3 +81,29 @@ class Buckets:
 
     def forget(self):
         self.filled.clear()
+
+
+class Minutes:
+    """So much in any minute, for each key: what was spent counts for sixty seconds."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.spent = {}
+
+    def spend(self, key, most, cost):
+        """Takes `cost` if the last minute leaves so much."""
+        now = self.clock.now()
+        recent = [(at, amount) for at, amount in self.spent.get(key, []) if at > now - 60]
+        self.spent[key] = recent
+        if cost and sum(amount for _, amount in recent) + cost > most:
+            return False
+        if cost:
+            recent.append((now, cost))
+        return True
+
+    def left(self, key):
+        """Seconds until the oldest of it counts no more."""
+        return max(0.0, min((at for at, _ in self.spent.get(key, [])), default=0) + 60 - self.clock.now())
+
+    def forget(self):
+        self.spent.clear()

@@ -8,6 +8,7 @@ from control_api import ControlApi
 from exchange import Exchanges
 from fastly import Fastly
 from fault import Faults
+from github import GitHub
 from journal import Journal
 from plays import Plays
 from seeds import Seeds
@@ -33,7 +34,8 @@ class Sandbox:
         self.cloudflare = Cloudflare(self.state, self.plays, self.clock, self.journal, options.account,
                                      options.email or [EMAIL])
         self.stripe = Stripe(self.state, self.plays, self.clock, self.journal, self.tokens, options.stripe_account)
-        self.services = (self.fastly, self.cloudflare, self.stripe)
+        self.github = GitHub(self.state, self.plays, self.clock, self.journal)
+        self.services = (self.fastly, self.cloudflare, self.stripe, self.github)
         self.seeds = Seeds(self.services, self.state, self.clock)
         self.begin_as_asked()
 

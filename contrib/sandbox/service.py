@@ -1,4 +1,4 @@
-"""What the three services have in common: how the exchange talks to them."""
+"""What the services have in common: how the exchange talks to them."""
 
 from message import Refusal
 

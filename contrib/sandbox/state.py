@@ -1,4 +1,4 @@
-"""What the three services hold: stores, secrets, client keys, in SQLite, in memory or in a file."""
+"""What the services hold: stores, secrets, client keys, in SQLite, in memory or in a file."""
 
 import json
 import secrets as random

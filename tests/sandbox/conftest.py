@@ -49,6 +49,13 @@ def cloudflare(sandbox):
 
 
 @pytest.fixture
+def github(sandbox):
+    client = sandbox_wire.GitHub(sandbox.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
 def stripe(sandbox):
     client = sandbox_wire.Stripe(sandbox.port)
     yield client

@@ -113,6 +113,26 @@ class Stripe(Client):
         return self.send("POST", STRIPE + path, body, {**form, **(headers or {})})
 
 
+class GitHub(Client):
+    """`store` is below a repository, or an organization's with a leading slash: "actions", "/orgs/octo-org/actions"."""
+
+    def __init__(self, port, token=TOKEN):
+        super().__init__(port, Authorization=f"Bearer {token}", **{
+            "Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "tests"})
+
+    def call(self, method, path, body=None, **headers):
+        path = path if path.startswith("/") else f"/repos/octo/app/{path}"
+        return self.send(method, path, None if body is None else json.dumps(body), headers)
+
+    def key(self, store):
+        return self.call("GET", f"{store}/secrets/public-key").json
+
+    def put(self, store, name, value, key=None, **more):
+        key = key or self.key(store)
+        return self.call("PUT", f"{store}/secrets/{name}",
+                         {"encrypted_value": text(seal(key["key"], value)), "key_id": key["key_id"], **more})
+
+
 def scope(user):
     return {"scope[type]": "user", "scope[user]": user} if user else {"scope[type]": "account"}
 

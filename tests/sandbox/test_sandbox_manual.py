@@ -57,7 +57,7 @@ def test_the_facts_name_every_open_question_and_no_other():
     """A play with a choice of words is an open question, with what sstorefs does in either case."""
     facts = (TOP / "doc" / "apis.md").read_text()
     plays = re.findall(r"^  ([a-z]+\.[a-z_0-9]+)=\S+\s+\(([^)]+)\)", help_text(), re.MULTILINE)
-    named = set(re.findall(r"`((?:fastly|cloudflare|stripe)\.[a-z_0-9]+)`", facts))
+    named = set(re.findall(r"`((?:fastly|cloudflare|stripe|github)\.[a-z_0-9]+)`", facts))
     assert {name for name, choices in plays if "|" in choices} <= named <= {name for name, _ in plays}
     assert len(named) > 30
 

@@ -1,0 +1,416 @@
+"""GitHub's API for the secrets of repositories, environments and organizations (apis.md, GitHub)."""
+
+import base64
+import hashlib
+import json
+import math
+import re
+import secrets as random
+from datetime import datetime, timezone
+
+from error_bodies import error_answer
+from github_keys import StoreKeys
+from github_page import link_header, page_params
+from message import Answer, Refusal, lenient_name
+from rate import Minutes, Windows
+from routing import Router
+from service import Service
+from strict import Unreadable, read_base64
+
+KINDS = ("actions", "dependabot", "codespaces", "agents")
+VERSION = "2022-11-28"
+LARGEST_VALUE = 48 * 1024
+HOUR = 3600
+PREFIX = "/api/v3"  # of a GitHub Enterprise Server
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+_VISIBILITIES = ("all", "private", "selected")
+SCHEMES = ("bearer", "token")
+
+
+def _secret_routes(base, store):
+    return ((("GET", base + "/secrets", "list_secrets", store),
+             ("GET", base + "/secrets/public-key", "get_public_key", store),
+             ("GET", base + "/secrets/{name}", "get_secret", store),
+             ("PUT", base + "/secrets/{name}", "put_secret", store),
+             ("DELETE", base + "/secrets/{name}", "delete_secret", store)))
+
+
+REPOSITORY = "/repos/{owner}/{repo}"
+ORGANIZATION = "/orgs/{org}"
+_TABLE = (
+    ("GET", REPOSITORY, "get_repository", None),
+    ("GET", ORGANIZATION, "get_organization", None),
+    ("GET", "/user", "get_user", None),
+    ("GET", "/rate_limit", "get_rate_limit", None),
+    ("GET", REPOSITORY + "/environments", "list_environments", None),
+    ("GET", REPOSITORY + "/environments/{environment}", "get_environment", None),
+    ("PUT", REPOSITORY + "/environments/{environment}", "put_environment", None),
+    ("DELETE", REPOSITORY + "/environments/{environment}", "delete_environment", None),
+    *_secret_routes(REPOSITORY + "/environments/{environment}", "environment"),
+    *(route for kind in KINDS for route in _secret_routes(f"{REPOSITORY}/{kind}", kind)),
+    *(route for kind in KINDS for route in _secret_routes(f"{ORGANIZATION}/{kind}", kind)),
+    *(("GET", f"{ORGANIZATION}/{kind}/secrets/{{name}}/repositories", "list_selected", kind) for kind in KINDS),
+)
+ROUTES = Router(tuple((method, path, (operation, store)) for method, path, operation, store in _TABLE))
+UNMETERED = ("get_rate_limit",)
+
+
+class GitHub(Service):
+    name = "github"
+    paths = ("/repos/", "/orgs/", "/user", "/rate_limit", PREFIX + "/")
+    secret_id_sql = "NULL"
+
+    def __init__(self, state, plays, clock, journal):
+        super().__init__(state, plays, clock, journal)
+        self.keys = StoreKeys(state, plays)
+        self.rate = Windows(clock)
+        self.minute = Minutes(clock)
+
+    def forget(self):
+        super().forget()
+        self.minute.forget()
+
+    def recognise(self, request, call):
+        """Names the call for the journal and the faults, before anything is checked."""
+        found = ROUTES.find(request.method, [lenient_name(part) for part in _path(request).split("/")[1:]])
+        if not isinstance(found, tuple):
+            return
+        (operation, kind), words = found
+        call["operation"] = f"{self.name}.{operation}"
+        call["store"] = words.get("environment", kind)
+        call["name"] = words.get("name")
+        if operation == "put_secret":
+            call["mode"], call["sealed"] = "either", True
+
+    def credentials(self, request, tokens):
+        """present, wrong, or None when there are none."""
+        sent = request.headers.get("authorization")
+        if sent is None:
+            return None
+        scheme, _, token = sent.partition(" ")
+        return "present" if scheme.lower() in SCHEMES and token.strip() in tokens else "wrong"
+
+    def dress(self, request, answer, call):
+        """What every answer carries, refusals too."""
+        limit = self.plays["github.rate_limit"] or 5000
+        left, reset = self.rate.left(limit, HOUR)
+        answer.headers += [("X-GitHub-Request-Id", call["request_id"]), ("X-GitHub-Media-Type", "github.v3; format=json"),
+                           ("X-GitHub-Api-Version-Selected", VERSION)]
+        for name, value in (("Limit", limit), ("Remaining", left), ("Used", limit - left), ("Reset", math.ceil(reset)),
+                            ("Resource", "core")):
+            if answer.get(f"X-RateLimit-{name}") is None:
+                answer.headers.append((f"X-RateLimit-{name}", str(value)))
+
+    def new_request_id(self):
+        return ":".join(random.token_hex(size).upper() for size in (2, 3, 4, 4, 4))
+
+    def error(self, status, detail, family=None, code=None):
+        return error_answer(family or "github", status, detail, code)
+
+    def announce_exhausted(self, answer, seconds):
+        answer.set("X-RateLimit-Remaining", "0")
+        answer.set("X-RateLimit-Reset", str(math.ceil(self.clock.now() + seconds)))
+
+    def _refused(self, refusal):
+        answer = self.error(refusal.status, refusal.detail)
+        answer.headers += refusal.more.get("headers", [])
+        return answer
+
+    # For the control interface: a store is OWNER/REPO/STORE or ORG/STORE; STORE alone is the first repository's
+
+    def find_store(self, wishes):
+        return self.state.store(self.name, self._id_of(wishes["store"]))
+
+    def make_store(self, wishes):
+        store_id = self._id_of(wishes["store"])
+        name = store_id.partition("/environments/")[2] or store_id.rpartition("/")[2]
+        return self.state.add_store(self.name, store_id, name, self.clock.now())
+
+    def _id_of(self, text):
+        if text.startswith(("repos/", "orgs/")):
+            return text
+        return _store_id(f"repos/{self.plays['github.repositories'][0].lower()}", None if text in KINDS else "environment", text)
+
+    # What is checked for every call
+
+    def _answer(self, request, call):
+        self._check_head(request, call)
+        (operation, kind), words = self._route(request)
+        self._check_rights(request)
+        base = self._base(words)
+        parameters = [words[name] for name in ("environment", "name") if name in words]
+        if kind:
+            store = self._store(base, kind, parameters.pop(0) if kind == "environment" else None)
+            answer = getattr(self, operation)(request, call, store, *parameters)
+        else:
+            answer = getattr(self, operation)(request, call, base, *parameters)
+        return self._conditional(request, answer)
+
+    def _check_head(self, request, call):
+        if "user-agent" not in request.headers:
+            raise Refusal(403, "Request forbidden by administrative rules. Please make sure your request has a"
+                               " User-Agent header")
+        if call["credentials"] is None:
+            raise Refusal(401, "Requires authentication")
+        if call["credentials"] == "wrong":
+            raise Refusal(401, "Bad credentials")
+        if request.headers.get("x-github-api-version", VERSION) != VERSION:
+            raise Refusal(400, "Version is not supported")
+        if call["operation"].partition(".")[2] not in UNMETERED:
+            self._spend(request)
+
+    def _spend(self, request):
+        limit = self.plays["github.rate_limit"]
+        # A 304 costs nothing: _conditional() gives the call back.
+        if limit and not self.rate.spend(limit, HOUR):
+            raise Refusal(self.status("limit_status"), "API rate limit exceeded for user ID 1.")
+        change = request.method != "GET"
+        for key, most, cost in (("points", self.plays["github.points"], 5 if change else 1),
+                                ("changes", self.plays["github.changes"], 1 if change else 0)):
+            if most and not self.minute.spend(key, most, cost):
+                after = [("Retry-After", str(math.ceil(self.minute.left(key))))]
+                raise Refusal(self.status("limit_status"), "You have exceeded a secondary rate limit. Please wait a few"
+                              " minutes before you try again.",
+                              headers=after if self.plays["github.retry_after"] == "yes" else [])
+
+    def _route(self, request):
+        try:
+            segments = request.segments()
+            found = ROUTES.find(request.method, segments[2:] if _path(request) != request.path else segments)
+        except Unreadable:
+            found = None
+        if not isinstance(found, tuple):
+            raise Refusal(404, "Not Found")
+        return found
+
+    def _check_rights(self, request):
+        rights = self.plays["github.rights"]
+        if rights == "none" or rights == "read" and request.method != "GET":
+            raise Refusal(403, "Resource not accessible by personal access token")
+
+    def _base(self, words):
+        """repos/OWNER/REPO or orgs/ORG, in lower case; what the token may not see is not there."""
+        if "org" in words:
+            base, known = f"orgs/{words['org']}", self.plays["github.organizations"]
+        elif "repo" in words:
+            base, known = f"repos/{words['owner']}/{words['repo']}", self.plays["github.repositories"]
+        else:
+            return None
+        if base.lower().partition("/")[2] not in (name.lower() for name in known):
+            raise Refusal(404, "Not Found")
+        return base.lower()
+
+    def _store(self, base, kind, environment):
+        """The fixed ones are there as soon as somebody looks; an environment must have been made."""
+        store_id = _store_id(base, kind, environment or kind)
+        store = self.state.store(self.name, store_id)
+        if store is None:
+            if environment:
+                raise Refusal(404, "Not Found")
+            store = self.state.add_store(self.name, store_id, kind, self.clock.now())
+        return store
+
+    def _conditional(self, request, answer):
+        """The same token and the same answer have the same ETag; 304 costs nothing of the hour's limit."""
+        if answer.status != 200 or request.method != "GET" or self.plays["github.etags"] == "no":
+            return answer
+        token = request.headers["authorization"].encode()
+        tag = f'W/"{hashlib.sha256(token + answer.body).hexdigest()}"'
+        answer.set("ETag", tag)
+        answer.set("Cache-Control", "private, max-age=60, s-maxage=60")
+        if request.headers.get("if-none-match") != tag:
+            return answer
+        self.rate.give_back()
+        return Answer(304, headers=answer.headers)
+
+    # Repositories, organizations, the user
+
+    def get_repository(self, request, call, base):
+        names = [name.lower() for name in self.plays["github.repositories"]]
+        full = self.plays["github.repositories"][names.index(base.partition("/")[2])]
+        push = self.plays["github.rights"] == "write"
+        return _json({"id": self._repository_id(full), "name": full.rpartition("/")[2], "full_name": full, "private": True,
+                      "permissions": {"admin": push, "maintain": push, "push": push, "triage": push, "pull": True}})
+
+    def get_organization(self, request, call, base):
+        return _json({"login": base.partition("/")[2], "id": 1})
+
+    def get_user(self, request, call, base):
+        return _json({"login": "sandbox", "id": 1})
+
+    def get_rate_limit(self, request, call, base):
+        limit = self.plays["github.rate_limit"] or 5000
+        left, reset = self.rate.left(limit, HOUR)
+        core = {"limit": limit, "used": limit - left, "remaining": left, "reset": math.ceil(reset)}
+        return _json({"resources": {"core": core}, "rate": core})
+
+    def _repository_id(self, full_name):
+        return 1 + int.from_bytes(hashlib.sha256(full_name.lower().encode()).digest()[:4], "big")
+
+    # Environments
+
+    def list_environments(self, request, call, base):
+        per_page, page = page_params(request, self.plays)
+        like = f"{base}/environments/"
+        rows = self.state.all("SELECT * FROM stores WHERE service = 'github' AND substr(id, 1, ?) = ? ORDER BY name",
+                              len(like), like)
+        answer = _json({"total_count": len(rows), "environments": [
+            self._environment(base, row) for row in rows[(page - 1) * per_page:page * per_page]]})
+        return link_header(answer, request, page, per_page, len(rows))
+
+    def get_environment(self, request, call, base, environment):
+        return _json(self._environment(base, self._store(base, "environment", environment)))
+
+    def put_environment(self, request, call, base, environment):
+        """Resets the protection rules of one that is there: `reset` in the journal says that a client did so."""
+        if request.body and not isinstance(_body(request), (dict, type(None))):
+            raise Refusal(422, "Invalid request.")
+        if not environment or len(environment) > 255:
+            raise Refusal(422, "Invalid request. The name of the environment is not valid.")
+        store_id = _store_id(base, "environment", environment)
+        store = self.state.store(self.name, store_id)
+        call["mode"] = "reset" if store else "create"
+        store = store or self.state.add_store(self.name, store_id, environment, self.clock.now())
+        return _json(self._environment(base, store))
+
+    def delete_environment(self, request, call, base, environment):
+        self.state.delete_store(self._store(base, "environment", environment))
+        return Answer(204)
+
+    def _environment(self, base, store):
+        url = f"https://api.github.com/{base}/environments/{store['name']}"
+        return {"id": store["number"], "node_id": base64.b64encode(str(store["number"]).encode()).decode(),
+                "name": store["name"], "url": url, "html_url": url, "created_at": _time(store["created"]),
+                "updated_at": _time(store["modified"]), "protection_rules": [], "deployment_branch_policy": None}
+
+    # Secrets
+
+    def list_secrets(self, request, call, store):
+        per_page, page = page_params(request, self.plays)
+        total = self.state.secret_count(store)
+        rows = self.state.all("SELECT * FROM secrets WHERE store = ? AND deleted_at IS NULL ORDER BY name LIMIT ? OFFSET ?",
+                              store["number"], per_page, (page - 1) * per_page)
+        answer = _json({"total_count": total, "secrets": [_described(store, row) for row in rows]})
+        return link_header(answer, request, page, per_page, total)
+
+    def get_secret(self, request, call, store, name):
+        return _json(_described(store, self._secret(store, name)))
+
+    def list_selected(self, request, call, store, name):
+        chosen = json.loads(self._secret(store, name)["scopes"] or "{}").get("repositories", [])
+        found = [{"id": number, "name": full.rpartition("/")[2], "full_name": full}
+                 for full in self.plays["github.repositories"] if (number := self._repository_id(full)) in chosen]
+        return _json({"total_count": len(found), "repositories": found})
+
+    def get_public_key(self, request, call, store):
+        key_id, public = self.keys.public(store)
+        return _json({"key_id": key_id, "key": base64.b64encode(public).decode()})
+
+    def put_secret(self, request, call, store, name):
+        name = _good_name(name)
+        body = _body(request)
+        visibility = _visibility(store, body)
+        value = self.keys.open(store, body["key_id"], _sealed(body))
+        self.journal.value_seen(call, value)
+        if len(value) > LARGEST_VALUE:
+            raise Refusal(422, "Secret value is too large: the limit is 48 KB")
+        old = self.state.secret(store, name)
+        if old is None and self.state.secret_count(store) >= self._quota(store):
+            raise Refusal(self.status("quota_status"), "The maximum number of secrets is reached")
+        self._keep(store, name, value, old, visibility)
+        call["name"] = name
+        self.journal.upload(call, value)
+        return Answer(204) if old is not None else _json({}, 201)
+
+    def _quota(self, store):
+        return self.plays["github.quota_organization" if store["id"].startswith("orgs/") else "github.quota_secrets"]
+
+    def _keep(self, store, name, value, old, visibility):
+        now = self.clock.now()
+        with self.state.change():
+            if old is None:
+                self.state.add_secret(store, name, value, now, scopes=visibility)
+            else:
+                self.state.update_secret(old["number"], value=value, modified=now, scopes=visibility)
+
+    def delete_secret(self, request, call, store, name):
+        self.state.delete_secret(self._secret(store, name))
+        return Answer(204)
+
+    def _secret(self, store, name):
+        """Names are the same in capitals and in small letters; they are kept in capitals."""
+        secret = self.state.secret(store, name.upper())
+        if secret is None:
+            raise Refusal(404, "Not Found")
+        return secret
+
+
+def _path(request):
+    return request.path.removeprefix(PREFIX)
+
+
+def _store_id(base, kind, name):
+    return f"{base}/environments/{name}" if kind == "environment" else f"{base}/{name}"
+
+
+def _time(seconds):
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _json(value, status=200):
+    return Answer(status, json.dumps(value, ensure_ascii=False).encode(), "application/json; charset=utf-8")
+
+
+def _described(store, secret):
+    shown = {"name": secret["name"], "created_at": _time(secret["created"]), "updated_at": _time(secret["modified"])}
+    if store["id"].startswith("orgs/"):
+        shown["visibility"] = json.loads(secret["scopes"] or '{"visibility": "private"}')["visibility"]
+        if shown["visibility"] == "selected":
+            shown["selected_repositories_url"] = (
+                f"https://api.github.com/{store['id']}/secrets/{secret['name']}/repositories")
+    return shown
+
+
+def _body(request):
+    try:
+        return request.json() if request.body else None
+    except Unreadable:
+        raise Refusal(400, "Problems parsing JSON") from None
+
+
+def _good_name(name):
+    name = name.upper()
+    if not _NAME.fullmatch(name):
+        raise Refusal(422, "Secret names can only contain alphanumeric characters ([a-z], [A-Z], [0-9]) or underscores (_)."
+                           " Spaces are not allowed. Must start with a letter ([a-z], [A-Z]) or underscores (_).")
+    if name.startswith("GITHUB_"):
+        raise Refusal(422, "Secret names must not start with GITHUB_.")
+    return name
+
+
+def _sealed(body):
+    try:
+        return read_base64(body["encrypted_value"])
+    except Unreadable:
+        raise Refusal(422, "Invalid request.\n\nencrypted_value is not base64.") from None
+
+
+def _visibility(store, body):
+    """What goes beside the value, checked; as it is kept."""
+    is_organization = store["id"].startswith("orgs/")
+    if not isinstance(body, dict):
+        raise Refusal(422, "Invalid request.\n\nFor 'links/0/schema', nil is not an object.")
+    for member in ("encrypted_value", "key_id", *(("visibility",) if is_organization else ())):
+        if not isinstance(body.get(member), str):
+            raise Refusal(422, f'Invalid request.\n\n"{member}" wasn\'t supplied.')
+    known = {"encrypted_value", "key_id"} | ({"visibility", "selected_repository_ids"} if is_organization else set())
+    if unknown := sorted(body.keys() - known):
+        raise Refusal(422, f'Invalid request.\n\n"{unknown[0]}" is not a permitted key.')
+    if not is_organization:
+        return None
+    chosen = body.get("selected_repository_ids", [])
+    if body["visibility"] not in _VISIBILITIES or not all(type(number) is int for number in chosen):
+        raise Refusal(422, "Invalid request.\n\nvisibility")
+    if chosen and body["visibility"] != "selected":
+        raise Refusal(422, "Invalid request.\n\nselected_repository_ids needs the visibility selected.")
+    return json.dumps({"visibility": body["visibility"], "repositories": chosen})

@@ -1,0 +1,37 @@
+"""GitHub's public keys: one for each store, with an id, unsigned and without an end until it is changed."""
+
+import hashlib
+import secrets as random
+
+from message import Refusal
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, SealedBox
+
+IMPROPER = "Bad request - validation failed due to an improperly encrypted secret"
+
+
+class StoreKeys:
+    """Each key is made from one seed, the store and the generation that is played: another one changes all keys."""
+
+    def __init__(self, state, plays):
+        self.state = state
+        self.plays = plays
+
+    def _private(self, store):
+        seed = self.state.setting("github.key_seed", random.token_bytes(32))
+        text = f"{self.plays['github.key_generation']} {store['id']}".encode()
+        return PrivateKey(hashlib.blake2b(text, key=seed, digest_size=32).digest())
+
+    def public(self, store):
+        """(key id, public key)"""
+        public = bytes(self._private(store).public_key)
+        return str(int.from_bytes(hashlib.sha256(public).digest()[:8], "big")), public
+
+    def open(self, store, key_id, sealed):
+        """The plaintext of what was sealed for this store, under the key that it has now."""
+        if key_id != self.public(store)[0]:
+            raise Refusal(422, IMPROPER)
+        try:
+            return SealedBox(self._private(store)).decrypt(sealed)
+        except (CryptoError, ValueError):
+            raise Refusal(422, IMPROPER) from None
