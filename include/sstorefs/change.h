@@ -39,6 +39,7 @@ struct publication {
 	struct locked_pool *pool;
 	uint64_t deadline;
 	void (*done)(struct publication *publication);
+	bool has_turn; /* the name's turn is the caller's already */
 
 	struct failure failure;
 	bool unknown; /* it failed, and whether the service has the value is not known */
@@ -93,8 +94,8 @@ void removal_start(struct removal *removal);
 void removal_cancel(struct removal *removal);
 
 /*
- * Gives a stored secret another name, or with `copy` one more. EOPNOTSUPP where the service has no way to do it; then nothing was changed. If the old name could not be deleted
- * both stay, and the failure says so.
+ * Gives a stored secret another name, or with `copy` one more. EOPNOTSUPP where the service has no way to do it, and its value is not at hand; then nothing was changed. If the old name
+ * could not be deleted both stay, and the failure says so.
  */
 struct move {
 	struct store *store;
@@ -103,6 +104,11 @@ struct move {
 	bool only_free; /* never onto a name that is taken */
 	uint64_t deadline;
 	void (*done)(struct move *move);
+	/*
+	 * Where the service can't rename: fills in the value, its attributes and the pool, and returns true, if what was last written under the old name is at hand, and is
+	 * what the service has there, `record`. NULL: it never is.
+	 */
+	bool (*recall)(struct move *move, const struct record *record, struct publication *publication);
 
 	struct failure failure;
 
@@ -110,9 +116,10 @@ struct move {
 	struct timer timer;
 	struct lookup look;
 	struct inquiry inquiry;
+	struct publication publication; /* of what was recalled, under the new name */
 	struct buffer scopes, comment;
 	uint32_t serial;
-	bool had_new, lost;
+	bool had_new, lost, recalled;
 	struct timer pause; /* before an attempt that follows one that was lost */
 	unsigned pauses;
 	bool told;	  /* the answer described what has the new name */

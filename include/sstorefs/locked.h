@@ -20,6 +20,9 @@ struct locked_pool {
 	size_t held; /* bytes held now, in whole pages */
 	struct locked_wait *first, **last;
 	bool serving; /* the queue is being called right now */
+	/* Frees something that is held only because there was room, and returns true; false: there is no such thing. NULL: there never is. */
+	bool (*reclaim)(void *context);
+	void *reclaim_context;
 };
 
 /* `cap` in bytes; 0 finds out what the process may lock (RLIMIT_MEMLOCK, CAP_IPC_LOCK) and takes most of it,
@@ -44,6 +47,9 @@ int locked_append(struct locked *locked, const void *data, size_t length);
 
 /* Wipes and gives back. The struct is empty afterwards and can be used again. */
 void locked_finish(struct locked *locked);
+
+/* Frees what is held only because there was room, until `size` more bytes can be held. Returns whether they can. */
+bool locked_make_room(struct locked_pool *pool, size_t size);
 
 /* Queues `wait` until something is given back; first come, first served. */
 void locked_wait(struct locked_pool *pool, struct locked_wait *wait);

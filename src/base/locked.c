@@ -118,6 +118,27 @@ static uint8_t *remap_locked(uint8_t *old, size_t old_size, size_t size, int *fa
 	return *failed ? NULL : data;
 }
 
+/* The queue is not called from here: the caller is about to take what is freed. */
+static bool reclaim(struct locked_pool *pool)
+{
+	bool serving = pool->serving, freed;
+
+	if (!pool->reclaim)
+		return false;
+	pool->serving = true;
+	freed = pool->reclaim(pool->reclaim_context);
+	pool->serving = serving;
+	return freed;
+}
+
+bool locked_make_room(struct locked_pool *pool, size_t size)
+{
+	while (pool->held > pool->cap || size > pool->cap - pool->held)
+		if (!reclaim(pool))
+			return false;
+	return true;
+}
+
 static int reserve_locked(struct locked *locked, size_t wanted)
 {
 	struct locked_pool *pool = locked->pool;
@@ -125,12 +146,15 @@ static int reserve_locked(struct locked *locked, size_t wanted)
 	uint8_t *data;
 	int failed;
 
-	if (size - locked->size > pool->cap - pool->held)
+	if (!locked_make_room(pool, size - locked->size))
 		return -ENOBUFS;
-	if (locked->data)
-		data = remap_locked(locked->data, locked->size, size, &failed);
-	else
-		data = map_locked(size, &failed);
+	/* The system may have less than the cap. */
+	do {
+		if (locked->data)
+			data = remap_locked(locked->data, locked->size, size, &failed);
+		else
+			data = map_locked(size, &failed);
+	} while (failed && reclaim(pool));
 	if (failed)
 		return failed;
 	pool->held += size - locked->size;

@@ -137,6 +137,7 @@ void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, u
 	fs->drain_task.run = finish_later;
 	timer_start(fs->loop, &fs->drain_timer, deadline);
 	give_up_staged(fs);
+	retained_free_all(fs);
 	if (fs->gone)
 		fs_release_all(fs); /* the mount is gone, and with it every descriptor: closed, all of them */
 	else

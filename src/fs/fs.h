@@ -41,6 +41,10 @@ struct fs {
 	unsigned sync_pass;
 	unsigned staged;
 	struct timer staging_timer;
+	struct retained *first_retained, **last_retained; /* the oldest first */
+	unsigned retained;
+	size_t retained_bytes; /* of locked memory */
+	struct timer retained_timer;
 	bool weaker; /* openers can't always be told (DESIGN 3, rule 7): said once in the log, always in status */
 
 	void (*drained)(void *context, unsigned lost);
@@ -286,6 +290,8 @@ struct upload {
 	char name[256];
 	struct wait_list waits; /* woken at the end; `publication.failure` tells how it went */
 	bool done;
+	bool renews;	/* the name was new a few seconds ago, and its value is retained no more */
+	bool is_staged; /* it publishes a staged file under its real name */
 	unsigned references;
 	struct upload *next, **link;
 };
@@ -311,10 +317,12 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 
 /* --- staging (staging.c) --------------------------------------------------------------------------------------------------------- */
 
-/* Whether a new file is to be staged: made as mkstemp does, under a name that looks temporary. */
-bool staging_wants(const char *name, int flags);
-/* Whether nobody would call a secret so: more than a leading dot, which `.env` has too. */
-bool staging_is_temporary(const char *name);
+/* Whether a new file `name` that is created with `flags` is to be staged. */
+bool staging_wants(const struct fs *fs, const char *name, int flags);
+/* Whether a staged file that is renamed to `name` stays staged: no secret is called so. */
+bool staging_keeps(const struct fs *fs, const char *name);
+/* Whether programs call files so that they mean to rename; secrets may be called so, too. */
+bool staging_looks_temporary(const char *name);
 /* Whether as many are staged as may be. */
 bool staging_is_full(const struct fs *fs);
 /* 0, or a positive errno when there are too many, which is recorded. */
@@ -324,6 +332,35 @@ void staging_touch(struct file *file);
 void staging_end(struct file *file);
 /* The end of the mount: what was never renamed goes. */
 void staging_forget_all(struct fs *fs);
+
+/* --- retained values (retained.c) ------------------------------------------------------------------------------------------------ */
+
+/* What was stored under a new name a few seconds ago, for a rename at a service that has none. */
+struct retained {
+	struct fs *fs;
+	struct store *store;
+	char name[256];
+	char digest
+		[DIGEST_TEXT_SIZE]; /* of what the service has since: another means that somebody has replaced it */
+	struct value *value;
+	size_t length;
+	struct wishes wishes;
+	uint64_t ends_at;	       /* CLOCK_BOOTTIME, milliseconds */
+	struct retained *next, **link; /* `link` is NULL while it is taken out */
+};
+
+void retained_init(struct fs *fs);
+/* Retains what an upload has stored, where that can be of use and there is room. `wishes`, unless NULL, were asked for it explicitly, and are taken over. */
+void retained_add(const struct upload *upload, struct wishes *wishes);
+/* Wipes what is retained of a name; whether there was something. */
+bool retained_forget(struct fs *fs, const struct store *store, const char *name);
+/* Takes out what is retained of a name, if it is what `record` tells that the service has; NULL otherwise. */
+struct retained *retained_take(struct fs *fs, const struct store *store, const char *name,
+			       const struct record *record);
+/* Puts it back, for what is left of its time. */
+void retained_return(struct retained *retained);
+void retained_free(struct retained *retained);
+void retained_free_all(struct fs *fs);
 
 /* --- audit (audit.c) ------------------------------------------------------------------------------------------------------------- */
 

@@ -115,7 +115,7 @@ static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, int fl
 	file = file_find(fs, directory->store, name);
 	if ((flags & O_EXCL) && (*record || (file && (file->staged || (file->created && file->handles)))))
 		return EEXIST;
-	if (staging_wants(name, flags) && !*record) {
+	if (!*record && ((file && file->staged) || staging_wants(fs, name, flags))) {
 		error = refusal_of_change(fs);
 		return error ? error : fs->config->nocreate ? EPERM : 0;
 	}
@@ -138,7 +138,7 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	file = file_make(fs, directory.store, name, record ? record->serial : catalog_serial(fs->catalog));
 	if (!file)
 		return ENOMEM;
-	if (!record && staging_wants(name, info->flags)) {
+	if (!record && !file->staged && staging_wants(fs, name, info->flags)) {
 		error = staging_begin(file);
 		is_staged = !error;
 	}
@@ -209,7 +209,7 @@ static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struc
 	}
 	error = open_or_create(request, number, name, info);
 	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
-	if (error == ENOBUFS && !(name && staging_wants(name, info->flags) && staging_is_full(fs)))
+	if (error == ENOBUFS && !(name && staging_wants(fs, name, info->flags) && staging_is_full(fs)))
 		opening_start(fs, request, number, name, info);
 	else if (error)
 		fuse_reply_err(request, error);

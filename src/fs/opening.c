@@ -28,10 +28,10 @@ struct opening {
 /* A value as large as it may be must still find room behind the one that is let in: there is no waiting later, when its bytes have come. */
 static bool has_room(const struct fs *fs)
 {
-	const struct locked_pool *pool = fs->options.pool;
+	struct locked_pool *pool = fs->options.pool;
 	size_t reserve = pool->cap / 4 < LARGEST_VALUE ? pool->cap / 4 : LARGEST_VALUE;
 
-	return pool->held + reserve <= pool->cap;
+	return locked_make_room(pool, reserve);
 }
 
 static bool must_probe(const struct fs *fs)

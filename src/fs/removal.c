@@ -94,6 +94,7 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	}
 	removing->store = store_reference(directory.store);
 	strcpy(removing->name, name);
+	retained_forget(fs, removing->store, removing->name);
 	removing->removal = (struct removal){.store = removing->store,
 					     .name = removing->name,
 					     .deadline = fs_deadline(fs),

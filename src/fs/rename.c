@@ -16,15 +16,46 @@ struct renaming {
 	struct move move;
 	struct upload *upload;
 	struct wait wait;
-	bool links; /* LINK: the old name stays */
+	struct retained *retained; /* what is being stored under the new name */
+	bool links;		   /* LINK: the old name stays */
 };
 
 static void renaming_free(struct renaming *renaming)
 {
 	wait_end(&renaming->wait);
 	upload_release(renaming->upload);
+	retained_free(renaming->retained);
 	store_release(renaming->store);
 	free(renaming);
+}
+
+/* What was just stored under the old name, and what was asked for it beside the value. */
+static bool recall(struct move *move, const struct record *record, struct publication *publication)
+{
+	struct renaming *renaming = container_of(move, struct renaming, move);
+	struct fs *fs = renaming->late.fs;
+	struct retained *retained = retained_take(fs, renaming->store, renaming->from, record);
+
+	if (!retained)
+		return false;
+	retained_forget(fs, renaming->store, renaming->to);
+	renaming->retained = retained;
+	publication->value = retained->value->bytes.data;
+	publication->length = retained->length;
+	publication->pool = fs->options.pool;
+	publication->scopes = retained->wishes.scopes;
+	publication->comment = retained->wishes.comment;
+	publication->expiry_is_set = retained->wishes.expiry_is_set;
+	publication->expires_at = retained->wishes.expires_at;
+	return true;
+}
+
+/* It is still there under the old name, and its writer may try again. */
+static void give_back(struct renaming *renaming)
+{
+	if (renaming->retained)
+		retained_return(renaming->retained);
+	renaming->retained = NULL;
 }
 
 /* What was closed after the rename was asked for, and waits for its turn: under the new name it has lost it, under the old one it goes on under the new. */
@@ -91,10 +122,13 @@ static void moved(struct move *move)
 	actor_of_request(&actor, request);
 	audit(fs, &actor, &deed, &move->failure);
 	if (move->failure.error) {
+		give_back(renaming);
 		fuse_reply_err(request, move->failure.error);
 	} else if (renaming->links) {
 		reply_link(renaming, request);
 	} else {
+		retained_forget(fs, renaming->store, renaming->from);
+		retained_forget(fs, renaming->store, renaming->to);
 		rename_waiting(renaming);
 		rename_files(renaming);
 		fuse_reply_err(request, 0);
@@ -125,6 +159,7 @@ static void interrupted(struct late *late)
 		upload_cancel(renaming->upload);
 	else
 		move_cancel(&renaming->move);
+	give_back(renaming);
 	late_error(late, EINTR);
 	renaming_free(renaming);
 }
@@ -162,17 +197,18 @@ static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct s
 				       .from = renaming->from,
 				       .to = renaming->to,
 				       .deadline = fs_deadline(fs),
-				       .done = moved};
+				       .done = moved,
+				       .recall = recall};
 	late_begin(fs, &renaming->late, request, interrupted);
 	return renaming;
 }
 
 /* From one temporary name to another, as vim does with its swap file: it is still none of the service's business. */
-static bool keeps_staged(const struct inode *directory, const char *new_name)
+static bool stays_staged(const struct fs *fs, const struct inode *directory, const char *new_name)
 {
 	const struct record *record;
 
-	return staging_is_temporary(new_name) &&
+	return staging_keeps(fs, new_name) &&
 	       listing_known(store_secrets(directory->store), new_name, &record) != KNOWN_PRESENT;
 }
 
@@ -194,7 +230,7 @@ static int refusal(struct fs *fs, const struct inode *from, const struct inode *
 	if (strlen(new_name) > NAME_LENGTH_MAX || strlen(name) > NAME_LENGTH_MAX)
 		return ENAMETOOLONG;
 	file = file_find(fs, from->store, name);
-	if (file && file->staged && staging_is_temporary(new_name))
+	if (file && file->staged && staging_keeps(fs, new_name))
 		return 0;
 	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? 0 : EINVAL;
 }
@@ -222,7 +258,7 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	if (!renaming)
 		return;
 	file = file_find(fs, from.store, name);
-	if (file && file->staged && !keeps_staged(&to, new_name)) {
+	if (file && file->staged && !stays_staged(fs, &to, new_name)) {
 		publish_staged(renaming, file, flags & RENAME_NOREPLACE);
 	} else if (file && (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
 		/* Nobody but us knows of it yet: it takes its buffer along, to replace what has the new name. */

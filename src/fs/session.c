@@ -195,6 +195,7 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->config = options->config;
 	fs->provider = options->config->provider;
 	fs->last_file = &fs->first_file;
+	retained_init(fs);
 	fs->files_by_serial.compare = files_compare_serial;
 	fs->files_by_name.compare = files_compare_name;
 	fs->processes.compare = processes_compare;
@@ -205,6 +206,7 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->mounted_at = clock_wall();
 	failed = make_receive_buffer(fs, SIZE_FIRST, false);
 	if (failed) {
+		fs->options.pool->reclaim = NULL;
 		free(fs);
 		return failed;
 	}
@@ -287,6 +289,8 @@ void fs_free(struct fs *fs)
 	task_cancel(&fs->shrink);
 	staging_forget_all(fs);
 	timer_stop(fs->loop, &fs->staging_timer);
+	retained_free_all(fs);
+	fs->options.pool->reclaim = NULL;
 	timer_stop(fs->loop, &fs->drain_timer);
 	task_cancel(&fs->drain_task);
 	fs_unmount(fs);

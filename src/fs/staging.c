@@ -1,6 +1,6 @@
 /*
- * Staging: new files under temporary names, which live here until they are renamed to what they are (DESIGN 3, rule 14). So programs that write aside and rename
- * work at services that can't rename.
+ * Staging: new files under temporary names, which are here until they are renamed to what they are. So programs that write aside and rename work at services that can't
+ * rename, with one upload.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -10,71 +10,139 @@
 
 #include "fs.h"
 #include "sstorefs/log.h"
+#include "sstorefs/name.h"
 
 #define STAGED_MAX     64		/* files at once */
 #define STAGED_AGE_MAX (15 * 60 * 1000) /* milliseconds that one may lie here with nobody holding it */
 
-/* Random letters as mkstemp makes them, and not a word such as `secret`: a digit, or both cases. */
-static bool is_random(const char *text)
-{
-	bool digit = false, upper = false, lower = false;
-
-	for (; *text; text++) {
-		if (!isalnum((unsigned char)*text))
-			return false;
-		digit |= isdigit((unsigned char)*text) != 0;
-		upper |= isupper((unsigned char)*text) != 0;
-		lower |= islower((unsigned char)*text) != 0;
-	}
-	return digit || (upper && lower);
-}
-
-static const struct {
-	const char *pattern;
-	size_t random; /* so many last characters must be random ones */
-	bool certain;  /* no secret is called so */
-} temporary_names[] = {
-	{".*", 0, false},	  /* rsync, GNOME's .goutputstream-…; and `.env` */
-	{"tmp????????", 0, true}, /* Python's tempfile */
-	{"tmp.*", 0, true},	  /* mktemp(1) */
-	{"sed??????", 0, false},  /* sed -i */
-	{"*~", 0, true},	  /* backups of editors */
-	{"*.tmp", 0, true},
-	{"*.tmp[-._0-9]*", 0, true},
-	{"*.temp", 0, true},
-	{"*.sw[a-z]", 0, true}, /* vim's swap file */
-	{"*.swpx", 0, true},
-	{"*.part", 0, false},
-	{"*.partial", 0, false},
-	{"*.??????", 6, false}, /* mkstemp("NAME.XXXXXX"): GLib, many others */
-	{"*-??????", 6, false},
-	{"*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]", 0, false}, /* Go's os.CreateTemp */
+/* The way in which a file must be created for its name to count as a temporary one, from the loosest to the strictest. */
+enum way {
+	ANYHOW,
+	EXCLUSIVELY, /* O_EXCL: so cp creates, too */
+	AS_MKSTEMP,  /* O_EXCL and O_RDWR: hardly a way to create a file that a user has named */
+	NEVER,
 };
 
-static bool looks_temporary(const char *name, bool certainly)
+/*
+ * Names of temporary files. What is staged is not stored, so a secret's name must never count as one: where a secret can be called so, only what no secret is called
+ * counts however it is created, and what might be one only where mkstemp and its like create it. A name that no secret can have at the service could not be stored
+ * in any case; it counts where it looks temporary and not just mistaken (`my.secret`). All other new names are stored.
+ */
+static const struct {
+	const char *pattern;
+	unsigned digits; /* so many last characters at least must be digits */
+	enum way taken;	 /* where the service takes the name for a secret */
+	enum way else_;	 /* where it doesn't */
+} temporary_names[] = {
+	{"*.tmp", 0, EXCLUSIVELY, ANYHOW},
+	{"*.tmp[-._0-9]*", 0, EXCLUSIVELY, ANYHOW},
+	{"*.temp", 0, EXCLUSIVELY, ANYHOW},
+	{"tmp????????", 0, EXCLUSIVELY, ANYHOW}, /* Python's tempfile */
+	{"tmp.*", 0, EXCLUSIVELY, ANYHOW},	 /* mktemp(1) */
+	{"tmp-*", 0, AS_MKSTEMP, EXCLUSIVELY},	 /* npm's tmp */
+	{".tmp*", 0, EXCLUSIVELY, ANYHOW},	 /* Rust's tempfile; Docker's, Kubernetes' atomic writers */
+	{"*~", 0, EXCLUSIVELY, ANYHOW},		 /* backups of editors */
+	{".*.sw[a-z]", 0, EXCLUSIVELY, ANYHOW},	 /* vim's swap file */
+	{".*.swpx", 0, EXCLUSIVELY, ANYHOW},
+	{"*.sw[a-z]", 0, AS_MKSTEMP, AS_MKSTEMP},
+	{".#*", 0, EXCLUSIVELY, ANYHOW}, /* systemd, Emacs */
+	{"#*#", 0, EXCLUSIVELY, ANYHOW}, /* Emacs */
+	{"*.part", 0, EXCLUSIVELY, ANYHOW},
+	{"*.partial", 0, EXCLUSIVELY, ANYHOW},
+	{"*.crdownload", 0, EXCLUSIVELY, ANYHOW},
+	{".in.*", 0, EXCLUSIVELY, ANYHOW}, /* lftp */
+	{".unison.*", 0, EXCLUSIVELY, ANYHOW},
+	{".goutputstream-*", 0, EXCLUSIVELY, ANYHOW}, /* GIO */
+	{".ansible_tmp*", 0, EXCLUSIVELY, ANYHOW},
+	{"*.dpkg-new", 0, EXCLUSIVELY, ANYHOW},
+	{"*.dpkg-tmp", 0, EXCLUSIVELY, ANYHOW},
+	{"*.new", 0, NEVER, ANYHOW},
+	{"*.", 6, AS_MKSTEMP, ANYHOW},	  /* npm's write-file-atomic */
+	{"*", 9, AS_MKSTEMP, AS_MKSTEMP}, /* Go's os.CreateTemp */
+	{"*.??????", 0, AS_MKSTEMP,
+	 AS_MKSTEMP}, /* mkstemp("NAME.XXXXXX"), .NAME.XXXXXX: rsync, GLib, many others */
+	{"*.????????", 0, AS_MKSTEMP, AS_MKSTEMP}, /* Python's tempfile with a prefix */
+	{"*.??????????", 0, AS_MKSTEMP, AS_MKSTEMP},
+	{"*[12][0-9][0-9][0-9][01][0-9][0-3][0-9]-[0-9]*-*", 0, AS_MKSTEMP, AS_MKSTEMP}, /* Ruby's Tempfile */
+	{"sed??????", 0, AS_MKSTEMP, AS_MKSTEMP},					 /* sed -i */
+	{"*.lock", 0, AS_MKSTEMP, AS_MKSTEMP},						 /* git */
+	{".*", 0, NEVER, AS_MKSTEMP},
+};
+
+/* Whether `name` ends in as many digits at least; behind them stands what the pattern has before. A date (20260504) is none. */
+static bool matches(size_t entry, const char *name)
 {
-	size_t length = strlen(name);
+	const char *pattern = temporary_names[entry].pattern;
+	unsigned wanted = temporary_names[entry].digits;
+	char front[NAME_LENGTH_MAX + 1];
+	size_t length = strlen(name), digits = 0;
+
+	if (!wanted)
+		return !fnmatch(pattern, name, 0);
+	while (digits < length && isdigit((unsigned char)name[length - digits - 1]))
+		digits++;
+	if (digits < wanted || length > NAME_LENGTH_MAX ||
+	    (digits == 8 && !strncmp(name + length - digits, "20", 2)))
+		return false;
+	memcpy(front, name, length - digits);
+	front[length - digits] = '\0';
+	return !fnmatch(pattern, front, 0);
+}
+
+static bool can_be_a_secrets(const struct fs *fs, const char *name)
+{
+	return name_is_canonical(name) && fs->provider->name_is_valid(name);
+}
+
+/* The loosest way in which `name` must be created to count as a temporary one. */
+static enum way way_of(const char *name, bool can_be_a_secret)
+{
+	enum way loosest = NEVER;
 
 	for (size_t i = 0; i < sizeof temporary_names / sizeof *temporary_names; i++) {
-		size_t random = temporary_names[i].random;
+		enum way way = can_be_a_secret ? temporary_names[i].taken : temporary_names[i].else_;
 
-		if (certainly && !temporary_names[i].certain)
-			continue;
-		if (!fnmatch(temporary_names[i].pattern, name, 0) &&
-		    (!random || is_random(name + length - random)))
-			return true;
+		if (way < loosest && matches(i, name))
+			loosest = way;
 	}
-	return false;
+	return loosest;
 }
 
-bool staging_wants(const char *name, int flags)
+bool staging_wants(const struct fs *fs, const char *name, int flags)
 {
-	return (flags & O_ACCMODE) == O_RDWR && (flags & O_EXCL) && looks_temporary(name, false);
+	enum way way = ANYHOW;
+
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return false;
+	if (flags & O_EXCL)
+		way = (flags & O_ACCMODE) == O_RDWR ? AS_MKSTEMP : EXCLUSIVELY;
+	return way_of(name, can_be_a_secrets(fs, name)) <= way;
 }
 
-bool staging_is_temporary(const char *name)
+bool staging_keeps(const struct fs *fs, const char *name)
 {
-	return looks_temporary(name, true);
+	bool can_be_a_secret = can_be_a_secrets(fs, name);
+
+	return way_of(name, can_be_a_secret) <= (can_be_a_secret ? EXCLUSIVELY : ANYHOW);
+}
+
+bool staging_looks_temporary(const char *name)
+{
+	return way_of(name, true) < NEVER || way_of(name, false) < NEVER;
+}
+
+/* Its writer was told that all went well: so this is said wherever somebody may look. */
+static void drop_old(struct file *file)
+{
+	struct failure failure = {0};
+
+	failure_set(
+		&failure, ETIMEDOUT,
+		"this temporary file was not renamed within %d minutes: it is wiped, and nothing was stored",
+		STAGED_AGE_MAX / 60000);
+	log_line(LOG_WARNING, "%s/%s: %s", store_name(file->store), file->name, failure.words);
+	journal_record(file->fs->options.journal, "rename", store_name(file->store), file->name, &failure);
+	file_unlink(file);
 }
 
 static void wipe_old(struct timer *timer)
@@ -90,9 +158,7 @@ static void wipe_old(struct timer *timer)
 		if (!file->staged || file->handles)
 			continue;
 		if (end <= now) {
-			log_line(LOG_WARNING, "%s/%s: nobody renamed this temporary file: it is wiped",
-				 store_name(file->store), file->name);
-			file_unlink(file);
+			drop_old(file);
 		} else if (end < first) {
 			first = end;
 		}

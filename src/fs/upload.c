@@ -106,6 +106,13 @@ static void finish(struct upload *upload)
 	fs_check_drained(fs);
 }
 
+/* Whether its writer may be about to rename it: it was new, or is called as temporary files are. */
+static bool may_be_renamed(const struct upload *upload)
+{
+	return !upload->is_staged &&
+	       (upload->publication.created || upload->renews || staging_looks_temporary(upload->name));
+}
+
 static void ended(struct publication *publication)
 {
 	struct upload *upload = container_of(publication, struct upload, publication);
@@ -126,6 +133,8 @@ static void ended(struct publication *publication)
 		remember(file, upload->number, &(struct failure){0}, false);
 		file->created = false;
 		replace_from_now_on(file);
+		if (may_be_renamed(upload))
+			retained_add(upload, file->uploads == 1 ? &file->wishes : NULL);
 		if (file->uploads == 1)
 			wishes_finish(&file->wishes); /* they came true */
 	}
@@ -248,6 +257,7 @@ static void start(struct upload *upload)
 	file_version(upload->file, &upload->file->before);
 	upload->file->uploads++;
 	upload->fs->uploads++;
+	upload->renews = retained_forget(upload->fs, upload->file->store, upload->name);
 	publication_start(&upload->publication);
 }
 
@@ -295,6 +305,7 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 		return NULL;
 	}
 	upload->actor = actor;
+	upload->is_staged = true;
 	if (only_free)
 		upload->publication.mode = PUT_CREATE;
 	start(upload);

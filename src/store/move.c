@@ -1,6 +1,6 @@
 /*
- * Giving a stored secret another name, or one more: from its sealed box (Fastly), by the service's own duplicate (Cloudflare), or not at all. The new name is made
- * first, and the old one deleted after it: at no moment is there none.
+ * Giving a stored secret another name, or one more: from its sealed box (Fastly), by the service's own duplicate (Cloudflare), or from the value where that is still at hand. The new name
+ * is made first, and the old one deleted after it: at no moment is there none.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,10 @@
 
 static void make_new(struct move *move);
 static void delete_old(struct move *move);
+static void look_whether_at_hand(struct move *move);
+static void publish_recalled(struct move *move);
 static void pause_over(struct timer *timer);
+static void describe_new(struct move *move);
 
 static struct listing *listing_of(const struct move *move)
 {
@@ -27,6 +30,9 @@ static void let_go(struct move *move)
 {
 	lookup_cancel(&move->look);
 	inquiry_cancel(&move->inquiry);
+	if (move->recalled)
+		publication_cancel(&move->publication);
+	move->recalled = false;
 	timer_stop(catalog_of(move)->loop, &move->timer);
 	timer_stop(catalog_of(move)->loop, &move->pause);
 	turn_end(&move->turns[0]);
@@ -55,17 +61,23 @@ static void fail(struct move *move, int error, const char *words)
 	end(move);
 }
 
+/* Whether a request of the present step has left. */
+static bool was_sent(const struct move *move)
+{
+	return move->inquiry.call.sends || (move->recalled && move->publication.inquiry.call.sends);
+}
+
 static void timed_out(struct timer *timer)
 {
 	struct move *move = container_of(timer, struct move, timer);
 
-	move->lost = move->lost || move->inquiry.call.sends;
+	move->lost = move->lost || was_sent(move);
 	fail(move, ETIMEDOUT, "the service did not answer in time");
 }
 
 void move_cancel(struct move *move)
 {
-	if (move->lost || move->inquiry.call.sends) {
+	if (move->lost || was_sent(move)) {
 		listing_doubt(listing_of(move), move->to, 0);
 		listing_doubt(listing_of(move), move->from, 0);
 	}
@@ -125,6 +137,8 @@ static void keep_texts(struct move *move, const struct record *record)
 	move->serial = record->serial;
 	snprintf(move->id, sizeof move->id, "%s", entry.id ? entry.id : "");
 	snprintf(move->digest, sizeof move->digest, "%s", entry.digest ? entry.digest : "");
+	buffer_finish(&move->scopes);
+	buffer_finish(&move->comment);
 	buffer_string(&move->scopes, entry.scopes ? entry.scopes : "");
 	buffer_string(&move->comment, entry.comment ? entry.comment : "");
 }
@@ -140,12 +154,17 @@ static void new_looked(struct lookup *lookup)
 	} else if (present && move->only_free) {
 		fail(move, EEXIST, "there is a secret of the new name already");
 	} else if (present && catalog_of(move)->options.provider->duplicates) {
-		fail(move, EOPNOTSUPP,
-		     "this service cannot rename onto a name that is taken: delete that one first");
+		look_whether_at_hand(move);
 	} else {
 		move->had_new = present;
 		make_new(move);
 	}
+}
+
+static bool recall(struct move *move, const struct record *record)
+{
+	move->publication = (struct publication){0};
+	return !move->copy && move->recall && move->recall(move, record, &move->publication);
 }
 
 static void old_looked(struct lookup *lookup)
@@ -159,12 +178,14 @@ static void old_looked(struct lookup *lookup)
 		return;
 	}
 	keep_texts(move, lookup->record);
+	if (!provider->duplicates && !provider->seals && recall(move, lookup->record)) {
+		publish_recalled(move);
+		return;
+	}
 	if (!provider->duplicates && !boxes_find(&catalog_of(move)->boxes, move->store, move->from,
 						 move->digest, loop_now(catalog_of(move)->loop))) {
 		fail(move, EOPNOTSUPP,
-		     provider->seals
-			     ? "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name"
-			     : "this service cannot rename: write it anew under the new name");
+		     "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
 		return;
 	}
 	look(move, move->to, false, new_looked);
@@ -174,6 +195,28 @@ static void look_at_old(struct move *move)
 {
 	/* A box holds what we wrote. If another client has written since, that would be lost with the old name: so the service is asked. */
 	look(move, move->from, !catalog_of(move)->options.provider->duplicates, old_looked);
+}
+
+static void old_looked_again(struct lookup *lookup)
+{
+	struct move *move = container_of(lookup, struct move, look);
+
+	if (lookup->failure.error) {
+		move->failure = lookup->failure;
+		end(move);
+	} else if (recall(move, lookup->record)) {
+		keep_texts(move, lookup->record);
+		publish_recalled(move);
+	} else {
+		fail(move, EOPNOTSUPP,
+		     "this service cannot rename onto a name that is taken, and what was written here is no longer at hand: delete that one first");
+	}
+}
+
+/* The service can copy, but not onto a name that is taken: that takes the value, if it is still what the service has. */
+static void look_whether_at_hand(struct move *move)
+{
+	look(move, move->from, true, old_looked_again);
 }
 
 /* --- the new name ------------------------------------------------------------------------------------------------------------------- */
@@ -208,6 +251,35 @@ static void go_on(struct move *move)
 		end(move);
 	else
 		delete_old(move);
+}
+
+/* The value, under the new name: what is there is replaced. What the old name stands for can't change meanwhile, for its turn is ours. */
+static void recalled_published(struct publication *publication)
+{
+	struct move *move = container_of(publication, struct move, publication);
+
+	move->recalled = false;
+	move->failure = publication->failure;
+	if (move->failure.error)
+		end(move);
+	else if (publication->record)
+		delete_old(move);
+	else
+		describe_new(move);
+}
+
+static void publish_recalled(struct move *move)
+{
+	struct publication *publication = &move->publication;
+
+	publication->store = move->store;
+	publication->name = move->to;
+	publication->mode = move->only_free ? PUT_CREATE : PUT_EITHER;
+	publication->deadline = move->deadline;
+	publication->has_turn = true;
+	publication->done = recalled_published;
+	move->recalled = true;
+	publication_start(publication);
 }
 
 /* It was free before we asked, and is not now: ours, if the service has made it since. */

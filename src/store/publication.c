@@ -154,9 +154,12 @@ void publication_start(struct publication *publication)
 	publication->turn = (struct turn){.begin = turn_came};
 	/* A little later than the call's own deadline, which knows more about what happened. */
 	if (timer_start(catalog->loop, &publication->timer, publication->deadline + 50) ||
-	    turn_take(listing_of(publication), publication->name, &publication->turn)) {
+	    (!publication->has_turn &&
+	     turn_take(listing_of(publication), publication->name, &publication->turn))) {
 		failure_set(&publication->failure, ENOMEM, "out of memory");
 		end(publication);
+	} else if (publication->has_turn) {
+		turn_came(&publication->turn);
 	}
 }
 

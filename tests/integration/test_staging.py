@@ -1,4 +1,4 @@
-"""Temporary names live here until they are renamed to what they are (DESIGN 3, rule 14)."""
+"""Temporary names are here until they are renamed to what they are."""
 
 import errno
 import os
@@ -28,8 +28,16 @@ def state(path):
     return os.getxattr(path, "user.sstorefs.state").decode()
 
 
-@pytest.mark.parametrize("name", [None, ".NAME.Xy12Zw", "NAME.tmp", "NAME.swp", "NAME~", "NAME.aB3dE6", "sedAbC123", "NAME123456789",
-                                  "NAME.part", "tmp.DU8pqw97rl", "tmp.aBcDeFgH"])
+# Names that no secret is called by: however they are created, if nothing of that name may be there.
+TEMPORARY = ("NAME.tmp", "NAME.tmp-1700000000abcdef", "NAME.temp", ".NAME.swp", "NAME~", "NAME.part", "NAME.partial", "tmp.DU8pqw97rl",
+             "tmp.aBcDeFgH", "tmpk3v9x0ab", ".tmpAbCdEf", ".tmp-NAME123456789", ".#NAME0123456789abcdef", "#NAME#", ".in.NAME.", ".unison.NAME.0123.unison.tmp",
+             ".goutputstream-AB12CD", ".ansible_tmpab12cd34NAME", "NAME.dpkg-new")
+# Names that a secret might have: only where mkstemp and its like make them.
+AS_MKSTEMP = (".NAME.Xy12Zw", ".NAME.abcdef", "NAME.swp", "NAME.aB3dE6", "NAME.abcdef", "sedAbC123", "NAME123456789", "NAME.1234567890", "NAME.lock", "NAME.ab_d12e9",
+              "NAME.AbCdEfGhIj", "NAME20261121-1234-x7qk2", "tmp-1234-AbCdEfGhIjKl")
+
+
+@pytest.mark.parametrize("name", [None, *TEMPORARY, *AS_MKSTEMP])
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
 def test_it_is_published_once_under_its_real_name(direct_mount, sandbox, name, existing):
     if existing:
@@ -44,14 +52,59 @@ def test_it_is_published_once_under_its_real_name(direct_mount, sandbox, name, e
     assert sandbox.calls(operation="fastly.delete_secret") == []
 
 
-@pytest.mark.parametrize("name,flags", [(".env", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), ("NAME.tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL),
-                                        (".env", os.O_RDWR | os.O_CREAT | os.O_TRUNC), ("secret", os.O_RDWR | os.O_CREAT | os.O_EXCL),
-                                        ("NAME.secret", os.O_RDWR | os.O_CREAT | os.O_EXCL)])
+@pytest.mark.parametrize("name", TEMPORARY)
+def test_names_that_no_secret_has_may_be_opened_for_writing_alone(direct_mount, sandbox, name):
+    write_file(direct_mount / "prod" / name, b"val", os.O_CREAT | os.O_EXCL)
+    assert state(direct_mount / "prod" / name) == "staged"
+    os.rename(direct_mount / "prod" / name, direct_mount / "prod/NAME")
+    assert sandbox.uploads() == [b"val"] and os.listdir(direct_mount / "prod") == ["NAME"]
+
+
+# As cp creates: what a user may have meant as a secret is one.
+AS_CP = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+AS_A_SHELL = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+
+@pytest.mark.parametrize("name,flags", [(".env", AS_A_SHELL), (".env", AS_CP), (".env", os.O_RDWR | os.O_CREAT | os.O_TRUNC), (".env", os.O_RDWR | os.O_CREAT | os.O_EXCL),
+                                        ("secret", os.O_RDWR | os.O_CREAT | os.O_EXCL), ("NAME.secret", AS_CP), ("Cargo.lock", AS_CP), ("key.20260511", AS_CP),
+                                        ("NAME.new", AS_CP), ("NAME.new", AS_A_SHELL), ("NAME.tmp", AS_A_SHELL),
+                                        ("account123456789", AS_CP), ("NAME.passwords", AS_CP), (".NAME.secret", AS_CP)])
 def test_other_names_and_other_ways_to_create_are_ordinary(direct_mount, sandbox, name, flags):
+    """Exit 0 means stored."""
     descriptor = os.open(direct_mount / "prod" / name, flags, 0o600)
     os.write(descriptor, b"val")
     close(descriptor)
     assert sandbox.value("prod", name) == b"val"
+
+
+@pytest.mark.parametrize("name", ["NAME.tmp", "NAME.new", "NAME.part", ".NAME.tmp", "NAME.1234567890", "NAME.tmp.1234"])
+def test_what_no_secret_can_be_called_is_staged_however_it_is_created(cloudflare_mount, cloudflare, name):
+    """A dot is in no secret's name there, so nothing that could be stored is held back."""
+    path = cloudflare_mount / "prod" / name
+    cloudflare.put("prod", "NAME", b"old")
+    write_file(path, b"first, and longer")
+    assert state(path) == "staged"
+    write_file(path, b"val")
+    os.rename(path, cloudflare_mount / "prod/NAME")
+    assert cloudflare.value("prod", "NAME") == b"val" and os.listdir(cloudflare_mount / "prod") == ["NAME"]
+    assert len([name for name in cloudflare.names() if name in ("create_secrets", "patch_secret")]) == 1
+
+
+@pytest.mark.parametrize("flags", [AS_CP, AS_A_SHELL])
+@pytest.mark.parametrize("name", ["my.secret", ".env", "a.b", "key.20260511", "v1.2", "what ever", "Cargo.lock"])
+def test_a_mistaken_name_is_refused_and_not_staged(cloudflare_mount, cloudflare, name, flags):
+    """Whoever writes it means to store it, and is told at once that this can't be."""
+    assert errno_of(os.open, cloudflare_mount / "prod" / name, flags, 0o600) == errno.EINVAL
+    assert os.listdir(cloudflare_mount / "prod") == []
+
+
+def test_from_one_name_to_another_that_no_secret_can_have_it_stays_staged(cloudflare_mount, cloudflare):
+    write_file(cloudflare_mount / "prod/NAME.tmp", b"val")
+    os.rename(cloudflare_mount / "prod/NAME.tmp", cloudflare_mount / "prod/NAME.new")
+    assert state(cloudflare_mount / "prod/NAME.new") == "staged"
+    assert errno_of(os.rename, cloudflare_mount / "prod/NAME.new", cloudflare_mount / "prod/my.secret") == errno.EINVAL
+    os.rename(cloudflare_mount / "prod/NAME.new", cloudflare_mount / "prod/NAME")
+    assert cloudflare.value("prod", "NAME") == b"val"
 
 
 def test_what_is_removed_was_never_sent(direct_mount, sandbox):
@@ -63,11 +116,11 @@ def test_what_is_removed_was_never_sent(direct_mount, sandbox):
 
 
 def test_from_one_temporary_name_to_another_it_stays_staged(direct_mount, sandbox):
-    path = make_temporary(direct_mount / "prod", name="NAME.swx")
-    os.rename(path, direct_mount / "prod/NAME.swp")
-    assert state(direct_mount / "prod/NAME.swp") == "staged"
+    path = make_temporary(direct_mount / "prod", name=".NAME.swx")
+    os.rename(path, direct_mount / "prod/.NAME.swp")
+    assert state(direct_mount / "prod/.NAME.swp") == "staged"
     assert sandbox.calls(operation="fastly.put_secret") == []
-    os.unlink(direct_mount / "prod/NAME.swp")
+    os.unlink(direct_mount / "prod/.NAME.swp")
 
 
 def test_a_rename_that_is_refused_changes_nothing(direct_mount, sandbox):

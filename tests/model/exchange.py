@@ -6,10 +6,12 @@ below; when something is changed at all is reference.py's.
 import errno
 import hashlib
 import itertools
+import time
 from collections import namedtuple
 from dataclasses import dataclass
 
 STALE = "(an id that is gone)"
+RETAINED = 10  # seconds for which a new value is at hand, where the service can't rename
 
 # What is under a name: `version` changes with every change that the service shows, `identity` when it is made anew.
 Held = namedtuple("Held", "value version identity")
@@ -24,12 +26,13 @@ class Service:
     creates: bool          # a create that fails where something is
     replaces: bool         # a replacement that fails where nothing is
     replaces_by_id: bool   # what is there is changed by its id; what isn't is created
-    renames: str           # what a stored secret is renamed by: its sealed box, a duplicate, or nothing
+    renames: str           # what a stored secret is renamed by: its sealed box, a duplicate (onto a free name), or nothing; else by what is retained
     shows_changes: bool    # a replacement can be seen in what it tells
     replays: bool          # a repetition is answered as what it repeats was
     tells_value: bool      # the journal has the value of a create that was refused
     taken: int             # status: there is one of this name already
     deleted: int           # status: it was deleted
+    dots: bool             # a name may have some
 
     @property
     def bytes_max(self):
@@ -37,11 +40,11 @@ class Service:
 
 
 FASTLY = Service("fastly", limit=65536, text=False, counts_characters=False, creates=True, replaces=True, replaces_by_id=False, renames="box", shows_changes=True,
-                 replays=False, tells_value=True, taken=400, deleted=204)
+                 replays=False, tells_value=True, taken=400, deleted=204, dots=True)
 CLOUDFLARE = Service("cloudflare", limit=65536, text=True, counts_characters=False, creates=True, replaces=True, replaces_by_id=True, renames="duplicate", shows_changes=True,
-                     replays=False, tells_value=False, taken=409, deleted=202)
+                     replays=False, tells_value=False, taken=409, deleted=202, dots=False)
 STRIPE = Service("stripe", limit=5000, text=True, counts_characters=True, creates=False, replaces=False, replaces_by_id=False, renames=None, shows_changes=False,
-                 replays=True, tells_value=False, taken=None, deleted=200)
+                 replays=True, tells_value=False, taken=None, deleted=200, dots=True)
 SERVICES = {service.name: service for service in (FASTLY, CLOUDFLARE, STRIPE)}
 
 # What a call meets: the status that is seen of it, and None where the client sees no answer.
@@ -66,6 +69,7 @@ class Exchange:
         self.doubted = set()  # names that it would ask about again
         self.inodes = {}      # name: number of the inode that a lookup finds
         self.boxes = {}       # name: version whose sealed box the mount has
+        self.retained = {}    # name: (version, value, since when), of what was just stored under a new name
         self.faults = {}      # ("put", "delete" or "duplicate", name): what the next such call meets
 
     # --- what the mount knows -----------------------------------------------------------------------------------------
@@ -127,6 +131,28 @@ class Exchange:
         """Whether the id by which it is known is not that of what is there."""
         return (self.service.replaces_by_id and self.known[name] is not None
                 and (name not in self.held or self.held[name].identity != self.known[name].identity))
+
+    # --- what is retained for a rename ------------------------------------------------------------------------------------
+
+    def is_new(self, name):
+        return name in self.doubted or self.known[name] is None
+
+    def retain(self, name, value):
+        if self.service.renames != "box" and not self.replaces_only and self.known[name]:
+            self.retained[name] = self.known[name].version, value, time.monotonic()
+
+    def age(self, name):
+        """For how long the value of a name has been retained; 0: it is not."""
+        return time.monotonic() - self.retained[name][2] if name in self.retained else 0
+
+    def recall(self, name, to):
+        """The value that was just stored under a name, if it is what the service has, for `to`; None: it is not at hand."""
+        if self.age(name) > RETAINED or (name in self.retained and self.retained[name][0] != self.known[name].version):
+            del self.retained[name]
+        if name not in self.retained:
+            return None
+        self.retained.pop(to, None)
+        return self.retained[name][1]
 
     # --- a value ------------------------------------------------------------------------------------------------------
 
@@ -249,10 +275,12 @@ class Exchange:
 
     def move(self, name, to, calls):
         """Rule 15."""
-        if self.service.renames == "duplicate":
+        if self.service.renames == "box":
+            error = self.write_box(name, to, calls)
+        elif self.service.renames == "duplicate" and self.look(name) is not None and self.look(to) is None:
             error = self.duplicate(name, to, errno.EOPNOTSUPP, calls)
         else:
-            error = self.write_box(name, to, calls)
+            error = self.write_retained(name, to, calls)
         if error:
             return error
         inode = self.inodes[name]
@@ -263,7 +291,18 @@ class Exchange:
             self.doubt(name)
         else:
             self.inodes[to] = inode
+            self.retained.pop(name, None)
+            self.retained.pop(to, None)
         return error
+
+    def write_retained(self, name, to, calls):
+        """From the value, if it is at hand and what the service holds."""
+        if self.look_again(name) is None:
+            return errno.ENOENT
+        value = self.recall(name, to)
+        if value is None:
+            return errno.EOPNOTSUPP
+        return self.put(to, value, self.inode_of(to), False, calls)
 
     def write_box(self, name, to, calls):
         """From the sealed box of the last write, if that is what the service holds."""

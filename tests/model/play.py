@@ -23,12 +23,11 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration"), str(HERE.parents[1] / "contrib/sandbox")]
 
 from mounting import enter_own_mounts  # noqa: E402
-from exchange import FASTLY, SERVICES  # noqa: E402
-from reference import Outcome, Process, World, stored_form  # noqa: E402
+from exchange import FASTLY, RETAINED, SERVICES  # noqa: E402
+from reference import TEMPORARY, Outcome, Process, World, stored_form  # noqa: E402
 from stage import STEP_BY_STEP, Diverged, Stage  # noqa: E402
 
 NAMES = ("ALPHA", "BETA", "GAMMA")
-TEMPORARY = (".ALPHA.x7Qp2k", "tmpk3v8q1zw")
 OPTIONS = ("commit=close", "commit=fsync", "commit=write", "nocreate")
 PROCESSES_MAX = 5
 DESCRIPTORS_MAX = 6
@@ -50,7 +49,9 @@ WAYS = (
     (1, os.O_RDONLY, {"write": False}),
 )
 TEMPORARY_WAYS = (
-    (6, os.O_RDWR | os.O_CREAT | os.O_EXCL, {"write": True, "create": True, "exclusive": True, "temporary": True}),
+    (6, os.O_RDWR | os.O_CREAT | os.O_EXCL, {"write": True, "create": True, "exclusive": True, "reads": True}),
+    (2, os.O_WRONLY | os.O_CREAT | os.O_EXCL, {"write": True, "create": True, "exclusive": True}),
+    (2, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, {"write": True, "create": True, "truncate": True}),
     (2, os.O_WRONLY, {"write": True}),
     (1, os.O_WRONLY | os.O_TRUNC, {"write": True, "truncate": True}),
 )
@@ -61,7 +62,7 @@ class Play:
         self.stage = stage
         self.seed = seed
         self.random = random.Random(seed)
-        self.world = World(stage.service, NAMES + TEMPORARY, option)
+        self.world = World(stage.service, NAMES + tuple(TEMPORARY), option)
         self.exchange = self.world.exchange
         self.trace = deque(maxlen=SHOWN)
         self.count = 0
@@ -133,7 +134,7 @@ class Play:
         return self.random.choice(NAMES)
 
     def any_name(self):
-        return self.random.choice(NAMES + TEMPORARY)
+        return self.random.choice(NAMES + tuple(TEMPORARY))
 
     def value(self):
         return bytes(self.random.choice(b"abcdefgh") for _ in range(self.random.randint(1, 12)))
@@ -145,7 +146,7 @@ class Play:
         if len(process.descriptors) >= DESCRIPTORS_MAX:
             return None
         temporary = self.random.random() < 0.2
-        name = self.random.choice(TEMPORARY) if temporary else self.name()
+        name = self.random.choice(list(TEMPORARY)) if temporary else self.name()
         ways = TEMPORARY_WAYS if temporary else WAYS
         _, flags, meaning = self.random.choices(ways, [way[0] for way in ways])[0]
         closed_by_exec = self.random.random() < 0.3
@@ -322,8 +323,8 @@ class Play:
 
     def give_name(self, act, expect):
         name, to = self.any_name(), self.name()
-        if name == to:
-            return None
+        if name == to or RETAINED / 2 < self.exchange.age(name) < RETAINED * 2:
+            return None  # or it may be wiped in this very moment
         self.look_first(name, to)
         if self.exchange.service.renames == "duplicate" and self.random.random() < 0.2:
             self.will_meet("duplicate", name, to)
@@ -460,7 +461,7 @@ def build_actor(work):
 
 def play(steps, seed, work, service=FASTLY, option="commit=close"):
     """Returns the play. Raises Diverged with all that is needed to play it again."""
-    stage = Stage(service, NAMES, work, build_actor(work), f"{STEP_BY_STEP},{option}").start()
+    stage = Stage(service, NAMES + tuple(TEMPORARY), work, build_actor(work), f"{STEP_BY_STEP},{option}").start()
     play = Play(stage, seed, option)
     try:
         play.run(steps)

@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from exchange import Exchange
 
 
+# Names that look temporary: in which way they must be created to be staged, where the service takes the name for a secret's, and where it does not.
+ANYHOW, EXCLUSIVELY, AS_MKSTEMP = range(3)
+TEMPORARY = {".ALPHA.x7Qp2k": (AS_MKSTEMP, AS_MKSTEMP), "tmpk3v8q1zw": (EXCLUSIVELY, ANYHOW), "GAMMA.tmp": (EXCLUSIVELY, ANYHOW)}
+
+
 @dataclass
 class Outcome:
     """`errors` are the errnos that may come (0: none); `calls` what the service sees: (verb, name, what, status)."""
@@ -185,10 +190,14 @@ class World:
         value = stored_form(handle.value)
         before = self.version(file)
         if not (error := self.refusal(value)):
+            may_be_renamed = self.exchange.is_new(file.name) or file.name in TEMPORARY or file.name in self.exchange.retained
+            self.exchange.retained.pop(file.name, None)
             error = self.exchange.put(file.name, value, file.inode, handle.exclusive and file.created, outcome.calls)
             # What will be found there is this file: somebody else's, or perhaps what we have sent.
             if error in (errno.EEXIST, errno.EINTR) and self.exchange.known[file.name] is None:
                 self.exchange.inodes[file.name] = file.inode
+            if not error and may_be_renamed:
+                self.exchange.retain(file.name, value)
         self.remember(file, error)
         if error == errno.EINTR:
             # Given up on the way: whether it was stored is seen when the name is read again.
@@ -234,7 +243,17 @@ class World:
 
     # --- what programs do ---------------------------------------------------------------------------------------------
 
-    def open(self, process, name, write, create=False, exclusive=False, truncate=False, append=False, temporary=False):
+    def is_valid(self, name):
+        return self.service.dots or "." not in name
+
+    def stages(self, name, exclusive, reads):
+        """Rule 14."""
+        if name not in TEMPORARY:
+            return False
+        way = AS_MKSTEMP if exclusive and reads else EXCLUSIVELY if exclusive else ANYHOW
+        return way >= TEMPORARY[name][not self.is_valid(name)]
+
+    def open(self, process, name, write, create=False, exclusive=False, truncate=False, append=False, reads=False):
         """Returns an Outcome; on success with the handle, which `opened` gives its descriptor."""
         visible = self.visible(name)
         file = self.files.get(name)
@@ -246,11 +265,14 @@ class World:
             return failed(errno.EACCES)
         if not visible and self.nocreate:
             return failed(errno.EPERM)
+        stages = create and not visible and self.stages(name, exclusive, reads)
+        if not visible and not stages and not self.is_valid(name):
+            return failed(errno.EINVAL)
         if append and (self.is_stored(file) if self.file_is_there(name) else self.exchange.known[name]):
             return failed(errno.EOPNOTSUPP)
         if file is None:
             file = self.files[name] = File(name, self.exchange.inode_of(name))
-            if temporary and exclusive and not visible:
+            if stages:
                 file.staged = bytearray()
         there = self.file_is_there(name)
         if visible and not there:
@@ -396,6 +418,7 @@ class World:
             self.unlink_file(file)
             return Outcome()
         outcome = Outcome()
+        self.exchange.retained.pop(name, None)
         error = self.exchange.delete(name, outcome.calls)
         self.exchange.boxes.pop(name, None)  # whatever came of it
         if error == errno.ENOENT and self.file_is_there(name):
@@ -460,6 +483,7 @@ class World:
             handle.due = False
         if error := self.refusal(value):
             return error
+        self.exchange.retained.pop(to, None)
         error = self.exchange.put(to, value, file.inode, False, outcome.calls)
         self.remember(file, error)
         if error == 0:

@@ -236,6 +236,56 @@ static void test_who_can_not_be_served_waits_on_without_end_or_harm(void **state
 	assert_null(pool.first);
 }
 
+struct reclaimable {
+	struct locked_pool *pool;
+	struct locked locked[3];
+	size_t given_back;
+};
+
+static bool give_one_back(void *context)
+{
+	struct reclaimable *reclaimable = context;
+
+	if (reclaimable->given_back == COUNT(reclaimable->locked))
+		return false;
+	locked_finish(&reclaimable->locked[reclaimable->given_back++]);
+	return true;
+}
+
+static void test_what_is_held_for_want_of_others_makes_room_for_them(void **state)
+{
+	POOL(pool, 8);
+	struct reclaimable reclaimable = {.pool = &pool};
+	struct locked one = {.pool = &pool}, two = {.pool = &pool};
+	struct waiter waiter = make_waiter(&pool, 1, 'w');
+	size_t i;
+
+	(void)state;
+	pool.reclaim = give_one_back;
+	pool.reclaim_context = &reclaimable;
+	for (i = 0; i < COUNT(reclaimable.locked); i++) {
+		reclaimable.locked[i].pool = &pool;
+		assert_int_equal(locked_reserve(&reclaimable.locked[i], 2 * PAGE), 0);
+	}
+	assert_int_equal(locked_reserve(&one, 2 * PAGE), 0);
+	assert_int_equal(reclaimable.given_back, 0);
+	/* No more than it takes, and no queue is served with what the caller needs. */
+	order[0] = '\0';
+	locked_wait(&pool, &waiter.wait);
+	assert_int_equal(locked_reserve(&two, 3 * PAGE), 0);
+	assert_int_equal(reclaimable.given_back, 2);
+	assert_string_equal(order, "");
+	locked_wait_cancel(&pool, &waiter.wait);
+	assert_true(locked_make_room(&pool, PAGE));
+	assert_int_equal(reclaimable.given_back, 2);
+	assert_int_equal(locked_reserve(&two, 9 * PAGE), -ENOBUFS);
+	assert_int_equal(reclaimable.given_back, 3);
+	assert_false(locked_make_room(&pool, 9 * PAGE));
+	locked_finish(&one);
+	locked_finish(&two);
+	assert_int_equal(pool.held, 0);
+}
+
 #ifdef SEES_LOCKS
 /* In a child, whose limits and rights can be lowered. */
 static int in_child(int (*run)(void))
@@ -305,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_pool_it_is_ordinary_memory),
 		cmocka_unit_test(test_first_come_first_served),
 		cmocka_unit_test(test_who_can_not_be_served_waits_on_without_end_or_harm),
+		cmocka_unit_test(test_what_is_held_for_want_of_others_makes_room_for_them),
 		cmocka_unit_test(test_what_the_cap_promises_can_be_locked),
 #ifdef SEES_LOCKS
 		cmocka_unit_test(test_memory_is_locked_and_not_dumped_also_after_it_grew),
