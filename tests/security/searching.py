@@ -16,6 +16,11 @@ ALPHABET = string.ascii_letters + string.digits
 SPECIAL = '"\\ /é+%'
 RUN = 8
 DEADLINE = 2  # seconds
+RETAINED = 10  # seconds, where a service can't rename
+
+
+def retained_by(service):
+    return 0 if service.name == "fastly" else RETAINED
 
 
 class Marked:
@@ -86,12 +91,12 @@ def found_in_memory(process, *values):
     return None
 
 
-def wait_until_gone(process, path, *values):
+def wait_until_gone(process, path, *values, retained=0):
     """
     Looks again and again until nothing is left. What still is after two seconds is left behind, if the daemon, which serves `path`, had a turn
-    since: on a machine that is busy with others it may have had none.
+    since: on a machine that is busy with others it may have had none. What was stored under a new name may be `retained` for so many seconds more.
     """
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + DEADLINE + retained
     while True:
         late = time.monotonic() > deadline
         if late:

@@ -12,7 +12,7 @@ import pytest
 from background import InTheBackground
 from mounting import is_in_memory
 from paths import PATHS, SLOW, Writing, by_refusal
-from searching import Marked, core_of, found_in_memory, said, unlocked_areas_of, wait_until_gone
+from searching import Marked, core_of, found_in_memory, retained_by, said, unlocked_areas_of, wait_until_gone
 from writers import PYTHON, errno_of, write_file
 
 SIZES = (48, 4800)
@@ -104,7 +104,7 @@ def test_a_value_on_its_way_is_found(each_mount, each_service, place):
         if each_service.name == "fastly":
             for area, content in unlocked_areas_of(each_mount.pid):
                 assert not value.found_in(content), area
-    wait_until_gone(each_mount.pid, each_mount.path, value)
+    wait_until_gone(each_mount.pid, each_mount.path, value, retained=retained_by(each_service))
 
 
 def test_a_core_holds_neither_values_nor_the_token(each_mount, each_service, place, tmp_path):
@@ -116,7 +116,7 @@ def test_a_core_holds_neither_values_nor_the_token(each_mount, each_service, pla
         assert value.found_in(core) is None and token not in core
         everything = core_of(each_mount.pid, tmp_path, "-a")
         assert value.found_in(everything) and token in everything, "or this search finds nothing"
-    wait_until_gone(each_mount.pid, each_mount.path, value)
+    wait_until_gone(each_mount.pid, each_mount.path, value, retained=retained_by(each_service))
     assert value.found_in(core_of(each_mount.pid, tmp_path, "-a")) is None
 
 
