@@ -272,8 +272,8 @@ static void test_what_is_held_for_want_of_others_makes_room_for_them(void **stat
 	/* No more than it takes, and no queue is served with what the caller needs. */
 	order[0] = '\0';
 	locked_wait(&pool, &waiter.wait);
-	assert_int_equal(locked_reserve(&two, 3 * PAGE), 0);
-	assert_int_equal(reclaimable.given_back, 2);
+	assert_int_equal(locked_reserve(&two, 2 * PAGE), 0);
+	assert_int_equal(reclaimable.given_back, 1);
 	assert_string_equal(order, "");
 	locked_wait_cancel(&pool, &waiter.wait);
 	assert_true(locked_make_room(&pool, PAGE));
