@@ -8,6 +8,7 @@ try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl ca-certificates nginx-light rsync vim-tiny gdb binutils
 	curl gpg gpg-agent mawk moreutils nodejs perl-base sed tar
+	rclone python3-paramiko openssh-client openssh-sftp-server make
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
 
 # What contrib/bench measures with and draws with; the services' own clients are npm's (@fastly/cli, wrangler), and never needed.

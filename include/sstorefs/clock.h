@@ -21,6 +21,9 @@ typedef int64_t wall_time;
 
 wall_time clock_wall(void);
 
+/* The time that the kernel gives to files that change now, up to a tick behind clock_wall(): what is compared with theirs. */
+wall_time clock_files(void);
+
 /*
  * Reads an RFC 3339 date-time (any number of fractional digits, `Z` or a numeric offset, `T`, `t` or a
  * space between). `length` bytes at `text`, no NUL needed. Returns 0 or -EINVAL; `time` is untouched on failure.

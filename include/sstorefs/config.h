@@ -13,6 +13,11 @@
  * The command line as the rest of the program sees it.
  */
 enum commit { COMMIT_CLOSE, COMMIT_FSYNC, COMMIT_WRITE };
+enum sizes {
+	SIZES_OF_OWN, /* shown unless others than the mounter can look (allow_other) */
+	SIZES_SHOWN,
+	SIZES_HIDDEN,
+};
 enum action {
 	ACTION_MOUNT,
 	ACTION_PRETEND, /* mount -f: all but the mount */
@@ -45,6 +50,7 @@ struct config {
 	uint64_t timeout;	    /* milliseconds */
 	bool keep_newline;
 	enum commit commit;
+	enum sizes sizes;
 	char *scopes, *comment;
 	uint64_t expires; /* seconds; 0: never */
 	char *users;	  /* `usr_a:usr_b` */

@@ -13,12 +13,22 @@ uint64_t clock_boottime(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-wall_time clock_wall(void)
+static wall_time wall_of(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return (wall_time)now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
+wall_time clock_wall(void)
+{
+	return wall_of(CLOCK_REALTIME);
+}
+
+wall_time clock_files(void)
+{
+	return wall_of(CLOCK_REALTIME_COARSE);
 }
 
 /* Seconds since 1970 as a moment; what 64 bits can't hold becomes the nearest they can: services write year 1 for "not

@@ -186,6 +186,14 @@ static int take_commit(struct config *config, const struct option *option, const
 	return complain(config, "%s=%s is unknown: give 'close', 'fsync' or 'write'", option->name, value);
 }
 
+static int take_sizes(struct config *config, const struct option *option, const char *value)
+{
+	config->sizes = strcmp(value, "shown") == 0 ? SIZES_SHOWN : SIZES_HIDDEN;
+	if (config->sizes == SIZES_SHOWN || strcmp(value, "hidden") == 0)
+		return 0;
+	return complain(config, "%s=%s is unknown: give 'shown' or 'hidden'", option->name, value);
+}
+
 static int take_log(struct config *config, const struct option *option, const char *value)
 {
 	config->log_json = strcmp(value, "json") == 0;
@@ -290,6 +298,8 @@ const struct option options[] = {
 	{"allow_other", NULL, NULL, take_flag, M(allow_other), "for all users; implies default_permissions"},
 	{"default_permissions", NULL, NULL, take_flag, M(default_permissions),
 	 "let the kernel check permissions"},
+	{"sizes", "shown|hidden", NULL, take_sizes, 0,
+	 "length of what was written here [shown, hidden with allow_other]"},
 	{"log", "text|json", NULL, take_log, 0, "what a line of the log looks like [text]"},
 	{"entry_timeout", "SECONDS", NULL, take_kernel_timeout, M(entry_timeout),
 	 "how long the kernel keeps names"},

@@ -262,7 +262,7 @@ static off_t add_records(struct filling *filling, const struct directory *direct
 		if (!inode.record)
 			continue;
 		inode.number = inode_number(filling->fs, record->serial);
-		inode.file = directory->store ? file_of_serial(filling->fs, record->serial) : NULL;
+		inode.file = directory->store ? file_find(filling->fs, directory->store, record->name) : NULL;
 		offset = FIRST_POSITION + (off_t)(position / POSITION_UNIT);
 		if (!add(filling, record->name, &inode, offset))
 			break;

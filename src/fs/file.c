@@ -90,7 +90,7 @@ struct file *file_make(struct fs *fs, struct store *store, const char *name, uin
 	file->fs = fs;
 	file->store = store_reference(store);
 	file->serial = serial;
-	file->touched_at = clock_wall();
+	file->touched_at = clock_files();
 	snprintf(file->name, sizeof file->name, "%s", name);
 	file->link = fs->last_file;
 	*fs->last_file = file;

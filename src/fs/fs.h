@@ -7,6 +7,7 @@
 #include "sstorefs/change.h"
 #include "sstorefs/fs.h"
 #include "sstorefs/tree.h"
+#include "written.h"
 
 /*
  * The file system from the inside.
@@ -45,6 +46,7 @@ struct fs {
 	unsigned retained;
 	size_t retained_bytes; /* of locked memory */
 	struct timer retained_timer;
+	struct written written; /* what this mount has stored */
 	bool weaker; /* openers can't always be told (DESIGN 3, rule 7): said once in the log, always in status */
 
 	void (*drained)(void *context, unsigned lost);
@@ -85,7 +87,7 @@ fuse_ino_t inode_number(const struct fs *fs, uint32_t serial);
 /* The listing that a directory shows; NULL where it is none, or the control directory. */
 struct listing *inode_listing(struct fs *fs, const struct inode *inode);
 
-void inode_attributes(const struct fs *fs, const struct inode *inode, struct stat *attributes);
+void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *attributes);
 
 /* Fills in an answer to LOOKUP and its like, the kernel's time-outs included. */
 void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_param *entry);
@@ -190,8 +192,10 @@ struct file {
 	bool reported;		/* the failure was told by an FSYNC */
 	struct version
 		before; /* what was stored when the last publication began: whether an unknown one took effect */
-	bool remembers; /* kept only for its failure */
-	wall_time touched_at;
+	bool remembers;		/* kept only for its failure */
+	wall_time touched_at;	/* the last WRITE, or that it was opened, by clock_files() */
+	struct set_times times; /* set since then */
+	size_t sent;		/* bytes that were written of what the last upload sends */
 	struct file *next, **link;
 };
 

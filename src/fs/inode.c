@@ -93,7 +93,7 @@ static wall_time changed_at(const struct fs *fs, const struct inode *inode)
 	return inode->file ? inode->file->touched_at : fs->mounted_at;
 }
 
-void inode_attributes(const struct fs *fs, const struct inode *inode, struct stat *attributes)
+void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *attributes)
 {
 	wall_time time = changed_at(fs, inode);
 
@@ -110,6 +110,8 @@ void inode_attributes(const struct fs *fs, const struct inode *inode, struct sta
 	}
 	attributes->st_ctim = attributes->st_mtim;
 	attributes->st_atim = attributes->st_mtim;
+	if (inode->kind == INODE_SECRET)
+		written_show(fs, inode, attributes);
 }
 
 /* What is left of the record's own time, at most a second; nothing while a handle is open or something is not settled. */

@@ -127,6 +127,7 @@ static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *st
 		return false;
 	inode.number = inode_number(fs, file->serial);
 	inode.store = file->store;
+	inode.record = catalog_record(fs->catalog, file->serial);
 	reply_inode(fs, request, &inode);
 	return true;
 }

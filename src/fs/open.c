@@ -176,6 +176,7 @@ static void reply_created(struct fs *fs, fuse_req_t request, struct handle *hand
 	struct fuse_entry_param entry;
 
 	inode_entry(fs, &inode, &entry);
+	entry.attr.st_size = (off_t)handle_length(handle); /* where the kernel appends */
 	if (fuse_reply_create(request, &entry, info) == -ENOENT)
 		forget(handle);
 }

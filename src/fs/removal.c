@@ -13,6 +13,7 @@ struct removing {
 	struct removal removal;
 	struct store *store;
 	char name[256];
+	uint32_t serial; /* of what was known under the name; 0: nothing was */
 };
 
 static void removing_free(struct removing *removing)
@@ -35,6 +36,8 @@ static void removed(struct removal *removal)
 		uploads_drop(file);
 		file_unlink(file);
 	}
+	if (!removal->failure.error)
+		written_forget(fs, removing->serial);
 	actor_of_request(&actor, removing->late.request);
 	audit(fs, &actor,
 	      &(struct deed){.operation = "unlink", .store = removing->store, .name = removing->name},
@@ -68,6 +71,7 @@ static bool is_only_here(const struct file *file)
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
+	const struct record *record;
 	struct removing *removing;
 	struct inode directory;
 	struct file *file;
@@ -95,6 +99,8 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	removing->store = store_reference(directory.store);
 	strcpy(removing->name, name);
 	retained_forget(fs, removing->store, removing->name);
+	record = listing_record(store_secrets(directory.store), name);
+	removing->serial = record ? record->serial : 0;
 	removing->removal = (struct removal){.store = removing->store,
 					     .name = removing->name,
 					     .deadline = fs_deadline(fs),

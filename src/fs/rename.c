@@ -17,6 +17,7 @@ struct renaming {
 	struct upload *upload;
 	struct wait wait;
 	struct retained *retained; /* what is being stored under the new name */
+	uint32_t written;	   /* serial number of a value that this mount has written; 0: it has not */
 	bool links;		   /* LINK: the old name stays */
 };
 
@@ -108,6 +109,23 @@ static void reply_link(struct renaming *renaming, fuse_req_t request)
 	fuse_reply_entry(request, &entry);
 }
 
+/*
+ * What was known of the old name's value is known of the new one's. Where the rename failed half-way
+ * the new name may have it or not, and not every service shows which.
+ */
+static void keep_length(struct renaming *renaming, int error)
+{
+	const struct record *record = listing_record(store_secrets(renaming->store), renaming->to);
+	struct fs *fs = renaming->late.fs;
+
+	if (!record || error == EOPNOTSUPP || error == EEXIST)
+		return;
+	if (error)
+		written_forget(fs, record->serial);
+	else if (renaming->written)
+		written_follow(fs, renaming->written, record);
+}
+
 static void moved(struct move *move)
 {
 	struct renaming *renaming = container_of(move, struct renaming, move);
@@ -121,6 +139,7 @@ static void moved(struct move *move)
 
 	actor_of_request(&actor, request);
 	audit(fs, &actor, &deed, &move->failure);
+	keep_length(renaming, move->failure.error);
 	if (move->failure.error) {
 		give_back(renaming);
 		fuse_reply_err(request, move->failure.error);
@@ -159,6 +178,7 @@ static void interrupted(struct late *late)
 		upload_cancel(renaming->upload);
 	else
 		move_cancel(&renaming->move);
+	keep_length(renaming, EINTR);
 	give_back(renaming);
 	late_error(late, EINTR);
 	renaming_free(renaming);
@@ -185,12 +205,15 @@ static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct s
 				     const char *to)
 {
 	struct renaming *renaming = calloc(1, sizeof *renaming);
+	const struct record *record;
 
 	if (!renaming) {
 		fuse_reply_err(request, ENOMEM);
 		return NULL;
 	}
 	renaming->store = store_reference(store);
+	record = listing_record(store_secrets(store), from);
+	renaming->written = written_has(fs, record) ? record->serial : 0;
 	strcpy(renaming->from, from);
 	strcpy(renaming->to, to);
 	renaming->move = (struct move){.store = renaming->store,

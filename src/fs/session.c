@@ -199,6 +199,7 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->files_by_serial.compare = files_compare_serial;
 	fs->files_by_name.compare = files_compare_name;
 	fs->processes.compare = processes_compare;
+	written_init(&fs->written);
 	fs->shrink.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
 	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by them; below 2^53, where doubles end. */
@@ -284,6 +285,7 @@ void fs_free(struct fs *fs)
 	while (fs->first_upload) /* what closing the last handles began */
 		upload_cancel(fs->first_upload);
 	files_forget(fs);
+	written_finish(&fs->written);
 	directories_forget(fs);
 	control_forget(fs);
 	task_cancel(&fs->shrink);

@@ -113,6 +113,18 @@ static bool may_be_renamed(const struct upload *upload)
 	       (upload->publication.created || upload->renews || staging_looks_temporary(upload->name));
 }
 
+/* What is known of the length and the times of what the service has now. */
+static void keep_length(struct upload *upload)
+{
+	const struct publication *publication = &upload->publication;
+	const struct record *record = listing_record(store_secrets(publication->store), upload->name);
+
+	if (!publication->failure.error && publication->record)
+		written_keep(upload->fs, upload->file, publication->record, upload->value->bytes.length);
+	else if (!publication->failure.error || publication->unknown)
+		written_forget(upload->fs, record ? record->serial : 0);
+}
+
 static void ended(struct publication *publication)
 {
 	struct upload *upload = container_of(publication, struct upload, publication);
@@ -126,6 +138,10 @@ static void ended(struct publication *publication)
 			     .name = upload->name,
 			     .digest = new_digest(publication, &text)};
 	audit(fs, &upload->actor, &deed, &publication->failure);
+	keep_length(upload);
+	/* An upload that overlapped with this one may have ended before it: its value is not what a rename must store. */
+	if (!publication->failure.error || publication->unknown)
+		upload->renews |= retained_forget(fs, file->store, upload->name);
 	if (publication->failure.error) {
 		remember(file, upload->number, &publication->failure, publication->unknown);
 		fs->lost += fs->stopping; /* there is nobody left who could try again */
@@ -255,6 +271,7 @@ static struct upload *prepare(struct file *file, struct value *value, const char
 static void start(struct upload *upload)
 {
 	file_version(upload->file, &upload->file->before);
+	upload->file->sent = upload->value->bytes.length;
 	upload->file->uploads++;
 	upload->fs->uploads++;
 	upload->renews = retained_forget(upload->fs, upload->file->store, upload->name);

@@ -119,6 +119,7 @@ struct editing {
 	struct wishes wishes;
 	struct actor actor;
 	char name[NAME_LENGTH_MAX + 1];
+	bool written; /* whether the value is one that this mount has written */
 };
 
 static void editing_free(struct editing *editing)
@@ -138,6 +139,8 @@ static void edited(struct edit *edit)
 	if (!edit->failure.error && edit->record) {
 		record_entry(edit->record, &entry, &text);
 		deed.digest = entry_digest(&entry, &text);
+		if (editing->written)
+			written_follow(editing->late.fs, edit->record->serial, edit->record);
 	}
 	audit(editing->late.fs, &editing->actor, &deed, &edit->failure);
 	late_error(&editing->late, edit->failure.error);
@@ -165,6 +168,7 @@ static void edit_secret(struct fs *fs, fuse_req_t request, const struct inode *i
 	editing->wishes = *wishes;
 	*wishes = (struct wishes){0};
 	strcpy(editing->name, inode->record ? inode->record->name : inode->file->name);
+	editing->written = written_has(fs, inode->record);
 	actor_of_request(&editing->actor, request);
 	editing->edit = (struct edit){.store = editing->store,
 				      .name = editing->name,

@@ -177,7 +177,8 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 		return;
 	}
 	handle->due = true;
-	handle->file->touched_at = clock_wall();
+	handle->file->touched_at = clock_files();
+	handle->file->times = (struct set_times){0};
 	if (fs->config->commit == COMMIT_WRITE)
 		publication_of_write(fs, request, handle, size);
 	else
@@ -257,6 +258,8 @@ void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, 
 		fuse_reply_err(request, error);
 		return;
 	}
+	if (inode.kind == INODE_SECRET)
+		written_set_times(fs, &inode, attributes, what);
 	inode_attributes(fs, &inode, &present);
 	fuse_reply_attr(request, &present, inode_attribute_timeout(fs, &inode));
 }

@@ -172,7 +172,7 @@ def test_what_is_over_is_over(begin, nginx, tls, make_mount, tmp_path):
     assert stage.write().error != 0
     # What was known is still told, at once.
     assert sorted(os.listdir(stage.path.parent)) == ["NAME", "OTHER"]
-    assert (stage.path.parent / "OTHER").stat().st_size == 0
+    assert (stage.path.parent / "OTHER").stat().st_size == 1
     stage.end_fault()
     stage.recover()
 

@@ -31,6 +31,12 @@ wall_time __wrap_clock_wall(void)
 	return BOOTED * NANOSECONDS + (wall_time)milliseconds * 1000000;
 }
 
+wall_time __wrap_clock_files(void);
+wall_time __wrap_clock_files(void)
+{
+	return __wrap_clock_wall();
+}
+
 /* --- attempts (in place of transfer.c) ------------------------------------------------------------------------------------------- */
 
 static struct scripted_net *scripted_of(struct net *net)

@@ -1,4 +1,4 @@
-"""Cloudflare and Stripe as the sandbox plays them: sources, addresses, and what is stored there."""
+"""The services as the sandbox plays them: sources, addresses, and what is stored there."""
 
 import json
 import urllib.request
@@ -72,3 +72,26 @@ class Stripe(OtherService):
     source = "stripe:"
 
 
+
+
+class Fastly(OtherService):
+    """With the options that only Fastly's mounts have, for tests of all three."""
+
+    name = "fastly"
+    source = "fastly:"
+
+    @property
+    def options(self):
+        return f"{super().options},signing_key={self.sandbox.signing_key}"
+
+
+STORES = {"fastly": "prod", "cloudflare": "prod", "stripe": "account"}
+
+
+def serve(name, sandbox):
+    """One of the three services, with an empty store: `service.store`."""
+    service = {"fastly": Fastly, "cloudflare": Cloudflare, "stripe": Stripe}[name]("direct", sandbox, sandbox.url)
+    service.store = STORES[name]
+    if name == "cloudflare":
+        service.seed(service.store, 0)
+    return service

@@ -94,7 +94,7 @@ def test_stat(direct_mount, sandbox):
     sandbox.put("prod", "NAME", b"old", created=1_700_000_000)
     secret, store = os.stat(direct_mount / "prod/NAME"), os.stat(direct_mount / "prod")
     assert stat.filemode(secret.st_mode) == "--w-------"
-    assert (secret.st_size, secret.st_nlink, secret.st_uid, secret.st_gid) == (0, 1, os.getuid(), os.getgid())
+    assert (secret.st_size, secret.st_nlink, secret.st_uid, secret.st_gid) == (1, 1, os.getuid(), os.getgid())
     assert secret.st_mtime == secret.st_ctime == 1_700_000_000
     assert stat.filemode(store.st_mode) == "drwx------"
     created = os.getxattr(direct_mount / "prod", "user.created_at").decode()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 import time
 
 import pytest
@@ -69,6 +70,25 @@ def test_it_replaces_what_has_the_name(place):
     assert [name for _, name in place.changes()] == ["NAME_new", "NAME", "NAME_new"] and place.changes()[-1][0] == "delete"
     os.stat(place / "NAME")
     assert not (place / "NAME_new").exists()
+
+
+def test_of_two_values_on_their_way_at_once_the_later_is_renamed(place):
+    """The second one waits for the first, which was new, and what was retained of that is not what the name stands for any more."""
+    opened = [os.open(place / "NAME_new", os.O_WRONLY | os.O_CREAT, 0o600) for _ in range(2)]
+    closing = []
+    place.service.fault("*e*_secret*", name="NAME_new", hold="before")
+    for descriptor, value in zip(opened, (b"first", b"second")):
+        os.write(descriptor, value)
+        closing.append(threading.Thread(target=close, args=[descriptor]))
+        closing[-1].start()
+        wait_until(lambda: f'"uploads_in_flight": {len(closing)}' in place.mount.control("status"))
+    place.service.sandbox.wait_for_call(f"{place.service.name}.*", timeout=60, state="held")
+    place.service.sandbox.release()
+    for thread in closing:
+        thread.join()
+    assert place.value("NAME_new") == b"second"
+    os.rename(place / "NAME_new", place / "NAME")
+    assert place.value("NAME") == b"second"
 
 
 def test_a_free_name_is_taken_too(place):

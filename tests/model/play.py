@@ -103,6 +103,21 @@ class Play:
             self.exchange.learn_all()
         if expected.released:
             self.stage.wait_until_idle()
+        self.compare_sizes()
+
+    def compare_sizes(self):
+        """And times that were set. What is in doubt is left so: to look would settle it."""
+        for name in self.world.names:
+            if name in self.exchange.doubted:
+                continue
+            expected = self.world.seen(name)
+            try:
+                found = os.stat(self.stage.path(name))
+            except FileNotFoundError:
+                found = None
+            shown = found and (found.st_size, (found.st_atime_ns, found.st_mtime_ns) if expected and expected[1] else None)
+            if shown != expected:
+                raise Diverged(f"{name} has the size and times {shown}, and should have {expected}")
 
     def compare_everything(self):
         for name in self.world.names:
@@ -315,6 +330,14 @@ class Play:
         expected = self.world.unlink(name)
         return expected, _errno(os.unlink, self.stage.path(name))
 
+    def set_times(self):
+        name = self.any_name()
+        self.look_first(name)
+        times = tuple(self.random.randint(0, 2**32) * 10**9 + self.random.randrange(10**9) for _ in range(2))
+        self.note("utimensat", name, *times)
+        expected = self.world.set_times(name, times)
+        return expected, _errno(lambda: os.utime(self.stage.path(name), ns=times))
+
     def rename(self):
         return self.give_name(os.rename, self.world.rename)
 
@@ -432,7 +455,7 @@ class Play:
 Play.STEPS = (
     (12, Play.open_one), (20, Play.write_some), (3, Play.write_somewhere), (2, Play.cut_off), (16, Play.close_one),
     (6, Play.duplicate), (2, Play.duplicate_onto), (4, Play.synchronise), (3, Play.fork), (2, Play.execute),
-    (2, Play.exit), (2, Play.kill), (1, Play.kill_during_an_upload), (2, Play.remove), (4, Play.rename), (0.7, Play.link),
+    (2, Play.exit), (2, Play.kill), (1, Play.kill_during_an_upload), (2, Play.remove), (2, Play.set_times), (4, Play.rename), (0.7, Play.link),
     (1, Play.edit_elsewhere), (0.7, Play.delete_elsewhere), (0.6, Play.go_wrong), (0.8, Play.refresh), (2, Play.list), (3, Play.inspect),
 )
 

@@ -51,6 +51,7 @@ class File:
         self.reported = False
         self.unknown = False  # whether its last publication took effect
         self.before = None    # the version that was known before it
+        self.times = None     # accessed and modified, as utimensat(2) has set them since the last write
 
     def end_staging(self):
         """What was one value for all who had it open is one for each of them."""
@@ -72,6 +73,15 @@ class Handle:
         self.due = False
         self.spent = 0
         self.users = 0  # descriptors, in all processes
+
+
+@dataclass
+class Written:
+    """A value that the mount has stored itself: which version that is, how much was written, and its times (None: those of the write)."""
+
+    held: tuple
+    length: int
+    times: tuple
 
 
 class Process:
@@ -114,6 +124,7 @@ class World:
         self.exchange = Exchange(service, names, self.nocreate)
         self.files = {}    # name: File
         self.processes = {}
+        self.written = {}  # inode: Written, of what this mount has stored
 
     # --- what the mount knows ---------------------------------------------------------------------------------------
 
@@ -188,7 +199,7 @@ class World:
         if not handle.value:
             return 0
         value = stored_form(handle.value)
-        before = self.version(file)
+        before, length = self.version(file), len(handle.value)
         if not (error := self.refusal(value)):
             may_be_renamed = self.exchange.is_new(file.name) or file.name in TEMPORARY or file.name in self.exchange.retained
             self.exchange.retained.pop(file.name, None)
@@ -199,6 +210,7 @@ class World:
             if not error and may_be_renamed:
                 self.exchange.retain(file.name, value)
         self.remember(file, error)
+        self.keep_length(file, file.name, length, error)
         if error == errno.EINTR:
             # Given up on the way: whether it was stored is seen when the name is read again.
             file.unknown, file.before = True, before
@@ -303,6 +315,7 @@ class World:
             return failed(handle.spent)
         handle.value[at:at + len(data)] = data
         handle.due = True
+        handle.file.times = None
         outcome = Outcome()
         if self.commit == "write" and self.publishable(handle):
             outcome.errors = {self.publish(handle, outcome)}
@@ -401,6 +414,64 @@ class World:
     def stat(self, name):
         return Outcome() if self.visible(name) else failed(errno.ENOENT)
 
+    # --- what is known of sizes and times ---------------------------------------------------------------------------
+
+    def held_as(self, name):
+        """What the mount knows to be stored, as far as the service tells one version from another."""
+        known = self.exchange.known[name]
+        return known and (known.version, known.identity)
+
+    def written_of(self, name):
+        """What this mount has written and the service still has; None: nothing, or it is in doubt."""
+        written = self.written.get(self.exchange.inodes.get(name))
+        return written if written and name not in self.exchange.doubted and written.held == self.held_as(name) else None
+
+    def keep_length(self, file, name, length, error):
+        """A publication has ended."""
+        if error == 0:
+            self.written[self.exchange.inodes[name]] = Written(self.held_as(name), length, file.times)
+        elif error == errno.EINTR and self.exchange.known[name]:
+            self.written.pop(self.exchange.inodes.get(name), None)
+
+    def follow(self, written, name):
+        """The value is there under another name, or one more."""
+        if written and self.exchange.known[name]:
+            self.written[self.exchange.inodes[name]] = Written(self.held_as(name), written.length, written.times)
+
+    def awaited(self, name):
+        """How many bytes were written of a value that is not stored yet; None: there is no such value."""
+        file = self.files.get(name)
+        if file is None:
+            return None
+        if file.staged is not None:
+            return len(file.staged)
+        for handle in file.handles:
+            if handle.due:
+                return len(handle.value)
+        if not self.file_is_there(name) or self.is_stored(file):
+            return None
+        return len(file.handles[0].value) if file.handles and not file.handles[0].spent else 0
+
+    def seen(self, name):
+        """st_size, and the times where they were set: (accessed, modified). None: there is no such file."""
+        if not self.visible(name):
+            return None
+        awaited, written = self.awaited(name), self.written_of(name)
+        if awaited is not None:
+            return max(awaited, 1), self.files[name].times
+        return (written.length, written.times) if written else (1, None)
+
+    def set_times(self, name, times):
+        if not self.visible(name):
+            return failed(errno.ENOENT)
+        if self.awaited(name) is not None:
+            self.files[name].times = times
+        elif written := self.written_of(name):
+            written.times = times
+        return Outcome()
+
+    # --- other names --------------------------------------------------------------------------------------------------
+
     def unlink_file(self, file):
         if self.files.get(file.name) is file:
             del self.files[file.name]
@@ -457,7 +528,12 @@ class World:
             self.exchange.disown(name, file.inode)
             self.rename_file(file, to)
         else:
+            written = self.written_of(name)
             outcome.errors = {self.exchange.move(name, to, outcome.calls)}
+            if outcome.error == 0:
+                self.follow(written, to)
+            elif outcome.error not in (errno.EOPNOTSUPP, errno.EEXIST) and self.exchange.known[to]:
+                self.written.pop(self.exchange.inodes.get(to), None)  # it may have been replaced
             if outcome.error == 0:
                 self.rename_file(file, to)
         return outcome
@@ -472,13 +548,15 @@ class World:
             return failed(errno.EPERM)
         if self.service.renames != "duplicate" or (self.file_is_there(name) and not self.is_stored(self.files[name])):
             return failed(errno.EOPNOTSUPP)
-        outcome = Outcome()
+        outcome, written = Outcome(), self.written_of(name)
         outcome.errors = {self.exchange.duplicate(name, to, errno.EEXIST, outcome.calls)}
+        if outcome.error == 0:
+            self.follow(written, to)
         return outcome
 
     def publish_staged(self, file, to, outcome):
         """Rule 14: under the real name, replacing what is there. Then it is published: nobody's close does it again."""
-        value = stored_form(file.staged)
+        value, length = stored_form(file.staged), len(file.staged)
         for handle in file.handles:
             handle.due = False
         if error := self.refusal(value):
@@ -486,6 +564,7 @@ class World:
         self.exchange.retained.pop(to, None)
         error = self.exchange.put(to, value, file.inode, False, outcome.calls)
         self.remember(file, error)
+        self.keep_length(file, to, length, error)
         if error == 0:
             self.rename_file(file, to)
             file.end_staging()

@@ -48,6 +48,7 @@ def offered(tmp_path):
     ("sstorefs fastly: /mnt -o token_file=/etc/debian_v", ["/etc/debian_version"]),
     ("sstorefs fastly: /mnt -o allow_other,comm", ["allow_other,comment=", "allow_other,commit="]),
     ("sstorefs fastly: /mnt -o commit=", ["close", "fsync", "write"]),
+    ("sstorefs fastly: /mnt -o sizes=", ["hidden", "shown"]),
     ("sstorefs fastly: /mnt -o ttl=60,newline=k", ["keep"]),
     ("sstorefs fastly: /mnt -o ttl=", ["minimal", "indefinite"]),
     ("sstorefs fastly: /mnt -o uid=daemo", ["daemon"]),

@@ -34,6 +34,7 @@ static void test_defaults(void **state)
 	assert_false(config.minimal || config.keep_newline || config.nocreate || config.read_only ||
 		     config.allow_other || config.default_permissions || config.foreground || config.debug ||
 		     config.signing_key_from_api);
+	assert_int_equal(config.sizes, SIZES_OF_OWN);
 	assert_true(config.entry_timeout < 0 && config.attr_timeout < 0 && config.negative_timeout < 0);
 	assert_string_equal(buffer_text(&config.mount_options),
 			    "fsname=fastly:,subtype=sstorefs,nosuid,nodev,noexec");
@@ -43,7 +44,7 @@ static void test_defaults(void **state)
 static void test_every_option_is_understood(void **state)
 {
 	static const char options[] =
-		"endpoint=https://example.com/base//,cacert=/ca.pem,token_file=/tok\\,en,timeout=7,newline=keep,"
+		"endpoint=https://example.com/base//,cacert=/ca.pem,token_file=/tok\\,en,timeout=7,newline=keep,sizes=shown,"
 		"uid=7,gid=8,umask=027,nocreate,allow_other,entry_timeout=0.5,attr_timeout=2,negative_timeout=3,"
 		"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=";
 	const char *const words[WORDS] = {"-f", "fastly:prod", "-oro,ttl=1.5,negative_ttl=0", "/mnt", "-d",
@@ -55,6 +56,7 @@ static void test_every_option_is_understood(void **state)
 	assert_string_equal(said, "");
 	assert_true(config.foreground && config.debug && config.read_only && config.nocreate &&
 		    config.allow_other && config.default_permissions && config.keep_newline);
+	assert_int_equal(config.sizes, SIZES_SHOWN);
 	assert_string_equal(config.store, "prod");
 	assert_int_equal(config.ttl, 1500);
 	assert_int_equal(config.negative_ttl, 0);
@@ -132,6 +134,7 @@ static const struct {
 	{"dev=1", "takes no value"},
 	{"newline=no", "'auto' or 'keep'"},
 	{"commit=never", "commit=never"},
+	{"sizes=all", "'shown' or 'hidden'"},
 	{"umask=8", "octal"},
 	{"umask=1000", "octal"},
 	{"umask=", "empty value"},

@@ -1,0 +1,264 @@
+/*
+ * What this mount knows of the size and the times of secrets: of values that it has stored itself, for as long as the
+ * service has that version of them, and of values that wait to be stored.
+ */
+#include "written.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+
+#define WRITTEN_MAX 4096 /* entries of less than 200 bytes each */
+
+struct written_entry {
+	uint32_t serial;
+	uint32_t length; /* bytes that were written: a newline that was not stored counts */
+	struct timespec accessed, modified;
+	char digest[64]; /* the version that it is of */
+	struct written_entry *next, **link;
+};
+
+static int compare(const void *left, const void *right)
+{
+	const struct written_entry *a = left, *b = right;
+
+	return (a->serial > b->serial) - (a->serial < b->serial);
+}
+
+void written_init(struct written *written)
+{
+	*written = (struct written){.by_serial.compare = compare};
+	written->newest = &written->oldest;
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------ */
+
+static struct written_entry *find(struct written *written, uint32_t serial)
+{
+	const struct written_entry key = {.serial = serial};
+
+	return written->count ? tree_find(&written->by_serial, &key) : NULL;
+}
+
+static void append(struct written *written, struct written_entry *entry)
+{
+	entry->next = NULL;
+	entry->link = written->newest;
+	*written->newest = entry;
+	written->newest = &entry->next;
+}
+
+static void unlink_entry(struct written *written, struct written_entry *entry)
+{
+	*entry->link = entry->next;
+	if (entry->next)
+		entry->next->link = entry->link;
+	else
+		written->newest = entry->link;
+}
+
+static void drop(struct written *written, struct written_entry *entry)
+{
+	tree_remove(&written->by_serial, entry);
+	unlink_entry(written, entry);
+	written->count--;
+	free(entry);
+}
+
+void written_finish(struct written *written)
+{
+	while (written->oldest)
+		drop(written, written->oldest);
+}
+
+/* The entry of `serial` as the newest one, made where there is none. NULL when memory ran out. */
+static struct written_entry *renew(struct written *written, uint32_t serial)
+{
+	struct written_entry *entry = find(written, serial);
+
+	if (entry) {
+		unlink_entry(written, entry);
+		append(written, entry);
+		return entry;
+	}
+	entry = calloc(1, sizeof *entry);
+	if (!entry)
+		return NULL;
+	entry->serial = serial;
+	if (!tree_add(&written->by_serial, entry)) {
+		free(entry);
+		return NULL;
+	}
+	append(written, entry);
+	if (++written->count > WRITTEN_MAX)
+		drop(written, written->oldest);
+	return entry;
+}
+
+static void version_of(const struct record *record, char digest[static 64])
+{
+	struct entry_text text, room;
+	struct entry entry;
+
+	record_entry(record, &entry, &text);
+	strncpy(digest, entry_digest(&entry, &room), 63);
+	digest[63] = '\0';
+}
+
+/* What is known of `record`; NULL where that is another version, or in doubt. */
+static struct written_entry *find_version(struct fs *fs, const struct record *record)
+{
+	struct written_entry *entry = record && !record->doubted ? find(&fs->written, record->serial) : NULL;
+	char digest[64];
+
+	if (!entry)
+		return NULL;
+	version_of(record, digest);
+	return strcmp(digest, entry->digest) == 0 ? entry : NULL;
+}
+
+bool written_has(struct fs *fs, const struct record *record)
+{
+	return find_version(fs, record) != NULL;
+}
+
+/* --- what comes into it, and goes ------------------------------------------------------------------------------- */
+
+static struct timespec timespec_of(wall_time time)
+{
+	return (struct timespec){.tv_sec = time / NANOSECONDS, .tv_nsec = time % NANOSECONDS};
+}
+
+static struct timespec modified_at(const struct file *file)
+{
+	return file->times.modified_is_set ? file->times.modified : timespec_of(file->touched_at);
+}
+
+static struct timespec accessed_at(const struct file *file)
+{
+	return file->times.accessed_is_set ? file->times.accessed : modified_at(file);
+}
+
+void written_keep(struct fs *fs, const struct file *file, const struct record *record, size_t length)
+{
+	struct written_entry *entry = renew(&fs->written, record->serial);
+
+	if (!entry)
+		return;
+	entry->length = (uint32_t)length;
+	entry->modified = modified_at(file);
+	entry->accessed = accessed_at(file);
+	version_of(record, entry->digest);
+}
+
+void written_follow(struct fs *fs, uint32_t serial, const struct record *record)
+{
+	const struct written_entry *known = find(&fs->written, serial);
+	struct written_entry *entry, copy;
+
+	if (!known)
+		return;
+	copy = *known; /* which may be the oldest, and make room */
+	entry = renew(&fs->written, record->serial);
+	if (!entry)
+		return;
+	entry->length = copy.length;
+	entry->modified = copy.modified;
+	entry->accessed = copy.accessed;
+	version_of(record, entry->digest);
+}
+
+void written_forget(struct fs *fs, uint32_t serial)
+{
+	struct written_entry *entry = find(&fs->written, serial);
+
+	if (entry)
+		drop(&fs->written, entry);
+}
+
+/* --- what is shown --------------------------------------------------------------------------------------------- */
+
+/* Whether a value of it waits to be stored, and how many bytes of that were written so far. */
+static bool is_awaited(const struct inode *inode, size_t *length)
+{
+	const struct file *file = inode->file;
+
+	if (!file)
+		return false;
+	if (file->staged) {
+		*length = file->staged->bytes.length;
+		return true;
+	}
+	for (const struct handle *handle = file->handles; handle; handle = handle->next)
+		if (handle->due) {
+			*length = handle_length(handle);
+			return true;
+		}
+	if (file->uploads) {
+		*length = file->sent;
+		return true;
+	}
+	*length = file->handles ? handle_length(file->handles) : 0;
+	return !inode->record;
+}
+
+static bool shows_length(const struct config *config)
+{
+	return config->sizes == SIZES_SHOWN || (config->sizes == SIZES_OF_OWN && !config->allow_other);
+}
+
+void written_show(struct fs *fs, const struct inode *inode, struct stat *attributes)
+{
+	const struct written_entry *entry;
+	size_t length = 0;
+
+	if (is_awaited(inode, &length)) {
+		attributes->st_mtim = modified_at(inode->file);
+		attributes->st_atim = accessed_at(inode->file);
+	} else if ((entry = find_version(fs, inode->record))) {
+		length = entry->length;
+		attributes->st_mtim = entry->modified;
+		attributes->st_atim = entry->accessed;
+	} else {
+		length = 0;
+	}
+	/* A secret is never empty: `find -empty -delete` must not take one for nothing. */
+	if (!length || !shows_length(fs->config))
+		length = 1;
+	attributes->st_size = (off_t)length;
+	attributes->st_blocks = (blkcnt_t)((length + 511) / 512);
+}
+
+static void set(struct timespec *time, const struct timespec *wanted, int what, int now)
+{
+	*time = what & now ? timespec_of(clock_files()) : *wanted;
+}
+
+void written_set_times(struct fs *fs, const struct inode *inode, const struct stat *wanted, int what)
+{
+	struct timespec *accessed, *modified;
+	struct written_entry *entry;
+	size_t length;
+
+	if (!(what & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)))
+		return;
+	if (is_awaited(inode, &length)) {
+		struct set_times *times = &inode->file->times;
+
+		times->accessed_is_set |= (what & FUSE_SET_ATTR_ATIME) != 0;
+		times->modified_is_set |= (what & FUSE_SET_ATTR_MTIME) != 0;
+		accessed = &times->accessed;
+		modified = &times->modified;
+	} else {
+		entry = find_version(fs, inode->record);
+		if (!entry)
+			return;
+		accessed = &entry->accessed;
+		modified = &entry->modified;
+	}
+	if (what & FUSE_SET_ATTR_ATIME)
+		set(accessed, &wanted->st_atim, what, FUSE_SET_ATTR_ATIME_NOW);
+	if (what & FUSE_SET_ATTR_MTIME)
+		set(modified, &wanted->st_mtim, what, FUSE_SET_ATTR_MTIME_NOW);
+}
