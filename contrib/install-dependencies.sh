@@ -7,7 +7,7 @@ build_packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libcurl4
 try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl ca-certificates nginx-light rsync vim-tiny gdb binutils
-	curl gpg gpg-agent mawk moreutils nodejs perl-base sed tar
+	curl cpio p7zip-full gpg gpg-agent mawk moreutils nodejs perl-base sed tar
 	rclone python3-paramiko openssh-client openssh-sftp-server make
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
 

@@ -28,7 +28,14 @@ void journal_finish(struct journal *journal);
 void journal_add(struct journal *journal, const char *operation, const char *store, const char *name,
 		 const struct failure *failure);
 
-/* The same, and logs it. */
+/*
+ * Whether the newest line says the same and is less than a second old. One command may ask twice: mv(1)
+ * tries renameat2(2) first, and then rename(2).
+ */
+bool journal_repeats(const struct journal *journal, const char *operation, const char *store,
+		     const char *name, const struct failure *failure);
+
+/* The same as journal_add(), and logs it. */
 void journal_record(struct journal *journal, const char *operation, const char *store, const char *name,
 		    const struct failure *failure);
 

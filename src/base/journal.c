@@ -28,18 +28,37 @@ static const char *or_dash(const char *text)
 	return *text ? text : "-";
 }
 
-void journal_add(struct journal *journal, const char *operation, const char *store, const char *name,
+static void fill(struct journal_line *line, const char *operation, const char *store, const char *name,
 		 const struct failure *failure)
 {
-	struct journal_line *line = &journal->lines[journal->next];
-
-	journal->next = (journal->next + 1) % JOURNAL_SIZE;
-	journal->count += journal->count < JOURNAL_SIZE;
 	line->at = clock_wall();
 	snprintf(line->operation, sizeof line->operation, "%s", operation);
 	snprintf(line->path, sizeof line->path, "%s%s%s", store ? store : "", store && *store ? "/" : "",
 		 name);
 	line->failure = *failure;
+}
+
+void journal_add(struct journal *journal, const char *operation, const char *store, const char *name,
+		 const struct failure *failure)
+{
+	fill(&journal->lines[journal->next], operation, store, name, failure);
+	journal->next = (journal->next + 1) % JOURNAL_SIZE;
+	journal->count += journal->count < JOURNAL_SIZE;
+}
+
+bool journal_repeats(const struct journal *journal, const char *operation, const char *store,
+		     const char *name, const struct failure *failure)
+{
+	const struct journal_line *newest =
+		&journal->lines[(journal->next + JOURNAL_SIZE - 1) % JOURNAL_SIZE];
+	struct journal_line line;
+
+	if (!journal->count)
+		return false;
+	fill(&line, operation, store, name, failure);
+	return line.at >= newest->at && line.at - newest->at < NANOSECONDS &&
+	       strcmp(line.operation, newest->operation) == 0 && strcmp(line.path, newest->path) == 0 &&
+	       failure->error == newest->failure.error && strcmp(failure->words, newest->failure.words) == 0;
 }
 
 void journal_record(struct journal *journal, const char *operation, const char *store, const char *name,

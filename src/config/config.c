@@ -243,7 +243,7 @@ static int permissions_settle(struct config *config)
 	return 0;
 }
 
-/* What libfuse gets, escaped as it reads it. */
+/* What libfuse gets, escaped as it reads it. Not `ro`: what the kernel refuses by itself can't be explained in `errors`. */
 static int mount_options_build(struct config *config)
 {
 	struct buffer *built = &config->mount_options;
@@ -255,8 +255,6 @@ static int mount_options_build(struct config *config)
 		buffer_append(built, byte, 1);
 	}
 	buffer_string(built, ",subtype=sstorefs,nosuid,nodev,noexec");
-	if (config->read_only)
-		buffer_string(built, ",ro");
 	if (config->allow_other)
 		buffer_string(built, ",allow_other");
 	if (config->default_permissions)

@@ -155,19 +155,27 @@ bool file_shows_failure(const struct file *file)
 	       !file->reported;
 }
 
+/* Made by MKNOD, and its open may still come. */
+static bool is_awaited(const struct file *file)
+{
+	return loop_now(file->fs->loop) < file->awaited_until;
+}
+
 bool file_is_there(const struct file *file)
 {
 	return file->created && !file->unlinked &&
-	       (file->handles || file->uploads || file->staged || file_shows_failure(file));
+	       (file->handles || file->uploads || file->staged || is_awaited(file) ||
+		file_shows_failure(file));
 }
 
 void file_settle(struct file *file)
 {
 	struct fs *fs = file->fs;
 	/* Where there is no such secret there is nothing to ask; where somebody else has made it, there is. */
-	bool remembers = file->failure.error && !file->unlinked &&
-			 (file_is_stored(file) || file->unknown || file->failure.error == EEXIST ||
-			  file_shows_failure(file));
+	bool remembers = !file->unlinked &&
+			 (is_awaited(file) || (file->failure.error &&
+					       (file_is_stored(file) || file->unknown ||
+						file->failure.error == EEXIST || file_shows_failure(file))));
 
 	if (file->handles || file->uploads || file->waits.first || file->staged)
 		return;

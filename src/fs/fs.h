@@ -84,6 +84,9 @@ struct inode {
 enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode);
 fuse_ino_t inode_number(const struct fs *fs, uint32_t serial);
 
+/* The name of a store or secret; of another directory ".". */
+const char *inode_name(const struct inode *inode);
+
 /* The listing that a directory shows; NULL where it is none, or the control directory. */
 struct listing *inode_listing(struct fs *fs, const struct inode *inode);
 
@@ -149,8 +152,9 @@ struct handle {
 	struct opener opener;
 	struct value *value; /* NULL: nothing was written yet */
 	bool append, exclusive, due, closed;
-	int spent; /* errno of the WRITE that was refused, positive; 0: none was */
-	uid_t uid; /* who opened it, for the audit */
+	bool began_empty; /* created, cut to nothing, or staged: every byte of the file is known here */
+	int spent;	  /* errno of the operation that was refused, positive; 0: none was */
+	uid_t uid;	  /* who opened it, for the audit */
 	gid_t gid;
 	pid_t pid;
 	unsigned sync_pass; /* the last FSYNC that looked at it */
@@ -181,6 +185,9 @@ struct file {
 	struct value *
 		staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
 	uint64_t staged_at; /* CLOCK_BOOTTIME, milliseconds */
+	bool spoiled; /* a write to what is staged was refused: it is half a value, and takes no real name */
+	uint64_t
+		awaited_until; /* made by MKNOD and not opened yet: it is there until then (CLOCK_BOOTTIME, ms) */
 	struct handle *handles;
 	struct wishes wishes; /* set before the value was stored: they join its publication */
 	unsigned uploads;
@@ -228,7 +235,10 @@ void handle_free(struct handle *handle);
 /* How many bytes a handle would publish. */
 size_t handle_length(const struct handle *handle);
 
-/* The present length changes nothing, a smaller one cuts, a larger one would be a hole. Returns 0 or a positive errno. */
+/*
+ * Sets the size of the value. It grows by zeros where the handle began empty; elsewhere the bytes in
+ * between are unknown, so growth is refused and the handle is spent. Returns 0 or a positive errno.
+ */
 int handle_truncate(struct fs *fs, struct handle *handle, off_t size);
 void handle_wipe(struct handle *handle);
 
@@ -380,11 +390,72 @@ struct deed {
 /* One line in the log, and one in the journal if it failed. Never a value. */
 void audit(struct fs *fs, const struct actor *actor, const struct deed *deed, const struct failure *failure);
 
-/* --- checks at open (refusal.c) ------------------------------------------------------------------------------------------------ */
+/* --- refusals (refusal.c) ------------------------------------------------------------------------------------------------------ */
 
-/* Why a change can't be made now: 0, or a positive errno, recorded where there is something to explain. */
-int refusal_of_change(struct fs *fs);
-int refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags, bool exists);
+/* Why an operation is refused here, without a call. The table in refusal.c has the errno and the remedy of each. */
+enum refusal {
+	REFUSAL_NONE,
+	/* Ordinary outcomes, which programs expect and handle: never recorded. */
+	REFUSAL_ABSENT,
+	REFUSAL_EXISTS,
+	REFUSAL_READS,
+	REFUSAL_FOREIGN_ATTRIBUTE,
+	/* Everything else is one line in `errors`. */
+	REFUSAL_STOPPING,
+	REFUSAL_READ_ONLY,
+	REFUSAL_REPLACES_ONLY,
+	REFUSAL_CONTROL,
+	REFUSAL_HOLDS_STORES,
+	REFUSAL_HOLDS_SECRETS,
+	REFUSAL_NAME,
+	REFUSAL_STORE_NAME,
+	REFUSAL_USER_ID,
+	REFUSAL_LONG_NAME,
+	REFUSAL_APPENDS,
+	REFUSAL_SERVICE,
+	REFUSAL_QUOTA,
+	REFUSAL_NO_ROOM,
+	REFUSAL_NO_MEMORY,
+	REFUSAL_TOO_LARGE,
+	REFUSAL_NOT_TEXT,
+	REFUSAL_GROWS,
+	REFUSAL_OTHER_OWNER,
+	REFUSAL_STAYS,
+	REFUSAL_IS_STORE,
+	REFUSAL_NOT_EMPTY,
+	REFUSAL_RENAMES_STORE,
+	REFUSAL_LEAVES_STORE,
+	REFUSAL_EXCHANGES,
+	REFUSAL_SPENT,
+	REFUSAL_LINKS,
+	REFUSAL_LINKS_UNSTORED,
+	REFUSAL_SYMLINKS,
+	REFUSAL_ODD_FILE,
+	REFUSAL_ATTRIBUTE,
+	REFUSAL_ATTRIBUTE_VALUE,
+	REFUSAL_ATTRIBUTE_TEXT,
+	REFUSAL_LATE_EXPIRY,
+};
+
+/* Records the refusal of `deed`, once, with its remedy. Returns its errno, positive; 0 for REFUSAL_NONE. */
+int refusal_record(struct fs *fs, const struct deed *deed, enum refusal refusal);
+
+/* The same, and answers the request with it. */
+void refusal_reply(fuse_req_t request, const struct deed *deed, enum refusal refusal);
+
+/* Why nothing can be changed now. */
+enum refusal refusal_of_change(const struct fs *fs);
+/* The same for what `nocreate` rules out: all but replacing a value. */
+enum refusal refusal_of_creation(const struct fs *fs);
+/* Why `name` can't be opened with `flags`, or created where it does not exist. */
+enum refusal refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags,
+			     bool exists);
+
+/* --- permissions and owner (owner.c) --------------------------------------------------------------------------------------------- */
+
+/* Why a SETATTR of `what` is refused: the caller could not do it on an ordinary file that looks like this one. */
+enum refusal refusal_of_attributes(fuse_req_t request, const struct inode *inode, const struct stat *wanted,
+				   int what);
 
 /* --- opening (open.c, opening.c) ------------------------------------------------------------------------------------------------- */
 
@@ -406,6 +477,8 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text);
 int wish_scopes(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
 int wish_comment(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
 int wish_expires_at(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
+/* Why they can't be carried out: an expiry goes up with a value alone. */
+enum refusal refusal_of_wishes(const struct inode *inode, const struct wishes *wishes);
 /* Answers the request once they are what the secret has, or will have with the value that it awaits. What is taken of `wishes` is gone from it. */
 void wishes_carry_out(struct fs *fs, fuse_req_t request, const struct inode *inode, struct wishes *wishes);
 void wishes_finish(struct wishes *wishes);
@@ -458,6 +531,8 @@ void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
 void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
 	      struct fuse_file_info *info);
+void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset, off_t length,
+		  struct fuse_file_info *info);
 void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
 void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info);
 void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);

@@ -59,6 +59,15 @@ enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode
 	return inode->kind;
 }
 
+const char *inode_name(const struct inode *inode)
+{
+	if (inode->kind == INODE_SECRET && inode->file)
+		return inode->file->name;
+	if (inode->record)
+		return inode->record->name;
+	return inode->kind == INODE_CONTROL_FILE ? control_name(inode->control) : ".";
+}
+
 struct listing *inode_listing(struct fs *fs, const struct inode *inode)
 {
 	if (inode->kind == INODE_ROOT)

@@ -29,6 +29,7 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 	} else {
 		handle->value = value_new(file->fs->options.pool);
 	}
+	handle->began_empty = file->staged || (file->created && file->awaited_until);
 	*error = handle->value ? -locked_reserve(&handle->value->bytes, 1) : ENOMEM;
 	if (!*error && (flags & O_TRUNC))
 		*error = handle_truncate(file->fs, handle, 0);
@@ -36,6 +37,9 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 		handle_free(handle);
 		return NULL;
 	}
+	/* What MKNOD made is now as if it had been created exclusively by this open. */
+	handle->exclusive = file->awaited_until != 0;
+	file->awaited_until = 0;
 	handle->number = number;
 	opener_identify(file->fs, &handle->opener, context->pid);
 	handle->append = flags & O_APPEND;
@@ -66,11 +70,18 @@ static struct file *file_to_open(struct fs *fs, const struct inode *inode)
 	return file;
 }
 
+/* Returns 0 where nothing is refused. */
+static int refuse_open(struct fs *fs, const struct store *store, const char *name, enum refusal refusal)
+{
+	return refusal_record(fs, &(struct deed){.operation = "open", .store = store, .name = name}, refusal);
+}
+
 static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info,
 		     struct handle **handle)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct inode inode;
+	enum refusal refusal;
 	struct file *file;
 	const char *name;
 	int error;
@@ -81,11 +92,12 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 		return ESTALE;
 	if (inode.kind != INODE_SECRET)
 		return EISDIR;
-	name = inode.file ? inode.file->name : inode.record->name;
+	name = inode_name(&inode);
 	if (inode.file && inode.file->staged)
-		error = (info->flags & O_ACCMODE) == O_RDONLY ? EACCES : refusal_of_change(fs);
+		refusal = (info->flags & O_ACCMODE) == O_RDONLY ? REFUSAL_READS : refusal_of_change(fs);
 	else
-		error = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
+		refusal = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
+	error = refuse_open(fs, inode.store, name, refusal);
 	if (error)
 		return error;
 	file = file_to_open(fs, &inode);
@@ -95,30 +107,27 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	return error;
 }
 
-/* What CREATE finds under the name; 0, or why there is nothing to be created. */
-static int find_place(struct fs *fs, fuse_ino_t parent, const char *name, int flags, struct inode *directory,
-		      const struct record **record)
+/* What CREATE and MKNOD find under the name; why nothing can be created there. */
+static enum refusal find_place(struct fs *fs, fuse_ino_t parent, const char *name, int flags,
+			       struct inode *directory, const struct record **record)
 {
 	struct listing *listing;
 	struct file *file;
-	int error;
 
 	inode_find(fs, parent, directory);
 	listing = inode_listing(fs, directory);
 	if (!listing)
-		return directory->kind == INODE_NONE ? ENOENT : EPERM;
+		return directory->kind == INODE_NONE ? REFUSAL_ABSENT : REFUSAL_CONTROL;
 	if (directory->kind == INODE_ROOT)
-		return EPERM;
+		return REFUSAL_HOLDS_STORES;
 	if (strlen(name) > NAME_LENGTH_MAX)
-		return ENAMETOOLONG;
+		return REFUSAL_LONG_NAME;
 	listing_known(listing, name, record);
 	file = file_find(fs, directory->store, name);
-	if ((flags & O_EXCL) && (*record || (file && (file->staged || (file->created && file->handles)))))
-		return EEXIST;
-	if (!*record && ((file && file->staged) || staging_wants(fs, name, flags))) {
-		error = refusal_of_change(fs);
-		return error ? error : fs->config->nocreate ? EPERM : 0;
-	}
+	if ((flags & O_EXCL) && (*record || (file && file_is_there(file))))
+		return REFUSAL_EXISTS;
+	if (!*record && ((file && file->staged) || staging_wants(fs, name, flags)))
+		return refusal_of_creation(fs);
 	return refusal_of_open(fs, directory->store, name, flags, *record != NULL);
 }
 
@@ -128,11 +137,13 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record = NULL;
 	struct inode directory;
+	enum refusal refusal;
 	bool is_staged = false;
 	struct file *file;
 	int error;
 
-	error = find_place(fs, parent, name, info->flags, &directory, &record);
+	refusal = find_place(fs, parent, name, info->flags, &directory, &record);
+	error = refuse_open(fs, directory.store, name, refusal);
 	if (error)
 		return error;
 	file = file_make(fs, directory.store, name, record ? record->serial : catalog_serial(fs->catalog));
@@ -155,6 +166,7 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 		return error;
 	file->created = !file_is_stored(file);
 	(*handle)->exclusive = file->created && (info->flags & O_EXCL);
+	(*handle)->began_empty |= file->created && !(*handle)->next;
 	return 0;
 }
 
@@ -240,4 +252,57 @@ void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, s
 		control_read(request, size, offset, info);
 	else
 		fuse_reply_err(request, EACCES);
+}
+
+/* MKNOD of a regular file: a CREATE whose OPEN follows. The name is there until it is opened and closed, or that has not come in time. */
+static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct inode *inode)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL;
+	const struct record *record = NULL;
+	struct inode directory;
+	enum refusal refusal = find_place(fs, parent, name, flags, &directory, &record);
+	struct file *file;
+	int error = refuse_open(fs, directory.store, name, refusal);
+
+	if (error)
+		return error;
+	file = file_make(fs, directory.store, name, catalog_serial(fs->catalog));
+	if (!file)
+		return ENOMEM;
+	if (staging_wants(fs, name, flags))
+		error = staging_begin(file);
+	else
+		file->awaited_until = fs_deadline(fs);
+	file->created = true;
+	*inode = (struct inode){.kind = INODE_SECRET,
+				.store = file->store,
+				.file = file,
+				.number = inode_number(fs, file->serial)};
+	file_settle(file);
+	return error;
+}
+
+void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	enum refusal refusal = refusal_of_creation(fs);
+	struct fuse_entry_param entry;
+	struct inode inode;
+	int error;
+
+	(void)device;
+	inode_find(fs, parent, &inode);
+	if (!S_ISREG(mode)) {
+		refusal_reply(request,
+			      &(struct deed){.operation = "mknod", .store = inode.store, .name = name},
+			      refusal ? refusal : REFUSAL_ODD_FILE);
+		return;
+	}
+	error = make_file(fs, parent, name, &inode);
+	if (error) {
+		fuse_reply_err(request, error);
+		return;
+	}
+	inode_entry(fs, &inode, &entry);
+	fuse_reply_entry(request, &entry);
 }

@@ -76,11 +76,28 @@ static void interrupted(struct late *late)
 	refuse(container_of(late, struct opening, late), EINTR);
 }
 
+static const char *name_of(const struct opening *opening, const struct inode *inode)
+{
+	return opening->creates ? opening->name : inode_name(inode);
+}
+
+static int record_no_room(const struct opening *opening)
+{
+	struct fs *fs = opening->late.fs;
+	struct inode inode;
+
+	inode_find(fs, opening->number, &inode);
+	return refusal_record(
+		fs,
+		&(struct deed){.operation = "open", .store = inode.store, .name = name_of(opening, &inode)},
+		REFUSAL_NO_ROOM);
+}
+
 static void out_of_time(struct timer *timer)
 {
 	struct opening *opening = container_of(timer, struct opening, timer);
 
-	refuse(opening, ENOBUFS);
+	refuse(opening, record_no_room(opening));
 }
 
 static void wait_for_room(struct opening *opening);
@@ -141,9 +158,7 @@ static void probe(struct opening *opening)
 	}
 	opening->store = store_reference(inode.store);
 	opening->probe = (struct lookup){.deadline = fs_deadline(fs), .again = true, .done = probed};
-	strcpy(opening->probe.name, opening->creates ? opening->name
-				    : inode.file     ? inode.file->name
-						     : inode.record->name);
+	strcpy(opening->probe.name, name_of(opening, &inode));
 	lookup_start(store_secrets(opening->store), &opening->probe);
 }
 

@@ -68,21 +68,32 @@ static bool is_only_here(const struct file *file)
 	       listing_known(listing, file->name, &record) != KNOWN_PRESENT;
 }
 
+static enum refusal refusal_of_unlink(const struct fs *fs, const struct inode *directory, const char *name)
+{
+	enum refusal refusal = refusal_of_creation(fs);
+
+	if (refusal)
+		return refusal;
+	if (directory->kind != INODE_STORE)
+		return directory->kind == INODE_ROOT ? REFUSAL_IS_STORE : REFUSAL_CONTROL;
+	return strlen(name) > NAME_LENGTH_MAX ? REFUSAL_LONG_NAME : REFUSAL_NONE;
+}
+
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record;
 	struct removing *removing;
 	struct inode directory;
+	enum refusal refusal;
 	struct file *file;
-	int error;
 
 	inode_find(fs, parent, &directory);
-	error = refusal_of_change(fs);
-	if (!error && (fs->config->nocreate || directory.kind != INODE_STORE))
-		error = directory.kind == INODE_ROOT ? EISDIR : EPERM;
-	if (error || strlen(name) > NAME_LENGTH_MAX) {
-		fuse_reply_err(request, error ? error : ENAMETOOLONG);
+	refusal = refusal_of_unlink(fs, &directory, name);
+	if (refusal) {
+		refusal_reply(request,
+			      &(struct deed){.operation = "unlink", .store = directory.store, .name = name},
+			      refusal);
 		return;
 	}
 	file = file_find(fs, directory.store, name);

@@ -235,27 +235,31 @@ static bool stays_staged(const struct fs *fs, const struct inode *directory, con
 	       listing_known(store_secrets(directory->store), new_name, &record) != KNOWN_PRESENT;
 }
 
-/* What keeps any rename from being tried: 0, or a positive errno. */
-static int refusal(struct fs *fs, const struct inode *from, const struct inode *to, const char *name,
-		   const char *new_name)
+/* What keeps any rename from being tried. */
+static enum refusal refusal_of_rename(struct fs *fs, const struct inode *from, const struct inode *to,
+				      const char *name, const char *new_name)
 {
-	int error = refusal_of_change(fs);
+	enum refusal refusal = refusal_of_creation(fs);
 	const struct file *file;
 
-	if (error)
-		return error;
-	if (fs->config->nocreate || to->kind == INODE_CONTROL_DIRECTORY ||
-	    from->kind == INODE_CONTROL_DIRECTORY ||
+	if (refusal)
+		return refusal;
+	if (to->kind == INODE_CONTROL_DIRECTORY || from->kind == INODE_CONTROL_DIRECTORY ||
 	    (from->number == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs")))
-		return EPERM;
-	if (from->kind != INODE_STORE || to->kind != INODE_STORE || from->store != to->store)
-		return EOPNOTSUPP;
+		return REFUSAL_CONTROL;
+	if (from->kind != INODE_STORE)
+		return REFUSAL_RENAMES_STORE;
+	if (from->store != to->store)
+		return REFUSAL_LEAVES_STORE;
 	if (strlen(new_name) > NAME_LENGTH_MAX || strlen(name) > NAME_LENGTH_MAX)
-		return ENAMETOOLONG;
+		return REFUSAL_LONG_NAME;
 	file = file_find(fs, from->store, name);
 	if (file && file->staged && staging_keeps(fs, new_name))
-		return 0;
-	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? 0 : EINVAL;
+		return REFUSAL_NONE;
+	if (file && file->staged && file->spoiled)
+		return REFUSAL_SPENT;
+	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? REFUSAL_NONE
+										    : REFUSAL_NAME;
 }
 
 void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
@@ -265,16 +269,22 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	struct renaming *renaming;
 	const struct record *taken = NULL;
 	struct inode from, to;
+	enum refusal refusal;
 	struct file *file;
-	int error;
 
 	inode_find(fs, parent, &from);
 	inode_find(fs, new_parent, &to);
-	error = flags & ~(unsigned)RENAME_NOREPLACE ? EINVAL : refusal(fs, &from, &to, name, new_name);
-	if (!error && flags && listing_known(store_secrets(to.store), new_name, &taken) == KNOWN_PRESENT)
-		error = EEXIST;
-	if (error) {
-		fuse_reply_err(request, error);
+	refusal = refusal_of_rename(fs, &from, &to, name, new_name);
+	if (!refusal && flags & ~(unsigned)RENAME_NOREPLACE)
+		refusal = REFUSAL_EXCHANGES;
+	if (!refusal && flags && listing_known(store_secrets(to.store), new_name, &taken) == KNOWN_PRESENT)
+		refusal = REFUSAL_EXISTS;
+	if (refusal) {
+		refusal_reply(request,
+			      &(struct deed){.operation = "rename",
+					     .store = from.store,
+					     .name = refusal == REFUSAL_NAME ? new_name : name},
+			      refusal);
 		return;
 	}
 	renaming = renaming_new(fs, request, from.store, name, new_name);
@@ -297,25 +307,38 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	}
 }
 
+static enum refusal refusal_of_link(struct fs *fs, const struct inode *inode, const struct inode *to,
+				    const char *new_name)
+{
+	enum refusal refusal = refusal_of_creation(fs);
+
+	if (refusal)
+		return refusal;
+	if (to->kind == INODE_CONTROL_DIRECTORY || inode->kind == INODE_CONTROL_FILE)
+		return REFUSAL_CONTROL;
+	if (!fs->provider->duplicates)
+		return REFUSAL_LINKS;
+	if (inode->kind != INODE_SECRET || !inode->record || to->kind != INODE_STORE ||
+	    to->store != inode->store)
+		return REFUSAL_LINKS_UNSTORED;
+	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? REFUSAL_NONE
+										    : REFUSAL_NAME;
+}
+
 void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const char *new_name)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct renaming *renaming;
 	struct inode inode, to;
-	int error;
+	enum refusal refusal;
 
 	inode_find(fs, number, &inode);
 	inode_find(fs, new_parent, &to);
-	error = refusal_of_change(fs);
-	if (!error && fs->config->nocreate)
-		error = EPERM;
-	else if (!error && (!fs->provider->duplicates || inode.kind != INODE_SECRET || !inode.record ||
-			    to.kind != INODE_STORE || to.store != inode.store))
-		error = EOPNOTSUPP;
-	else if (!error && (!name_is_canonical(new_name) || !fs->provider->name_is_valid(new_name)))
-		error = EINVAL;
-	if (error) {
-		fuse_reply_err(request, error);
+	refusal = refusal_of_link(fs, &inode, &to, new_name);
+	if (refusal) {
+		refusal_reply(request,
+			      &(struct deed){.operation = "link", .store = to.store, .name = new_name},
+			      refusal);
 		return;
 	}
 	renaming = renaming_new(fs, request, inode.store, inode.record->name, new_name);
@@ -329,17 +352,12 @@ void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const
 
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
-	(void)target;
-	(void)parent;
-	(void)name;
-	fuse_reply_err(request, EPERM);
-}
+	struct fs *fs = fuse_req_userdata(request);
+	enum refusal refusal = refusal_of_creation(fs);
+	struct inode directory;
 
-void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
-{
-	(void)parent;
-	(void)name;
-	(void)mode;
-	(void)device;
-	fuse_reply_err(request, EPERM);
+	(void)target;
+	inode_find(fs, parent, &directory);
+	refusal_reply(request, &(struct deed){.operation = "symlink", .store = directory.store, .name = name},
+		      refusal ? refusal : REFUSAL_SYMLINKS);
 }

@@ -73,6 +73,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.create = fs_create,
 	.read = fs_read,
 	.write = fs_write,
+	.fallocate = fs_fallocate,
 	.flush = fs_flush,
 	.fsync = fs_fsync,
 	.release = fs_release,

@@ -89,34 +89,47 @@ static struct changing *changing_new(struct fs *fs, fuse_req_t request, const ch
 	return changing;
 }
 
-/* What both have in common: 0, or a positive errno. */
-static int check(struct fs *fs, fuse_ino_t parent, const char *name)
+/* What both have in common. */
+static enum refusal refusal_of_both(struct fs *fs, const struct inode *directory, const char *name)
 {
-	struct inode directory;
-	int error = refusal_of_change(fs);
+	enum refusal refusal = refusal_of_creation(fs);
 
-	inode_find(fs, parent, &directory);
-	if (error)
-		return error;
+	if (refusal)
+		return refusal;
+	if (directory->kind == INODE_CONTROL_DIRECTORY || !strcmp(name, ".sstorefs"))
+		return REFUSAL_CONTROL;
 	if (strlen(name) > NAME_LENGTH_MAX)
-		return ENAMETOOLONG;
-	return directory.kind != INODE_ROOT || fs->config->nocreate ? EPERM : 0;
+		return REFUSAL_LONG_NAME;
+	return directory->kind == INODE_ROOT ? REFUSAL_NONE : REFUSAL_HOLDS_SECRETS;
+}
+
+static enum refusal refusal_of_mkdir(struct fs *fs, const struct inode *directory, const char *name)
+{
+	enum refusal refusal = refusal_of_both(fs, directory, name);
+	const struct record *record;
+
+	if (refusal)
+		return refusal;
+	if (!name_is_canonical(name) || !fs->provider->store_name_is_valid(name))
+		return fs->provider->stores_are_local ? REFUSAL_USER_ID : REFUSAL_STORE_NAME;
+	return listing_known(catalog_stores(fs->catalog), name, &record) == KNOWN_PRESENT ? REFUSAL_EXISTS
+											  : REFUSAL_NONE;
 }
 
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	const struct record *record;
 	struct changing *changing;
-	int error = check(fs, parent, name);
+	struct inode directory;
+	enum refusal refusal;
 
 	(void)mode;
-	if (!error && (!name_is_canonical(name) || !fs->provider->store_name_is_valid(name)))
-		error = EINVAL;
-	if (!error && listing_known(catalog_stores(fs->catalog), name, &record) == KNOWN_PRESENT)
-		error = EEXIST;
-	if (error) {
-		fuse_reply_err(request, error);
+	inode_find(fs, parent, &directory);
+	refusal = refusal_of_mkdir(fs, &directory, name);
+	if (refusal) {
+		refusal_reply(request,
+			      &(struct deed){.operation = "mkdir", .store = directory.store, .name = name},
+			      refusal);
 		return;
 	}
 	changing = changing_new(fs, request, name, NULL);
@@ -139,10 +152,14 @@ static void delete_known(struct changing *changing, const struct record *record)
 {
 	struct fs *fs = changing->late.fs;
 	struct store *store = catalog_store(fs->catalog, record);
-	int error = !store ? ENOMEM : has_files(fs, store) ? ENOTEMPTY : 0;
+	enum refusal refusal = !store		      ? REFUSAL_NO_MEMORY
+			       : has_files(fs, store) ? REFUSAL_NOT_EMPTY
+						      : REFUSAL_NONE;
 
-	if (error) {
-		late_error(&changing->late, error);
+	if (refusal) {
+		late_error(&changing->late,
+			   refusal_record(fs, &(struct deed){.operation = "rmdir", .name = changing->name},
+					  refusal));
 		changing_free(changing);
 		return;
 	}
@@ -159,6 +176,13 @@ static void looked(struct lookup *lookup)
 		delete_known(changing, lookup->record);
 		return;
 	}
+	if (lookup->failure.error != ENOENT) {
+		struct actor actor;
+
+		actor_of_request(&actor, changing->late.request);
+		audit(changing->late.fs, &actor, &(struct deed){.operation = "rmdir", .name = changing->name},
+		      &lookup->failure);
+	}
 	late_error(&changing->late, lookup->failure.error);
 	changing_free(changing);
 }
@@ -167,13 +191,17 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct changing *changing;
-	int error = check(fs, parent, name);
+	struct inode directory;
+	enum refusal refusal;
 
-	if (!error && ((fs->provider->stores_are_local && !strcmp(name, fs->provider->lasting_store)) ||
-		       !strcmp(name, ".sstorefs")))
-		error = EPERM;
-	if (error) {
-		fuse_reply_err(request, error);
+	inode_find(fs, parent, &directory);
+	refusal = refusal_of_both(fs, &directory, name);
+	if (!refusal && fs->provider->stores_are_local && !strcmp(name, fs->provider->lasting_store))
+		refusal = REFUSAL_STAYS;
+	if (refusal) {
+		refusal_reply(request,
+			      &(struct deed){.operation = "rmdir", .store = directory.store, .name = name},
+			      refusal);
 		return;
 	}
 	changing = changing_new(fs, request, name, NULL);

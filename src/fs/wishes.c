@@ -180,14 +180,16 @@ static void edit_secret(struct fs *fs, fuse_req_t request, const struct inode *i
 	edit_start(&editing->edit);
 }
 
+enum refusal refusal_of_wishes(const struct inode *inode, const struct wishes *wishes)
+{
+	return wishes->expiry_is_set && !can_join(inode, wishes) ? REFUSAL_LATE_EXPIRY : REFUSAL_NONE;
+}
+
 void wishes_carry_out(struct fs *fs, fuse_req_t request, const struct inode *inode, struct wishes *wishes)
 {
 	if (can_join(inode, wishes)) {
 		join(inode->file, wishes);
 		fuse_reply_err(request, 0);
-	} else if (wishes->expiry_is_set) {
-		/* What is stored keeps its expiry: it can be given only together with a value. */
-		fuse_reply_err(request, EOPNOTSUPP);
 	} else {
 		edit_secret(fs, request, inode, wishes);
 	}

@@ -2,6 +2,8 @@
  * WRITE and truncation: a value as it grows in its handle. Nothing here goes to the service.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
 #include <string.h>
 
 #include "fs.h"
@@ -96,63 +98,92 @@ static int check_text(const struct fs *fs, struct value *value, size_t offset, s
 	return 0;
 }
 
+/* Writes `size` bytes at `offset`, zeros where `data` is NULL. What lies between the end and `offset` becomes zeros, if every byte is known. */
 static int take_data(struct fs *fs, struct handle *handle, const char *data, size_t size, uint64_t offset)
 {
 	struct locked *bytes;
-	size_t before;
+	size_t before, judged;
 	int failed = own_value(fs, handle);
 
 	if (failed)
 		return failed;
 	bytes = &handle->value->bytes;
 	before = bytes->length;
-	if (handle->append)
-		offset = bytes->length;
-	if (offset > bytes->length)
+	if (offset > before && !handle->began_empty)
 		return -EINVAL;
 	if (offset + size > bytes_max(fs))
 		return -EFBIG;
 	failed = locked_reserve(bytes, offset + size);
 	if (failed)
 		return failed;
-	memcpy(bytes->data + offset, data, size);
+	if (offset > before)
+		memset(bytes->data + before, 0, offset - before);
+	if (data)
+		memcpy(bytes->data + offset, data, size);
+	else
+		memset(bytes->data + offset, 0, size);
 	if (offset + size > bytes->length)
 		bytes->length = offset + size;
 	if (!fs->provider->text_only)
 		return 0;
 	if (offset < before)
 		recount(handle->value, offset);
-	failed = check_text(fs, handle->value, offset < before ? bytes->length : offset,
-			    offset < before ? 0 : size);
+	judged = offset < before ? bytes->length : before;
+	failed = check_text(fs, handle->value, judged, bytes->length - judged);
 	/* What is staged may never become a secret (an editor's swap file): it is judged when it gets its real name. */
 	return handle->file->staged ? 0 : failed;
 }
 
-/* A handle that refused a WRITE is spent: what its writer goes on to write is not the value any more. */
-static void spend(struct fs *fs, struct handle *handle, int error)
+/* The value is another one now, and still to be published. */
+static void changed(struct handle *handle)
 {
-	struct failure failure = {0};
+	handle->due = true;
+	handle->file->touched_at = clock_files();
+	handle->file->times = (struct set_times){0};
+}
 
-	static const struct {
-		int error;
-		const char *words;
-	} words[] = {
-		{EFBIG, "the value is larger than the service takes"},
-		{EINVAL, "the value would have a hole: write it from its beginning to its end"},
-		{EILSEQ,
-		 "the value is not UTF-8, and this service takes only text: encode it, in base64 for example"},
-		{ENOBUFS,
-		 "no locked memory is left for another value: raise RLIMIT_MEMLOCK or write fewer at once"},
-	};
+/* Zeros from `from` to `to`, where the value grows if need be. Bytes that are unknown can't be changed. */
+static int take_zeros(struct fs *fs, struct handle *handle, uint64_t from, uint64_t to)
+{
+	int failed;
 
+	if (to > handle_length(handle) && !handle->began_empty)
+		return -EINVAL;
+	if (to > bytes_max(fs))
+		return -EFBIG;
+	if (from >= to)
+		return 0;
+	failed = take_data(fs, handle, NULL, to - from, from);
+	if (!failed)
+		changed(handle);
+	return failed;
+}
+
+static void record_spent(const struct handle *handle, const char *operation, int error)
+{
+	static const enum refusal refusals[] = {REFUSAL_TOO_LARGE, REFUSAL_GROWS, REFUSAL_NOT_TEXT,
+						REFUSAL_NO_ROOM};
+	static const int errors[] = {EFBIG, EINVAL, EILSEQ, ENOBUFS};
+	const struct file *file = handle->file;
+	enum refusal refusal = REFUSAL_NO_MEMORY;
+
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		if (errors[i] == error)
+			refusal = refusals[i];
+	refusal_record(file->fs,
+		       &(struct deed){.operation = operation, .store = file->store, .name = file->name},
+		       refusal);
+}
+
+/* A handle that refused a change is spent: what its writer goes on to write is not the value any more. */
+static void spend(struct handle *handle, const char *operation, int error)
+{
 	handle_wipe(handle);
 	handle->spent = error;
-	failure_set(&failure, error, "%s", "out of memory");
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (words[i].error == error)
-			failure_set(&failure, error, "%s", words[i].words);
-	journal_record(fs->options.journal, "write", store_name(handle->file->store), handle->file->name,
-		       &failure);
+	/* Others may hold what is staged, and it keeps its name so that it can be removed by it. */
+	if (handle->file->staged)
+		handle->file->spoiled = true;
+	record_spent(handle, operation, error);
 }
 
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
@@ -168,17 +199,16 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 	}
 	if (!handle->spent) {
 		note_owner(&handle->opener, info->lock_owner);
-		failed = take_data(fs, handle, data, size, (uint64_t)offset);
+		failed = take_data(fs, handle, data, size,
+				   handle->append ? handle_length(handle) : (uint64_t)offset);
 		if (failed)
-			spend(fs, handle, -failed);
+			spend(handle, "write", -failed);
 	}
 	if (handle->spent) {
 		fuse_reply_err(request, handle->spent);
 		return;
 	}
-	handle->due = true;
-	handle->file->touched_at = clock_files();
-	handle->file->times = (struct set_times){0};
+	changed(handle);
 	if (fs->config->commit == COMMIT_WRITE)
 		publication_of_write(fs, request, handle, size);
 	else
@@ -190,40 +220,102 @@ size_t handle_length(const struct handle *handle)
 	return handle->value ? handle->value->bytes.length : 0;
 }
 
-int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
+/* Cuts the value. What is cut to nothing is known to be empty from then on. */
+static int cut(struct fs *fs, struct handle *handle, size_t size)
 {
-	size_t length = handle ? handle_length(handle) : 0;
-	int failed;
+	int failed = own_value(fs, handle);
 
-	if (handle && handle->spent)
-		return handle->spent;
-	if (size < 0 || (uint64_t)size > length)
-		return EINVAL;
-	if ((size_t)size == length)
-		return 0;
-	failed = own_value(fs, handle);
 	if (failed)
-		return -failed;
-	sodium_memzero(handle->value->bytes.data + size, length - (size_t)size);
-	handle->value->bytes.length = (size_t)size;
+		return failed;
+	sodium_memzero(handle->value->bytes.data + size, handle->value->bytes.length - size);
+	handle->value->bytes.length = size;
 	if (fs->provider->text_only)
-		recount(handle->value, (size_t)size);
+		recount(handle->value, size);
 	return 0;
 }
 
-/* What is asked for beyond the size: granted where it changes nothing that the mount decides (DESIGN 3, rule 16). */
-static int check_attributes(struct fs *fs, const struct inode *inode, const struct stat *wanted, int what)
+int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
 {
-	struct stat present;
+	size_t length = handle_length(handle);
+	int failed = 0;
 
-	inode_attributes(fs, inode, &present);
-	if ((what & FUSE_SET_ATTR_MODE) && (wanted->st_mode & 0222 & ~present.st_mode))
-		return EPERM;
-	if ((what & FUSE_SET_ATTR_UID) && wanted->st_uid != present.st_uid)
-		return EPERM;
-	if ((what & FUSE_SET_ATTR_GID) && wanted->st_gid != present.st_gid)
-		return EPERM;
+	if (handle->spent)
+		return handle->spent;
+	if ((uint64_t)size > length)
+		failed = take_zeros(fs, handle, length, (uint64_t)size);
+	else if ((size_t)size < length)
+		failed = cut(fs, handle, (size_t)size);
+	if (failed) {
+		spend(handle, "truncate", -failed);
+		return -failed;
+	}
+	if (size == 0) {
+		handle->began_empty = true;
+		handle->file->spoiled = false;
+	} else if ((size_t)size < length) {
+		changed(handle);
+	}
 	return 0;
+}
+
+/* fallocate(2) in one of the modes that the kernel lets through. What needs no change of the value always succeeds. */
+static int allocate(struct fs *fs, struct handle *handle, int mode, uint64_t from, uint64_t to)
+{
+	size_t length = handle_length(handle);
+
+	if (mode & FALLOC_FL_PUNCH_HOLE || mode == (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE))
+		return take_zeros(fs, handle, from, handle->began_empty && to > length ? length : to);
+	if (mode == FALLOC_FL_ZERO_RANGE)
+		return take_zeros(fs, handle, from, to);
+	return to > length ? take_zeros(fs, handle, length, to) : 0;
+}
+
+void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset, off_t length,
+		  struct fuse_file_info *info)
+{
+	const int known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+	struct fs *fs = fuse_req_userdata(request);
+	struct handle *handle = handle_of(info);
+	int failed;
+
+	if (number < fs->inode_base || mode & ~known) {
+		fuse_reply_err(request, EOPNOTSUPP);
+	} else if (handle->spent) {
+		fuse_reply_err(request, handle->spent);
+	} else if (mode == FALLOC_FL_KEEP_SIZE) {
+		/* Room is reserved, and nothing changes. */
+		fuse_reply_err(request, (uint64_t)offset + (uint64_t)length > bytes_max(fs) ? EFBIG : 0);
+	} else {
+		failed = allocate(fs, handle, mode, (uint64_t)offset, (uint64_t)offset + (uint64_t)length);
+		if (failed)
+			spend(handle, "fallocate", -failed);
+		fuse_reply_err(request, -failed);
+	}
+}
+
+/* truncate(2) by name is open, ftruncate and close in one: what is staged is changed, and a stored value is not known here. */
+static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size)
+{
+	struct file *file = inode->file;
+	struct handle *handle;
+	int error;
+
+	if (!file || !file->staged)
+		return size ? refusal_record(fs,
+					     &(struct deed){.operation = "truncate",
+							    .store = inode->store,
+							    .name = inode_name(inode)},
+					     REFUSAL_GROWS)
+			    : 0;
+	handle = handle_new(file);
+	if (!handle)
+		return ENOMEM;
+	handle->value = file->staged;
+	handle->value->references++;
+	handle->began_empty = true;
+	error = handle_truncate(fs, handle, size);
+	handle_free(handle);
+	return error;
 }
 
 /* A descriptor has its file, even where its number stands for nothing any more: another client has deleted and made anew what it was opened as. */
@@ -244,16 +336,20 @@ void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, 
 	struct fs *fs = fuse_req_userdata(request);
 	struct stat present;
 	struct inode inode;
-	int error = 0;
+	int error;
 
 	if (find_inode(fs, number, info, &inode) == INODE_NONE) {
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	if (what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-		error = check_attributes(fs, &inode, attributes, what);
+	error = refusal_record(fs,
+			       &(struct deed){.operation = "setattr",
+					      .store = inode.kind == INODE_SECRET ? inode.store : NULL,
+					      .name = inode_name(&inode)},
+			       refusal_of_attributes(request, &inode, attributes, what));
 	if (!error && (what & FUSE_SET_ATTR_SIZE) && inode.kind == INODE_SECRET)
-		error = handle_truncate(fs, info ? handle_of(info) : NULL, attributes->st_size);
+		error = info ? handle_truncate(fs, handle_of(info), attributes->st_size)
+			     : truncate_by_name(fs, &inode, attributes->st_size);
 	if (error) {
 		fuse_reply_err(request, error);
 		return;

@@ -25,6 +25,7 @@ struct xattr {
 	int (*set)(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
 	bool on_stores, on_secrets;
 	bool unlisted; /* can always be asked for, is listed only when the state is not `stored` */
+	bool clears;   /* the empty text removes it */
 };
 
 static int show_text(struct buffer *value, const char *text)
@@ -174,19 +175,19 @@ static int show_request_id(const struct subject *subject, struct buffer *value)
 }
 
 static const struct xattr xattrs[] = {
-	/* name                       what it shows     can it be set?   stores secrets unlisted */
-	{"user.created_at", show_created_at, NULL, true, true, false},
-	{"user.digest", show_digest, NULL, false, true, false},
-	{"user.expires_at", show_expires_at, wish_expires_at, false, true, false},
-	{"user.id", show_id, NULL, true, true, false},
-	{"user.modified_at", show_modified_at, NULL, false, true, false},
-	{"user.status", show_status, NULL, false, true, false},
-	{"user.scopes", show_scopes, wish_scopes, false, true, false},
-	{"user.comment", show_comment, wish_comment, false, true, false},
-	{"user.livemode", show_livemode, NULL, false, true, false},
-	{"user.sstorefs.state", show_state, NULL, false, true, true},
-	{"user.sstorefs.error", show_error, NULL, false, true, true},
-	{"user.sstorefs.request_id", show_request_id, NULL, false, true, true},
+	/* name                       what it shows     can it be set?   stores secrets unlisted clears */
+	{"user.created_at", show_created_at, NULL, true, true, false, false},
+	{"user.digest", show_digest, NULL, false, true, false, false},
+	{"user.expires_at", show_expires_at, wish_expires_at, false, true, false, false},
+	{"user.id", show_id, NULL, true, true, false, false},
+	{"user.modified_at", show_modified_at, NULL, false, true, false, false},
+	{"user.status", show_status, NULL, false, true, false, false},
+	{"user.scopes", show_scopes, wish_scopes, false, true, false, false},
+	{"user.comment", show_comment, wish_comment, false, true, false, true},
+	{"user.livemode", show_livemode, NULL, false, true, false, false},
+	{"user.sstorefs.state", show_state, NULL, false, true, true, false},
+	{"user.sstorefs.error", show_error, NULL, false, true, true, false},
+	{"user.sstorefs.request_id", show_request_id, NULL, false, true, true, false},
 };
 
 #define XATTR_COUNT (sizeof xattrs / sizeof *xattrs)
@@ -289,26 +290,62 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 	buffer_finish(&ignored);
 }
 
-/* Why an attribute can't be set: 0, or a positive errno. The kernel's own ones are for nobody, whatever the mount is for. */
-static int refusal_of_setting(struct fs *fs, const struct xattr *xattr, const char *name)
+/* Why an attribute can't be set, or removed. The kernel's own ones are for nobody, whatever the mount is for. */
+static enum refusal refusal_of_setting(const struct subject *subject, const struct xattr *xattr,
+				       const char *name)
 {
-	int error = refusal_of_change(fs);
+	enum refusal refusal = refusal_of_change(subject->fs);
 
-	if (!error && strncmp(name, "user.", strlen("user.")) == 0 && fs->config->nocreate)
-		error = EPERM;
-	return error || (xattr && xattr->set) ? error : EOPNOTSUPP;
+	if (refusal)
+		return refusal;
+	if (strncmp(name, "user.", strlen("user.")) != 0)
+		return REFUSAL_FOREIGN_ATTRIBUTE;
+	if (subject->fs->config->nocreate)
+		return REFUSAL_REPLACES_ONLY;
+	return xattr && xattr->set && subject->inode->kind == INODE_SECRET ? REFUSAL_NONE : REFUSAL_ATTRIBUTE;
+}
+
+/* The same for what it is to be, which is read into zeroed `wishes`. */
+static enum refusal refusal_of_text(const struct subject *subject, const struct xattr *xattr,
+				    const char *value, size_t size, struct wishes *wishes)
+{
+	switch (-xattr->set(subject->fs, value, size, wishes)) {
+	case 0:
+		return refusal_of_wishes(subject->inode, wishes);
+	case EOPNOTSUPP:
+		return REFUSAL_ATTRIBUTE;
+	case ENOMEM:
+		return REFUSAL_NO_MEMORY;
+	case EILSEQ:
+		return REFUSAL_ATTRIBUTE_TEXT;
+	}
+	return REFUSAL_ATTRIBUTE_VALUE;
+}
+
+/* Appends what is shown; whether anything is. */
+static bool shows(const struct subject *subject, const struct xattr *xattr, struct buffer *text)
+{
+	return xattr && applies(xattr, subject->inode) && xattr->show(subject, text) == 0 &&
+	       !buffer_result(text);
 }
 
 /* setxattr(2) can ask for an attribute to be there already, or not to be. */
-static int check_presence(const struct xattr *xattr, const struct subject *subject, int flags)
+static int check_presence(int flags, bool present)
 {
-	struct buffer ignored = {0};
-	bool present = xattr->show(subject, &ignored) == 0;
-
-	buffer_finish(&ignored);
 	if (flags & XATTR_CREATE && present)
 		return EEXIST;
 	return flags & XATTR_REPLACE && !present ? ENODATA : 0;
+}
+
+static void refuse(fuse_req_t request, const struct subject *subject, const char *operation,
+		   enum refusal refusal)
+{
+	const struct inode *inode = subject->inode;
+	const struct deed deed = {.operation = operation,
+				  .store = inode->kind == INODE_SECRET ? inode->store : NULL,
+				  .name = inode_name(inode)};
+
+	refusal_reply(request, &deed, refusal);
 }
 
 void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size,
@@ -316,29 +353,67 @@ void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const 
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
-	int error = refusal_of_setting(fs, xattr, name);
 	struct wishes wishes = {0};
+	struct buffer shown = {0};
+	enum refusal refusal;
 	struct subject subject;
 	struct inode inode;
+	bool is_shown;
+	int error;
 
-	if (!error && inode_find(fs, number, &inode) != INODE_SECRET)
-		error = inode.kind == INODE_NONE ? ENOENT : EOPNOTSUPP;
-	if (!error) {
-		subject_fill(&subject, fs, &inode);
-		error = -xattr->set(fs, value, size, &wishes);
+	if (inode_find(fs, number, &inode) == INODE_NONE) {
+		fuse_reply_err(request, ENOENT);
+		return;
 	}
-	if (!error)
-		error = check_presence(xattr, &subject, flags);
-	if (error)
+	subject_fill(&subject, fs, &inode);
+	is_shown = shows(&subject, xattr, &shown);
+	refusal = refusal_of_setting(&subject, xattr, name);
+	if (!refusal)
+		refusal = refusal_of_text(&subject, xattr, value, size, &wishes);
+	error = check_presence(flags, is_shown);
+	/* What can't be changed may be set to what it is: programs that copy attributes do so. */
+	if (refusal && refusal != REFUSAL_READ_ONLY && is_shown && shown.length == size &&
+	    memcmp(buffer_text(&shown), value, size) == 0)
+		fuse_reply_err(request, error);
+	else if (refusal)
+		refuse(request, &subject, "setxattr", refusal);
+	else if (error)
 		fuse_reply_err(request, error);
 	else
 		wishes_carry_out(fs, request, &inode, &wishes);
 	wishes_finish(&wishes);
+	buffer_finish(&shown);
 }
 
+/* What is shown and can't be removed stays, without a word: programs that copy attributes remove those that their source has not. */
 void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
 {
-	(void)number;
-	(void)name;
-	fuse_reply_err(request, EOPNOTSUPP);
+	struct fs *fs = fuse_req_userdata(request);
+	const struct xattr *xattr = xattr_find(name);
+	struct wishes wishes = {0};
+	struct buffer shown = {0};
+	enum refusal refusal;
+	struct subject subject;
+	struct inode inode;
+
+	if (inode_find(fs, number, &inode) == INODE_NONE) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	subject_fill(&subject, fs, &inode);
+	refusal = refusal_of_change(fs);
+	if (!refusal && xattr && xattr->clears)
+		refusal = refusal_of_setting(&subject, xattr, name);
+	if (refusal == REFUSAL_READ_ONLY)
+		refuse(request, &subject, "removexattr", refusal);
+	else if (!shows(&subject, xattr, &shown))
+		fuse_reply_err(request, ENODATA);
+	else if (refusal)
+		refuse(request, &subject, "removexattr", refusal);
+	else if (xattr->clears && !refusal_of_text(&subject, xattr, "", 0, &wishes))
+		wishes_carry_out(fs, request, &inode, &wishes);
+	else
+		fuse_reply_err(request, 0);
+	wishes_finish(&wishes);
+	buffer_finish(&shown);
 }

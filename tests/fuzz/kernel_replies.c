@@ -1,6 +1,7 @@
 /* What a kernel makes of the answers: what it remembers for further requests, and what would break it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,21 +48,25 @@ bool kernel_wrote(const struct kernel *kernel, uint64_t value)
 	return kernel->any_value;
 }
 
+/* What grows without being written to is zeros. */
+static void grow(struct kernel_handle *handle, size_t length)
+{
+	if (length <= handle->length)
+		return;
+	handle->written = realloc(handle->written, length);
+	MUST(handle->written);
+	memset(handle->written + handle->length, 0, length - handle->length);
+	handle->length = length;
+}
+
 void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t offset, const uint8_t *data,
 		   size_t size)
 {
-	size_t end;
-
 	if (handle->append)
 		offset = handle->length;
-	if (handle->number < kernel->fs->inode_base || offset > handle->length)
-		return; /* .sstorefs/refresh; a hole, which is refused */
-	end = offset + size;
-	if (end > handle->length) {
-		handle->written = realloc(handle->written, end);
-		MUST(handle->written);
-		handle->length = end;
-	}
+	if (handle->number < kernel->fs->inode_base)
+		return; /* .sstorefs/refresh */
+	grow(handle, offset + size);
 	memcpy(handle->written + offset, data, size);
 	if (kernel->config.commit == COMMIT_WRITE)
 		kernel_value_is_whole(kernel, handle);
@@ -74,10 +79,12 @@ static void refused(const struct kernel *kernel, const struct kernel_pending *pe
 		pending->handle->length = 0;
 }
 
-static void truncated(const struct kernel_pending *pending)
+static void truncated(const struct kernel *kernel, const struct kernel_pending *pending)
 {
-	if (pending->handle && pending->flags & FATTR_SIZE && pending->offset < pending->handle->length)
-		pending->handle->length = pending->offset;
+	if (!pending->handle || !(pending->flags & FATTR_SIZE) || pending->number < kernel->fs->inode_base)
+		return;
+	grow(pending->handle, pending->offset);
+	pending->handle->length = pending->offset;
 }
 
 /* --- nodes and handles ----------------------------------------------------------------------------------------------------------- */
@@ -165,7 +172,7 @@ static void take_attributes(struct kernel *kernel, struct kernel_pending *pendin
 	memcpy(&attributes, body, sizeof attributes);
 	MUST(attributes.attr.ino == pending->number && attributes.attr_valid <= 1);
 	if (pending->opcode == FUSE_SETATTR)
-		truncated(pending);
+		truncated(kernel, pending);
 }
 
 static void take_name(const char *name, size_t length)
@@ -253,19 +260,32 @@ static void take_nothing(struct kernel *kernel, struct kernel_pending *pending, 
 	MUST(!length);
 }
 
+static void take_allocation(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
+			    size_t length)
+{
+	struct kernel_handle *handle = pending->handle;
+	size_t end = pending->offset + pending->size;
+
+	take_nothing(kernel, pending, body, length);
+	if (!(pending->flags & FALLOC_FL_KEEP_SIZE))
+		grow(handle, end);
+	if (end > handle->length)
+		end = handle->length;
+	if (pending->flags & ~(uint32_t)FALLOC_FL_KEEP_SIZE && pending->offset < end)
+		memset(handle->written + pending->offset, 0, end - pending->offset);
+}
+
 static const struct {
 	uint32_t opcode;
 	void (*take)(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
 		     size_t length);
 } takers[] = {
-	{FUSE_LOOKUP, take_lookup},	 {FUSE_MKDIR, take_lookup},
-	{FUSE_LINK, take_lookup},	 {FUSE_CREATE, take_create},
-	{FUSE_OPEN, take_open},		 {FUSE_OPENDIR, take_open},
-	{FUSE_GETATTR, take_attributes}, {FUSE_SETATTR, take_attributes},
-	{FUSE_READDIR, take_directory},	 {FUSE_READDIRPLUS, take_directory},
-	{FUSE_READ, take_read},		 {FUSE_WRITE, take_write},
-	{FUSE_GETXATTR, take_attribute}, {FUSE_LISTXATTR, take_attribute},
-	{FUSE_STATFS, take_figures},	 {FUSE_INIT, take_init},
+	{FUSE_LOOKUP, take_lookup},	  {FUSE_MKDIR, take_lookup},	  {FUSE_LINK, take_lookup},
+	{FUSE_CREATE, take_create},	  {FUSE_MKNOD, take_lookup},	  {FUSE_FALLOCATE, take_allocation},
+	{FUSE_OPEN, take_open},		  {FUSE_OPENDIR, take_open},	  {FUSE_GETATTR, take_attributes},
+	{FUSE_SETATTR, take_attributes},  {FUSE_READDIR, take_directory}, {FUSE_READDIRPLUS, take_directory},
+	{FUSE_READ, take_read},		  {FUSE_WRITE, take_write},	  {FUSE_GETXATTR, take_attribute},
+	{FUSE_LISTXATTR, take_attribute}, {FUSE_STATFS, take_figures},	  {FUSE_INIT, take_init},
 };
 
 /* --- the answer ------------------------------------------------------------------------------------------------------------------ */

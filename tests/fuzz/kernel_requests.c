@@ -1,6 +1,7 @@
 /* The requests a kernel sends, in its own protocol. What it makes of the answers is kernel_replies.c's. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +46,12 @@ static void make_directory(struct kernel *kernel)
 
 static void make_odd(struct kernel *kernel)
 {
-	const struct fuse_mknod_in in = {.mode = 0100644};
+	struct fuse_mknod_in in = {.mode = 0100644};
+	uint8_t how = input_byte(kernel->input);
 	char name[1024];
 
-	if (input_byte(kernel->input) & 1) {
+	if (how & 1) {
+		in.mode = how & 2 ? 0100644 : 0010644;
 		ask_name(kernel, FUSE_MKNOD, &in, sizeof in);
 		return;
 	}
@@ -232,7 +235,7 @@ static void create(struct kernel *kernel)
 		return;
 	pending->flags = in.flags;
 	some_name(kernel, name);
-	pending->temporary = staging_wants(name, (int)in.flags);
+	pending->temporary = staging_wants(kernel->fs, name, (int)in.flags);
 	request_add(kernel, &in, sizeof in);
 	request_add_text(kernel, name);
 	request_finish(kernel);
@@ -392,6 +395,26 @@ static void set_attributes(struct kernel *kernel)
 	request_finish(kernel);
 }
 
+static void allocate(struct kernel *kernel)
+{
+	static const uint32_t modes[] = {0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					 FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
+	struct kernel_pending *pending = request_begin_on(kernel, FUSE_FALLOCATE, false);
+	struct fuse_fallocate_in in = {0};
+
+	if (!pending)
+		return;
+	in.fh = pending->handle->handle;
+	in.mode = modes[input_number(kernel->input, COUNT(modes) - 1)];
+	in.offset = some_offset(kernel, pending->handle);
+	in.length = some_size(kernel);
+	pending->flags = in.mode;
+	pending->offset = in.offset;
+	pending->size = (uint32_t)in.length;
+	request_add(kernel, &in, sizeof in);
+	request_finish(kernel);
+}
+
 /* --- the rest -------------------------------------------------------------------------------------------------------------------- */
 
 static void forget(struct kernel *kernel)
@@ -422,10 +445,10 @@ static void interrupt(struct kernel *kernel)
 	request_finish(kernel);
 }
 
-/* What this file system has no use for: ioctl, poll, fallocate, lseek, locks, … */
+/* What this file system has no use for: ioctl, poll, lseek, locks, … */
 static void ask_unknown(struct kernel *kernel)
 {
-	static const uint32_t opcodes[] = {FUSE_IOCTL, FUSE_FALLOCATE, FUSE_LSEEK, FUSE_READLINK, FUSE_BMAP};
+	static const uint32_t opcodes[] = {FUSE_IOCTL, FUSE_LSEEK, FUSE_READLINK, FUSE_BMAP};
 	const uint8_t arguments[64] = {0};
 
 	if (!request_begin(kernel, opcodes[input_number(kernel->input, COUNT(opcodes) - 1)],
@@ -455,7 +478,7 @@ void kernel_asks(struct kernel *kernel)
 		write_data,    write_data,     flush,	       flush,		release,	synchronise,
 		read_data,     read_directory, read_directory, set_attributes,	get_attributes, look_around,
 		get_attribute, set_attribute,  make_directory, unlink_or_rmdir, rename_name,	link_name,
-		make_odd,      forget,	       interrupt,      ask_unknown,
+		make_odd,      forget,	       interrupt,      ask_unknown,	allocate,
 	};
 
 	/* Nothing else is sent before that is answered. */

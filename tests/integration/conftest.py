@@ -133,6 +133,53 @@ def cloudflare_mount(request, make_mount, cloudflare):
     return made
 
 
+class Place:
+    """One store of one service, mounted: what is the same on all of them is tested on all of them."""
+
+    def __init__(self, service, mount, store):
+        self.service, self.mount, self.store = service, mount, store
+        self.name = getattr(service, "name", "fastly")
+        self.takes_any_bytes = self.name == "fastly"
+
+    def __truediv__(self, name):
+        return self.mount / self.store / name
+
+    def put(self, name, value):
+        self.service.sandbox.put(self.store, name, value, service=self.name)
+
+    def value(self, name):
+        return self.service.sandbox.value(self.store, name, service=self.name)
+
+    def uploads(self):
+        return self.service.sandbox.uploads()
+
+    def errors(self):
+        """The lines of .sstorefs/errors, newest first: time, operation, path, errno, HTTP status, request id, words."""
+        return [line.split("\t") for line in self.mount.control("errors").splitlines()]
+
+
+def _place(request, make_mount, name):
+    from services import Cloudflare, Stripe
+
+    sandbox = request.getfixturevalue("sandbox")
+    if name == "fastly":
+        service = Service("direct", sandbox, sandbox.url)
+        return Place(service, make_mount(service, options=_option(request)), "prod")
+    service = {"cloudflare": Cloudflare, "stripe": Stripe}[name]("direct", sandbox, sandbox.url)
+    store = "prod" if name == "cloudflare" else "account"
+    if name == "cloudflare":
+        service.seed("prod", 0)
+    mount = make_mount(service, source=service.source, options=_option(request))
+    sandbox.clear()
+    return Place(service, mount, store)
+
+
+@pytest.fixture(params=["fastly", "cloudflare", "stripe"])
+def place(request, make_mount):
+    """Each service, one after the other."""
+    return _place(request, make_mount, request.param)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failure shows the daemon's log and the sandbox's calls."""

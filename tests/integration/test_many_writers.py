@@ -38,7 +38,7 @@ def test_nothing_of_thousands_of_handles_stays(direct_mount, sandbox):
             descriptor = os.open(f"{directory}/NAME_{number % 7}", os.O_WRONLY | os.O_CREAT)
             os.write(descriptor, b"val" * 20000)
             try:
-                os.pwrite(descriptor, b"x", 65537 if number % 2 else 65000)
+                os.pwrite(descriptor, b"x", 65537) if number % 2 else os.ftruncate(descriptor, 1 << 20)
             except OSError:
                 pass
             try:

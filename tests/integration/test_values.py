@@ -1,4 +1,4 @@
-"""What a value may be: limits, newlines, holes, cuts (DESIGN 2, newline=; DESIGN 3, rules 2 and 3)."""
+"""What a value may be: limits, newlines, cuts (DESIGN 2, newline=; DESIGN 3, rules 2 and 3)."""
 
 import errno
 import os
@@ -108,15 +108,6 @@ def test_no_bytes_are_no_value(direct_mount, sandbox, command, existing):
     assert sandbox.value("prod", "NAME") == (b"old" if existing else None)
 
 
-def test_a_hole_is_refused(direct_mount, sandbox):
-    descriptor = created(direct_mount)
-    os.write(descriptor, b"val")
-    assert errno_of(os.pwrite, descriptor, b"x", 10) == errno.EINVAL
-    errno_of(close, descriptor)
-    direct_mount.unmount()
-    assert sandbox.calls(operation="fastly.put_secret") == []
-
-
 def test_what_is_there_can_be_written_over(direct_mount, sandbox):
     descriptor = created(direct_mount)
     os.write(descriptor, b"hello world")
@@ -137,12 +128,12 @@ def test_who_looks_for_the_end_finds_it(direct_mount, sandbox):
     assert sandbox.uploads() == [b"abcdef"]
 
 
-def test_ftruncate_cuts_keeps_and_does_not_grow(direct_mount, sandbox):
+def test_ftruncate_cuts_and_keeps(direct_mount, sandbox):
+    """How it grows is test_growth.py's."""
     descriptor = created(direct_mount)
     os.write(descriptor, b"hello world")
     os.ftruncate(descriptor, 11)
     os.ftruncate(descriptor, 5)
-    assert errno_of(os.ftruncate, descriptor, 6) == errno.EINVAL
     close(descriptor)
     assert sandbox.uploads() == [b"hello"]
 

@@ -106,6 +106,11 @@ static long do_cut(struct command *command)
 	return ftruncate((int)command->arguments[0], command->arguments[1]);
 }
 
+static long do_allocate(struct command *command)
+{
+	return fallocate((int)command->arguments[0], 0, 0, command->arguments[1]);
+}
+
 static long do_unlink(struct command *command)
 {
 	return unlink(command->text);
@@ -140,9 +145,10 @@ static const struct {
 	const char *word;
 	long (*act)(struct command *command);
 } actions[] = {
-	{"open", do_open}, {"write", do_write}, {"pwrite", do_pwrite}, {"close", do_close},
-	{"dup", do_dup},   {"dup2", do_dup2},	{"fsync", do_fsync},   {"cut", do_cut},
-	{"exec", do_exec}, {"fork", do_fork},	{"exit", do_exit},     {"unlink", do_unlink},
+	{"open", do_open},	   {"write", do_write}, {"pwrite", do_pwrite}, {"close", do_close},
+	{"dup", do_dup},	   {"dup2", do_dup2},	{"fsync", do_fsync},   {"cut", do_cut},
+	{"exec", do_exec},	   {"fork", do_fork},	{"exit", do_exit},     {"unlink", do_unlink},
+	{"allocate", do_allocate},
 };
 
 static void *act(void *context)

@@ -215,10 +215,23 @@ class Play:
         if not (chosen := self.descriptor()):
             return None
         process, number = chosen
-        size = self.random.randint(0, 5)
+        size = self.size()
         self.note(process, "ftruncate", number, size)
         expected = self.world.cut(process, number, size)
         return expected, self.stage.tell(process.name, "cut", number, size)[0]
+
+    def allocate(self):
+        if not (chosen := self.descriptor()):
+            return None
+        process, number = chosen
+        size = self.size() or 1
+        self.note(process, "fallocate", number, size)
+        expected = self.world.allocate(process, number, size)
+        return expected, self.stage.tell(process.name, "allocate", number, size)[0]
+
+    def size(self):
+        """Mostly near that of what is written; now and then too large."""
+        return self.random.randint(0, 12) if self.random.random() < 0.97 else self.world.service.bytes_max + self.random.choice((0, 1, 2))
 
     def close_one(self):
         if not (chosen := self.descriptor()):
@@ -453,7 +466,7 @@ class Play:
 
 
 Play.STEPS = (
-    (12, Play.open_one), (20, Play.write_some), (3, Play.write_somewhere), (2, Play.cut_off), (16, Play.close_one),
+    (12, Play.open_one), (20, Play.write_some), (3, Play.write_somewhere), (3, Play.cut_off), (1, Play.allocate), (16, Play.close_one),
     (6, Play.duplicate), (2, Play.duplicate_onto), (4, Play.synchronise), (3, Play.fork), (2, Play.execute),
     (2, Play.exit), (2, Play.kill), (1, Play.kill_during_an_upload), (2, Play.remove), (2, Play.set_times), (4, Play.rename), (0.7, Play.link),
     (1, Play.edit_elsewhere), (0.7, Play.delete_elsewhere), (0.6, Play.go_wrong), (0.8, Play.refresh), (2, Play.list), (3, Play.inspect),

@@ -49,6 +49,7 @@ class File:
         self.handles = []
         self.failure = 0
         self.reported = False
+        self.spoiled = False  # a write to what is staged was refused: it takes no real name
         self.unknown = False  # whether its last publication took effect
         self.before = None    # the version that was known before it
         self.times = None     # accessed and modified, as utimensat(2) has set them since the last write
@@ -68,6 +69,7 @@ class Handle:
         self.opener = opener
         self.append = append
         self.exclusive = exclusive
+        self.began_empty = file.staged is not None  # every byte of it is known
         self.value = file.staged if file.staged is not None else bytearray()
         self.position = 0
         self.due = False
@@ -291,11 +293,14 @@ class World:
             file.created = False
         elif create and not visible:
             file.created = True
+        created = create and not visible and not file.handles
         if truncate and file.staged is not None:
             file.staged.clear()
+            file.spoiled = False
         outcome = Outcome()
         inode = file.inode if there or not visible else self.exchange.inode_of(name)
         outcome.handle = Handle(file, inode, process, append, exclusive and file.created)
+        outcome.handle.began_empty |= created or truncate
         file.handles.insert(0, outcome.handle)
         return outcome
 
@@ -311,8 +316,8 @@ class World:
         at = len(handle.value) if handle.append else handle.position if position is None else position
         handle.spent = self.refusal_of_write(handle, data, at)
         if handle.spent:
-            handle.due = False
-            return failed(handle.spent)
+            return self.spend(handle)
+        handle.value.extend(bytes(max(0, at - len(handle.value))))
         handle.value[at:at + len(data)] = data
         handle.due = True
         handle.file.times = None
@@ -323,26 +328,55 @@ class World:
             handle.position = at + len(data) if not handle.append else handle.position + len(data)
         return outcome
 
+    def spend(self, handle):
+        """Rule 2: nothing of it is ever published, and a half of what is staged takes no real name."""
+        handle.due = False
+        if handle.file.staged is not None:
+            handle.file.spoiled = True
+        return failed(handle.spent)
+
     def refusal_of_write(self, handle, data, at):
-        if at > len(handle.value):
+        if at > len(handle.value) and not handle.began_empty:
             return errno.EINVAL
         if at + len(data) > self.service.bytes_max + 1:
             return errno.EFBIG
         if not self.service.text or handle.file.staged is not None:  # that is judged when it gets its real name
             return 0
-        whole = handle.value[:at] + data + handle.value[at + len(data):]
+        whole = handle.value[:at] + bytes(max(0, at - len(handle.value))) + data + handle.value[at + len(data):]
         if not is_text(whole, whole=False):
             return errno.EILSEQ
         return errno.EFBIG if self.count(whole) > self.service.limit + 1 else 0
+
+    def grow(self, handle, size):
+        """By zeros, if every byte is known."""
+        length = len(handle.value)
+        zeros = bytes(size - length)
+        handle.spent = self.refusal_of_write(handle, zeros, length) if handle.began_empty else errno.EINVAL
+        if handle.spent:
+            return self.spend(handle)
+        handle.value.extend(zeros)
+        handle.due = True
+        return Outcome()
 
     def cut(self, process, number, size):
         handle, _ = process.descriptors[number]
         if handle.spent:
             return failed(handle.spent)
         if size > len(handle.value):
-            return failed(errno.EINVAL)
+            return self.grow(handle, size)
+        if size == 0:
+            handle.began_empty, handle.file.spoiled = True, False
+        elif size < len(handle.value):
+            handle.due = True
         del handle.value[size:]
         return Outcome()
+
+    def allocate(self, process, number, size):
+        """fallocate(2) from the beginning."""
+        handle, _ = process.descriptors[number]
+        if handle.spent:
+            return failed(handle.spent)
+        return self.grow(handle, size) if size > len(handle.value) else Outcome()
 
     def close(self, process, number):
         outcome = Outcome()
@@ -522,6 +556,8 @@ class World:
         if self.nocreate:
             return failed(errno.EPERM)
         file, outcome = self.files.get(name), Outcome()
+        if file and file.staged is not None and file.spoiled:
+            return failed(errno.EINVAL)
         if file and file.staged is not None:
             outcome.errors = {self.publish_staged(file, to, outcome)}
         elif file and file.created and not self.is_stored(file):

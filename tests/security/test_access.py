@@ -1,39 +1,45 @@
 """Who may do what: real users in real mounts (SECURITY.md, "Users of this machine")."""
 
+import json
+import os
+import subprocess
+
 import pytest
 from mounting import run_program
-from world import NOBODY, USERS
+from world import NOBODY, OTHER, PYTHON, USERS
 
-# What a visitor can do. Nobody reads a value, makes a symbolic link, or gives a file more permissions or another owner, ever.
-NEVER = {"read", "link", "chmod", "chown"}
+# What a visitor can do. Nobody reads a value or makes a symbolic link, ever; chmod and chown change nothing that is shown, whoever may do them.
+NEVER = {"read", "link"}
 LIST = {"look", "list"}
 WRITE = LIST | {"attributes", "write", "control"}
 OWN = LIST | {"attributes", "write", "control", "status", "errors", "metrics", "refresh"}
 CHANGE = {"create", "remove", "rename", "store"}
 ALL = OWN | CHANGE
+OWNER = ALL | {"chmod"}
+ROOT = OWNER | {"chown"}
 DENIED = {"EACCES", "EPERM"}
 
 # mount options: what root, nobody and another user can do.
 MOUNTED = {
-    "": (ALL, set(), set()),
-    "default_permissions": (ALL, set(), set()),
-    "uid=65534,gid=65534,umask=0": (ALL | {"chmod"}, set(), set()),
-    "default_permissions,uid=65534": (ALL, set(), set()),
-    "allow_other": (ALL, {"look"}, {"look"}),
-    "allow_other,uid=65534": (ALL, ALL, {"look"}),
-    "allow_other,uid=nobody,gid=nogroup": (ALL, ALL, {"look"}),
-    "allow_other,umask=022": (ALL, LIST | {"control"}, LIST | {"control"}),
-    "allow_other,gid=65534,umask=007": (ALL, WRITE | CHANGE | {"metrics"}, {"look"}),
-    "allow_other,umask=0": (ALL | {"chmod"}, WRITE | CHANGE, WRITE | CHANGE),
+    "": (ROOT, set(), set()),
+    "default_permissions": (ROOT, set(), set()),
+    "uid=65534,gid=65534,umask=0": (ROOT, set(), set()),
+    "default_permissions,uid=65534": (ROOT, set(), set()),
+    "allow_other": (ROOT, {"look"}, {"look"}),
+    "allow_other,uid=65534": (ROOT, OWNER, {"look"}),
+    "allow_other,uid=nobody,gid=nogroup": (ROOT, OWNER, {"look"}),
+    "allow_other,umask=022": (ROOT, LIST | {"control"}, LIST | {"control"}),
+    "allow_other,gid=65534,umask=007": (ROOT, WRITE | CHANGE | {"metrics"}, {"look"}),
+    "allow_other,umask=0": (ROOT, WRITE | CHANGE, WRITE | CHANGE),
 }
 # kernel's options, ours, the daemon's user: the same, on a descriptor that somebody else has mounted.
 DESCRIPTORS = {
-    ("", "", 0): (ALL, set(), set()),
-    ("", "", NOBODY): (set(), ALL, set()),
-    ("default_permissions", "default_permissions", NOBODY): (set(), ALL, set()),
+    ("", "", 0): (ROOT, set(), set()),
+    ("", "", NOBODY): (set(), OWNER, set()),
+    ("default_permissions", "default_permissions", NOBODY): (set(), OWNER, set()),
     ("default_permissions", "default_permissions,uid=0", NOBODY): (set(), {"look"}, set()),
-    ("allow_other,default_permissions", "allow_other,default_permissions", NOBODY): (ALL, ALL, {"look"}),
-    ("allow_other,default_permissions", "allow_other,default_permissions,uid=12345", NOBODY): (ALL, {"look"}, ALL),
+    ("allow_other,default_permissions", "allow_other,default_permissions", NOBODY): (ROOT, OWNER, {"look"}),
+    ("allow_other,default_permissions", "allow_other,default_permissions,uid=12345", NOBODY): (ROOT, {"look"}, OWNER),
     ("user_id=12345,group_id=12345", "", NOBODY): (set(), set(), ALL),
 }
 
@@ -51,7 +57,7 @@ def check(world, allowed):
         outcomes = world.visit(uid, tag=user)
         done = {operation for operation, outcome in outcomes.items() if outcome == "done"}
         assert done == expected, f"{user}: {outcomes}"
-        for operation in (OWN | CHANGE | NEVER) - expected:
+        for operation in (ROOT | NEVER) - expected:
             if operation == "rename" and "create" not in expected:
                 continue  # there is nothing to rename
             assert outcomes[operation] in DENIED, f"{user}: {operation}: {outcomes}"
@@ -72,9 +78,52 @@ def test_a_descriptor_that_is_mounted_already(world, sandbox, secrets, kernel, o
 def test_read_only(world, sandbox, secrets):
     world.mount("ro")
     outcomes = world.visit(0, tag="root")
-    for operation in ("write", "create", "remove", "store", "chmod", "refresh"):
+    for operation in ("write", "create", "remove", "store", "link", "chmod", "chown", "setxattr"):
         assert outcomes[operation] == "EROFS", outcomes
-    assert {operation for operation, outcome in outcomes.items() if outcome == "done"} == ALL - CHANGE - {"write", "refresh"}
+    assert {operation for operation, outcome in outcomes.items() if outcome == "done"} == ALL - CHANGE - {"write"}
+
+
+GROUP, OTHER_GROUP = 5432, 6543
+# Who is not root, in the groups GROUP and OTHER_GROUP, to a file of OTHER and GROUP: each may do what an ordinary file would let him do.
+ATTEMPTS = {
+    "mode": ("chmod", 0o6664),
+    "no permissions": ("chmod", 0),
+    "another owner": ("chown", 1, -1),
+    "the same owner": ("chown", OTHER, -1),
+    "the same group": ("chown", -1, GROUP),
+    "another group of his": ("chown", -1, OTHER_GROUP),
+    "a group that is not his": ("chown", -1, 1),
+}
+OWNERS = {"another owner": "EPERM", "a group that is not his": "EPERM"}
+TRY = """
+import errno, json, os, sys
+outcomes = {}
+for what, (call, *words) in json.loads(sys.argv[2]).items():
+    try:
+        getattr(os, call)(sys.argv[1], *words)
+        outcomes[what] = "done"
+    except OSError as why:
+        outcomes[what] = errno.errorcode[why.errno]
+print(json.dumps(outcomes))
+"""
+
+
+@pytest.mark.parametrize("kernel, options", [("", ""), ("default_permissions", "default_permissions")], ids=["asked here", "asked in the kernel"])
+def test_who_owns_a_file_may_do_to_it_what_he_could_elsewhere(world, sandbox, secrets, kernel, options):
+    """As an ordinary file beside it says, too; and nothing is changed by it."""
+    world.mount_descriptor(kernel, ",".join(filter(None, [options, f"uid={OTHER},gid={GROUP},umask=0"])), OTHER)
+    ordinary = world.work / "ordinary"
+    ordinary.write_bytes(b"")
+    os.chown(ordinary, OTHER, GROUP)
+    expected = {what: OWNERS.get(what, "done") for what in ATTEMPTS}
+    secret = world.mountpoint / "prod/root_1"
+    for name in ordinary, secret, world.mountpoint / "prod", world.mountpoint, world.mountpoint / ".sstorefs/errors":
+        done = subprocess.run([PYTHON, "-c", TRY, name, json.dumps(ATTEMPTS)], capture_output=True, text=True, check=True, cwd="/",
+                              user=OTHER, group=OTHER, extra_groups=[GROUP, OTHER_GROUP])
+        if name != ordinary or kernel:
+            assert json.loads(done.stdout) == expected, name
+    look = subprocess.run(["stat", "-c", "%A %u %g", secret], capture_output=True, text=True, check=True, user=OTHER, group=OTHER, extra_groups=[])
+    assert look.stdout.split()[1:] == [str(OTHER), str(GROUP)] and "w" in look.stdout and "s" not in look.stdout
 
 
 def test_nocreate(world, sandbox, secrets):

@@ -31,6 +31,16 @@ def read(path):
         return file.read()
 
 
+def changing_nothing(change, path, *words):
+    """What is shown afterwards is what was shown before."""
+    before = os.stat(path)
+    change(path, *words)
+    after = os.stat(path)
+    for field in ("st_mode", "st_uid", "st_gid"):
+        if getattr(before, field) != getattr(after, field):
+            sys.exit(f"{change.__name__} has changed {field}")
+
+
 OPERATIONS = {
     "look": [lambda: os.stat(root)],
     "list": [lambda: os.listdir(root), lambda: os.listdir(at()), lambda: os.stat(at(f"{tag}_1"))],
@@ -42,8 +52,8 @@ OPERATIONS = {
     "rename": [lambda: os.rename(at(f"{tag}_own"), at(f"{tag}_renamed"))],
     "store": [lambda: os.mkdir(os.path.join(root, f"{tag}_store")), lambda: os.rmdir(os.path.join(root, f"{tag}_store"))],
     "link": [lambda: os.symlink("x", at(f"{tag}_link"))],
-    "chmod": [lambda: os.chmod(at(f"{tag}_3"), 0o666)],
-    "chown": [lambda: os.chown(at(f"{tag}_3"), 54321, -1)],
+    "chmod": [lambda: changing_nothing(os.chmod, at(f"{tag}_3"), 0o666)],
+    "chown": [lambda: changing_nothing(os.chown, at(f"{tag}_3"), 54321, -1)],
     "setxattr": [lambda: os.setxattr(at(f"{tag}_3"), "user.comment", b"x")],
     "control": [lambda: os.stat(os.path.join(root, ".sstorefs/status"))],
     "status": [lambda: read(os.path.join(root, ".sstorefs/status"))],
