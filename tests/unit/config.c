@@ -70,7 +70,7 @@ static void test_every_option_is_understood(void **state)
 	assert_true(config.entry_timeout == 0.5 && config.attr_timeout == 2 && config.negative_timeout == 3);
 	assert_string_equal(config.signing_key, "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=");
 	assert_string_equal(buffer_text(&config.mount_options),
-			    "fsname=fastly:prod,subtype=sstorefs,nosuid,nodev,noexec,ro,"
+			    "fsname=fastly:prod,subtype=sstorefs,nosuid,nodev,noexec,"
 			    "allow_other,default_permissions");
 	config_finish(&config);
 }
