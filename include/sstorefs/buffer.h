@@ -30,8 +30,21 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__
 /* Appends `length` bytes percent-encoded: all but letters, digits and `-._~` (RFC 3986, unreserved). */
 void buffer_percent(struct buffer *buffer, const void *data, size_t length);
 
-/* Appends `string` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+/* Appends `string` as a JSON string with its quotes: what can't be seen is escaped, bytes that are not UTF-8 become U+FFFD. */
 void buffer_json(struct buffer *buffer, const char *string);
+
+/*
+ * The next character of a text that was written by others, as it may be shown: itself, `\u202e` for what can't be seen or changes how
+ * others are shown, `\xff` for a byte that is no UTF-8. Moves `text` and `left`, which is at least 1, behind it. Returns its length.
+ */
+#define PRINTABLE_MAX 16
+size_t printable_next(const char **text, size_t *left, char piece[static PRINTABLE_MAX]);
+
+/* Appends `text` so, with a backslash in front of each byte that is in `escaped`. */
+void buffer_printable(struct buffer *buffer, const char *text, const char *escaped);
+
+/* The same between quotes, which cannot be ended from within. */
+void buffer_quoted(struct buffer *buffer, const char *text);
 
 /* The content as a string, "" for an empty buffer; valid until the next append. */
 const char *buffer_text(const struct buffer *buffer);

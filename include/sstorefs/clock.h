@@ -42,6 +42,8 @@ int time_parse_http(const char *text, wall_time *time);
 /* `2026-05-04T10:00:00Z`, whole seconds, cut, not rounded. 21 bytes with the NUL are enough up to year 9999. */
 #define TIME_TEXT_SIZE 32
 const char *time_format(wall_time time, char text[static TIME_TEXT_SIZE]);
+/* The same with milliseconds, cut: `2026-05-04T10:00:00.123Z`. */
+const char *time_format_ms(wall_time time, char text[static TIME_TEXT_SIZE]);
 
 /* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`, a hundred years at most; 0 or -EINVAL. */
 int time_parse_duration(const char *text, uint64_t *seconds);

@@ -13,14 +13,14 @@ struct failure {
 	int status; /* HTTP status of the answer, 0 when there was none */
 	bool store_is_gone; /* ENOENT: it is the store that is not there, as far as the service tells the difference */
 	char request_id[128]; /* the service's, "" when it sent none */
-	char words[512];      /* the service's own words or ours, one line, control bytes stripped, UTF-8 */
+	char words[512];      /* the service's own words or ours, one line of printable UTF-8 */
 };
 
 /* Sets errno and words (printf); status and request id stay. Returns -error, to be passed up. */
 int failure_set(struct failure *failure, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Copies `length` bytes of a service's text into `words`: one line, control bytes stripped, cut at whole characters. What is empty then leaves `words` as
+/* Copies `length` bytes of a service's text into `words`: one line, what is not printable UTF-8 escaped, cut at whole characters. What is empty leaves `words` as
  * they were. */
 void failure_quote(struct failure *failure, const char *text, size_t length);
 

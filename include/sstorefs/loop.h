@@ -12,9 +12,10 @@
  */
 struct loop;
 
-/* A descriptor to be read. Embedded in its owner, who keeps it until watch_stop. */
+/* A descriptor to be read, or written. Embedded in its owner, who keeps it until watch_stop. */
 struct watch {
 	int fd;
+	bool writes; /* called when there is room to write; else when there is something to read */
 	void (*readable)(struct watch *watch);
 	struct loop *loop; /* NULL while it is not watched */
 };

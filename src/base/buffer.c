@@ -122,22 +122,20 @@ static char json_letter(char byte)
 void buffer_json(struct buffer *buffer, const char *string)
 {
 	size_t left = strlen(string);
+	char piece[PRINTABLE_MAX];
 
 	buffer_append(buffer, "\"", 1);
 	while (left > 0) {
-		size_t character = utf8_character(string, left);
+		bool is_valid = utf8_character(string, left) > 0;
+		char letter = json_letter(*string);
+		size_t length = printable_next(&string, &left, piece);
 
-		if (character == 0)
+		if (!is_valid)
 			buffer_append(buffer, "\xef\xbf\xbd", 3);
-		else if (json_letter(*string))
-			buffer_printf(buffer, "\\%c", json_letter(*string));
-		else if ((uint8_t)*string < 0x20 || *string == 0x7f)
-			buffer_printf(buffer, "\\u%04x", (unsigned)(uint8_t)*string);
+		else if (letter)
+			buffer_printf(buffer, "\\%c", letter);
 		else
-			buffer_append(buffer, string, character);
-		character = character ? character : 1;
-		string += character;
-		left -= character;
+			buffer_append(buffer, piece, length);
 	}
 	buffer_append(buffer, "\"", 1);
 }

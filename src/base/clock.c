@@ -2,6 +2,7 @@
 #include "sstorefs/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -191,6 +192,16 @@ int time_parse_http(const char *text, wall_time *time)
 		return failed;
 	}
 	return -EINVAL;
+}
+
+const char *time_format_ms(wall_time time, char text[static TIME_TEXT_SIZE])
+{
+	unsigned milliseconds = (unsigned)((time % NANOSECONDS + NANOSECONDS) % NANOSECONDS / 1000000);
+
+	time_format(time, text);
+	/* Over the Z. */
+	sprintf(text + strlen(text) - 1, ".%03uZ", milliseconds);
+	return text;
 }
 
 const char *time_format(wall_time time, char text[static TIME_TEXT_SIZE])

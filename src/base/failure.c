@@ -6,19 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "utf8.h"
-
-/* Whether a terminal or a log would take it for more than text: the control characters of ASCII and Latin-1, and Unicode's two line ends. */
-static bool is_control(const char *character, size_t length)
-{
-	const uint8_t *bytes = (const uint8_t *)character;
-
-	if (length == 1)
-		return bytes[0] < 0x20 || bytes[0] == 0x7f;
-	if (length == 2)
-		return bytes[0] == 0xc2 && bytes[1] < 0xa0;
-	return length == 3 && bytes[0] == 0xe2 && bytes[1] == 0x80 && (bytes[2] == 0xa8 || bytes[2] == 0xa9);
-}
+#include "sstorefs/buffer.h"
 
 static bool is_blank(char byte)
 {
@@ -27,28 +15,27 @@ static bool is_blank(char byte)
 
 void failure_quote(struct failure *failure, const char *text, size_t length)
 {
+	char piece[PRINTABLE_MAX];
 	size_t quoted = 0;
 	bool blank = false;
 
 	while (length > 0) {
-		size_t character = utf8_character(text, length);
-		const char *piece = character ? text : "\xef\xbf\xbd";
-		size_t piece_length = character ? character : 3;
+		size_t piece_length;
 
 		if (is_blank(*text)) {
 			blank = quoted > 0;
-		} else if (!is_control(piece, piece_length)) {
-			if (quoted + blank + piece_length >= sizeof(failure->words))
-				break;
-			if (blank)
-				failure->words[quoted++] = ' ';
-			memcpy(failure->words + quoted, piece, piece_length);
-			quoted += piece_length;
-			blank = false;
+			text++;
+			length--;
+			continue;
 		}
-		character = character ? character : 1;
-		text += character;
-		length -= character;
+		piece_length = printable_next(&text, &length, piece);
+		if (quoted + blank + piece_length >= sizeof(failure->words))
+			break;
+		if (blank)
+			failure->words[quoted++] = ' ';
+		memcpy(failure->words + quoted, piece, piece_length);
+		quoted += piece_length;
+		blank = false;
 	}
 	if (quoted)
 		failure->words[quoted] = '\0';

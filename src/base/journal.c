@@ -65,9 +65,9 @@ void journal_record(struct journal *journal, const char *operation, const char *
 		    const struct failure *failure)
 {
 	journal_add(journal, operation, store, name, failure);
-	log_line(LOG_WARNING, "%s %s%s%s: %s (%s, HTTP %d, request %s)", operation, store ? store : "",
-		 store && *store ? "/" : "", name, or_dash(failure->words),
-		 failure_errno_name(failure->error), failure->status, or_dash(failure->request_id));
+	log_event(LOG_WARNING,
+		  &(const struct log_event){
+			  .operation = operation, .store = store, .name = name, .failure = failure});
 }
 
 void journal_print(const struct journal *journal, struct buffer *text)
@@ -79,12 +79,14 @@ void journal_print(const struct journal *journal, struct buffer *text)
 			&journal->lines[(journal->next + JOURNAL_SIZE - 1 - i) % JOURNAL_SIZE];
 		const struct failure *failure = &line->failure;
 
-		buffer_printf(text, "%s\t%s\t%s\t%s\t", time_format(line->at, time), line->operation,
-			      line->path, failure_errno_name(failure->error));
+		buffer_printf(text, "%s\t%s\t", time_format(line->at, time), line->operation);
+		buffer_printable(text, line->path, "\\");
+		buffer_printf(text, "\t%s\t", failure_errno_name(failure->error));
 		if (failure->status)
 			buffer_printf(text, "%d\t", failure->status);
 		else
 			buffer_string(text, "-\t");
-		buffer_printf(text, "%s\t%s\n", or_dash(failure->request_id), or_dash(failure->words));
+		buffer_printable(text, or_dash(failure->request_id), "");
+		buffer_printf(text, "\t%s\n", or_dash(failure->words));
 	}
 }

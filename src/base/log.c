@@ -1,4 +1,4 @@
-/* The log: one line an event, to stderr or syslog; what was recorded for users to read (.sstorefs/errors) is not here. */
+/* The log: what a line says. How lines that repeat are folded is log_fold.c, how they get to their reader log_queue.c. */
 #include "sstorefs/log.h"
 
 #include <inttypes.h>
@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "log_fold.h"
+#include "log_queue.h"
 #include "sstorefs/buffer.h"
 #include "sstorefs/clock.h"
 
@@ -17,7 +20,8 @@
 /* The project's one global: a failure must find the log from everywhere, before there is anything else to find it by. */
 static struct {
 	enum log_target target;
-	bool debug, json, journal;
+	bool debug, json, journal, ready;
+	const char *source, *mountpoint;
 } logging = {.target = LOG_TO_STDERR};
 
 /* JOURNAL_STREAM says device and inode of what the service manager made our stderr; a redirected one is another file. */
@@ -31,20 +35,6 @@ static bool stderr_is_journal(void)
 	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
 }
 
-void log_open(enum log_target target, bool debug)
-{
-	logging.target = target;
-	logging.debug = debug;
-	logging.journal = target == LOG_TO_STDERR && stderr_is_journal();
-	if (target == LOG_TO_SYSLOG)
-		openlog("sstorefs", LOG_PID, LOG_DAEMON);
-}
-
-void log_as_json(bool json)
-{
-	logging.json = json;
-}
-
 static const char *level_name(int priority)
 {
 	static const char *const names[] = {
@@ -55,47 +45,265 @@ static const char *level_name(int priority)
 	return names[LOG_PRI(priority)];
 }
 
-static void write_line(int priority, const char *line)
+/* --- what stands around a line --------------------------------------------------------------------------------------------------- */
+
+/* As syslog(3) has it (RFC 3164): priority, local time, who. */
+static void begin_syslog(struct buffer *line, int priority)
 {
-	if (logging.target == LOG_TO_SYSLOG)
-		syslog(priority, "%s", line);
-	else if (logging.journal) /* which knows our name */
-		fprintf(stderr, "<%d>%s\n", LOG_PRI(priority), line);
-	else
-		fprintf(stderr, "%s%s\n", logging.json ? "" : "sstorefs: ", line);
+	time_t now = clock_wall() / NANOSECONDS;
+	char date[32] = "";
+	struct tm local;
+
+	if (localtime_r(&now, &local))
+		strftime(date, sizeof date, "%h %e %T ", &local);
+	buffer_printf(line, "<%d>%ssstorefs[%d]: ", LOG_DAEMON | LOG_PRI(priority), date, (int)getpid());
 }
 
-static void write_object(int priority, const char *message)
+/*
+ * Writes a line. `rest` is all of it but the time, and of an object but the brace and the time; a line that is no
+ * event has no time of its own where people read it as it comes.
+ */
+static void write_line(int priority, const char *rest, bool has_time, uint64_t repeats)
 {
-	struct buffer object = {0};
+	struct buffer line = {0};
 	char time[TIME_TEXT_SIZE];
 
-	buffer_printf(&object,
-		      "{\"time\": \"%s\", \"level\": \"%s\", \"message\": ", time_format(clock_wall(), time),
-		      level_name(priority));
-	buffer_json(&object, message);
-	buffer_string(&object, "}");
-	if (!buffer_result(&object))
-		write_line(priority, buffer_text(&object));
-	buffer_finish(&object);
+	time_format_ms(clock_wall(), time);
+	if (logging.target == LOG_TO_SYSLOG)
+		begin_syslog(&line, priority);
+	else if (logging.journal) /* which knows our name, and the time */
+		buffer_printf(&line, "<%d>", LOG_PRI(priority));
+	else if (!logging.json)
+		buffer_printf(&line, "sstorefs: %s%s", has_time ? time : "", has_time ? " " : "");
+	if (logging.json && repeats)
+		buffer_printf(&line, "{\"time\": \"%s\", \"repeated\": %" PRIu64 ", %s", time, repeats, rest);
+	else if (logging.json)
+		buffer_printf(&line, "{\"time\": \"%s\", %s", time, rest);
+	else if (repeats)
+		buffer_printf(&line, "%s … repeated %" PRIu64 " times", rest, repeats);
+	else
+		buffer_string(&line, rest);
+	if (buffer_result(&line))
+		log_queue_lost();
+	else
+		log_queue_add(buffer_text(&line));
+	buffer_finish(&line);
+}
+
+/* Of lines that are folded it is their first byte that tells whether they are events; objects all have a time. */
+enum { PLAIN = ' ', EVENT = '!' };
+
+static void write_repeat(int priority, const char *marked, uint64_t times)
+{
+	write_line(priority, marked + 1, *marked == EVENT, times);
+}
+
+static void write_all(int priority, struct buffer *marked, bool may_be_left_out)
+{
+	const char *rest = buffer_text(marked);
+
+	if (buffer_result(marked))
+		log_queue_lost();
+	else if (priority == LOG_DEBUG || log_fold_passes(priority, rest, may_be_left_out))
+		write_line(priority, rest + 1, *rest == EVENT, 0);
+	buffer_finish(marked);
+}
+
+static void say_lost(uint64_t lines)
+{
+	struct buffer marked = {0};
+	char words[128];
+
+	snprintf(words, sizeof words, "%" PRIu64 " lines were lost here: the log's reader did not take them",
+		 lines);
+	buffer_printf(&marked, "%c", PLAIN);
+	if (logging.json)
+		buffer_printf(&marked, "\"level\": \"warning\", \"lost\": %" PRIu64 ", \"message\": \"%s\"}",
+			      lines, words);
+	else
+		buffer_string(&marked, words);
+	if (!buffer_result(&marked))
+		write_line(LOG_WARNING, buffer_text(&marked) + 1, false, 0);
+	buffer_finish(&marked);
+}
+
+static void say_left_out(uint64_t lines)
+{
+	log_line(LOG_WARNING, "%" PRIu64 " lines were left out here: too many; .sstorefs/errors has the last",
+		 lines);
+}
+
+/* --- opening and closing --------------------------------------------------------------------------------------------------------- */
+
+static void get_ready(void)
+{
+	static const struct log_fold_tellers tellers = {write_repeat, say_left_out};
+
+	if (logging.ready)
+		return;
+	logging.ready = true;
+	log_fold_init(&tellers);
+	log_queue_teller(say_lost);
+}
+
+void log_open(enum log_target target, bool debug)
+{
+	get_ready();
+	log_fold_tell();
+	log_queue_open(target);
+	logging.target = target;
+	logging.debug = debug;
+	logging.journal = target == LOG_TO_STDERR && stderr_is_journal();
+}
+
+void log_as_json(bool json)
+{
+	logging.json = json;
+}
+
+void log_name(const char *source, const char *mountpoint)
+{
+	logging.source = source;
+	logging.mountpoint = mountpoint;
+}
+
+void log_attach(struct loop *loop)
+{
+	get_ready();
+	log_queue_attach(loop);
+	log_fold_attach(loop);
+}
+
+void log_close(void)
+{
+	log_attach(NULL);
+	log_queue_close();
+}
+
+/* --- what a line says ------------------------------------------------------------------------------------------------------------ */
+
+static void add_string(struct buffer *line, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	if (logging.json)
+		buffer_printf(line, "\"%s\": ", name);
+	else
+		buffer_printf(line, "%s=", name);
+	if (logging.json)
+		buffer_json(line, value);
+	else
+		buffer_quoted(line, value);
+	buffer_string(line, logging.json ? ", " : " ");
+}
+
+static void add_number(struct buffer *line, const char *name, int64_t value)
+{
+	buffer_printf(line, logging.json ? "\"%s\": %" PRId64 ", " : "%s=%" PRId64 " ", name, value);
+}
+
+static const char *unless_empty(const char *text)
+{
+	return text && *text ? text : NULL;
+}
+
+/* Who is meant, where several daemons may write into one log. */
+static void begin_line(struct buffer *line, int priority, char mark)
+{
+	get_ready();
+	buffer_printf(line, "%c", mark);
+	if (logging.json)
+		buffer_printf(line, "\"level\": \"%s\", ", level_name(priority));
+	else if (logging.target != LOG_TO_SYSLOG && !logging.journal)
+		return;
+	add_string(line, "source", logging.source);
+	add_string(line, "mountpoint", logging.mountpoint);
+}
+
+/* The fields end with what parts them from more of them. */
+static void end_line(struct buffer *line)
+{
+	size_t parting = logging.json ? 2 : 1;
+
+	if (line->length < parting)
+		return;
+	line->length -= parting;
+	line->data[line->length] = '\0';
+	if (logging.json)
+		buffer_string(line, "}");
 }
 
 void log_line(int priority, const char *format, ...)
 {
-	char line[LOG_LINE_MAX], *byte;
+	char message[LOG_LINE_MAX];
+	struct buffer line = {0};
 	va_list arguments;
 
 	if (priority == LOG_DEBUG && !logging.debug)
 		return;
 	va_start(arguments, format);
-	if (vsnprintf(line, sizeof(line), format, arguments) < 0)
-		strcpy(line, "a line that could not be written");
+	if (vsnprintf(message, sizeof(message), format, arguments) < 0)
+		strcpy(message, "a line that could not be written");
 	va_end(arguments);
-	for (byte = line; *byte; byte++)
-		if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
-			*byte = '?';
-	if (logging.json)
-		write_object(priority, line);
+	begin_line(&line, priority, PLAIN);
+	if (logging.json) {
+		add_string(&line, "message", message);
+		end_line(&line);
+	} else {
+		buffer_printable(&line, message, "");
+	}
+	write_all(priority, &line, false);
+}
+
+static void add_failure(struct buffer *line, const struct failure *failure)
+{
+	if (!logging.json)
+		buffer_printf(line, "errno=%s ", failure->error ? failure_errno_name(failure->error) : "0");
+	else if (failure->error)
+		add_string(line, "errno", failure_errno_name(failure->error));
 	else
-		write_line(priority, line);
+		buffer_string(line, "\"errno\": null, ");
+}
+
+/* What we know for certain comes first, then what others wrote. */
+static void add_event(struct buffer *line, const struct log_event *event)
+{
+	static const struct failure none;
+	const struct failure *failure = event->failure ? event->failure : &none;
+	const struct log_actor *actor = event->actor;
+
+	if (logging.json)
+		add_string(line, "operation", event->operation);
+	else
+		buffer_printf(line, "%s ", event->operation);
+	add_failure(line, failure);
+	if (actor) {
+		add_number(line, "uid", actor->uid);
+		add_number(line, "gid", actor->gid);
+		add_number(line, "pid", actor->pid);
+	}
+	if (failure->status)
+		add_number(line, "status", failure->status);
+	add_string(line, "store", unless_empty(event->store));
+	add_string(line, "name", unless_empty(event->name));
+	add_string(line, "to", event->to);
+	if (actor) {
+		add_string(line, "program", unless_empty(actor->program));
+		add_string(line, "cgroup", unless_empty(actor->cgroup));
+	}
+	add_string(line, "digest", event->digest);
+	add_string(line, "request_id", unless_empty(failure->request_id));
+	add_string(line, logging.json ? "message" : "words", unless_empty(failure->words));
+}
+
+void log_event(int priority, const struct log_event *event)
+{
+	struct buffer line = {0};
+
+	if (priority == LOG_DEBUG && !logging.debug)
+		return;
+	begin_line(&line, priority, EVENT);
+	add_event(&line, event);
+	end_line(&line);
+	write_all(priority, &line, !event->is_change);
 }

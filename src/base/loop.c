@@ -212,7 +212,7 @@ int watch_start(struct loop *loop, struct watch *watch)
 		loop->watches = watches;
 		loop->size = size;
 	}
-	loop->fds[loop->count] = (struct pollfd){.fd = watch->fd, .events = POLLIN};
+	loop->fds[loop->count] = (struct pollfd){.fd = watch->fd, .events = watch->writes ? POLLOUT : POLLIN};
 	loop->watches[loop->count++] = watch;
 	watch->loop = loop;
 	return 0;

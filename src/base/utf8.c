@@ -43,6 +43,16 @@ size_t utf8_character(const void *text, size_t length)
 	return character <= length ? character : 0;
 }
 
+uint32_t utf8_code(const void *text, size_t length)
+{
+	const uint8_t *bytes = text;
+	uint32_t code = length == 1 ? bytes[0] : bytes[0] & (0xffu >> (length + 1));
+
+	for (size_t i = 1; i < length; i++)
+		code = code << 6 | (bytes[i] & 0x3f);
+	return code;
+}
+
 bool utf8_is_begun(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;

@@ -10,6 +10,7 @@
 int complain(const struct config *config, const char *format, ...)
 {
 	va_list arguments;
+	struct buffer shown = {0};
 	char *line = NULL;
 
 	va_start(arguments, format);
@@ -17,10 +18,9 @@ int complain(const struct config *config, const char *format, ...)
 		line = NULL;
 	va_end(arguments);
 	/* A word of the command line may have anything in it, and a complaint is one line. */
-	for (char *byte = line; byte && *byte; byte++)
-		if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
-			*byte = '?';
-	fprintf(stderr, "%s: %s\n", config->program, line ? line : "out of memory: free some and try again");
+	buffer_printable(&shown, line ? line : "out of memory: free some and try again", "");
+	fprintf(stderr, "%s: %s\n", config->program, buffer_text(&shown));
+	buffer_finish(&shown);
 	free(line);
 	return -EINVAL;
 }

@@ -39,13 +39,25 @@ static void out_of_time(struct timer *timer)
 	finish(fs);
 }
 
+/* A value that is not stored, and why. */
+static void say_lost(struct file *file, const char *why)
+{
+	struct failure failure = {0};
+
+	failure_set(&failure, ESHUTDOWN, "%s", why);
+	log_event(LOG_ERR, &(const struct log_event){.operation = "publish",
+						     .store = store_name(file->store),
+						     .name = file->name,
+						     .failure = &failure,
+						     .is_change = true});
+	file->fs->lost++;
+}
+
 static void give_up(struct handle *handle)
 {
 	struct file *file = handle->file;
 
-	log_line(LOG_ERR, "%s/%s: its writer had not closed it: nothing was stored", store_name(file->store),
-		 file->name);
-	file->fs->lost++;
+	say_lost(file, "its writer had not closed it: nothing was stored");
 	handle_wipe(handle);
 	handle->spent = ESHUTDOWN;
 }
@@ -100,11 +112,8 @@ static void look_at(struct fs *fs, struct handle *handle)
 static void give_up_staged(struct fs *fs)
 {
 	for (struct file *file = fs->first_file; file; file = file->next)
-		if (file->staged && !file->unlinked) {
-			log_line(LOG_ERR, "%s/%s: it was never renamed to what it is: nothing was stored",
-				 store_name(file->store), file->name);
-			fs->lost++;
-		}
+		if (file->staged && !file->unlinked)
+			say_lost(file, "it was never renamed to what it is: nothing was stored");
 }
 
 /* What somebody still holds open and has not closed is not whole. */

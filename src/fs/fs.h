@@ -286,11 +286,13 @@ void holding_search_cancel(struct holding_search *search);
 /* --- publication (publication.c, upload.c) ------------------------------------------------------------------------------------- */
 
 /* Who does something, for the audit. */
+#define CGROUP_SIZE 256 /* what is longer is cut */
 struct actor {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
 	char program[32];
+	char cgroup[CGROUP_SIZE];
 };
 
 /* A value on its way, and who waits for it. */

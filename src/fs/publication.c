@@ -106,8 +106,16 @@ void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *hand
 /* For -d: what becomes of a close. */
 static void log_flush(const struct handle *handle, fuse_req_t request, const char *what)
 {
-	log_line(LOG_DEBUG, "close of %s/%s by %d: %s", store_name(handle->file->store), handle->file->name,
-		 (int)fuse_req_ctx(request)->pid, what);
+	const struct fuse_ctx *context = fuse_req_ctx(request);
+	const struct log_actor who = {context->uid, context->gid, context->pid, "", ""};
+	struct failure words = {0};
+
+	failure_set(&words, 0, "%s", what);
+	log_event(LOG_DEBUG, &(const struct log_event){.operation = "close",
+						       .actor = &who,
+						       .store = store_name(handle->file->store),
+						       .name = handle->file->name,
+						       .failure = &words});
 }
 
 /* --- FLUSH: is it the opener's last? --------------------------------------------------------------------------------------------- */

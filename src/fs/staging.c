@@ -140,7 +140,6 @@ static void drop_old(struct file *file)
 		&failure, ETIMEDOUT,
 		"this temporary file was not renamed within %d minutes: it is wiped, and nothing was stored",
 		STAGED_AGE_MAX / 60000);
-	log_line(LOG_WARNING, "%s/%s: %s", store_name(file->store), file->name, failure.words);
 	journal_record(file->fs->options.journal, "rename", store_name(file->store), file->name, &failure);
 	file_unlink(file);
 }

@@ -274,6 +274,7 @@ int check_source(struct config *config)
 	int status;
 
 	log_as_json(config->log_json);
+	log_name(config->source, NULL);
 	log_open(LOG_TO_STDERR, config->debug);
 	connection_init(&check.connection, config);
 	findings_begin(&check.findings);

@@ -92,16 +92,23 @@ void findings_refused(struct findings *findings, enum step step, const struct fa
 
 static void print_lines(const struct findings *findings)
 {
+	struct buffer line = {0};
+
 	for (unsigned i = 0; i < STEP_COUNT; i++) {
 		const struct finding *finding = &findings->steps[i];
 
 		if (!finding->result)
 			continue;
-		printf("%-8s %-8s %s", steps[i].name, finding->result, buffer_text(&finding->says));
-		if (*finding->request_id)
-			printf(" (request %s)", finding->request_id);
-		putchar('\n');
+		buffer_clear(&line);
+		buffer_printable(&line, buffer_text(&finding->says), "");
+		if (*finding->request_id) {
+			buffer_string(&line, " (request ");
+			buffer_quoted(&line, finding->request_id);
+			buffer_string(&line, ")");
+		}
+		printf("%-8s %-8s %s\n", steps[i].name, finding->result, buffer_text(&line));
 	}
+	buffer_finish(&line);
 }
 
 static void print_member(struct buffer *text, const char *name, const char *value)

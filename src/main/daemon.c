@@ -226,8 +226,10 @@ static int begin(struct daemon *daemon)
 
 	if (!failed)
 		failed = connection_open(&daemon->connection, &why);
-	if (!failed)
+	if (!failed) {
+		log_attach(loop_of(daemon));
 		failed = watch_signals(daemon);
+	}
 	if (!failed)
 		failed = journal_init(&daemon->journal);
 	/* In the background it is the parent whom the manager knows, and whose end tells it that all is well. */
@@ -243,6 +245,7 @@ static void finish(struct daemon *daemon)
 {
 	fs_free(daemon->fs);
 	notifier_close(&daemon->notifier);
+	log_attach(NULL);
 	journal_finish(&daemon->journal);
 	watch_stop(&daemon->signals);
 	if (daemon->signals.fd > 0)
@@ -259,6 +262,7 @@ int daemon_serve(struct config *config, void (*ready)(void *context), void *cont
 				.context = context};
 
 	log_as_json(config->log_json);
+	log_name(config->source, config->mountpoint);
 	log_open(LOG_TO_STDERR, config->debug);
 	if (!process_cores_are_empty())
 		log_line(

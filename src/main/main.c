@@ -97,6 +97,7 @@ int main(int argc, char **argv)
 		status = config_check_mountpoint(&config) ? STATUS_MOUNT_FAILED : STATUS_GOOD;
 	else
 		status = mount_and_serve(&config);
+	log_close();
 	config_finish(&config);
 	process_soften();
 	return status;

@@ -69,9 +69,9 @@ int privileges_check(const struct config *config)
 		status = W_EXITCODE(errno, 0);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	fprintf(stderr, "sstorefs: user=%s can't work: %s: it must be possible to become that user%s%s\n",
-		config->user, strerror(WEXITSTATUS(status)),
-		config->cacert ? ", who must be able to read " : "", config->cacert ? config->cacert : "");
+	log_line(LOG_ERR, "user=%s can't work: %s: it must be possible to become that user%s%s", config->user,
+		 strerror(WEXITSTATUS(status)), config->cacert ? ", who must be able to read " : "",
+		 config->cacert ? config->cacert : "");
 	return -EACCES;
 }
 

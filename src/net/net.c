@@ -132,7 +132,7 @@ static int extra_reserve(struct net *net, unsigned count)
 	return 0;
 }
 
-/* curl_multi_poll counts its own sockets and our descriptors in one number; an error or hang-up counts as POLLIN. */
+/* curl_multi_poll counts its own sockets and our descriptors in one number; an error or hang-up counts as what was waited for. */
 static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout)
 {
 	struct net *net = container_of(partner, struct net, partner);
@@ -141,7 +141,9 @@ static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned c
 	if (extra_reserve(net, count))
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++)
-		net->extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = CURL_WAIT_POLLIN};
+		net->extra[i] = (struct curl_waitfd){.fd = fds[i].fd,
+						     .events = fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT
+										       : CURL_WAIT_POLLIN};
 	/* Without a timer of ours libcurl's own decide; it takes no negative time-out. */
 	CURLMcode code =
 		curl_multi_poll(net->multi, net->extra, count, timeout < 0 ? 60000 : timeout, &ready);
@@ -151,7 +153,7 @@ static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned c
 		return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		fds[i].revents = net->extra[i].revents ? POLLIN : 0;
+		fds[i].revents = net->extra[i].revents ? fds[i].events : 0;
 		ours += fds[i].revents != 0;
 	}
 	net->sockets_ready = ready > ours;

@@ -23,13 +23,17 @@
 static void log_attempt(const struct exchange *exchange, const char *words)
 {
 	const struct http_request *request = &exchange->call->request;
+	struct buffer quoted = {0};
 
+	if (*words)
+		buffer_quoted(&quoted, words);
 	log_line(LOG_DEBUG, "%s %.*s: attempt %u, %d, %llu ms after the call began%s%s",
 		 http_method_name(request->method), (int)request->target.length,
 		 request->target.length ? request->target.data : "", exchange->attempts,
 		 exchange->answer.status,
 		 (unsigned long long)(loop_now(exchange->net->loop) - exchange->started_at),
-		 *words ? ": " : "", words);
+		 quoted.length ? ": " : "", buffer_text(&quoted));
+	buffer_finish(&quoted);
 }
 
 uint64_t net_pause(unsigned pauses)

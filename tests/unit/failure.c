@@ -30,14 +30,19 @@ static void test_words_are_one_line_of_text(void **state)
 		/* What says nothing takes the place of nothing. */
 		{"", "old"},
 		{" \n\n\t", "old"},
-		{"\x01\x1b\xc2\x9b", "old"},
+		/* What can't be seen, or changes how the rest is shown, is written so that it can. */
+		{"\x01\x1b\xc2\x9b", "\\u0001\\u001b\\u009b"},
 		{"plain", "plain"},
 		{"  two \r\n\t lines\n", "two lines"},
-		{"bell\x07 and \x1b[31mred", "bell and [31mred"},
-		{"c1 \xc2\x9b here\xc2\x85", "c1 here"},
-		{"line\xe2\x80\xa8separator", "lineseparator"},
+		{"bell\x07 and \x1b[31mred", "bell\\u0007 and \\u001b[31mred"},
+		{"c1 \xc2\x9b here\xc2\x85", "c1 \\u009b here\\u0085"},
+		{"line\xe2\x80\xa8separator", "line\\u2028separator"},
 		{"caf\xc3\xa9", "caf\xc3\xa9"},
-		{"bad \xff byte", "bad \xef\xbf\xbd byte"},
+		{"bad \xff byte", "bad \\xff byte"},
+		{"\xe2\x80\xae"
+		 "desrever",
+		 "\\u202edesrever"},
+		{"tag \xf3\xa0\x80\x81", "tag \\udb40\\udc01"},
 	};
 	size_t i;
 

@@ -102,7 +102,7 @@ static void test_bodies_without_an_explanation_are_survived(void **state)
 		assert_string_equal(failure.words, "400 Bad Request, no explanation");
 	}
 	assert_int_equal(refuse(&ask, 503, "text/plain; charset=utf-8", "upstream is\nbusy\x1b\n"), -EIO);
-	assert_string_equal(failure.words, "upstream is busy");
+	assert_string_equal(failure.words, "upstream is busy\\u001b");
 }
 
 static void test_statuses_have_their_errno_for_every_operation(void **state)

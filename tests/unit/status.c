@@ -62,7 +62,7 @@ static void test_the_request_id_is_kept_and_the_rest_forgotten(void **state)
 		{"X-Request-Id: other\nFastly-Trace-Id: BcgnEl4Q9K8MtATbK58Cmm\n", "BcgnEl4Q9K8MtATbK58Cmm"},
 		{"X-Request-Id: other\n", "other"},
 		{"", ""},
-		{"Fastly-Trace-Id: a\x1b[31mb\n", "a[31mb"},
+		{"Fastly-Trace-Id: a\x1b[31mb\n", "a\\u001b[31mb"},
 	};
 	char long_header[400] = "Fastly-Trace-Id: ";
 	struct failure failure;

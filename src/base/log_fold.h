@@ -1,0 +1,27 @@
+#ifndef SSTOREFS_BASE_LOG_FOLD_H
+#define SSTOREFS_BASE_LOG_FOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sstorefs/loop.h"
+
+/*
+ * Lines that come again and again, and lines that are too many: both are counted, and said once in a while.
+ */
+
+/* What becomes of what was counted: `repeat` writes a line once more with its number, `left_out` how many were too many. */
+struct log_fold_tellers {
+	void (*repeat)(int priority, const char *line, uint64_t times);
+	void (*left_out)(uint64_t lines);
+};
+void log_fold_init(const struct log_fold_tellers *tellers);
+void log_fold_attach(struct loop *loop);
+
+/* Whether `line` is to be written now. One that `may_be_left_out` isn't either when there were too many such. */
+bool log_fold_passes(int priority, const char *line, bool may_be_left_out);
+
+/* Says all that was counted. */
+void log_fold_tell(void);
+
+#endif

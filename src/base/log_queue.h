@@ -1,0 +1,27 @@
+#ifndef SSTOREFS_BASE_LOG_QUEUE_H
+#define SSTOREFS_BASE_LOG_QUEUE_H
+
+#include <stdint.h>
+
+#include "sstorefs/log.h"
+
+/*
+ * Lines on their way to stderr or syslog. Nothing here waits, but log_queue_close for a second.
+ */
+
+/* Where lines go from now on; those for the place before have had their second. */
+void log_queue_open(enum log_target target);
+void log_queue_attach(struct loop *loop);
+
+/* Takes a copy of `line`, without its end, and writes it, now or later. */
+void log_queue_add(const char *line);
+
+/* A line that could not be made counts as lost, too. */
+void log_queue_lost(void);
+
+/* Sets how the number of lines that were lost is said: `say` makes a line of it and adds that. */
+void log_queue_teller(void (*say)(uint64_t lost));
+
+void log_queue_close(void);
+
+#endif
