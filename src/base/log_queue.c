@@ -182,33 +182,39 @@ void log_queue_attach(struct loop *loop)
 		drain();
 }
 
-static void write_for_a_while(void)
+static void write_until(uint64_t end)
 {
-	uint64_t until = clock_boottime() + CLOSE_MAX, now;
 	struct pollfd room = {.events = POLLOUT};
+	uint64_t now;
 
-	stop_waiting();
-	while (write_lines() == -EAGAIN && (now = clock_boottime()) < until) {
+	while (write_lines() == -EAGAIN && (now = clock_boottime()) < end) {
 		room.fd = queue.writer.fd;
-		poll(&room, 1, (int)(until - now));
+		poll(&room, 1, (int)(end - now));
+	}
+}
+
+static void give_up_rest(void)
+{
+	while (queue.first) {
+		queue.lost++;
+		drop_first();
 	}
 }
 
 void log_queue_close(void)
 {
+	uint64_t end = clock_boottime() + CLOSE_MAX;
+
 	if (!queue.is_open)
 		return;
-	write_for_a_while();
-	while (queue.first) {
-		/* Half a line stays half a line, and is one that was lost. */
-		queue.lost++;
-		drop_first();
-	}
+	stop_waiting();
 	queue.loop = NULL;
-	if (queue.lost)
-		tell_lost();
-	while (queue.first)
-		drop_first();
+	write_until(end);
+	give_up_rest();
+	tell_lost();
+	write_until(end);
+	give_up_rest();
+	queue.lost = 0;
 	log_writer_close(&queue.writer);
 	queue.is_open = false;
 }

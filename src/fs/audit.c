@@ -9,10 +9,19 @@
 #include "fs.h"
 #include "sstorefs/log.h"
 
-/* The process's cgroup, which names its container: of version 2, whose line begins with 0, or else of the first of version 1. */
-static void read_cgroup(pid_t process, char cgroup[static CGROUP_SIZE])
+/* The path in one line of /proc/PID/cgroup, HIERARCHY:CONTROLLERS:PATH, or NULL. */
+static const char *path_in(const char *line)
 {
-	char path[64], text[4096], *line, *end;
+	const char *path = strchr(line, ':');
+
+	path = path ? strchr(path + 1, ':') : NULL;
+	return path ? path + 1 : NULL;
+}
+
+/* That of version 2, whose line is the last; unless it is the root alone, as where both versions are in use. */
+void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE])
+{
+	char path[64], text[4096], *rest = text, *line;
 	ssize_t length = -1;
 	int fd;
 
@@ -23,16 +32,13 @@ static void read_cgroup(pid_t process, char cgroup[static CGROUP_SIZE])
 		return;
 	length = read(fd, text, sizeof text - 1);
 	close(fd);
-	if (length <= 0)
-		return;
-	text[length] = '\0';
-	line = strncmp(text, "0::", 3) ? strstr(text, "\n0::") : text;
-	line = strchr(line ? line : text, ':');
-	line = line ? strchr(line + 1, ':') : NULL;
-	if (!line)
-		return;
-	end = strchrnul(line + 1, '\n');
-	snprintf(cgroup, CGROUP_SIZE, "%.*s", (int)(end - line - 1), line + 1);
+	text[length > 0 ? length : 0] = '\0';
+	while ((line = strsep(&rest, "\n"))) {
+		const char *found = path_in(line);
+
+		if (found && (!*cgroup || strcmp(found, "/")))
+			snprintf(cgroup, CGROUP_SIZE, "%s", found);
+	}
 }
 
 void actor_of_request(struct actor *actor, fuse_req_t request)
@@ -41,7 +47,7 @@ void actor_of_request(struct actor *actor, fuse_req_t request)
 
 	*actor = (struct actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
 	program_of(context->pid, actor->program);
-	read_cgroup(context->pid, actor->cgroup);
+	cgroup_of(context->pid, actor->cgroup);
 }
 
 void audit(struct fs *fs, const struct actor *actor, const struct deed *deed, const struct failure *failure)

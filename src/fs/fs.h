@@ -144,6 +144,8 @@ struct opener {
 	char program[32];  /* its name as /proc has it, "" where it can't be told */
 };
 
+#define CGROUP_SIZE 256 /* what is longer is cut */
+
 struct handle {
 	struct file *file;
 	struct handle *next, **link; /* the file's */
@@ -157,6 +159,7 @@ struct handle {
 	uid_t uid;	  /* who opened it, for the audit */
 	gid_t gid;
 	pid_t pid;
+	char cgroup[CGROUP_SIZE];
 	unsigned sync_pass; /* the last FSYNC that looked at it */
 };
 
@@ -286,7 +289,6 @@ void holding_search_cancel(struct holding_search *search);
 /* --- publication (publication.c, upload.c) ------------------------------------------------------------------------------------- */
 
 /* Who does something, for the audit. */
-#define CGROUP_SIZE 256 /* what is longer is cut */
 struct actor {
 	uid_t uid;
 	gid_t gid;
@@ -380,6 +382,8 @@ void retained_free_all(struct fs *fs);
 
 /* --- audit (audit.c) ------------------------------------------------------------------------------------------------------------- */
 
+/* The process's cgroup, which names its container; "" where it can't be told. */
+void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE]);
 void actor_of_request(struct actor *actor, fuse_req_t request);
 /* What was done, or tried. */
 struct deed {

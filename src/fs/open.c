@@ -46,6 +46,7 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 	handle->uid = context->uid;
 	handle->gid = context->gid;
 	handle->pid = context->pid;
+	cgroup_of(context->pid, handle->cgroup);
 	return handle;
 }
 

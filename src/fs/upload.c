@@ -289,6 +289,7 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	if (!handle->value || !handle->value->bytes.length)
 		return NULL; /* truncation alone publishes nothing */
 	strcpy(actor.program, handle->opener.program);
+	strcpy(actor.cgroup, handle->cgroup);
 	upload = prepare(file, handle->value, file->name, failure);
 	if (!upload) {
 		remember(file, file->publications, failure, false);

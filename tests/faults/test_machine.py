@@ -89,7 +89,7 @@ def test_the_end_does_not_wait_for_ever(direct_mount, sandbox, table):
     table.line("SIGTERM during an upload without answer", results, "nothing")
     assert time.monotonic() - began < 20
     assert results[0] in (errno.ETIMEDOUT, errno.ECONNABORTED, errno.ENOTCONN)
-    assert "prod/NAME" in direct_mount.log() or "not finished in time" in direct_mount.log()
+    assert 'name="NAME"' in direct_mount.log() or "not finished in time" in direct_mount.log()
 
 
 HELD_BY_A_CHILD = """
@@ -113,7 +113,7 @@ def test_what_the_end_itself_sends_has_all_of_its_time(direct_mount, sandbox):
     assert writer.stdout.readline() == "child\n" and writer.wait(60) == 0
     direct_mount.signal(signal.SIGTERM)
     assert direct_mount.wait() == 32
-    line, = [line for line in direct_mount.log().splitlines() if "publish prod/NAME" in line]
+    line, = [line for line in direct_mount.log().splitlines() if "publish " in line and 'store="prod" name="NAME"' in line]
     assert "ETIMEDOUT" in line and "interrupted" not in line
     writer.stdin.close()
     writer.stdout.close()

@@ -63,7 +63,7 @@ def test_what_was_not_whole_is_named_and_not_stored(direct_mount, sandbox):
     os.write(descriptor, b"half")
     direct_mount.signal(signal.SIGTERM)
     assert direct_mount.wait() == 32
-    assert "prod/NAME: its writer had not closed it: nothing was stored" in direct_mount.log()
+    assert 'store="prod" name="NAME" words="its writer had not closed it: nothing was stored"' in direct_mount.log()
     errno_of(os.close, descriptor)
     assert sandbox.calls(operation="fastly.put_secret") == []
 

@@ -48,11 +48,11 @@ def test_a_service_that_quotes_the_value_does_not_get_it_into_the_errors(direct_
     assert "EINVAL" in direct_mount.control("errors")
 
 
-def test_control_bytes_of_the_service_are_stripped(direct_mount, sandbox):
+def test_control_bytes_of_the_service_are_escaped(direct_mount, sandbox):
     sandbox.fault({"operation": "fastly.put_secret", "status": 403, "detail": "red \x1b[31m\nand a line"})
     assert errno_of(write_file, direct_mount / "prod/NAME", b"val") == errno.EACCES
     errors = direct_mount.control("errors")
-    assert "\x1b" not in errors and len(errors.splitlines()) == 1
+    assert "\x1b" not in errors and r"red \u001b[31m and a line" in errors and len(errors.splitlines()) == 1
 
 
 def test_the_token_is_not_in_the_environment(make_mount, direct, tmp_path):

@@ -1,8 +1,11 @@
 """The log: one line an event, with priorities for the journal, as JSON where that is asked for."""
 
+import errno
 import json
 import os
 import subprocess
+from datetime import datetime
+from pathlib import Path
 
 from mounting import Mount, environment, wait_until_mounted
 from writers import errno_of, write_file
@@ -50,7 +53,9 @@ def test_the_journal_gets_priorities(tmp_path, direct, sandbox):
     lines = mount.log().splitlines() or lines
     assert all(line[0] == "<" and line[2] == ">" for line in lines), lines
     assert any(line.startswith("<6>") and "is mounted on" in line for line in lines)
-    assert any(line.startswith("<4>") and "prod/NAME" in line for line in lines)
+    assert any(line.startswith("<4>") and 'store="prod" name="NAME"' in line for line in lines)
+    # Several daemons share the journal.
+    assert all(f'source="fastly:" mountpoint="{mount.path}"' in line for line in lines), lines
     assert not any("sstorefs: " in line for line in lines)  # the journal knows the name
 
 
@@ -66,10 +71,26 @@ def test_a_file_gets_none_though_the_environment_names_a_journal(tmp_path, direc
 
 def test_json(make_mount, direct, sandbox):
     mount = make_mount(direct, options="log=json")
-    events = [json.loads(line) for line in fail_once(mount, sandbox)]
-    assert all(set(event) == {"time", "level", "message"} for event in events)
-    assert {"info", "warning"} <= {event["level"] for event in events}
-    assert any("prod/NAME" in event["message"] for event in events)
+    mounted, failed = [json.loads(line) for line in fail_once(mount, sandbox)]
+    write_file(mount / "prod/NAME", b"val")
+    done = json.loads(mount.log().splitlines()[-1])
+    times = [datetime.strptime(event.pop("time"), "%Y-%m-%dT%H:%M:%S.%fZ") for event in (mounted, failed, done)]
+    assert times == sorted(times)
+    whose = {"source": "fastly:", "mountpoint": str(mount.path)}
+    assert mounted == {**whose, "level": "info", "message": f"fastly: is mounted on {mount.path}"}
+    call, again = sandbox.calls(operation="fastly.put_secret")
+    ours = {**whose, "operation": "publish", "uid": os.getuid(), "gid": os.getgid(), "pid": os.getpid(), "store": "prod", "name": "NAME",
+            "program": Path("/proc/self/comm").read_text().strip(), "cgroup": cgroup()}
+    assert len(failed.pop("request_id")) > 8 and len(done.pop("request_id")) > 8
+    assert failed.pop("message").startswith("Bad Request") and done.pop("digest")
+    assert failed == {**ours, "level": "warning", "errno": "EINVAL", "status": 400}
+    assert done == {**ours, "level": "info", "errno": None, "status": 200}
+
+
+def cgroup():
+    """As the man page has it: of version 2, unless that is the root alone."""
+    paths = [line.split(":", 2)[2] for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    return next((path for path in reversed(paths) if path != "/"), "/")
 
 
 def test_json_of_words_with_quotes_and_backslashes(make_mount, direct):
@@ -100,3 +121,16 @@ def test_json_of_a_failed_start(tmp_path, direct):
     assert ended.returncode == 32
     (event,) = map(json.loads, ended.stderr.splitlines())
     assert event["level"] == "error" and "401" in event["message"]
+
+
+def test_lines_that_repeat_are_folded(make_mount, direct, sandbox):
+    """An outage that a program meets again and again."""
+    mount = make_mount(direct)
+    sandbox.fault(operation="fastly.put_secret", status=401)
+    for _ in range(3000):
+        assert errno_of(lambda: write_file(mount / "prod/NAME", b"val")) == errno.EACCES
+    sandbox.clear_faults()
+    mount.unmount()
+    lines = [line for line in mount.log().splitlines() if "Z open " in line]
+    told = sum(int(line.rpartition("repeated ")[2].split()[0]) if "… repeated" in line else 1 for line in lines)
+    assert len(lines) < 100 and told == 2999, (len(lines), told)

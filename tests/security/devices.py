@@ -21,11 +21,20 @@ class Devices:
             if name not in ("log", "fuse"):
                 os.symlink(os.path.join(self.old, name), os.path.join("/dev", name))
         os.mknod("/dev/fuse", stat.S_IFCHR | 0o666, os.stat(os.path.join(self.old, "fuse")).st_rdev)
+        os.chmod("/dev/fuse", 0o666)
+        self.lines = []
+        self.start_log()
+
+    def start_log(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind("/dev/log")
-        for name in ("fuse", "log"):
-            os.chmod(os.path.join("/dev", name), 0o666)
-        self.lines = []
+        os.chmod("/dev/log", 0o666)
+
+    def stop_log(self):
+        """As when syslog is started again: what it was told and has not read is gone."""
+        self.log()
+        self.socket.close()
+        os.unlink("/dev/log")
 
     def log(self):
         """All that was said so far."""
