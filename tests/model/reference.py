@@ -319,14 +319,17 @@ class World:
             return self.spend(handle)
         handle.value.extend(bytes(max(0, at - len(handle.value))))
         handle.value[at:at + len(data)] = data
-        handle.due = True
-        handle.file.times = None
+        self.changed(handle)
         outcome = Outcome()
         if self.commit == "write" and self.publishable(handle):
             outcome.errors = {self.publish(handle, outcome)}
         if position is None and outcome.error == 0:
             handle.position = at + len(data) if not handle.append else handle.position + len(data)
         return outcome
+
+    def changed(self, handle):
+        """It is due, and has the time of this change."""
+        handle.due, handle.file.times = True, None
 
     def spend(self, handle):
         """Rule 2: nothing of it is ever published, and a half of what is staged takes no real name."""
@@ -355,7 +358,7 @@ class World:
         if handle.spent:
             return self.spend(handle)
         handle.value.extend(zeros)
-        handle.due = True
+        self.changed(handle)
         return Outcome()
 
     def cut(self, process, number, size):
@@ -367,7 +370,7 @@ class World:
         if size == 0:
             handle.began_empty, handle.file.spoiled = True, False
         elif size < len(handle.value):
-            handle.due = True
+            self.changed(handle)
         del handle.value[size:]
         return Outcome()
 
