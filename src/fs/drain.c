@@ -65,19 +65,16 @@ static void give_up(struct handle *handle)
 /* A last look at one handle: its opener may have closed it long ago, and a child of his may hold it still. */
 struct last_look {
 	struct fs *fs;
-	struct handle *handle;
 	struct file *file;
-	struct holding_search search;
+	struct close_search search;
 };
 
-static void looked(struct holding_search *search, enum holding holding)
+static void looked(struct close_search *search, enum holding holding)
 {
 	struct last_look *last = container_of(search, struct last_look, search);
+	struct handle *handle = search->handle;
 	struct fs *fs = last->fs;
-	struct handle *handle = last->file->handles;
 
-	while (handle && handle != last->handle)
-		handle = handle->next;
 	if (handle && handle->due && !handle->spent) {
 		if (holding == HOLDING_NONE)
 			handle_publish(handle);
@@ -99,13 +96,11 @@ static void look_at(struct fs *fs, struct handle *handle)
 		give_up(handle);
 		return;
 	}
-	*last = (struct last_look){.fs = fs, .handle = handle, .file = handle->file};
-	last->search = (struct holding_search){
-		.loop = fs->loop, .process = handle->opener.process, .inode = handle->number, .done = looked};
+	*last = (struct last_look){.fs = fs, .file = handle->file, .search.done = looked};
 	/* Counts as an upload while it lasts: neither the file nor the drain may end before it. */
 	handle->file->uploads++;
 	fs->uploads++;
-	holding_search_start(&last->search);
+	close_search_start(&last->search, fs, handle);
 }
 
 /* What nobody will rename any more. */

@@ -239,8 +239,10 @@ void handle_wipe(struct handle *handle)
 
 void handle_free(struct handle *handle)
 {
+	wait_wake_all(&handle->freed);
 	handle_wipe(handle);
 	opener_finish(handle->file->fs, &handle->opener);
+	writer_forget(handle->file->fs, &handle->writer, WRITER_NONE);
 	*handle->link = handle->next;
 	if (handle->next)
 		handle->next->link = handle->link;

@@ -13,6 +13,14 @@
 /*
  * The file system from the inside.
  */
+struct holding_search;
+/* The searches for descriptors that are under way, in the order in which they get their slices of time (holding.c). */
+struct search_queue {
+	struct loop *loop;
+	struct holding_search *first, **last;
+	struct task task;
+};
+
 struct fs {
 	struct fs_options options;
 	struct loop *loop;
@@ -32,7 +40,11 @@ struct fs {
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time mounted_at;
 	struct tree files_by_serial, files_by_name;
-	struct tree processes;		      /* those that have something open, by id */
+	struct tree processes;			/* those that have something open, by id */
+	unsigned process_count, processes_most; /* each has a descriptor of ours */
+	struct search_queue searches;
+	struct opening *first_opening, **last_opening; /* those that wait for a process's descriptor */
+	struct task openings_task;
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
 	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
 	struct directory *first_directory;    /* that is open */
@@ -147,13 +159,29 @@ struct opener {
 
 #define CGROUP_SIZE 256 /* what is longer is cut */
 
+/* Who has written what a handle holds. */
+enum writer_kind {
+	WRITER_NONE,
+	WRITER_OPENER, /* its opener, or what can't be told: nobody takes its place */
+	WRITER_ONE,    /* one other process, or it and its children */
+	WRITER_MANY,
+};
+struct writer {
+	enum writer_kind kind;
+	struct process *process; /* of WRITER_ONE */
+	pid_t thread;		 /* the last that wrote */
+	pid_t parent;		 /* of `process` when it began */
+};
+
 struct handle {
 	struct file *file;
 	struct handle *next, **link; /* the file's */
 	fuse_ino_t
 		number; /* of the inode that was opened: another client may have made the secret anew since */
 	struct opener opener;
-	struct value *value; /* NULL: nothing was written yet */
+	struct writer writer;
+	struct wait_list freed; /* those who must not look at it afterwards */
+	struct value *value;	/* NULL: nothing was written yet */
 	bool append, exclusive, due, closed;
 	bool began_empty; /* created, cut to nothing, or staged: every byte of the file is known here */
 	int spent;	  /* errno of the operation that was refused, positive; 0: none was */
@@ -249,43 +277,98 @@ void handle_wipe(struct handle *handle);
 struct value *value_new(struct locked_pool *pool);
 void value_release(struct value *value);
 
-/* --- openers (opener.c) -------------------------------------------------------------------------------------------------------- */
+/* --- processes (opener.c) ------------------------------------------------------------------------------------------------------- */
 
+/* A process that has opened something, or writes what another has opened. Each costs a descriptor. */
+struct process {
+	pid_t id;
+	int descriptor; /* pidfd: ready to read when it has ended, even if another has its id then */
+	unsigned references;
+	bool listed;
+};
 int processes_compare(const void *left, const void *right);
+/* How many may be known at once: what the limit of open files leaves beside our own needs. */
+unsigned processes_most(void);
+bool process_has_ended(const struct process *process);
+void process_release(struct fs *fs, struct process *process);
+/* References the parent of a process; NULL when there is none. Returns 0, -ESRCH where /proc does not show it, -ENOBUFS. */
+int process_of_parent(struct fs *fs, const struct process *process, struct process **parent);
 
-/* Who is `thread` (a FUSE request's pid), which is opening? `opener->process` is NULL when it can't be told. */
-void opener_identify(struct fs *fs, struct opener *opener, pid_t thread);
+/* Reads a small file of /proc whole, with a NUL behind it. Returns its length, -ESRCH when there is nothing to be seen, -ENOBUFS when we have not the means. */
+ssize_t proc_read(int directory, const char *path, char *text, size_t size);
+
+/* Who is `thread` (a FUSE request's pid), which is opening? `opener->process` is NULL where /proc can't tell. Returns 0, or -ENOBUFS when there
+ * are no descriptors to tell with. */
+int opener_identify(struct fs *fs, struct opener *opener, pid_t thread);
 void opener_finish(struct fs *fs, struct opener *opener);
+
+/* `thread` is about to write. Returns 0 or -ENOBUFS. */
+int writer_note(struct fs *fs, struct handle *handle, pid_t thread);
+void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind);
+/* The writer (WRITER_ONE) is the opener from now on. */
+void handle_take_over(struct fs *fs, struct handle *handle);
 
 /* The name of the program that `thread` runs, "" where it can't be told. */
 void program_of(pid_t thread, char program[static 32]);
 
-/* How the flushing thread stands to the opener. */
+/* What the flushing thread is to the handle. */
 enum flusher {
 	FLUSHER_UNKNOWN, /* /proc can't tell */
+	FLUSHER_UNSEEN,	 /* it could, but we have not the descriptors or the memory */
 	FLUSHER_OTHER,	 /* another process */
 	FLUSHER_OPENER,
-	FLUSHER_DYING, /* the opener, ending by a signal or with a status other than 0 */
+	FLUSHER_DYING,	/* the opener, ending by a signal or with a status other than 0 */
+	FLUSHER_WRITER, /* not the opener, but the process that wrote every byte */
+	FLUSHER_WRITER_DYING,
 };
-enum flusher opener_compare(const struct opener *opener, pid_t thread);
+enum flusher handle_flusher(const struct handle *handle, pid_t thread);
+
+/* --- who still holds a file (holding.c, takeover.c) ------------------------------------------------------------------------------ */
+
+enum holding {
+	HOLDING_NONE,
+	HOLDING_SOME,
+	HOLDING_UNKNOWN, /* /proc does not show it */
+	HOLDING_UNSEEN,	 /* we have not the descriptors, the memory or the time to see it */
+};
 
 /*
- * Whether a process still holds a descriptor of `inode`: looks through /proc/PID/fdinfo, in slices where there are many. `done` is called once, perhaps from
- * within the start. A process that is gone holds none.
+ * Whether a process holds a descriptor of `inode`. `done` is called once, perhaps from within the start. A process that is gone holds none.
  */
-enum holding { HOLDING_NONE, HOLDING_SOME, HOLDING_UNKNOWN };
 struct holding_search {
-	struct loop *loop;
-	const struct process *process; /* whose handle keeps it; only looked at when the search starts */
+	struct fs *fs;
+	struct process *process;
 	pid_t thread; /* one that is known to live, as its descriptors are the process's; 0: none is */
 	fuse_ino_t inode;
 	void (*done)(struct holding_search *search, enum holding holding);
-	void *directory;
-	unsigned seen;
-	struct task task;
+	/* holding.c's */
+	pid_t id;
+	long position;
+	uint64_t spent; /* microseconds of processor time */
+	struct holding_search *next, **link;
 };
 void holding_search_start(struct holding_search *search);
 void holding_search_cancel(struct holding_search *search);
+void search_queue_init(struct search_queue *queue, struct loop *loop);
+
+/*
+ * Whether somebody still has to close a handle before its value is whole: its opener, or the writer that takes its place. `handle->opener.process` is
+ * known. `done` is called once, perhaps from within the start; `handle` is NULL then if it was freed meanwhile.
+ */
+struct close_search {
+	struct fs *fs;
+	struct handle *handle;
+	const struct process
+		*flusher; /* the handle's opener or writer, if it is that one's FLUSH which asks; */
+	pid_t thread;	  /* its thread, which closes */
+	void (*done)(struct close_search *search, enum holding holding);
+	/* takeover.c's */
+	struct process *parent;
+	struct holding_search look;
+	struct wait freed;
+};
+void close_search_start(struct close_search *search, struct fs *fs, struct handle *handle);
+void close_search_cancel(struct close_search *search);
 
 /* --- publication (publication.c, upload.c) ------------------------------------------------------------------------------------- */
 
@@ -407,6 +490,11 @@ enum refusal refusal_of_attributes(fuse_req_t request, const struct inode *inode
 
 /* Opens the inode `number`, or creates `name` in the directory `number`, and answers: 0. Or a positive errno, and no answer yet. */
 int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
+/* Whether `error`, a positive errno, is what time may mend: want of locked memory or descriptors. */
+bool opening_may_wait(const struct fs *fs, const char *name, int flags, int error);
+void openings_init(struct fs *fs);
+/* A process's descriptor was given back: those who wait for one try again, in a later turn. */
+void openings_continue(struct fs *fs);
 /* Whether something must be waited for first, and waiting for it. */
 bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
 void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,

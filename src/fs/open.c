@@ -31,6 +31,8 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 	}
 	handle->began_empty = file->staged || (file->created && file->awaited_until);
 	*error = handle->value ? -locked_reserve(&handle->value->bytes, 1) : ENOMEM;
+	if (!*error)
+		*error = -opener_identify(file->fs, &handle->opener, context->pid);
 	if (!*error && (flags & O_TRUNC))
 		*error = handle_truncate(file->fs, handle, 0);
 	if (*error) {
@@ -41,7 +43,6 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 	handle->exclusive = file->awaited_until != 0;
 	file->awaited_until = 0;
 	handle->number = number;
-	opener_identify(file->fs, &handle->opener, context->pid);
 	handle->append = flags & O_APPEND;
 	handle->uid = context->uid;
 	handle->gid = context->gid;
@@ -212,6 +213,12 @@ int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, stru
 	return 0;
 }
 
+bool opening_may_wait(const struct fs *fs, const char *name, int flags, int error)
+{
+	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
+	return error == ENOBUFS && !(name && staging_wants(fs, name, flags) && staging_is_full(fs));
+}
+
 static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -222,8 +229,7 @@ static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struc
 		return;
 	}
 	error = open_or_create(request, number, name, info);
-	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
-	if (error == ENOBUFS && !(name && staging_wants(fs, name, info->flags) && staging_is_full(fs)))
+	if (opening_may_wait(fs, name, info->flags, error))
 		opening_start(fs, request, number, name, info);
 	else if (error)
 		fuse_reply_err(request, error);

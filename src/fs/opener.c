@@ -1,39 +1,65 @@
 /*
- * Who opened a file, whether he still holds it, and whether he is dying: what /proc and pidfds tell about processes. What follows from it
- * is publication.c.
+ * Who opened a file, who writes it, and whether one of them is dying: what /proc and pidfds tell about processes. What their descriptors tell is
+ * holding.c; what follows from it, takeover.c and publication.c.
  *
  * A process that executes another program closes what is to be closed (O_CLOEXEC) with its exec_update_lock held, and waits for our answer. Whatever
  * takes that lock must not be read then, or both wait for ever, and with them every `ps` of the machine: of /proc/PID/ that is `stat`, `wchan`, `stack`,
  * `syscall`, `io` and `environ`; not `status` and `fdinfo`.
  */
-#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fs.h"
 
-#define ENTRIES_A_TURN 1000  /* descriptors looked at before others get their turn (15 000 took 106 ms) */
-#define ENTRIES_MAX    20000 /* above that the question costs more than the answer is worth */
-#define STATUS_SIZE    (16 << 10) /* of /proc/PID/status, with a line of all supplementary groups */
-#define STAT_SIZE      2048	  /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
+#define STATUS_SIZE	(16 << 10) /* /proc/PID/status of nearly every process */
+#define STATUS_LARGEST	(1 << 20)  /* and of one with all the supplementary groups there can be, 65 536 */
+#define STAT_SIZE	2048	   /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
+#define OUR_DESCRIPTORS 256	   /* connections, their resolvers, /proc, the token: never given to pidfds */
 
 #define FLAG_EXITING 0x4u /* PF_EXITING, include/linux/sched.h */
 
-/* Reads a small file of /proc whole. Returns its length, or -1. */
-static ssize_t read_whole(int directory, const char *path, char *text, size_t size)
+/* What the errno of a look into /proc means: that there is nothing to be seen, or that we have not the means to look. */
+static int failure_of_look(int error)
+{
+	return error == ENOENT || error == ESRCH || error == EACCES || error == EPERM ? -ESRCH : -ENOBUFS;
+}
+
+/* Reads until the end or until `size` bytes are there. Returns their number, or -ESRCH or -ENOBUFS. */
+static ssize_t read_all(int fd, char *text, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size) {
+		ssize_t got = read(fd, text + length, size - length);
+
+		if (got < 0)
+			return failure_of_look(errno);
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	return (ssize_t)length;
+}
+
+ssize_t proc_read(int directory, const char *path, char *text, size_t size)
 {
 	int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
 	ssize_t length;
 
 	if (fd < 0)
-		return -1;
+		return failure_of_look(errno);
+	/* The kernel composes such a file whole and gives as much of it as there is room for. */
 	length = read(fd, text, size - 1);
+	if (length < 0)
+		length = failure_of_look(errno);
 	close(fd);
 	if (length >= 0)
 		text[length] = '\0';
@@ -52,42 +78,80 @@ static bool stat_field(const char *text, unsigned field, uint64_t *number)
 	return at && sscanf(at, "%" SCNu64, number) == 1;
 }
 
-/* Its thread group's id, from the text of /proc/THREAD/status; 0: can't be told. */
-static pid_t process_in(const char *status)
-{
-	const char *line = strstr(status, "\nTgid:");
-	int process = 0;
+/* What /proc/THREAD/status tells of a process. */
+struct status {
+	pid_t process; /* the thread group's id */
+	pid_t parent;
+	bool ending;
+	char program[32];
+};
 
-	if (line)
-		sscanf(line, "\nTgid:%d", &process);
-	return process;
+static pid_t number_in(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line ? (pid_t)strtol(line + strlen(name), NULL, 10) : 0;
 }
 
-static bool read_status(pid_t thread, char text[static STATUS_SIZE])
+static int parse_status(const char *text, struct status *status)
 {
-	char path[64];
+	*status =
+		(struct status){.process = number_in(text, "\nTgid:"), .parent = number_in(text, "\nPPid:")};
+	sscanf(text, "Name:\t%31[^\n]", status->program);
+	/* A process that ends gives its memory back before its files are closed, so the lines about it are missing; the threads are told after them. */
+	status->ending = strstr(text, "\nThreads:") && !strstr(text, "\nVmSize:");
+	return status->process ? 0 : -ESRCH;
+}
 
+/* A line of very many supplementary groups: what comes behind it must be seen, too. */
+static int read_large_status(const char *path, struct status *status)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), failed = -ENOBUFS;
+	char *text = malloc(STATUS_LARGEST);
+	ssize_t length;
+
+	if (fd >= 0 && text) {
+		length = read_all(fd, text, STATUS_LARGEST);
+		if (length >= 0 && length < STATUS_LARGEST) {
+			text[length] = '\0';
+			failed = parse_status(text, status);
+		} else if (length < 0) {
+			failed = (int)length;
+		}
+	} else if (fd < 0) {
+		failed = failure_of_look(errno);
+	}
+	free(text);
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
+/* Returns 0, -ESRCH where /proc does not show the thread, -ENOBUFS where descriptors or memory are wanting. */
+static int read_status(pid_t thread, struct status *status)
+{
+	char path[64], text[STATUS_SIZE];
+	ssize_t length;
+
+	*status = (struct status){0};
+	if (thread <= 0)
+		return -ESRCH;
 	snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-	return thread > 0 && read_whole(AT_FDCWD, path, text, STATUS_SIZE) > 0;
+	length = proc_read(AT_FDCWD, path, text, sizeof text);
+	if (length < 0)
+		return (int)length;
+	return length < STATUS_SIZE - 1 ? parse_status(text, status) : read_large_status(path, status);
 }
 
 void program_of(pid_t thread, char program[static 32])
 {
-	char text[STATUS_SIZE];
+	struct status status;
 
-	*program = '\0';
-	if (read_status(thread, text))
-		sscanf(text, "Name:\t%31[^\n]", program);
+	read_status(thread, &status);
+	strcpy(program, status.program);
 }
 
 /* --- processes that have something open ------------------------------------------------------------------------------------------ */
-
-struct process {
-	pid_t id;
-	int descriptor; /* pidfd: ready to read when it has ended, whoever has its id then */
-	unsigned references;
-	bool listed;
-};
 
 int processes_compare(const void *left, const void *right)
 {
@@ -96,11 +160,24 @@ int processes_compare(const void *left, const void *right)
 	return (a->id > b->id) - (a->id < b->id);
 }
 
-static bool has_ended(const struct process *process)
+bool process_has_ended(const struct process *process)
 {
 	struct pollfd ended = {.fd = process->descriptor, .events = POLLIN};
 
 	return poll(&ended, 1, 0) != 0;
+}
+
+unsigned processes_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return OUR_DESCRIPTORS;
+	if (limit.rlim_cur > UINT32_MAX)
+		return UINT32_MAX;
+	if (limit.rlim_cur < 2 * OUR_DESCRIPTORS)
+		return (unsigned)limit.rlim_cur / 2;
+	return (unsigned)limit.rlim_cur - OUR_DESCRIPTORS;
 }
 
 static void process_unlist(struct fs *fs, struct process *process)
@@ -110,52 +187,94 @@ static void process_unlist(struct fs *fs, struct process *process)
 	process->listed = false;
 }
 
-static struct process *process_new(struct fs *fs, pid_t id)
+/* A process of which a pidfd is held. Returns 0, -ESRCH when it has ended, -ENOBUFS. */
+static int process_new(struct fs *fs, pid_t id, struct process **made)
 {
-	struct process *process = calloc(1, sizeof *process);
+	struct process *process;
+	int failed;
 
+	if (fs->process_count >= fs->processes_most)
+		return -ENOBUFS;
+	process = calloc(1, sizeof *process);
 	if (!process)
-		return NULL;
+		return -ENOBUFS;
 	process->id = id;
 	process->descriptor = (int)syscall(SYS_pidfd_open, id, 0);
-	if (process->descriptor < 0 || !tree_add(&fs->processes, process)) {
+	failed = process->descriptor < 0 ? failure_of_look(errno) : 0;
+	if (!failed && !tree_add(&fs->processes, process))
+		failed = -ENOBUFS;
+	if (failed) {
 		if (process->descriptor >= 0)
 			close(process->descriptor);
 		free(process);
-		return NULL;
+		return failed;
 	}
 	process->listed = true;
-	return process;
+	fs->process_count++;
+	*made = process;
+	return 0;
 }
 
-static struct process *process_reference(struct fs *fs, pid_t id)
+static int process_find(struct fs *fs, pid_t id, struct process **found)
 {
 	struct process key = {.id = id};
 	struct process *process = tree_find(&fs->processes, &key);
+	int failed = 0;
 
-	if (process && has_ended(process)) {
+	if (process && process_has_ended(process)) {
 		process_unlist(fs, process);
 		process = NULL;
 	}
 	if (!process)
-		process = process_new(fs, id);
-	if (process)
+		failed = process_new(fs, id, &process);
+	if (!failed)
 		process->references++;
-	return process;
+	*found = failed ? NULL : process;
+	return failed;
 }
 
-void opener_identify(struct fs *fs, struct opener *opener, pid_t thread)
+void process_release(struct fs *fs, struct process *process)
 {
-	char text[STATUS_SIZE];
-	pid_t id;
+	if (!process || --process->references)
+		return;
+	process_unlist(fs, process);
+	close(process->descriptor);
+	free(process);
+	fs->process_count--;
+	openings_continue(fs);
+}
+
+int process_of_parent(struct fs *fs, const struct process *process, struct process **parent)
+{
+	struct status status, again;
+	int failed = read_status(process->id, &status);
+
+	*parent = NULL;
+	if (failed || !status.parent)
+		return failed;
+	failed = process_find(fs, status.parent, parent);
+	if (failed)
+		return failed == -ESRCH ? 0 : failed;
+	/* A parent that had ended before it was taken hold of has left its child to another. */
+	failed = read_status(process->id, &again);
+	if (!failed && again.parent == status.parent)
+		return 0;
+	process_release(fs, *parent);
+	*parent = NULL;
+	return failed;
+}
+
+int opener_identify(struct fs *fs, struct opener *opener, pid_t thread)
+{
+	struct status status;
+	int failed = read_status(thread, &status);
 
 	*opener = (struct opener){0};
-	if (!read_status(thread, text))
-		return;
-	sscanf(text, "Name:\t%31[^\n]", opener->program);
-	id = process_in(text);
-	if (id)
-		opener->process = process_reference(fs, id);
+	if (!failed) {
+		strcpy(opener->program, status.program);
+		failed = process_find(fs, status.process, &opener->process);
+	}
+	return failed == -ESRCH ? 0 : failed;
 }
 
 void opener_finish(struct fs *fs, struct opener *opener)
@@ -163,126 +282,130 @@ void opener_finish(struct fs *fs, struct opener *opener)
 	struct process *process = opener->process;
 
 	opener->process = NULL;
-	if (!process || --process->references)
-		return;
-	process_unlist(fs, process);
-	close(process->descriptor);
-	free(process);
+	process_release(fs, process);
+}
+
+/* --- who writes ------------------------------------------------------------------------------------------------------------------ */
+
+void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind)
+{
+	struct process *process = writer->process;
+
+	*writer = (struct writer){.kind = kind};
+	process_release(fs, process);
+}
+
+/* A second process writes: what it and the first have written is one's own if that one is the parent of the other, or of both. */
+static int join_writers(struct fs *fs, struct handle *handle, pid_t thread, const struct status *status)
+{
+	struct writer *writer = &handle->writer;
+	pid_t common = process_has_ended(writer->process) ? 0
+		       : status->process == writer->process->id || status->parent == writer->process->id
+			       ? writer->process->id
+		       : status->process == writer->parent || status->parent == writer->parent
+			       ? writer->parent
+			       : 0;
+	struct process *process = NULL;
+	int failed = 0;
+
+	if (common == handle->opener.process->id) {
+		writer_forget(fs, writer, WRITER_OPENER);
+	} else if (common && common == writer->process->id) {
+		writer->thread = thread;
+	} else if (common) {
+		failed = process_find(fs, common, &process);
+		writer_forget(fs, writer, process ? WRITER_ONE : WRITER_MANY);
+		writer->process = process;
+		writer->thread = thread;
+	} else {
+		writer_forget(fs, writer, WRITER_MANY);
+	}
+	return failed == -ESRCH ? 0 : failed;
+}
+
+int writer_note(struct fs *fs, struct handle *handle, pid_t thread)
+{
+	struct writer *writer = &handle->writer;
+	struct status status;
+	int failed;
+
+	if (writer->kind == WRITER_OPENER || writer->kind == WRITER_MANY ||
+	    (writer->kind == WRITER_ONE && writer->thread == thread))
+		return 0;
+	if (writer->kind == WRITER_NONE && (!handle->opener.process || thread == handle->pid)) {
+		writer->kind = WRITER_OPENER;
+		return 0;
+	}
+	failed = read_status(thread, &status);
+	if (!failed && status.process == handle->opener.process->id) {
+		writer_forget(fs, writer, writer->kind == WRITER_NONE ? WRITER_OPENER : WRITER_MANY);
+	} else if (!failed && writer->kind == WRITER_ONE) {
+		failed = join_writers(fs, handle, thread, &status);
+	} else if (!failed) {
+		failed = process_find(fs, status.process, &writer->process);
+		if (!failed)
+			*writer = (struct writer){
+				WRITER_ONE, writer->process, thread,
+				status.parent == 1 ? 0 : status.parent}; /* it takes in orphans */
+	}
+	if (failed == -ESRCH)
+		writer_forget(fs, writer, WRITER_MANY);
+	return failed == -ESRCH ? 0 : failed;
+}
+
+void handle_take_over(struct fs *fs, struct handle *handle)
+{
+	struct writer *writer = &handle->writer;
+	struct process *before = handle->opener.process;
+
+	handle->opener.process = writer->process;
+	handle->pid = writer->thread;
+	program_of(writer->process->id, handle->opener.program);
+	*writer = (struct writer){.kind = WRITER_OPENER};
+	process_release(fs, before);
 }
 
 /* --- who closes ------------------------------------------------------------------------------------------------------------------ */
 
-/* Who ends has given his memory back before he closes his files, so the lines about it are missing; the threads are told after them. */
-static bool is_ending(const char *status)
-{
-	return strstr(status, "\nThreads:") && !strstr(status, "\nVmSize:");
-}
-
-/* Whether it ends by a signal or with a status other than 0. Only for who is ending: he executes nothing any more. */
-static bool ends_badly(pid_t thread)
+/* Whether it ends by a signal or with a status other than 0: 1, 0 or -ENOBUFS. Only for one that is ending: it executes nothing any more. */
+static int ends_badly(pid_t thread)
 {
 	uint64_t flags = 0, code = 0;
 	char path[64], text[STAT_SIZE];
+	ssize_t length;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
-	return read_whole(AT_FDCWD, path, text, sizeof text) > 0 && stat_field(text, 9, &flags) &&
-	       (flags & FLAG_EXITING) && stat_field(text, 52, &code) && code != 0;
+	length = proc_read(AT_FDCWD, path, text, sizeof text);
+	if (length == -ENOBUFS)
+		return -ENOBUFS;
+	return length > 0 && stat_field(text, 9, &flags) && (flags & FLAG_EXITING) &&
+	       stat_field(text, 52, &code) && code != 0;
 }
 
-enum flusher opener_compare(const struct opener *opener, pid_t thread)
+static bool is_process(const struct process *process, pid_t id)
 {
-	char text[STATUS_SIZE];
-	pid_t id;
+	return process && process->id == id && !process_has_ended(process);
+}
 
-	if (!opener->process || !read_status(thread, text))
+enum flusher handle_flusher(const struct handle *handle, pid_t thread)
+{
+	bool opens, writes;
+	struct status status;
+	int failed, badly;
+
+	if (!handle->opener.process)
 		return FLUSHER_UNKNOWN;
-	id = process_in(text);
-	if (!id)
-		return FLUSHER_UNKNOWN;
-	if (id != opener->process->id || has_ended(opener->process))
+	failed = read_status(thread, &status);
+	if (failed)
+		return failed == -ESRCH ? FLUSHER_UNKNOWN : FLUSHER_UNSEEN;
+	opens = is_process(handle->opener.process, status.process);
+	writes = !opens && is_process(handle->writer.process, status.process);
+	if (!opens && !writes)
 		return FLUSHER_OTHER;
-	return is_ending(text) && ends_badly(thread) ? FLUSHER_DYING : FLUSHER_OPENER;
-}
-
-/* --- what is still open ---------------------------------------------------------------------------------------------------------- */
-
-static void search_end(struct holding_search *search, enum holding holding)
-{
-	task_cancel(&search->task);
-	if (search->directory)
-		closedir(search->directory);
-	search->directory = NULL;
-	search->done(search, holding);
-}
-
-/* Whether the descriptor that `name` tells about is one of the inode. Kernels before 5.14 don't say. */
-static enum holding look_at(const struct holding_search *search, const char *name)
-{
-	char text[1024];
-	const char *line;
-	uint64_t inode;
-
-	if (read_whole(dirfd(search->directory), name, text, sizeof text) < 0)
-		return HOLDING_NONE; /* closed meanwhile */
-	line = strstr(text, "\nino:");
-	if (!line || sscanf(line, "\nino:%" SCNu64, &inode) != 1)
-		return HOLDING_UNKNOWN;
-	return inode == search->inode ? HOLDING_SOME : HOLDING_NONE;
-}
-
-static void look_on(struct task *task)
-{
-	struct holding_search *search = container_of(task, struct holding_search, task);
-	unsigned until = search->seen + ENTRIES_A_TURN;
-	struct dirent *entry;
-
-	while (search->seen < until) {
-		enum holding holding;
-
-		entry = readdir(search->directory);
-		if (!entry) {
-			search_end(search, HOLDING_NONE);
-			return;
-		}
-		if (entry->d_name[0] == '.')
-			continue;
-		search->seen++;
-		holding = look_at(search, entry->d_name);
-		if (holding != HOLDING_NONE) {
-			search_end(search, holding);
-			return;
-		}
-	}
-	if (search->seen >= ENTRIES_MAX)
-		search_end(search, HOLDING_UNKNOWN);
-	else
-		task_queue(search->loop, &search->task);
-}
-
-void holding_search_start(struct holding_search *search)
-{
-	pid_t thread = search->thread ? search->thread : search->process->id;
-	char path[64];
-
-	search->task = (struct task){.run = look_on};
-	search->seen = 0;
-	search->directory = NULL;
-	if (has_ended(search->process)) {
-		search_end(search, HOLDING_NONE);
-		return;
-	}
-	snprintf(path, sizeof path, "/proc/%d/fdinfo", (int)thread);
-	search->directory = opendir(path);
-	if (search->directory)
-		look_on(&search->task);
-	else
-		search_end(search, HOLDING_UNKNOWN);
-}
-
-void holding_search_cancel(struct holding_search *search)
-{
-	task_cancel(&search->task);
-	if (search->directory)
-		closedir(search->directory);
-	search->directory = NULL;
+	badly = status.ending ? ends_badly(thread) : 0;
+	if (badly < 0)
+		return FLUSHER_UNSEEN;
+	if (opens)
+		return badly ? FLUSHER_DYING : FLUSHER_OPENER;
+	return badly ? FLUSHER_WRITER_DYING : FLUSHER_WRITER;
 }

@@ -1,5 +1,6 @@
 /*
- * An OPEN or CREATE that waits: for word whether the service takes our token again, or for room in locked memory. Then it is done over, in open.c.
+ * An OPEN or CREATE that waits: for word whether the service takes our token again, for room in locked memory, or for a descriptor with which its process
+ * can be told from others. Then it is done over, in open.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct opening {
 	struct store *store; /* referenced while it is probed */
 	struct locked_wait room;
 	bool waits_for_room;
+	struct opening *next, **link; /* of those that wait for a descriptor */
 	struct timer timer;
 };
 
@@ -52,12 +54,36 @@ bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
 	return inode.store && (must_probe(fs) || !has_room(fs));
 }
 
+static void leave_queue(struct opening *opening)
+{
+	if (!opening->link)
+		return;
+	*opening->link = opening->next;
+	if (opening->next)
+		opening->next->link = opening->link;
+	else
+		opening->late.fs->last_opening = opening->link;
+	opening->next = NULL;
+	opening->link = NULL;
+}
+
+static void join_queue(struct opening *opening)
+{
+	struct fs *fs = opening->late.fs;
+
+	opening->next = NULL;
+	opening->link = fs->last_opening;
+	*fs->last_opening = opening;
+	fs->last_opening = &opening->next;
+}
+
 static void opening_free(struct opening *opening)
 {
 	struct fs *fs = opening->late.fs;
 
 	if (opening->waits_for_room)
 		locked_wait_cancel(fs->options.pool, &opening->room);
+	leave_queue(opening);
 	if (opening->store)
 		lookup_cancel(&opening->probe);
 	store_release(opening->store);
@@ -105,6 +131,7 @@ static void wait_for_room(struct opening *opening);
 /* Does it over; once more without room means to wait once more. */
 static void do_over(struct opening *opening)
 {
+	const char *name = opening->creates ? opening->name : NULL;
 	fuse_req_t request;
 	int error;
 
@@ -112,9 +139,13 @@ static void do_over(struct opening *opening)
 		wait_for_room(opening);
 		return;
 	}
-	request = late_take(&opening->late);
-	error = open_or_create(request, opening->number, opening->creates ? opening->name : NULL,
-			       &opening->info);
+	request = opening->late.request;
+	error = open_or_create(request, opening->number, name, &opening->info);
+	if (opening_may_wait(opening->late.fs, name, opening->info.flags, error)) {
+		wait_for_room(opening);
+		return;
+	}
+	late_take(&opening->late);
 	if (error)
 		fuse_reply_err(request, error);
 	opening_free(opening);
@@ -130,9 +161,43 @@ static void room_came(struct locked_wait *room)
 
 static void wait_for_room(struct opening *opening)
 {
+	const struct fs *fs = opening->late.fs;
+
+	if (has_room(fs) && fs->process_count >= fs->processes_most) {
+		join_queue(opening);
+		return;
+	}
 	opening->room.room = room_came;
 	opening->waits_for_room = true;
 	locked_wait(opening->late.fs->options.pool, &opening->room);
+}
+
+/* As many as there are descriptors for, and each of them once. */
+static void serve(struct task *task)
+{
+	struct fs *fs = container_of(task, struct fs, openings_task);
+	unsigned waiting = 0;
+
+	for (struct opening *opening = fs->first_opening; opening; opening = opening->next)
+		waiting++;
+	while (waiting-- && fs->first_opening && fs->process_count < fs->processes_most) {
+		struct opening *opening = fs->first_opening;
+
+		leave_queue(opening);
+		do_over(opening);
+	}
+}
+
+void openings_init(struct fs *fs)
+{
+	fs->last_opening = &fs->first_opening;
+	fs->openings_task.run = serve;
+}
+
+void openings_continue(struct fs *fs)
+{
+	if (fs->first_opening)
+		task_queue(fs->loop, &fs->openings_task);
 }
 
 /* Whatever it says of the name: if the token was taken, the network knows now, and so does the refusal. */

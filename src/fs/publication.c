@@ -1,5 +1,5 @@
 /*
- * When a value is published: FLUSH, FSYNC and RELEASE (DESIGN 3, rules 3 to 10). What publishing is, is upload.c; who opened what, opener.c.
+ * When a value is published: FLUSH, FSYNC and RELEASE (DESIGN 3, rules 3 to 10). What publishing is, is upload.c; who is to close what, takeover.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ struct flushing {
 	struct handle *handle; /* until the upload has begun */
 	uint64_t owner;
 	size_t written; /* what a WRITE is answered with; 0: it is a FLUSH */
-	struct holding_search search;
+	enum flusher flusher;
+	struct close_search search;
 	struct upload *upload;
 	struct wait wait;
 };
@@ -40,13 +41,36 @@ static void upload_ended(struct wait *wait)
 	flushing_end(flushing, flushing->upload->publication.failure.error);
 }
 
+/* Nothing of what was written is published, and its writer is told `error` from now on. A staged file of it is nothing to be renamed. */
+static void discard(struct handle *handle, int error, const char *words)
+{
+	struct failure failure = {0};
+
+	failure_set(&failure, error, "%s", words);
+	journal_record(handle->file->fs->options.journal, "publish", store_name(handle->file->store),
+		       handle->file->name, &failure);
+	handle_wipe(handle);
+	handle->spent = error;
+	if (handle->file->staged)
+		file_unlink(handle->file);
+}
+
+static void discard_of_dying(struct handle *handle)
+{
+	discard(handle, EINTR,
+		"its writer was killed or failed before it had closed the file: nothing was stored");
+}
+
 static void flushing_interrupted(struct late *late)
 {
 	struct flushing *flushing = container_of(late, struct flushing, late);
 	struct upload *upload = flushing->upload;
 
 	if (!upload) {
-		holding_search_cancel(&flushing->search);
+		close_search_cancel(&flushing->search);
+		/* What it would have found out will not be asked again. */
+		if (flushing->flusher == FLUSHER_WRITER_DYING)
+			discard_of_dying(flushing->handle);
 		flushing_end(flushing, EINTR);
 		return;
 	}
@@ -118,19 +142,23 @@ static void log_flush(const struct handle *handle, fuse_req_t request, const cha
 						       .failure = &words});
 }
 
-/* --- FLUSH: is it the opener's last? --------------------------------------------------------------------------------------------- */
+/* --- FLUSH: is it the last of who writes? --------------------------------------------------------------------------------------------- */
 
-/* Where processes can't be told: the FLUSH of the one who opened, as far as that is known, publishes. */
-static void flush_by_owner(struct flushing *flushing)
+static void say_weaker(struct fs *fs)
 {
-	const struct opener *opener = &flushing->handle->opener;
-	struct fs *fs = flushing->late.fs;
-
 	if (!fs->weaker)
 		log_line(
 			LOG_NOTICE,
 			"a writer's process can't be seen in /proc: a writer that is killed half-way can't be told from one that is done (see CAVEATS in sstorefs(1))");
 	fs->weaker = true;
+}
+
+/* Where processes can't be told: the FLUSH of the one who opened, as far as that is known, publishes. */
+static void flush_by_owner(struct flushing *flushing)
+{
+	const struct opener *opener = &flushing->handle->opener;
+
+	say_weaker(flushing->late.fs);
 	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flushing->owner) {
 		log_flush(flushing->handle, flushing->late.request,
 			  "the opener's, as far as can be told: published");
@@ -142,90 +170,105 @@ static void flush_by_owner(struct flushing *flushing)
 	}
 }
 
-static void searched(struct holding_search *search, enum holding holding)
+static void discard_unseen(struct handle *handle)
+{
+	discard(handle, ENOBUFS,
+		"there were not the descriptors, the memory or the time to see whether its writer had closed the file: nothing was stored; raise "
+		"the daemon's limit of open files (LimitNOFILE=), or write from a program that has fewer files open");
+}
+
+/* Whether a FLUSH may publish: with `commit=fsync` it is left to FSYNC, and what is staged to the rename. */
+static bool flush_publishes(const struct handle *handle)
+{
+	return !handle->file->staged && handle->file->fs->config->commit != COMMIT_FSYNC;
+}
+
+static void searched(struct close_search *search, enum holding holding)
 {
 	struct flushing *flushing = container_of(search, struct flushing, search);
+	fuse_req_t request = flushing->late.request;
+	struct handle *handle = search->handle;
 
-	if (holding == HOLDING_NONE) {
-		log_flush(flushing->handle, flushing->late.request, "the opener's last: published");
-		publish_and_wait(flushing);
-	} else if (holding == HOLDING_SOME) {
-		log_flush(flushing->handle, flushing->late.request,
-			  "the opener still holds it: nothing is published yet");
-		flushing_end(flushing, 0);
-	} else {
+	if (!handle) {
+		flushing_end(flushing, ENOTCONN);
+	} else if (holding == HOLDING_UNSEEN) {
+		discard_unseen(handle);
+		flushing_end(flushing, ENOBUFS);
+	} else if (holding == HOLDING_UNKNOWN && flushing->flusher == FLUSHER_OPENER) {
 		flush_by_owner(flushing);
+	} else if (holding == HOLDING_NONE && flushing->flusher != FLUSHER_WRITER_DYING &&
+		   flush_publishes(handle)) {
+		log_flush(handle, request, "the opener's last: published");
+		publish_and_wait(flushing);
+	} else {
+		if (holding == HOLDING_UNKNOWN)
+			say_weaker(flushing->late.fs);
+		if (holding == HOLDING_NONE && flushing->flusher == FLUSHER_WRITER_DYING)
+			discard_of_dying(handle);
+		log_flush(handle, request,
+			  handle->spent ? "its writer is dying: the value is wiped"
+					: "it is still held, or not to be published yet");
+		flushing_end(flushing, 0);
 	}
 }
 
-/* With the name open on more than one handle of a process, what is left in its table can't be told apart: each FLUSH publishes. */
-static bool opener_has_another(const struct handle *handle)
-{
-	for (const struct handle *other = handle->file->handles; other; other = other->next)
-		if (other != handle && other->opener.process == handle->opener.process)
-			return true;
-	return false;
-}
-
-static void flush_by_opener(struct flushing *flushing)
+static void flush_by_writer(struct flushing *flushing)
 {
 	struct handle *handle = flushing->handle;
-	struct fs *fs = flushing->late.fs;
 
-	if (opener_has_another(handle)) {
-		log_flush(handle, flushing->late.request, "the opener has it open once more: published");
-		publish_and_wait(flushing);
-		return;
-	}
-	flushing->search = (struct holding_search){
-		.loop = fs->loop,
-		.process = handle->opener.process,
-		.thread = fuse_req_ctx(flushing->late.request)->pid,
-		.inode = handle->number,
-		.done = searched,
-	};
-	holding_search_start(&flushing->search);
+	flushing->search.flusher =
+		flushing->flusher == FLUSHER_OPENER ? handle->opener.process : handle->writer.process;
+	flushing->search.thread = fuse_req_ctx(flushing->late.request)->pid;
+	flushing->search.done = searched;
+	close_search_start(&flushing->search, flushing->late.fs, handle);
 }
 
-/* The writer was killed, or gave up: half a value is none, and a staged file of it is nothing that anybody should rename. */
-static void discard(struct handle *handle)
+/* What a FLUSH comes to that needs no search: an errno with which it is answered; -1: it needs one. */
+static int flush_at_once(struct handle *handle, enum flusher flusher, fuse_req_t request)
 {
-	struct failure failure = {0};
-
-	failure_set(&failure, EINTR,
-		    "its writer was killed or failed before it had closed the file: nothing was stored");
-	journal_record(handle->file->fs->options.journal, "publish", store_name(handle->file->store),
-		       handle->file->name, &failure);
-	handle_wipe(handle);
-	handle->spent = EINTR;
-	if (handle->file->staged)
-		file_unlink(handle->file);
+	switch (flusher) {
+	case FLUSHER_DYING:
+		log_flush(handle, request, "its writer is dying: the value is wiped");
+		discard_of_dying(handle);
+		return 0;
+	case FLUSHER_UNSEEN:
+		discard_unseen(handle);
+		return ENOBUFS;
+	case FLUSHER_OTHER:
+		log_flush(handle, request, "another process's: nothing is published yet");
+		return 0;
+	case FLUSHER_WRITER: /* it may be another's child, who answers for it from now on */
+	case FLUSHER_WRITER_DYING:
+		return -1;
+	case FLUSHER_UNKNOWN:
+	case FLUSHER_OPENER:
+		break;
+	}
+	if (flush_publishes(handle))
+		return -1;
+	log_flush(handle, request, "nothing is published yet");
+	return 0;
 }
 
 static void flush_due(struct fs *fs, fuse_req_t request, struct handle *handle, uint64_t owner)
 {
+	enum flusher flusher = handle_flusher(handle, fuse_req_ctx(request)->pid);
+	int error = flush_at_once(handle, flusher, request);
 	struct flushing *flushing;
-	enum flusher flusher = opener_compare(&handle->opener, fuse_req_ctx(request)->pid);
 
-	if (flusher == FLUSHER_DYING)
-		discard(handle);
-	if (flusher == FLUSHER_DYING || flusher == FLUSHER_OTHER || handle->file->staged ||
-	    fs->config->commit == COMMIT_FSYNC) {
-		log_flush(handle, request,
-			  flusher == FLUSHER_DYING   ? "its writer is dying: the value is wiped"
-			  : flusher == FLUSHER_OTHER ? "another process's: nothing is published yet"
-						     : "nothing is published yet");
-		fuse_reply_err(request, 0);
+	if (error >= 0) {
+		fuse_reply_err(request, error);
 		return;
 	}
 	flushing = flushing_new(fs, request, handle);
 	if (!flushing)
 		return;
 	flushing->owner = owner;
-	if (flusher == FLUSHER_OPENER)
-		flush_by_opener(flushing);
-	else
+	flushing->flusher = flusher;
+	if (flusher == FLUSHER_UNKNOWN)
 		flush_by_owner(flushing);
+	else
+		flush_by_writer(flushing);
 }
 
 void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
@@ -253,10 +296,9 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 struct syncing {
 	struct late late;
 	struct handle *handle;
-	struct handle *other; /* the one whose opener is being looked for */
 	unsigned pass;
-	struct holding_search search;
-	struct upload *upload; /* of its own handle, when it has begun one */
+	struct close_search search; /* of another handle */
+	struct upload *upload;	    /* of its own handle, when it has begun one */
 	struct wait wait;
 };
 
@@ -275,7 +317,7 @@ static void syncing_interrupted(struct late *late)
 	struct syncing *syncing = container_of(late, struct syncing, late);
 	struct upload *upload = syncing->upload;
 
-	holding_search_cancel(&syncing->search);
+	close_search_cancel(&syncing->search);
 	wait_end(&syncing->wait);
 	/* As with FLUSH: what nobody waits for any more is given up, or a killed writer would be stored after all. */
 	if (upload && !upload->done && !upload->file->waits.first)
@@ -316,14 +358,12 @@ void handle_publish(struct handle *handle)
 	upload_release(upload_start(handle, &failure));
 }
 
-static void sync_searched(struct holding_search *search, enum holding holding)
+static void sync_searched(struct close_search *search, enum holding holding)
 {
 	struct syncing *syncing = container_of(search, struct syncing, search);
 
-	/* It may have been released while we looked. */
-	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
-		if (handle == syncing->other && holding == HOLDING_NONE && handle_is_publishable(handle))
-			handle_publish(handle);
+	if (search->handle && holding == HOLDING_NONE && handle_is_publishable(search->handle))
+		handle_publish(search->handle);
 	sync_others(syncing);
 }
 
@@ -346,14 +386,8 @@ static void sync_others(struct syncing *syncing)
 		return;
 	}
 	other->sync_pass = syncing->pass;
-	syncing->other = other;
-	syncing->search = (struct holding_search){
-		.loop = syncing->late.fs->loop,
-		.process = other->opener.process,
-		.inode = other->number,
-		.done = sync_searched,
-	};
-	holding_search_start(&syncing->search);
+	syncing->search.done = sync_searched;
+	close_search_start(&syncing->search, syncing->late.fs, other);
 }
 
 void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info)
@@ -418,7 +452,7 @@ static void end_waiting_for_handles(struct fs *fs)
 		} else if (late->interrupted == syncing_interrupted) {
 			struct syncing *syncing = container_of(late, struct syncing, late);
 
-			holding_search_cancel(&syncing->search);
+			close_search_cancel(&syncing->search);
 			syncing_end(syncing, ENOTCONN);
 		}
 	}

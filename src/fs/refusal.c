@@ -48,7 +48,7 @@ static const struct {
 		 "the quota of secrets is used up: delete one, or write to .sstorefs/refresh if there is room again"},
 	[REFUSAL_NO_ROOM] =
 		{ENOBUFS,
-		 "no locked memory is left for another value: raise RLIMIT_MEMLOCK or write fewer at once"},
+		 "no locked memory or no descriptor is left for another value: raise RLIMIT_MEMLOCK and RLIMIT_NOFILE (LimitMEMLOCK= and LimitNOFILE= of a unit), or write fewer at once"},
 	[REFUSAL_NO_MEMORY] = {ENOMEM, "out of memory: try again"},
 	[REFUSAL_TOO_LARGE] = {EFBIG,
 			       "the value is larger than the service takes: split it, or store a key to it"},

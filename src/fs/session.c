@@ -201,6 +201,9 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->files_by_name.compare = files_compare_name;
 	fs->processes.compare = processes_compare;
 	written_init(&fs->written);
+	fs->processes_most = processes_most();
+	search_queue_init(&fs->searches, fs->loop);
+	openings_init(fs);
 	fs->shrink.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
 	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by them; below 2^53, where doubles end. */
@@ -296,6 +299,8 @@ void fs_free(struct fs *fs)
 	fs->options.pool->reclaim = NULL;
 	timer_stop(fs->loop, &fs->drain_timer);
 	task_cancel(&fs->drain_task);
+	task_cancel(&fs->searches.task);
+	task_cancel(&fs->openings_task);
 	fs_unmount(fs);
 	if (fs->session)
 		fuse_session_destroy(fs->session);

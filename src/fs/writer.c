@@ -199,8 +199,10 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 	}
 	if (!handle->spent) {
 		note_owner(&handle->opener, info->lock_owner);
-		failed = take_data(fs, handle, data, size,
-				   handle->append ? handle_length(handle) : (uint64_t)offset);
+		failed = writer_note(fs, handle, fuse_req_ctx(request)->pid);
+		if (!failed)
+			failed = take_data(fs, handle, data, size,
+					   handle->append ? handle_length(handle) : (uint64_t)offset);
 		if (failed)
 			spend(handle, "write", -failed);
 	}

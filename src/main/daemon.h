@@ -23,6 +23,9 @@ void background_ready(int teller);
 /* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
 #define MMAP_THRESHOLD (128 << 10)
 
+/* Raises the soft limit of open files to the hard one: each process that writes costs a descriptor. */
+void descriptors_raise(void);
+
 /* No more privileges can be had, where none is ever needed. Before the first secret. */
 void privileges_freeze(const struct config *config);
 

@@ -55,6 +55,7 @@ static int mount_and_serve(struct config *config)
 			return STATUS_MOUNT_FAILED;
 		}
 	}
+	descriptors_raise();
 	privileges_freeze(config);
 	return daemon_serve(config, ready, &readiness);
 }

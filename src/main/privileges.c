@@ -16,6 +16,16 @@
 #include "daemon.h"
 #include "sstorefs/log.h"
 
+void descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 void privileges_freeze(const struct config *config)
 {
 	/* Without root, unmounting takes fusermount3, which is setuid. */

@@ -317,14 +317,23 @@ def test_what_others_made_anew_is_still_the_same_name(direct_mount, sandbox):
 
 
 class Orphan:
-    """A process that writes to what its parent has opened, and whose parent has gone: nobody closes it for good but itself."""
+    """Two processes that write to what their parent has opened, and whose parent has gone: neither answers for it, and it is published when both are done."""
 
     PROGRAM = """if True:
         import os, sys
         descriptor = os.open(sys.argv[1], os.O_WRONLY | int(sys.argv[2]), 0o600)
+        (come, pass_on) = os.pipe()
         if os.fork():
+            if os.fork():
+                os._exit(0)
+            text = sys.stdin.readline()[:-1].encode().decode("unicode_escape").encode()
+            os.write(descriptor, text[:1])
+            os.write(pass_on, text[1:] or b".")
+            sys.stdin.read()
             os._exit(0)
-        os.write(descriptor, sys.stdin.readline()[:-1].encode().decode("unicode_escape").encode())
+        os.close(pass_on)
+        rest = os.read(come, 100)
+        os.pwrite(descriptor, rest, 1) if rest != b"." else os.pwrite(descriptor, b"\\n", 0)
         print(os.getpid(), flush=True)
         sys.stdin.read()
         """

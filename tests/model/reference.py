@@ -60,6 +60,10 @@ class File:
         for handle in self.handles:
             handle.value = bytearray(handle.value)
 
+
+MANY = object()
+
+
 class Handle:
     """An open file: what open(2) makes, and dup and fork share."""
 
@@ -67,6 +71,7 @@ class Handle:
         self.file = file
         self.inode = inode  # the number that its descriptors show: that of the name when it was opened
         self.opener = opener
+        self.writer = None  # the one process beside its opener that has written to it, with its children; MANY; or the opener
         self.append = append
         self.exclusive = exclusive
         self.began_empty = file.staged is not None  # every byte of it is known
@@ -87,8 +92,10 @@ class Written:
 
 
 class Process:
-    def __init__(self, name):
+    def __init__(self, name, parent=None):
         self.name = name
+        self.parent = parent  # None: a process that holds nothing
+        self.ended = False
         self.descriptors = {}  # number: (handle, closed when it executes another program)
 
     def holds(self, handle):
@@ -222,20 +229,54 @@ class World:
         """One descriptor of `process` was closed. Returns what close(2) says."""
         if handle.spent:
             return handle.spent
-        if not handle.due or handle.file.unlinked or handle.opener is not process:
+        if not handle.due or handle.file.unlinked or process not in (handle.opener, handle.writer):
+            return 0
+        silent = handle.file.staged is not None or self.commit == "fsync"
+        opens = handle.opener is process
+        if opens and silent and not dying:
+            return 0
+        if not (opens and dying) and self.still_writes(handle, process):
             return 0
         if dying:
             handle.spent, handle.due = errno.EINTR, False
             if handle.file.staged is not None:
                 self.unlink_file(handle.file)
             return 0
-        if handle.file.staged is not None or self.commit == "fsync":
-            return 0
+        return 0 if silent else self.publish(handle, outcome)
+
+    def note_writer(self, handle, process):
+        """Who wrote answers for it once its opener holds it no more: itself, or the parent of all who wrote."""
+        writer, parent = handle.writer, process.parent
+        if process is handle.opener:
+            handle.writer = handle.opener if writer is None else writer if writer is handle.opener else MANY
+        elif writer is None:
+            handle.writer, handle.writers_parent = process, parent
+        elif writer is MANY or writer is handle.opener or writer in (process, parent) and not writer.ended:
+            pass
+        elif writer.ended or handle.writers_parent is None or handle.writers_parent not in (process, parent):
+            handle.writer = MANY
+        else:
+            handle.writer, handle.writers_parent = handle.writers_parent, None
+
+    def still_writes(self, handle, process=None):
+        """Whether somebody is still to close it, at a descriptor's end in `process`, if in any. Who has written takes the opener's place here."""
+        taken = handle.writer not in (None, MANY, handle.opener)
+        climbed = False
+        while taken and not handle.writer.ended:
+            parent = handle.writer.parent
+            if parent is None or parent is handle.opener or not parent.holds(handle):
+                break
+            handle.writer, handle.writers_parent, climbed = parent, None, True
         # Of several handles that it has opened (and children may still hold) it can't be told which one a descriptor that is left belongs to.
         others = any(other is not handle and other.opener is process for other in handle.file.handles)
-        if not others and process.holds(handle):
-            return 0
-        return self.publish(handle, outcome)
+        if not (handle.opener is process and others) and not handle.opener.ended and handle.opener.holds(handle):
+            return True
+        if not taken:
+            return False
+        holds = not handle.writer.ended and handle.writer.holds(handle)
+        if holds or (handle.writer is process and not climbed):
+            handle.opener = handle.writer
+        return holds
 
     def release_all(self, handles, outcome):
         """A descriptor of each is gone. The kernel lets go of what has none left when it has closed all of them; of the last one first."""
@@ -314,6 +355,7 @@ class World:
         if handle.spent:
             return failed(handle.spent)
         at = len(handle.value) if handle.append else handle.position if position is None else position
+        self.note_writer(handle, process)
         handle.spent = self.refusal_of_write(handle, data, at)
         if handle.spent:
             return self.spend(handle)
@@ -404,7 +446,7 @@ class World:
         return outcome
 
     def fork(self, process, name):
-        child = self.processes[name] = Process(name)
+        child = self.processes[name] = Process(name, process)
         for number, (handle, closed_by_exec) in process.descriptors.items():
             self.opened(child, number, handle, closed_by_exec)
         return Outcome()
@@ -428,6 +470,10 @@ class World:
             self.flush(process, handle, outcome, dying)
         self.release_all([handle for _, (handle, _) in left], outcome)
         del self.processes[process.name]
+        process.ended = True
+        for child in self.processes.values():
+            if child.parent is process:
+                child.parent = None
         return outcome
 
     def fsync(self, process, number):
@@ -444,9 +490,6 @@ class World:
         error = 0 if file.reported else file.failure
         file.reported = file.reported or bool(error)
         return Outcome({error}, outcome.calls)
-
-    def still_writes(self, handle):
-        return handle.opener.name in self.processes and handle.opener.holds(handle)
 
     def stat(self, name):
         return Outcome() if self.visible(name) else failed(errno.ENOENT)
