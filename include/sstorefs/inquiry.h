@@ -15,6 +15,7 @@ struct inquiry {
 	/* The value that is sent, as it was written: where the service's words quote it, they are dropped before anybody hears of them. NULL: none is. */
 	const uint8_t *unspeakable;
 	size_t unspeakable_length;
+	bool is_anybodys; /* any process can have it asked: one that failed a moment ago is answered from memory (refusals.h) */
 	void (*done)(struct inquiry *inquiry);
 
 	struct failure failure;

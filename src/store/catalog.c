@@ -82,6 +82,7 @@ void catalog_free(struct catalog *catalog)
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
 	quota_finish(&catalog->quota);
+	refusals_finish(&catalog->refusals);
 	boxes_finish(&catalog->boxes);
 	stores_forget(catalog);
 	listing_finish(&catalog->stores);
@@ -157,6 +158,7 @@ void catalog_refresh(struct catalog *catalog)
 {
 	catalog->keys.failure = (struct failure){0}; /* what was not to be trusted may be asked for again */
 	quota_forget(&catalog->quota);
+	refusals_forget(&catalog->refusals, NULL);
 	listing_expire(&catalog->stores);
 	for (struct store *store = catalog->first_store; store; store = store->next)
 		listing_expire(&store->secrets);

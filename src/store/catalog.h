@@ -6,6 +6,7 @@
 #include "departures.h"
 #include "listing.h"
 #include "quota.h"
+#include "refusals.h"
 #include "serial.h"
 #include "sstorefs/catalog.h"
 #include "sstorefs/inquiry.h"
@@ -40,6 +41,7 @@ struct catalog {
 	struct client_keys keys;
 	struct quota quota;
 	struct departures departures;
+	struct refusals refusals;
 	struct boxes boxes;
 	struct listings listings;
 	struct tree turns;     /* those who wait to change a name */

@@ -249,6 +249,7 @@ struct find *find_start(struct listing *listing, const char *name, bool fresh, u
 	find->inquiry.ask.store_id = listing->store ? listing->store->id : NULL;
 	find->inquiry.ask.name = find->name;
 	find->inquiry.ask.page = 1;
+	find->inquiry.is_anybodys = !fresh;
 	listing->catalog->counts.finds++;
 	if (!fresh) {
 		listing->misses++;

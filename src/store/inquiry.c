@@ -154,12 +154,24 @@ static enum verdict judge(struct call *call, const struct http_answer *answer)
 	return failed ? verdicts[inquiry->remedy] : VERDICT_DONE;
 }
 
+/* What anybody's question came to; and a change that was made, or a listing that came, may have made an end of what was refused. */
+static void remember(struct inquiry *inquiry)
+{
+	struct refusals *refusals = &inquiry->catalog->refusals;
+
+	if (inquiry->is_anybodys)
+		refusals_note(refusals, &inquiry->ask, &inquiry->failure, loop_now(inquiry->catalog->loop));
+	if (!inquiry->failure.error && !kinds[inquiry->ask.operation].only_asks)
+		refusals_forget(refusals, inquiry->ask.store_id);
+}
+
 static void finished(struct call *call)
 {
 	struct inquiry *inquiry = container_of(call, struct inquiry, call);
 	struct catalog_counts *counts = &inquiry->catalog->counts;
 
 	inquiry->failure = call->failure;
+	remember(inquiry);
 	counts->milliseconds[inquiry->ask.operation] += loop_now(inquiry->catalog->loop) - inquiry->began_at;
 	if (inquiry->failure.error)
 		counts->failed[inquiry->ask.operation]++;
@@ -167,6 +179,15 @@ static void finished(struct call *call)
 		departures_add(&inquiry->catalog->departures, inquiry->ask.id,
 			       loop_now(inquiry->catalog->loop));
 	quota_heard(&inquiry->catalog->quota, &inquiry->ask, &inquiry->failure);
+	inquiry->done(inquiry);
+}
+
+/* Asked a moment ago, in vain: no call is made, and none counted. */
+static void unasked_again(struct task *task)
+{
+	struct inquiry *inquiry = container_of(task, struct inquiry, task);
+
+	inquiry->failure = inquiry->call.failure;
 	inquiry->done(inquiry);
 }
 
@@ -182,6 +203,7 @@ static void unasked(struct task *task)
 void inquiry_start(struct catalog *catalog, struct inquiry *inquiry, uint64_t deadline)
 {
 	const struct provider *provider = catalog->options.provider;
+	const struct failure *known = NULL;
 	struct call *call = &inquiry->call;
 	int failed;
 
@@ -195,6 +217,14 @@ void inquiry_start(struct catalog *catalog, struct inquiry *inquiry, uint64_t de
 	inquiry->answered_at = TIME_UNKNOWN;
 	inquiry->ask.account = catalog->options.account;
 	inquiry->task = (struct task){.run = unasked};
+	if (inquiry->is_anybodys)
+		known = refusals_find(&catalog->refusals, &inquiry->ask, loop_now(catalog->loop));
+	if (known) {
+		call->failure = *known;
+		inquiry->task.run = unasked_again;
+		task_queue(catalog->loop, &inquiry->task);
+		return;
+	}
 	if (provider->has_idempotency_keys) {
 		make_key(inquiry);
 		inquiry->ask.idempotency_key = inquiry->idempotency_key;

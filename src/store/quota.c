@@ -6,6 +6,8 @@
 
 #include "catalog.h"
 
+#define LIFE_MIN 5000 /* milliseconds, whatever `ttl` says: any process may ask, and as often as it likes */
+
 static const struct quota_figures unknown = {-1, -1};
 
 static uint64_t now(const struct quota *quota)
@@ -38,7 +40,7 @@ static bool is_known(const struct quota *quota)
 
 static bool is_fresh(const struct quota *quota)
 {
-	uint64_t life = quota->catalog->options.ttl;
+	uint64_t ttl = quota->catalog->options.ttl, life = ttl > LIFE_MIN ? ttl : LIFE_MIN;
 
 	return is_known(quota) && !quota->expired &&
 	       (life == CLOCK_NEVER || now(quota) - quota->told_at < life);
@@ -70,6 +72,7 @@ static void begin(struct quota *quota)
 	quota->asking = true;
 	quota->inquiry = (struct inquiry){.done = answered};
 	quota->inquiry.ask.operation = OPERATION_QUOTA;
+	quota->inquiry.is_anybodys = true;
 	inquiry_start(catalog, &quota->inquiry, now(quota) + catalog->options.timeout);
 }
 

@@ -54,6 +54,7 @@ static void ask_page(struct walk *walk, struct page *page, unsigned number)
 	ask->store_id = listing->store ? listing->store->id : NULL;
 	ask->cursor = walk->cursor.length ? buffer_text(&walk->cursor) : NULL;
 	ask->page = number;
+	page->inquiry.is_anybodys = true;
 	inquiry_start(catalog, &page->inquiry, loop_now(catalog->loop) + catalog->options.timeout);
 	page->inquiry.call.tried = page_tried;
 }
