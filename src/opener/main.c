@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "opener.h"
+#include "sstorefs/buffer.h"
 #include "sstorefs/hardening.h"
 
 enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
@@ -21,15 +22,16 @@ enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
 #define PATIENCE   30 /* seconds for the opener to come */
 
 static const char usage[] =
-	"usage: sstorefs-opener MOUNTPOINT -u USER [-o OPTIONS] --serve SOCKET\n"
+	"usage: sstorefs-opener MOUNTPOINT -u USER | --unit UNIT [-o OPTIONS] --serve SOCKET\n"
 	"       sstorefs-opener --ask SOCKET -- COMMAND [ARGUMENT…]\n"
 	"       sstorefs-opener --close MOUNTPOINT\n"
 	"\n"
 	"Mounts /dev/fuse, which takes root, and gives the descriptor to a daemon of USER, who needs no privilege.\n"
 	"\n"
 	"  -u USER          who the daemon runs as: a name, UID, or UID:GID\n"
+	"  --unit UNIT      the daemon is a process of this unit of systemd's, whoever it runs as\n"
 	"  -o OPTIONS       allow_other, ro, source=SOURCE (as findmnt shows it), with commas between them\n"
-	"  --serve SOCKET   give a new mount to whoever of USER asks at SOCKET; unmount when terminated\n"
+	"  --serve SOCKET   give a new mount to one process at a time that asks at SOCKET; unmount when terminated\n"
 	"  --ask SOCKET     ask there, and run COMMAND with it as /dev/fd/3\n"
 	"  --close          unmount, whatever its daemon does\n";
 
@@ -41,13 +43,18 @@ struct wish {
 
 int complain(int error, const char *format, ...)
 {
+	struct buffer line = {0};
 	va_list arguments;
+	char *text = NULL;
 
-	fputs("sstorefs-opener: ", stderr);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
 	va_end(arguments);
-	fprintf(stderr, ": %s\n", strerror(error));
+	buffer_printable(&line, text ? text : "out of memory", "");
+	fprintf(stderr, "sstorefs-opener: %s: %s\n", buffer_text(&line), strerror(error));
+	buffer_finish(&line);
+	free(text);
 	return -error;
 }
 
@@ -113,6 +120,7 @@ static const char **argument_of(struct wish *wish, const char *word)
 		const char *name;
 		const char **argument;
 	} options[] = {{"-u", &wish->user},
+		       {"--unit", &wish->opening.unit},
 		       {"--serve", &wish->serve},
 		       {"--ask", &wish->ask},
 		       {"--close", &wish->close}};
@@ -150,7 +158,8 @@ static bool makes_sense(const struct wish *wish)
 		return false;
 	if (wish->ask)
 		return wish->command && !wish->opening.mountpoint;
-	return !wish->command && (wish->close || (wish->opening.mountpoint && wish->user));
+	return !wish->command &&
+	       (wish->close || (wish->opening.mountpoint && (wish->user || wish->opening.unit)));
 }
 
 /* Returns only after a failure. */
@@ -173,7 +182,8 @@ static int fulfil(struct wish *wish)
 	}
 	if (wish->close)
 		return opening_unmount(wish->close);
-	failed = user_read(&wish->opening, wish->user);
+	wish->opening.any_user = !wish->user;
+	failed = wish->user ? user_read(&wish->opening, wish->user) : 0;
 	if (failed)
 		return failed;
 	failed = opening_unmount(wish->opening.mountpoint);

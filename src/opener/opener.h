@@ -2,6 +2,7 @@
 #define SSTOREFS_OPENER_OPENER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -12,6 +13,9 @@ struct opening {
 	const char *source;	/* what `findmnt` shows */
 	uid_t uid;		/* the daemon's */
 	gid_t gid;
+	bool any_user; /* the daemon is whoever asks, of `unit` */
+	const char *
+		unit; /* the daemon must run in this unit of the system's service manager; NULL: it need not */
 	bool allow_other, read_only;
 };
 
@@ -25,11 +29,14 @@ int opening_mount(const struct opening *opening);
 int opening_unmount(const char *mountpoint);
 
 /*
- * Waits at a socket, and gives each process of `opening->uid` that connects a new mount, until SIGTERM or SIGINT; then unmounts. Who
- * connects must share our PID namespace: the kernel tells a daemon who writes in the numbers of the namespace where it was mounted.
+ * Waits at a socket, and gives a process of `opening->uid` that connects a new mount, and no other one until that has ended; until
+ * SIGTERM or SIGINT; then unmounts. Who connects must share our PID namespace: the kernel tells a daemon who writes in the numbers of the namespace where it was mounted.
  * 0, or a negative errno after one line on stderr.
  */
-int pass_to_all(const struct opening *opening, const char *path);
+int pass_to_all(struct opening *opening, const char *path);
+
+/* CLOCK_MONOTONIC. */
+int64_t milliseconds(void);
 
 /* The other end: connects, waiting for the socket to appear for at most `seconds`. Returns the descriptor, or a negative errno after a line. */
 int pass_receive(const char *path, unsigned seconds);

@@ -15,7 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asker.h"
 #include "opener.h"
+
+int64_t milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int address_of(const char *path, struct sockaddr_un *address, socklen_t *length)
 {
@@ -58,73 +67,50 @@ static int send_with(int to, const char *text, int fd)
 
 /* --- the side that mounts ---------------------------------------------------------------------------------------- */
 
-/* Whether `process` has the process numbers that we see: of one in a namespace below ours /proc tells two. 0 is what others have. */
-static bool shares_pids(pid_t process)
+/* Who has the mount: no other process gets it while that one lives. */
+static struct asker served = {.process = -1};
+
+static const char *look(struct asker *asker, const struct opening *opening, int peer)
 {
-	char path[64], line[256];
-	int numbers = 0, first, second;
-	FILE *status;
+	const char *why = asker_look(asker, opening, peer);
 
-	snprintf(path, sizeof path, "/proc/%d/status", (int)process);
-	status = process > 0 ? fopen(path, "re") : NULL;
-	while (status && numbers <= 0 && fgets(line, sizeof line, status))
-		numbers = sscanf(line, "NSpid: %d %d", &first, &second);
-	if (status)
-		fclose(status);
-	return numbers == 1;
-}
-
-/*
- * What a core of the asker would hold, if root took one: nothing. The daemon can't see to that itself, its program being one that its
- * user can't read; it keeps the setting over exec(2).
- */
-static void empty_cores_of(pid_t process)
-{
-	char path[64];
-	FILE *filter;
-
-	snprintf(path, sizeof path, "/proc/%d/coredump_filter", (int)process);
-	filter = fopen(path, "we");
-	if (!filter || fputs("0", filter) < 0 || fflush(filter))
-		complain(errno,
-			 "%s can't be written: a core that root takes of the daemon would hold its token",
-			 path);
-	if (filter)
-		fclose(filter);
+	if (!why && !asker_has_ended(&served))
+		why = "this socket has given its mount to a process that still runs";
+	return why;
 }
 
 /* The first byte of an answer is '+', and the descriptor comes with it; else the answer is what the asker is to say. */
-static void serve_one(const struct opening *opening, int peer)
+static void serve_one(struct opening *opening, int peer)
 {
-	struct ucred asker = {0};
-	socklen_t size = sizeof asker;
+	struct asker asker;
+	const char *why = look(&asker, opening, peer);
 	int fd;
 
-	if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &asker, &size) || asker.uid != opening->uid) {
-		send_with(peer, "this socket is for another user", -1);
-		complain(EACCES, "user %u asked for the mount", asker.uid);
+	if (why) {
+		send_with(peer, why, -1);
+		refusal_say(why, &asker);
+		asker_forget(&asker);
 		return;
 	}
-	if (!shares_pids(asker.pid)) {
-		send_with(
-			peer,
-			"this container has process numbers of its own, by which writers can't be told: let it share them "
-			"(shareProcessNamespace: true, podman pod create --share pid)",
-			-1);
-		complain(EACCES, "a process of another PID namespace asked for the mount");
-		return;
+	if (opening->any_user) {
+		opening->uid = asker.uid;
+		opening->gid = asker.gid;
 	}
-	empty_cores_of(asker.pid);
 	fd = opening_mount(opening);
 	if (fd < 0) {
 		send_with(peer, "it can't be mounted: the opener's log says why", -1);
+		asker_forget(&asker);
 		return;
 	}
-	if (send_with(peer, "+", fd))
+	if (send_with(peer, "+", fd)) {
 		complain(errno, "who asked for the mount is gone");
-	else
+		asker_forget(&asker);
+	} else {
 		fprintf(stderr, "sstorefs-opener: %s is mounted on %s for process %d\n", opening->source,
 			opening->mountpoint, (int)asker.pid);
+		asker_forget(&served);
+		served = asker;
+	}
 	close(fd); /* what we hold would keep a dead daemon's mount waiting */
 }
 
@@ -160,7 +146,7 @@ static int watch_end(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-int pass_to_all(const struct opening *opening, const char *path)
+int pass_to_all(struct opening *opening, const char *path)
 {
 	struct pollfd watched[2] = {{.events = POLLIN}, {.events = POLLIN}};
 	int failed = 0;
@@ -170,10 +156,14 @@ int pass_to_all(const struct opening *opening, const char *path)
 	if (watched[1].fd < 0)
 		return watched[1].fd;
 	while (!(watched[0].revents & POLLIN)) {
-		if (poll(watched, 2, -1) < 0 && errno != EINTR) {
+		int ready = poll(watched, 2, refusal_due());
+
+		if (ready < 0 && errno != EINTR) {
 			failed = complain(errno, "waiting failed");
 			break;
 		}
+		if (ready == 0)
+			refusal_tell();
 		if (watched[1].revents & POLLIN) {
 			int peer = accept4(watched[1].fd, NULL, NULL, SOCK_CLOEXEC);
 
@@ -183,6 +173,8 @@ int pass_to_all(const struct opening *opening, const char *path)
 			}
 		}
 	}
+	refusal_tell();
+	asker_forget(&served);
 	close(watched[1].fd);
 	if (path[0] != '@')
 		unlink(path);
@@ -190,14 +182,6 @@ int pass_to_all(const struct opening *opening, const char *path)
 }
 
 /* --- the side that serves ---------------------------------------------------------------------------------------- */
-
-static int64_t milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Connects, as soon as there is somebody: containers of a pod start in any order. Woken by whatever happens in the socket's directory. */
 static int connect_when_there(int fd, const char *path, unsigned seconds)

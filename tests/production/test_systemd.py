@@ -80,11 +80,31 @@ def test_the_daemon_has_no_privilege(machine):
     status = machine.says("cat /proc/$(systemctl show -P MainPID sstorefs@prod)/status")
     assert set(re.findall(r"^Cap(?:Prm|Eff|Bnd|Amb):\s*(\w+)", status, re.MULTILINE)) == {"0" * 16}
     assert re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE) and re.search(r"^Seccomp:\s*2$", status, re.MULTILINE)
-    uid = machine.says("id -u sstorefs")
-    assert re.search(rf"^Uid:\s*{uid}\s+{uid}\s+{uid}\s+{uid}$", status, re.MULTILINE) and uid != "0"
+    uid = re.search(r"^Uid:\s*(\d+)\s+\1\s+\1\s+\1$", status, re.MULTILINE).group(1)
+    assert 61184 <= int(uid) <= 65519, "a dynamic user"
     pid = machine.says("systemctl show -P MainPID sstorefs@prod")
     assert machine.run(f"nsenter -t {pid} -m -- sh -c ': > /etc/written'", check=False).returncode != 0
     assert machine.run(f"nsenter -t {pid} -m -- cat /etc/sstorefs/prod.token", check=False).returncode != 0
+
+
+def test_each_instance_has_its_own_user_and_none_gets_the_mount_of_another(machine, sandbox):
+    """A process of one instance asks at the socket of the other: while that one's daemon runs, and before it does."""
+    machine.write("/etc/sstorefs/second.conf", f"SOURCE=fastly:\nMOUNTPOINT=/mnt/second\nOPTIONS={options(sandbox)}\n")
+    machine.write("/etc/sstorefs/second.token", f"{sandbox.token}\n")
+    machine.run("systemctl start sstorefs@prod sstorefs@second")
+    pids = [machine.says(f"systemctl show -P MainPID sstorefs@{name}") for name in ("prod", "second")]
+    users = [re.search(r"^Uid:\s*(\d+)", machine.says(f"cat /proc/{pid}/status"), re.MULTILINE).group(1) for pid in pids]
+    assert len(set(users)) == 2 and "0" not in users
+    ask = "sstorefs-opener --ask /run/sstorefs-opener/prod/socket -- echo stolen"
+    as_second = f"setpriv --reuid={users[1]} --regid={users[1]} --clear-groups"
+    as_prod = f"setpriv --reuid={users[0]} --regid={users[0]} --clear-groups"
+    for who in (as_second, as_prod, ""):
+        refused = machine.run(f"{who} {ask}", check=False)
+        assert refused.returncode == 32 and "another unit" in refused.stderr and "stolen" not in refused.stdout
+    machine.run("systemctl kill -s KILL --kill-who=main sstorefs@prod")
+    refused = machine.run(f"{as_prod} {ask}", check=False)
+    assert "stolen" not in refused.stdout and refused.returncode == 32
+    machine.run("systemctl stop sstorefs@second; rm /etc/sstorefs/second.*")
 
 
 def test_the_opener_can_mount_and_little_else(machine):

@@ -1,0 +1,92 @@
+"""The mount helper, asked by those for whom it is not: all that it gives is a mount, and who has that takes the values that others write."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from mounting import BUILD, PATIENCE, mounts_at
+from world import NOBODY, OTHER, as_user
+
+OPENER = BUILD / "src/opener/sstorefs-opener"
+
+
+class Helper:
+    def __init__(self, *who):
+        self.work = Path(tempfile.mkdtemp(prefix="sstorefs-opener-"))
+        self.work.chmod(0o755)
+        self.program = shutil.copy(OPENER, self.work)
+        os.chmod(self.program, 0o755)
+        self.mountpoint, self.socket = self.work / "mnt", self.work / "socket"
+        self.log_path = self.work / "log"
+        self.askers = []
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([self.program, self.mountpoint, *who, "-o", "allow_other", "--serve", self.socket], stderr=log,
+                                            stdin=subprocess.DEVNULL)
+
+    def ask(self, user, *command):
+        return subprocess.run([self.program, "--ask", self.socket, "--", *command], capture_output=True, text=True, timeout=60, cwd="/",
+                              **as_user(user))
+
+    def hold(self, user):
+        """A process that has asked, has the mount, and lives."""
+        asker = subprocess.Popen([self.program, "--ask", self.socket, "--", "sh", "-c", "echo has it; exec sleep 1d"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True, cwd="/", **as_user(user))
+        self.askers.append(asker)
+        assert asker.stdout.readline() == "has it\n"
+        return asker
+
+    def log(self):
+        return self.log_path.read_text()
+
+    def end(self):
+        self.process.terminate()
+        assert self.process.wait(PATIENCE) == 0
+
+    def finish(self):
+        for asker in self.askers:
+            asker.kill()
+            asker.communicate()
+        if self.process.poll() is None:
+            self.end()
+        while mounts_at(self.mountpoint):
+            subprocess.run(["umount", "-l", self.mountpoint], check=True)
+        shutil.rmtree(self.work)
+
+
+@pytest.fixture
+def helper(request, devices):
+    helper = Helper(*getattr(request, "param", ["-u", str(NOBODY)]))
+    yield helper
+    helper.finish()
+
+
+def test_a_second_process_of_the_user_gets_nothing_while_the_first_lives(helper):
+    first = helper.hold(NOBODY)
+    refused = helper.ask(NOBODY, "echo", "stolen")
+    assert refused.returncode == 32 and "still runs" in refused.stderr and "stolen" not in refused.stdout
+    assert mounts_at(helper.mountpoint) == ["fuse.sstorefs"]
+    first.kill()
+    first.wait()
+    assert helper.ask(NOBODY, "echo", "mine now").stdout == "mine now\n"
+
+
+@pytest.mark.parametrize("helper", [["--unit", "sstorefs@prod.service"]], indirect=True)
+@pytest.mark.parametrize("user", [0, NOBODY])
+def test_a_process_of_no_unit_gets_nothing(helper, user):
+    refused = helper.ask(user, "echo", "stolen")
+    assert refused.returncode == 32 and "another unit" in refused.stderr and "stolen" not in refused.stdout
+    assert mounts_at(helper.mountpoint) == []
+
+
+def test_refusals_are_said_once_a_minute_with_their_number(helper):
+    for _ in range(200):
+        assert helper.ask(OTHER, "true").returncode == 32
+    (line,) = helper.log().splitlines()
+    assert f"uid={OTHER} gid={OTHER} pid=" in line
+    helper.end()
+    first, last = helper.log().splitlines()
+    assert first == line and "199 more were refused within a minute" in last
