@@ -73,6 +73,11 @@ if platform.machine() == "x86_64":
         lines = functions["is_our_mount"]
         assert re.search(r"sub +\$0x1000,%rsp", lines) and re.search(r"or[ql]? +\$0x0,", lines)
 
+    @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+    def test_it_is_marked_for_shadow_stacks(program):
+        """For a C library that turns them on where the program and every library is marked."""
+        assert re.search(r"x86 feature:.*\bSHSTK\b", tool("readelf", "--wide", "--notes", program=program))
+
     def test_calls_end_where_functions_begin(functions):
         """Control-flow enforcement: whatever can be called through a pointer begins with a mark."""
         for name in ("main", "fs_write", "fs_flush", "free", "realloc", "header_came", "put_secret_ask"):
