@@ -12,6 +12,9 @@ test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc b
 	fish ruby php-cli zsh ksh busybox sqlite3 lz4 socat neovim unzip zip libarchive-tools
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
 
+# Programs that write aside and then rename (tests/idioms/test_rename_ways.py); java runs a source file only with the compiler at hand.
+rename_packages='default-jdk-headless emacs-nox git lftp libpath-tiny-perl moreutils openssh-client openssh-sftp-server php-cli python3-gi rsync ruby unison vim-tiny'
+
 # What contrib/bench measures with and draws with; the services' own clients are npm's (@fastly/cli, wrangler), and never needed.
 bench_packages='curl findutils nginx-light openssl python3-matplotlib util-linux valgrind'
 
@@ -21,7 +24,7 @@ package_packages='build-essential debhelper scdoc'
 # Machines and containers to try what operators do (tests/production).
 production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion man-db git"
 
-test_packages="$test_packages $production_packages $bench_packages"
+test_packages="$test_packages $rename_packages $production_packages $bench_packages"
 
 # install_missing PACKAGE…: asks apt-get for those that are not there.
 install_missing()
@@ -42,6 +45,17 @@ install_missing()
 	# shellcheck disable=SC2086 # one word a package
 	$as_root apt-get update -q >/dev/null &&
 		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >/dev/null
+}
+
+# install_npm_packages: npm's libraries for atomic writes, into a cache that tests/idioms/test_rename_ways.py knows (SSTOREFS_NPM names another).
+install_npm_packages()
+{
+	cache=${SSTOREFS_NPM:-$HOME/.cache/sstorefs-tests/npm}
+	[ ! -d "$cache/node_modules/write-file-atomic" ] || return 0
+	command -v npm >/dev/null || install_missing npm
+	echo "installing: npm's write-file-atomic, atomically, steno, tmp"
+	npm install --prefix "$cache" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+		write-file-atomic@5.0.1 atomically@2.0.3 steno@4.0.2 tmp@0.2.3 >/dev/null
 }
 
 # install_promtool: into /usr/local/bin, without the server that Debian has in the same package and would start.

@@ -13,6 +13,7 @@ cd "$top"
 # shellcheck disable=SC2086 # one word a package
 install_missing $build_packages $try_packages $test_packages
 install_promtool
+install_npm_packages
 
 builds=${BUILD_ROOT:-$top/build-test}
 sanitizers=(-Db_sanitize=address,undefined -Db_lundef=false)

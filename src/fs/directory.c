@@ -23,6 +23,7 @@ struct directory {
 	fuse_ino_t number;
 	struct store *store; /* referenced; NULL: the root of all stores, or the control directory */
 	bool is_control;
+	uint32_t staged;	   /* serial number of a staged directory; 0: it is none */
 	struct snapshot *views[2]; /* the present one, and the one before */
 	unsigned view;		   /* number of the present one */
 	bool has_shown;		   /* the present view was read from: it can't be exchanged any more */
@@ -57,6 +58,11 @@ struct filling {
 
 static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset,
 		    bool plus);
+
+static bool has_listing(const struct directory *directory)
+{
+	return !directory->is_control && !directory->staged;
+}
 
 static struct listing *listing_of(const struct directory *directory)
 {
@@ -124,6 +130,7 @@ static struct directory *directory_new(struct fs *fs, const struct inode *inode)
 	directory->fs = fs;
 	directory->number = inode->number;
 	directory->is_control = inode->kind == INODE_CONTROL_DIRECTORY;
+	directory->staged = inode->kind == INODE_STAGED_DIRECTORY ? inode->file->serial : 0;
 	directory->store = inode->store ? store_reference(inode->store) : NULL;
 	directory->following = fs->first_directory;
 	directory->link = &fs->first_directory;
@@ -159,7 +166,8 @@ void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	struct inode inode;
 
 	inode_find(fs, number, &inode);
-	if (!inode_listing(fs, &inode) && inode.kind != INODE_CONTROL_DIRECTORY) {
+	if (!inode_listing(fs, &inode) && inode.kind != INODE_CONTROL_DIRECTORY &&
+	    inode.kind != INODE_STAGED_DIRECTORY) {
 		fuse_reply_err(request, inode.kind == INODE_NONE ? ENOENT : ENOTDIR);
 		return;
 	}
@@ -168,7 +176,7 @@ void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	if (!directory->is_control)
+	if (has_listing(directory))
 		take_view(directory, &failure);
 	if (failure.error) {
 		journal_record(fs->options.journal, "list", inode.store ? store_name(inode.store) : NULL, "",
@@ -200,6 +208,13 @@ void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fus
 
 /* --- what is in it ----------------------------------------------------------------------------------------------------------- */
 
+static mode_t type_of(enum inode_kind kind)
+{
+	if (kind == INODE_STAGED_LINK)
+		return S_IFLNK;
+	return kind == INODE_SECRET || kind == INODE_CONTROL_FILE ? S_IFREG : S_IFDIR;
+}
+
 /* Adds one entry; `inode` with number 0 is shown by name alone, so that the kernel asks about it when somebody wants to know. */
 static bool add(struct filling *filling, const char *name, const struct inode *inode, off_t next)
 {
@@ -210,8 +225,7 @@ static bool add(struct filling *filling, const char *name, const struct inode *i
 	if (filling->plus && inode->kind != INODE_NONE)
 		inode_entry(filling->fs, inode, &entry);
 	else
-		entry.attr.st_mode =
-			inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE ? S_IFREG : S_IFDIR;
+		entry.attr.st_mode = type_of(inode->kind);
 	next += filling->view;
 	needed = filling->plus ? fuse_add_direntry_plus(filling->request, at, left, name, &entry, next)
 			       : fuse_add_direntry(filling->request, at, left, name, &entry.attr, next);
@@ -275,14 +289,18 @@ static void add_files(struct filling *filling, const struct directory *directory
 {
 	uint32_t seen = offset > FILES_OFFSET ? (uint32_t)(offset - FILES_OFFSET) : 0;
 
-	for (struct file *file = filling->fs->first_file; file; file = file->next) {
-		struct inode inode = {.kind = INODE_SECRET, .file = file, .store = file->store};
+	const struct file *in = directory->staged ? file_of_serial(filling->fs, directory->staged) : NULL;
+
+	for (struct file *file = filling->fs->first_file; file && (in || !directory->staged);
+	     file = file->next) {
+		struct inode inode = {.kind = staging_kind(file), .file = file, .store = file->store};
+		const char *name = staging_name_in(file, in);
 
 		if (file->store != directory->store || !file_is_there(file) || file->serial <= seen ||
-		    file_is_stored(file))
+		    file_is_stored(file) || !name)
 			continue;
 		inode.number = inode_number(filling->fs, file->serial);
-		if (!add(filling, file->name, &inode, FILES_OFFSET + file->serial))
+		if (!add(filling, name, &inode, FILES_OFFSET + file->serial))
 			return;
 	}
 }
@@ -396,9 +414,11 @@ static void fill(struct filling *filling, struct directory *directory, const str
 
 	if (offset < FIRST_POSITION)
 		offset = add_dots(filling, directory, offset);
-	if (directory->is_control) {
-		if (!filling->full)
+	if (!has_listing(directory)) {
+		if (!filling->full && directory->is_control)
 			add_control(filling, offset);
+		else if (!filling->full)
+			add_files(filling, directory, offset);
 		return;
 	}
 	used = filling->used;
@@ -450,7 +470,7 @@ static void read_on(struct fs *fs, fuse_req_t request, struct directory *directo
 	}
 	view = view_of(directory, offset);
 	filling.view = offset - offset % VIEW_OFFSET;
-	if (view || directory->is_control)
+	if (view || !has_listing(directory))
 		read_view(fs, request, directory, view, &filling, offset);
 	else
 		fuse_reply_buf(request, NULL, 0);
@@ -462,7 +482,7 @@ static off_t begin(struct directory *directory)
 {
 	struct failure failure = {0};
 
-	if (!directory->is_control)
+	if (has_listing(directory))
 		take_view(directory, &failure);
 	return directory->view * VIEW_OFFSET;
 }

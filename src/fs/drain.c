@@ -107,7 +107,7 @@ static void look_at(struct fs *fs, struct handle *handle)
 static void give_up_staged(struct fs *fs)
 {
 	for (struct file *file = fs->first_file; file; file = file->next)
-		if (file->staged && !file->unlinked)
+		if (staging_has_value(file) && !file->unlinked)
 			say_lost(file, "it was never renamed to what it is: nothing was stored");
 }
 

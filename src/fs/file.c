@@ -63,6 +63,7 @@ static void file_free(struct file *file)
 	staging_end(file);
 	wishes_finish(&file->wishes);
 	store_release(file->store);
+	free(file->target);
 	free(file);
 }
 

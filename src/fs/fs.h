@@ -7,6 +7,7 @@
 #include "refusal.h"
 #include "sstorefs/change.h"
 #include "sstorefs/fs.h"
+#include "sstorefs/name.h"
 #include "sstorefs/tree.h"
 #include "written.h"
 
@@ -76,6 +77,8 @@ enum inode_kind {
 	INODE_ROOT,
 	INODE_STORE,
 	INODE_SECRET,
+	INODE_STAGED_DIRECTORY,
+	INODE_STAGED_LINK,
 	INODE_CONTROL_DIRECTORY,
 	INODE_CONTROL_FILE
 };
@@ -89,8 +92,8 @@ struct inode {
 	fuse_ino_t number;
 	const struct record *record; /* of a store or secret that is known; else NULL */
 	struct store *store;	     /* the store it is, or is in; NULL for the root of all stores */
-	struct file *file;	     /* of a secret that is open or not settled; else NULL */
-	unsigned control;	     /* which control file */
+	struct file *file; /* of a secret that is open or not settled, and of a staged directory; else NULL */
+	unsigned control;  /* which control file */
 };
 
 /* Finds out what `number` is; INODE_NONE where it stands for nothing any more. Returns the kind. */
@@ -216,7 +219,9 @@ struct file {
 	bool created;	/* made by CREATE here, and not stored yet */
 	struct value *
 		staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
+	bool is_directory; /* staged, for temporary files: those are called DIRECTORY/NAME, which no secret can be */
 	uint64_t staged_at; /* CLOCK_BOOTTIME, milliseconds */
+	char *target;	    /* staged, a link to this; NULL: it is none */
 	bool spoiled; /* a write to what is staged was refused: it is half a value, and takes no real name */
 	uint64_t
 		awaited_until; /* made by MKNOD and not opened yet: it is there until then (CLOCK_BOOTTIME, ms) */
@@ -425,6 +430,18 @@ bool staging_wants(const struct fs *fs, const char *name, int flags);
 bool staging_keeps(const struct fs *fs, const char *name);
 /* Whether programs call files so that they mean to rename; secrets may be called so, too. */
 bool staging_looks_temporary(const char *name);
+/* What file_find knows `name` in `directory` by: with the staged directory's name in front. */
+enum refusal staging_path(const struct inode *directory, const char *name,
+			  char path[static NAME_LENGTH_MAX + 1]);
+/* The name in `directory` of a file that is there, or NULL. */
+const char *staging_name_in(const struct file *file, const struct file *directory);
+bool staging_directory_is_empty(const struct file *directory);
+/* Whether it is a staged file that may become a secret, and no directory or link. */
+bool staging_has_value(const struct file *file);
+enum inode_kind staging_kind(const struct file *file);
+/* MKDIR and RMDIR of a directory for temporary files in a store. Return whether it was one, and was answered. */
+bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name);
+bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name);
 /* Whether as many are staged as may be. */
 bool staging_is_full(const struct fs *fs);
 /* 0, or a positive errno when there are too many, which is recorded. */
@@ -558,6 +575,7 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	       const char *new_name, unsigned flags);
 void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const char *new_name);
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name);
+void fs_readlink(fuse_req_t request, fuse_ino_t number);
 void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
 void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
 void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,

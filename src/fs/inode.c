@@ -35,7 +35,7 @@ static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode 
 	}
 	inode->file = file_of_serial(fs, serial);
 	if (inode->file) {
-		inode->kind = INODE_SECRET;
+		inode->kind = staging_kind(inode->file);
 		inode->store = inode->file->store;
 	}
 	return inode->kind;
@@ -85,11 +85,14 @@ static mode_t mode_of(const struct fs *fs, const struct inode *inode)
 		return S_IFREG | write | (fs->config->default_permissions ? write << 1 : 0);
 	case INODE_CONTROL_FILE:
 		return S_IFREG | control_mode(inode->control);
+	case INODE_STAGED_LINK:
+		return S_IFLNK | 0777;
 	case INODE_CONTROL_DIRECTORY:
 		return S_IFDIR | (0555 & ~mask);
 	case INODE_NONE:
 	case INODE_ROOT:
 	case INODE_STORE:
+	case INODE_STAGED_DIRECTORY:
 		break;
 	}
 	return S_IFDIR | (0777 & ~mask);
@@ -113,6 +116,8 @@ void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *att
 	attributes->st_uid = fs->config->uid;
 	attributes->st_gid = fs->config->gid;
 	attributes->st_blksize = 4096;
+	if (inode->kind == INODE_STAGED_LINK)
+		attributes->st_size = (off_t)strlen(inode->file->target);
 	if (time != TIME_UNKNOWN) {
 		attributes->st_mtim.tv_sec = time / NANOSECONDS;
 		attributes->st_mtim.tv_nsec = time % NANOSECONDS;

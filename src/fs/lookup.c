@@ -121,10 +121,11 @@ static void look_up(struct fs *fs, fuse_req_t request, struct listing *listing, 
 static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *store, const char *name)
 {
 	struct file *file = store ? file_find(fs, store, name) : NULL;
-	struct inode inode = {.kind = INODE_SECRET, .file = file};
+	struct inode inode = {.file = file};
 
 	if (!file || !file_is_there(file))
 		return false;
+	inode.kind = staging_kind(file);
 	inode.number = inode_number(fs, file->serial);
 	inode.store = file->store;
 	inode.record = catalog_record(fs->catalog, file->serial);
@@ -150,6 +151,15 @@ static void look_up_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent
 	reply_inode(fs, request, &inode);
 }
 
+static void look_up_staged(struct fs *fs, fuse_req_t request, const struct inode *directory, const char *name)
+{
+	char path[NAME_LENGTH_MAX + 1];
+	enum refusal refusal = staging_path(directory, name, path);
+
+	if (refusal || !reply_file(fs, request, directory->store, path))
+		fuse_reply_err(request, refusal == REFUSAL_LONG_NAME ? ENAMETOOLONG : ENOENT);
+}
+
 void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -162,6 +172,10 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 		return;
 	}
 	inode_find(fs, parent, &inode);
+	if (inode.kind == INODE_STAGED_DIRECTORY) {
+		look_up_staged(fs, request, &inode, name);
+		return;
+	}
 	listing = inode_listing(fs, &inode);
 	if (!listing) {
 		fuse_reply_err(request, inode.kind == INODE_NONE ? ENOENT : ENOTDIR);

@@ -109,27 +109,37 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	return error;
 }
 
+/* Where a file is created. */
+struct place {
+	struct inode directory;
+	char path[NAME_LENGTH_MAX + 1];
+};
+
+/* Nothing that is in a staged directory can be stored there. */
+static bool must_stage(const struct fs *fs, const struct inode *directory, const char *name, int flags)
+{
+	return directory->kind == INODE_STAGED_DIRECTORY || staging_wants(fs, name, flags);
+}
+
 /* What CREATE and MKNOD find under the name; why nothing can be created there. */
 static enum refusal find_place(struct fs *fs, fuse_ino_t parent, const char *name, int flags,
-			       struct inode *directory, const struct record **record)
+			       struct place *place, const struct record **record)
 {
-	struct listing *listing;
+	struct inode *directory = &place->directory;
+	enum refusal refusal;
 	struct file *file;
 
 	inode_find(fs, parent, directory);
-	listing = inode_listing(fs, directory);
-	if (!listing)
-		return directory->kind == INODE_NONE ? REFUSAL_ABSENT : REFUSAL_CONTROL;
-	if (directory->kind == INODE_ROOT)
-		return REFUSAL_HOLDS_STORES;
-	if (strlen(name) > NAME_LENGTH_MAX)
-		return REFUSAL_LONG_NAME;
-	listing_known(listing, name, record);
-	file = file_find(fs, directory->store, name);
+	refusal = staging_path(directory, name, place->path);
+	if (refusal)
+		return refusal;
+	if (directory->kind == INODE_STORE)
+		listing_known(store_secrets(directory->store), name, record);
+	file = file_find(fs, directory->store, place->path);
 	if ((flags & O_EXCL) && (*record || (file && file_is_there(file))))
 		return REFUSAL_EXISTS;
-	if (!*record && ((file && file->staged) || staging_wants(fs, name, flags)))
-		return refusal_of_creation(fs);
+	if (!*record && ((file && file->staged) || must_stage(fs, directory, name, flags)))
+		return (flags & O_ACCMODE) == O_RDONLY ? REFUSAL_READS : refusal_of_creation(fs);
 	return refusal_of_open(fs, directory->store, name, flags, *record != NULL);
 }
 
@@ -138,20 +148,21 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record = NULL;
-	struct inode directory;
+	struct place place;
 	enum refusal refusal;
 	bool is_staged = false;
 	struct file *file;
 	int error;
 
-	refusal = find_place(fs, parent, name, info->flags, &directory, &record);
-	error = refuse_open(fs, directory.store, name, refusal);
+	refusal = find_place(fs, parent, name, info->flags, &place, &record);
+	error = refuse_open(fs, place.directory.store, name, refusal);
 	if (error)
 		return error;
-	file = file_make(fs, directory.store, name, record ? record->serial : catalog_serial(fs->catalog));
+	file = file_make(fs, place.directory.store, place.path,
+			 record ? record->serial : catalog_serial(fs->catalog));
 	if (!file)
 		return ENOMEM;
-	if (!record && !file->staged && staging_wants(fs, name, info->flags)) {
+	if (!record && !file->staged && must_stage(fs, &place.directory, name, info->flags)) {
 		error = staging_begin(file);
 		is_staged = !error;
 	}
@@ -266,17 +277,17 @@ static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct 
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL;
 	const struct record *record = NULL;
-	struct inode directory;
-	enum refusal refusal = find_place(fs, parent, name, flags, &directory, &record);
+	struct place place;
+	enum refusal refusal = find_place(fs, parent, name, flags, &place, &record);
 	struct file *file;
-	int error = refuse_open(fs, directory.store, name, refusal);
+	int error = refuse_open(fs, place.directory.store, name, refusal);
 
 	if (error)
 		return error;
-	file = file_make(fs, directory.store, name, catalog_serial(fs->catalog));
+	file = file_make(fs, place.directory.store, place.path, catalog_serial(fs->catalog));
 	if (!file)
 		return ENOMEM;
-	if (staging_wants(fs, name, flags))
+	if (must_stage(fs, &place.directory, name, flags))
 		error = staging_begin(file);
 	else
 		file->awaited_until = fs_deadline(fs);

@@ -70,6 +70,9 @@ static const struct {
 	[REFUSAL_RENAMES_STORE] =
 		{EOPNOTSUPP,
 		 "a store can't be renamed: make another with mkdir, and write its secrets there"},
+	[REFUSAL_RENAMES_STAGED] =
+		{EOPNOTSUPP,
+		 "only temporary files are moved into or out of a directory for such files, and neither it nor a lock gets another name: write it anew"},
 	[REFUSAL_LEAVES_STORE] =
 		{EOPNOTSUPP,
 		 "a secret can't leave its store: write its value into the other one, and delete it here"},

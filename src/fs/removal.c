@@ -68,15 +68,14 @@ static bool is_only_here(const struct file *file)
 	       listing_known(listing, file->name, &record) != KNOWN_PRESENT;
 }
 
-static enum refusal refusal_of_unlink(const struct fs *fs, const struct inode *directory, const char *name)
+static enum refusal refusal_of_unlink(const struct fs *fs, const struct inode *directory, const char *name,
+				      char path[static NAME_LENGTH_MAX + 1])
 {
 	enum refusal refusal = refusal_of_creation(fs);
 
 	if (refusal)
 		return refusal;
-	if (directory->kind != INODE_STORE)
-		return directory->kind == INODE_ROOT ? REFUSAL_IS_STORE : REFUSAL_CONTROL;
-	return strlen(name) > NAME_LENGTH_MAX ? REFUSAL_LONG_NAME : REFUSAL_NONE;
+	return directory->kind == INODE_ROOT ? REFUSAL_IS_STORE : staging_path(directory, name, path);
 }
 
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
@@ -84,22 +83,30 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record;
 	struct removing *removing;
+	char path[NAME_LENGTH_MAX + 1];
 	struct inode directory;
 	enum refusal refusal;
 	struct file *file;
 
 	inode_find(fs, parent, &directory);
-	refusal = refusal_of_unlink(fs, &directory, name);
+	refusal = refusal_of_unlink(fs, &directory, name, path);
 	if (refusal) {
 		refusal_reply(request,
 			      &(struct deed){.operation = "unlink", .store = directory.store, .name = name},
 			      refusal);
 		return;
 	}
-	file = file_find(fs, directory.store, name);
+	file = file_find(fs, directory.store, path);
 	if (file && is_only_here(file)) {
-		file_unlink(file);
-		fuse_reply_err(request, 0);
+		bool is_directory = file->is_directory;
+
+		if (!is_directory)
+			file_unlink(file);
+		fuse_reply_err(request, is_directory ? EISDIR : 0);
+		return;
+	}
+	if (directory.kind == INODE_STAGED_DIRECTORY) {
+		fuse_reply_err(request, ENOENT);
 		return;
 	}
 	removing = calloc(1, sizeof *removing);

@@ -231,29 +231,47 @@ static bool stays_staged(const struct fs *fs, const struct inode *directory, con
 {
 	const struct record *record;
 
+	if (directory->kind == INODE_STAGED_DIRECTORY)
+		return true;
 	return staging_keeps(fs, new_name) &&
 	       listing_known(store_secrets(directory->store), new_name, &record) != KNOWN_PRESENT;
 }
 
+/* What both are called here: with a staged directory's name in front. */
+struct paths {
+	char from[NAME_LENGTH_MAX + 1], to[NAME_LENGTH_MAX + 1];
+};
+
 /* What keeps any rename from being tried. */
 static enum refusal refusal_of_rename(struct fs *fs, const struct inode *from, const struct inode *to,
-				      const char *name, const char *new_name)
+				      const char *name, const char *new_name, struct paths *paths)
 {
 	enum refusal refusal = refusal_of_creation(fs);
-	const struct file *file;
+	const struct file *file, *replaced;
 
 	if (refusal)
 		return refusal;
 	if (to->kind == INODE_CONTROL_DIRECTORY || from->kind == INODE_CONTROL_DIRECTORY ||
 	    (from->number == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs")))
 		return REFUSAL_CONTROL;
-	if (from->kind != INODE_STORE)
+	if (from->kind == INODE_ROOT)
 		return REFUSAL_RENAMES_STORE;
-	if (from->store != to->store)
+	if (from->store != to->store || to->kind == INODE_ROOT)
 		return REFUSAL_LEAVES_STORE;
-	if (strlen(new_name) > NAME_LENGTH_MAX || strlen(name) > NAME_LENGTH_MAX)
-		return REFUSAL_LONG_NAME;
-	file = file_find(fs, from->store, name);
+	refusal = staging_path(from, name, paths->from);
+	if (!refusal)
+		refusal = staging_path(to, new_name, paths->to);
+	if (refusal)
+		return refusal;
+	file = file_find(fs, from->store, paths->from);
+	replaced = file_find(fs, to->store, paths->to);
+	if ((file && staging_kind(file) != INODE_SECRET) ||
+	    (replaced && staging_kind(replaced) != INODE_SECRET))
+		return REFUSAL_RENAMES_STAGED;
+	if (to->kind == INODE_STAGED_DIRECTORY)
+		return file && file->staged ? REFUSAL_NONE : REFUSAL_RENAMES_STAGED;
+	if (from->kind == INODE_STAGED_DIRECTORY && !file)
+		return REFUSAL_ABSENT;
 	if (file && file->staged && staging_keeps(fs, new_name))
 		return REFUSAL_NONE;
 	if (file && file->staged && file->spoiled)
@@ -270,14 +288,15 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	const struct record *taken = NULL;
 	struct inode from, to;
 	enum refusal refusal;
+	struct paths paths;
 	struct file *file;
 
 	inode_find(fs, parent, &from);
 	inode_find(fs, new_parent, &to);
-	refusal = refusal_of_rename(fs, &from, &to, name, new_name);
+	refusal = refusal_of_rename(fs, &from, &to, name, new_name, &paths);
 	if (!refusal && flags & ~(unsigned)RENAME_NOREPLACE)
 		refusal = REFUSAL_EXCHANGES;
-	if (!refusal && flags && listing_known(store_secrets(to.store), new_name, &taken) == KNOWN_PRESENT)
+	if (!refusal && flags && listing_known(store_secrets(to.store), paths.to, &taken) == KNOWN_PRESENT)
 		refusal = REFUSAL_EXISTS;
 	if (refusal) {
 		refusal_reply(request,
@@ -287,17 +306,17 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 			      refusal);
 		return;
 	}
-	renaming = renaming_new(fs, request, from.store, name, new_name);
+	renaming = renaming_new(fs, request, from.store, paths.from, paths.to);
 	if (!renaming)
 		return;
-	file = file_find(fs, from.store, name);
+	file = file_find(fs, from.store, paths.from);
 	if (file && file->staged && !stays_staged(fs, &to, new_name)) {
 		publish_staged(renaming, file, flags & RENAME_NOREPLACE);
 	} else if (file && (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
 		/* Nobody but us knows of it yet: it takes its buffer along, to replace what has the new name. */
 		for (struct handle *handle = file->handles; handle && !flags; handle = handle->next)
 			handle->exclusive = false;
-		listing_disown(store_secrets(from.store), name, file->serial);
+		listing_disown(store_secrets(from.store), paths.from, file->serial);
 		rename_files(renaming);
 		late_error(&renaming->late, 0);
 		renaming_free(renaming);
@@ -348,16 +367,4 @@ void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const
 	renaming->move.copy = true;
 	renaming->move.only_free = true;
 	move_start(&renaming->move);
-}
-
-void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
-{
-	struct fs *fs = fuse_req_userdata(request);
-	enum refusal refusal = refusal_of_creation(fs);
-	struct inode directory;
-
-	(void)target;
-	inode_find(fs, parent, &directory);
-	refusal_reply(request, &(struct deed){.operation = "symlink", .store = directory.store, .name = name},
-		      refusal ? refusal : REFUSAL_SYMLINKS);
 }

@@ -68,6 +68,7 @@ static const struct fuse_lowlevel_ops operations = {
 	.rename = fs_rename,
 	.link = fs_link,
 	.symlink = fs_symlink,
+	.readlink = fs_readlink,
 	.mknod = fs_mknod,
 	.open = fs_open,
 	.create = fs_create,

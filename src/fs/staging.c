@@ -136,6 +136,10 @@ static void drop_old(struct file *file)
 {
 	struct failure failure = {0};
 
+	if (!staging_has_value(file)) {
+		file_unlink(file);
+		return;
+	}
 	failure_set(
 		&failure, ETIMEDOUT,
 		"this temporary file was not renamed within %d minutes: it is wiped, and nothing was stored",
@@ -151,9 +155,12 @@ static void wipe_old(struct timer *timer)
 	uint64_t now = loop_now(fs->loop), first = CLOCK_NEVER;
 
 	for (; file; file = next) {
-		uint64_t end = file->staged_at + STAGED_AGE_MAX;
+		uint64_t end;
 
 		next = file->next;
+		if (file->is_directory && !staging_directory_is_empty(file))
+			file->staged_at = now;
+		end = file->staged_at + STAGED_AGE_MAX;
 		if (!file->staged || file->handles)
 			continue;
 		if (end <= now) {

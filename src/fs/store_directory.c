@@ -124,6 +124,8 @@ void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	enum refusal refusal;
 
 	(void)mode;
+	if (staging_mkdir(fs, request, parent, name))
+		return;
 	inode_find(fs, parent, &directory);
 	refusal = refusal_of_mkdir(fs, &directory, name);
 	if (refusal) {
@@ -194,6 +196,8 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct inode directory;
 	enum refusal refusal;
 
+	if (staging_rmdir(fs, request, parent, name))
+		return;
 	inode_find(fs, parent, &directory);
 	refusal = refusal_of_both(fs, &directory, name);
 	if (!refusal && fs->provider->stores_are_local && !strcmp(name, fs->provider->lasting_store))

@@ -186,3 +186,73 @@ def test_a_killed_writers_is_gone(direct_mount, sandbox):
     assert not path.exists()
     write_file(direct_mount / "prod/NAME", b"val")
     assert sandbox.uploads() == [b"val"]
+
+
+def test_a_directory_of_a_sync_tool_is_staged_as_its_files_are(direct_mount, sandbox):
+    """As rsync --delay-updates does: first all go into .~tmp~, and in the end each gets its name."""
+    store = direct_mount / "prod"
+    sandbox.put("prod", "NAME", b"old")
+    os.mkdir(store / ".~tmp~")
+    assert errno_of(os.mkdir, store / ".~tmp~") == errno.EEXIST
+    os.rename(make_temporary(store, name=".NAME.Xy12Zw"), store / ".~tmp~/NAME")
+    write_file(store / ".~tmp~/OTHER", b"val")
+    assert sorted(os.listdir(store / ".~tmp~")) == ["NAME", "OTHER"] and sorted(os.listdir(store)) == [".~tmp~", "NAME"]
+    assert state(store / ".~tmp~/OTHER") == "staged" and sandbox.uploads() == []
+    assert errno_of(os.rmdir, store / ".~tmp~") == errno.ENOTEMPTY
+    assert errno_of(os.unlink, store / ".~tmp~") == errno.EISDIR
+    assert errno_of(os.stat, store / ".~tmp~/NOTHING") == errno.ENOENT
+    assert errno_of(os.unlink, store / ".~tmp~/NOTHING") == errno.ENOENT
+    assert errno_of(os.rename, store / ".~tmp~/NOTHING", store / "NEW") == errno.ENOENT
+    assert errno_of(os.rename, store / "NAME", store / ".~tmp~/STORED") == errno.EOPNOTSUPP
+    assert errno_of(os.rename, store / ".~tmp~", store / ".rsync-partial") == errno.EOPNOTSUPP
+    assert errno_of(os.open, store / ".~tmp~/NAME", os.O_RDONLY) == errno.EACCES
+    assert errno_of(os.mkdir, store / ".~tmp~/below") == errno.EPERM
+    os.rename(store / ".~tmp~/NAME", store / "NAME")
+    assert sandbox.value("prod", "NAME") == b"val" and sandbox.uploads() == [b"val"]
+    os.unlink(store / ".~tmp~/OTHER")
+    os.rmdir(store / ".~tmp~")
+    assert os.listdir(store) == ["NAME"]
+
+
+def test_no_other_directory_can_be_made_in_a_store(direct_mount):
+    """What is in it could not be stored."""
+    for name in ("directory", ".directory", "tmp.AbCdEfGhIj"):
+        assert errno_of(os.mkdir, direct_mount / "prod" / name) == errno.EPERM
+
+
+def test_a_store_with_a_staged_directory_is_not_empty(direct_mount):
+    os.mkdir(direct_mount / "new")
+    os.mkdir(direct_mount / "new/.~tmp~")
+    assert errno_of(os.rmdir, direct_mount / "new") == errno.ENOTEMPTY
+    os.rmdir(direct_mount / "new/.~tmp~")
+    os.rmdir(direct_mount / "new")
+
+
+def test_a_staged_directory_goes_with_the_mount(make_mount, direct, sandbox):
+    """It holds nothing, so nothing is lost."""
+    mount = make_mount(direct)
+    os.mkdir(mount / "prod/.~tmp~")
+    assert mount.unmount() == 0
+
+
+def test_a_lock_of_emacs_is_a_link_that_is_here_alone(direct_mount, make_mount, direct, sandbox):
+    """Were it a file, Emacs would have to read it before it removes it."""
+    lock = direct_mount / "prod/.#NAME"
+    os.symlink("root@host.1:2", lock)
+    assert os.readlink(lock) == "root@host.1:2" and lock.is_symlink() and os.lstat(lock).st_size == 13
+    assert os.listdir(direct_mount / "prod") == [".#NAME"] and [entry.is_symlink() for entry in os.scandir(direct_mount / "prod")] == [True]
+    assert errno_of(os.symlink, "other", lock) == errno.EEXIST
+    assert errno_of(os.rename, lock, direct_mount / "prod/NAME") == errno.EOPNOTSUPP
+    os.unlink(lock)
+    assert os.listdir(direct_mount / "prod") == [] and sandbox.calls(operation="fastly.*_secret", method="P*") == []
+    assert errno_of(os.symlink, "anything", direct_mount / "prod/NAME") == errno.EPERM
+    other = make_mount(direct)
+    os.symlink("root@host.1:2", other / "prod/.#NAME")
+    assert other.unmount() == 0
+
+
+def test_a_path_may_not_be_longer_than_a_name(direct_mount):
+    os.mkdir(direct_mount / "prod/.~tmp~")
+    assert errno_of(write_file, direct_mount / "prod/.~tmp~" / ("N" * 250), b"val") == errno.ENAMETOOLONG
+    assert errno_of(os.stat, direct_mount / "prod/.~tmp~" / ("N" * 250)) == errno.ENAMETOOLONG
+    os.rmdir(direct_mount / "prod/.~tmp~")

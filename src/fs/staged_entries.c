@@ -1,0 +1,178 @@
+/*
+ * What programs put beside their temporary files: directories in which they gather them, and links that are locks. Both are here alone, and stored nowhere.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+
+/* Those in which rsync gathers files until it renames all of them at once. */
+static bool takes_directory(const char *name)
+{
+	static const char *const names[] = {".~tmp~", ".rsync-partial", ".rsync-tmp"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+enum refusal staging_path(const struct inode *directory, const char *name,
+			  char path[static NAME_LENGTH_MAX + 1])
+{
+	int length;
+
+	if (directory->kind == INODE_ROOT)
+		return REFUSAL_HOLDS_STORES;
+	if (directory->kind != INODE_STORE && directory->kind != INODE_STAGED_DIRECTORY)
+		return directory->kind == INODE_NONE ? REFUSAL_ABSENT : REFUSAL_CONTROL;
+	if (directory->kind == INODE_STORE)
+		length = snprintf(path, NAME_LENGTH_MAX + 1, "%s", name);
+	else
+		length = snprintf(path, NAME_LENGTH_MAX + 1, "%s/%s", directory->file->name, name);
+	return length > NAME_LENGTH_MAX ? REFUSAL_LONG_NAME : REFUSAL_NONE;
+}
+
+const char *staging_name_in(const struct file *file, const struct file *directory)
+{
+	const char *slash = strchr(file->name, '/');
+	size_t length = directory ? strlen(directory->name) : 0;
+
+	if (!directory)
+		return slash ? NULL : file->name;
+	if (file->store != directory->store || file->unlinked || !slash ||
+	    (size_t)(slash - file->name) != length || memcmp(file->name, directory->name, length) != 0)
+		return NULL;
+	return slash + 1;
+}
+
+bool staging_directory_is_empty(const struct file *directory)
+{
+	for (const struct file *file = directory->fs->first_file; file; file = file->next)
+		if (staging_name_in(file, directory))
+			return false;
+	return true;
+}
+
+bool staging_has_value(const struct file *file)
+{
+	return file->staged && !file->is_directory && !file->target;
+}
+
+enum inode_kind staging_kind(const struct file *file)
+{
+	return file->is_directory ? INODE_STAGED_DIRECTORY : file->target ? INODE_STAGED_LINK : INODE_SECRET;
+}
+
+/* A staged file that nothing is written to. 0 or a positive errno. */
+static int make(struct fs *fs, struct store *store, const char *name, struct file **made)
+{
+	int error;
+
+	if (file_find(fs, store, name))
+		return EEXIST;
+	*made = file_make(fs, store, name, catalog_serial(fs->catalog));
+	if (!*made)
+		return ENOMEM;
+	error = staging_begin(*made);
+	if (error)
+		file_settle(*made);
+	else
+		(*made)->created = true;
+	return error;
+}
+
+static void reply(struct fs *fs, fuse_req_t request, struct file *file)
+{
+	struct inode inode = {.kind = staging_kind(file),
+			      .store = file->store,
+			      .file = file,
+			      .number = inode_number(fs, file->serial)};
+	struct fuse_entry_param entry;
+
+	inode_entry(fs, &inode, &entry);
+	fuse_reply_entry(request, &entry);
+}
+
+bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct inode directory;
+	struct file *made;
+	int error;
+
+	if (inode_find(fs, parent, &directory) != INODE_STORE || refusal_of_creation(fs) ||
+	    !takes_directory(name))
+		return false;
+	error = make(fs, directory.store, name, &made);
+	if (error) {
+		fuse_reply_err(request, error);
+	} else {
+		made->is_directory = true;
+		reply(fs, request, made);
+	}
+	return true;
+}
+
+bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct inode directory;
+	struct file *file;
+
+	if (inode_find(fs, parent, &directory) != INODE_STORE || refusal_of_creation(fs))
+		return false;
+	file = file_find(fs, directory.store, name);
+	if (!file || !file->is_directory)
+		return false;
+	if (staging_directory_is_empty(file)) {
+		file_unlink(file);
+		fuse_reply_err(request, 0);
+	} else {
+		fuse_reply_err(request, ENOTEMPTY);
+	}
+	return true;
+}
+
+/* Emacs locks what it writes by a link to nowhere, and without one by a file that it would have to read. */
+void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fuse_req_userdata(request);
+	enum refusal refusal = refusal_of_creation(fs);
+	struct inode directory;
+	struct file *made;
+	char *link;
+	int error;
+
+	inode_find(fs, parent, &directory);
+	if (!refusal && (directory.kind != INODE_STORE || fnmatch(".#*", name, 0) != 0))
+		refusal = REFUSAL_SYMLINKS;
+	if (!refusal && strlen(name) > NAME_LENGTH_MAX)
+		refusal = REFUSAL_LONG_NAME;
+	if (refusal) {
+		refusal_reply(request,
+			      &(struct deed){.operation = "symlink", .store = directory.store, .name = name},
+			      refusal);
+		return;
+	}
+	link = strdup(target);
+	error = link ? make(fs, directory.store, name, &made) : ENOMEM;
+	if (error) {
+		free(link);
+		fuse_reply_err(request, error);
+		return;
+	}
+	made->target = link;
+	reply(fs, request, made);
+}
+
+void fs_readlink(fuse_req_t request, fuse_ino_t number)
+{
+	struct inode inode;
+
+	if (inode_find(fuse_req_userdata(request), number, &inode) == INODE_STAGED_LINK)
+		fuse_reply_readlink(request, inode.file->target);
+	else
+		fuse_reply_err(request, inode.kind == INODE_NONE ? ENOENT : EINVAL);
+}
