@@ -240,6 +240,8 @@ void handle_wipe(struct handle *handle)
 
 void handle_free(struct handle *handle)
 {
+	if (handle->wrote)
+		recent_note(handle->file->fs, handle->file->serial);
 	wait_wake_all(&handle->freed);
 	handle_wipe(handle);
 	opener_finish(handle->file->fs, &handle->opener);

@@ -44,6 +44,7 @@ struct fs {
 	struct tree processes;			/* those that have something open, by id */
 	unsigned process_count, processes_most; /* each has a descriptor of ours */
 	struct search_queue searches;
+	struct recent_slot *recent;
 	struct opening *first_opening, **last_opening; /* those that wait for a process's descriptor */
 	struct task openings_task;
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
@@ -186,6 +187,7 @@ struct handle {
 	struct wait_list freed; /* those who must not look at it afterwards */
 	struct value *value;	/* NULL: nothing was written yet */
 	bool append, exclusive, due, closed;
+	bool wrote;	  /* or tried to */
 	bool began_empty; /* created, cut to nothing, or staged: every byte of the file is known here */
 	int spent;	  /* errno of the operation that was refused, positive; 0: none was */
 	uid_t uid;	  /* who opened it, for the audit */
@@ -281,6 +283,14 @@ void handle_wipe(struct handle *handle);
 
 struct value *value_new(struct locked_pool *pool);
 void value_release(struct value *value);
+
+/* --- what was written lately (recent.c) ------------------------------------------------------------------------------------------ */
+
+/* A file of this serial number was written, or could not be. */
+void recent_note(struct fs *fs, uint32_t serial);
+/* Whether a secret was, within the last ten minutes. */
+bool recent_has(const struct fs *fs, const struct inode *inode);
+void recent_finish(struct fs *fs);
 
 /* --- processes (opener.c) ------------------------------------------------------------------------------------------------------- */
 

@@ -51,6 +51,32 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 	return handle;
 }
 
+/* A handle for fsync alone: no value, and no memory for one. */
+static struct handle *open_to_sync(fuse_req_t request, struct file *file, fuse_ino_t number, int *error)
+{
+	const struct fuse_ctx *context = fuse_req_ctx(request);
+	struct handle *handle = handle_new(file);
+
+	*error = 0;
+	if (!handle) {
+		*error = ENOMEM;
+		file_settle(file);
+		return NULL;
+	}
+	/* Its descriptors can't be told from those that write: who has both is known to. */
+	opener_identify(file->fs, &handle->opener, context->pid);
+	handle->number = number;
+	handle->uid = context->uid;
+	handle->gid = context->gid;
+	handle->pid = context->pid;
+	return handle;
+}
+
+static bool opens_to_read(int flags)
+{
+	return (flags & O_ACCMODE) == O_RDONLY;
+}
+
 /* Never the page cache: what is written goes to us alone, and nothing is read back (DESIGN 3, rule 1). */
 static void fill_info(struct fuse_file_info *info, struct handle *handle)
 {
@@ -96,7 +122,9 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 		return EISDIR;
 	name = inode_name(&inode);
 	if (inode.file && inode.file->staged)
-		refusal = (info->flags & O_ACCMODE) == O_RDONLY ? REFUSAL_READS : refusal_of_change(fs);
+		refusal = opens_to_read(info->flags) ? REFUSAL_READS : refusal_of_change(fs);
+	else if (opens_to_read(info->flags) && recent_has(fs, &inode))
+		refusal = refusal_of_change(fs);
 	else
 		refusal = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
 	error = refuse_open(fs, inode.store, name, refusal);
@@ -105,7 +133,8 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	file = file_to_open(fs, &inode);
 	if (!file)
 		return ENOMEM;
-	*handle = open_handle(request, file, number, info->flags, &error);
+	*handle = opens_to_read(info->flags) ? open_to_sync(request, file, number, &error)
+					     : open_handle(request, file, number, info->flags, &error);
 	return error;
 }
 
@@ -235,7 +264,8 @@ static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struc
 	struct fs *fs = fuse_req_userdata(request);
 	int error;
 
-	if (opening_must_wait(fs, number, name)) {
+	/* What is opened for fsync tells what is known, and waits for nothing. */
+	if ((name || !opens_to_read(info->flags)) && opening_must_wait(fs, number, name)) {
 		opening_start(fs, request, number, name, info);
 		return;
 	}

@@ -291,6 +291,7 @@ void fs_free(struct fs *fs)
 		upload_cancel(fs->first_upload);
 	files_forget(fs);
 	written_finish(&fs->written);
+	recent_finish(fs);
 	directories_forget(fs);
 	control_forget(fs);
 	task_cancel(&fs->shrink);

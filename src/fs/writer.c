@@ -199,6 +199,7 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 	}
 	if (!handle->spent) {
 		note_owner(&handle->opener, info->lock_owner);
+		handle->wrote = true;
 		failed = writer_note(fs, handle, fuse_req_ctx(request)->pid);
 		if (!failed)
 			failed = take_data(fs, handle, data, size,

@@ -71,6 +71,7 @@ class Handle:
         self.file = file
         self.inode = inode  # the number that its descriptors show: that of the name when it was opened
         self.opener = opener
+        self.only_syncs = False  # opened to read: for fsync's sake
         self.writer = None  # the one process beside its opener that has written to it, with its children; MANY; or the opener
         self.append = append
         self.exclusive = exclusive
@@ -133,6 +134,7 @@ class World:
         self.exchange = Exchange(service, names, self.nocreate)
         self.files = {}    # name: File
         self.processes = {}
+        self.written_to = set()  # numbers of what was written within ten minutes, which no run takes
         self.written = {}  # inode: Written, of what this mount has stored
 
     # --- what the mount knows ---------------------------------------------------------------------------------------
@@ -317,7 +319,7 @@ class World:
         if not visible and not create:
             return failed(errno.ENOENT)
         if not write:
-            return failed(errno.EACCES)
+            return self.open_to_sync(process, name, create)
         if not visible and self.nocreate:
             return failed(errno.EPERM)
         stages = create and not visible and self.stages(name, exclusive, reads)
@@ -345,6 +347,21 @@ class World:
         file.handles.insert(0, outcome.handle)
         return outcome
 
+    def open_to_sync(self, process, name, create):
+        """Rule 9: what was written lately, or could not be, may be opened for fsync's sake."""
+        file, there = self.files.get(name), self.file_is_there(name)
+        if create or (file and file.staged is not None) or (file.inode if file else self.exchange.inode_of(name)) not in self.written_to:
+            return failed(errno.EACCES)
+        if file is None:
+            file = self.files[name] = File(name, self.exchange.inode_of(name))
+        if not there:
+            file.created = False
+        outcome = Outcome()
+        outcome.handle = Handle(file, file.inode if there else self.exchange.inode_of(name), process, False, False)
+        outcome.handle.only_syncs = True
+        file.handles.insert(0, outcome.handle)
+        return outcome
+
     def opened(self, process, number, handle, closed_by_exec):
         assert number not in process.descriptors
         process.descriptors[number] = (handle, closed_by_exec)
@@ -352,9 +369,12 @@ class World:
 
     def write(self, process, number, data, position=None):
         handle, _ = process.descriptors[number]
+        if handle.only_syncs:
+            return failed(errno.EBADF)
         if handle.spent:
             return failed(handle.spent)
         at = len(handle.value) if handle.append else handle.position if position is None else position
+        self.written_to.add(handle.file.inode)
         self.note_writer(handle, process)
         handle.spent = self.refusal_of_write(handle, data, at)
         if handle.spent:
@@ -405,6 +425,8 @@ class World:
 
     def cut(self, process, number, size):
         handle, _ = process.descriptors[number]
+        if handle.only_syncs:
+            return failed(errno.EINVAL)
         if handle.spent:
             return failed(handle.spent)
         if size > len(handle.value):
@@ -419,6 +441,8 @@ class World:
     def allocate(self, process, number, size):
         """fallocate(2) from the beginning."""
         handle, _ = process.descriptors[number]
+        if handle.only_syncs:
+            return failed(errno.EBADF)
         if handle.spent:
             return failed(handle.spent)
         return self.grow(handle, size) if size > len(handle.value) else Outcome()

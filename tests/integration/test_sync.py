@@ -1,0 +1,112 @@
+"""
+`sync NAME`, and every other program that opens a file for reading to call fsync: it is told what became of the last write, also in an outage. That, and
+nothing else, can be done with what was written lately (rule 9).
+"""
+
+import errno
+import mmap
+import os
+import subprocess
+
+import pytest
+
+from writers import errno_of, shell, write_file
+
+SYNCS = {"GNU": ["sync"], "busybox": ["busybox", "sync"]}
+
+
+def sync(program, *names):
+    return subprocess.run([*SYNCS[program], *names], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, timeout=60)
+
+
+@pytest.mark.parametrize("program", SYNCS)
+def test_it_succeeds_after_a_success(direct_mount, sandbox, program):
+    assert shell('echo val > "$NAME"', NAME=direct_mount / "prod/NAME").returncode == 0
+    done = sync(program, direct_mount / "prod/NAME")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sandbox.uploads() == [b"val"]
+
+
+@pytest.mark.parametrize("program", SYNCS)
+def test_it_tells_why_the_last_write_failed_once(direct_mount, sandbox, program):
+    sandbox.put("prod", "NAME", b"old")
+    sandbox.fault(operation="fastly.put_secret", status=403)
+    assert shell('echo val > "$NAME"', NAME=direct_mount / "prod/NAME").returncode == 0
+    first, second = (sync(program, direct_mount / "prod/NAME") for _ in range(2))
+    assert first.returncode == 1 and "Permission denied" in first.stderr
+    assert second.returncode == 0
+
+
+@pytest.mark.mount_options("timeout=2")
+@pytest.mark.parametrize("program", SYNCS)
+def test_it_tells_the_true_errno_in_an_outage(direct_mount, sandbox, program):
+    """When the service is known to be down it can't be opened for writing; for fsync it can."""
+    sandbox.put("prod", "NAME", b"old")
+    name = direct_mount / "prod/NAME"
+    sandbox.fault(operation="fastly.*", status=500)
+    shell('echo val > "$NAME"', NAME=name)
+    assert errno_of(os.open, name, os.O_WRONLY) == errno.EIO
+    done = sync(program, name)
+    assert done.returncode == 1 and "Input/output error" in done.stderr
+    assert "sync NAME" not in done.stderr
+    sandbox.clear_faults()
+
+
+@pytest.mark.parametrize("flags", [0, os.O_NONBLOCK, os.O_CLOEXEC | os.O_NOFOLLOW])
+def test_nothing_is_read(direct_mount, sandbox, flags):
+    write_file(direct_mount / "prod/NAME", b"value")
+    descriptor = os.open(direct_mount / "prod/NAME", os.O_RDONLY | flags)
+    assert errno_of(os.read, descriptor, 10) == errno.EACCES
+    assert errno_of(os.pread, descriptor, 1, 2) == errno.EACCES
+    assert errno_of(os.write, descriptor, b"x") == errno.EBADF
+    assert errno_of(mmap.mmap, descriptor, 5, mmap.MAP_SHARED, mmap.PROT_READ) == errno.ENODEV
+    os.fsync(descriptor)
+    os.close(descriptor)
+    assert sandbox.uploads() == [b"value"]
+
+
+def test_every_other_name_is_refused_at_open(direct_mount, sandbox):
+    sandbox.put("prod", "OTHER", b"old")
+    write_file(direct_mount / "prod/NAME", b"value")
+    assert errno_of(os.open, direct_mount / "prod/OTHER", os.O_RDONLY) == errno.EACCES
+    os.close(os.open(direct_mount / "prod/OTHER", os.O_WRONLY))
+    assert errno_of(os.open, direct_mount / "prod/OTHER", os.O_RDONLY) == errno.EACCES, "nothing was written"
+
+
+def test_what_others_made_anew_is_another(direct_mount, sandbox):
+    write_file(direct_mount / "prod/NAME", b"value")
+    os.unlink(direct_mount / "prod/NAME")
+    sandbox.put("prod", "NAME", b"another's")
+    direct_mount.refresh()
+    assert errno_of(os.open, direct_mount / "prod/NAME", os.O_RDONLY) == errno.EACCES
+
+
+def test_while_it_is_written_fsync_leaves_the_half(direct_mount, sandbox):
+    name = direct_mount / "prod/NAME"
+    writer = subprocess.Popen(["sh", "-c", 'exec 3> "$0"; /bin/echo half >&3; echo >&2; read go; echo and half >&3', name],
+                              stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert writer.stderr.readline() == "\n"
+    assert sync("GNU", name).returncode == 0
+    assert sandbox.uploads() == []
+    writer.communicate("\n")
+    assert writer.returncode == 0
+    sandbox.wait_for_call("fastly.put_secret", state="answered")
+    assert sandbox.uploads() == [b"half\nand half\n"]
+
+
+def test_who_has_it_open_for_both_publishes_at_the_writers_close(direct_mount, sandbox):
+    name = direct_mount / "prod/NAME"
+    write_file(name, b"first")
+    writer, reader = os.open(name, os.O_WRONLY | os.O_TRUNC), os.open(name, os.O_RDONLY)
+    os.write(writer, b"second")
+    os.close(writer)
+    assert sandbox.uploads() == [b"first", b"second"]
+    os.close(reader)
+
+
+@pytest.mark.mount_options("allow_other,umask=027,gid=65534")
+def test_who_may_not_write_may_not_sync(direct_mount, sandbox, tmp_path):
+    write_file(direct_mount / "prod/NAME", b"value")
+    done = subprocess.run(["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "sync", direct_mount / "prod/NAME"],
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "ermission denied" in done.stderr
