@@ -131,7 +131,9 @@ def test_a_rename_takes_it_along(directory, served):
 def test_a_rename_of_what_was_not_written_here_knows_no_more(directory, served):
     if served.name != "cloudflare":
         return  # the others can't
-    served.put(served.store, "OLD", b"some value")
+    write_file(directory / "OLD", b"val")
+    change_elsewhere(served, "OLD")
+    assert size(directory / "OLD") == 1
     os.rename(directory / "OLD", directory / "NEW")
     assert size(directory / "NEW") == 1
 
@@ -186,6 +188,9 @@ def test_a_file_that_is_not_stored_yet_shows_what_was_written_so_far(directory, 
         os.write(opened, b"abc")
         assert size(directory / "NAME") == os.fstat(opened).st_size == os.lseek(opened, 0, os.SEEK_END) == length
     os.utime(opened, ns=TIMES)
+    os.pwrite(opened, b"ABC", 0)
+    assert times(directory / "NAME") > TIMES  # a write has a time of its own
+    os.utime(opened, ns=TIMES)
     assert times(directory / "NAME") == TIMES
     close(opened)
     assert size(directory / "NAME") == 6 and times(directory / "NAME") == TIMES
@@ -199,8 +204,9 @@ def test_a_file_that_is_not_stored_yet_shows_what_was_written_so_far(directory, 
 
 
 def test_what_is_being_uploaded_shows_what_was_written(directory, served):
+    served.put(served.store, "NAME", b"some value")
     served.sandbox.fault({"operation": f"{served.name}.[cps]*_secret*", "name": "NAME", "hold": "before"})
-    opened = os.open(directory / "NAME", os.O_WRONLY | os.O_CREAT, 0o600)
+    opened = os.open(directory / "NAME", os.O_WRONLY)
     os.write(opened, b"val")
     closing = threading.Thread(target=close, args=[opened])
     closing.start()
@@ -211,6 +217,7 @@ def test_what_is_being_uploaded_shows_what_was_written(directory, served):
     finally:
         served.sandbox.release()
         closing.join()
+    served.mount.refresh()
     assert size(directory / "NAME") == 3 and times(directory / "NAME") == TIMES
 
 
