@@ -7,6 +7,7 @@
 
 #include "fs.h"
 #include "sstorefs/journal.h"
+#include "sstorefs/log.h"
 #include "sstorefs/name.h"
 #include "sstorefs/quota.h"
 
@@ -107,29 +108,25 @@ static const struct failure *service_failure(const struct fs *fs)
 	return failure ? failure : catalog_key_failure(fs->catalog);
 }
 
-/* A name as it may stand in a line: one that is refused may have any bytes. */
-static const char *name_in_line(const char *name, struct failure *room)
-{
-	if (name_is_canonical(name))
-		return name;
-	failure_quote(room, name, strlen(name));
-	return room->words;
-}
-
 int refusal_record(struct fs *fs, const struct deed *deed, enum refusal refusal)
 {
 	const struct failure *known = refusal == REFUSAL_SERVICE ? service_failure(fs) : NULL;
-	const char *store = deed->store ? store_name(deed->store) : NULL, *name;
-	struct failure failure = {0}, quoted = {0};
+	const char *store = deed->store ? store_name(deed->store) : NULL;
+	const char *name = deed->name;
+	struct failure failure = {0};
 
 	if (!refusals[refusal].words)
 		return refusals[refusal].error;
 	failure_set(&failure, refusals[refusal].error, "%s", refusals[refusal].words);
 	if (known)
 		failure = *known;
-	name = name_in_line(deed->name, &quoted);
 	if (!journal_repeats(fs->options.journal, deed->operation, store, name, &failure))
 		journal_record(fs->options.journal, deed->operation, store, name, &failure);
+	else /* the log counts what repeats by itself */
+		log_event(LOG_WARNING, &(const struct log_event){.operation = deed->operation,
+								 .store = store,
+								 .name = name,
+								 .failure = &failure});
 	return failure.error;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -220,6 +221,17 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	return 0;
 }
 
+/* libfuse's own words go where ours do: left alone it writes to stderr, and waits for who reads there. Its levels are syslog's. */
+__attribute__((format(printf, 2, 0))) static void log_for_libfuse(enum fuse_log_level level,
+								  const char *format, va_list arguments)
+{
+	char line[512];
+
+	vsnprintf(line, sizeof line, format, arguments);
+	line[strcspn(line, "\n")] = '\0';
+	log_line((int)level, "libfuse: %s", line);
+}
+
 int fs_mount(struct fs *fs)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
@@ -236,6 +248,8 @@ int fs_mount(struct fs *fs)
 		goto out;
 	}
 	fs->mounted = true;
+	fuse_set_log_func(
+		log_for_libfuse); /* what it says while it mounts belongs into one line (mount_words.c) */
 	failed = channel_take(fs);
 	if (failed)
 		goto out;

@@ -1,7 +1,9 @@
 """Fixtures: those of tests/integration, all three services behind TLS, and a system log of our own."""
 
 import importlib.util
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,15 @@ def devices():
     devices = Devices()
     yield devices
     devices.close()
+
+
+@pytest.fixture
+def place():
+    """A directory that every user can reach: other than tmp_path, whose parents each run of pytest closes to others."""
+    place = Path(tempfile.mkdtemp(prefix="sstorefs-place-"))
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture

@@ -33,11 +33,6 @@ def write_many(path, user=0):
     assert done.returncode == 0, done.stderr
 
 
-def let_everybody_pass(folder):
-    for path in (folder, *folder.parents):
-        path.chmod(path.stat().st_mode | 0o011)
-
-
 # A reader that sleeps
 
 
@@ -51,7 +46,6 @@ class UnreadMount(Mount):
         if self.user:
             for path in (self.path, self.token_file):
                 os.chown(path, self.user, self.user)
-            let_everybody_pass(self.work)
         self.process = subprocess.Popen(self.words("-f"), stdin=subprocess.DEVNULL, stdout=self.unread, stderr=self.unread,
                                         env=environment(self.work), cwd="/", **as_user(self.user))
         self.pid = self.process.pid
@@ -94,11 +88,9 @@ def read_to_the_end(reader, mount, said=b""):
 
 @pytest.mark.parametrize("user", [0, NOBODY])
 @pytest.mark.parametrize("kind", [a_pipe, a_socket, a_terminal])
-def test_a_reader_that_sleeps_stops_nothing(tmp_path, direct, devices, sandbox, kind, user):
+def test_a_reader_that_sleeps_stops_nothing(place, direct, devices, sandbox, kind, user):
     """Every write is answered; what was lost is counted, and the reader is told when it is back."""
-    work = tmp_path / "unread"
-    work.mkdir()
-    mount = UnreadMount(work, direct)
+    mount = UnreadMount(place, direct)
     reader, mount.unread = kind()
     mount.user = user
     try:
@@ -171,12 +163,13 @@ def is_shown_as_it_is(text):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_name_imitates_or_hides_a_field(make_mount, sandbox, fails):
+def test_no_name_imitates_or_hides_a_field(place, make_mount, sandbox, fails):
     service = Stripe("direct", sandbox, sandbox.url)
-    mount = make_mount(service, source="stripe:", options="allow_other,umask=0")
+    mount = make_mount(service, start=False, source="stripe:", options="allow_other,umask=0")
+    mount.path = place / "mnt"
+    mount.start()
     if fails:
         service.fault("set_secret", status=400, detail="no uid=0\u202e\u009b\u001b[2K")
-    let_everybody_pass(mount.work)
     pid = strange_writer(str(mount / "account" / STRANGE))
     line = mount.log().splitlines()[-1]
     assert re.match(rf"sstorefs: [0-9-]+T[0-9:.]+Z publish errno={'EINVAL' if fails else '0'} uid={NOBODY} gid={NOBODY} pid={pid} "

@@ -43,11 +43,11 @@ def service_named(name, sandbox):
 @pytest.mark.parametrize("name", STORES)
 @pytest.mark.parametrize("options", ["", "ttl=minimal"])
 @pytest.mark.parametrize("status", [None, 401, 403, 404])
-def test_a_stranger_cannot_spend_the_rate_limit(make_mount, sandbox, name, options, status):
+def test_a_stranger_cannot_spend_the_rate_limit(place, make_mount, sandbox, name, options, status):
     service, source = service_named(name, sandbox)
-    mount = make_mount(service, source=source, options=",".join(filter(None, ["allow_other,umask=0", options])))
-    for path in (mount.work, *mount.work.parents):
-        path.chmod(path.stat().st_mode | 0o011)
+    mount = make_mount(service, start=False, source=source, options=",".join(filter(None, ["allow_other,umask=0", options])))
+    mount.path = place / "mnt"
+    mount.start()
     if status:
         sandbox.fault({"operation": f"{name}.*", "status": status})
     sandbox.clear()
