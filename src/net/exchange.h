@@ -89,6 +89,9 @@ struct net {
 	unsigned connections[2];		/* of those, on connections of their own; [1]: uploads */
 	bool multiplexed;			/* the server was seen to speak HTTP/2 */
 	bool sockets_ready;			/* libcurl has something to do in this turn */
+	bool moved;	    /* a transfer got on since libcurl's last turn: it may have more to do at once */
+	bool closing;	    /* libcurl shuts connections down */
+	uint64_t turned_at; /* when libcurl had its last turn, CLOCK_BOOTTIME in milliseconds */
 
 	struct net_counts counts;
 	struct failure down, unauthorized, exhausted;

@@ -9,6 +9,9 @@
 #include "exchange.h"
 #include "sstorefs/log.h"
 
+/* How long a closing connection may go without a turn, milliseconds. */
+#define CLOSING_TURN 500
+
 static bool is_loopback(const char *host)
 {
 	struct in_addr four;
@@ -116,7 +119,9 @@ static int cacert_check(struct net *net, struct failure *why)
 
 static bool net_is_busy(struct loop_partner *partner)
 {
-	return container_of(partner, struct net, partner)->transfers > 0;
+	const struct net *net = container_of(partner, struct net, partner);
+
+	return net->transfers > 0 || net->closing;
 }
 
 static int extra_reserve(struct net *net, unsigned count)
@@ -132,6 +137,22 @@ static int extra_reserve(struct net *net, unsigned count)
 	return 0;
 }
 
+/*
+ * Returns how long libcurl may be left alone, of the `timeout` that the loop has in mind (poll(2)'s terms).
+ *
+ * libcurl's own timers are minded by curl_multi_poll, but two things have none. A transfer that moved may
+ * have more to do at once: libcurl notes that as a timer, and curl_multi_perform can forget it (7.88
+ * when it is set within a millisecond after the call began, 8.14 too when another transfer connects in the
+ * same call). What came is then in libcurl's buffers, and its socket stays silent. And a connection that is
+ * shut down is closed after two seconds at the latest, but only if libcurl is called then.
+ */
+static int net_patience(const struct net *net, int timeout)
+{
+	int most = net->moved ? 0 : net->closing ? CLOSING_TURN : 60000;
+
+	return timeout < 0 || timeout > most ? most : timeout;
+}
+
 /* curl_multi_poll counts its own sockets and our descriptors in one number; an error or hang-up counts as what was waited for. */
 static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout)
 {
@@ -144,9 +165,7 @@ static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned c
 		net->extra[i] = (struct curl_waitfd){.fd = fds[i].fd,
 						     .events = fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT
 										       : CURL_WAIT_POLLIN};
-	/* Without a timer of ours libcurl's own decide; it takes no negative time-out. */
-	CURLMcode code =
-		curl_multi_poll(net->multi, net->extra, count, timeout < 0 ? 60000 : timeout, &ready);
+	CURLMcode code = curl_multi_poll(net->multi, net->extra, count, net_patience(net, timeout), &ready);
 
 	if (code) {
 		log_line(LOG_ERR, "waiting for the network failed: %s", curl_multi_strerror(code));
@@ -165,12 +184,29 @@ static bool net_is_due(struct net *net)
 {
 	long timeout = -1;
 
-	if (!net->transfers)
-		return false;
-	if (net->sockets_ready)
+	if (net->sockets_ready || net->moved)
+		return true;
+	if (net->closing && loop_now(net->loop) - net->turned_at >= CLOSING_TURN)
 		return true;
 	curl_multi_timeout(net->multi, &timeout);
 	return timeout == 0;
+}
+
+/*
+ * Whether connections without a transfer are still being shut down. From 8.10 on libcurl waits for the other
+ * side's close_notify, and keeps what it last received over the connection until then.
+ */
+static bool connections_close(struct net *net)
+{
+	unsigned sockets = 0;
+
+#if LIBCURL_VERSION_NUM >= 0x080800
+	/* With transfers it counts theirs as well: then they make the network busy. */
+	curl_multi_waitfds(net->multi, NULL, 0, &sockets);
+#else
+	(void)net;
+#endif
+	return sockets > 0;
 }
 
 static void net_turn(struct loop_partner *partner)
@@ -179,9 +215,10 @@ static void net_turn(struct loop_partner *partner)
 	const CURLMsg *message;
 	int running, left;
 
-	if (!net_is_due(net))
+	if (!net_is_busy(partner) || !net_is_due(net))
 		return;
-	net->sockets_ready = false;
+	net->sockets_ready = net->moved = false;
+	net->turned_at = loop_now(net->loop);
 	CURLMcode code = curl_multi_perform(net->multi, &running);
 
 	if (code)
@@ -195,6 +232,7 @@ static void net_turn(struct loop_partner *partner)
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &exchange);
 		outcome_of_transfer((struct exchange *)(void *)exchange, result);
 	}
+	net->closing = connections_close(net);
 }
 
 static int multi_make(struct net *net)
