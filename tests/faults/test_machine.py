@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from certificates import faketime_library
-from mounting import Mount, mounts_at, wait_until_mounted
+from mounting import Mount, is_in_memory, mounts_at, wait_until_mounted
 from services import Stripe
-from writers import errno_of, write_file
+from writers import errno_of, wait_until, write_file
 
 PUT = "operation=fastly.put_secret"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -425,3 +425,21 @@ def test_expiries_go_by_the_clock_of_the_service(clock, make_mount, direct, sand
     expires = os.getxattr(mount / "account/NAME", "user.expires_at").decode()
     seconds = calendar.timegm(time.strptime(expires, "%Y-%m-%dT%H:%M:%SZ")) - time.time()
     assert 1700 < seconds <= 1802
+
+
+def test_a_temporary_file_that_is_never_renamed_is_wiped_and_that_is_said(clock, make_mount, direct, sandbox, table):
+    """After a quarter of an hour: in `errors` and in the log, for its writer was told that all went well. A directory for such files goes without a word."""
+    spared = [name for name in clock.variables if "MONOTONIC" in name]
+    mount = make_mount(direct, options="ttl=indefinite", **{name: value for name, value in clock.variables.items() if name not in spared})
+    os.listdir(mount / "prod")
+    value = b"a value that is staged and forgotten"
+    write_file(mount / "prod/NAME.tmp", value, os.O_CREAT | os.O_EXCL)
+    os.mkdir(mount / "prod/.~tmp~")
+    clock.set(14 * 60)
+    assert "NAME.tmp" in os.listdir(mount / "prod")
+    clock.set(16 * 60)
+    wait_until(lambda: os.listdir(mount / "prod") == [])
+    assert "prod/NAME.tmp\tETIMEDOUT" in mount.control("errors")
+    assert "not renamed within 15 minutes" in mount.log()
+    assert not is_in_memory(mount.pid, value) and sandbox.uploads() == []
+    table.line("a temporary file that nobody renames", 0, "nothing, and `errors` says so")
