@@ -21,8 +21,8 @@
 struct directory {
 	struct fs *fs;
 	fuse_ino_t number;
-	struct store *store; /* referenced; NULL: the root of all stores, or the control directory */
-	bool is_control;
+	struct store *store;	   /* referenced; NULL: the root of all stores, or the control directory */
+	bool has_listing;	   /* not that of the control directory, nor a staged one */
 	uint32_t staged;	   /* serial number of a staged directory; 0: it is none */
 	struct snapshot *views[2]; /* the present one, and the one before */
 	unsigned view;		   /* number of the present one */
@@ -58,11 +58,6 @@ struct filling {
 
 static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset,
 		    bool plus);
-
-static bool has_listing(const struct directory *directory)
-{
-	return !directory->is_control && !directory->staged;
-}
 
 static struct listing *listing_of(const struct directory *directory)
 {
@@ -129,7 +124,7 @@ static struct directory *directory_new(struct fs *fs, const struct inode *inode)
 		return NULL;
 	directory->fs = fs;
 	directory->number = inode->number;
-	directory->is_control = inode->kind == INODE_CONTROL_DIRECTORY;
+	directory->has_listing = inode->kind == INODE_ROOT || inode->kind == INODE_STORE;
 	directory->staged = inode->kind == INODE_STAGED_DIRECTORY ? inode->file->serial : 0;
 	directory->store = inode->store ? store_reference(inode->store) : NULL;
 	directory->following = fs->first_directory;
@@ -176,7 +171,7 @@ void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	if (has_listing(directory))
+	if (directory->has_listing)
 		take_view(directory, &failure);
 	if (failure.error) {
 		journal_record(fs->options.journal, "list", inode.store ? store_name(inode.store) : NULL, "",
@@ -208,13 +203,6 @@ void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fus
 
 /* --- what is in it ----------------------------------------------------------------------------------------------------------- */
 
-static mode_t type_of(enum inode_kind kind)
-{
-	if (kind == INODE_STAGED_LINK)
-		return S_IFLNK;
-	return kind == INODE_SECRET || kind == INODE_CONTROL_FILE ? S_IFREG : S_IFDIR;
-}
-
 /* Adds one entry; `inode` with number 0 is shown by name alone, so that the kernel asks about it when somebody wants to know. */
 static bool add(struct filling *filling, const char *name, const struct inode *inode, off_t next)
 {
@@ -225,7 +213,10 @@ static bool add(struct filling *filling, const char *name, const struct inode *i
 	if (filling->plus && inode->kind != INODE_NONE)
 		inode_entry(filling->fs, inode, &entry);
 	else
-		entry.attr.st_mode = type_of(inode->kind);
+		entry.attr.st_mode = inode->kind == INODE_STAGED_LINK ? S_IFLNK
+				     : inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE
+					     ? S_IFREG
+					     : S_IFDIR;
 	next += filling->view;
 	needed = filling->plus ? fuse_add_direntry_plus(filling->request, at, left, name, &entry, next)
 			       : fuse_add_direntry(filling->request, at, left, name, &entry.attr, next);
@@ -288,7 +279,6 @@ static off_t add_records(struct filling *filling, const struct directory *direct
 static void add_files(struct filling *filling, const struct directory *directory, off_t offset)
 {
 	uint32_t seen = offset > FILES_OFFSET ? (uint32_t)(offset - FILES_OFFSET) : 0;
-
 	const struct file *in = directory->staged ? file_of_serial(filling->fs, directory->staged) : NULL;
 
 	for (struct file *file = filling->fs->first_file; file && (in || !directory->staged);
@@ -414,13 +404,12 @@ static void fill(struct filling *filling, struct directory *directory, const str
 
 	if (offset < FIRST_POSITION)
 		offset = add_dots(filling, directory, offset);
-	if (!has_listing(directory)) {
-		if (!filling->full && directory->is_control)
-			add_control(filling, offset);
-		else if (!filling->full)
-			add_files(filling, directory, offset);
+	if (!filling->full && directory->staged)
+		add_files(filling, directory, offset);
+	else if (!filling->full && !directory->has_listing)
+		add_control(filling, offset);
+	if (!directory->has_listing)
 		return;
-	}
 	used = filling->used;
 	if (!filling->full && offset < FILES_OFFSET)
 		add_records(filling, directory, view, offset);
@@ -470,7 +459,7 @@ static void read_on(struct fs *fs, fuse_req_t request, struct directory *directo
 	}
 	view = view_of(directory, offset);
 	filling.view = offset - offset % VIEW_OFFSET;
-	if (view || !has_listing(directory))
+	if (view || !directory->has_listing)
 		read_view(fs, request, directory, view, &filling, offset);
 	else
 		fuse_reply_buf(request, NULL, 0);
@@ -482,7 +471,7 @@ static off_t begin(struct directory *directory)
 {
 	struct failure failure = {0};
 
-	if (has_listing(directory))
+	if (directory->has_listing)
 		take_view(directory, &failure);
 	return directory->view * VIEW_OFFSET;
 }
