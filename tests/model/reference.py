@@ -183,7 +183,7 @@ class World:
         """What can be told to be wrong with it without asking the service; 0: nothing."""
         if not value:
             return errno.EINVAL
-        if len(value) > self.service.bytes_max:
+        if len(value) > self.service.bytes_max and not self.service.counts_characters:
             return errno.EFBIG
         if not self.service.text:
             return 0
