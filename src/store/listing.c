@@ -42,6 +42,12 @@ bool listing_is_local(const struct listing *listing)
 	return !listing->store && listing->catalog->options.provider->stores_are_local;
 }
 
+/* Any process may ask, and as often as it likes: what was told is believed for a moment, whatever `ttl` and `negative_ttl` say. */
+static uint64_t at_least(uint64_t life)
+{
+	return life > TTL_MINIMAL ? life : TTL_MINIMAL;
+}
+
 static uint64_t time_to_live(const struct listing *listing)
 {
 	const struct catalog_options *options = &listing->catalog->options;
@@ -51,7 +57,7 @@ static uint64_t time_to_live(const struct listing *listing)
 		return CLOCK_NEVER;
 	if (options->minimal)
 		return TTL_MINIMAL;
-	return options->ttl > floor ? options->ttl : floor;
+	return at_least(options->ttl > floor ? options->ttl : floor);
 }
 
 static uint64_t left_of(uint64_t age, uint64_t life)
@@ -71,8 +77,9 @@ static uint64_t own_time_left(const struct listing *listing, const struct record
 {
 	if (!record || !record->checked_at)
 		return 0;
-	return left_of(record_age(listing, record),
-		       record->gone ? listing->catalog->options.negative_ttl : time_to_live(listing));
+	return left_of(record_age(listing, record), record->gone
+							    ? at_least(listing->catalog->options.negative_ttl)
+							    : time_to_live(listing));
 }
 
 /* And because the whole listing is. */

@@ -41,7 +41,7 @@ def service_named(name, sandbox):
 
 
 @pytest.mark.parametrize("name", STORES)
-@pytest.mark.parametrize("options", ["", "ttl=minimal"])
+@pytest.mark.parametrize("options", ["", "ttl=minimal", "ttl=0,negative_ttl=0"])
 @pytest.mark.parametrize("status", [None, 401, 403, 404])
 def test_a_stranger_cannot_spend_the_rate_limit(place, make_mount, sandbox, name, options, status):
     service, source = service_named(name, sandbox)

@@ -59,7 +59,7 @@ static void test_indefinite_and_minimal(void **state)
 		uint64_t ttl;
 		bool minimal;
 		uint64_t left;
-	} cases[] = {{CLOCK_NEVER, false, CLOCK_NEVER}, {0, true, 1000}, {0, false, 0}};
+	} cases[] = {{CLOCK_NEVER, false, CLOCK_NEVER}, {0, true, 1000}, {0, false, 1000}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
