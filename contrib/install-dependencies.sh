@@ -58,10 +58,15 @@ install_npm_packages()
 		write-file-atomic@5.0.1 atomically@2.0.3 steno@4.0.2 tmp@0.2.3 >/dev/null
 }
 
-# install_promtool: into /usr/local/bin, without the server that Debian has in the same package and would start.
+# install_promtool: a package of its own from Debian 13 on; on 12 into /usr/local/bin, without the server that Debian has in the
+# same package and would start.
 install_promtool()
 {
 	! command -v promtool >/dev/null || return 0
+	if apt-cache show promtool >/dev/null 2>&1; then
+		install_missing promtool
+		return
+	fi
 	echo "installing: promtool"
 	as_root=
 	if [ "$(id -u)" != 0 ]; then

@@ -3,7 +3,7 @@
 #
 #     contrib/try.sh [--keep]
 #
-# --keep leaves it mounted, and says how to end it.
+# --keep leaves it mounted, and says how to end it. BUILD names another build directory than `build`.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -92,11 +92,12 @@ mkdir "$mountpoint"
 
 say "build"
 cd "$top"
-if [ ! -d build ]; then
-	run 'meson setup build -Dtests=false -Dman=disabled >/dev/null'
+build=${BUILD:-build}
+if [ ! -d "$build" ]; then
+	run "meson setup $build -Dtests=false -Dman=disabled >/dev/null"
 fi
-printf '$ %s\n' 'ninja -C build'
-ninja -C build sstorefs >"$work/build.log" 2>&1 || {
+printf '$ %s\n' "ninja -C $build"
+ninja -C "$build" sstorefs >"$work/build.log" 2>&1 || {
 	cat "$work/build.log" >&2
 	die "the build failed"
 }
@@ -129,7 +130,7 @@ signing_key=${line#*signing_key=}
 signing_key=${signing_key#signing key }
 
 say "mount it"
-ln -s "$top/build/sstorefs" "$link"
+ln -s "$(realpath "$build")/sstorefs" "$link"
 linked=1
 run "mount -t fuse.sstorefs fastly: $mountpoint -o token_file=$work/token,endpoint=$endpoint,signing_key=$signing_key"
 unlink_program

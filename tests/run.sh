@@ -56,8 +56,11 @@ build fuzzers clang fuzzers -Dfuzzers=true "${sanitizers[@]}"
 
 step "cppcheck"
 # One thread: what is not reentrant does no harm.
+# From 2.17 on cppcheck takes a struct that lives on through its embedded `struct call` or `struct task` for lost:
+# leaks are the sanitizers' business.
 cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	--suppress=missingIncludeSystem --suppress=getpwnamCalled --suppress=getgrnamCalled --suppress=getpwuidCalled --suppress=getgrgidCalled --suppress=readdirCalled --library=posix \
+	--suppress=missingIncludeSystem --suppress=getpwnamCalled --suppress=getgrnamCalled --suppress=getpwuidCalled --suppress=getgrgidCalled --suppress=readdirCalled \
+	'--suppress=memleak:src/fs/*' --suppress=normalCheckLevelMaxBranches --library=posix \
 	-D_GNU_SOURCE '-DSSTOREFS_VERSION=""' -I include -j 2 src
 
 for name in gcc clang sanitizers; do

@@ -15,8 +15,8 @@ class Nginx(Front):
         self.port = free_port()
         work.mkdir()
 
-    def start(self, certificate=None, http2=True, requests=1000000):
+    def start(self, certificate=None, http2=True, requests=1000000, way="as they are"):
         self.stop()
-        if not self.listens(certificate or self.certificates.good, http2, requests):
+        if not self.listens(certificate or self.certificates.good, http2, requests, way):
             raise RuntimeError(self.log())
         return self

@@ -21,6 +21,22 @@ http {{
     scgi_temp_path {work}/scgi;
     client_max_body_size 64m;
     upstream sandbox {{ server 127.0.0.1:{upstream}; keepalive 64; }}
+    upstream packed {{ server unix:{work}/packed; keepalive 64; }}
+    server {{
+        listen unix:{work}/packed;
+        keepalive_requests 1000000;
+        gzip on;
+        gzip_types *;
+        gzip_min_length 1;
+        gzip_proxied any;
+        location / {{
+            proxy_pass http://sandbox;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_next_upstream off;
+            proxy_buffering off;
+        }}
+    }}
     server {{
         listen {address}:{port} ssl {http2};
         server_name localhost;
@@ -30,18 +46,25 @@ http {{
         http2_max_concurrent_streams 128;
         keepalive_requests {requests};
         location / {{
-            proxy_pass http://sandbox;
+            {way}
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header X-Front-Protocol $server_protocol;
             proxy_set_header X-Front-TLS $ssl_protocol;
             proxy_next_upstream off;
-            proxy_buffering off;
             proxy_read_timeout 120s;
         }}
     }}
 }}
 """
+
+# How nginx answers. Only the first way tells an answer's length in its headers; the last is that of a service which compresses
+# whether it is asked to or not.
+WAYS = {
+    "as they are": "proxy_pass http://sandbox; proxy_buffering off;",
+    "without a length": "proxy_pass http://sandbox; sub_filter 'what no answer says' ''; sub_filter_types *;",
+    "compressed": "proxy_pass http://packed; proxy_buffering off; proxy_set_header Accept-Encoding gzip;",
+}
 
 
 def _openssl(*words):
@@ -91,12 +114,13 @@ class Front:
                 return self
         raise RuntimeError(self.log())
 
-    def listens(self, certificate, http2=True, requests=1000000):
+    def listens(self, certificate, http2=True, requests=1000000, way="as they are"):
         """Starts nginx on the port, to answer so many requests on a connection. Whether it came to that."""
         pem, key = certificate
+        (self.work / "packed").unlink(missing_ok=True)
         (self.work / "nginx.conf").write_text(CONFIGURATION.format(
             work=self.work, address=self.address, port=self.port, upstream=self.upstream, pem=pem, key=key,
-            http2="http2" if http2 else "", requests=requests))
+            http2="http2" if http2 else "", requests=requests, way=WAYS[way]))
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
         with open(self.work / "nginx.log", "ab") as log:
             self.process = subprocess.Popen([program, "-p", self.work, "-c", self.work / "nginx.conf"], stderr=log)
