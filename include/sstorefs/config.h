@@ -7,6 +7,7 @@
 
 #include "sstorefs/buffer.h"
 #include "sstorefs/locked.h"
+#include "sstorefs/place.h"
 #include "sstorefs/provider.h"
 
 /*
@@ -34,10 +35,11 @@ struct config {
 	bool alive;    /* --check of a mount looks at whether its daemon answers, and at nothing else */
 	bool log_json; /* so does the log */
 
-	char *source;	  /* as given: "fastly:STORE" */
-	char *mountpoint; /* absolute, or /dev/fd/N */
-	int mount_fd;	  /* N of /dev/fd/N, else -1 */
-	bool dead_mount;  /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it first */
+	char *source;	    /* as given: "fastly:STORE" */
+	char *mountpoint;   /* absolute, or /dev/fd/N */
+	int mount_fd;	    /* N of /dev/fd/N, else -1 */
+	struct place place; /* the mountpoint, opened; none at /dev/fd/N */
+	bool dead_mount;    /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it first */
 	const struct provider *provider;
 	char *account; /* Cloudflare account id or Stripe account; NULL */
 	char *store;   /* displayed name of the one store, or NULL for all */
@@ -74,7 +76,7 @@ int config_read(struct config *config, int argc, char **argv);
 void config_finish(struct config *config);
 
 /*
- * Looks at the mountpoint, makes it absolute, and sets `dead_mount`; at /dev/fd/N only for whether it is a FUSE descriptor that is
+ * Looks at the mountpoint, opens it as `place`, makes it absolute, and sets `dead_mount`; at /dev/fd/N only for whether it is a FUSE descriptor that is
  * mounted. Returns 0, or a negative errno after one line on stderr: a mount that failed (status 32), where config_read tells wrong
  * usage (status 1).
  */

@@ -20,6 +20,8 @@ struct fs_options {
 	const struct config *config;
 	/* The mount is gone (unmounted), or broken: called once, from the loop. */
 	void (*ended)(void *context);
+	/* Takes the mount away, at the end; not called where it is gone. */
+	void (*unmount)(void *context);
 	/* Somebody wrote to `.sstorefs/refresh`. */
 	void (*refresh)(void *context);
 	void *context;
@@ -29,8 +31,8 @@ struct fs_options {
 int fs_new(struct fs **fs, const struct fs_options *options);
 void fs_free(struct fs *fs);
 
-/* Mounts, and begins to serve. 0, or a negative errno with the reason on stderr (in libfuse's words, or fusermount3's). */
-int fs_mount(struct fs *fs);
+/* Begins to serve at `descriptor`, `/dev/fd/N` of a mount, which it then owns. 0, or a negative errno. */
+int fs_mount(struct fs *fs, const char *descriptor);
 
 /*
  * The end: new opens fail with ESHUTDOWN, what is due is published, unfinished values are wiped and named in the log. `drained` is called from the loop when
@@ -40,7 +42,5 @@ void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, u
 
 /* What the kernel remembers of names counts no more, where it can be told that (since Linux 6.16); else for a second at most. */
 void fs_forget_names(struct fs *fs);
-
-void fs_unmount(struct fs *fs);
 
 #endif

@@ -41,6 +41,7 @@ const char *environment(const char *name)
 static void set_defaults(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
+	config->place = PLACE_NONE;
 	config->program = "sstorefs";
 	config->mount_fd = -1;
 	config->ttl = 60 * 1000;
@@ -332,5 +333,7 @@ void config_finish(struct config *config)
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
 	buffer_finish(&config->mount_options);
+	place_close(&config->place);
 	memset(config, 0, sizeof(*config));
+	config->place = PLACE_NONE;
 }

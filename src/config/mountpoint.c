@@ -11,24 +11,6 @@
 
 #include "parts.h"
 
-/* Whether the topmost mount at `path` is one of ours. */
-static bool is_our_mount(const char *path)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent entry;
-	char line[4 * PATH_MAX];
-	bool ours = false;
-
-	if (!mounts)
-		return false;
-	while (getmntent_r(mounts, &entry, line, sizeof(line))) {
-		if (strcmp(entry.mnt_dir, path) == 0)
-			ours = strcmp(entry.mnt_type, "fuse.sstorefs") == 0;
-	}
-	endmntent(mounts);
-	return ours;
-}
-
 bool config_mounts_are_below(const struct config *config)
 {
 	FILE *mounts = config->mount_fd < 0 ? setmntent("/proc/self/mounts", "re") : NULL;
@@ -45,30 +27,6 @@ bool config_mounts_are_below(const struct config *config)
 	if (mounts)
 		endmntent(mounts);
 	return below;
-}
-
-/* realpath of a directory that may be a dead mount: its parent can always be asked. */
-static char *absolute(const char *path)
-{
-	char *parent = strdup(path), *whole = NULL, *slash, *real;
-	size_t length = strlen(path);
-
-	real = realpath(path, NULL);
-	if (real || !parent || errno != ENOTCONN)
-		goto out;
-	while (length > 1 && parent[length - 1] == '/')
-		parent[--length] = '\0';
-	slash = strrchr(parent, '/');
-	if (slash)
-		*slash = '\0';
-	whole = realpath(!slash ? "." : slash == parent ? "/" : parent, NULL);
-	if (whole &&
-	    asprintf(&real, "%s/%s", strcmp(whole, "/") ? whole : "", slash ? slash + 1 : parent) < 0)
-		real = NULL;
-out:
-	free(whole);
-	free(parent);
-	return real;
 }
 
 static int refuse(const struct config *config, int error, const char *remedy)
@@ -95,35 +53,45 @@ static int check_descriptor(const struct config *config)
 	return poll(&poll_for, 1, 0) > 0 && poll_for.revents & POLLERR ? refuse(config, ENOTCONN, remedy) : 0;
 }
 
+static const struct {
+	int error;
+	const char *remedy;
+} remedies[] = {
+	{ENOENT, "make it with mkdir, or correct the path"},
+	{ENOTDIR, "give a directory"},
+	{ENOTCONN, "a file system there has died: umount it first"},
+};
+
+static int refuse_place(const struct config *config, int error, const struct buffer *why)
+{
+	for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+		if (remedies[i].error == error)
+			return refuse(config, error, remedies[i].remedy);
+	return refuse(config, error, why->length ? buffer_text(why) : "see that its path can be followed");
+}
+
 int config_check_mountpoint(struct config *config)
 {
-	struct statx status;
-	char *real;
-	int error;
+	struct place *place = &config->place;
+	struct buffer why = {0};
+	int failed;
 
 	if (config->mount_fd >= 0)
 		return check_descriptor(config);
-	config->dead_mount = false;
-	/* Of a mount whose daemon was killed a moment ago the kernel still knows what it would answer: it has to be asked again. */
-	error = statx(AT_FDCWD, config->mountpoint, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) ? errno : 0;
-	real = error == 0 || error == ENOTCONN ? absolute(config->mountpoint) : NULL;
-	if (real) {
+	place_close(place);
+	failed = place_open(place, config->mountpoint, &why);
+	if (!failed)
+		failed = place_check(place);
+	config->dead_mount = failed == -ENOTCONN && place->path && place_is_ours(place);
+	if (config->dead_mount)
+		failed = 0;
+	if (failed) {
+		failed = refuse_place(config, -failed, &why);
+	} else {
 		free(config->mountpoint);
-		config->mountpoint = real;
-	} else if (error == 0 || error == ENOTCONN) {
-		return refuse(config, errno, "see that its path can be followed");
+		config->mountpoint = place->path;
+		place->path = NULL;
 	}
-	if (error == ENOENT)
-		return refuse(config, error, "make it with mkdir, or correct the path");
-	if (error == ENOTCONN) {
-		config->dead_mount = is_our_mount(config->mountpoint);
-		return config->dead_mount
-			       ? 0
-			       : refuse(config, error, "a file system there has died: umount it first");
-	}
-	if (error)
-		return refuse(config, error, "see that its path can be followed");
-	if (!S_ISDIR(status.stx_mode))
-		return refuse(config, ENOTDIR, "give a directory");
-	return 0;
+	buffer_finish(&why);
+	return failed;
 }

@@ -1,5 +1,5 @@
 /*
- * The session with the kernel: its mount, its descriptor in the loop, its requests and the buffer they are received in.
+ * The session with the kernel: its descriptor in the loop, its requests and the buffer they are received in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -232,22 +232,22 @@ __attribute__((format(printf, 2, 0))) static void log_for_libfuse(enum fuse_log_
 	log_line((int)level, "libfuse: %s", line);
 }
 
-int fs_mount(struct fs *fs)
+int fs_mount(struct fs *fs, const char *descriptor)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	int failed = 0;
 
+	fs->mounted = true; /* and to be unmounted whatever fails here */
 	if (fuse_opt_add_arg(&args, fs->config->program) || fuse_opt_add_arg(&args, "-o") ||
 	    fuse_opt_add_arg(&args, buffer_text(&fs->config->mount_options))) {
 		failed = -ENOMEM;
 		goto out;
 	}
 	fs->session = fuse_session_new(&args, &operations, sizeof operations, fs);
-	if (!fs->session || fuse_session_mount(fs->session, fs->config->mountpoint)) {
+	if (!fs->session || fuse_session_mount(fs->session, descriptor)) {
 		failed = -EIO;
 		goto out;
 	}
-	fs->mounted = true;
 	fuse_set_log_func(
 		log_for_libfuse); /* what it says while it mounts belongs into one line (mount_words.c) */
 	failed = channel_take(fs);
@@ -262,34 +262,6 @@ int fs_mount(struct fs *fs)
 out:
 	fuse_opt_free_args(&args);
 	return failed;
-}
-
-/* libfuse tells nobody when fusermount3 fails: where there is no /etc/mtab it does. Nobody is asked, least of all we ourselves. */
-static void look_whether_it_is_gone(const char *mountpoint)
-{
-	struct statx status;
-
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &status) == 0 &&
-	    status.stx_attributes & STATX_ATTR_MOUNT_ROOT)
-		log_line(
-			LOG_WARNING,
-			"%s could not be unmounted: see whether fusermount3 and /etc/mtab are there, and unmount it",
-			mountpoint);
-}
-
-void fs_unmount(struct fs *fs)
-{
-	if (!fs->mounted)
-		return;
-	watch_stop(&fs->watch);
-	/* Who has given his privileges up can't unmount; of a mount that is gone libfuse only gives back what it holds. */
-	if (!fs->config->user || geteuid() == 0 || fs->gone)
-		fuse_session_unmount(fs->session);
-	else
-		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it", fs->config->mountpoint);
-	if (geteuid() != 0 && !fs->config->user && !fs->gone && fs->config->mount_fd < 0)
-		look_whether_it_is_gone(fs->config->mountpoint);
-	fs->mounted = false;
 }
 
 void fs_free(struct fs *fs)
@@ -317,7 +289,9 @@ void fs_free(struct fs *fs)
 	task_cancel(&fs->drain_task);
 	task_cancel(&fs->searches.task);
 	task_cancel(&fs->openings_task);
-	fs_unmount(fs);
+	watch_stop(&fs->watch);
+	if (fs->mounted && !fs->gone)
+		fs->options.unmount(fs->options.context);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	drop_receive_buffer(fs);

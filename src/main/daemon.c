@@ -6,14 +6,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "connection.h"
-#include "mount_words.h"
+#include "mounting.h"
 #include "notify.h"
 #include "sstorefs/fs.h"
 #include "sstorefs/hardening.h"
@@ -31,6 +31,7 @@ struct daemon {
 	struct fs *fs;
 	struct journal journal;
 	struct notifier notifier;
+	struct mounting mounting;
 	struct watch signals;
 	bool draining;
 	int status;
@@ -74,6 +75,13 @@ static void drain(struct daemon *daemon)
 static void mount_ended(void *context)
 {
 	drain(context);
+}
+
+static void unmount(void *context)
+{
+	struct daemon *daemon = context;
+
+	mounting_unmount(&daemon->mounting);
 }
 
 static void refresh(void *context)
@@ -145,32 +153,22 @@ static void explain_refusal(const struct daemon *daemon, const struct failure *f
 	buffer_finish(&line);
 }
 
-/* A mount of ours whose daemon died is in the way. */
-static void clear_dead_mount(const struct config *config)
-{
-	if (config->dead_mount && umount2(config->mountpoint, MNT_DETACH))
-		log_line(LOG_WARNING, "the dead mount on %s can't be removed: %s", config->mountpoint,
-			 strerror(errno));
-}
-
-/* Whatever libfuse and fusermount3 have to say about it goes into our one line. */
 static int mount_it(struct daemon *daemon)
 {
-	struct mount_words words;
 	struct buffer why = {0};
-	int failed;
+	char descriptor[32];
+	int failed = mounting_mount(&daemon->mounting, &daemon->config->place, &why);
 
-	mount_words_catch(&words);
-	failed = fs_mount(daemon->fs);
-	mount_words_end(&words, &why);
+	if (failed >= 0) {
+		snprintf(descriptor, sizeof descriptor, "/dev/fd/%d", failed);
+		failed = fs_mount(daemon->fs, descriptor);
+	}
 	if (failed)
 		log_line(
 			LOG_ERR,
 			"%s can't be mounted on %s: %s: see that /dev/fuse can be opened, and that you may mount there",
 			daemon->config->source, daemon->config->mountpoint,
 			why.length ? buffer_text(&why) : strerror(-failed));
-	else if (why.length)
-		log_line(LOG_WARNING, "%s", buffer_text(&why));
 	buffer_finish(&why);
 	return failed;
 }
@@ -186,6 +184,7 @@ static void greeted(void *context, const struct failure *failure)
 		.journal = &daemon->journal,
 		.config = daemon->config,
 		.ended = mount_ended,
+		.unmount = unmount,
 		.refresh = refresh,
 		.context = daemon,
 	};
@@ -196,7 +195,6 @@ static void greeted(void *context, const struct failure *failure)
 		loop_stop(loop_of(daemon));
 		return;
 	}
-	clear_dead_mount(daemon->config);
 	failed = fs_new(&daemon->fs, &options);
 	if (failed)
 		log_line(LOG_ERR, "%s can't be mounted: %s", daemon->config->source, strerror(-failed));
@@ -253,10 +251,12 @@ static void finish(struct daemon *daemon)
 	connection_close(&daemon->connection);
 }
 
-int daemon_serve(struct config *config, void (*ready)(void *context), void *context)
+int daemon_serve(struct config *config, const struct mounting *mounting, void (*ready)(void *context),
+		 void *context)
 {
 	struct daemon daemon = {.config = config,
 				.notifier.socket = -1,
+				.mounting = *mounting,
 				.status = STATUS_MOUNT_FAILED,
 				.ready = ready,
 				.context = context};
@@ -275,5 +275,6 @@ int daemon_serve(struct config *config, void (*ready)(void *context), void *cont
 			daemon.status = STATUS_MOUNT_FAILED;
 	}
 	finish(&daemon);
+	mounting_finish(&daemon.mounting);
 	return daemon.status;
 }

@@ -1,6 +1,7 @@
 #ifndef SSTOREFS_MAIN_DAEMON_H
 #define SSTOREFS_MAIN_DAEMON_H
 
+#include "mounting.h"
 #include "sstorefs/config.h"
 
 /* Exit statuses, as mount(8) has them. */
@@ -9,7 +10,8 @@ enum { STATUS_GOOD = 0, STATUS_USAGE = 1, STATUS_MOUNT_FAILED = 32 };
 /*
  * Mounts, serves, and returns the exit status when the mount has ended. `ready` is called once the mount stands.
  */
-int daemon_serve(struct config *config, void (*ready)(void *context), void *context);
+int daemon_serve(struct config *config, const struct mounting *mounting, void (*ready)(void *context),
+		 void *context);
 
 /*
  * Goes on in a child process; the parent leaves with the status that the child tells, and never returns. Returns the descriptor to tell it through, or a

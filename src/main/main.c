@@ -41,9 +41,11 @@ static int check(struct config *config)
 	return config->source ? check_source(config) : check_mount(config);
 }
 
-static int mount_and_serve(struct config *config)
+static int mount_and_serve(struct config *config, int argc, char **argv)
 {
 	struct readiness readiness = {.config = config, .teller = -1};
+	struct mounting mounting;
+	int failed;
 
 	if (config_check_mountpoint(config) || privileges_check(config))
 		return STATUS_MOUNT_FAILED;
@@ -55,9 +57,14 @@ static int mount_and_serve(struct config *config)
 			return STATUS_MOUNT_FAILED;
 		}
 	}
+	failed = mounting_begin(&mounting, config, argc, argv);
+	if (failed) {
+		fprintf(stderr, "sstorefs: no process to unmount at the end: %s\n", strerror(-failed));
+		return STATUS_MOUNT_FAILED;
+	}
 	descriptors_raise();
 	privileges_freeze(config);
-	return daemon_serve(config, ready, &readiness);
+	return daemon_serve(config, &mounting, ready, &readiness);
 }
 
 /* Who starts us may have closed them: what we open must not get their numbers, or it goes with them in the background. */
@@ -97,7 +104,7 @@ int main(int argc, char **argv)
 	else if (config.action == ACTION_PRETEND)
 		status = config_check_mountpoint(&config) ? STATUS_MOUNT_FAILED : STATUS_GOOD;
 	else
-		status = mount_and_serve(&config);
+		status = mount_and_serve(&config, argc, argv);
 	log_close();
 	config_finish(&config);
 	process_soften();

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "opener.h"
@@ -173,7 +172,6 @@ static int run(char **command, int fd)
 
 static int fulfil(struct wish *wish)
 {
-	char *real = NULL;
 	int failed;
 
 	if (wish->ask) {
@@ -189,16 +187,10 @@ static int fulfil(struct wish *wish)
 	failed = opening_unmount(wish->opening.mountpoint);
 	if (failed)
 		return failed;
-	/* Nobody but root can write into it while nothing is mounted there. */
-	if (mkdir(wish->opening.mountpoint, 0555) && errno != EEXIST)
-		return complain(errno, "%s can't be made", wish->opening.mountpoint);
-	real = realpath(wish->opening.mountpoint, NULL);
-	if (!real)
-		return complain(errno, "%s can't be mounted on", wish->opening.mountpoint);
-	wish->opening.mountpoint = real;
-	failed = pass_to_all(&wish->opening, wish->serve);
-	free(real);
-	return failed;
+	failed = opening_make_directory(wish->opening.mountpoint);
+	if (failed)
+		return failed;
+	return pass_to_all(&wish->opening, wish->serve);
 }
 
 int main(int argc, char **argv)

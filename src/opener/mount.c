@@ -1,62 +1,87 @@
 /*
- * The mount itself, by mount(2). Who gets its descriptor is pass.c's.
+ * The mount, and its directory. Who gets its descriptor is pass.c's.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <mntent.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "opener.h"
+#include "sstorefs/place.h"
 
-#define TYPE "fuse.sstorefs"
-
-/* Whether the topmost mount at `path` is one of ours. Never looks at the mount itself, whose daemon may hang. */
-static bool is_ours(const char *path)
+static int refuse(int failed, const char *what, const char *mountpoint, struct buffer *why)
 {
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent entry;
-	char line[8192];
-	bool ours = false;
-
-	if (!mounts)
-		return false;
-	while (getmntent_r(mounts, &entry, line, sizeof line))
-		if (strcmp(entry.mnt_dir, path) == 0)
-			ours = strcmp(entry.mnt_type, TYPE) == 0;
-	endmntent(mounts);
-	return ours;
+	failed = complain(-failed, "%s %s%s%s", mountpoint, what, why->length ? ": " : "", buffer_text(why));
+	buffer_finish(why);
+	return failed;
 }
 
 int opening_unmount(const char *mountpoint)
 {
-	while (is_ours(mountpoint))
-		if (umount2(mountpoint, MNT_DETACH))
-			return complain(errno, "%s can't be unmounted", mountpoint);
-	return 0;
+	struct buffer why = {0};
+	struct place place;
+	int failed = place_open(&place, mountpoint, &why);
+
+	while (!failed && place_is_ours(&place)) {
+		failed = place_unmount(&place);
+		place_close(&place);
+		if (!failed)
+			failed = place_open(&place, mountpoint, &why);
+	}
+	place_close(&place);
+	return failed && failed != -ENOENT ? refuse(failed, "can't be unmounted", mountpoint, &why) : 0;
+}
+
+int opening_make_directory(const char *mountpoint)
+{
+	size_t end = strlen(mountpoint), begin;
+	struct buffer parent = {0}, name = {0}, why = {0};
+	struct place place = PLACE_NONE;
+	int failed;
+
+	while (end > 0 && mountpoint[end - 1] == '/')
+		end--;
+	for (begin = end; begin > 0 && mountpoint[begin - 1] != '/';)
+		begin--;
+	if (begin == end)
+		return 0; /* the root is there */
+	buffer_append(&name, mountpoint + begin, end - begin);
+	buffer_string(&parent, begin ? "" : ".");
+	buffer_append(&parent, mountpoint, begin);
+	failed = buffer_result(&parent) ? buffer_result(&parent) : buffer_result(&name);
+	/* Through a descriptor of where it is to be, so that nobody who may change the way there can have it made elsewhere. */
+	if (!failed)
+		failed = place_open(&place, buffer_text(&parent), &why);
+	/* Nobody but root can write into it while nothing is mounted there. */
+	if (!failed && mkdirat(place.directory, buffer_text(&name), 0555) && errno != EEXIST)
+		failed = -errno;
+	if (failed)
+		failed = refuse(failed, "can't be made", mountpoint, &why);
+	place_close(&place);
+	buffer_finish(&parent);
+	buffer_finish(&name);
+	return failed;
 }
 
 int opening_mount(const struct opening *opening)
 {
-	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | (opening->read_only ? MS_RDONLY : 0);
-	char options[256];
-	int fd = -1, failed = opening_unmount(opening->mountpoint);
+	const struct place_mount mount = {.source = opening->source,
+					  .uid = opening->uid,
+					  .gid = opening->gid,
+					  .allow_other = opening->allow_other,
+					  .default_permissions = true,
+					  .read_only = opening->read_only};
+	const char *what = "";
+	struct buffer why = {0};
+	struct place place;
+	int failed = opening_unmount(opening->mountpoint);
 
 	if (failed)
 		return failed;
-	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return complain(
-			errno,
-			"/dev/fuse can't be opened: load the module 'fuse', or give the device to this container");
-	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions%s",
-		 fd, opening->uid, opening->gid, opening->allow_other ? ",allow_other" : "");
-	if (mount(opening->source, opening->mountpoint, TYPE, flags, options)) {
-		failed = complain(errno, "%s can't be mounted on %s", opening->source, opening->mountpoint);
-		close(fd);
-		return failed;
-	}
-	return fd;
+	failed = place_open(&place, opening->mountpoint, &why);
+	if (!failed)
+		failed = place_mount(&place, &mount, &what);
+	if (failed < 0 && *what)
+		buffer_printf(&why, "%s", what);
+	place_close(&place);
+	return failed < 0 ? refuse(failed, "can't be mounted on", opening->mountpoint, &why) : failed;
 }

@@ -28,6 +28,9 @@ int opening_mount(const struct opening *opening);
 /* Takes away all mounts of ours at `mountpoint`; their daemons, if they live, see it go. 0, or a negative errno after one line on stderr. */
 int opening_unmount(const char *mountpoint);
 
+/* Makes the directory to mount on, for nobody to write to, unless it is there. 0, or a negative errno after one line on stderr. */
+int opening_make_directory(const char *mountpoint);
+
 /*
  * Waits at a socket, and gives a process of `opening->uid` that connects a new mount, and no other one until that has ended; until
  * SIGTERM or SIGINT; then unmounts. Who connects must share our PID namespace: the kernel tells a daemon who writes in the numbers of the namespace where it was mounted.

@@ -17,6 +17,7 @@
 
 #include "asker.h"
 #include "opener.h"
+#include "sstorefs/descriptor.h"
 
 int64_t milliseconds(void)
 {
@@ -42,29 +43,6 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
 	return 0;
 }
 
-/* Sends `text`, and with it `fd` unless it is -1. */
-static int send_with(int to, const char *text, int fd)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	struct cmsghdr *header;
-
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control.bytes;
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(header), &fd, sizeof fd);
-	}
-	return sendmsg(to, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 /* --- the side that mounts ---------------------------------------------------------------------------------------- */
 
 /* Who has the mount: no other process gets it while that one lives. */
@@ -87,7 +65,7 @@ static void serve_one(struct opening *opening, int peer)
 	int fd;
 
 	if (why) {
-		send_with(peer, why, -1);
+		descriptor_send(peer, why, -1);
 		refusal_say(why, &asker);
 		asker_forget(&asker);
 		return;
@@ -98,11 +76,11 @@ static void serve_one(struct opening *opening, int peer)
 	}
 	fd = opening_mount(opening);
 	if (fd < 0) {
-		send_with(peer, "it can't be mounted: the opener's log says why", -1);
+		descriptor_send(peer, "it can't be mounted: the opener's log says why", -1);
 		asker_forget(&asker);
 		return;
 	}
-	if (send_with(peer, "+", fd)) {
+	if (descriptor_send(peer, "+", fd)) {
 		complain(errno, "who asked for the mount is gone");
 		asker_forget(&asker);
 	} else {
@@ -217,28 +195,6 @@ out:
 	return failed;
 }
 
-static int receive(int from, char *text, size_t size)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = {.iov_base = text, .iov_len = size - 1};
-	struct msghdr message = {.msg_iov = &part,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof control.bytes};
-	struct cmsghdr *header;
-	ssize_t length = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
-	int fd = -1;
-
-	text[length > 0 ? length : 0] = '\0';
-	header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(header), sizeof fd);
-	return fd;
-}
-
 int pass_receive(const char *path, unsigned seconds)
 {
 	int from = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd, failed;
@@ -251,7 +207,7 @@ int pass_receive(const char *path, unsigned seconds)
 		close(from);
 		return complain(-failed, "there is no opener at %s", path);
 	}
-	fd = receive(from, answer, sizeof answer);
+	fd = descriptor_receive(from, answer, sizeof answer);
 	close(from);
 	if (fd >= 0)
 		return fd;

@@ -151,6 +151,12 @@ static void mount_ended(void *context)
 	end(context);
 }
 
+/* The descriptor is a socket of ours: there is nothing to unmount. */
+static void unmount(void *context)
+{
+	(void)context;
+}
+
 static void refresh(void *context)
 {
 	struct kernel *kernel = context;
@@ -168,6 +174,7 @@ static void greeted(void *context, const struct failure *failure)
 					   .journal = &kernel->journal,
 					   .config = &kernel->config,
 					   .ended = mount_ended,
+					   .unmount = unmount,
 					   .refresh = refresh,
 					   .context = kernel};
 
@@ -177,7 +184,7 @@ static void greeted(void *context, const struct failure *failure)
 		return;
 	}
 	MUST(!fs_new(&kernel->fs, &options));
-	MUST(!fs_mount(kernel->fs));
+	MUST(!fs_mount(kernel->fs, kernel->config.mountpoint));
 	kernel->mounted = true;
 }
 

@@ -157,7 +157,7 @@ def in_own_mounts(refused, preparation):
     return ended.stderr
 
 
-def test_what_libfuse_has_to_say_is_in_our_one_line(refused):
+def test_what_mounting_has_to_say_is_in_our_one_line(refused):
     line = in_own_mounts(refused, "mount -t tmpfs -o mode=755 none /dev && mknod -m 666 /dev/null c 1 3")
     assert line.startswith("sstorefs: fastly: can't be mounted on ") and "modprobe fuse" in line
     line = in_own_mounts(refused, "mount --bind /dev/null /dev/fuse")

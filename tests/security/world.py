@@ -76,12 +76,13 @@ class World:
     def options(self, more=""):
         return ",".join(filter(None, (f"token_file={self.work / 'token'}", self.service.options, more)))
 
-    def start(self, words, user=0, source="fastly:"):
-        """The words of a command line; the daemon stays in the foreground. Waits for the mount, and for the word that it stands."""
+    def start(self, words, user=0, source="fastly:", meanwhile=lambda: None):
+        """The words of a command line; the daemon stays in the foreground. Waits for the mount, and for the word that it stands, after `meanwhile`."""
         with open(self.logs / "daemon.log", "ab") as log:
             self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(self.logs, NOTIFY_SOCKET=str(self.work / "manager")), cwd="/",
                                             **as_user(user))
+        meanwhile()
         self._wait_until_ready()
         return self
 

@@ -1,0 +1,217 @@
+/*
+ * Mounting, and the helper that unmounts at the end.
+ */
+#define FUSE_USE_VERSION 314
+#include "mounting.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mount_words.h"
+#include "sstorefs/descriptor.h"
+#include "sstorefs/log.h"
+
+/* --- the helper ------------------------------------------------------------------------------------------------------------------ */
+
+/* Where its end of the socket is; all other descriptors are closed. */
+#define UNMOUNT	      'u'
+#define HELPER_SOCKET (STDERR_FILENO + 1)
+
+/* What `ps` shows, in place of the words of the command line. */
+static void take_name(const char *mountpoint, int argc, char **argv)
+{
+	size_t room = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]) + 1;
+
+	memset(argv[0], 0, room);
+	snprintf(argv[0], room, "sstorefs-umount: %s", mountpoint);
+	prctl(PR_SET_NAME, "sstorefs-umount");
+}
+
+/* Nothing of the terminal, of whoever waits for our end, or of any other descriptor stays open in it. */
+static int keep_only(int socket)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return -errno;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	/* Of the two numbers that are taken now the higher one is free afterwards. */
+	if (socket != HELPER_SOCKET && dup3(socket, HELPER_SOCKET, O_CLOEXEC) < 0)
+		return -errno;
+	return close_range(HELPER_SOCKET + 1, ~0u, 0) ? -errno : 0;
+}
+
+/* Which is setuid: who mounted with it may unmount with it. */
+static int run_fusermount(const char *mountpoint)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint, NULL);
+		execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint, NULL);
+		_exit(ENOENT);
+	}
+	if (child < 0)
+		return -errno;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+}
+
+/* Waits for the daemon's word, or for its end, after which a mount stays that refuses everything. */
+static void serve_as_helper(const char *mountpoint)
+{
+	struct place below = PLACE_NONE;
+	char word[2] = "";
+	int failed;
+	sigset_t all;
+
+	/* A terminal or a service manager that ends all of us would end it too early: it goes when the daemon has gone. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	setsid();
+	if (chdir("/"))
+		_exit(1);
+	below.directory = descriptor_receive(HELPER_SOCKET, word, sizeof word);
+	if (word[0] != UNMOUNT)
+		_exit(0);
+	failed = below.directory >= 0 ? place_unmount(&below) : run_fusermount(mountpoint);
+	_exit(descriptor_send(HELPER_SOCKET, failed ? "-" : "+", -1) ? 1 : 0);
+}
+
+int mounting_begin(struct mounting *mounting, const struct config *config, int argc, char **argv)
+{
+	int ends[2];
+	pid_t child;
+
+	*mounting = (struct mounting){.config = config, .helper = -1};
+	if (config->mount_fd >= 0 || config->user)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -errno;
+	child = fork();
+	if (child == 0) {
+		token_wipe_environment(config);
+		if (keep_only(ends[1]))
+			_exit(1);
+		take_name(config->mountpoint, argc, argv);
+		serve_as_helper(config->mountpoint);
+	}
+	close(ends[1]);
+	if (child < 0) {
+		close(ends[0]);
+		return -EAGAIN;
+	}
+	mounting->helper = ends[0];
+	return 0;
+}
+
+/* --- the mount ------------------------------------------------------------------------------------------------------------------- */
+
+/* A mount of ours whose daemon died is in the way. */
+static int clear_dead_mount(const struct config *config, struct place *place)
+{
+	int failed = 0;
+
+	if (!config->dead_mount)
+		return 0;
+	if (geteuid() != 0)
+		failed = run_fusermount(config->mountpoint);
+	else
+		failed = place_unmount(place);
+	return failed ? failed : place_look_again(place);
+}
+
+/* On a descriptor all is done. Else by root itself, or by fusermount3, which looks at the path for itself and has words of its own for what fails. */
+static int open_channel(const struct config *config, const struct place *place, struct buffer *why)
+{
+	const struct place_mount mount = {.source = config->source,
+					  .uid = getuid(),
+					  .gid = getgid(),
+					  .allow_other = config->allow_other,
+					  .default_permissions = config->default_permissions,
+					  .read_only = config->read_only};
+	const char *what = NULL;
+	struct mount_words words;
+	int fd;
+
+	if (config->mount_fd >= 0)
+		return config->mount_fd;
+	if (geteuid() == 0) {
+		fd = place_mount(place, &mount, &what);
+		if (fd < 0)
+			buffer_printf(why, "%s: %s", what, strerror(-fd));
+		return fd;
+	}
+	mount_words_catch(&words);
+	fd = fuse_open_channel(config->mountpoint, buffer_text(&config->mount_options));
+	mount_words_end(&words, why);
+	if (fd < 0)
+		return -EPERM;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (why->length)
+		log_line(LOG_WARNING, "%s", buffer_text(why));
+	return fd;
+}
+
+int mounting_mount(const struct mounting *mounting, struct place *place, struct buffer *why)
+{
+	const struct config *config = mounting->config;
+	int failed = clear_dead_mount(config, place);
+
+	if (failed) {
+		buffer_printf(why, "the dead mount there can't be removed: %s", strerror(-failed));
+		return failed;
+	}
+	return open_channel(config, place, why);
+}
+
+static int ask_helper(const struct mounting *mounting)
+{
+	const char word[] = {UNMOUNT, '\0'};
+	int directory = geteuid() == 0 ? mounting->config->place.directory : -1;
+	char answer[2] = "";
+
+	if (descriptor_send(mounting->helper, word, directory))
+		return -errno;
+	descriptor_receive(mounting->helper, answer, sizeof answer);
+	return answer[0] == '+' ? 0 : -EPERM;
+}
+
+void mounting_unmount(struct mounting *mounting)
+{
+	const struct config *config = mounting->config;
+	int failed = 0;
+
+	if (config->mount_fd >= 0)
+		return;
+	if (mounting->helper >= 0)
+		failed = ask_helper(mounting);
+	else if (geteuid() == 0) /* with user=, before it became another one */
+		failed = place_unmount(&config->place);
+	else
+		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it", config->mountpoint);
+	if (failed)
+		log_line(
+			LOG_WARNING,
+			"%s could not be unmounted: see whether fusermount3 and /etc/mtab are there, and unmount it",
+			config->mountpoint);
+}
+
+void mounting_finish(struct mounting *mounting)
+{
+	if (mounting->helper >= 0)
+		close(mounting->helper);
+	mounting->helper = -1;
+}
