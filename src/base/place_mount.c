@@ -118,7 +118,7 @@ int place_mount(const struct place *place, const struct place_mount *mounted, co
 		"/dev/fuse can't be opened: load its module (modprobe fuse), or give the device to this container";
 	if (fd < 0)
 		return -errno;
-	*failed = "mounting it failed";
+	*failed = "mount failed";
 	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s%s", fd, mounted->uid,
 		 mounted->gid, mounted->default_permissions ? ",default_permissions" : "",
 		 mounted->allow_other ? ",allow_other" : "");

@@ -21,12 +21,13 @@ static void leave_with_status_of_child(int told)
 	_exit(length == sizeof status ? status : STATUS_MOUNT_FAILED);
 }
 
-int background_enter(const struct config *config)
+int background_enter(struct background *background, const struct config *config)
 {
 	int ends[2];
 	pid_t child;
 
-	if (pipe2(ends, O_CLOEXEC))
+	background->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (background->null < 0 || pipe2(ends, O_CLOEXEC))
 		return -errno;
 	child = fork();
 	if (child < 0)
@@ -37,24 +38,23 @@ int background_enter(const struct config *config)
 		leave_with_status_of_child(ends[0]);
 	}
 	close(ends[0]);
-	return ends[1];
+	background->teller = ends[1];
+	return 0;
 }
 
-void background_ready(int teller)
+void background_ready(const struct background *background)
 {
 	const unsigned char status = STATUS_GOOD;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
 	log_open(LOG_TO_SYSLOG, false);
-	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-	if (null > STDERR_FILENO)
-		close(null);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(background->null, fd);
+	close(background->null);
 	if (chdir("/"))
 		log_line(LOG_WARNING,
 			 "cannot leave the current directory: its file system can't be unmounted meanwhile");
-	if (write(teller, &status, sizeof status) != sizeof status)
+	if (write(background->teller, &status, sizeof status) != sizeof status)
 		log_line(LOG_WARNING, "whoever started this mount did not wait for it");
-	close(teller);
+	close(background->teller);
 }

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "connection.h"
 #include "mounting.h"
 #include "notify.h"
@@ -206,8 +207,13 @@ static void greeted(void *context, const struct failure *failure)
 	}
 	failed = privileges_drop(daemon->config, &daemon->connection.pool);
 	if (failed) {
-		log_line(LOG_ERR, "user=%s: privileges can't be given up: %s", daemon->config->user,
+		log_line(LOG_ERR,
+			 "privileges can't be given up: %s: see that user= names one that can be had",
 			 strerror(-failed));
+		loop_stop(loop_of(daemon));
+		return;
+	}
+	if (confine()) {
 		loop_stop(loop_of(daemon));
 		return;
 	}

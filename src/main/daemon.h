@@ -13,14 +13,18 @@ enum { STATUS_GOOD = 0, STATUS_USAGE = 1, STATUS_MOUNT_FAILED = 32 };
 int daemon_serve(struct config *config, const struct mounting *mounting, void (*ready)(void *context),
 		 void *context);
 
+struct background {
+	int teller; /* where the parent hears of it */
+	int null; /* what takes the place of the terminal: nothing can be opened for writing any more by then */
+};
+
 /*
- * Goes on in a child process; the parent leaves with the status that the child tells, and never returns. Returns the descriptor to tell it through, or a
- * negative errno. Before the first secret is read: no copy of one stays behind in the parent, nor in its environment.
+ * Goes on in a child process; the parent leaves with the status that the child tells, and never returns. Returns 0, or a negative errno. Before the first secret is read: no copy of one stays behind in the parent, nor in its environment.
  */
-int background_enter(const struct config *config);
+int background_enter(struct background *background, const struct config *config);
 
 /* The mount stands: the parent may leave with status 0, and the terminal is let go. */
-void background_ready(int teller);
+void background_ready(const struct background *background);
 
 /* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
 #define MMAP_THRESHOLD (128 << 10)
@@ -34,9 +38,12 @@ void privileges_freeze(const struct config *config);
 /* Whether `user=` can work: who it names must be able to read the CA file, at every new connection. 0, or -EACCES and the like after one line on stderr. */
 int privileges_check(const struct config *config);
 
+/* In the process that unmounts: gives up all capabilities but CAP_SYS_ADMIN. 0, or a negative errno. */
+int privileges_keep_unmounting(void);
+
 /*
- * Gives up all that root has and becomes who `user=` names; nothing where nobody is named. What `pool` may hold can be locked afterwards, too. Returns 0
- * or a negative errno: the process is then not to go on.
+ * After the mount: gives up all capabilities but those that looking at writers takes, or, where `user=` names somebody, becomes that user and keeps none. No
+ * privilege can be gained any more. What `pool` may hold can be locked afterwards, too. Returns 0 or a negative errno: the process is then not to go on.
  */
 int privileges_drop(const struct config *config, struct locked_pool *pool);
 

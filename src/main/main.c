@@ -21,7 +21,7 @@
 
 struct readiness {
 	const struct config *config;
-	int teller;
+	struct background background;
 };
 
 static void ready(void *context)
@@ -32,7 +32,7 @@ static void ready(void *context)
 		log_line(LOG_INFO, "%s is mounted on %s", readiness->config->source,
 			 readiness->config->mountpoint);
 	else
-		background_ready(readiness->teller);
+		background_ready(&readiness->background);
 }
 
 static int check(struct config *config)
@@ -43,17 +43,16 @@ static int check(struct config *config)
 
 static int mount_and_serve(struct config *config, int argc, char **argv)
 {
-	struct readiness readiness = {.config = config, .teller = -1};
+	struct readiness readiness = {.config = config};
 	struct mounting mounting;
 	int failed;
 
 	if (config_check_mountpoint(config) || privileges_check(config))
 		return STATUS_MOUNT_FAILED;
 	if (!config->foreground) {
-		readiness.teller = background_enter(config);
-		if (readiness.teller < 0) {
-			fprintf(stderr, "sstorefs: cannot go to the background: %s\n",
-				strerror(-readiness.teller));
+		failed = background_enter(&readiness.background, config);
+		if (failed) {
+			fprintf(stderr, "sstorefs: cannot go to the background: %s\n", strerror(-failed));
 			return STATUS_MOUNT_FAILED;
 		}
 	}

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon.h"
 #include "mount_words.h"
 #include "sstorefs/descriptor.h"
 #include "sstorefs/log.h"
@@ -22,6 +23,7 @@
 /* --- the helper ------------------------------------------------------------------------------------------------------------------ */
 
 /* Where its end of the socket is; all other descriptors are closed. */
+#define PLACE	      'p'
 #define UNMOUNT	      'u'
 #define HELPER_SOCKET (STDERR_FILENO + 1)
 
@@ -83,7 +85,13 @@ static void serve_as_helper(const char *mountpoint)
 	setsid();
 	if (chdir("/"))
 		_exit(1);
+	if (privileges_keep_unmounting())
+		_exit(1);
+	/* The place is told once, before the daemon has looked at anything that it mounted for: later nobody may choose another. */
 	below.directory = descriptor_receive(HELPER_SOCKET, word, sizeof word);
+	if (word[0] != PLACE)
+		_exit(0);
+	descriptor_receive(HELPER_SOCKET, word, sizeof word);
 	if (word[0] != UNMOUNT)
 		_exit(0);
 	failed = below.directory >= 0 ? place_unmount(&below) : run_fusermount(mountpoint);
@@ -174,17 +182,19 @@ int mounting_mount(const struct mounting *mounting, struct place *place, struct 
 		buffer_printf(why, "the dead mount there can't be removed: %s", strerror(-failed));
 		return failed;
 	}
-	return open_channel(config, place, why);
+	failed = open_channel(config, place, why);
+	if (failed >= 0 && mounting->helper >= 0)
+		descriptor_send(mounting->helper, (const char[]){PLACE, '\0'},
+				geteuid() == 0 ? place->directory : -1);
+	return failed;
 }
 
 static int ask_helper(const struct mounting *mounting)
 {
-	const char word[] = {UNMOUNT, '\0'};
-	int directory = geteuid() == 0 ? mounting->config->place.directory : -1;
 	char answer[2] = "";
 
-	if (descriptor_send(mounting->helper, word, directory))
-		return -errno;
+	if (descriptor_send(mounting->helper, (const char[]){UNMOUNT, '\0'}, -1))
+		return -EPERM;
 	descriptor_receive(mounting->helper, answer, sizeof answer);
 	return answer[0] == '+' ? 0 : -EPERM;
 }

@@ -33,13 +33,44 @@ void privileges_freeze(const struct config *config)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+/*
+ * What a daemon that was mounted by root keeps, where it had it: to tell a writer that was killed, or that still holds the file, from one that
+ * is done, it looks at processes of other users. CAP_SYS_PTRACE opens /proc/PID/fdinfo and tells how a process ends, CAP_DAC_READ_SEARCH
+ * opens /proc/PID/fd. Nothing else that is done after the mount takes any.
+ */
+#define KEPT (UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH)
+
+/* Who has no CAP_SETPCAP keeps the bounding set, of which nothing can come without new privileges. */
+static void bound_capabilities(uint64_t kept)
+{
+	for (int number = 0; number < 64 && prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++)
+		if (!(kept >> number & 1))
+			prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
+}
+
 /* Whatever securebits say. */
-static int drop_capabilities(void)
+static int keep_capabilities(uint64_t kept)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	return syscall(SYS_capset, &header, none) ? -errno : 0;
+	bound_capabilities(kept);
+	if (syscall(SYS_capget, &header, sets))
+		return -errno;
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		sets[i].permitted &= (uint32_t)(kept >> 32 * i);
+		sets[i].effective = sets[i].permitted;
+		sets[i].inheritable = 0;
+	}
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &header, sets) ? -errno : 0;
+}
+
+int privileges_keep_unmounting(void)
+{
+	if (geteuid() == 0)
+		return keep_capabilities(UINT64_C(1) << CAP_SYS_ADMIN);
+	return 0; /* and fusermount3's own, which is setuid */
 }
 
 static int become(const struct config *config)
@@ -47,11 +78,12 @@ static int become(const struct config *config)
 	uid_t uid = config->user_uid;
 	gid_t gid = config->user_gid;
 
+	bound_capabilities(0); /* which takes root */
 	if (initgroups(config->user, gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		return -errno;
 	/* A change of identity can make a process dumpable again (fs.suid_dumpable). */
 	prctl(PR_SET_DUMPABLE, 0);
-	return drop_capabilities();
+	return keep_capabilities(0);
 }
 
 /* The part of the child, which is as the daemon will be. */
@@ -97,18 +129,23 @@ static void keep_locking(struct locked_pool *pool)
 		pool->cap = present.rlim_cur / 4 * 3;
 }
 
-int privileges_drop(const struct config *config, struct locked_pool *pool)
+static int become_other(const struct config *config)
 {
-	int failed;
+	int failed = become(config);
 
-	if (!config->user)
-		return 0;
-	keep_locking(pool);
-	failed = become(config);
 	if (!failed && setuid(0) == 0)
 		failed = -EPERM;
 	if (!failed && config->token_file && access(config->token_file, R_OK))
 		log_line(LOG_WARNING, "%s can't read the token file %s: a new token takes a new mount",
 			 config->user, config->token_file);
 	return failed;
+}
+
+int privileges_drop(const struct config *config, struct locked_pool *pool)
+{
+	if (geteuid() == 0)
+		keep_locking(pool);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	return config->user ? become_other(config) : keep_capabilities(KEPT);
 }

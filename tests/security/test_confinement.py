@@ -1,0 +1,136 @@
+"""What a daemon that was taken over by an answer of the service could do: next to nothing (SECURITY.md, "The daemon's own privileges")."""
+
+import errno
+import os
+import platform
+import re
+import signal
+import subprocess
+
+import pytest
+from mounting import mounts_at
+from world import NOBODY, state_of
+from writers import write_file
+
+SYS_ADMIN, SYS_PTRACE, DAC_READ_SEARCH = 21, 19, 2
+# Numbers of x86-64, and of what came since for all.
+CALLS = {"execve": 59, "fork": 57, "ptrace": 101, "process_vm_readv": 310, "mount": 165, "umount2": 166, "unlinkat": 263, "renameat2": 316,
+         "fchmodat": 268, "mkdirat": 258, "truncate": 76, "setuid": 105, "capset": 126, "kill": 62, "init_module": 175, "bpf": 321, "keyctl": 250,
+         "io_uring_setup": 425, "open_by_handle_at": 304, "userfaultfd": 323, "setns": 308, "unshare": 272}
+
+
+def capabilities(process, kind):
+    held = int(state_of(process)[kind], 16)
+    return {number for number in range(64) if held >> number & 1}
+
+
+def call(process, number, *arguments):
+    """Has the process make a system call; what it returned, or None where it did not live to tell."""
+    words = ", ".join(["(long)" + str(word) for word in (number, *arguments)])
+    done = subprocess.run(["gdb", "-nx", "-batch", "-p", str(process), "-ex", f"print ((long (*)(long, ...)) syscall)({words})",
+                           "-ex", "print *((int *(*)(void)) __errno_location)()"],
+                          capture_output=True, text=True, timeout=120)
+    said = re.findall(r"^\$\d+ = (-?\d+)$", done.stdout, re.MULTILINE)
+    if not said:
+        assert "SIGSYS" in done.stdout, done.stdout + done.stderr
+        return None
+    return int(said[0]) if int(said[0]) != -1 else -int(said[1])
+
+
+@pytest.fixture(params=["", "user=nobody,allow_other"], ids=["root", "user="])
+def confined(request, world, sandbox):
+    return world.mount(request.param)
+
+
+def test_root_keeps_what_looking_at_writers_takes(world, sandbox):
+    world.mount()
+    for kind in ("CapPrm", "CapEff", "CapBnd"):
+        assert capabilities(world.process.pid, kind) == {SYS_PTRACE, DAC_READ_SEARCH}, kind
+    for kind in ("CapInh", "CapAmb"):
+        assert capabilities(world.process.pid, kind) == set(), kind
+
+
+def test_another_user_keeps_nothing(world, sandbox):
+    world.mount("user=nobody,allow_other")
+    for kind in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"):
+        assert capabilities(world.process.pid, kind) == set(), kind
+
+
+def test_what_unmounts_can_do_that_alone(world, sandbox):
+    world.mount()
+    (helper,) = [int(pid) for pid in open(f"/proc/{world.process.pid}/task/{world.process.pid}/children").read().split()]
+    assert capabilities(helper, "CapEff") == capabilities(helper, "CapBnd") == {SYS_ADMIN}
+    names = {os.readlink(f"/proc/{helper}/fd/{name}") for name in os.listdir(f"/proc/{helper}/fd")}
+    assert {name for name in names if not name.startswith("socket:")} == {"/dev/null", str(world.mountpoint)}
+    with open(f"/proc/{helper}/mem", "rb", 0) as memory, open(f"/proc/{helper}/maps") as maps:
+        for line in maps:
+            begin, end = (int(bound, 16) for bound in line.split()[0].split("-"))
+            if line.split()[1].startswith("rw") and end - begin < 1 << 30:
+                memory.seek(begin)
+                assert world.service.token.encode() not in memory.read(end - begin), "it was there before the token"
+
+
+def test_a_mount_goes_without_the_help_of_what_unmounts(world, sandbox):
+    """Killed, it can't; the daemon says so and ends, and nothing is lost."""
+    world.mount()
+    (helper,) = [int(pid) for pid in open(f"/proc/{world.process.pid}/task/{world.process.pid}/children").read().split()]
+    os.kill(helper, signal.SIGKILL)
+    world.process.send_signal(signal.SIGTERM)
+    assert world.wait() == 0 and "could not be unmounted" in world.log()
+    assert mounts_at(world.mountpoint) == ["fuse.sstorefs"]
+
+
+if platform.machine() == "x86_64" and "sanitize" not in os.environ.get("SSTOREFS_BUILD", ""):
+    # The sanitizers make calls of their own, and switch the filter off with a line that says so.
+    @pytest.mark.parametrize("name", CALLS)
+    def test_a_call_that_is_none_of_ours_ends_the_process(world, sandbox, name):
+        world.mount()
+        assert call(world.process.pid, CALLS[name], 0, 0, 0, 0) is None
+        assert world.process.wait(60) == -signal.SIGSYS
+        world.process = None
+
+    def test_nothing_can_be_opened_to_be_written_to(confined):
+        confined_to = confined.process.pid
+        assert state_of(confined_to)["Seccomp"] == "2"
+        address = call(confined_to, 9, 0, 4096, 3, 0x22, -1, 0)  # mmap
+        assert address > 0
+        path = confined.logs / "written"
+        with open(f"/proc/{confined_to}/mem", "rb+", 0) as memory:
+            memory.seek(address)
+            memory.write(os.fsencode(path) + b"\0")
+        for flags in (os.O_WRONLY | os.O_CREAT, os.O_RDWR | os.O_CREAT, os.O_WRONLY | os.O_TRUNC):
+            assert call(confined_to, 257, -100, address, flags, 0o600) == -errno.EACCES
+        assert not path.exists()
+        assert call(confined_to, 41, 17, 3, 0) == -errno.EAFNOSUPPORT, "nor packets of one's own making sent"
+        assert confined.unmount() == 0
+
+    def test_memory_is_never_written_to_and_executed(world, sandbox):
+        world.mount()
+        assert call(world.process.pid, 9, 0, 4096, 7, 0x22, -1, 0) is None
+        world.process.wait(60)
+        world.process = None
+
+
+def test_who_mounts_without_root_gains_nothing_either(world, sandbox, devices):
+    """It was for fusermount3 alone that it could, and that is another process's now."""
+    world.mount(user=NOBODY)
+    assert state_of(world.process.pid)["NoNewPrivs"] == "1"
+    write_file_as(NOBODY, world)
+    world.process.send_signal(signal.SIGTERM)
+    assert world.wait() == 0 and mounts_at(world.mountpoint) == []
+
+
+def write_file_as(user, world):
+    done = subprocess.run(["sh", "-c", f"echo val > {world.mountpoint}/prod/NAME && sync {world.mountpoint}/prod/NAME"],
+                          user=user, group=user, extra_groups=[])
+    assert done.returncode == 0
+
+
+def test_names_are_looked_up_under_the_filter(world, sandbox):
+    """libcurl does so in threads, with modules of libc that are loaded then."""
+    port = world.service.url.rsplit(":", 1)[1]
+    world.token()
+    world.start([world.program, "fastly:", world.mountpoint, "-f", "-o", world.options(f"endpoint=http://localhost:{port},ttl=minimal")])
+    write_file(world.mountpoint / "prod/NAME", b"val")
+    assert sandbox.value("prod", "NAME") == b"val"
+    assert world.unmount() == 0
