@@ -35,11 +35,11 @@ struct config {
 	bool alive;    /* --check of a mount looks at whether its daemon answers, and at nothing else */
 	bool log_json; /* so does the log */
 
-	char *source;	    /* as given: "fastly:STORE" */
-	char *mountpoint;   /* absolute, or /dev/fd/N */
-	int mount_fd;	    /* N of /dev/fd/N, else -1 */
-	struct place place; /* the mountpoint, opened; none at /dev/fd/N */
-	bool dead_mount;    /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it first */
+	char *source;		  /* as given: "fastly:STORE" */
+	char *mountpoint;	  /* absolute, or /dev/fd/N */
+	int mount_fd;		  /* N of /dev/fd/N, else -1 */
+	struct mount_place place; /* the mountpoint, opened; none at /dev/fd/N */
+	bool dead_mount; /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it first */
 	const struct provider *provider;
 	char *account; /* Cloudflare account id or Stripe account; NULL */
 	char *store;   /* displayed name of the one store, or NULL for all */

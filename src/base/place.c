@@ -16,7 +16,7 @@
 
 /* A walk: where it has come to, and what is left of the way. */
 struct walk {
-	struct place *place;
+	struct mount_place *place;
 	struct buffer rest;
 	unsigned links;
 	bool strict, others; /* `others`: a directory was passed that others can change */
@@ -35,7 +35,7 @@ static bool others_can_change(const struct stat *directory)
 	return !is_trusted(directory->st_uid) || writable;
 }
 
-static int step_to(struct place *place, int parent, const char *name, int directory)
+static int step_to(struct mount_place *place, int parent, const char *name, int directory)
 {
 	char *copy = name ? strdup(name) : NULL;
 
@@ -131,7 +131,7 @@ static char *next(struct walk *walk)
 	return name;
 }
 
-static int name_it(struct place *place)
+static int name_it(struct mount_place *place)
 {
 	char link[64], path[PATH_MAX];
 	ssize_t length;
@@ -144,7 +144,7 @@ static int name_it(struct place *place)
 	return place->path ? 0 : -ENOMEM;
 }
 
-int place_open(struct place *place, const char *path, struct buffer *why)
+int place_open(struct mount_place *place, const char *path, struct buffer *why)
 {
 	struct walk walk = {.place = place, .strict = geteuid() == 0};
 	struct stat status;
@@ -169,7 +169,7 @@ int place_open(struct place *place, const char *path, struct buffer *why)
 	return failed;
 }
 
-void place_close(struct place *place)
+void place_close(struct mount_place *place)
 {
 	if (place->directory >= 0)
 		close(place->directory);

@@ -63,7 +63,7 @@ static bool is_of_our_type(long number)
 	return ours;
 }
 
-bool place_is_ours(const struct place *place)
+bool place_is_ours(const struct mount_place *place)
 {
 	struct statx status;
 	bool is_root = statx(place->directory, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
@@ -74,7 +74,7 @@ bool place_is_ours(const struct place *place)
 	return number >= 0 && is_of_our_type(number);
 }
 
-int place_check(const struct place *place)
+int place_check(const struct mount_place *place)
 {
 	struct statx status;
 
@@ -85,7 +85,7 @@ int place_check(const struct place *place)
 		       : 0;
 }
 
-int place_look_again(struct place *place)
+int place_look_again(struct mount_place *place)
 {
 	struct stat status;
 	int found;
@@ -100,14 +100,14 @@ int place_look_again(struct place *place)
 	return fstat(found, &status) == 0 && !S_ISDIR(status.st_mode) ? -ENOTDIR : 0;
 }
 
-int place_unmount(const struct place *place)
+int place_unmount(const struct mount_place *place)
 {
 	struct way way = way_to(place->directory);
 
 	return umount2(way.path, MNT_DETACH) ? -errno : 0;
 }
 
-int place_mount(const struct place *place, const struct place_mount *mounted, const char **failed)
+int place_mount(const struct mount_place *place, const struct place_mount *mounted, const char **failed)
 {
 	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | (mounted->read_only ? MS_RDONLY : 0);
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC), error;

@@ -72,7 +72,7 @@ static int refuse_place(const struct config *config, int error, const struct buf
 
 int config_check_mountpoint(struct config *config)
 {
-	struct place *place = &config->place;
+	struct mount_place *place = &config->place;
 	struct buffer why = {0};
 	int failed;
 

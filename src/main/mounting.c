@@ -74,7 +74,7 @@ static int run_fusermount(const char *mountpoint)
 /* Waits for the daemon's word, or for its end, after which a mount stays that refuses everything. */
 static void serve_as_helper(const char *mountpoint)
 {
-	struct place below = PLACE_NONE;
+	struct mount_place below = PLACE_NONE;
 	char word[2] = "";
 	int failed;
 	sigset_t all;
@@ -85,7 +85,7 @@ static void serve_as_helper(const char *mountpoint)
 	setsid();
 	if (chdir("/"))
 		_exit(1);
-	if (privileges_keep_unmounting())
+	if (privileges_keep_unmounting() || descriptor_send(HELPER_SOCKET, "+", -1))
 		_exit(1);
 	/* The place is told once, before the daemon has looked at anything that it mounted for: later nobody may choose another. */
 	below.directory = descriptor_receive(HELPER_SOCKET, word, sizeof word);
@@ -100,6 +100,7 @@ static void serve_as_helper(const char *mountpoint)
 
 int mounting_begin(struct mounting *mounting, const struct config *config, int argc, char **argv)
 {
+	char word[2] = "";
 	int ends[2];
 	pid_t child;
 
@@ -122,13 +123,14 @@ int mounting_begin(struct mounting *mounting, const struct config *config, int a
 		return -EAGAIN;
 	}
 	mounting->helper = ends[0];
-	return 0;
+	descriptor_receive(mounting->helper, word, sizeof word); /* it has given away what it does not need */
+	return word[0] == '+' ? 0 : -ECHILD;
 }
 
 /* --- the mount ------------------------------------------------------------------------------------------------------------------- */
 
 /* A mount of ours whose daemon died is in the way. */
-static int clear_dead_mount(const struct config *config, struct place *place)
+static int clear_dead_mount(const struct config *config, struct mount_place *place)
 {
 	int failed = 0;
 
@@ -142,7 +144,7 @@ static int clear_dead_mount(const struct config *config, struct place *place)
 }
 
 /* On a descriptor all is done. Else by root itself, or by fusermount3, which looks at the path for itself and has words of its own for what fails. */
-static int open_channel(const struct config *config, const struct place *place, struct buffer *why)
+static int open_channel(const struct config *config, const struct mount_place *place, struct buffer *why)
 {
 	const struct place_mount mount = {.source = config->source,
 					  .uid = getuid(),
@@ -173,7 +175,7 @@ static int open_channel(const struct config *config, const struct place *place, 
 	return fd;
 }
 
-int mounting_mount(const struct mounting *mounting, struct place *place, struct buffer *why)
+int mounting_mount(const struct mounting *mounting, struct mount_place *place, struct buffer *why)
 {
 	const struct config *config = mounting->config;
 	int failed = clear_dead_mount(config, place);

@@ -21,7 +21,7 @@ struct mounting {
 int mounting_begin(struct mounting *mounting, const struct config *config, int argc, char **argv);
 
 /* Takes a dead mount of ours away, and mounts. Returns the descriptor, or a negative errno with a phrase in `why`. */
-int mounting_mount(const struct mounting *mounting, struct place *place, struct buffer *why);
+int mounting_mount(const struct mounting *mounting, struct mount_place *place, struct buffer *why);
 
 /* Unmounts, and logs if that can't be done. */
 void mounting_unmount(struct mounting *mounting);

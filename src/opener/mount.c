@@ -18,7 +18,7 @@ static int refuse(int failed, const char *what, const char *mountpoint, struct b
 int opening_unmount(const char *mountpoint)
 {
 	struct buffer why = {0};
-	struct place place;
+	struct mount_place place;
 	int failed = place_open(&place, mountpoint, &why);
 
 	while (!failed && place_is_ours(&place)) {
@@ -35,7 +35,7 @@ int opening_make_directory(const char *mountpoint)
 {
 	size_t end = strlen(mountpoint), begin;
 	struct buffer parent = {0}, name = {0}, why = {0};
-	struct place place = PLACE_NONE;
+	struct mount_place place = PLACE_NONE;
 	int failed;
 
 	while (end > 0 && mountpoint[end - 1] == '/')
@@ -72,7 +72,7 @@ int opening_mount(const struct opening *opening)
 					  .read_only = opening->read_only};
 	const char *what = "";
 	struct buffer why = {0};
-	struct place place;
+	struct mount_place place;
 	int failed = opening_unmount(opening->mountpoint);
 
 	if (failed)

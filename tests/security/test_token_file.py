@@ -63,6 +63,6 @@ def test_who_waits_for_a_daemon_in_the_background_shows_no_token(world, sandbox,
             environ = open(f"/proc/{pid}/environ", "rb").read()
             assert f"{variable}=".encode() in environ and world.service.token.encode() not in environ
     finally:
-        sandbox.release()
         parent.finish()
+        sandbox.release()
     assert wait_for_end(child)
