@@ -1,6 +1,6 @@
 """
 The reference's other half: what the service holds, what the mount knows of it, and which calls a change takes. How the services differ stands in the table
-below; when something is changed at all is reference.py's.
+below; when something is changed at all is reference.py's, with publisher.py and names.py.
 """
 
 import errno
