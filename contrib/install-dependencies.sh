@@ -8,6 +8,7 @@ try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl ca-certificates nginx-light rsync vim-tiny gdb binutils
 	curl cpio p7zip-full gpg gpg-agent mawk moreutils nodejs perl-base sed tar
+	rust-coreutils
 	rclone python3-paramiko openssh-client openssh-sftp-server make
 	fish ruby php-cli zsh ksh busybox sqlite3 lz4 socat neovim unzip zip libarchive-tools
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
@@ -47,15 +48,19 @@ install_missing()
 		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >/dev/null
 }
 
-# install_npm_packages: npm's libraries for atomic writes, into a cache that tests/idioms/test_rename_ways.py knows (SSTOREFS_NPM names another).
+# install_npm_packages: npm's libraries that copy, and that write aside, into a cache that the tests know (SSTOREFS_NPM names another).
 install_npm_packages()
 {
 	cache=${SSTOREFS_NPM:-$HOME/.cache/sstorefs-tests/npm}
-	[ ! -d "$cache/node_modules/write-file-atomic" ] || return 0
+	set -- write-file-atomic@5.0.1 atomically@2.0.3 steno@4.0.2 tmp@0.2.3 fs-extra@11.3.0
+	missing=
+	for package in "$@"; do
+		[ -d "$cache/node_modules/${package%@*}" ] || missing=yes
+	done
+	[ -n "$missing" ] || return 0
 	command -v npm >/dev/null || install_missing npm
-	echo "installing: npm's write-file-atomic, atomically, steno, tmp"
-	npm install --prefix "$cache" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
-		write-file-atomic@5.0.1 atomically@2.0.3 steno@4.0.2 tmp@0.2.3 >/dev/null
+	echo "installing: npm's $*"
+	npm install --prefix "$cache" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error "$@" >/dev/null
 }
 
 # install_promtool: a package of its own from Debian 13 on; on 12 into /usr/local/bin, without the server that Debian has in the

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from writers import errno_of, python, shell, write_file
 
 CHANGEABLE = {"user.scopes"}  # on Cloudflare: that is a call
 TEXT = b"line 1\nline 2\n"
+# npm's: see install_npm_packages in contrib/install-dependencies.sh.
+NODE_MODULES = Path(os.environ.get("SSTOREFS_NPM", Path.home() / ".cache/sstorefs-tests/npm")) / "node_modules"
 OTHER_USER, OTHER_GROUP = 4321, 6543
 
 
@@ -51,6 +54,11 @@ COPIES = [
     "node -e 'fs.copyFile(process.argv[1], process.argv[2], error => { if (error) throw error })' \"$FROM\" \"$NAME\"",
     "node -e 'fs.promises.cp(process.argv[1], process.argv[2], {preserveTimestamps: true})' \"$FROM\" \"$NAME\"",
     "node -e 'fs.cpSync(process.argv[1], process.argv[2])' \"$FROM\" \"$NAME\"",
+    f"node -e 'require(\"{NODE_MODULES}/fs-extra\").copy(process.argv[1], process.argv[2], {{preserveTimestamps: true}})' \"$FROM\" \"$NAME\"",
+    f"node -e 'require(\"{NODE_MODULES}/fs-extra\").copySync(process.argv[1], process.argv[2])' \"$FROM\" \"$NAME\"",
+    # Rust's fs::copy
+    '/usr/lib/cargo/bin/coreutils/install -m 664 "$FROM" "$NAME"',
+    '/usr/lib/cargo/bin/coreutils/cp -p "$FROM" "$NAME"',
     "perl -MFile::Copy=cp -e 'cp(@ARGV) or die $!; chmod 0664, $ARGV[1] or die $!' \"$FROM\" \"$NAME\"",
 ]
 
