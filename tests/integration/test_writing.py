@@ -208,7 +208,7 @@ def test_debugging_tells_each_step_and_no_value(monkeypatch, make_mount, direct,
     mount = make_mount(direct)
     sandbox.fault(operation="fastly.put_secret", status=503, times=1)
     shell("{ /bin/echo not-for-the-log; /bin/echo; } > NAME", cwd=mount / "prod")
-    steps = [line for line in mount.log().splitlines() if " /resources/" in line or "close of" in line]
+    steps = [line for line in mount.log().splitlines() if " /resources/" in line or " close errno=" in line]
     store = os.getxattr(mount / "prod", "user.id").decode()
     for step in (f"PUT /resources/stores/secret/{store}/secrets: attempt 1, 503, ", f"/{store}/secrets: attempt 2, 200, ",
                  "another process's: nothing is published yet", "the opener's last: published"):
