@@ -143,15 +143,18 @@ static int clear_dead_mount(const struct config *config, struct mount_place *pla
 	return failed ? failed : place_look_again(place);
 }
 
-/* On a descriptor all is done. Else by root itself, or by fusermount3, which looks at the path for itself and has words of its own for what fails. */
+/*
+ * On a descriptor all is done. Else by root itself, or by fusermount3, which looks at the path for
+ * itself and has words of its own for what fails. The kernel is not told of `ro`: what it refuses by
+ * itself could not be explained in `errors`, and `refresh` could not be written.
+ */
 static int open_channel(const struct config *config, const struct mount_place *place, struct buffer *why)
 {
 	const struct place_mount mount = {.source = config->source,
 					  .uid = getuid(),
 					  .gid = getgid(),
 					  .allow_other = config->allow_other,
-					  .default_permissions = config->default_permissions,
-					  .read_only = config->read_only};
+					  .default_permissions = config->default_permissions};
 	const char *what = NULL;
 	struct mount_words words;
 	int fd;
