@@ -8,7 +8,7 @@ try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl ca-certificates nginx-light rsync vim-tiny gdb binutils
 	curl cpio p7zip-full gpg gpg-agent mawk moreutils nodejs perl-base sed tar
-	rust-coreutils
+	ansible-core rust-coreutils
 	rclone python3-paramiko openssh-client openssh-sftp-server make
 	fish ruby php-cli zsh ksh busybox sqlite3 lz4 socat neovim unzip zip libarchive-tools
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
