@@ -16,7 +16,7 @@ mirror=${DEBIAN13_MIRROR:-http://deb.debian.org/debian}
 # shellcheck source=contrib/install-dependencies.sh
 . "$top/contrib/install-dependencies.sh"
 # What the suites that depend on libraries need of it all.
-packages=$(echo $build_packages $try_packages libcmocka-dev scdoc openssl ca-certificates nginx-light rsync gdb binutils \
+packages=$(echo $build_packages $try_packages busybox fish ksh nodejs php-cli ruby zsh libcmocka-dev scdoc openssl ca-certificates nginx-light rsync gdb binutils \
 	curl perl-base python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 libfaketime git)
 
 # The root holds what is asked for: what was asked for when it was made stands in it.
