@@ -13,7 +13,7 @@ test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc b
 	fish ruby php-cli zsh ksh busybox sqlite3 lz4 socat neovim unzip zip libarchive-tools
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
 
-# Programs that write aside and then rename (tests/idioms/test_rename_ways.py); java runs a source file only with the compiler at hand.
+# Programs that write aside and then rename (tests/shell_matrix/test_rename_ways.py); java runs a source file only with the compiler at hand.
 rename_packages='default-jdk-headless emacs-nox git lftp libpath-tiny-perl moreutils openssh-client openssh-sftp-server php-cli python3-gi rsync ruby unison vim-tiny'
 
 # What contrib/bench measures with and draws with; the services' own clients are npm's (@fastly/cli, wrangler), and never needed.

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from canary import pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
+from secret_leaks import pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
 
 
 @pytest.hookimpl(hookwrapper=True)

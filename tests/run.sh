@@ -89,7 +89,7 @@ mounts security gcc 3
 MODEL_STEPS=1000 mounts model sanitizers 2
 # A file at a time: the tests of one share an image, a machine, a package.
 mounts production gcc 2 --dist loadfile
-mounts idioms gcc 2 --dist loadgroup
+mounts shell_matrix gcc 2 --dist loadgroup
 mounts faults gcc 2
 SOAK_SECONDS=120 mounts soak gcc 1
 mounts production sanitizers 2 -k 'test_check.py or test_log.py or test_metrics.py or test_notify.py'

@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 sys.path[:0] = [str(TOP / "contrib/sandbox"), str(TOP / "tests/integration")]
 
-from control import Sandbox  # noqa: E402
+from client import Sandbox  # noqa: E402
 from front import Front  # noqa: E402
 
 CLONE_NEWNS = 0x00020000

@@ -4,8 +4,8 @@ import argparse
 import base64
 import textwrap
 
-import fault
-import plays
+import faults
+import variants
 from server import loopback
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
@@ -74,12 +74,12 @@ def _play(text):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"{text} is not NAME=VALUE")
-    plays.Plays().choose(name, value)
+    variants.Plays().choose(name, value)
     return name, value
 
 
 def _fault(text):
-    fault.read_fault(text)
+    faults.read_fault(text)
     return text
 
 
@@ -95,5 +95,5 @@ def _seed(text):
 
 
 def _epilog():
-    lines = ["Faults are NAME=VALUE,NAME=VALUE,… in one word:", *fault.described(), "", "Plays:", *plays.described()]
+    lines = ["Faults are NAME=VALUE,NAME=VALUE,… in one word:", *faults.described(), "", "Plays:", *variants.described()]
     return "\n".join(textwrap.fill(line, 110, subsequent_indent=" " * 12) for line in lines)

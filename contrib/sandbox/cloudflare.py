@@ -9,12 +9,12 @@ from clock import to_micros
 from cloudflare_body import Rules, bad_body, members, read_body, slug
 from cloudflare_page import MORE_WORDS, SECRET_ORDERS, STORE_ORDERS, PageWish, SecretOrder, result_info
 from error_bodies import error_answer
-from message import Answer, lenient_name
-from rate import Lockout
+from http_types import Answer, lenient_name
+from rate_limit import Lockout
 from routing import Router, no_body
-from service import Service
+from base_service import Service
 from state import scopes_of
-from strict import Unreadable, read_query
+from parsing import Unreadable, read_query
 
 BASE = "/accounts/{account}/secrets_store"
 PREFIX = "/client/v4"

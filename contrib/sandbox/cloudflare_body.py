@@ -2,8 +2,8 @@
 
 import re
 
-from message import Refusal
-from strict import Unreadable
+from http_types import Refusal
+from parsing import Unreadable
 
 LARGEST_VALUE = 65536
 LONGEST_NAME = 255

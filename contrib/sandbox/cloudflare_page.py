@@ -2,8 +2,8 @@
 
 from array import array
 
-from message import Refusal
-from strict import Unreadable, read_query, whole_number
+from http_types import Refusal
+from parsing import Unreadable, read_query, whole_number
 
 LARGEST_PAGE = 100
 ORDERS_KEPT = 16

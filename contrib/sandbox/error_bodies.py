@@ -3,7 +3,7 @@
 import json
 from http import HTTPStatus
 
-from message import Answer
+from http_types import Answer
 
 
 def _title(status):

@@ -8,11 +8,11 @@ import string
 from error_bodies import error_answer, pretty
 from fastly_keys import ClientKeys
 from fastly_page import Cursors, digest_tag, page_answer, page_wish, secret_text, store_text
-from message import Answer, Refusal, lenient_name
-from rate import Windows
+from http_types import Answer, Refusal, lenient_name
+from rate_limit import Windows
 from routing import Router, no_body
-from service import Service
-from strict import Unreadable, read_base64
+from base_service import Service
+from parsing import Unreadable, read_base64
 
 BASE = "/resources/stores/secret"
 LARGEST_VALUE = 65536

@@ -9,8 +9,8 @@ from nacl.public import PrivateKey, SealedBox
 from nacl.signing import SigningKey
 
 from clock import to_nanos
-from message import Refusal
-from strict import Unreadable, read_base64
+from http_types import Refusal
+from parsing import Unreadable, read_base64
 
 
 @lru_cache(maxsize=64)

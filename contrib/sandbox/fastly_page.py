@@ -6,8 +6,8 @@ import hmac
 import json
 
 from clock import to_seconds
-from message import Answer, Refusal
-from strict import Unreadable, read_query, whole_number
+from http_types import Answer, Refusal
+from parsing import Unreadable, read_query, whole_number
 
 LARGEST_PAGE = 200
 _quoted = json.encoder.encode_basestring

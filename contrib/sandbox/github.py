@@ -11,11 +11,11 @@ from datetime import datetime, timezone
 from error_bodies import error_answer
 from github_keys import StoreKeys
 from github_page import link_header, page_params
-from message import Answer, Refusal, lenient_name
-from rate import Minutes, Windows
+from http_types import Answer, Refusal, lenient_name
+from rate_limit import Minutes, Windows
 from routing import Router
-from service import Service
-from strict import Unreadable, read_base64
+from base_service import Service
+from parsing import Unreadable, read_base64
 
 KINDS = ("actions", "dependabot", "codespaces", "agents")
 VERSION = "2022-11-28"

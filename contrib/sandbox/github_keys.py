@@ -3,7 +3,7 @@
 import hashlib
 import secrets as random
 
-from message import Refusal
+from http_types import Refusal
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 

@@ -1,7 +1,7 @@
 """GitHub's listings: numbered pages, with a Link header that names the others."""
 
-from message import Refusal
-from strict import Unreadable, read_query, whole_number
+from http_types import Refusal
+from parsing import Unreadable, read_query, whole_number
 
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 30

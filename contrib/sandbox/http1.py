@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import h11
 
-from message import Request
+from http_types import Request
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 8 * 1024 * 1024

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from message import Answer, Refusal
+from http_types import Answer, Refusal
 
 LONGEST_KEY = 255
 

@@ -1,6 +1,6 @@
 """From method and path to the name of an operation, by table."""
 
-from message import Refusal
+from http_types import Refusal
 
 
 class Router:

@@ -4,13 +4,13 @@ import sys
 
 from clock import Clock
 from cloudflare import Cloudflare
-from control_api import ControlApi
-from exchange import Exchanges
+from admin_api import ControlApi
+from handler import Exchanges
 from fastly import Fastly
-from fault import Faults
+from faults import Faults
 from github import GitHub
-from journal import Journal
-from plays import Plays
+from call_log import Journal
+from variants import Plays
 from seeds import Seeds
 from server import Server
 from state import State

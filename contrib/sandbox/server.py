@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 
 from http1 import HEAD_LIMIT, Line, Malformed
-from message import Answer
+from http_types import Answer
 
 BACKLOG = 1024
 

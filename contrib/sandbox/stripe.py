@@ -8,12 +8,12 @@ import string
 
 from error_bodies import error_answer, pretty
 from idempotency import Idempotency
-from message import Answer, Refusal
-from rate import Buckets
+from http_types import Answer, Refusal
+from rate_limit import Buckets
 from routing import Router
-from service import Service
+from base_service import Service
 from stripe_form import Parameters, bad, expansions, read_form
-from strict import Unreadable, read_pairs
+from parsing import Unreadable, read_pairs
 
 BASE = "/v1/apps/secrets"
 _ACCOUNT = re.compile(r"acct_\w+", re.ASCII)

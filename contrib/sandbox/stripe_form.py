@@ -2,8 +2,8 @@
 
 import re
 
-from message import Refusal
-from strict import Unreadable, read_pairs, whole_number
+from http_types import Refusal
+from parsing import Unreadable, read_pairs, whole_number
 
 LONGEST = 5000
 _KEY = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")

@@ -66,7 +66,7 @@ def wrapped(line):
 
 def transcript(build):
     """(is it typed?, line) of the whole run."""
-    from control import Sandbox
+    from client import Sandbox
     prepare(build)
     lines, where = [], "/root"
     with Sandbox() as sandbox:

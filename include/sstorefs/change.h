@@ -1,8 +1,8 @@
 #ifndef SSTOREFS_CHANGE_H
 #define SSTOREFS_CHANGE_H
 
+#include "sstorefs/api_call.h"
 #include "sstorefs/catalog.h"
-#include "sstorefs/inquiry.h"
 
 /*
  * Changes: what is done at the service. Each is a struct that its owner embeds, zeroes, fills in and starts; `done` is called once, from the loop or from

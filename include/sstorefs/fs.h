@@ -3,7 +3,7 @@
 
 #include "sstorefs/catalog.h"
 #include "sstorefs/config.h"
-#include "sstorefs/journal.h"
+#include "sstorefs/error_log.h"
 #include "sstorefs/locked.h"
 
 /*

@@ -14,7 +14,7 @@
 
 /*
  * The file is root's in a process that is undumpable from exec(2) on, and nobody may make it dumpable for a moment to write it: what
- * is seen in that moment is the token's file (/proc/PID/root). Who starts such a process sets it: sstorefs-opener, systemd.
+ * is seen in that moment is the token's file (/proc/PID/root). Who starts such a process sets it: sstorefs-mount-proxy, systemd.
  */
 static void empty_cores(void)
 {

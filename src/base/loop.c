@@ -1,4 +1,4 @@
-/* The loop's turns: waiting, watches, tasks. Timers are ordered in timer.c, transfers are the partner's. */
+/* The loop's turns: waiting, watches, tasks. Timers are ordered in timer_heap.c, transfers are the partner's. */
 #include "sstorefs/loop.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "sstorefs/clock.h"
-#include "timer.h"
+#include "timer_heap.h"
 
 struct loop {
 	/* Side by side, so that poll can have `fds` as it is. A stopped watch is NULL until compaction. */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parts.h"
+#include "options.h"
 #include "sstorefs/clock.h"
 
 int complain(const struct config *config, const char *format, ...)

@@ -9,7 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "parts.h"
+#include "options.h"
 
 bool config_mounts_are_below(const struct config *config)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parts.h"
+#include "options.h"
 #include "sstorefs/clock.h"
 #include "sstorefs/name.h"
 #include "sstorefs/seal.h"

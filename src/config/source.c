@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "parts.h"
+#include "options.h"
 #include "sstorefs/name.h"
 
 /* Of two stores with one name the second is shown as NAME~ID, whatever the service takes for a name. */

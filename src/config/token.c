@@ -9,7 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "parts.h"
+#include "options.h"
 
 #define TOKEN_MAX 8192
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 #include "sstorefs/log.h"
 
 /* The path in one line of /proc/PID/cgroup, HIERARCHY:CONTROLLERS:PATH, or NULL. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 static void print_errors(struct fs *fs, struct buffer *text)
 {

@@ -2,7 +2,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 #include "sstorefs/base64.h"
 
 const char *entry_digest(const struct entry *entry, struct entry_text *text)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 #define FAILURES_REMEMBERED_MAX 1000 /* files that are kept only to tell what became of them */
 

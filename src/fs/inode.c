@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 #define KERNEL_TIMEOUT_MAX 1.0 /* seconds: `refresh` must be able to take effect */
 

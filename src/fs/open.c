@@ -1,13 +1,13 @@
 /*
- * OPEN and CREATE: what can be refused is refused (refusal.c), then a handle is made. Where that needs an answer of the service or room in locked memory, the request
- * waits for it (opening.c) and comes back here.
+ * OPEN and CREATE: what can be refused is refused (precheck.c), then a handle is made. Where that needs an answer of the service or room in locked memory, the request
+ * waits for it (open_wait.c) and comes back here.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 #include "sstorefs/name.h"
 
 /* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error` set: `file` may then be gone. */

@@ -1,6 +1,6 @@
 /*
  * Who opened a file, who writes it, and whether one of them is dying: what /proc and pidfds tell about processes. What their descriptors tell is
- * holding.c; what follows from it, takeover.c and publication.c.
+ * fdinfo_scan.c; what follows from it, takeover.c and flush.c.
  *
  * A process that executes another program closes what is to be closed (O_CLOEXEC) with its exec_update_lock held, and waits for our answer. Whatever
  * takes that lock must not be read then, or both wait for ever, and with them every `ps` of the machine: of /proc/PID/ that is `stat`, `wchan`, `stack`,
@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 #define STATUS_SIZE	(16 << 10) /* /proc/PID/status of nearly every process */
 #define STATUS_LARGEST	(1 << 20)  /* and of one with all the supplementary groups there can be, 65 536 */

@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 /* Whether the caller is in the group, as far as can be told: where it can't, what changes nothing is granted. */
 static bool is_in_group(fuse_req_t request, gid_t group)

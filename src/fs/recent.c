@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 #define LATELY	     (UINT64_C(10) * 60 * 1000) /* milliseconds */
 #define RECENT_SLOTS 4096u /* names; two that share a slot are that many creations apart */

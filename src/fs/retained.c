@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 #define RETAINED_MS    10000
 #define RETAINED_MAX   64 /* values at once */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 #include "sstorefs/log.h"
 
 #define REQUESTS_A_TURN 64

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 /* Those in which rsync gathers files until it renames all of them at once. */
 static bool takes_directory(const char *name)

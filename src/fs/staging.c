@@ -8,7 +8,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 #include "sstorefs/log.h"
 #include "sstorefs/name.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 #include "sstorefs/name.h"
 #include "sstorefs/quota.h"
 

@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 static void look_at_parent(struct close_search *search);
 static void look_at_opener(struct close_search *search);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 #include "sstorefs/name.h"
 
 static bool is_printable(const uint8_t *text, size_t length)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 #define WRITTEN_MAX 4096 /* entries of less than 200 bytes each */
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "sstorefs/tree.h"
+#include "sstorefs/ordered_set.h"
 
 struct file;
 struct fs;

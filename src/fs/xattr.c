@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#include "fs.h"
+#include "fs_internal.h"
 
 /* What an attribute is shown from: the entry as the service told it, and the file where it is open or not settled. */
 struct subject {

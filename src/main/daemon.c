@@ -1,5 +1,5 @@
 /*
- * The daemon: its parts put together, its signals, its beginning and its end. The way to the service is connection.c's.
+ * The daemon: its parts put together, its signals, its beginning and its end. The way to the service is client.c's.
  */
 #include "daemon.h"
 
@@ -12,10 +12,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "confine.h"
-#include "connection.h"
 #include "mounting.h"
-#include "notify.h"
+#include "sd_notify.h"
 #include "sstorefs/fs.h"
 #include "sstorefs/hardening.h"
 #include "sstorefs/log.h"

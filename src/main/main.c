@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "daemon.h"
+#include "main/check/check.h"
 #include "sstorefs/hardening.h"
 #include "sstorefs/log.h"
 #include "sstorefs/net.h"

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "daemon.h"
-#include "mount_words.h"
 #include "sstorefs/descriptor.h"
 #include "sstorefs/log.h"
+#include "stderr_capture.h"
 
 /* --- the helper ------------------------------------------------------------------------------------------------------------------ */
 

@@ -1,12 +1,12 @@
 /*
  * Where calls begin, wait for a connection or a moment, and end. One attempt is transfer.c's, what follows it
- * outcome.c's.
+ * retry.c's.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "exchange.h"
+#include "net_internal.h"
 #include "sstorefs/clock.h"
 
 /* Attempts are not cut shorter than this to leave time for another, milliseconds. */

@@ -1,7 +1,7 @@
 /* What calls teach about the service: up or down, token accepted or not, rate-limit budget, counters. */
 #include <errno.h>
 
-#include "exchange.h"
+#include "net_internal.h"
 #include "sstorefs/clock.h"
 
 void health_attempt(struct net *net, bool answered)

@@ -6,7 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "exchange.h"
+#include "net_internal.h"
 #include "sstorefs/log.h"
 
 /* How long a closing connection may go without a turn, milliseconds. */

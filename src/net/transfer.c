@@ -1,6 +1,6 @@
 /*
  * One attempt on the wire: from a request to libcurl's options, from its callbacks to an answer. What follows
- * is outcome.c's.
+ * is retry.c's.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exchange.h"
+#include "net_internal.h"
 #include "sstorefs/clock.h"
 
 /* An attempt gets a third of what is left to find a connection, and no more than this, milliseconds. */

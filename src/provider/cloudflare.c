@@ -1,8 +1,8 @@
-/* Cloudflare's Secrets Store: operation to request, answer to result (API-FACTS 2 and 6). What its refusals mean is cloudflare_refusal.c's. */
+/* Cloudflare's Secrets Store: operation to request, answer to result (API-FACTS 2 and 6). What its refusals mean is cloudflare_errors.c's. */
 #include <errno.h>
 #include <string.h>
 
-#include "parts.h"
+#include "provider_internal.h"
 #include "sstorefs/name.h"
 
 #define PAGE_SIZE      100

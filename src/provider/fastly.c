@@ -1,9 +1,9 @@
-/* Fastly's Secret Store: operation to request, answer to result (API-FACTS 1). What its refusals mean is fastly_refusal.c's. */
+/* Fastly's Secret Store: operation to request, answer to result (API-FACTS 1). What its refusals mean is fastly_errors.c's. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "parts.h"
+#include "provider_internal.h"
 #include "sstorefs/name.h"
 
 #define STORES	  "/resources/stores/secret"

@@ -1,9 +1,9 @@
-/* Reading the JSON that services answer with, forgiving of what is odd and deaf to what makes no sense; writing it is body.c's. */
+/* Reading the JSON that services answer with, forgiving of what is odd and deaf to what makes no sense; writing it is request_body.c's. */
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
-#include "parts.h"
+#include "provider_internal.h"
 #include "sstorefs/name.h"
 
 json_t *answer_object(const struct http_answer *answer)

@@ -1,8 +1,8 @@
-/* Stripe's Apps Secret Store: operation to request, answer to result (API-FACTS 3 and 6). What its refusals mean is stripe_refusal.c's. */
+/* Stripe's Apps Secret Store: operation to request, answer to result (API-FACTS 3 and 6). What its refusals mean is stripe_errors.c's. */
 #include <errno.h>
 #include <string.h>
 
-#include "parts.h"
+#include "provider_internal.h"
 #include "sstorefs/name.h"
 
 #define SECRETS	       "/v1/apps/secrets"

@@ -19,7 +19,7 @@ from integration_conftest import (Service, direct, direct_mount, make_mount, pyt
 from certificates import Certificates  # noqa: E402
 from network import enter_own_network  # noqa: E402
 from nginx import Nginx  # noqa: E402
-from table import Teller, shown  # noqa: E402
+from report import Teller, shown  # noqa: E402
 
 
 def pytest_configure(config):

@@ -14,7 +14,7 @@ from integration_conftest import Service
 from mounting import environment, mounts_at, run_program
 from network import dropping, instead_of
 from proxy import Proxy
-from stage import Stage
+from harness import Stage
 from writers import errno_of, write_file
 
 SILENT = "nameserver 127.0.0.1\noptions timeout:30 attempts:2\n"

@@ -10,8 +10,8 @@ from threading import Timer
 import pytest
 
 from network import dropping
-from stage import Stage
-from table import Row, errno_name
+from harness import Stage
+from report import Row, errno_name
 
 ANY = (1, 99)
 BUDGET = 3

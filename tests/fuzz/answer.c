@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input.h"
+#include "byte_source.h"
 #include "sstorefs/name.h"
 #include "sstorefs/provider.h"
 

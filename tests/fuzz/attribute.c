@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/fs/fs.h"
-#include "input.h"
+#include "byte_source.h"
+#include "fs/fs_internal.h"
 #include "sstorefs/name.h"
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};

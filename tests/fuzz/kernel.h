@@ -1,8 +1,8 @@
 #ifndef TESTS_FUZZ_KERNEL_H
 #define TESTS_FUZZ_KERNEL_H
 
-#include "../../src/fs/fs.h"
-#include "scripted_net.h"
+#include "fs/fs_internal.h"
+#include "scripted_transport.h"
 
 /*
  * A kernel as far as a FUSE file system sees one: the requests that it may send, what it remembers of the answers, and what it expects of them.

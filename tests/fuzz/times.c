@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input.h"
+#include "byte_source.h"
 #include "sstorefs/clock.h"
 
 int LLVMFuzzerInitialize(int *count, char ***words)

@@ -1,7 +1,7 @@
 /* The page walker and the listing that it fills, over answers of any kind: it ends, and what is shown afterwards can be shown. */
 #include <string.h>
 
-#include "scripted_net.h"
+#include "scripted_transport.h"
 #include "sstorefs/catalog.h"
 #include "sstorefs/name.h"
 

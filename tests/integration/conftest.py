@@ -7,7 +7,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "contrib/sandbox"), str(Path(__file__).parent)]
 
-from control import Sandbox  # noqa: E402
+from client import Sandbox  # noqa: E402
 from front import Front  # noqa: E402
 from mounting import PROGRAM, Mount, enter_own_mounts  # noqa: E402
 

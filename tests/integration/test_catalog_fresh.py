@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import Service
-from control import Sandbox
+from client import Sandbox
 from reading import together
 from services import Stripe
 from writers import errno_of, shell, wait_until, write_file

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from control import Sandbox
+from client import Sandbox
 from conftest import Service
 from writers import errno_of, shell, write_file
 

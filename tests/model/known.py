@@ -2,7 +2,7 @@
 
 import errno
 
-from exchange import Exchange
+from service_model import Exchange
 from objects import Outcome, Written, failed
 
 

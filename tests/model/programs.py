@@ -3,7 +3,7 @@
 import os
 import signal
 
-from exchange import RETAINED
+from service_model import RETAINED
 from objects import TEMPORARY, Outcome, Process, stored_form
 
 NAMES = ("ALPHA", "BETA", "GAMMA")

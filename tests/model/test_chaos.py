@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from chaos_writer import SHARED, UNKNOWN
-from exchange import SERVICES
-from stage import Stage
+from service_model import SERVICES
+from harness import Stage
 from writers import PYTHON
 
 WRITERS = 16

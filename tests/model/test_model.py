@@ -1,6 +1,6 @@
 """
 What a few processes do with a few names, in random order, comes out as the reference says. A failure prints its seed and the steps before it; the same
-seed plays the same steps again, by play.py or with MODEL_SEED.
+seed plays the same steps again, by runner.py or with MODEL_SEED.
 """
 
 import os
@@ -8,8 +8,8 @@ import random
 
 import pytest
 
-from exchange import SERVICES
-from play import play
+from service_model import SERVICES
+from runner import play
 
 SEED = os.environ.get("MODEL_SEED")
 # service, option, how many plays, of how many steps

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from machine import LIMITS, TOP, podman
+from systemd_container import LIMITS, TOP, podman
 from mounting import BUILD
 
-PROGRAMS = {"/usr/bin/sstorefs": BUILD / "sstorefs", "/usr/sbin/sstorefs-opener": BUILD / "src/opener/sstorefs-opener",
+PROGRAMS = {"/usr/bin/sstorefs": BUILD / "sstorefs", "/usr/sbin/sstorefs-mount-proxy": BUILD / "src/mount-proxy/sstorefs-mount-proxy",
             **{f"/usr/bin/{name}": Path("/usr/bin") / name
                for name in ("sh", "bash", "cat", "cp", "getfattr", "grep", "id", "ls", "mkdir", "sleep", "stat", "sync", "touch")}}
 FILES = {"/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
@@ -47,7 +47,7 @@ def propagation(name):
 
 def processes(pod, name):
     """podman's option for whose processes a service of compose.yaml sees."""
-    whose = {"service:secrets": "sidecar", "service:opener": "opener", None: None}[COMPOSE[name].get("pid")]
+    whose = {"service:secrets": "sidecar", "service:mount-proxy": "mount-proxy", None: None}[COMPOSE[name].get("pid")]
     return [f"--pid=container:{pod.name(whose)}"] if whose else []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from containers import Pod
-from machine import podman
+from systemd_container import podman
 
 PROPAGATION = {"Bidirectional": "rshared", "HostToContainer": "rslave", None: "rprivate"}
 

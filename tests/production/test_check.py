@@ -213,7 +213,7 @@ def test_a_directory_that_is_no_mount(tmp_path):
 
 
 def test_the_man_page_has_every_exit_status():
-    header = (Path(__file__).resolve().parents[2] / "src/main/check_findings.h").read_text()
+    header = (Path(__file__).resolve().parents[2] / "src/main/check/check_report.h").read_text()
     statuses = set(re.findall(r"CHECK_\w+ = (\d+)", header))
     section = MAN.split("\n# EXIT STATUS\n")[1].split("\n# ")[0]
     assert statuses and statuses <= set(re.findall(r"^\*(\d+)\*", section, re.MULTILINE))

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from machine import TOP
+from systemd_container import TOP
 from mounting import PROGRAM, run_program
 
 COMPLETION = TOP / "contrib/completion/sstorefs"
@@ -75,9 +75,9 @@ def test_every_flag_is_proposed(tmp_path):
     assert flags and flags <= set(complete("sstorefs -"))
 
 
-def test_the_helper_and_the_opener():
+def test_the_helper_and_the_mount_proxy():
     assert "-n" in complete("mount.fuse.sstorefs -", program="/sbin/mount.fuse.sstorefs")
-    assert complete("sstorefs-opener --se", function="_sstorefs_opener") == ["--serve"]
+    assert complete("sstorefs-mount-proxy --se", function="_sstorefs_mount_proxy") == ["--listen"]
 
 
 def test_in_a_terminal(tmp_path):

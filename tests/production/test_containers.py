@@ -1,4 +1,4 @@
-"""The two sidecars of contrib/container: one that mounts, and one without any privilege beside an opener."""
+"""The two sidecars of contrib/container: one that mounts, and one without any privilege beside a mount proxy."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 
 from containers import COMPOSE, Pod, import_image, processes, propagation, service
-from machine import podman
+from systemd_container import podman
 
 
 @pytest.fixture(scope="module")
@@ -103,23 +103,23 @@ def test_the_end_of_the_sidecar_unmounts_everywhere(sidecar, sandbox):
 # --- one without any privilege --------------------------------------------------------------------------------------------------------
 
 
-def start_opener(pod):
-    words, podmans = service("opener")
-    (pod.work / "opener").mkdir(exist_ok=True)
-    pod.start("opener", *words, options=[*podmans, *pod.propagated(propagation("opener")), "-v", f"{pod.work}/opener:/run/opener"])
+def start_mount_proxy(pod):
+    words, podmans = service("mount-proxy")
+    (pod.work / "mount-proxy").mkdir(exist_ok=True)
+    pod.start("mount-proxy", *words, options=[*podmans, *pod.propagated(propagation("mount-proxy")), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"])
 
 
 def ask(pod, sandbox, owner=None):
     words, podmans = service("unprivileged-secrets")
-    return adjusted(words, sandbox, owner), [*podmans, *token(pod, 65534), "-v", f"{pod.work}/opener:/run/opener"]
+    return adjusted(words, sandbox, owner), [*podmans, *token(pod, 65534), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"]
 
 
 @pytest.fixture
 def unprivileged(pod, sandbox):
-    start_opener(pod)
+    start_mount_proxy(pod)
     words, podmans = ask(pod, sandbox)
     pod.start("sidecar", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
-    pod.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
+    pod.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
     return pod
 
 
@@ -130,7 +130,7 @@ def test_an_application_beside_a_sidecar_without_privileges(unprivileged, sandbo
 
 
 def test_it_runs_as_nobody_with_no_capability_on_a_read_only_root(unprivileged):
-    status = unprivileged.exec("opener", "cat /proc/[0-9]*/status").stdout
+    status = unprivileged.exec("mount-proxy", "cat /proc/[0-9]*/status").stdout
     daemon = next(part for part in status.split("Name:") if part.strip().startswith("sstorefs\n"))
     assert set(re.findall(r"^Cap\w+:\s*(\w+)", daemon, re.MULTILINE)) == {"0" * 16}
     assert re.search(r"^Uid:\s*65534\s+65534\s+65534\s+65534$", daemon, re.MULTILINE)
@@ -140,11 +140,11 @@ def test_it_runs_as_nobody_with_no_capability_on_a_read_only_root(unprivileged):
 
 def test_as_the_applications_user_it_tells_killed_writers(pod, sandbox):
     """The same user on both sides, and shared process numbers: promise 2 holds, and no capability is needed."""
-    start_opener(pod)
+    start_mount_proxy(pod)
     words, podmans = ask(pod, sandbox, owner="uid=65534")
     pod.start("sidecar", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
-    pod.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
-    beside = ["--user=65534:65534", "--cap-drop=ALL", f"--pid=container:{pod.name('opener')}", *pod.propagated(propagation("application"))]
+    pod.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
+    beside = ["--user=65534:65534", "--cap-drop=ALL", f"--pid=container:{pod.name('mount-proxy')}", *pod.propagated(propagation("application"))]
     pod.run("killed", "bash", "-c", "exec 3> /secrets/prod/HALF; echo half >&3; kill -9 $BASHPID", options=beside)
     done = pod.run("application", "bash", "-c", "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME", options=beside)
     assert done.returncode == 0, done.stderr
@@ -172,21 +172,21 @@ def test_a_new_sidecar_gets_a_new_mount(unprivileged, sandbox):
     assert unprivileged.wait("sidecar") != 0
     words, podmans = ask(unprivileged, sandbox)
     unprivileged.start("next", *words, options=[*podmans, *processes(unprivileged, "unprivileged-secrets")])
-    unprivileged.wait_until("opener", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
+    unprivileged.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
     assert unprivileged.mounted() == ["fuse.sstorefs"]
     assert application(unprivileged, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
     assert sandbox.uploads() == [b"val"]
 
 
-def test_the_end_of_the_opener_unmounts(unprivileged):
-    unprivileged.signal("opener")
-    assert unprivileged.wait("opener") == 0
+def test_the_end_of_the_mount_proxy_unmounts(unprivileged):
+    unprivileged.signal("mount-proxy")
+    assert unprivileged.wait("mount-proxy") == 0
     assert unprivileged.mounted() == []
 
 
 def test_process_numbers_of_its_own_are_refused(pod, sandbox):
-    """The kernel would tell it numbers of the opener's namespace, and they would be taken for other processes."""
-    start_opener(pod)
+    """The kernel would tell it numbers of the mount proxy's namespace, and they would be taken for other processes."""
+    start_mount_proxy(pod)
     words, podmans = ask(pod, sandbox)
     refused = pod.run("apart", *words, options=podmans)
     assert refused.returncode == 32 and "shareProcessNamespace" in refused.stderr
@@ -194,7 +194,7 @@ def test_process_numbers_of_its_own_are_refused(pod, sandbox):
 
 
 def test_another_user_gets_no_mount(pod, sandbox):
-    start_opener(pod)
+    start_mount_proxy(pod)
     words, podmans = ask(pod, sandbox)
     podmans[podmans.index("65534:65534")] = "1000:1000"
     refused = pod.run("other", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])

@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from machine import TOP, Machine
+from systemd_container import TOP, Machine
 from mounting import BUILD
 
 pytestmark = pytest.mark.timeout(900)  # the package is built
-MAN_PAGES = {"man1/sstorefs.1", "man1/sstorefs-sandbox.1", "man8/mount.fuse.sstorefs.8", "man8/sstorefs-opener.8"}
+MAN_PAGES = {"man1/sstorefs.1", "man1/sstorefs-sandbox.1", "man8/mount.fuse.sstorefs.8", "man8/sstorefs-mount-proxy.8"}
 
 
 def options(sandbox, *more):
@@ -96,8 +96,8 @@ def test_installed_somewhere_else_nothing_is_left_out_of_it(tmp_path):
     """What packagers do."""
     subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", tmp_path], check=True, capture_output=True)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()}
-    assert {"usr/local/bin/sstorefs", "usr/local/sbin/sstorefs-opener", "sbin/mount.fuse.sstorefs",
-            "usr/local/lib/systemd/system/sstorefs@.service", "usr/local/lib/systemd/system/sstorefs-opener@.service",
+    assert {"usr/local/bin/sstorefs", "usr/local/sbin/sstorefs-mount-proxy", "sbin/mount.fuse.sstorefs",
+            "usr/local/lib/systemd/system/sstorefs@.service", "usr/local/lib/systemd/system/sstorefs-mount-proxy@.service",
             "usr/local/lib/sysusers.d/sstorefs.conf", "usr/local/share/bash-completion/completions/sstorefs"} <= files
     assert {f"usr/local/share/man/{page}" for page in MAN_PAGES} <= files
     assert (tmp_path / "sbin/mount.fuse.sstorefs").readlink().as_posix() == "/usr/local/bin/sstorefs"
@@ -136,7 +136,7 @@ def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandb
         machine.run("rm -f /var/lib/man-db/auto-update")  # which takes minutes, and is not ours
         machine.run("dpkg -i /root/sstorefs.deb && dpkg -V sstorefs && systemctl daemon-reload")
         assert machine.says("stat -c '%a %U' /etc/sstorefs") == "700 root"
-        assert machine.says("stat -c '%a %U' /usr/bin/sstorefs /usr/sbin/sstorefs-opener").splitlines() == ["711 root"] * 2
+        assert machine.says("stat -c '%a %U' /usr/bin/sstorefs /usr/sbin/sstorefs-mount-proxy").splitlines() == ["711 root"] * 2
         assert machine.says("readlink -f /sbin/mount.fuse.sstorefs") == "/usr/bin/sstorefs"
 
         machine.write("/etc/sstorefs/token", sandbox.token)

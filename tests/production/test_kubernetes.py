@@ -10,7 +10,7 @@ import yaml
 
 from containers import import_image
 from kubelet import Kubelet, documents, pod_of
-from machine import LIMITS, PODMAN, TOP, podman
+from systemd_container import LIMITS, PODMAN, TOP, podman
 
 MANIFESTS = TOP / "contrib/kubernetes"
 PODS = [(path.name, document) for path in sorted(MANIFESTS.glob("*.yaml")) for document in documents(path) if document["kind"] != "Secret"]
@@ -102,8 +102,8 @@ def probes_of(pod, name):
 
 def with_process_tracing(spec):
     """The variant that the manifest's comment tells of."""
-    opener, sidecar = container(spec, "opener"), container(spec, "sstorefs")
-    opener["args"][opener["args"].index("65534:65534")] = "0:65534"
+    proxy, sidecar = container(spec, "mount-proxy"), container(spec, "sstorefs")
+    proxy["args"][proxy["args"].index("65534:65534")] = "0:65534"
     sidecar["securityContext"].update(runAsUser=0, runAsNonRoot=False, capabilities={"drop": ["ALL"], "add": ["SYS_PTRACE"]})
     return spec
 
@@ -143,8 +143,8 @@ def test_no_application_is_the_daemons_user_and_no_probe_is_a_shell(name, docume
         users[one["name"]] = security["runAsUser"]
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert one["name"] != "sstorefs" or one[probe]["exec"]["command"][0] not in SHELLS
-    ours = {users[one] for one in users if one in ("sstorefs", "opener")}
-    assert not ours & {user for one, user in users.items() if one not in ("sstorefs", "opener")}
+    ours = {users[one] for one in users if one in ("sstorefs", "mount-proxy")}
+    assert not ours & {user for one, user in users.items() if one not in ("sstorefs", "mount-proxy")}
 
 
 def test_a_program_in_the_pod_finds_no_token(run, sandbox):
@@ -188,7 +188,7 @@ def test_a_node_with_a_writer(run, sandbox, tmp_path):
 def test_podman_kube_play_as_far_as_it_goes(image, adjust, sandbox, tmp_path):
     """
     It takes the manifest; what podman 4.3 can't do is left out: sidecars that start in order, probes without systemd, modes of secrets,
-    propagation. So we look from inside the opener.
+    propagation. So we look from inside the mount proxy.
     """
     document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"kube-{os.getpid()}"}, "spec": manifest("unprivileged-sidecar.yaml")}
     document = yaml.safe_load(yaml.safe_dump(document))
@@ -213,10 +213,10 @@ def test_podman_kube_play_as_far_as_it_goes(image, adjust, sandbox, tmp_path):
     environment = {**os.environ, "CONTAINERS_CONF": str(tmp_path / "containers.conf")}
     try:
         podman("kube", "play", tmp_path / "pod.yaml", env=environment)
-        opener = f"kube-{os.getpid()}-opener"
+        proxy = f"kube-{os.getpid()}-mount-proxy"
         script = ("PATH=/usr/bin; i=0; until sstorefs --check /secrets/prod >/dev/null; do [ $((i += 1)) -lt 200 ] || exit 1; sleep 0.05; done;"
                   "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME")
-        done = podman("exec", "--user", "65534:65534", opener, "/bin/sh", "-c", script, check=False)
+        done = podman("exec", "--user", "65534:65534", proxy, "/bin/sh", "-c", script, check=False)
         assert done.returncode == 0, done.stderr + podman("logs", f"kube-{os.getpid()}-sstorefs", check=False).stderr
         assert sandbox.uploads() == [b"val"]
     finally:

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from manager import Manager
+from notify_socket import Manager
 from mounting import Mount, mounts_at
 from writers import start
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from machine import TOP, Machine
+from systemd_container import TOP, Machine
 
 UNITS = "/usr/local/lib/systemd/system"
 EXAMPLES = TOP / "contrib/systemd"
@@ -27,7 +27,7 @@ def machine(request, booted, sandbox):
         booted.write(f"/etc/sstorefs/{name}", f"{sandbox.token}\n")
     yield booted
     sandbox.clear_faults()
-    booted.run("systemctl stop 'sstorefs@*' 'sstorefs-opener@*' 'mnt-*.automount' 'mnt-*.mount'; systemctl reset-failed;"
+    booted.run("systemctl stop 'sstorefs@*' 'sstorefs-mount-proxy@*' 'mnt-*.automount' 'mnt-*.mount'; systemctl reset-failed;"
                "rm -rf /run/systemd/system/sstorefs* /run/systemd/system/mnt-*; sed -i /sstorefs/d /etc/fstab; systemctl daemon-reload")
 
 
@@ -43,7 +43,7 @@ def drop_in(machine, text, unit="sstorefs@.service"):
 # --- the units as they are written ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", ["sstorefs@.service", "sstorefs-opener@.service"])
+@pytest.mark.parametrize("unit", ["sstorefs@.service", "sstorefs-mount-proxy@.service"])
 def test_verify_finds_nothing(machine, unit):
     done = machine.run(f"systemd-analyze verify {UNITS}/{unit}")
     assert done.stdout + done.stderr == ""
@@ -54,7 +54,7 @@ def test_verify_finds_nothing_in_the_examples(machine):
     assert done.stdout + done.stderr == ""
 
 
-@pytest.mark.parametrize("unit,most", [("sstorefs@.service", 1.8), ("sstorefs-opener@.service", 4.0)])
+@pytest.mark.parametrize("unit,most", [("sstorefs@.service", 1.8), ("sstorefs-mount-proxy@.service", 4.0)])
 def test_they_are_hardened(machine, unit, most):
     said = machine.says(f"systemd-analyze security --no-pager --offline=yes {UNITS}/{unit}")
     assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said).group(1)) <= most, said
@@ -72,7 +72,7 @@ def test_it_is_mounted_when_it_is_started_and_gone_when_it_is_stopped(machine, s
     machine.run("systemctl stop sstorefs@prod")
     assert machine.run("findmnt /mnt/secrets", check=False).returncode != 0
     assert machine.says("ls -A /mnt/secrets") == ""
-    assert machine.says("systemctl is-active sstorefs@prod sstorefs-opener@prod || true").split() == ["inactive"] * 2
+    assert machine.says("systemctl is-active sstorefs@prod sstorefs-mount-proxy@prod || true").split() == ["inactive"] * 2
 
 
 def test_the_daemon_has_no_privilege(machine):
@@ -95,7 +95,7 @@ def test_each_instance_has_its_own_user_and_none_gets_the_mount_of_another(machi
     pids = [machine.says(f"systemctl show -P MainPID sstorefs@{name}") for name in ("prod", "second")]
     users = [re.search(r"^Uid:\s*(\d+)", machine.says(f"cat /proc/{pid}/status"), re.MULTILINE).group(1) for pid in pids]
     assert len(set(users)) == 2 and "0" not in users
-    ask = "sstorefs-opener --ask /run/sstorefs-opener/prod/socket -- echo stolen"
+    ask = "sstorefs-mount-proxy --request /run/sstorefs-mount-proxy/prod/socket -- echo stolen"
     as_second = f"setpriv --reuid={users[1]} --regid={users[1]} --clear-groups"
     as_prod = f"setpriv --reuid={users[0]} --regid={users[0]} --clear-groups"
     for who in (as_second, as_prod, ""):
@@ -107,13 +107,13 @@ def test_each_instance_has_its_own_user_and_none_gets_the_mount_of_another(machi
     machine.run("systemctl stop sstorefs@second; rm /etc/sstorefs/second.*")
 
 
-def test_the_opener_can_mount_and_little_else(machine):
+def test_the_mount_proxy_can_mount_and_little_else(machine):
     machine.run("systemctl start sstorefs@prod")
-    bounding = machine.says("grep CapBnd /proc/$(systemctl show -P MainPID sstorefs-opener@prod)/status")
+    bounding = machine.says("grep CapBnd /proc/$(systemctl show -P MainPID sstorefs-mount-proxy@prod)/status")
     assert int(bounding.split()[1], 16) == (1 << 21) | (1 << 2)  # CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH
-    state = machine.says("cat /proc/$(systemctl show -P MainPID sstorefs-opener@prod)/status")
+    state = machine.says("cat /proc/$(systemctl show -P MainPID sstorefs-mount-proxy@prod)/status")
     assert re.search(r"^NoNewPrivs:\s*1$", state, re.MULTILINE) and re.search(r"^Seccomp:\s*2$", state, re.MULTILINE)
-    assert machine.says("systemctl show -P RestrictAddressFamilies sstorefs-opener@prod") == "AF_UNIX", "it speaks to no service"
+    assert machine.says("systemctl show -P RestrictAddressFamilies sstorefs-mount-proxy@prod") == "AF_UNIX", "it speaks to no service"
 
 
 def test_systemctl_says_what_is_mounted(machine):

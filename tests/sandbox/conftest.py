@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sandbox_wire
 
-CONTROL = Path(__file__).resolve().parents[2] / "contrib" / "sandbox" / "control.py"
+CONTROL = Path(__file__).resolve().parents[2] / "contrib" / "sandbox" / "client.py"
 
 
 def _control():

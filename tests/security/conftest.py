@@ -17,9 +17,9 @@ _integration = sys.modules["integration_conftest"] = importlib.util.module_from_
 _specification.loader.exec_module(_integration)
 from integration_conftest import (Service, direct, direct_mount, front, make_mount, mount,  # noqa: E402, F401
                                   pytest_configure, pytest_runtest_makereport, running_sandbox, sandbox, service)
-from devices import Devices  # noqa: E402
+from fake_dev import Devices  # noqa: E402
 from services import Cloudflare, Stripe  # noqa: E402
-from world import World  # noqa: E402
+from private_mount import World  # noqa: E402
 
 
 class Fastly(Service):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from mounting import CLONE_NEWNS, environment
-from world import NOBODY, PYTHON, as_user
+from private_mount import NOBODY, PYTHON, as_user
 
 MS_PRIVATE, MS_REC = 1 << 18, 1 << 14
 PTRACE_TRACEME, PTRACE_DETACH = 0, 17

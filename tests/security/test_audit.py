@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from background import InTheBackground
+from daemonized import InTheBackground
 from mounting import Mount, environment, wait_until_mounted
 from services import Stripe
-from world import NOBODY, PYTHON, as_user
+from private_mount import NOBODY, PYTHON, as_user
 from writers import errno_of, write_file
 
 WRITES = 1700

@@ -7,7 +7,7 @@ import pytest
 
 from services import Cloudflare, Stripe
 from conftest import Service
-from world import NOBODY, PYTHON, as_user
+from private_mount import NOBODY, PYTHON, as_user
 
 # Each question so often; a call for each of them would be 3000.
 TIMES = 300

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from mounting import BUILD, PROGRAM
 
-PROGRAMS = [PROGRAM, BUILD / "src/opener/sstorefs-opener"]
+PROGRAMS = [PROGRAM, BUILD / "src/mount-proxy/sstorefs-mount-proxy"]
 
 
 def tool(*words, program=PROGRAM):

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from mounting import mounts_at
-from world import NOBODY, state_of
+from private_mount import NOBODY, state_of
 from writers import write_file
 
 SYS_ADMIN, SYS_PTRACE, DAC_READ_SEARCH = 21, 19, 2

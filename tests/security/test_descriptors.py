@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from mounting import Mount
-from world import PYTHON
+from private_mount import PYTHON
 
 # As many writers as there are names: each opens one, writes half and waits to be killed. Prints what open(2) said to each of them.
 WRITERS = """

@@ -9,7 +9,7 @@ import stat
 import subprocess
 
 import pytest
-from world import NOBODY, as_user
+from private_mount import NOBODY, as_user
 from writers import errno_of
 
 PAGE = mmap.PAGESIZE

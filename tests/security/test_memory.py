@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from urllib.parse import quote, quote_plus
 
 import pytest
-from background import InTheBackground
+from daemonized import InTheBackground
 from mounting import is_in_memory
-from paths import PATHS, SLOW, Writing, by_refusal
-from searching import Marked, core_of, found_in_memory, retained_by, said, unlocked_areas_of, wait_until_gone
+from write_paths import PATHS, SLOW, Writing, by_refusal
+from memory_scan import Marked, core_of, found_in_memory, retained_by, said, unlocked_areas_of, wait_until_gone
 from writers import PYTHON, errno_of, write_file
 
 SIZES = (48, 4800)

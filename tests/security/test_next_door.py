@@ -5,14 +5,14 @@ import shutil
 import pytest
 from mounting import BUILD, PROGRAM
 from neighbour import Neighbour
-from world import NOBODY
+from private_mount import NOBODY
 
 
 @pytest.fixture
 def installed(world):
     """The programs as they are installed: root's, and not to be read by others."""
     programs = {}
-    for program in (PROGRAM, BUILD / "src/opener/sstorefs-opener"):
+    for program in (PROGRAM, BUILD / "src/mount-proxy/sstorefs-mount-proxy"):
         programs[program.name] = shutil.copy(program, world.work)
         (world.work / program.name).chmod(0o711)
     return programs
@@ -35,7 +35,7 @@ def options(world, token="vault/token"):
     return f"token_file={world.work}/{token},{world.service.options}"
 
 
-@pytest.mark.parametrize("program", ["sstorefs", "sstorefs-opener"])
+@pytest.mark.parametrize("program", ["sstorefs", "sstorefs-mount-proxy"])
 def test_nothing_is_seen_of_a_program_from_its_first_instruction_on(installed, beside, program):
     """Not even where it is stopped before it could do anything for itself."""
     process = beside([installed[program], "--help"], stopped=True)
@@ -44,7 +44,7 @@ def test_nothing_is_seen_of_a_program_from_its_first_instruction_on(installed, b
 
 def test_the_helper_that_waits_for_the_mount_shows_nothing(world, installed, beside, tmp_path):
     """It may wait for half a minute."""
-    process = beside([world.work / "sstorefs-opener", "--ask", world.work / "absent", "--", installed["sstorefs"]])
+    process = beside([world.work / "sstorefs-mount-proxy", "--request", world.work / "absent", "--", installed["sstorefs"]])
     assert process.steal() == "{}"
 
 

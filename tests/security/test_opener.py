@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from mounting import BUILD, PATIENCE, mounts_at
-from world import NOBODY, OTHER, as_user
+from private_mount import NOBODY, OTHER, as_user
 
-OPENER = BUILD / "src/opener/sstorefs-opener"
+OPENER = BUILD / "src/mount-proxy/sstorefs-mount-proxy"
 
 
 class Helper:
     def __init__(self, *who):
-        self.work = Path(tempfile.mkdtemp(prefix="sstorefs-opener-"))
+        self.work = Path(tempfile.mkdtemp(prefix="sstorefs-mount-proxy-"))
         self.work.chmod(0o755)
         self.program = shutil.copy(OPENER, self.work)
         os.chmod(self.program, 0o755)
@@ -24,16 +24,16 @@ class Helper:
         self.log_path = self.work / "log"
         self.askers = []
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([self.program, self.mountpoint, *who, "-o", "allow_other", "--serve", self.socket], stderr=log,
+            self.process = subprocess.Popen([self.program, self.mountpoint, *who, "-o", "allow_other", "--listen", self.socket], stderr=log,
                                             stdin=subprocess.DEVNULL)
 
     def ask(self, user, *command):
-        return subprocess.run([self.program, "--ask", self.socket, "--", *command], capture_output=True, text=True, timeout=60, cwd="/",
+        return subprocess.run([self.program, "--request", self.socket, "--", *command], capture_output=True, text=True, timeout=60, cwd="/",
                               **as_user(user))
 
     def hold(self, user):
         """A process that has asked, has the mount, and lives."""
-        asker = subprocess.Popen([self.program, "--ask", self.socket, "--", "sh", "-c", "echo has it; exec sleep 1d"], stdout=subprocess.PIPE,
+        asker = subprocess.Popen([self.program, "--request", self.socket, "--", "sh", "-c", "echo has it; exec sleep 1d"], stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True, cwd="/", **as_user(user))
         self.askers.append(asker)
         assert asker.stdout.readline() == "has it\n"

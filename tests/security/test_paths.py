@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from mounting import BUILD, mounts_at, run_program
-from world import NOBODY, OTHER
+from private_mount import NOBODY, OTHER
 from writers import write_file
 
 
@@ -68,8 +68,8 @@ def test_a_link_of_another_user_is_not_followed(world, home, victim):
 @pytest.mark.parametrize("path", ["home/link", "home/sub/../link", "home/link/mnt"])
 def test_nor_does_the_opener_follow_it(world, home, victim, path):
     (home / "link").symlink_to(victim)
-    opener = BUILD / "src/opener/sstorefs-opener"
-    served = subprocess.Popen([opener, world.work / path, "-u", "nobody", "--serve", world.work / "socket"], stderr=subprocess.PIPE, text=True)
+    opener = BUILD / "src/mount-proxy/sstorefs-mount-proxy"
+    served = subprocess.Popen([opener, world.work / path, "-u", "nobody", "--listen", world.work / "socket"], stderr=subprocess.PIPE, text=True)
     try:
         assert served.wait(60) == 32 and is_still_as_it_was(victim)
     finally:

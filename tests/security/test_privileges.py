@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 from mounting import mounts_at, run_program, wait_for_end
-from searching import Marked, said, wait_until_gone
-from world import NOBODY, OTHER, as_user, daemons_of, state_of
+from memory_scan import Marked, said, wait_until_gone
+from private_mount import NOBODY, OTHER, as_user, daemons_of, state_of
 from writers import errno_of, write_file
 
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
@@ -49,7 +49,7 @@ def test_on_a_descriptor_there_is_nothing_to_gain(world, sandbox):
     assert {state[name] for name in CAPABILITIES} == {"0" * 16}
     world.process.send_signal(signal.SIGTERM)
     assert world.wait() == 0
-    assert world.visit(NOBODY)["look"] == "ENOTCONN", "it is the opener's to unmount"
+    assert world.visit(NOBODY)["look"] == "ENOTCONN", "it is the mount proxy's to unmount"
 
 
 def test_mount_fuse3_with_drop_privileges(world, sandbox):

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from world import NOBODY, OTHER, PYTHON, as_user
+from private_mount import NOBODY, OTHER, PYTHON, as_user
 from writers import close
 
 LOOK = "import os, sys; print(os.stat(sys.argv[1]).st_size)"

@@ -6,7 +6,7 @@ import signal
 import pytest
 from mounting import mounts_at, run_program, wait_for_end
 from neighbour import Neighbour
-from world import NOBODY, OTHER
+from private_mount import NOBODY, OTHER
 from writers import write_file
 
 

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 from mounting import PROGRAM, mounts_at, run_program
-from searching import Marked
-from servers import Authority, Proxy, Tunnel
+from memory_scan import Marked
+from tls_servers import Authority, Proxy, Tunnel
 from writers import errno_of, write_file
 
 SYSTEM = "/etc/ssl/certs/ca-certificates.crt"

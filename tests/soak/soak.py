@@ -131,7 +131,7 @@ class Gauge:
 class Soak:
     def __init__(self, work, seconds, seed):
         from certificates import Certificates
-        from control import Sandbox
+        from client import Sandbox
         from nginx import Nginx
 
         self.seconds, self.seed = seconds, seed

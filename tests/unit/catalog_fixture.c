@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "check.h"
+#include "fetch/catalog.h"
 #include "sstorefs/wait.h"
-#include "store/catalog.h"
 
 /* --- the clock --------------------------------------------------------------------------------------------------------------- */
 

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sstorefs/api_call.h"
 #include "sstorefs/catalog.h"
-#include "sstorefs/inquiry.h"
 
 /*
  * A catalog over a transport that the test plays: what is asked waits here until the test answers it. The clock is

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "taken.h"
+#include "parsed.h"
 
 #define ACCOUNT	    "0123456789abcdef0123456789abcdef"
 #define BASE	    "/accounts/" ACCOUNT "/secrets_store"

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "answers.h"
 #include "check.h"
+#include "responses.h"
 #include "sstorefs/provider.h"
 
 static void test_header_lines_are_found_by_name(void **state)

@@ -5,7 +5,7 @@
 
 #include "catalog_fixture.h"
 #include "check.h"
-#include "store/catalog.h"
+#include "fetch/catalog.h"
 
 /* --- how fresh --------------------------------------------------------------------------------------------------------------- */
 

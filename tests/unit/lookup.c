@@ -4,7 +4,7 @@
 
 #include "catalog_fixture.h"
 #include "check.h"
-#include "store/catalog.h"
+#include "fetch/catalog.h"
 
 static void test_without_a_listing_a_name_costs_one_call(void **state)
 {

@@ -1,8 +1,8 @@
 /* Records: every entry packed comes out as it went in, in few bytes. */
 #include <string.h>
 
+#include "cache/record.h"
 #include "check.h"
-#include "store/record.h"
 
 static const struct entry nothing = {.name = "N",
 				     .created_at = TIME_UNKNOWN,

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/snapshot.h"
 #include "check.h"
-#include "store/snapshot.h"
 
 static struct record *put(struct snapshot *snapshot, const char *name, const char *comment)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "taken.h"
+#include "parsed.h"
 
 #define SECRETS	    "/v1/apps/secrets"
 #define FORM	    "\napplication/x-www-form-urlencoded\n"

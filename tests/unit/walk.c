@@ -4,7 +4,7 @@
 
 #include "catalog_fixture.h"
 #include "check.h"
-#include "store/catalog.h"
+#include "fetch/catalog.h"
 
 static void test_pages_by_cursor_are_asked_for_one_after_the_other(void **state)
 {

@@ -4,7 +4,7 @@
 
 #include "catalog_fixture.h"
 #include "check.h"
-#include "store/catalog.h"
+#include "fetch/catalog.h"
 
 /* A service of numbered pages. */
 struct shelf {

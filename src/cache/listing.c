@@ -1,0 +1,312 @@
+/*
+ * A listing: what is known of one directory, and how fresh it is. How news come into it is merge.c, how pages are
+ * fetched walk.c, how single names are asked for name_query.c, who waits for either lookup.c.
+ */
+#include "listing.h"
+
+#include <errno.h>
+
+#include "fetch/catalog.h"
+
+#define PAUSE_AFTER_FAILURE 3000 /* milliseconds in which a refresh that failed is not tried again */
+#define TTL_WALK_FACTOR	    10	 /* a listing lives at least so many times as long as it took to fetch */
+#define TTL_MINIMAL	    1000 /* with `minimal`: what one program's next few calls may still use */
+
+int listing_init(struct listing *listing, struct catalog *catalog, struct store *store)
+{
+	*listing = (struct listing){.catalog = catalog, .store = store, .tidy = {.run = listing_tidy}};
+	return listings_add(&catalog->listings, listing);
+}
+
+void listing_finish(struct listing *listing)
+{
+	walk_abort(listing);
+	find_abort_all(listing);
+	task_cancel(&listing->tidy);
+	if (listing->current)
+		listing_forget_records(listing, listing->current);
+	snapshot_release(listing->current);
+	listing->current = NULL;
+	listings_remove(&listing->catalog->listings, listing);
+}
+
+static uint64_t now(const struct listing *listing)
+{
+	return loop_now(listing->catalog->loop);
+}
+
+/* --- how fresh it is ------------------------------------------------------------------------------------------------------- */
+
+bool listing_is_local(const struct listing *listing)
+{
+	return !listing->store && listing->catalog->options.provider->stores_are_local;
+}
+
+/* Any process may ask, and as often as it likes: what was told is believed for a moment, whatever `ttl` and `negative_ttl` say. */
+static uint64_t at_least(uint64_t life)
+{
+	return life > TTL_MINIMAL ? life : TTL_MINIMAL;
+}
+
+static uint64_t time_to_live(const struct listing *listing)
+{
+	const struct catalog_options *options = &listing->catalog->options;
+	uint64_t floor = listing->walk_took * TTL_WALK_FACTOR;
+
+	if (options->ttl == CLOCK_NEVER || listing_is_local(listing))
+		return CLOCK_NEVER;
+	if (options->minimal)
+		return TTL_MINIMAL;
+	return at_least(options->ttl > floor ? options->ttl : floor);
+}
+
+static uint64_t left_of(uint64_t age, uint64_t life)
+{
+	if (life == CLOCK_NEVER)
+		return CLOCK_NEVER;
+	return age < life ? life - age : 0;
+}
+
+static uint64_t record_age(const struct listing *listing, const struct record *record)
+{
+	return (uint64_t)(uint32_t)(record_time(now(listing)) - record->checked_at) * 1000 / 16;
+}
+
+/* For how long a record may be believed because somebody asked for it alone. */
+static uint64_t own_time_left(const struct listing *listing, const struct record *record)
+{
+	if (!record || !record->checked_at)
+		return 0;
+	return left_of(record_age(listing, record), record->gone
+							    ? at_least(listing->catalog->options.negative_ttl)
+							    : time_to_live(listing));
+}
+
+/* And because the whole listing is. */
+static uint64_t whole_time_left(const struct listing *listing)
+{
+	if (!listing->complete || listing->expired)
+		return 0;
+	return left_of(now(listing) - listing->listed_at, time_to_live(listing));
+}
+
+static uint64_t freshness(const struct listing *listing, const struct record *record)
+{
+	uint64_t whole, own;
+
+	if (record && record->doubted)
+		return 0;
+	whole = whole_time_left(listing);
+	own = whole == CLOCK_NEVER ? 0 : own_time_left(listing, record);
+	return whole > own ? whole : own;
+}
+
+bool record_is_past_expiry(const struct catalog *catalog, const struct record *record)
+{
+	return record->expires && record_expires_at(record) <= catalog_time(catalog);
+}
+
+uint64_t listing_time_left(const struct listing *listing, const struct record *record)
+{
+	uint64_t left = freshness(listing, record), until_expiry;
+	wall_time expiry;
+
+	if (!record || !record->expires)
+		return left;
+	expiry = record_expires_at(record) - catalog_time(listing->catalog);
+	until_expiry = expiry > 0 ? (uint64_t)(expiry / (NANOSECONDS / 1000)) : 0;
+	return left < until_expiry ? left : until_expiry;
+}
+
+bool listing_is_stale(const struct listing *listing, const struct record *record)
+{
+	return listing->failed_at && !freshness(listing, record);
+}
+
+bool listing_has_trouble(const struct listing *listing)
+{
+	return listing->failed_at != 0;
+}
+
+void listing_failed(struct listing *listing)
+{
+	listing->failed_at = now(listing) ? now(listing) : 1;
+}
+
+void listing_answered(struct listing *listing)
+{
+	listing->failed_at = 0;
+}
+
+static void forget_times(const struct snapshot *snapshot)
+{
+	struct record *record;
+	uint64_t position = 0;
+
+	while ((record = snapshot_step(snapshot, &position)))
+		record->checked_at = 0;
+}
+
+void listing_expire(struct listing *listing)
+{
+	if (listing_is_local(listing))
+		return;
+	listing->expired = true;
+	listing->failed_at = 0;
+	listing->misses = 0;
+	if (listing->current)
+		forget_times(listing->current);
+	if (!listing->filling)
+		return;
+	forget_times(listing->filling);
+	listing->filling->outdated = true;
+}
+
+/* --- refreshing ------------------------------------------------------------------------------------------------------------ */
+
+static bool failed_lately(const struct listing *listing)
+{
+	return listing->failed_at && now(listing) - listing->failed_at < PAUSE_AFTER_FAILURE;
+}
+
+bool listing_can_afford_walk(const struct listing *listing)
+{
+	return !listing->walked_at ||
+	       now(listing) - listing->walked_at >= listing->walk_cost * TTL_WALK_FACTOR;
+}
+
+void listing_refresh(struct listing *listing)
+{
+	if (listing->walk || failed_lately(listing))
+		return;
+	if (!listing->expired && !listing_can_afford_walk(listing))
+		return;
+	if (walk_begin(listing))
+		listing_failed(listing);
+}
+
+/*
+ * In the background, after something was given though it was past its time: the one name while that is the smaller
+ * question, the whole listing after a few such.
+ */
+static void refresh_behind(struct listing *listing, const struct record *record)
+{
+	uint64_t deadline = now(listing) + listing->catalog->options.timeout;
+
+	if (failed_lately(listing))
+		return;
+	if (!record || !find_is_cheaper(listing, record))
+		listing_refresh(listing);
+	else if (!listing->walk)
+		find_start(listing, record->name, false, deadline);
+}
+
+/* Old answers are given while news is on its way; not where the user wants none, unless the service can't be asked. */
+static bool may_be_old(const struct listing *listing)
+{
+	if (!listing->catalog->options.minimal && !listing->expired)
+		return true;
+	return failed_lately(listing) || net_down(listing->catalog->net);
+}
+
+/* --- what is known --------------------------------------------------------------------------------------------------------- */
+
+/* What a walk has brought so far is newer than what stood before. */
+static const struct record *find_record(const struct listing *listing, const char *name)
+{
+	const struct record *record = listing->filling ? snapshot_find(listing->filling, name) : NULL;
+
+	if (!record && listing->current)
+		record = snapshot_find(listing->current, name);
+	return record;
+}
+
+static enum known what_is_known(const struct listing *listing, const struct record *found)
+{
+	if (found ? found->doubted : !listing->complete)
+		return KNOWN_NOT;
+	if (found && found->gone && !listing->complete && !freshness(listing, found))
+		return KNOWN_NOT;
+	if (!found || found->gone || record_is_past_expiry(listing->catalog, found))
+		return KNOWN_ABSENT;
+	return KNOWN_PRESENT;
+}
+
+enum known listing_remembered(const struct listing *listing, const char *name, const struct record **record)
+{
+	const struct record *found = find_record(listing, name);
+	enum known known = what_is_known(listing, found);
+
+	*record = known == KNOWN_PRESENT ? found : NULL;
+	return known;
+}
+
+const struct record *listing_record(const struct listing *listing, const char *name)
+{
+	const struct record *record = find_record(listing, name);
+
+	return record && !record->gone && !record_is_past_expiry(listing->catalog, record) ? record : NULL;
+}
+
+bool listing_doubts(const struct listing *listing, const char *name)
+{
+	const struct record *record = find_record(listing, name);
+
+	return record && record->doubted;
+}
+
+enum known listing_known(struct listing *listing, const char *name, const struct record **record)
+{
+	const struct record *found = find_record(listing, name);
+	enum known known = what_is_known(listing, found);
+
+	*record = NULL;
+	if (known == KNOWN_NOT)
+		return KNOWN_NOT;
+	if (!freshness(listing, found)) {
+		if (!may_be_old(listing))
+			return KNOWN_NOT;
+		refresh_behind(listing, found);
+	}
+	if (known == KNOWN_PRESENT)
+		*record = found;
+	listing->catalog->counts.hits++;
+	return known;
+}
+
+void listing_touch(struct listing *listing, const struct record *record)
+{
+	listing->catalog->counts.hits++;
+	if (!freshness(listing, record))
+		refresh_behind(listing, record);
+}
+
+struct snapshot *listing_view(struct listing *listing, struct failure *failure)
+{
+	const struct failure *down = net_down(listing->catalog->net);
+
+	if (listing->complete && (freshness(listing, NULL) || may_be_old(listing))) {
+		if (!freshness(listing, NULL))
+			listing_refresh(listing);
+		return snapshot_reference(listing->current);
+	}
+	if (!listing->complete && !listing->walk && !listing->expired && down) {
+		*failure = *down;
+		return NULL;
+	}
+	if (walk_begin(listing)) {
+		failure_set(failure, ENOMEM, "out of memory");
+		return NULL;
+	}
+	return snapshot_reference(listing->filling);
+}
+
+struct snapshot *listing_known_view(struct listing *listing)
+{
+	return listing->complete ? snapshot_reference(listing->current) : NULL;
+}
+
+struct store *listing_store(const struct listing *listing)
+{
+	return listing->store;
+}

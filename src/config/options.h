@@ -1,0 +1,57 @@
+#ifndef SSTOREFS_CONFIG_OPTIONS_H
+#define SSTOREFS_CONFIG_OPTIONS_H
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sstorefs/config.h"
+
+/*
+ * What the files of this room share: the table of options, and how to complain about one of them.
+ */
+struct option {
+	const char *name;     /* "x-*" stands for all names that begin so */
+	const char *argument; /* what --help calls its value; NULL: it takes none */
+	const char *service;  /* the only one it is for; NULL: all */
+	int (*take)(struct config *config, const struct option *option, const char *value);
+	size_t member;	  /* of struct config, for those that only store */
+	const char *help; /* NULL: taken, but not shown */
+};
+
+int take_uid(struct config *config, const struct option *option, const char *value);
+int take_gid(struct config *config, const struct option *option, const char *value);
+int take_umask(struct config *config, const struct option *option, const char *value);
+int take_user(struct config *config, const struct option *option, const char *value);
+
+extern const struct option options[];
+extern const unsigned option_count;
+
+/* Which rows of the table the command line named. */
+#define OPTIONS_MAX 128
+struct options_given {
+	bool row[OPTIONS_MAX];
+};
+
+/* Reads one argument of -o: options between commas, with `\,` and `\\` inside of values. 0, -EINVAL or -ENOMEM. */
+int options_read(struct config *config, struct options_given *given, const char *text);
+
+/* Whether all that was given is for the service of the source, which may stand behind the options. */
+int options_check_service(const struct config *config, const struct options_given *given);
+bool options_have(const struct options_given *given, const char *name);
+
+/* Reads SOURCE into provider, account and store. 0, -EINVAL or -ENOMEM. */
+int source_read(struct config *config, const char *source);
+
+/* Checks `url` (from `origin`, for the message) and keeps it without its trailing slashes. 0, -EINVAL or -ENOMEM. */
+int endpoint_take(struct config *config, const char *origin, const char *url);
+
+/* An environment variable, or NULL where it is unset or empty. */
+const char *environment(const char *name);
+
+/* One line on stderr, behind the program's name. Returns -EINVAL. */
+int complain(const struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says that memory ran out. Returns -ENOMEM. */
+int complain_memory(const struct config *config);
+
+#endif

@@ -1,0 +1,88 @@
+#ifndef SSTOREFS_FETCH_CATALOG_H
+#define SSTOREFS_FETCH_CATALOG_H
+
+#include "cache/deleted_ids.h"
+#include "cache/entry_ids.h"
+#include "cache/listing.h"
+#include "cache/sealed_cache.h"
+#include "client_keys.h"
+#include "quota.h"
+#include "recent_failures.h"
+#include "sstorefs/api_call.h"
+#include "sstorefs/catalog.h"
+#include "sstorefs/ordered_set.h"
+
+/*
+ * The catalog from the inside.
+ */
+struct store {
+	struct catalog *catalog;
+	unsigned references;
+	uint32_t serial; /* of its record in the listing of stores; 0 in a mount of one store */
+	char *name, *id;
+	struct listing secrets;
+	struct store *next, **link; /* the catalog's list */
+};
+
+/* All listings by their numbers, which records carry. */
+struct listings {
+	struct listing **slots; /* [number]; NULL: free */
+	uint32_t count, free;	/* none below `free` is; 0 is never given out */
+};
+
+struct catalog {
+	struct loop *loop;
+	struct net *net;
+	struct catalog_options options;
+	struct serials serials;
+	struct listing stores;
+	struct store *first_store;
+	struct store *only_store;
+	struct client_keys keys;
+	struct quota quota;
+	struct departures departures;
+	struct refusals refusals;
+	struct boxes boxes;
+	struct listings listings;
+	struct tree turns;     /* those who wait to change a name */
+	struct tree by_serial; /* stores */
+	uint32_t last_walk;
+	struct task give_back; /* after a walk */
+	struct catalog_counts counts;
+	wall_time last_date;   /* what the service's clock said last; TIME_UNKNOWN: nothing yet */
+	uint64_t last_date_at; /* when that was, CLOCK_BOOTTIME milliseconds */
+
+	struct inquiry greeting;
+	struct buffer greeting_cursor;
+	struct wait first_page;
+	void (*greeted)(void *context, const struct failure *failure);
+	void *greeted_context;
+};
+
+/* Makes a store, with one reference for the caller. NULL when memory ran out. */
+struct store *store_new(struct catalog *catalog, uint32_t serial, const char *name, const char *id);
+
+int compare_stores(const void *left, const void *right);
+int compare_turn_queues(const void *left, const void *right);
+
+/* Drops stores whose record is gone, and all of them. */
+void stores_sweep(struct catalog *catalog);
+void stores_forget(struct catalog *catalog);
+/* The scopes of a service that can't list them (Stripe). 0 or -ENOMEM. */
+int local_stores_init(struct catalog *catalog);
+
+/* Gives the listing a number. 0 or -ENOMEM. */
+int listings_add(struct listings *listings, struct listing *listing);
+void listings_remove(struct listings *listings, struct listing *listing);
+
+/* Whether the service's `time` lies not before `since` (CLOCK_BOOTTIME, milliseconds), by the service's own clock, or ours where it tells none. */
+bool catalog_is_since(const struct catalog *catalog, wall_time time, uint64_t since);
+bool record_is_past_expiry(const struct catalog *catalog, const struct record *record);
+
+/* CLOCK_BOOTTIME as records keep it: sixteenths of a second, which last for eight years. */
+static inline uint32_t record_time(uint64_t milliseconds)
+{
+	return (uint32_t)(milliseconds / 1000 * 16 + milliseconds % 1000 * 16 / 1000);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The end of a mount: what is whole is finished, what is not is given up and named (DESIGN 3, rule 20).
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fs_internal.h"
+#include "sstorefs/log.h"
+
+static void finish(struct fs *fs)
+{
+	void (*drained)(void *context, unsigned lost) = fs->drained;
+
+	fs->drained = NULL;
+	timer_stop(fs->loop, &fs->drain_timer);
+	drained(fs->drained_context, fs->lost);
+}
+
+static void finish_later(struct task *task)
+{
+	struct fs *fs = container_of(task, struct fs, drain_task);
+
+	if (fs->drained && !fs->uploads)
+		finish(fs);
+}
+
+void fs_check_drained(struct fs *fs)
+{
+	if (fs->drained && !fs->uploads)
+		task_queue(fs->loop, &fs->drain_task);
+}
+
+static void out_of_time(struct timer *timer)
+{
+	struct fs *fs = container_of(timer, struct fs, drain_timer);
+
+	fs->lost += fs->uploads;
+	log_line(LOG_ERR, "%u uploads were not finished in time", fs->uploads);
+	finish(fs);
+}
+
+/* A value that is not stored, and why. */
+static void say_lost(struct file *file, const char *why)
+{
+	struct failure failure = {0};
+
+	failure_set(&failure, ESHUTDOWN, "%s", why);
+	log_event(LOG_ERR, &(const struct log_event){.operation = "publish",
+						     .store = store_name(file->store),
+						     .name = file->name,
+						     .failure = &failure,
+						     .is_change = true});
+	file->fs->lost++;
+}
+
+static void give_up(struct handle *handle)
+{
+	struct file *file = handle->file;
+
+	say_lost(file, "its writer had not closed it: nothing was stored");
+	handle_wipe(handle);
+	handle->spent = ESHUTDOWN;
+}
+
+/* A last look at one handle: its opener may have closed it long ago, and a child of his may hold it still. */
+struct last_look {
+	struct fs *fs;
+	struct file *file;
+	struct close_search search;
+};
+
+static void looked(struct close_search *search, enum holding holding)
+{
+	struct last_look *last = container_of(search, struct last_look, search);
+	struct handle *handle = search->handle;
+	struct fs *fs = last->fs;
+
+	if (handle && handle->due && !handle->spent) {
+		if (holding == HOLDING_NONE)
+			handle_publish(handle);
+		else
+			give_up(handle);
+	}
+	last->file->uploads--;
+	fs->uploads--;
+	file_settle(last->file);
+	free(last);
+	fs_check_drained(fs);
+}
+
+static void look_at(struct fs *fs, struct handle *handle)
+{
+	struct last_look *last = handle->opener.process ? calloc(1, sizeof *last) : NULL;
+
+	if (!last) {
+		give_up(handle);
+		return;
+	}
+	*last = (struct last_look){.fs = fs, .file = handle->file, .search.done = looked};
+	/* Counts as an upload while it lasts: neither the file nor the drain may end before it. */
+	handle->file->uploads++;
+	fs->uploads++;
+	close_search_start(&last->search, fs, handle);
+}
+
+/* What nobody will rename any more. */
+static void give_up_staged(struct fs *fs)
+{
+	for (struct file *file = fs->first_file; file; file = file->next)
+		if (staging_has_value(file) && !file->unlinked)
+			say_lost(file, "it was never renamed to what it is: nothing was stored");
+}
+
+/* What somebody still holds open and has not closed is not whole. */
+static void give_up_unfinished(struct fs *fs)
+{
+	unsigned pass = ++fs->sync_pass;
+	struct handle *handle;
+	struct file *file;
+
+	/* A look may end at once and free things: begin again after each. */
+	do {
+		handle = NULL;
+		for (file = fs->first_file; file && !handle; file = file->next)
+			for (handle = file->handles; handle; handle = handle->next)
+				if (handle->sync_pass != pass && handle_is_publishable(handle))
+					break;
+		if (handle) {
+			handle->sync_pass = pass;
+			look_at(fs, handle);
+		}
+	} while (handle);
+}
+
+void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost), void *context)
+{
+	fs->stopping = true;
+	fs->drained = drained;
+	fs->drained_context = context;
+	fs->drain_timer.expired = out_of_time;
+	fs->drain_task.run = finish_later;
+	timer_start(fs->loop, &fs->drain_timer, deadline);
+	give_up_staged(fs);
+	retained_free_all(fs);
+	if (fs->gone)
+		fs_release_all(fs); /* the mount is gone, and with it every descriptor: closed, all of them */
+	else
+		give_up_unfinished(fs);
+	fs_check_drained(fs);
+}

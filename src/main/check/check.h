@@ -1,0 +1,15 @@
+#ifndef SSTOREFS_MAIN_CHECK_CHECK_H
+#define SSTOREFS_MAIN_CHECK_CHECK_H
+
+#include "sstorefs/config.h"
+
+/*
+ * --check: whether a source could be mounted and written, or how a mount is. Both print what they found on stdout and return the
+ * exit status that check_report.h lists.
+ */
+int check_source(struct config *config);
+
+/* Asks the daemon that serves `config->mountpoint`; the service is not called. */
+int check_mount(const struct config *config);
+
+#endif

@@ -1,0 +1,61 @@
+#ifndef SSTOREFS_MAIN_CHECK_CHECK_REPORT_H
+#define SSTOREFS_MAIN_CHECK_CHECK_REPORT_H
+
+#include "sstorefs/buffer.h"
+#include "sstorefs/config.h"
+#include "sstorefs/failure.h"
+
+/* What is looked at, in this order. */
+enum step {
+	STEP_DAEMON,  /* of a mount: it answers */
+	STEP_TOKEN,   /* it is there and can be read */
+	STEP_SERVICE, /* it can be reached, and answers sensibly */
+	STEP_ACCESS,  /* it accepts the token */
+	STEP_STORE,
+	STEP_READ,  /* the store's secrets may be listed */
+	STEP_KEY,   /* a client key came, and is signed by whom we trust */
+	STEP_WRITE, /* secrets may be changed */
+	STEP_COUNT,
+};
+
+/* Exit statuses beside 0 and 1 (usage); man/sstorefs.1.scd has them, too. */
+enum {
+	CHECK_TOKEN_UNUSABLE = 2,
+	CHECK_UNREACHABLE = 3,
+	CHECK_TOKEN_REFUSED = 4,
+	CHECK_NO_STORE = 5,
+	CHECK_NO_READ = 6,
+	CHECK_KEY_REJECTED = 7,
+	CHECK_NO_WRITE = 8,
+	CHECK_NO_DAEMON = 9,
+};
+
+struct findings {
+	int status;		      /* of the first step that failed; 0: none did */
+	int64_t rate_limit_remaining; /* -1: not known */
+	uint64_t began_at;	      /* the step under way, CLOCK_BOOTTIME in milliseconds */
+	struct finding {
+		const char *result; /* "good", "failed", "skipped"; NULL: it was not looked at */
+		struct buffer says;
+		uint64_t took; /* milliseconds */
+		int http_status;
+		char request_id[128];
+	} steps[STEP_COUNT];
+};
+
+void findings_begin(struct findings *findings);
+void findings_finish(struct findings *findings);
+
+/* Each notes the end of a step; the time since the one before it is how long it took. */
+void findings_good(struct findings *findings, enum step step, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void findings_skip(struct findings *findings, enum step step, const char *why);
+void findings_failed(struct findings *findings, enum step step, const char *why);
+/* The same for an answer of the service, which may also mean that a former step's finding holds no longer. */
+void findings_refused(struct findings *findings, enum step step, const struct failure *failure,
+		      const char *why);
+
+/* Prints them: lines, or with `config->json` one object. */
+void findings_print(const struct findings *findings, const struct config *config);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Telling the service manager how we are. What is told, and when, is daemon.c's.
+ */
+#include "sd_notify.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sstorefs/wait.h"
+
+#define MESSAGE_MAX 1024
+
+/* Connected once: the path may not be there any more after a change of root. Returns -1 where there is nobody. */
+static int connect_to(const char *address)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t length = strlen(address);
+	int fd;
+
+	if ((address[0] != '/' && address[0] != '@') || length >= sizeof to.sun_path)
+		return -1;
+	memcpy(to.sun_path, address, length);
+	if (address[0] == '@')
+		to.sun_path[0] = '\0'; /* an abstract name */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 &&
+	    connect(fd, (const struct sockaddr *)&to,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (address[0] == '/')))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* How often the manager wants to hear from this process, in milliseconds; half its patience, as sd_watchdog_enabled(3) advises. */
+static uint64_t watchdog_interval(void)
+{
+	const char *interval = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");
+
+	if (!interval || (process && strtoll(process, NULL, 10) != getpid()))
+		return 0;
+	return strtoull(interval, NULL, 10) / 2000;
+}
+
+static void watchdog_due(struct timer *timer)
+{
+	struct notifier *notifier = container_of(timer, struct notifier, watchdog);
+
+	notifier_tell(notifier, "WATCHDOG=1");
+	timer_start(notifier->loop, timer, loop_now(notifier->loop) + notifier->watchdog_every);
+}
+
+void notifier_open(struct notifier *notifier, struct loop *loop)
+{
+	const char *address = getenv("NOTIFY_SOCKET");
+
+	*notifier = (struct notifier){.socket = address ? connect_to(address) : -1, .loop = loop};
+	if (notifier->socket < 0)
+		return;
+	notifier->watchdog_every = watchdog_interval();
+	notifier->watchdog.expired = watchdog_due;
+	if (notifier->watchdog_every)
+		watchdog_due(&notifier->watchdog);
+}
+
+void notifier_close(struct notifier *notifier)
+{
+	if (notifier->socket < 0)
+		return;
+	timer_stop(notifier->loop, &notifier->watchdog);
+	close(notifier->socket);
+	notifier->socket = -1;
+}
+
+void notifier_tell(const struct notifier *notifier, const char *format, ...)
+{
+	char message[MESSAGE_MAX];
+	va_list arguments;
+	int length;
+
+	if (notifier->socket < 0)
+		return;
+	va_start(arguments, format);
+	length = vsnprintf(message, sizeof message, format, arguments);
+	va_end(arguments);
+	if (length > 0 && (size_t)length < sizeof message)
+		send(notifier->socket, message, (size_t)length, MSG_NOSIGNAL);
+}
+
+void notifier_tell_reloading(const struct notifier *notifier)
+{
+	struct timespec now;
+
+	/* The manager tells by it which reload this is (systemd 253 on, Type=notify-reload). */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	notifier_tell(notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+		      (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+}

@@ -1,0 +1,50 @@
+#ifndef SSTOREFS_MOUNT_PROXY_MOUNT_PROXY_H
+#define SSTOREFS_MOUNT_PROXY_MOUNT_PROXY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The mount proxy: makes the mount, which takes root, and hands its descriptor to a daemon that needs no privilege at all.
+ */
+struct opening {
+	const char *mountpoint; /* absolute */
+	const char *source;	/* what `findmnt` shows */
+	uid_t uid;		/* the daemon's */
+	gid_t gid;
+	bool any_user; /* the daemon is whoever asks, of `unit` */
+	const char *
+		unit; /* the daemon must run in this unit of the system's service manager; NULL: it need not */
+	bool allow_other, read_only;
+};
+
+/*
+ * Opens /dev/fuse and mounts it, in place of a mount of ours that may be there. Returns the descriptor, or a negative errno after one
+ * line on stderr. While anybody holds the descriptor, whoever looks at the mount waits for its answers.
+ */
+int opening_mount(const struct opening *opening);
+
+/* Takes away all mounts of ours at `mountpoint`; their daemons, if they live, see it go. 0, or a negative errno after one line on stderr. */
+int opening_unmount(const char *mountpoint);
+
+/* Makes the directory to mount on, for nobody to write to, unless it is there. 0, or a negative errno after one line on stderr. */
+int opening_make_directory(const char *mountpoint);
+
+/*
+ * Waits at a socket, and gives a process of `opening->uid` that connects a new mount, and no other one until that has ended; until
+ * SIGTERM or SIGINT; then unmounts. Who connects must share our PID namespace: the kernel tells a daemon who writes in the numbers of the namespace where it was mounted.
+ * 0, or a negative errno after one line on stderr.
+ */
+int pass_to_all(struct opening *opening, const char *path);
+
+/* CLOCK_MONOTONIC. */
+int64_t milliseconds(void);
+
+/* The other end: connects, waiting for the socket to appear for at most `seconds`. Returns the descriptor, or a negative errno after a line. */
+int pass_receive(const char *path, unsigned seconds);
+
+/* One line on stderr, with the errno's words at its end. Returns -error. */
+int complain(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

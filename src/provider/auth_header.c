@@ -1,0 +1,19 @@
+/* Credentials as header lines, in locked memory; where they come from is the configuration's matter. */
+#include <errno.h>
+#include <string.h>
+
+#include "provider_internal.h"
+
+int credentials_line(struct locked *lines, const char *beginning, const char *text)
+{
+	const char *byte;
+	int failed;
+
+	for (byte = text; *byte; byte++)
+		if ((unsigned char)*byte <= ' ' || (unsigned char)*byte >= 0x7f)
+			return -EINVAL;
+	failed = locked_append(lines, beginning, strlen(beginning));
+	if (!failed)
+		failed = locked_append(lines, text, strlen(text) + 1);
+	return failed;
+}

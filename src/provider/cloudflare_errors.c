@@ -1,0 +1,134 @@
+/* What Cloudflare means when it refuses: its slugs (API-FACTS 2.5) to errno and words; what it grants is cloudflare.c's. */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "provider_internal.h"
+
+/* The slug identifies, perhaps with `: detail` behind it; the number beside it is only a class of errors. */
+static const struct {
+	const char *slug;
+	int error;
+} slugs[] = {
+	{"secret_not_found", ENOENT},
+	{"store_not_found", ENOENT},
+	{"Could not route to", ENOENT},
+	{"secret_name_already_exists", EEXIST},
+	{"store_name_already_exists", EEXIST},
+	{"store_not_empty", ENOTEMPTY},
+	{"secret_value_too_long", EFBIG},
+	{"maximum_stores_exceeded", EDQUOT},
+	{"maximum_secrets_exceeded", EDQUOT},
+	/* These two are no slugs; the status beside them is 400, 401 or 403. A wrong permission says the same as a wrong token. */
+	{"Authentication error", EACCES},
+	{"Authentication failed", EACCES},
+};
+
+/* The first error: an element of `errors`, or the whole body in a form that is seen at times. Borrowed from the body; NULL: it explains nothing. */
+static const char *explain(const json_t *object, int64_t *code)
+{
+	const json_t *error = json_array_get(json_object_get(object, "errors"), 0);
+	const char *message = member_text(error, "message");
+
+	*code = member_integer(error, "code", 0);
+	if (!message && json_is_string(error))
+		message = json_string_value(error);
+	if (!message) {
+		message = member_text(object, "error");
+		*code = member_integer(object, "code", 0);
+	}
+	return message && *message ? message : NULL;
+}
+
+static bool has_slug(const char *message, const char *slug)
+{
+	size_t length = strlen(slug);
+
+	return strncasecmp(message, slug, length) == 0 &&
+	       (message[length] == '\0' || strchr(": ,.(", message[length]));
+}
+
+/* The slug for too many secrets is not known (API-FACTS 5). */
+static bool tells_quota(const char *message)
+{
+	static const char *const quota[] = {"quota", NULL}, *const maximum[] = {"maximum", NULL};
+	static const char *const exceeded[] = {"exceeded", "reached", NULL};
+	static const char *const others[] = {"length", "size", "rate", NULL};
+
+	return !words_have(message, others) &&
+	       (words_have(message, quota) ||
+		(words_have(message, maximum) && words_have(message, exceeded)));
+}
+
+static bool tells_conflict(const char *message)
+{
+	static const char *const phrases[] = {"already exist", "already_exist", NULL};
+
+	return words_have(message, phrases);
+}
+
+/* A conflict without a slug that we know: names that are taken, and stores that aren't empty. It never passes by itself. */
+static int error_of_conflict(const struct ask *ask)
+{
+	static const int errors[OPERATION_COUNT] = {
+		[OPERATION_CREATE_STORE] = EEXIST,
+		[OPERATION_PUT_SECRET] = EEXIST,
+		[OPERATION_DUPLICATE_SECRET] = EEXIST,
+		[OPERATION_DELETE_STORE] = ENOTEMPTY,
+	};
+
+	if (ask->operation == OPERATION_PUT_SECRET && ask->mode == PUT_REPLACE)
+		return EINVAL;
+	return errors[ask->operation] ? errors[ask->operation] : EINVAL;
+}
+
+static void refine(const struct ask *ask, const char *message, struct failure *failure)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++)
+		if (has_slug(message, slugs[i].slug)) {
+			failure->error = slugs[i].error;
+			failure->store_is_gone = strcmp(slugs[i].slug, "store_not_found") == 0;
+			return;
+		}
+	if (tells_quota(message))
+		failure->error = EDQUOT;
+	else if (failure->status == 409 || tells_conflict(message))
+		failure->error = error_of_conflict(ask);
+}
+
+static void quote(const char *message, int64_t code, struct failure *failure)
+{
+	struct buffer words = {0};
+
+	buffer_string(&words, message);
+	if (code > 0)
+		buffer_printf(&words, " (%lld)", (long long)code);
+	failure_quote(failure, buffer_text(&words), words.length);
+	buffer_finish(&words);
+}
+
+int cloudflare_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
+		       enum remedy *remedy)
+{
+	const char *mitigated = http_answer_header(answer, "cf-mitigated"), *plain = words_plain(answer);
+	json_t *object = answer_object(answer);
+	int64_t code;
+	const char *message = explain(object, &code);
+
+	if (answer_status(answer, failure, remedy) == 0)
+		failure_set(failure, EINVAL, "the service says that it failed, and not why");
+	if (message)
+		quote(message, code, failure);
+	else if (mitigated)
+		failure_set(failure, failure->error, "the service's firewall stopped the request (%s)",
+			    mitigated);
+	else if (plain)
+		failure_quote(failure, plain, answer->body.length);
+	/* What is to be asked again, or looked at, stays so whatever the words are. */
+	if (*remedy == REMEDY_NONE)
+		refine(ask, message ? message : "", failure);
+	json_decref(object);
+	return -failure->error;
+}

@@ -1,0 +1,124 @@
+/* What answers say about how long to wait. A provider has no clock: moments are counted from the answer's own Date. */
+#include <string.h>
+
+#include "provider_internal.h"
+
+/* More than anybody waits, and far from any overflow. */
+#define SECONDS_MAX (INT64_C(365) * 86400)
+
+/* A whole number, saturating at `max`; -1 if `text` is none. */
+static int64_t read_count(const char *text, int64_t max)
+{
+	int64_t number = 0;
+
+	if (!text || !*text || text[strspn(text, "0123456789")])
+		return -1;
+	for (; *text; text++)
+		number = number > max ? number : number * 10 + (*text - '0');
+	return number < max ? number : max;
+}
+
+static wall_time answer_date(const struct http_answer *answer)
+{
+	const char *text = http_answer_header(answer, "Date");
+	wall_time date = TIME_UNKNOWN;
+
+	if (text)
+		time_parse_http(text, &date);
+	return date;
+}
+
+/* Milliseconds from the answer to `seconds` since 1970; 0 where that is past or can't be known. */
+static uint64_t milliseconds_until(const struct http_answer *answer, int64_t seconds)
+{
+	wall_time date = answer_date(answer);
+	int64_t left;
+
+	if (date == TIME_UNKNOWN)
+		return 0;
+	left = seconds - date / NANOSECONDS;
+	if (left <= 0)
+		return 0;
+	return (uint64_t)(left < SECONDS_MAX ? left : SECONDS_MAX) * 1000;
+}
+
+void patience_retry_after(const struct http_answer *answer, struct patience *patience)
+{
+	const char *text = http_answer_header(answer, "Retry-After");
+	int64_t seconds = read_count(text, SECONDS_MAX);
+	wall_time moment;
+
+	if (seconds >= 0)
+		patience->wait_ms = (uint64_t)seconds * 1000;
+	else if (text && time_parse_http(text, &moment) == 0)
+		patience->wait_ms = milliseconds_until(answer, moment / NANOSECONDS);
+}
+
+void patience_budget(const struct http_answer *answer, struct patience *patience, const char *remaining,
+		     const char *reset)
+{
+	int64_t moment = read_count(http_answer_header(answer, reset), INT64_MAX / 100);
+
+	patience->remaining = read_count(http_answer_header(answer, remaining), INT64_MAX / 100);
+	if (moment >= 0)
+		patience->resets_in_ms = milliseconds_until(answer, moment);
+}
+
+/* What one item of a Ratelimit header tells. */
+struct limit {
+	int64_t remaining, seconds; /* -1: it doesn't say */
+};
+
+/* Behind a quoted string, of which `at` is the first quote. */
+static const char *skip_string(const char *at)
+{
+	for (at++; *at && *at != '"'; at++)
+		if (*at == '\\' && at[1])
+			at++;
+	return *at ? at + 1 : at;
+}
+
+/* Takes in `r=` and `t=` where a parameter begins at `at`. */
+static void read_parameter(const char *at, struct limit *limit)
+{
+	int64_t *number = *at == 'r' ? &limit->remaining : *at == 't' ? &limit->seconds : NULL;
+	size_t length = at[0] && at[1] == '=' ? strspn(at + 2, "0123456789") : 0;
+	char digits[24];
+
+	if (!number || length == 0 || length >= sizeof(digits))
+		return;
+	memcpy(digits, at + 2, length);
+	digits[length] = '\0';
+	*number = read_count(digits, INT64_MAX / 100);
+}
+
+/* Reads one item of the list; returns where the next one begins. */
+static const char *read_item(const char *at, struct limit *limit)
+{
+	*limit = (struct limit){-1, -1};
+	while (*at && *at != ',') {
+		if (*at == '"') {
+			at = skip_string(at);
+			continue;
+		}
+		if (*at++ == ';')
+			read_parameter(at + strspn(at, " \t"), limit);
+	}
+	return *at ? at + 1 : at;
+}
+
+void patience_ratelimit(const struct http_answer *answer, struct patience *patience, const char *header)
+{
+	const char *at = http_answer_header(answer, header);
+	struct limit limit;
+
+	while (at && *at) {
+		at = read_item(at, &limit);
+		if (limit.remaining < 0 ||
+		    (patience->remaining >= 0 && limit.remaining >= patience->remaining))
+			continue;
+		patience->remaining = limit.remaining;
+		limit.seconds = limit.seconds < SECONDS_MAX ? limit.seconds : SECONDS_MAX;
+		patience->resets_in_ms = limit.seconds > 0 ? (uint64_t)limit.seconds * 1000 : 0;
+	}
+}

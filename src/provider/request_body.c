@@ -1,0 +1,115 @@
+/* JSON and form bodies that hold values, written by hand into locked memory: jansson never sees a value. Reading JSON is json.c's. */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "provider_internal.h"
+
+static void body_append(struct body *body, const void *bytes, size_t length)
+{
+	if (body->at && length > 0) {
+		memcpy(body->at, bytes, length);
+		body->at += length;
+	}
+	body->length += length;
+}
+
+void body_text(struct body *body, const char *text)
+{
+	body_append(body, text, strlen(text));
+}
+
+/* How JSON writes `byte` in a string; NULL: as it is. `room` is for the longest. */
+static const char *json_escape(uint8_t byte, char room[static 8])
+{
+	static const char bytes[] = "\"\\\b\f\n\r\t";
+	static const char *const escapes[] = {"\\\"", "\\\\", "\\b", "\\f", "\\n", "\\r", "\\t"};
+	const char *found = byte ? strchr(bytes, byte) : NULL;
+
+	if (found)
+		return escapes[found - bytes];
+	if (byte >= 0x20 && byte != 0x7f)
+		return NULL;
+	snprintf(room, 8, "\\u%04x", (unsigned)byte);
+	return room;
+}
+
+void body_json(struct body *body, const void *bytes, size_t length)
+{
+	const uint8_t *byte = bytes;
+	size_t i;
+
+	body_text(body, "\"");
+	for (i = 0; i < length; i++) {
+		char room[8];
+		const char *escape = json_escape(byte[i], room);
+
+		body_append(body, escape ? (const void *)escape : byte + i, escape ? strlen(escape) : 1);
+	}
+	body_text(body, "\"");
+}
+
+/* Whether `byte` stands for itself in a form: letters, digits and `-._~` (RFC 3986, unreserved). */
+static bool is_unreserved(uint8_t byte)
+{
+	static const char others[] = "-._~";
+	uint8_t lower = byte | 0x20;
+
+	return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') ||
+	       (byte && strchr(others, byte));
+}
+
+static void body_percent(struct body *body, const void *bytes, size_t length)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const uint8_t *byte = bytes;
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		char escape[] = {'%', digits[byte[i] >> 4], digits[byte[i] & 15]};
+
+		if (is_unreserved(byte[i]))
+			body_append(body, byte + i, 1);
+		else
+			body_append(body, escape, sizeof(escape));
+	}
+}
+
+void body_parameter(struct body *body, const char *name, const void *bytes, size_t length)
+{
+	if (body->length > 0)
+		body_text(body, "&");
+	body_percent(body, name, strlen(name));
+	body_text(body, "=");
+	body_percent(body, bytes, length);
+}
+
+void body_base64(struct body *body, const uint8_t *bytes, size_t length)
+{
+	size_t size = sodium_base64_ENCODED_LEN(length, sodium_base64_VARIANT_ORIGINAL);
+
+	body_text(body, "\"");
+	if (body->at) {
+		/* The NUL it adds is overwritten by the next byte, at the latest the closing quote. */
+		sodium_bin2base64((char *)body->at, size, bytes, length, sodium_base64_VARIANT_ORIGINAL);
+		body->at += size - 1;
+	}
+	body->length += size - 1;
+	body_text(body, "\"");
+}
+
+int body_write(struct locked *locked, void (*write)(struct body *body, const void *context),
+	       const void *context)
+{
+	struct body body = {0};
+	int failed;
+
+	write(&body, context);
+	failed = locked_reserve(locked, body.length);
+	if (failed)
+		return failed;
+	locked->length = body.length;
+	body = (struct body){.at = locked->data};
+	write(&body, context);
+	return 0;
+}

@@ -1,0 +1,326 @@
+/* One attempt after the other as the input wants it: answered, spoiled, lost, hanging; and the clock that goes with it. What follows an attempt is src/net's. */
+#include "scripted_transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sstorefs/api_call.h"
+
+#define STEPS_MAX 20000 /* events in one run: behind them is a loop without end */
+
+/* --- time ------------------------------------------------------------------------------------------------------------------------ */
+
+#define BOOTED INT64_C(1790000000) /* wall time at the clock's 0, seconds */
+
+static uint64_t milliseconds;
+
+void scripted_time_begin(void)
+{
+	milliseconds = 1000000;
+}
+
+uint64_t __wrap_clock_boottime(void);
+uint64_t __wrap_clock_boottime(void)
+{
+	return milliseconds;
+}
+
+wall_time __wrap_clock_wall(void);
+wall_time __wrap_clock_wall(void)
+{
+	return BOOTED * NANOSECONDS + (wall_time)milliseconds * 1000000;
+}
+
+wall_time __wrap_clock_files(void);
+wall_time __wrap_clock_files(void)
+{
+	return __wrap_clock_wall();
+}
+
+/* --- attempts (in place of transfer.c) ------------------------------------------------------------------------------------------- */
+
+static struct scripted_net *scripted_of(struct net *net)
+{
+	return container_of(net, struct scripted_net, net);
+}
+
+int transfer_start(struct exchange *exchange)
+{
+	struct scripted_net *scripted = scripted_of(exchange->net);
+
+	exchange->error[0] = '\0';
+	exchange->overflow = OVERFLOW_NONE;
+	exchange->sends = 0;
+	MUST(!exchange->net->loopback);
+	MUST(scripted->count < TRANSFERS_MAX);
+	scripted->transfers[scripted->count++] = exchange;
+	exchange->net->transfers++;
+	if (exchange->own_connection)
+		exchange->net->connections[exchange->call->upload]++;
+	return 0;
+}
+
+void transfer_stop(struct exchange *exchange)
+{
+	struct scripted_net *scripted = scripted_of(exchange->net);
+
+	for (unsigned i = 0; i < scripted->count; i++) {
+		if (scripted->transfers[i] != exchange)
+			continue;
+		scripted->transfers[i] = scripted->transfers[--scripted->count];
+		exchange->net->transfers--;
+		if (exchange->own_connection)
+			exchange->net->connections[exchange->call->upload]--;
+	}
+	if (scripted->due == exchange)
+		scripted->due = NULL;
+}
+
+bool transfer_finish(struct exchange *exchange)
+{
+	transfer_stop(exchange);
+	return true;
+}
+
+static void send_request(struct exchange *exchange)
+{
+	exchange->sends++;
+	exchange->call->sends++;
+	exchange->call->sent_at = milliseconds;
+}
+
+/* --- outcomes -------------------------------------------------------------------------------------------------------------------- */
+
+static void ask_service(struct exchange *exchange)
+{
+	struct scripted_net *scripted = scripted_of(exchange->net);
+	const struct inquiry *inquiry = container_of(exchange->call, struct inquiry, call);
+
+	service_answer(&scripted->service, &inquiry->ask, &exchange->call->request.body, &exchange->answer);
+}
+
+static CURLcode answers(struct exchange *exchange, struct input *input)
+{
+	(void)input;
+	send_request(exchange);
+	ask_service(exchange);
+	return CURLE_OK;
+}
+
+static void add_header(struct exchange *exchange, struct input *input)
+{
+	static const char *const headers[] = {"Retry-After: 1",
+					      "Retry-After: 31",
+					      "Retry-After: Mon, 21 Sep 2026 13:33:40 GMT",
+					      "Ratelimit: \"default\";r=0;t=7",
+					      "Ratelimit: \"default\";r=50;t=30",
+					      "Fastly-RateLimit-Remaining: 0",
+					      "Stripe-Should-Retry: false",
+					      "Stripe-Should-Retry: true"};
+
+	buffer_string(&exchange->answer.headers, headers[input_number(input, 7)]);
+	buffer_append(&exchange->answer.headers, "", 1);
+}
+
+/* The service refuses, and did nothing. */
+static CURLcode refuses(struct exchange *exchange, struct input *input)
+{
+	static const int statuses[] = {400, 401, 403, 404, 409, 413, 422, 429, 429, 429};
+	static const char *const bodies[] = {
+		"{\"success\":false,\"errors\":[{\"code\":1001,\"message\":\"secret_not_found\"}],\"result\":null}",
+		"{\"success\":false,\"errors\":[{\"code\":1003,\"message\":\"secret_name_already_exists: NAME\"}]}",
+		"{\"success\":false,\"errors\":[{\"code\":1003,\"message\":\"maximum_stores_exceeded\"}]}",
+		"{\"title\":\"Bad Request\",\"detail\":\"duplicate: name\"}",
+		"{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"No such secret: 'NAME'\"}}",
+		"",
+	};
+
+	send_request(exchange);
+	exchange->answer.status = statuses[input_number(input, 9)];
+	add_header(exchange, input);
+	buffer_string(&exchange->answer.body, bodies[input_number(input, 5)]);
+	return CURLE_OK;
+}
+
+/* A 5xx, before or after it did what was asked. */
+static CURLcode breaks(struct exchange *exchange, struct input *input)
+{
+	uint8_t how = input_byte(input);
+
+	send_request(exchange);
+	if (how & 1)
+		ask_service(exchange);
+	http_answer_finish(&exchange->answer);
+	exchange->answer.status = how & 2 ? 500 : 503;
+	if (how & 4)
+		add_header(exchange, input);
+	return CURLE_OK;
+}
+
+/* What it was asked was done, and its answer comes with a few bytes changed, or cut. */
+static CURLcode garbles(struct exchange *exchange, struct input *input)
+{
+	struct buffer *body = &exchange->answer.body;
+	unsigned changes = input_number(input, 3);
+
+	send_request(exchange);
+	ask_service(exchange);
+	while (changes-- && body->length)
+		body->data[input_number(input, 1023) % body->length] = (char)input_byte(input);
+	if (body->length && input_byte(input) & 1) {
+		body->length = input_number(input, 1023) % body->length;
+		body->data[body->length] = '\0';
+	}
+	return CURLE_OK;
+}
+
+/* Whatever the fuzzer wants to say. */
+static CURLcode babbles(struct exchange *exchange, struct input *input)
+{
+	size_t length;
+	const uint8_t *bytes;
+
+	send_request(exchange);
+	if (input_byte(input) & 1)
+		ask_service(exchange);
+	http_answer_finish(&exchange->answer);
+	exchange->answer.status = 200;
+	bytes = input_bytes(input, 255, &length);
+	buffer_append(&exchange->answer.body, bytes, length);
+	return CURLE_OK;
+}
+
+/* It never left. */
+static CURLcode fails(struct exchange *exchange, struct input *input)
+{
+	static const CURLcode codes[] = {CURLE_COULDNT_CONNECT,	   CURLE_COULDNT_RESOLVE_HOST,
+					 CURLE_SSL_CONNECT_ERROR,  CURLE_PEER_FAILED_VERIFICATION,
+					 CURLE_OPERATION_TIMEDOUT, CURLE_OUT_OF_MEMORY,
+					 CURLE_SEND_ERROR};
+
+	(void)exchange;
+	return codes[input_number(input, 6)];
+}
+
+/* It left, and no answer came; or libcurl sent it twice. */
+static CURLcode loses(struct exchange *exchange, struct input *input)
+{
+	static const CURLcode codes[] = {CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE,
+					 CURLE_HTTP2_STREAM, CURLE_ABORTED_BY_CALLBACK};
+	uint8_t how = input_byte(input);
+
+	send_request(exchange);
+	if (how & 1)
+		ask_service(exchange);
+	if (how & 2)
+		exchange->overflow = how & 4 ? OVERFLOW_BODY : OVERFLOW_HEADERS;
+	if ((how & 8) && exchange->call->repeatable) {
+		exchange->call->lost = true;
+		send_request(exchange);
+	}
+	http_answer_finish(&exchange->answer);
+	return codes[how / 16 % 5];
+}
+
+static void complete(struct scripted_net *scripted, struct exchange *exchange)
+{
+	static CURLcode (*const outcomes[])(struct exchange * exchange, struct input * input) = {
+		answers, answers, answers, answers, refuses, breaks, garbles, babbles, fails, loses};
+	unsigned which = input_number(scripted->input, 9);
+
+	outcome_of_transfer(exchange, outcomes[which](exchange, scripted->input));
+}
+
+/* --- the loop's partner ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_busy(struct loop_partner *partner)
+{
+	(void)partner;
+	return true;
+}
+
+static void make_readable(struct pollfd *fds, unsigned count)
+{
+	if (count)
+		fds[0].revents = POLLIN;
+}
+
+/* The next event: an answer, something of the target's own, or the next timer. */
+static int happen(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout)
+{
+	struct scripted_net *scripted = container_of(partner, struct scripted_net, net.partner);
+	uint8_t choice;
+
+	for (unsigned i = 0; i < count; i++)
+		fds[i].revents = 0;
+	if (timeout == 0)
+		return 0;
+	MUST(scripted->steps++ < STEPS_MAX);
+	choice = input_byte(scripted->input);
+	if (choice % 4 == 1 && scripted->count)
+		scripted->due = scripted->transfers[choice / 4 % scripted->count];
+	else if (choice % 4 == 2)
+		milliseconds += UINT64_C(1) << choice / 4 % 16;
+	else if (choice % 4 == 3 && timeout > 0)
+		milliseconds += (uint64_t)timeout;
+	else if (scripted->event(scripted->context))
+		make_readable(fds, count);
+	else if (scripted->count)
+		scripted->due = scripted->transfers[0];
+	else if (!scripted->waits(scripted->context))
+		loop_stop(scripted->loop);
+	else if (timeout > 0)
+		milliseconds += (uint64_t)timeout;
+	else
+		broken("whoever waits is woken", __FILE__, __LINE__);
+	return 0;
+}
+
+static void turn(struct loop_partner *partner)
+{
+	struct scripted_net *scripted = container_of(partner, struct scripted_net, net.partner);
+	struct exchange *exchange = scripted->due;
+
+	scripted->due = NULL;
+	if (exchange)
+		complete(scripted, exchange);
+}
+
+/* A token that is read anew is another one every second time. */
+static bool refused(void *context)
+{
+	struct scripted_net *scripted = context;
+
+	return input_byte(scripted->input) & 1;
+}
+
+void scripted_net_init(struct scripted_net *scripted, struct loop *loop, struct input *input,
+		       const struct provider *provider)
+{
+	static char host[] = "service.example", place[] = "service.example port 443";
+	struct net *net = &scripted->net;
+
+	*scripted = (struct scripted_net){.loop = loop, .input = input};
+	service_init(&scripted->service, provider);
+	net->loop = loop;
+	net->partner = (struct loop_partner){.busy = is_busy, .wait = happen, .turn = turn};
+	net->timeout = UINT64_MAX;
+	net->refused = refused;
+	net->context = scripted;
+	net->counts.budget_remaining = -1;
+	net->host = host;
+	net->place = place;
+	net->https = true;
+	TAILQ_INIT(&net->every);
+	TAILQ_INIT(&net->waiting[0]);
+	TAILQ_INIT(&net->waiting[1]);
+	loop_join(loop, &net->partner);
+}
+
+/* Everybody who called has given up by now. */
+void scripted_net_finish(struct scripted_net *scripted)
+{
+	MUST(TAILQ_EMPTY(&scripted->net.every));
+	MUST(!scripted->count && !scripted->net.transfers && !scripted->net.counts.running);
+	MUST(!scripted->net.connections[0] && !scripted->net.connections[1]);
+}

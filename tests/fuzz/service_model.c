@@ -1,0 +1,401 @@
+/* The services' answers when all is well: API-FACTS in a few lines each. The real sandbox is contrib/sandbox. */
+#include "service_model.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "byte_source.h"
+#include "service_keys.h"
+#include "sstorefs/name.h"
+
+#define BORN INT64_C(1790000000) /* seconds since 1970: when everything was created */
+#define DATE "Date: Mon, 21 Sep 2026 13:33:20 GMT"
+
+void service_init(struct service *service, const struct provider *provider)
+{
+	static const char *const names[] = {"prod", "dev"};
+
+	played_keys_make();
+	*service = (struct service){.provider = provider, .page = 3};
+	for (unsigned i = 0; i < 2; i++) {
+		service->stores[i].there = true;
+		strcpy(service->stores[i].name,
+		       provider->stores_are_local ? (i ? "usr_dev" : "account") : names[i]);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		service->secrets[i].there = true;
+		service->secrets[i].expires_at = TIME_UNKNOWN;
+		snprintf(service->secrets[i].name, sizeof service->secrets[i].name, "OLD%u", i);
+	}
+}
+
+/* --- identifiers ----------------------------------------------------------------------------------------------------------------- */
+
+static const char *store_identifier(const struct service *service, unsigned store, char text[static 40])
+{
+	if (service->provider->stores_are_local)
+		return service->stores[store].name;
+	snprintf(text, 40, service->provider == &provider_fastly ? "%022u" : "%032u", store + 1);
+	return text;
+}
+
+static int store_of(const struct service *service, const char *id)
+{
+	char text[40];
+
+	for (unsigned i = 0; id && i < SERVICE_STORES; i++)
+		if (service->stores[i].there && !strcmp(store_identifier(service, i, text), id))
+			return (int)i;
+	return -1;
+}
+
+static const char *secret_identifier(const struct service *service, unsigned secret, char text[static 40])
+{
+	snprintf(text, 40, service->provider == &provider_stripe ? "appsecret_%u" : "%032u", secret + 1);
+	return text;
+}
+
+/* By the identifier where the service goes by it, else by the name. */
+static int secret_of(const struct service *service, int store, const struct ask *ask)
+{
+	char text[40];
+
+	for (unsigned i = 0; i < SERVICE_SECRETS; i++) {
+		if (!service->secrets[i].there || (int)service->secrets[i].store != store)
+			continue;
+		if (ask->id ? !strcmp(secret_identifier(service, i, text), ask->id)
+			    : ask->name && !strcmp(service->secrets[i].name, ask->name))
+			return (int)i;
+	}
+	return -1;
+}
+
+uint64_t service_value(const struct service *service, const char *store, const char *name)
+{
+	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
+		if (service->secrets[i].there && !strcmp(service->secrets[i].name, name) &&
+		    !strcmp(service->stores[service->secrets[i].store].name, store))
+			return service->secrets[i].value;
+	return 0;
+}
+
+/* --- answers --------------------------------------------------------------------------------------------------------------------- */
+
+static void headers(struct http_answer *answer)
+{
+	buffer_string(&answer->headers, "Content-Type: application/json");
+	buffer_append(&answer->headers, "", 1);
+	buffer_string(&answer->headers, DATE);
+	buffer_append(&answer->headers, "", 1);
+}
+
+static void answer_json(struct http_answer *answer, int status, json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	answer->status = status;
+	headers(answer);
+	if (text)
+		buffer_string(&answer->body, text);
+	free(text);
+	json_decref(json);
+}
+
+/* In the envelope where there is one. */
+static void answer_object(struct service *service, struct http_answer *answer, int status, json_t *object)
+{
+	if (service->provider == &provider_cloudflare)
+		object = json_pack("{s:b s:[] s:[] s:o}", "success", 1, "errors", "messages", "result",
+				   object);
+	answer_json(answer, status, object);
+}
+
+static void refuse(struct service *service, struct http_answer *answer, int status, const char *words)
+{
+	if (service->provider == &provider_cloudflare)
+		answer_json(answer, status,
+			    json_pack("{s:b s:[{s:i s:s}] s:[] s:n}", "success", 0, "errors", "code", 1001,
+				      "message", words, "messages", "result"));
+	else if (service->provider == &provider_stripe)
+		answer_json(answer, status,
+			    json_pack("{s:{s:s s:s}}", "error", "type", "invalid_request_error", "message",
+				      words));
+	else
+		answer_json(answer, status, json_pack("{s:s s:s}", "title", "Bad Request", "detail", words));
+}
+
+static const char *moment(unsigned changes, char text[static TIME_TEXT_SIZE])
+{
+	return time_format((BORN + changes) * NANOSECONDS, text);
+}
+
+static json_t *name_json(const char *displayed)
+{
+	struct buffer raw = {0};
+	json_t *json = NULL;
+
+	if (!name_decode(&raw, displayed))
+		json = json_stringn(buffer_text(&raw), raw.length);
+	buffer_finish(&raw);
+	return json ? json : json_string("none");
+}
+
+static json_t *store_json(const struct service *service, unsigned store)
+{
+	char text[40], created[TIME_TEXT_SIZE];
+	const char *member = service->provider == &provider_fastly ? "created_at" : "created";
+
+	return json_pack("{s:s s:o s:s}", "id", store_identifier(service, store, text), "name",
+			 name_json(service->stores[store].name), member, moment(store, created));
+}
+
+static json_t *secret_json(const struct service *service, unsigned secret)
+{
+	char text[40], changed[TIME_TEXT_SIZE];
+	unsigned changes = service->secrets[secret].changes;
+	wall_time expires_at = service->secrets[secret].expires_at;
+	const char *id = secret_identifier(service, secret, text);
+	json_t *name = name_json(service->secrets[secret].name);
+
+	moment(changes, changed);
+	if (service->provider == &provider_fastly) {
+		snprintf(text, sizeof text, "%043u=", changes);
+		return json_pack("{s:o s:s s:s}", "name", name, "digest", text, "created_at", changed);
+	}
+	if (service->provider == &provider_cloudflare)
+		return json_pack("{s:s s:o s:s s:s s:s s:[s]}", "id", id, "name", name, "created", changed,
+				 "modified", changed, "status", "active", "scopes", "workers");
+	return json_pack("{s:s s:s s:i s:o s:b s:o}", "id", id, "object", "apps.secret", "created",
+			 (int)(BORN + changes), "expires_at",
+			 expires_at == TIME_UNKNOWN ? json_null() : json_integer(expires_at / NANOSECONDS),
+			 "livemode", 0, "name", name);
+}
+
+/* Where the page begins: a cursor is the number of the entry before it. */
+static unsigned page_begin(const struct service *service, const struct ask *ask)
+{
+	const char *cursor = ask->cursor;
+
+	if (ask->page)
+		return (ask->page - 1) * service->page;
+	while (cursor && *cursor && (*cursor < '0' || *cursor > '9'))
+		cursor++;
+	return cursor ? (unsigned)strtoul(cursor, NULL, 10) : 0;
+}
+
+static void answer_list(struct service *service, const struct ask *ask, json_t *all,
+			struct http_answer *answer)
+{
+	size_t begin = page_begin(service, ask), count = json_array_size(all), end = begin + service->page;
+	json_t *page = json_array(), *list;
+	char cursor[40];
+
+	for (size_t i = begin; i < end && i < count; i++)
+		json_array_append(page, json_array_get(all, i));
+	snprintf(cursor, sizeof cursor, "%zu", end);
+	if (service->provider == &provider_cloudflare)
+		list = json_pack("{s:b s:[] s:[] s:o s:{s:i s:i s:i}}", "success", 1, "errors", "messages",
+				 "result", page, "result_info", "page", (int)ask->page, "count",
+				 (int)json_array_size(page), "total_count", (int)count);
+	else if (service->provider == &provider_stripe)
+		list = json_pack("{s:s s:b s:o}", "object", "list", "has_more", end < count, "data", page);
+	else if (end < count)
+		list = json_pack("{s:o s:{s:i s:s}}", "data", page, "meta", "limit", (int)service->page,
+				 "next_cursor", cursor);
+	else
+		list = json_pack("{s:o s:{s:i}}", "data", page, "meta", "limit", (int)service->page);
+	json_decref(all);
+	answer_json(answer, 200, list);
+}
+
+static void list_stores(struct service *service, const struct ask *ask, struct http_answer *answer)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < SERVICE_STORES; i++)
+		if (service->stores[i].there &&
+		    (ask->operation == OPERATION_LIST_STORES || service->provider == &provider_cloudflare ||
+		     !strcmp(service->stores[i].name, ask->name)))
+			json_array_append_new(all, store_json(service, i));
+	answer_list(service, ask, all, answer);
+}
+
+static void list_secrets(struct service *service, const struct ask *ask, int store,
+			 struct http_answer *answer)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
+		if (service->secrets[i].there && (int)service->secrets[i].store == store &&
+		    (ask->operation == OPERATION_LIST_SECRETS || strstr(service->secrets[i].name, ask->name)))
+			json_array_append_new(all, secret_json(service, i));
+	answer_list(service, ask, all, answer);
+}
+
+/* --- changes --------------------------------------------------------------------------------------------------------------------- */
+
+static void create_store(struct service *service, const struct ask *ask, struct http_answer *answer)
+{
+	for (unsigned i = 0; i < SERVICE_STORES; i++) {
+		if (service->stores[i].there)
+			continue;
+		service->stores[i].there = true;
+		snprintf(service->stores[i].name, sizeof service->stores[i].name, "%s", ask->name);
+		answer_object(service, answer, 201, store_json(service, i));
+		return;
+	}
+	refuse(service, answer, 400, "maximum_stores_exceeded");
+}
+
+static void answer_deletion(struct service *service, struct http_answer *answer)
+{
+	if (service->provider == &provider_fastly) {
+		answer->status = 204;
+		headers(answer);
+	} else if (service->provider == &provider_cloudflare) {
+		answer_object(service, answer, 202, json_null());
+	} else {
+		answer_json(answer, 200, json_pack("{s:s s:b}", "object", "apps.secret", "deleted", 1));
+	}
+}
+
+static void delete_store(struct service *service, int store, struct http_answer *answer)
+{
+	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
+		if ((int)service->secrets[i].store == store && service->secrets[i].there) {
+			/* Fastly would destroy it: we must have looked. */
+			MUST(service->provider != &provider_fastly);
+			refuse(service, answer, 409, "store_not_empty");
+			return;
+		}
+	service->stores[store].there = false;
+	answer_deletion(service, answer);
+}
+
+static int add_secret(struct service *service, int store, const char *name)
+{
+	for (unsigned i = 0; i < SERVICE_SECRETS; i++) {
+		if (service->secrets[i].there)
+			continue;
+		service->secrets[i].there = true;
+		service->secrets[i].store = (unsigned)store;
+		service->secrets[i].expires_at = TIME_UNKNOWN;
+		snprintf(service->secrets[i].name, sizeof service->secrets[i].name, "%s", name);
+		return (int)i;
+	}
+	return -1;
+}
+
+static void put_secret(struct service *service, const struct ask *ask, const struct locked *body, int store,
+		       int secret, struct http_answer *answer)
+{
+	json_t *json;
+
+	if (ask->mode == PUT_CREATE && secret >= 0) {
+		refuse(service, answer, service->provider == &provider_fastly ? 400 : 409,
+		       service->provider == &provider_fastly ? "duplicate: name"
+							     : "secret_name_already_exists: NAME");
+		return;
+	}
+	if (ask->mode == PUT_REPLACE && secret < 0) {
+		refuse(service, answer, 404, "secret_not_found");
+		return;
+	}
+	if (secret < 0)
+		secret = add_secret(service, store, ask->name);
+	if (secret < 0) {
+		refuse(service, answer, 400, "maximum_secrets_exceeded");
+		return;
+	}
+	service->secrets[secret].changes = ++service->changes;
+	service->secrets[secret].value = played_value(service->provider, body);
+	service->secrets[secret].expires_at = ask->expires_at;
+	json = secret_json(service, (unsigned)secret);
+	if (service->provider == &provider_cloudflare && ask->mode == PUT_CREATE)
+		json = json_pack("[o]", json);
+	answer_object(service, answer, 200, json);
+}
+
+static void duplicate_secret(struct service *service, const struct ask *ask, int store, int from,
+			     struct http_answer *answer)
+{
+	const struct ask to = {.name = ask->name};
+	int secret = secret_of(service, store, &to);
+
+	if (secret >= 0) {
+		refuse(service, answer, 409, "secret_name_already_exists: NAME");
+		return;
+	}
+	secret = add_secret(service, store, ask->name);
+	if (secret < 0) {
+		refuse(service, answer, 400, "maximum_secrets_exceeded");
+		return;
+	}
+	service->secrets[secret].value = service->secrets[from].value;
+	service->secrets[secret].changes = ++service->changes;
+	answer_object(service, answer, 200, secret_json(service, (unsigned)secret));
+}
+
+static void quota(struct service *service, struct http_answer *answer)
+{
+	int usage = 0;
+
+	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
+		usage += service->secrets[i].there;
+	answer_object(service, answer, 200,
+		      json_pack("{s:{s:i s:i}}", "secrets", "quota", SERVICE_SECRETS, "usage", usage));
+}
+
+static void delete_secret(struct service *service, int secret, struct http_answer *answer)
+{
+	service->secrets[secret].there = false;
+	answer_deletion(service, answer);
+}
+
+/* What concerns the secrets of one store. */
+static void answer_in_store(struct service *service, const struct ask *ask, const struct locked *body,
+			    int store, struct http_answer *answer)
+{
+	int secret = secret_of(service, store, ask);
+	bool searches = ask->operation == OPERATION_FIND_SECRET &&
+			service->provider == &provider_cloudflare && !ask->id;
+
+	if (ask->operation == OPERATION_LIST_SECRETS || searches)
+		list_secrets(service, ask, store, answer);
+	else if (ask->operation == OPERATION_DELETE_STORE)
+		delete_store(service, store, answer);
+	else if (ask->operation == OPERATION_PUT_SECRET)
+		put_secret(service, ask, body, store, secret, answer);
+	else if (secret < 0)
+		refuse(service, answer, 404, "secret_not_found");
+	else if (ask->operation == OPERATION_DELETE_SECRET)
+		delete_secret(service, secret, answer);
+	else if (ask->operation == OPERATION_DUPLICATE_SECRET)
+		duplicate_secret(service, ask, store, secret, answer);
+	else
+		answer_object(service, answer, 200, secret_json(service, (unsigned)secret));
+}
+
+void service_answer(struct service *service, const struct ask *ask, const struct locked *body,
+		    struct http_answer *answer)
+{
+	int store = store_of(service, ask->store_id);
+	char expires[TIME_TEXT_SIZE];
+
+	if (ask->operation == OPERATION_LIST_STORES || ask->operation == OPERATION_FIND_STORE)
+		list_stores(service, ask, answer);
+	else if (ask->operation == OPERATION_CREATE_STORE)
+		create_store(service, ask, answer);
+	else if (ask->operation == OPERATION_CLIENT_KEY)
+		answer_json(answer, 200, played_client_key(moment(600, expires)));
+	else if (ask->operation == OPERATION_SIGNING_KEY)
+		answer_json(answer, 200, played_signing_key());
+	else if (ask->operation == OPERATION_QUOTA)
+		quota(service, answer);
+	else if (store < 0)
+		refuse(service, answer, 404, "store_not_found");
+	else
+		answer_in_store(service, ask, body, store, answer);
+}

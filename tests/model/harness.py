@@ -1,0 +1,232 @@
+"""Where the reference and the mount play side by side: a sandbox, a mount, the actors' processes, and the comparison after each step."""
+
+import http.client
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from urllib.parse import urlencode
+
+from client import Sandbox
+from service_model import STALE
+from mounting import Mount
+
+PATIENCE = 60
+
+# Where the secrets are, how that is mounted, and what the calls are that change something: None where the journal says it (create, either, replace).
+PLACES = {
+    "fastly": ("prod", "fastly:", "", {"put_secret": None, "delete_secret": "delete"}),
+    "cloudflare": ("prod", "cloudflare:{account}", "/client/v4",
+                   {"create_secrets": None, "patch_secret": None, "delete_secret": "delete", "duplicate_secret": "duplicate"}),
+    "stripe": ("account", "stripe:", "", {"set_secret": None, "delete_secret": "delete"}),
+}
+# Patterns of what they are to the sandbox; services have but one or two of each.
+CHANGES = {"put": {"fastly": "put_secret", "cloudflare": "[cp]*_secret*", "stripe": "set_secret"},
+           "delete": dict.fromkeys(PLACES, "delete_secret"), "duplicate": dict.fromkeys(PLACES, "duplicate_secret")}
+FAULTS = {
+    "refused": {"status": 403},
+    "lost": {"reset": "after"},
+    "unheard": {"reset": "before"},
+    "stumbles": {"status": 503},
+    "later": {"status": 429, "retry_after": 0},
+    "undeletable": {"status": 403},
+    "deleted unheard": {"reset": "after"},
+    "hangs": {"hang": "forever"},
+}
+
+
+class Diverged(AssertionError):
+    pass
+
+
+class Access:
+    """What mounting.Mount asks for."""
+
+    def __init__(self, service, sandbox, base):
+        self.token = sandbox.token
+        self.options = f"endpoint={sandbox.url}{base}" + (f",signing_key={sandbox.signing_key}" if service.name == "fastly" else "")
+
+
+class QuickSandbox(Sandbox):
+    """One connection for all questions: there are some with each step."""
+
+    def _ask(self, method, action, query=None, body=None, timeout=60, none_for_404=False):
+        if not getattr(self, "line", None):
+            self.line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        self.line.request(method, f"/_sandbox/{action}?{urlencode(query or {})}", None if body is None else json.dumps(body))
+        answer = self.line.getresponse()
+        text = answer.read()
+        if answer.status == 404 and none_for_404:
+            return None
+        if answer.status != 200:
+            raise ValueError(f"{method} {action}: {answer.status} {text.decode()}")
+        return json.loads(text)
+
+
+class Actor:
+    """One process. `order` sends a command, `answer` waits for what came of it."""
+
+    def __init__(self, line, name, process):
+        self.line = line
+        self.name = name
+        self.process = process
+        self.end = os.pidfd_open(process)
+
+    def order(self, word, *arguments, data=None, threaded=False):
+        text = " ".join(map(str, (int(threaded), word, *arguments))).encode()
+        self.line.send(text + (b"" if data is None else b"\n" + data))
+
+    def answer(self):
+        error, value = self.line.recv(64).split()
+        return int(error), int(value)
+
+    def wait_for_end(self):
+        watch = select.poll()
+        watch.register(self.end, select.POLLIN)
+        if not watch.poll(PATIENCE * 1000):
+            raise Diverged(f"{self.name} does not end")
+        os.close(self.end)
+        self.line.close()
+
+
+# The kernel keeps nothing, and nothing grows old by itself: what is known follows from the steps alone.
+STEP_BY_STEP = "ttl=indefinite,negative_ttl=86400,entry_timeout=0,attr_timeout=0,negative_timeout=0"
+
+
+class Stage:
+    def __init__(self, service, names, work, program=None, options=STEP_BY_STEP):
+        self.service = service
+        self.names = names
+        self.store, self.source, self.base, self.verbs = PLACES[service.name]
+        self.work = work
+        self.program = program
+        self.options = options
+        self.sandbox = QuickSandbox()
+        self.address = str(work / "actors")
+        self.entrance = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.entrance.bind(self.address)
+        self.entrance.listen(64)
+        self.entrance.settimeout(PATIENCE)
+        self.actors = {}
+        self.seen = 0
+        self.edits = 0
+
+    def start(self):
+        self.sandbox.start()
+        self.sandbox.play(fastly__client_key_lifetime=86400)  # a sealed box is good for as long as its key lives
+        if self.service.name != "stripe":
+            self.sandbox.seed(self.store, 0, service=self.service.name)
+        (self.work / "mount").mkdir()
+        self.mount = Mount(self.work / "mount", Access(self.service, self.sandbox, self.base),
+                           source=self.source.format(account=self.sandbox.account), options=self.options)
+        self.mount.start()
+        self.directory = self.mount.path / self.store
+        self.status = self.mount.path / ".sstorefs/status"
+        os.listdir(self.directory)
+        self.sandbox.clear()
+        return self
+
+    def stop(self):
+        self.end_actors()
+        try:
+            self.sandbox.clear_faults()
+            self.wait_until_idle()
+            self.mount.finish()
+        finally:
+            self.sandbox.stop()
+            self.entrance.close()
+
+    def abandon(self):
+        """After a failure: whatever is left goes."""
+        self.mount.kill()
+        self.end_actors()
+        self.sandbox.stop()
+
+    def end_actors(self):
+        while self.actors:
+            _, actor = self.actors.popitem()
+            os.kill(actor.process, signal.SIGKILL)
+            actor.wait_for_end()
+
+    # --- actors -----------------------------------------------------------------------------------------------------
+
+    def start_actor(self, name):
+        subprocess.Popen([self.program, self.address, name], stdin=subprocess.DEVNULL, cwd="/")
+        return self.welcome()
+
+    def welcome(self):
+        """The next actor who comes in."""
+        line, _ = self.entrance.accept()
+        line.settimeout(PATIENCE)
+        name, process = line.recv(64).decode().split()
+        self.actors[name] = Actor(line, name, int(process))
+        return self.actors[name]
+
+    def tell(self, name, word, *arguments, **more):
+        actor = self.actors[name]
+        actor.order(word, *arguments, **more)
+        return actor.answer()
+
+    def path(self, name):
+        return str(self.directory / name)
+
+    def gone(self, name):
+        """Waits until an actor has ended, all of its files closed."""
+        actor = self.actors.pop(name)
+        actor.wait_for_end()
+        try:
+            os.waitpid(actor.process, 0)
+        except ChildProcessError:
+            pass  # another actor's child
+
+    # --- the service ------------------------------------------------------------------------------------------------
+
+    def operation(self, change):
+        return f"{self.service.name}.{CHANGES[change][self.service.name]}"
+
+    def fault(self, name, change, kind):
+        return self.sandbox.fault({"operation": self.operation(change), "name": name, "times": 1, **FAULTS[kind]})
+
+    def wait_until_it_hangs(self, name):
+        self.sandbox.wait_for_calls(1, timeout=PATIENCE, operation=self.operation("put"), name=name, state="open")
+
+    def put(self, name, value):
+        """As another client. Stripe shows the time of creation alone, in seconds: each time another one."""
+        self.edits += 1
+        more = {"created": time.time() - 1e6 + self.edits} if self.service.name == "stripe" else {}
+        self.sandbox.put(self.store, name, value, service=self.service.name, **more)
+
+    def delete(self, name):
+        self.sandbox.delete(self.store, name, service=self.service.name)
+
+    def value(self, name):
+        return self.sandbox.value(self.store, name, service=self.service.name)
+
+    def calls(self, expected):
+        """
+        What the service saw since the last time: changes, when as many as expected have ended, and whether a walk has begun. (It may seem to go on when we
+        have its answer already.)
+        """
+        wishes = {"since": self.seen, "service": self.service.name, "operation": f"{self.service.name}.*_secret*"}
+        if expected:
+            self.sandbox._ask("GET", "calls", {**wishes, "operation": f"{self.service.name}.[!lfgq]*_secret*", "state": "ended",
+                                              "wait": expected, "timeout": PATIENCE})
+        calls = self.sandbox._ask("GET", "calls", wishes)
+        self.seen = max([self.seen, *(call["number"] for call in calls)])
+        walks = [call for call in calls if call["operation"].endswith(".list_secrets")]
+        ended = [call for call in calls if call["operation"].partition(".")[2] in self.verbs]
+        changes = [self.change(call) for call in ended]
+        return changes, any("search=" not in call["path"] for call in walks)
+
+    def change(self, call):
+        verb = self.verbs[call["operation"].partition(".")[2]] or call["mode"]
+        name = call["name"] if call["name"] in self.names else STALE
+        return verb, name, call["value_sha256"], "dropped" if call["state"] == "dropped" else call["status"]
+
+    def wait_until_idle(self):
+        """What goes on after everybody has been answered."""
+        while '"uploads_in_flight": 0' not in self.status.read_text():
+            pass

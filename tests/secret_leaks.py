@@ -1,0 +1,102 @@
+"""
+Canaries: tokens and values of which no output of any mount of the whole run may have a trace, at whatever level it logs. They are gathered
+where the sandbox learns of them, and searched for when all tests are over.
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "contrib/sandbox"))
+
+import client  # noqa: E402
+
+HEADERS = ["Authorization", "Fastly-Key:", "X-Auth-Key", "Bearer "]
+SHORTEST = 12  # values that are shorter can stand in a line by chance
+OUTPUTS = ("*.log", "sanitizer.*")
+gathered = {base64.b64encode(client.TOKEN.encode()).decode()}
+findings = []
+
+
+def _remember(value):
+    gathered.add(base64.b64encode(value).decode())
+
+
+def _before(name, gather):
+    """Makes the sandbox's client tell us what it knows before it does `name`."""
+    original = getattr(client.Sandbox, name)
+
+    def told(self, *words, **more):
+        gather(self, *words)
+        return original(self, *words, **more)
+
+    setattr(client.Sandbox, name, told)
+
+
+def _gather_uploads(sandbox):
+    if sandbox.process and sandbox.process.poll() is None:
+        for value in sandbox.uploads():
+            _remember(value)
+
+
+def _gather_tokens(sandbox, *tokens):
+    for token in tokens:
+        _remember(token.encode())
+
+
+def install():
+    for name in ("reset", "clear", "stop"):
+        _before(name, _gather_uploads)
+    _before("tokens", _gather_tokens)
+
+
+def _spellings(secret):
+    """As it is, its first line, and both in base64."""
+    texts = {secret, secret.strip().split(b"\n")[0]}
+    texts = {text for text in texts if len(text) >= SHORTEST and len(set(text)) > 3}
+    return texts | {base64.b64encode(text).rstrip(b"=") for text in texts}
+
+
+def _all_in(text, needles):
+    """Those that stand in it. All of them have SHORTEST bytes or more, and there may be tens of thousands: one look at each place of the text."""
+    beginning = {}
+    for needle in needles:
+        beginning.setdefault(needle[:SHORTEST], []).append(needle)
+    places = (place for place in range(len(text) - SHORTEST + 1) if text[place:place + SHORTEST] in beginning)
+    return {needle for place in places for needle in beginning[text[place:place + SHORTEST]] if text.startswith(needle, place)}
+
+
+def search(work, secrets):
+    needles = {needle for secret in secrets for needle in _spellings(secret)}
+    headers = {header.encode() for header in HEADERS}
+    found = []
+    for output in {path for pattern in OUTPUTS for path in work.rglob(pattern) if path.is_file() and path.name != "nginx.log"}:
+        text = output.read_bytes()
+        there = _all_in(text, needles) | {header for header in headers if header in text}
+        found += [f"{output}: {needle[:60]!r}" for needle in sorted(there)]
+    return found
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    work = session.config._tmp_path_factory.getbasetemp()
+    (work / f"canaries.{id(session)}.json").write_text(json.dumps(sorted(gathered)))
+    if hasattr(session.config, "workerinput"):
+        return  # who began it all searches for what everybody has gathered
+    secrets = {base64.b64decode(secret) for file in work.rglob("canaries.*.json") for secret in json.loads(file.read_text())}
+    findings.extend(search(work, secrets))
+    if findings:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    for finding in findings:
+        terminalreporter.write_line(f"CANARY {finding}", red=True)
+    if findings:
+        terminalreporter.write_line(f"{len(findings)} tokens, values or headers stand where nothing secret may be", red=True)
+
+
+install()

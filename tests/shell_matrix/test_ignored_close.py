@@ -1,0 +1,99 @@
+"""
+What ignores close(2): shells and tools that end with status 0 although the service has refused the value. `sync NAME` tells. It is the table of the man page
+(WRITING); a program that begins to look at close belongs to HEARS, and out of that table. And the idiom that tells in itself: `dd conv=fsync`.
+"""
+
+import os
+import subprocess
+
+import pytest
+
+from environment import KINDS, House
+from matrix import OLD
+
+pytestmark = pytest.mark.xdist_group("other programs")
+
+# A directory of its own: `file` and `archive.zip`, `archive.tar`, which hold a file of the secret's name.
+DEAF = {
+    "bash: echo": 'bash -c \'echo val > "$NAME"\'',
+    "dash: echo": 'dash -c \'echo val > "$NAME"\'',
+    "zsh: echo": 'zsh -f -c \'echo val > "$NAME"\'',
+    "ksh: echo": 'ksh -c \'echo val > "$NAME"\'',
+    "fish: echo": "fish -c 'echo val > $NAME'",
+    "busybox: echo": 'busybox sh -c \'echo val > "$NAME"\'',
+    "openssl rand -out": 'openssl rand -hex -out "$NAME" 8',
+    "PHP: file_put_contents": "php -r 'file_put_contents(getenv(\"NAME\"), \"val\");'",
+    "sed": 'sed -n p file > "$NAME"',
+    "socat": 'socat -u OPEN:file CREATE:"$NAME"',
+    "sqlite3: .output": 'sqlite3 :memory: ".output $NAME" "select 1"',
+    "nvim": 'nvim --headless -n -u NONE -i NONE -c "set nobackup nowritebackup" -c "w! $NAME" -c q! file 2> words',
+    "lz4": 'lz4 -q -f -d file.lz4 "$NAME"',
+}
+# Those that delete what is there first: the secret is gone when the write is refused.
+DELETE_FIRST = {
+    "unzip -o": 'unzip -q -o archive.zip -d "$DIR"',
+    "bsdtar x": 'bsdtar -x -f archive.tar -C "$DIR"',
+    "busybox tar x": 'busybox tar -x -f archive.tar -C "$DIR"',
+}
+HEARS = {
+    "dd conv=fsync": 'dd if=file of="$NAME" conv=fsync status=none',
+    "cmd | dd conv=fsync": 'printf val | dd of="$NAME" conv=fsync status=none',
+    "busybox: cmd | dd conv=fsync": 'printf val | busybox dd of="$NAME" conv=fsync',
+    "echo && sync": 'echo val > "$NAME" && sync "$NAME"',
+    "echo && busybox sync": 'echo val > "$NAME" && busybox sync "$NAME"',
+    "cp": 'cp file "$NAME"',
+    "tee": 'tee "$NAME" < file > /dev/null',
+}
+ALL = DEAF | DELETE_FIRST | HEARS
+
+
+def named(way):
+    return "SECRET_" + "".join(letter if letter.isalnum() else "_" for letter in way)
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def deaf_house(request, tmp_path_factory):
+    house = House(tmp_path_factory.mktemp(f"deaf_{request.param}"), KINDS[request.param])
+    house.start([named(way) for way in ALL], OLD)
+    for way in ALL:
+        house.fault(f"{named(way)}*", status=403, detail="not by you")
+    yield house
+    house.stop()
+
+
+@pytest.fixture
+def run(deaf_house, tmp_path):
+    def run(way):
+        name = named(way)
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(tmp_path), "DIR": str(deaf_house.directory("good")),
+                       "NAME": str(deaf_house.directory("good") / name)}
+        (tmp_path / "file").write_text("val\n")
+        (tmp_path / name).write_text("val\n")
+        for words in ("lz4 -q file file.lz4", f"zip -q archive.zip {name}", f"tar -c -f archive.tar {name}"):
+            subprocess.run(words.split(), cwd=tmp_path, check=True, env=environment)
+        done = subprocess.run(["sh", "-c", ALL[way]], cwd=tmp_path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment)
+        synced = subprocess.run(["sync", environment["NAME"]], capture_output=True, text=True, env=environment)
+        return done, synced, deaf_house.held(name), os.path.exists(environment["NAME"])
+    return run
+
+
+@pytest.mark.parametrize("way", DEAF)
+def test_it_ends_well_and_sync_tells(run, way):
+    done, synced, held, _ = run(way)
+    assert done.returncode == 0, done.stderr
+    assert synced.returncode == 1 and "Permission denied" in synced.stderr
+    assert held == OLD
+
+
+@pytest.mark.parametrize("way", DELETE_FIRST)
+def test_it_ends_well_and_the_secret_is_gone(run, way):
+    done, synced, held, there = run(way)
+    assert done.returncode == 0, done.stderr
+    assert synced.returncode == 1 and held is None and not there
+
+
+@pytest.mark.parametrize("way", HEARS)
+def test_it_tells_by_itself(run, way):
+    done, _, held, _ = run(way)
+    assert done.returncode != 0 and "ermission denied" in done.stderr
+    assert held == OLD

@@ -1,0 +1,103 @@
+/* Serial numbers: each is given out once, and stands for what it was pointed at. */
+#include "cache/entry_ids.h"
+#include "check.h"
+#include "sstorefs/catalog.h"
+
+#define MANY 100000
+
+/* Never looked into. */
+static struct record *record_number(uintptr_t number)
+{
+	return (struct record *)(16 * (number + 1));
+}
+
+static void test_every_number_is_new_and_none_is_zero(void **state)
+{
+	struct serials serials;
+
+	(void)state;
+	serials_init(&serials);
+	for (uint32_t i = 1; i < 5000; i++)
+		assert_int_equal(serials_take(&serials), i);
+	serials_finish(&serials);
+}
+
+static void test_each_stands_for_its_record(void **state)
+{
+	struct serials serials;
+
+	(void)state;
+	serials_init(&serials);
+	assert_null(serials_record(&serials, 1));
+	assert_null(serials_record(&serials, UINT32_MAX));
+	for (uint32_t i = 1; i < MANY; i++)
+		assert_int_equal(serials_point(&serials, serials_take(&serials), record_number(i)), 0);
+	for (uint32_t i = 1; i < MANY; i++)
+		assert_ptr_equal(serials_record(&serials, i), record_number(i));
+	assert_null(serials_record(&serials, MANY));
+	assert_int_equal(serials_point(&serials, 7, record_number(1000)), 0);
+	assert_ptr_equal(serials_record(&serials, 7), record_number(1000));
+	serials_finish(&serials);
+}
+
+static void test_what_went_stands_for_nothing_and_its_page_goes(void **state)
+{
+	struct serials serials;
+
+	(void)state;
+	serials_init(&serials);
+	for (uint32_t i = 1; i < MANY; i++)
+		serials_point(&serials, i, record_number(i));
+	for (uint32_t i = 1; i < MANY; i++) {
+		assert_int_equal(serials_point(&serials, i, NULL), 0);
+		assert_int_equal(serials_point(&serials, i, NULL), 0);
+		assert_null(serials_record(&serials, i));
+	}
+	for (size_t i = 0; i < serials.page_count; i++)
+		assert_null(serials.pages[i]);
+	assert_int_equal(serials_point(&serials, UINT32_MAX, NULL), 0);
+	serials_finish(&serials);
+}
+
+/* Where memory comes from is nobody's promise: all over the address space, and just before what came first. */
+static void test_records_may_be_anywhere(void **state)
+{
+	static const uintptr_t places[] = {UINT64_C(0x555500001000),
+					   UINT64_C(0x555500000ffc),
+					   UINT64_C(0x555500000ff8),
+					   UINT64_C(0x7fff00000000),
+					   16,
+					   UINT64_C(0x555700001000)};
+	struct serials serials;
+
+	(void)state;
+	for (size_t first = 0; first < COUNT(places); first++) {
+		serials_init(&serials);
+		for (uint32_t i = 0; i < 3 * COUNT(places); i++) {
+			const struct record *record =
+				(const struct record *)places[(first + i) % COUNT(places)];
+
+			assert_int_equal(serials_point(&serials, i + 1, record), 0);
+			assert_ptr_equal(serials_record(&serials, i + 1), record);
+		}
+		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
+			assert_ptr_equal(serials_record(&serials, i + 1),
+					 (const struct record *)places[(first + i) % COUNT(places)]);
+		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
+			assert_int_equal(serials_point(&serials, i + 1, NULL), 0);
+		assert_null(serials.pages[0]);
+		serials_finish(&serials);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_number_is_new_and_none_is_zero),
+		cmocka_unit_test(test_each_stands_for_its_record),
+		cmocka_unit_test(test_records_may_be_anywhere),
+		cmocka_unit_test(test_what_went_stands_for_nothing_and_its_page_goes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,94 @@
+#ifndef SSTOREFS_TESTS_UNIT_PARSED_H
+#define SSTOREFS_TESTS_UNIT_PARSED_H
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "responses.h"
+#include "sstorefs/provider.h"
+
+/* What came of one answer; its entries as one text, `NAME id=… created=…` with what there is, and `;` behind each. */
+static struct {
+	struct buffer text;
+	struct result result;
+	struct failure failure;
+	enum remedy remedy;
+} got;
+
+static inline void add_text(const char *name, const char *text)
+{
+	if (text)
+		buffer_printf(&got.text, " %s=%s", name, text);
+}
+
+static inline void add_time(const char *name, wall_time time)
+{
+	char text[TIME_TEXT_SIZE];
+
+	if (time != TIME_UNKNOWN)
+		add_text(name, time_format(time, text));
+}
+
+static inline int take(void *context, const struct entry *entry)
+{
+	(void)context;
+	buffer_string(&got.text, entry->name);
+	add_text("id", entry->id);
+	add_text("digest", entry->digest);
+	add_time("created", entry->created_at);
+	if (entry->modified_at != entry->created_at)
+		add_time("modified", entry->modified_at);
+	add_time("expires", entry->expires_at);
+	add_text("status", entry->status);
+	add_text("scopes", entry->scopes);
+	add_text("comment", entry->comment);
+	if (entry->livemode >= 0)
+		add_text("live", entry->livemode ? "yes" : "no");
+	buffer_string(&got.text, ";");
+	return 0;
+}
+
+/* Reads one answer into `got`. Returns a positive errno. */
+static inline int read_answer(const struct provider *provider, const struct ask *ask, int status,
+			      const char *headers, const char *body)
+{
+	struct http_answer answer = text_answer(status, headers, body);
+	int failed;
+
+	result_finish(&got.result);
+	buffer_clear(&got.text);
+	got.failure = (struct failure){0};
+	got.remedy = REMEDY_NONE;
+	got.result.take = take;
+	failed = provider->operations[ask->operation].answer(ask, &answer, &got.result, &got.failure,
+							     &got.remedy);
+	assert_int_equal(got.failure.error, -failed);
+	assert_int_equal(got.failure.status, status);
+	http_answer_finish(&answer);
+	return -failed;
+}
+
+static inline int forget_answer(void **state)
+{
+	(void)state;
+	result_finish(&got.result);
+	buffer_finish(&got.text);
+	return 0;
+}
+
+/* A request as one text: method, target, header lines behind the first, Content-Type and body. */
+static inline void request_text(const struct http_request *request, struct buffer *text)
+{
+	const char *line = buffer_text(&request->headers), *end = line + request->headers.length;
+
+	buffer_clear(text);
+	buffer_printf(text, "%s %s", http_method_name(request->method), buffer_text(&request->target));
+	for (; line < end; line += strlen(line) + 1)
+		if (strcmp(line, "Accept: application/json") != 0)
+			buffer_printf(text, "\n%s", line);
+	if (request->content_type)
+		buffer_printf(text, "\n%s\n", request->content_type);
+	buffer_append(text, request->body.data, request->body.length);
+}
+
+#endif
