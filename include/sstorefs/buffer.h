@@ -24,14 +24,14 @@ void buffer_finish(struct buffer *buffer);
 void buffer_clear(struct buffer *buffer);
 
 void buffer_append(struct buffer *buffer, const void *data, size_t length);
-void buffer_string(struct buffer *buffer, const char *string);
+void buffer_puts(struct buffer *buffer, const char *string);
 void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Appends `length` bytes percent-encoded: all but letters, digits and `-._~` (RFC 3986, unreserved). */
-void buffer_percent(struct buffer *buffer, const void *data, size_t length);
+void buffer_percent_encode(struct buffer *buffer, const void *data, size_t length);
 
 /* Appends `string` as a JSON string with its quotes: what can't be seen is escaped, bytes that are not UTF-8 become U+FFFD. */
-void buffer_json(struct buffer *buffer, const char *string);
+void buffer_json_string(struct buffer *buffer, const char *string);
 
 /*
  * The next character of a text that was written by others, as it may be shown: itself, `\u202e` for what can't be seen or changes how
@@ -47,9 +47,9 @@ void buffer_printable(struct buffer *buffer, const char *text, const char *escap
 void buffer_quoted(struct buffer *buffer, const char *text);
 
 /* The content as a string, "" for an empty buffer; valid until the next append. */
-const char *buffer_text(const struct buffer *buffer);
+const char *buffer_cstr(const struct buffer *buffer);
 
 /* 0, or -ENOMEM if any append failed. */
-int buffer_result(const struct buffer *buffer);
+int buffer_error(const struct buffer *buffer);
 
 #endif

@@ -21,22 +21,22 @@ struct listing;
  * outside the store room; a pointer is good until the loop's next turn.
  */
 struct record {
-	uint32_t serial;       /* of the entry: new for every creation, never used again in this process */
-	uint32_t changed_at;   /* last change in whole seconds since 1970; 0: unknown */
-	uint32_t checked_at;   /* when the service last told it, CLOCK_BOOTTIME, 1/16 s; 0: too long ago */
-	uint32_t listing : 24; /* number of its listing */
-	uint32_t gone : 1;     /* known not to exist: a tombstone */
-	uint32_t dead : 1;     /* another record took its place in this snapshot */
-	uint32_t follower : 1; /* it took the place of a dead one, where directories go on showing it */
-	uint32_t doubted : 1;  /* not to be believed: an outcome is unknown until it was read again */
-	uint32_t round : 2;    /* of a walk that goes round again: the one in which it was last seen */
+	uint32_t entry_id;	 /* of the entry: new for every creation, never used again in this process */
+	uint32_t changed_at;	 /* last change in whole seconds since 1970; 0: unknown */
+	uint32_t verified_at;	 /* when the service last told it, CLOCK_BOOTTIME, 1/16 s; 0: too long ago */
+	uint32_t listing : 24;	 /* number of its listing */
+	uint32_t deleted : 1;	 /* known not to exist: a tombstone */
+	uint32_t superseded : 1; /* another record took its place in this snapshot */
+	uint32_t relocated : 1;	 /* it took the place of a dead one, where directories go on showing it */
+	uint32_t invalid : 1;	 /* not to be believed: an outcome is unknown until it was read again */
+	uint32_t walk_round : 2; /* of a walk that goes round again: the one in which it was last seen */
 	uint32_t
-		own_change : 1; /* our own change to it was completed while the walk ran that runs now, or ran last */
-	uint16_t size;		/* of the whole, in units of RECORD_ALIGNMENT */
+		local_change : 1; /* our own change to it was completed while the walk ran that runs now, or ran last */
+	uint16_t size;		  /* of the whole, in units of RECORD_ALIGNMENT */
 	uint8_t name_length;
-	uint8_t expires : 1; /* has an expiry: look at it before you believe the record */
-	uint8_t precise : 1; /* its last change is told finer than changed_at */
-	char name[];	     /* displayed; the fields follow */
+	uint8_t expires : 1;	  /* has an expiry: look at it before you believe the record */
+	uint8_t mtime_has_ns : 1; /* its last change is told finer than changed_at */
+	char name[];		  /* displayed; the fields follow */
 };
 
 /* Unpacks a record. Texts point into the record or into `entry`'s own memory and live as long as both. */
@@ -47,8 +47,8 @@ void record_entry(const struct record *record, struct entry *entry, struct entry
 
 /* Single fields without unpacking the rest; NULL and TIME_UNKNOWN where absent. */
 const char *record_id(const struct record *record);
-wall_time record_changed_at(const struct record *record);
-wall_time record_expires_at(const struct record *record);
+wall_time_ns record_changed_at(const struct record *record);
+wall_time_ns record_expires_at(const struct record *record);
 
 /*
  * One walk's worth of a listing: records in the order in which they came, only ever appended to. Shared by the
@@ -66,14 +66,14 @@ void snapshot_release(struct snapshot *snapshot);
 const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *position);
 
 /* The nearest position at or after `position` where a record may begin, for positions that come from outside. */
-uint64_t snapshot_boundary(const struct snapshot *snapshot, uint64_t position);
+uint64_t snapshot_align_position(const struct snapshot *snapshot, uint64_t position);
 
 /* Whether more records will come; and once none will, why the walk failed (NULL: it is whole). */
-bool snapshot_grows(const struct snapshot *snapshot);
+bool snapshot_is_filling(const struct snapshot *snapshot);
 const struct failure *snapshot_failure(const struct snapshot *snapshot);
 
 /* Whether it grows, but all was forgotten since (`refresh`): what it brings is not what is asked for now. */
-bool snapshot_is_outdated(const struct snapshot *snapshot);
+bool snapshot_is_stale(const struct snapshot *snapshot);
 
 /* Woken at every page, when an attempt to fetch one failed, and at the end. */
 struct wait_list *snapshot_waits(struct snapshot *snapshot);
@@ -102,19 +102,19 @@ void catalog_free(struct catalog *catalog);
  * The first real call: whether the token is accepted, and with `options.store` whether there is such a store. `done` is called once, from the
  * loop, with errno 0 or a failure.
  */
-void catalog_greet(struct catalog *catalog, void (*done)(void *context, const struct failure *failure),
+void catalog_probe(struct catalog *catalog, void (*done)(void *context, const struct failure *failure),
 		   void *context);
 
 const struct catalog_options *catalog_options(const struct catalog *catalog);
 
 /* The record of the entry `serial` as it is known now; NULL when it is gone or past its expiry. Answered from memory, in constant time. */
-const struct record *catalog_record(const struct catalog *catalog, uint32_t serial);
+const struct record *catalog_record(const struct catalog *catalog, uint32_t entry_id);
 
 /* A serial number that was never used before. */
-uint32_t catalog_serial(struct catalog *catalog);
+uint32_t catalog_new_entry_id(struct catalog *catalog);
 
 /* The time by the service's clock as far as it is known, else by ours: what expiries are compared with. */
-wall_time catalog_time(const struct catalog *catalog);
+wall_time_ns catalog_time(const struct catalog *catalog);
 
 /* Forgets every listing's freshness (`refresh`, SIGHUP): the next question goes to the service. */
 void catalog_refresh(struct catalog *catalog);
@@ -147,27 +147,27 @@ bool listing_is_stale(const struct listing *listing, const struct record *record
 uint64_t listing_time_left(const struct listing *listing, const struct record *record);
 
 /* What memory says of a name. */
-enum known { KNOWN_PRESENT, KNOWN_ABSENT, KNOWN_NOT };
+enum cache_result { CACHE_HIT, CACHE_NEGATIVE, CACHE_MISS };
 
 /*
  * Answers from memory. Sets `*record` when it is present. An answer past its time is given all the same, and refreshed in the background.
  */
-enum known listing_known(struct listing *listing, const char *name, const struct record **record);
+enum cache_result listing_query(struct listing *listing, const char *name, const struct record **record);
 
 /* What is known to be there under a name, however old, and even if it is in doubt; NULL: nothing. Nothing is begun. */
-const struct record *listing_record(const struct listing *listing, const char *name);
+const struct record *listing_peek_any(const struct listing *listing, const char *name);
 
-/* As listing_known, for an entry found by its serial: begins a refresh in the background where the record is past its time. */
-void listing_touch(struct listing *listing, const struct record *record);
+/* As listing_query, for an entry found by its serial: begins a refresh in the background where the record is past its time. */
+void listing_revalidate(struct listing *listing, const struct record *record);
 
 /*
  * Finds out about one name. Embedded in its owner, zeroed, `name` copied in; `done` is called once, from the loop or from within
- * lookup_start. `failure.error` is 0 (then look with listing_known or `record`), ENOENT, or why it could not be found out.
+ * lookup_start. `failure.error` is 0 (then look with listing_query or `record`), ENOENT, or why it could not be found out.
  */
 struct lookup {
 	char name[256];
 	uint64_t deadline;
-	bool again; /* do not believe memory: read it from the service */
+	bool bypass_cache; /* do not believe memory: read it from the service */
 	void (*done)(struct lookup *lookup);
 	struct failure failure;
 	const struct record *record; /* for the length of done() */
@@ -175,39 +175,39 @@ struct lookup {
 	struct listing *listing; /* the catalog's, from here */
 	struct wait wait;
 	struct timer timer;
-	struct find *find;
-	uint32_t not_before; /* walks up to this one are no answer */
-	uint32_t walk;	     /* that is waited for */
+	struct name_query *query;
+	uint32_t ignore_walks_until; /* walks up to this one are no answer */
+	uint32_t walk;		     /* that is waited for */
 };
 void lookup_start(struct listing *listing, struct lookup *lookup);
 void lookup_cancel(struct lookup *lookup);
 
 /* Whether the last attempt to refresh it failed. */
-bool listing_has_trouble(const struct listing *listing);
+bool listing_last_refresh_failed(const struct listing *listing);
 
 /*
  * The snapshot a directory shows when it is opened now; begins a walk where one is due. Referenced for the caller. NULL with `failure` set when there is nothing
  * to show and the service can't be asked.
  */
-struct snapshot *listing_view(struct listing *listing, struct failure *failure);
+struct snapshot *listing_open_view(struct listing *listing, struct failure *failure);
 
 /* The last whole listing, however old, referenced for the caller; NULL: there never was one. */
-struct snapshot *listing_known_view(struct listing *listing);
+struct snapshot *listing_last_complete(struct listing *listing);
 
 /* Our own changes, once the service has accepted them. `serial` 0: a new one when the name is new. Return the record, NULL when memory ran out. */
-const struct record *listing_own_put(struct listing *listing, const struct entry *entry, uint32_t serial);
-void listing_own_delete(struct listing *listing, const char *name);
+const struct record *listing_local_put(struct listing *listing, const struct entry *entry, uint32_t entry_id);
+void listing_local_delete(struct listing *listing, const char *name);
 /* `to`, which was put before, is what `from` was: `serial`, the number of `from`, stands for it from now on. */
-void listing_own_rename(struct listing *listing, const char *from, const char *to, uint32_t serial);
+void listing_local_rename(struct listing *listing, const char *from, const char *to, uint32_t entry_id);
 /* What is known of `name` is no longer believed: the next question about it goes to the service. If it turns out to be there, and was not before, it
  * gets the number `serial` (0: any). */
-void listing_doubt(struct listing *listing, const char *name, uint32_t serial);
+void listing_invalidate(struct listing *listing, const char *name, uint32_t entry_id);
 
 /* The file `serial` has lost its name, or goes on under another one: what is there as `name`, or will be found, has a number of its own. */
-void listing_disown(struct listing *listing, const char *name, uint32_t serial);
+void listing_reassign_id(struct listing *listing, const char *name, uint32_t entry_id);
 
 /* Whether `name` must be read again before it is believed. */
-bool listing_doubts(const struct listing *listing, const char *name);
+bool listing_is_invalid(const struct listing *listing, const char *name);
 
 /* For status. */
 struct listing_status {
@@ -215,13 +215,13 @@ struct listing_status {
 	uint64_t entries;
 	uint64_t age; /* milliseconds since it was complete; CLOCK_NEVER: never was */
 	bool fresh, stale, walking;
-	uint64_t left_out;  /* names over 255 bytes */
-	uint64_t walk_took; /* milliseconds */
+	uint64_t names_too_long; /* names over 255 bytes */
+	uint64_t whole_walk_ms;	 /* milliseconds */
 };
 void catalog_each_listing(struct catalog *catalog,
 			  void (*each)(void *context, const struct listing_status *status), void *context);
 struct catalog_counts {
-	uint64_t hits, misses, walks, pages, finds;
+	uint64_t hits, misses, walks, pages, name_queries;
 	uint64_t calls[OPERATION_COUNT], failed[OPERATION_COUNT];
 	uint64_t milliseconds[OPERATION_COUNT];
 	uint64_t sealed_bytes;

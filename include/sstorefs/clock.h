@@ -15,35 +15,35 @@
 uint64_t clock_boottime(void);
 
 /* A moment as services send it: nanoseconds since 1970, UTC. TIME_UNKNOWN where none was sent. */
-typedef int64_t wall_time;
+typedef int64_t wall_time_ns;
 #define TIME_UNKNOWN INT64_MIN
 #define NANOSECONDS  INT64_C(1000000000)
 
-wall_time clock_wall(void);
+wall_time_ns clock_wall(void);
 
 /* The time that the kernel gives to files that change now, up to a tick behind clock_wall(): what is compared with theirs. */
-wall_time clock_files(void);
+wall_time_ns clock_files(void);
 
 /*
  * Reads an RFC 3339 date-time (any number of fractional digits, `Z` or a numeric offset, `T`, `t` or a
  * space between). `length` bytes at `text`, no NUL needed. Returns 0 or -EINVAL; `time` is untouched on failure.
  */
-int time_parse_rfc3339(const char *text, size_t length, wall_time *time);
+int time_parse_rfc3339(const char *text, size_t length, wall_time_ns *time);
 
 /*
  * The same for what a service writes, which calls it ISO 8601: besides, `,` before the fraction, an offset without its colon or minutes, and
  * none at all, which is UTC. Returns 0 or -EINVAL; `time` is untouched on failure.
  */
-int time_parse_iso8601(const char *text, size_t length, wall_time *time);
+int time_parse_iso8601(const char *text, size_t length, wall_time_ns *time);
 
 /* Reads an HTTP date in any of its three forms (RFC 9110, 5.6.7). Returns 0 or -EINVAL. */
-int time_parse_http(const char *text, wall_time *time);
+int time_parse_http(const char *text, wall_time_ns *time);
 
 /* `2026-05-04T10:00:00Z`, whole seconds, cut, not rounded. 21 bytes with the NUL are enough up to year 9999. */
 #define TIME_TEXT_SIZE 32
-const char *time_format(wall_time time, char text[static TIME_TEXT_SIZE]);
+const char *time_format(wall_time_ns time, char text[static TIME_TEXT_SIZE]);
 /* The same with milliseconds, cut: `2026-05-04T10:00:00.123Z`. */
-const char *time_format_ms(wall_time time, char text[static TIME_TEXT_SIZE]);
+const char *time_format_ms(wall_time_ns time, char text[static TIME_TEXT_SIZE]);
 
 /* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`, a hundred years at most; 0 or -EINVAL. */
 int time_parse_duration(const char *text, uint64_t *seconds);

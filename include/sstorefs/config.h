@@ -21,8 +21,8 @@ enum sizes {
 };
 enum action {
 	ACTION_MOUNT,
-	ACTION_PRETEND, /* mount -f: all but the mount */
-	ACTION_CHECK,	/* of `source`, or where that is NULL of the mount at `mountpoint` */
+	ACTION_FAKE,  /* mount -f: all but the mount */
+	ACTION_CHECK, /* of `source`, or where that is NULL of the mount at `mountpoint` */
 	ACTION_HELP,
 	ACTION_VERSION,
 };
@@ -83,7 +83,7 @@ void config_finish(struct config *config);
 int config_check_mountpoint(struct config *config);
 
 /* Whether something is mounted below our mount, as far as this process can see; where it can't tell (/dev/fd/N), true. */
-bool config_mounts_are_below(const struct config *config);
+bool mountpoint_has_submounts(const struct config *config);
 
 void config_print_help(const struct config *config);
 void config_print_version(void);

@@ -16,7 +16,7 @@ struct fs_options {
 	struct net *net;
 	struct catalog *catalog;
 	struct locked_pool *pool;
-	struct journal *journal;
+	struct error_log *error_log;
 	const struct config *config;
 	/* The mount is gone (unmounted), or broken: called once, from the loop. */
 	void (*ended)(void *context);

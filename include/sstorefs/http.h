@@ -25,12 +25,12 @@ struct http_request {
 	bool bears_value;   /* the body holds a value that is not sealed: HTTP/1.1 only (DESIGN 7) */
 };
 
-void http_request_finish(struct http_request *request);
+void http_request_free(struct http_request *request);
 
 /* Appends one header line to `request->headers`. */
 void http_request_header(struct http_request *request, const char *name, const char *value);
 
-struct http_answer {
+struct http_response {
 	int status;
 	struct buffer
 		headers; /* as received, each line `Name: value` without trailing blanks and a NUL; of the last answer only */
@@ -40,10 +40,10 @@ struct http_answer {
 #define HTTP_BODY_MAX	(8u << 20)
 #define HTTP_HEADER_MAX (64u << 10)
 
-void http_answer_finish(struct http_answer *answer);
+void http_response_free(struct http_response *response);
 
 /* The value of header `name` (case-insensitive, first one wins), without surrounding blanks; NULL if absent.
  * Valid as long as the answer. */
-const char *http_answer_header(const struct http_answer *answer, const char *name);
+const char *http_response_header(const struct http_response *response, const char *name);
 
 #endif

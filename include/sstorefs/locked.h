@@ -11,7 +11,7 @@
  */
 struct locked_wait {
 	/* Called once, from locked_release, when there may be room again: try again from here. */
-	void (*room)(struct locked_wait *wait);
+	void (*available)(struct locked_wait *wait);
 	struct locked_wait *next, **link; /* the pool's */
 };
 
@@ -46,7 +46,7 @@ int locked_reserve(struct locked *locked, size_t size);
 int locked_append(struct locked *locked, const void *data, size_t length);
 
 /* Wipes and gives back. The struct is empty afterwards and can be used again. */
-void locked_finish(struct locked *locked);
+void locked_free(struct locked *locked);
 
 /* Frees what is held only because there was room, until `size` more bytes can be held. Returns whether they can. */
 bool locked_make_room(struct locked_pool *pool, size_t size);

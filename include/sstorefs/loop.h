@@ -37,15 +37,15 @@ struct task {
  * Who else waits: with it set, the loop calls wait() in place of poll() while `busy` says so, and turn()
  * in each of its turns. The network is the one that needs it (curl_multi_poll, curl_multi_perform).
  */
-struct loop_partner {
-	bool (*busy)(struct loop_partner *partner);
-	int (*wait)(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout);
-	void (*turn)(struct loop_partner *partner);
+struct loop_poller {
+	bool (*busy)(struct loop_poller *poller);
+	int (*wait)(struct loop_poller *poller, struct pollfd *fds, unsigned count, int timeout);
+	void (*iterate)(struct loop_poller *poller);
 };
 
 int loop_new(struct loop **loop);
 void loop_free(struct loop *loop);
-void loop_join(struct loop *loop, struct loop_partner *partner);
+void loop_set_poller(struct loop *loop, struct loop_poller *poller);
 
 /* Runs until loop_stop. Returns 0 or a negative errno when the loop itself failed. */
 int loop_run(struct loop *loop);

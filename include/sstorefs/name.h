@@ -30,18 +30,18 @@ int name_with_id(struct buffer *displayed, const char *name, const char *id);
 bool name_is_canonical(const char *displayed);
 
 /* The same, and whether the decoded name has nothing but characters of `alphabet`, which are ASCII. */
-bool name_is_of(const char *displayed, const char *alphabet);
+bool name_matches_alphabet(const char *displayed, const char *alphabet);
 
 /* Whether `length` bytes are well-formed UTF-8 (no surrogates, nothing above U+10FFFF, no overlong forms; NUL is fine). */
 bool utf8_is_valid(const void *text, size_t length);
 
 /* Whether they can become well-formed UTF-8 when more bytes follow. */
-bool utf8_is_begun(const void *text, size_t length);
+bool utf8_is_prefix(const void *text, size_t length);
 
 /* Bytes of the well-formed characters that `text` begins with. */
-size_t utf8_whole(const void *text, size_t length);
+size_t utf8_valid_prefix(const void *text, size_t length);
 
 /* Characters in valid UTF-8. */
-size_t utf8_count(const void *text, size_t length);
+size_t utf8_length(const void *text, size_t length);
 
 #endif

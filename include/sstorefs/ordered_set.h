@@ -4,18 +4,18 @@
 /*
  * An ordered set of pointers: libc's balanced tree (tsearch) under names that don't clash with ours.
  */
-struct tree {
+struct ordered_set {
 	int (*compare)(const void *left, const void *right);
 	void *root;
 };
 
 /* The item that compares equal to `key`; NULL: none. */
-void *tree_find(const struct tree *tree, const void *key);
+void *set_find(const struct ordered_set *set, const void *key);
 
 /* Adds `item` unless an equal one is there. Returns the one that is in the tree then; NULL when memory ran out. */
-void *tree_add(struct tree *tree, void *item);
+void *set_add(struct ordered_set *set, void *item);
 
 /* Takes the item that equals `item` out; the item itself is not freed. */
-void tree_remove(struct tree *tree, const void *item);
+void set_remove(struct ordered_set *set, const void *item);
 
 #endif

@@ -22,7 +22,7 @@ enum operation {
 	OPERATION_LIST_SECRETS,
 	OPERATION_FIND_SECRET, /* by name; may bring several entries and several pages: the caller compares names */
 	OPERATION_PUT_SECRET,
-	OPERATION_EDIT_SECRET, /* scopes, comment */
+	OPERATION_UPDATE_SECRET, /* scopes, comment */
 	OPERATION_DELETE_SECRET,
 	OPERATION_DUPLICATE_SECRET,
 	OPERATION_QUOTA,
@@ -37,11 +37,11 @@ const char *operation_name(enum operation operation);
 enum put_mode {
 	PUT_CREATE,  /* only if there is none of the name */
 	PUT_REPLACE, /* only if there is one */
-	PUT_EITHER,
+	PUT_UPSERT,
 };
 
 /* What is asked of a service. Only what the operation needs is set; the rest is zero. Everything is borrowed. */
-struct ask {
+struct op_args {
 	enum operation operation;
 	const char *account;  /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
 	const char *store_id; /* the service's id of the store; Stripe: the scope, "account" or "usr_…" */
@@ -58,7 +58,7 @@ struct ask {
 		*idempotency_key; /* for this change and its repetitions, where the service has such keys */
 	const char *scopes;	  /* `a:b`, or NULL: leave as it is (the default when it is new) */
 	const char *comment;	  /* or NULL: leave as it is; "" clears it */
-	wall_time expires_at;	  /* TIME_UNKNOWN: send none */
+	wall_time_ns expires_at;  /* TIME_UNKNOWN: send none */
 };
 
 /* Room for a service's digest where one is kept to be compared: base64 or hex of 64 bytes. A longer one is not kept. */
@@ -69,9 +69,9 @@ struct entry {
 	const char *name; /* displayed; NULL when the answer left it out (Stripe's delete) */
 	const char *id;
 	const char *digest; /* as the service sent it; NULL where it has none */
-	wall_time created_at;
-	wall_time modified_at; /* last change; the same as created_at where the service has only that */
-	wall_time expires_at;  /* TIME_UNKNOWN: never */
+	wall_time_ns created_at;
+	wall_time_ns modified_at; /* last change; the same as created_at where the service has only that */
+	wall_time_ns expires_at;  /* TIME_UNKNOWN: never */
 	const char *status;
 	const char *scopes; /* `a:b` */
 	const char *comment;
@@ -79,37 +79,37 @@ struct entry {
 };
 
 /* What came back. The caller zeroes it and sets take and context; answer() fills in the rest. */
-struct result {
+struct op_result {
 	/* Called for each entry of the answer, in order. Returns 0, or a negative errno that ends the reading. */
-	int (*take)(void *context, const struct entry *entry);
+	int (*on_entry)(void *context, const struct entry *entry);
 	void *context;
 
-	unsigned entries;     /* how many the answer had, those that were left out included */
-	unsigned left_out;    /* entries whose displayed name is over NAME_LENGTH_MAX */
-	unsigned malformed;   /* entries that are none (no object, no name, not UTF-8) */
-	struct buffer cursor; /* where the next page begins; empty: this was the last (cursor paging) */
+	unsigned entries;	 /* how many the answer had, those that were left out included */
+	unsigned names_too_long; /* entries whose displayed name is over NAME_LENGTH_MAX */
+	unsigned malformed;	 /* entries that are none (no object, no name, not UTF-8) */
+	struct buffer cursor;	 /* where the next page begins; empty: this was the last (cursor paging) */
 	int64_t total; /* how many there are on all pages, as the service says (numbered paging); -1 when it didn't */
 	unsigned page_size; /* how many the service puts on a page (numbered paging); 0 when it didn't say */
 	bool deleted_async; /* a deletion was accepted, and listings may show the name a moment longer */
 	int64_t quota, usage; /* OPERATION_QUOTA */
-	struct client_key_answer client_key;
+	struct client_key_response client_key;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 };
-void result_finish(struct result *result);
+void op_result_free(struct op_result *result);
 
 /* Whether asking again can help. */
-enum remedy {
-	REMEDY_NONE,  /* final */
-	REMEDY_LATER, /* not carried out; again later */
-	REMEDY_LOOK,  /* unreadable: it may have been carried out */
+enum retry_hint {
+	RETRY_NEVER,	   /* final */
+	RETRY_LATER,	   /* not carried out; again later */
+	RETRY_AFTER_CHECK, /* unreadable: it may have been carried out */
 };
 
 /* What an answer said about the service's patience (headers; API-FACTS 1.5, 2.5, 3.4). */
-struct patience {
+struct rate_limit {
 	uint64_t wait_ms;  /* wait at least so long before the next attempt; 0: nothing was said */
 	int64_t remaining; /* calls left in the budget; -1: nothing was said */
 	uint64_t resets_in_ms;
-	bool no_more; /* the service asks not to be asked again */
+	bool do_not_retry; /* the service asks not to be asked again */
 };
 
 struct credentials {
@@ -131,19 +131,19 @@ struct provider {
 	bool text_only;		     /* values must be UTF-8 */
 	bool seals;		     /* values are sealed under a client key */
 	bool stores_are_local;	     /* Stripe: scopes are not the service's objects */
-	const char *lasting_store;   /* where they are local: the one that is always there */
-	bool finds_stores; /* OPERATION_FIND_STORE is one call by exact name; else it is the list, or absent */
-	bool finds_secrets; /* OPERATION_FIND_SECRET is one call by exact name; else a search, or with an id one call for that */
-	bool puts_by_id;	  /* replace and delete need the secret's id */
-	bool puts_either;	  /* PUT_EITHER exists */
-	bool creates_only;	  /* PUT_CREATE exists and is atomic */
-	bool replaces_only;	  /* PUT_REPLACE exists */
-	bool delete_store_checks; /* the service itself refuses to delete a store that has secrets */
-	bool duplicates, edits, has_quota, has_idempotency_keys;
+	const char *builtin_store;   /* where they are local: the one that is always there */
+	bool gets_store_by_name; /* OPERATION_FIND_STORE is one call by exact name; else it is the list, or absent */
+	bool gets_secret_by_name; /* OPERATION_FIND_SECRET is one call by exact name; else a search, or with an id one call for that */
+	bool writes_by_id;		    /* replace and delete need the secret's id */
+	bool has_upsert;		    /* PUT_UPSERT exists */
+	bool has_create;		    /* PUT_CREATE exists and is atomic */
+	bool has_replace;		    /* PUT_REPLACE exists */
+	bool delete_store_refuses_nonempty; /* the service itself refuses to delete a store that has secrets */
+	bool has_copy, has_update, has_quota, has_idempotency_keys;
 	bool quota_is_per_store; /* one full store says nothing of the others */
-	bool expires; /* secrets can be given an expiry, and a replacement that gives none takes it away */
-	bool reads_are_free; /* the rate-limit budget that it tells is for changes alone, whatever the answer that tells it */
-	bool lists_strange_names; /* names outside `name_is_valid` may exist at the service: checked on create alone */
+	bool has_expiry; /* secrets can be given an expiry, and a replacement that gives none takes it away */
+	bool reads_unmetered; /* the rate-limit budget that it tells is for changes alone, whatever the answer that tells it */
+	bool lists_unvalidated_names; /* names outside `name_is_valid` may exist at the service: checked on create alone */
 
 	/* Whether the service would take `displayed` for a new secret, and for a new store. */
 	bool (*name_is_valid)(const char *displayed);
@@ -154,17 +154,18 @@ struct provider {
 	/* One pair an operation; both NULL where the service has no such operation. */
 	struct {
 		/* Writes the request. `request` is zeroed but for body.pool. Returns 0, -ENOMEM, -ENOBUFS, -EINVAL. */
-		int (*ask)(const struct ask *ask, struct http_request *request);
+		int (*build_request)(const struct op_args *args, struct http_request *request);
 		/*
 		 * Reads the answer, whatever its status. Returns 0, or a negative errno with `failure` filled in (error,
-		 * status, request id, words) and `remedy` set. A 2xx that makes no sense is -EIO and REMEDY_LOOK.
+		 * status, request id, words) and `remedy` set. A 2xx that makes no sense is -EIO and RETRY_AFTER_CHECK.
 		 */
-		int (*answer)(const struct ask *ask, const struct http_answer *answer, struct result *result,
-			      struct failure *failure, enum remedy *remedy);
+		int (*parse_response)(const struct op_args *args, const struct http_response *response,
+				      struct op_result *result, struct failure *failure,
+				      enum retry_hint *retry_hint);
 	} operations[OPERATION_COUNT];
 
 	/* Reads request id of any answer, failed or not, into failure->request_id, and the rate-limit headers. */
-	void (*patience)(const struct http_answer *answer, struct patience *patience);
+	void (*read_rate_limit)(const struct http_response *response, struct rate_limit *limit);
 	const char *request_id_header;
 };
 

@@ -11,9 +11,9 @@ struct quota_figures {
 };
 
 /* A question for the figures. Embedded in its owner, zeroed, `done` and `deadline` filled in. */
-struct quota_question {
+struct quota_query {
 	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds */
-	void (*done)(struct quota_question *question);
+	void (*done)(struct quota_query *query);
 
 	struct quota_figures figures;
 
@@ -24,10 +24,10 @@ struct quota_question {
 
 /* Answered from memory where something is known: figures past their time once more, while they are asked for anew. `done` is called once, from the loop or from
  * within quota_ask. A service that can't be asked is no failure: what is known then, or -1. */
-void quota_ask(struct catalog *catalog, struct quota_question *question);
-void quota_cancel(struct quota_question *question);
+void quota_query_start(struct catalog *catalog, struct quota_query *query);
+void quota_query_cancel(struct quota_query *query);
 
 /* Whether a new secret in `store` is known to be one too many, and was told so within negative_ttl. */
-bool quota_is_used_up(const struct catalog *catalog, const struct store *store);
+bool quota_is_exhausted(const struct catalog *catalog, const struct store *store);
 
 #endif

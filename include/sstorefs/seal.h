@@ -14,17 +14,17 @@
 struct client_key {
 	uint8_t public_key[crypto_box_PUBLICKEYBYTES];
 	uint64_t
-		dies_at; /* CLOCK_BOOTTIME, milliseconds; one second before the service forgets it, see client_key_accept */
+		expires_at; /* CLOCK_BOOTTIME, milliseconds; one second before the service forgets it, see client_key_verify */
 };
 
 /* A client key as the service sent it, decoded from base64 but not yet believed. Lengths are what came, up to the array's size + 1 (longer is cut to that). */
-struct client_key_answer {
+struct client_key_response {
 	uint8_t public_key[crypto_box_PUBLICKEYBYTES + 1];
 	size_t public_key_length;
 	uint8_t signature[crypto_sign_BYTES + 1];
 	size_t signature_length;
-	wall_time expires_at; /* the service's clock */
-	wall_time date;	      /* the reply's own Date; TIME_UNKNOWN if it had none */
+	wall_time_ns expires_at; /* the service's clock */
+	wall_time_ns date;	 /* the reply's own Date; TIME_UNKNOWN if it had none */
 };
 
 /* Fastly's production signing key (API-FACTS 1.7), base64. */
@@ -40,7 +40,7 @@ struct client_key_answer {
  *
  * Returns 0, or -EKEYREJECTED with `why` set to a phrase for the user ("its signature does not verify"). `key` is untouched on failure.
  */
-int client_key_accept(struct client_key *key, const struct client_key_answer *sent, const uint8_t *pinned,
+int client_key_verify(struct client_key *key, const struct client_key_response *sent, const uint8_t *pinned,
 		      const uint8_t *sent_key, uint64_t sent_at, const char **why);
 
 /* Seals `length` bytes under `key` into `sealed`, which has room for length + crypto_box_SEALBYTES. */

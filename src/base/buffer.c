@@ -27,7 +27,7 @@ void buffer_clear(struct buffer *buffer)
 }
 
 /* Makes room for `length` more bytes and the NUL. Returns where they go, or NULL with `failed` set. */
-static char *buffer_room(struct buffer *buffer, size_t length)
+static char *buffer_reserve(struct buffer *buffer, size_t length)
 {
 	size_t size = buffer->size ? buffer->size : BUFFER_SIZE_MIN;
 	char *data;
@@ -54,7 +54,7 @@ failed:
 
 void buffer_append(struct buffer *buffer, const void *data, size_t length)
 {
-	char *room = buffer_room(buffer, length);
+	char *room = buffer_reserve(buffer, length);
 
 	if (!room)
 		return;
@@ -64,7 +64,7 @@ void buffer_append(struct buffer *buffer, const void *data, size_t length)
 	buffer->length += length;
 }
 
-void buffer_string(struct buffer *buffer, const char *string)
+void buffer_puts(struct buffer *buffer, const char *string)
 {
 	buffer_append(buffer, string, strlen(string));
 }
@@ -82,7 +82,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 		buffer->failed = true;
 		return;
 	}
-	room = buffer_room(buffer, (size_t)length);
+	room = buffer_reserve(buffer, (size_t)length);
 	if (!room)
 		return;
 	va_start(arguments, format);
@@ -97,7 +97,7 @@ static bool is_unreserved(char byte)
 	       byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
-void buffer_percent(struct buffer *buffer, const void *data, size_t length)
+void buffer_percent_encode(struct buffer *buffer, const void *data, size_t length)
 {
 	const char *bytes = data;
 	size_t i;
@@ -119,14 +119,14 @@ static char json_letter(char byte)
 	return found ? letters[found - bytes] : '\0';
 }
 
-void buffer_json(struct buffer *buffer, const char *string)
+void buffer_json_string(struct buffer *buffer, const char *string)
 {
 	size_t left = strlen(string);
 	char piece[PRINTABLE_MAX];
 
 	buffer_append(buffer, "\"", 1);
 	while (left > 0) {
-		bool is_valid = utf8_character(string, left) > 0;
+		bool is_valid = utf8_next(string, left) > 0;
 		char letter = json_letter(*string);
 		size_t length = printable_next(&string, &left, piece);
 
@@ -140,12 +140,12 @@ void buffer_json(struct buffer *buffer, const char *string)
 	buffer_append(buffer, "\"", 1);
 }
 
-const char *buffer_text(const struct buffer *buffer)
+const char *buffer_cstr(const struct buffer *buffer)
 {
 	return buffer->data ? buffer->data : "";
 }
 
-int buffer_result(const struct buffer *buffer)
+int buffer_error(const struct buffer *buffer)
 {
 	return buffer->failed ? -ENOMEM : 0;
 }

@@ -14,29 +14,29 @@ uint64_t clock_boottime(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static wall_time wall_of(clockid_t clock)
+static wall_time_ns wall_of(clockid_t clock)
 {
 	struct timespec now;
 
 	clock_gettime(clock, &now);
-	return (wall_time)now.tv_sec * NANOSECONDS + now.tv_nsec;
+	return (wall_time_ns)now.tv_sec * NANOSECONDS + now.tv_nsec;
 }
 
-wall_time clock_wall(void)
+wall_time_ns clock_wall(void)
 {
 	return wall_of(CLOCK_REALTIME);
 }
 
-wall_time clock_files(void)
+wall_time_ns clock_files(void)
 {
 	return wall_of(CLOCK_REALTIME_COARSE);
 }
 
 /* Seconds since 1970 as a moment; what 64 bits can't hold becomes the nearest they can: services write year 1 for "not
  * set" and year 9999 for "never". */
-static wall_time time_from_seconds(int64_t seconds, int64_t nanoseconds)
+static wall_time_ns time_from_seconds(int64_t seconds, int64_t nanoseconds)
 {
-	wall_time time;
+	wall_time_ns time;
 
 	if (!__builtin_mul_overflow(seconds, NANOSECONDS, &time) &&
 	    !__builtin_add_overflow(time, nanoseconds, &time) && time != TIME_UNKNOWN)
@@ -127,7 +127,7 @@ static int read_offset(struct reader *reader)
 	return west ? -seconds : seconds;
 }
 
-static int read_time(struct reader reader, wall_time *time)
+static int read_time(struct reader reader, wall_time_ns *time)
 {
 	struct tm date = {0};
 	int64_t nanoseconds, seconds;
@@ -154,21 +154,21 @@ static int read_time(struct reader reader, wall_time *time)
 	return failed;
 }
 
-int time_parse_rfc3339(const char *text, size_t length, wall_time *time)
+int time_parse_rfc3339(const char *text, size_t length, wall_time_ns *time)
 {
 	const struct reader reader = {.text = text, .end = text + length};
 
 	return read_time(reader, time);
 }
 
-int time_parse_iso8601(const char *text, size_t length, wall_time *time)
+int time_parse_iso8601(const char *text, size_t length, wall_time_ns *time)
 {
 	const struct reader reader = {.text = text, .end = text + length, .lenient = true};
 
 	return read_time(reader, time);
 }
 
-int time_parse_http(const char *text, wall_time *time)
+int time_parse_http(const char *text, wall_time_ns *time)
 {
 	/* RFC 9110, 5.6.7: the preferred form and the two obsolete ones. Nothing here calls setlocale, so that names are English. */
 	static const char *const formats[] = {
@@ -194,7 +194,7 @@ int time_parse_http(const char *text, wall_time *time)
 	return -EINVAL;
 }
 
-const char *time_format_ms(wall_time time, char text[static TIME_TEXT_SIZE])
+const char *time_format_ms(wall_time_ns time, char text[static TIME_TEXT_SIZE])
 {
 	unsigned milliseconds = (unsigned)((time % NANOSECONDS + NANOSECONDS) % NANOSECONDS / 1000000);
 
@@ -204,7 +204,7 @@ const char *time_format_ms(wall_time time, char text[static TIME_TEXT_SIZE])
 	return text;
 }
 
-const char *time_format(wall_time time, char text[static TIME_TEXT_SIZE])
+const char *time_format(wall_time_ns time, char text[static TIME_TEXT_SIZE])
 {
 	/* Cut means towards the past, before 1970 too. */
 	time_t seconds = time / NANOSECONDS - (time % NANOSECONDS < 0);

@@ -10,16 +10,16 @@
 
 #include "sstorefs/log.h"
 
-int journal_init(struct journal *journal)
+int error_log_init(struct error_log *error_log)
 {
-	*journal = (struct journal){.lines = calloc(JOURNAL_SIZE, sizeof *journal->lines)};
-	return journal->lines ? 0 : -ENOMEM;
+	*error_log = (struct error_log){.lines = calloc(ERROR_LOG_SIZE, sizeof *error_log->lines)};
+	return error_log->lines ? 0 : -ENOMEM;
 }
 
-void journal_finish(struct journal *journal)
+void error_log_free(struct error_log *error_log)
 {
-	free(journal->lines);
-	*journal = (struct journal){0};
+	free(error_log->lines);
+	*error_log = (struct error_log){0};
 }
 
 /* What stands in a line for nothing, so that every line has the same fields. */
@@ -28,7 +28,7 @@ static const char *or_dash(const char *text)
 	return *text ? text : "-";
 }
 
-static void fill(struct journal_line *line, const char *operation, const char *store, const char *name,
+static void fill(struct error_log_line *line, const char *operation, const char *store, const char *name,
 		 const struct failure *failure)
 {
 	line->at = clock_wall();
@@ -38,55 +38,56 @@ static void fill(struct journal_line *line, const char *operation, const char *s
 	line->failure = *failure;
 }
 
-void journal_add(struct journal *journal, const char *operation, const char *store, const char *name,
-		 const struct failure *failure)
+void error_log_add(struct error_log *error_log, const char *operation, const char *store, const char *name,
+		   const struct failure *failure)
 {
-	fill(&journal->lines[journal->next], operation, store, name, failure);
-	journal->next = (journal->next + 1) % JOURNAL_SIZE;
-	journal->count += journal->count < JOURNAL_SIZE;
+	fill(&error_log->lines[error_log->next], operation, store, name, failure);
+	error_log->next = (error_log->next + 1) % ERROR_LOG_SIZE;
+	error_log->count += error_log->count < ERROR_LOG_SIZE;
 }
 
-bool journal_repeats(const struct journal *journal, const char *operation, const char *store,
-		     const char *name, const struct failure *failure)
+bool error_log_repeats(const struct error_log *error_log, const char *operation, const char *store,
+		       const char *name, const struct failure *failure)
 {
-	const struct journal_line *newest =
-		&journal->lines[(journal->next + JOURNAL_SIZE - 1) % JOURNAL_SIZE];
-	struct journal_line line;
+	const struct error_log_line *newest =
+		&error_log->lines[(error_log->next + ERROR_LOG_SIZE - 1) % ERROR_LOG_SIZE];
+	struct error_log_line line;
 
-	if (!journal->count)
+	if (!error_log->count)
 		return false;
 	fill(&line, operation, store, name, failure);
 	return line.at >= newest->at && line.at - newest->at < NANOSECONDS &&
 	       strcmp(line.operation, newest->operation) == 0 && strcmp(line.path, newest->path) == 0 &&
-	       failure->error == newest->failure.error && strcmp(failure->words, newest->failure.words) == 0;
+	       failure->errnum == newest->failure.errnum &&
+	       strcmp(failure->message, newest->failure.message) == 0;
 }
 
-void journal_record(struct journal *journal, const char *operation, const char *store, const char *name,
-		    const struct failure *failure)
+void error_log_report(struct error_log *error_log, const char *operation, const char *store, const char *name,
+		      const struct failure *failure)
 {
-	journal_add(journal, operation, store, name, failure);
+	error_log_add(error_log, operation, store, name, failure);
 	log_event(LOG_WARNING,
 		  &(const struct log_event){
 			  .operation = operation, .store = store, .name = name, .failure = failure});
 }
 
-void journal_print(const struct journal *journal, struct buffer *text)
+void error_log_print(const struct error_log *error_log, struct buffer *text)
 {
 	char time[TIME_TEXT_SIZE];
 
-	for (size_t i = 0; i < journal->count; i++) {
-		const struct journal_line *line =
-			&journal->lines[(journal->next + JOURNAL_SIZE - 1 - i) % JOURNAL_SIZE];
+	for (size_t i = 0; i < error_log->count; i++) {
+		const struct error_log_line *line =
+			&error_log->lines[(error_log->next + ERROR_LOG_SIZE - 1 - i) % ERROR_LOG_SIZE];
 		const struct failure *failure = &line->failure;
 
 		buffer_printf(text, "%s\t%s\t", time_format(line->at, time), line->operation);
 		buffer_printable(text, line->path, "\\");
-		buffer_printf(text, "\t%s\t", failure_errno_name(failure->error));
-		if (failure->status)
-			buffer_printf(text, "%d\t", failure->status);
+		buffer_printf(text, "\t%s\t", failure_errno_name(failure->errnum));
+		if (failure->http_status)
+			buffer_printf(text, "%d\t", failure->http_status);
 		else
-			buffer_string(text, "-\t");
+			buffer_puts(text, "-\t");
 		buffer_printable(text, or_dash(failure->request_id), "");
-		buffer_printf(text, "\t%s\n", or_dash(failure->words));
+		buffer_printf(text, "\t%s\n", or_dash(failure->message));
 	}
 }

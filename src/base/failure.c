@@ -13,7 +13,7 @@ static bool is_blank(char byte)
 	return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
 }
 
-void failure_quote(struct failure *failure, const char *text, size_t length)
+void failure_set_message(struct failure *failure, const char *text, size_t length)
 {
 	char piece[PRINTABLE_MAX];
 	size_t quoted = 0;
@@ -29,21 +29,21 @@ void failure_quote(struct failure *failure, const char *text, size_t length)
 			continue;
 		}
 		piece_length = printable_next(&text, &length, piece);
-		if (quoted + blank + piece_length >= sizeof(failure->words))
+		if (quoted + blank + piece_length >= sizeof(failure->message))
 			break;
 		if (blank)
-			failure->words[quoted++] = ' ';
-		memcpy(failure->words + quoted, piece, piece_length);
+			failure->message[quoted++] = ' ';
+		memcpy(failure->message + quoted, piece, piece_length);
 		quoted += piece_length;
 		blank = false;
 	}
 	if (quoted)
-		failure->words[quoted] = '\0';
+		failure->message[quoted] = '\0';
 }
 
 int failure_set(struct failure *failure, int error, const char *format, ...)
 {
-	char text[2 * sizeof(failure->words)];
+	char text[2 * sizeof(failure->message)];
 	va_list arguments;
 	int length;
 
@@ -52,8 +52,8 @@ int failure_set(struct failure *failure, int error, const char *format, ...)
 	va_end(arguments);
 	if (length < 0)
 		length = 0;
-	failure_quote(failure, text, strnlen(text, sizeof(text) - 1));
-	failure->error = error;
+	failure_set_message(failure, text, strnlen(text, sizeof(text) - 1));
+	failure->errnum = error;
 	return -error;
 }
 

@@ -15,13 +15,13 @@ const char *http_method_name(enum http_method method)
 	return names[method];
 }
 
-void http_request_finish(struct http_request *request)
+void http_request_free(struct http_request *request)
 {
 	struct locked_pool *pool = request->body.pool;
 
 	buffer_finish(&request->target);
 	buffer_finish(&request->headers);
-	locked_finish(&request->body);
+	locked_free(&request->body);
 	memset(request, 0, sizeof(*request));
 	request->body.pool = pool;
 }
@@ -37,24 +37,24 @@ static void append_visible(struct buffer *buffer, const char *text)
 void http_request_header(struct http_request *request, const char *name, const char *value)
 {
 	append_visible(&request->headers, name);
-	buffer_string(&request->headers, ": ");
+	buffer_puts(&request->headers, ": ");
 	append_visible(&request->headers, value);
 	buffer_append(&request->headers, "", 1);
 }
 
-void http_answer_finish(struct http_answer *answer)
+void http_response_free(struct http_response *response)
 {
 	/* A service may quote the value that it refused. */
-	if (answer->body.data)
-		sodium_memzero(answer->body.data, answer->body.size);
-	buffer_finish(&answer->headers);
-	buffer_finish(&answer->body);
-	memset(answer, 0, sizeof(*answer));
+	if (response->body.data)
+		sodium_memzero(response->body.data, response->body.size);
+	buffer_finish(&response->headers);
+	buffer_finish(&response->body);
+	memset(response, 0, sizeof(*response));
 }
 
-const char *http_answer_header(const struct http_answer *answer, const char *name)
+const char *http_response_header(const struct http_response *response, const char *name)
 {
-	const char *line = buffer_text(&answer->headers), *end = line + answer->headers.length;
+	const char *line = buffer_cstr(&response->headers), *end = line + response->headers.length;
 	size_t length = strlen(name);
 
 	for (; line < end; line += strlen(line) + 1)

@@ -193,7 +193,7 @@ static void serve_first(struct locked_pool *pool)
 	struct locked_wait *wait = pool->first;
 
 	locked_wait_cancel(pool, wait);
-	wait->room(wait);
+	wait->available(wait);
 }
 
 /*
@@ -219,7 +219,7 @@ static void serve(struct locked_pool *pool)
 	pool->serving = false;
 }
 
-void locked_finish(struct locked *locked)
+void locked_free(struct locked *locked)
 {
 	struct locked_pool *pool = locked->pool;
 	uint8_t *data = locked->data;

@@ -20,7 +20,7 @@
 /* The project's one global: a failure must find the log from everywhere, before there is anything else to find it by. */
 static struct {
 	enum log_target target;
-	bool debug, json, journal, ready;
+	bool debug, json, systemd_journal, ready;
 	const char *source, *mountpoint;
 } logging = {.target = LOG_TO_STDERR};
 
@@ -71,7 +71,7 @@ static void write_line(int priority, const char *rest, bool has_time, uint64_t r
 	time_format_ms(clock_wall(), time);
 	if (logging.target == LOG_TO_SYSLOG)
 		begin_syslog(&line, priority);
-	else if (logging.journal) /* which knows our name, and the time */
+	else if (logging.systemd_journal) /* which knows our name, and the time */
 		buffer_printf(&line, "<%d>", LOG_PRI(priority));
 	else if (!logging.json)
 		buffer_printf(&line, "sstorefs: %s%s", has_time ? time : "", has_time ? " " : "");
@@ -82,11 +82,11 @@ static void write_line(int priority, const char *rest, bool has_time, uint64_t r
 	else if (repeats)
 		buffer_printf(&line, "%s … repeated %" PRIu64 " times", rest, repeats);
 	else
-		buffer_string(&line, rest);
-	if (buffer_result(&line))
+		buffer_puts(&line, rest);
+	if (buffer_error(&line))
 		log_queue_lost();
 	else
-		log_queue_add(buffer_text(&line));
+		log_queue_add(buffer_cstr(&line));
 	buffer_finish(&line);
 }
 
@@ -100,9 +100,9 @@ static void write_repeat(int priority, const char *marked, uint64_t times)
 
 static void write_all(int priority, struct buffer *marked, bool may_be_left_out)
 {
-	const char *rest = buffer_text(marked);
+	const char *rest = buffer_cstr(marked);
 
-	if (buffer_result(marked))
+	if (buffer_error(marked))
 		log_queue_lost();
 	else if (priority == LOG_DEBUG || log_fold_passes(priority, rest, may_be_left_out))
 		write_line(priority, rest + 1, *rest == EVENT, 0);
@@ -121,9 +121,9 @@ static void say_lost(uint64_t lines)
 		buffer_printf(&marked, "\"level\": \"warning\", \"lost\": %" PRIu64 ", \"message\": \"%s\"}",
 			      lines, words);
 	else
-		buffer_string(&marked, words);
-	if (!buffer_result(&marked))
-		write_line(LOG_WARNING, buffer_text(&marked) + 1, false, 0);
+		buffer_puts(&marked, words);
+	if (!buffer_error(&marked))
+		write_line(LOG_WARNING, buffer_cstr(&marked) + 1, false, 0);
 	buffer_finish(&marked);
 }
 
@@ -153,7 +153,7 @@ void log_open(enum log_target target, bool debug)
 	log_queue_open(target);
 	logging.target = target;
 	logging.debug = debug;
-	logging.journal = target == LOG_TO_STDERR && stderr_is_journal();
+	logging.systemd_journal = target == LOG_TO_STDERR && stderr_is_journal();
 }
 
 void log_as_json(bool json)
@@ -191,10 +191,10 @@ static void add_string(struct buffer *line, const char *name, const char *value)
 	else
 		buffer_printf(line, "%s=", name);
 	if (logging.json)
-		buffer_json(line, value);
+		buffer_json_string(line, value);
 	else
 		buffer_quoted(line, value);
-	buffer_string(line, logging.json ? ", " : " ");
+	buffer_puts(line, logging.json ? ", " : " ");
 }
 
 static void add_number(struct buffer *line, const char *name, int64_t value)
@@ -214,7 +214,7 @@ static void begin_line(struct buffer *line, int priority, char mark)
 	buffer_printf(line, "%c", mark);
 	if (logging.json)
 		buffer_printf(line, "\"level\": \"%s\", ", level_name(priority));
-	else if (logging.target != LOG_TO_SYSLOG && !logging.journal)
+	else if (logging.target != LOG_TO_SYSLOG && !logging.systemd_journal)
 		return;
 	add_string(line, "source", logging.source);
 	add_string(line, "mountpoint", logging.mountpoint);
@@ -230,7 +230,7 @@ static void end_line(struct buffer *line)
 	line->length -= parting;
 	line->data[line->length] = '\0';
 	if (logging.json)
-		buffer_string(line, "}");
+		buffer_puts(line, "}");
 }
 
 void log_line(int priority, const char *format, ...)
@@ -258,11 +258,11 @@ void log_line(int priority, const char *format, ...)
 static void add_failure(struct buffer *line, const struct failure *failure)
 {
 	if (!logging.json)
-		buffer_printf(line, "errno=%s ", failure->error ? failure_errno_name(failure->error) : "0");
-	else if (failure->error)
-		add_string(line, "errno", failure_errno_name(failure->error));
+		buffer_printf(line, "errno=%s ", failure->errnum ? failure_errno_name(failure->errnum) : "0");
+	else if (failure->errnum)
+		add_string(line, "errno", failure_errno_name(failure->errnum));
 	else
-		buffer_string(line, "\"errno\": null, ");
+		buffer_puts(line, "\"errno\": null, ");
 }
 
 /* What we know for certain comes first, then what others wrote. */
@@ -282,8 +282,8 @@ static void add_event(struct buffer *line, const struct log_event *event)
 		add_number(line, "gid", actor->gid);
 		add_number(line, "pid", actor->pid);
 	}
-	if (failure->status)
-		add_number(line, "status", failure->status);
+	if (failure->http_status)
+		add_number(line, "status", failure->http_status);
 	add_string(line, "store", unless_empty(event->store));
 	add_string(line, "name", unless_empty(event->name));
 	add_string(line, "to", event->to);
@@ -293,7 +293,7 @@ static void add_event(struct buffer *line, const struct log_event *event)
 	}
 	add_string(line, "digest", event->digest);
 	add_string(line, "request_id", unless_empty(failure->request_id));
-	add_string(line, logging.json ? "message" : "words", unless_empty(failure->words));
+	add_string(line, logging.json ? "message" : "words", unless_empty(failure->message));
 }
 
 void log_event(int priority, const struct log_event *event)

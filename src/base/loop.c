@@ -21,7 +21,7 @@ struct loop {
 	struct task *tasks;
 	struct task mark, end;
 
-	struct loop_partner *partner;
+	struct loop_poller *poller;
 	uint64_t now;
 	bool stopped;
 };
@@ -73,9 +73,9 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
-void loop_join(struct loop *loop, struct loop_partner *partner)
+void loop_set_poller(struct loop *loop, struct loop_poller *poller)
 {
-	loop->partner = partner;
+	loop->poller = poller;
 }
 
 void loop_stop(struct loop *loop)
@@ -152,11 +152,11 @@ static int turn_timeout(const struct loop *loop)
 
 static int turn_wait(struct loop *loop)
 {
-	struct loop_partner *partner = loop->partner;
+	struct loop_poller *poller = loop->poller;
 	int timeout = turn_timeout(loop);
 
-	if (partner && partner->busy(partner))
-		return partner->wait(partner, loop->fds, loop->count, timeout);
+	if (poller && poller->busy(poller))
+		return poller->wait(poller, loop->fds, loop->count, timeout);
 	return poll(loop->fds, loop->count, timeout) < 0 ? -errno : 0;
 }
 
@@ -179,8 +179,8 @@ static int turn(struct loop *loop)
 	}
 
 	watches_call(loop);
-	if (loop->partner)
-		loop->partner->turn(loop->partner);
+	if (loop->poller)
+		loop->poller->iterate(loop->poller);
 	timers_call(loop);
 	tasks_call(loop);
 	return 0;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A displayed name while it is made: one byte more than may be, so that too long can be seen. */
-struct spelling {
+struct encoded_name {
 	char text[NAME_LENGTH_MAX + 3 + 1];
 	size_t length;
 };
@@ -49,7 +49,7 @@ static size_t reserved_bytes(const char *raw, size_t length)
 	return 0;
 }
 
-static int spell(struct spelling *spelling, const char *raw, size_t length)
+static int encode(struct encoded_name *out, const char *raw, size_t length)
 {
 	size_t i, encoded = reserved_bytes(raw, length);
 
@@ -57,27 +57,26 @@ static int spell(struct spelling *spelling, const char *raw, size_t length)
 		return -EINVAL;
 	if (!utf8_is_valid(raw, length))
 		return -EILSEQ;
-	spelling->length = 0;
+	out->length = 0;
 	for (i = 0; i < length; i++) {
 		uint8_t byte = (uint8_t)raw[i];
 
 		if (i < encoded || byte == '/' || byte < 0x20 || byte == 0x7f ||
 		    is_escape(raw + i, length - i))
-			spelling->length +=
-				(size_t)sprintf(spelling->text + spelling->length, "%%%02X", (unsigned)byte);
+			out->length += (size_t)sprintf(out->text + out->length, "%%%02X", (unsigned)byte);
 		else
-			spelling->text[spelling->length++] = (char)byte;
-		if (spelling->length > NAME_LENGTH_MAX)
+			out->text[out->length++] = (char)byte;
+		if (out->length > NAME_LENGTH_MAX)
 			return -ENAMETOOLONG;
 	}
 	return 0;
 }
 
 /* Decodes any spelling, and only then asks whether it was the one that exists: the one that the decoded name is displayed in. */
-static int unspell(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const char *displayed)
+static int decode(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const char *displayed)
 {
 	size_t i, decoded = 0, length = strnlen(displayed, NAME_LENGTH_MAX + 1);
-	struct spelling spelling;
+	struct encoded_name out;
 
 	if (length > NAME_LENGTH_MAX)
 		return -EINVAL;
@@ -91,32 +90,32 @@ static int unspell(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const c
 		}
 	}
 	*raw_length = decoded;
-	if (spell(&spelling, raw, decoded) != 0)
+	if (encode(&out, raw, decoded) != 0)
 		return -EINVAL;
-	return spelling.length == length && memcmp(spelling.text, displayed, length) == 0 ? 0 : -EINVAL;
+	return out.length == length && memcmp(out.text, displayed, length) == 0 ? 0 : -EINVAL;
 }
 
 int name_display(struct buffer *displayed, const char *raw, size_t length)
 {
-	struct spelling spelling;
-	int failed = spell(&spelling, raw, length);
+	struct encoded_name out;
+	int failed = encode(&out, raw, length);
 
 	if (failed)
 		return failed;
-	buffer_append(displayed, spelling.text, spelling.length);
-	return buffer_result(displayed);
+	buffer_append(displayed, out.text, out.length);
+	return buffer_error(displayed);
 }
 
 int name_decode(struct buffer *raw, const char *displayed)
 {
 	char bytes[NAME_LENGTH_MAX];
 	size_t length;
-	int failed = unspell(bytes, &length, displayed);
+	int failed = decode(bytes, &length, displayed);
 
 	if (failed)
 		return failed;
 	buffer_append(raw, bytes, length);
-	return buffer_result(raw);
+	return buffer_error(raw);
 }
 
 int name_with_id(struct buffer *displayed, const char *name, const char *id)
@@ -124,10 +123,10 @@ int name_with_id(struct buffer *displayed, const char *name, const char *id)
 	struct buffer raw = {0};
 	int failed = name_decode(&raw, name);
 
-	buffer_string(&raw, "~");
-	buffer_string(&raw, id);
+	buffer_puts(&raw, "~");
+	buffer_puts(&raw, id);
 	if (!failed)
-		failed = buffer_result(&raw);
+		failed = buffer_error(&raw);
 	if (!failed)
 		failed = name_display(displayed, raw.data, raw.length);
 	buffer_finish(&raw);
@@ -139,15 +138,15 @@ bool name_is_canonical(const char *displayed)
 	char bytes[NAME_LENGTH_MAX];
 	size_t length;
 
-	return unspell(bytes, &length, displayed) == 0;
+	return decode(bytes, &length, displayed) == 0;
 }
 
-bool name_is_of(const char *displayed, const char *alphabet)
+bool name_matches_alphabet(const char *displayed, const char *alphabet)
 {
 	char bytes[NAME_LENGTH_MAX];
 	size_t length, i;
 
-	if (unspell(bytes, &length, displayed))
+	if (decode(bytes, &length, displayed))
 		return false;
 	for (i = 0; i < length; i++)
 		if (!bytes[i] || !strchr(alphabet, bytes[i]))

@@ -6,21 +6,21 @@
 #include <search.h>
 #include <stddef.h>
 
-void *tree_find(const struct tree *tree, const void *key)
+void *set_find(const struct ordered_set *set, const void *key)
 {
-	void **found = tree->root ? tfind(key, &tree->root, tree->compare) : NULL;
+	void **found = set->root ? tfind(key, &set->root, set->compare) : NULL;
 
 	return found ? *found : NULL;
 }
 
-void *tree_add(struct tree *tree, void *item)
+void *set_add(struct ordered_set *set, void *item)
 {
-	void **found = tsearch(item, &tree->root, tree->compare);
+	void **found = tsearch(item, &set->root, set->compare);
 
 	return found ? *found : NULL;
 }
 
-void tree_remove(struct tree *tree, const void *item)
+void set_remove(struct ordered_set *set, const void *item)
 {
-	tdelete(item, &tree->root, tree->compare);
+	tdelete(item, &set->root, set->compare);
 }

@@ -75,9 +75,9 @@ static int follow(struct walk *walk, int link)
 	if (++walk->links > LINKS_MAX)
 		return -ELOOP;
 	buffer_append(&rest, target, (size_t)length);
-	buffer_string(&rest, "/");
-	buffer_string(&rest, buffer_text(&walk->rest));
-	failed = buffer_result(&rest);
+	buffer_puts(&rest, "/");
+	buffer_puts(&rest, buffer_cstr(&walk->rest));
+	failed = buffer_error(&rest);
 	buffer_finish(&walk->rest);
 	walk->rest = rest;
 	return failed ? failed : target[0] == '/' ? go_to(walk, "/") : 0;
@@ -120,12 +120,12 @@ static int step(struct walk *walk, const char *name, struct buffer *why)
 /* Takes the next component out of `rest`; NULL at the end. */
 static char *next(struct walk *walk)
 {
-	const char *text = buffer_text(&walk->rest) + strspn(buffer_text(&walk->rest), "/");
+	const char *text = buffer_cstr(&walk->rest) + strspn(buffer_cstr(&walk->rest), "/");
 	size_t length = strcspn(text, "/");
 	char *name = length ? strndup(text, length) : NULL;
 	struct buffer rest = {0};
 
-	buffer_string(&rest, text + length);
+	buffer_puts(&rest, text + length);
 	buffer_finish(&walk->rest);
 	walk->rest = rest;
 	return name;
@@ -152,7 +152,7 @@ int place_open(struct mount_place *place, const char *path, struct buffer *why)
 	int failed;
 
 	*place = PLACE_NONE;
-	buffer_string(&walk.rest, path);
+	buffer_puts(&walk.rest, path);
 	failed = *path ? go_to(&walk, path[0] == '/' ? "/" : ".") : -ENOENT;
 	while (!failed && (name = next(&walk))) {
 		if (strcmp(name, ".") != 0)
@@ -160,7 +160,7 @@ int place_open(struct mount_place *place, const char *path, struct buffer *why)
 		free(name);
 	}
 	if (!failed)
-		failed = buffer_result(&walk.rest);
+		failed = buffer_error(&walk.rest);
 	if (!failed && fstat(place->directory, &status) == 0 && !S_ISDIR(status.st_mode))
 		failed = -ENOTDIR;
 	if (!failed)

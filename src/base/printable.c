@@ -33,7 +33,7 @@ static bool is_printable(uint32_t code)
 
 size_t printable_next(const char **text, size_t *left, char piece[static PRINTABLE_MAX])
 {
-	size_t length = utf8_character(*text, *left);
+	size_t length = utf8_next(*text, *left);
 	uint32_t code = length ? utf8_code(*text, length) : 0;
 
 	if (!length) {

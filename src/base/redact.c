@@ -7,20 +7,20 @@
 #include <sodium.h>
 #include <string.h>
 
-#define WORDS_MAX   sizeof(((struct failure *)NULL)->words)
+#define MESSAGE_MAX sizeof(((struct failure *)NULL)->message)
 #define CENSORED    "(the service quoted the value: its words are left out)"
 #define RUN_LENGTH  8
 #define RUN_MIN	    4
 #define FILTER_BITS 16
 
 /* What the words say under one reading. Decoding never makes them longer. */
-struct reading {
-	uint8_t bytes[WORDS_MAX];
+struct decoded {
+	uint8_t bytes[MESSAGE_MAX];
 	size_t length;
 };
 
 /* The last bytes that were read, as a number. */
-struct run {
+struct window {
 	uint64_t bytes, mask;
 	size_t length;	/* how many make it full */
 	size_t present; /* how many there are */
@@ -32,42 +32,42 @@ static bool is_skipped(uint8_t byte, bool without_blanks)
 	return without_blanks && (byte <= 0x20 || byte == 0x7f);
 }
 
-static struct run run_of(size_t length)
+static struct window window_of(size_t length)
 {
-	return (struct run){.mask = length == RUN_LENGTH ? UINT64_MAX : (UINT64_C(1) << 8 * length) - 1,
-			    .length = length};
+	return (struct window){.mask = length == RUN_LENGTH ? UINT64_MAX : (UINT64_C(1) << 8 * length) - 1,
+			       .length = length};
 }
 
 /* Takes one more byte in. Returns whether the run is full. */
-static bool run_next(struct run *run, uint8_t byte)
+static bool window_next(struct window *window, uint8_t byte)
 {
-	run->bytes = (run->bytes << 8 | byte) & run->mask;
-	run->present++;
-	return run->present >= run->length;
+	window->bytes = (window->bytes << 8 | byte) & window->mask;
+	window->present++;
+	return window->present >= window->length;
 }
 
-static bool reading_has(const struct reading *reading, const struct run *wanted, bool without_blanks)
+static bool decoded_contains(const struct decoded *decoded, const struct window *wanted, bool without_blanks)
 {
-	struct run run = run_of(wanted->length);
+	struct window window = window_of(wanted->length);
 	size_t i;
 
-	for (i = 0; i < reading->length; i++)
-		if (!is_skipped(reading->bytes[i], without_blanks) && run_next(&run, reading->bytes[i]) &&
-		    run.bytes == wanted->bytes)
+	for (i = 0; i < decoded->length; i++)
+		if (!is_skipped(decoded->bytes[i], without_blanks) &&
+		    window_next(&window, decoded->bytes[i]) && window.bytes == wanted->bytes)
 			return true;
 	return false;
 }
 
-static uint32_t filter_place(const struct run *run)
+static uint32_t filter_place(const struct window *window)
 {
-	return (uint32_t)(run->bytes * UINT64_C(0x9e3779b97f4a7c15) >> (64 - FILTER_BITS));
+	return (uint32_t)(window->bytes * UINT64_C(0x9e3779b97f4a7c15) >> (64 - FILTER_BITS));
 }
 
 /* Whether a run of the value occurs in `reading`. The filter makes it one step a byte of the value. */
-static bool search(const struct reading *reading, const uint8_t *value, size_t length, bool without_blanks)
+static bool search(const struct decoded *decoded, const uint8_t *value, size_t length, bool without_blanks)
 {
 	uint8_t filter[(1 << FILTER_BITS) / 8] = {0};
-	struct run run;
+	struct window window;
 	size_t i, count = 0;
 	bool found = false;
 
@@ -75,22 +75,22 @@ static bool search(const struct reading *reading, const uint8_t *value, size_t l
 		count += !is_skipped(value[i], without_blanks);
 	if (count < RUN_MIN)
 		return false;
-	run = run_of(count);
-	for (i = 0; i < reading->length; i++)
-		if (!is_skipped(reading->bytes[i], without_blanks) && run_next(&run, reading->bytes[i]))
-			filter[filter_place(&run) / 8] |= (uint8_t)(1 << filter_place(&run) % 8);
-	run = run_of(count);
+	window = window_of(count);
+	for (i = 0; i < decoded->length; i++)
+		if (!is_skipped(decoded->bytes[i], without_blanks) && window_next(&window, decoded->bytes[i]))
+			filter[filter_place(&window) / 8] |= (uint8_t)(1 << filter_place(&window) % 8);
+	window = window_of(count);
 	for (i = 0; i < length && !found; i++)
-		if (!is_skipped(value[i], without_blanks) && run_next(&run, value[i]) &&
-		    filter[filter_place(&run) / 8] & 1 << filter_place(&run) % 8)
-			found = reading_has(reading, &run, without_blanks);
-	sodium_memzero(&run, sizeof(run));
+		if (!is_skipped(value[i], without_blanks) && window_next(&window, value[i]) &&
+		    filter[filter_place(&window) / 8] & 1 << filter_place(&window) % 8)
+			found = decoded_contains(decoded, &window, without_blanks);
+	sodium_memzero(&window, sizeof(window));
 	return found;
 }
 
 /* The four places at which a quotation may begin within base64's groups of four characters differ in how many bits of the first one belong to
  * a byte that isn't quoted whole. */
-static void read_base64(struct reading *reading, const struct reading *words, unsigned dropped_bits)
+static void read_base64(struct decoded *decoded, const struct decoded *words, unsigned dropped_bits)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_";
 	uint32_t bits = 0;
@@ -98,7 +98,7 @@ static void read_base64(struct reading *reading, const struct reading *words, un
 	bool begun = false;
 	size_t i;
 
-	reading->length = 0;
+	decoded->length = 0;
 	for (i = 0; i < words->length; i++) {
 		const char *found = words->bytes[i] ? strchr(alphabet, words->bytes[i]) : NULL;
 		uint32_t six = found ? (uint32_t)(found - alphabet) : 0;
@@ -120,14 +120,14 @@ static void read_base64(struct reading *reading, const struct reading *words, un
 		count += 6;
 		if (count >= 8) {
 			count -= 8;
-			reading->bytes[reading->length++] = (uint8_t)(bits >> count);
+			decoded->bytes[decoded->length++] = (uint8_t)(bits >> count);
 		}
 	}
 }
 
-static bool search_all(const struct reading *words, const uint8_t *value, size_t length)
+static bool search_variants(const struct decoded *words, const uint8_t *value, size_t length)
 {
-	struct reading decoded;
+	struct decoded decoded;
 	unsigned dropped_bits;
 	bool found = search(words, value, length, false) || search(words, value, length, true);
 
@@ -158,40 +158,40 @@ static int hex_number(const uint8_t *digits, size_t left, size_t count)
 	return number;
 }
 
-static void add_character(struct reading *reading, uint32_t code)
+static void add_character(struct decoded *decoded, uint32_t code)
 {
-	uint8_t *bytes = reading->bytes + reading->length;
+	uint8_t *bytes = decoded->bytes + decoded->length;
 
 	if (code < 0x80) {
 		bytes[0] = (uint8_t)code;
-		reading->length += 1;
+		decoded->length += 1;
 	} else if (code < 0x800) {
 		bytes[0] = (uint8_t)(0xc0 | code >> 6);
 		bytes[1] = (uint8_t)(0x80 | (code & 0x3f));
-		reading->length += 2;
+		decoded->length += 2;
 	} else if (code < 0x10000) {
 		bytes[0] = (uint8_t)(0xe0 | code >> 12);
 		bytes[1] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
 		bytes[2] = (uint8_t)(0x80 | (code & 0x3f));
-		reading->length += 3;
+		decoded->length += 3;
 	} else {
 		bytes[0] = (uint8_t)(0xf0 | code >> 18);
 		bytes[1] = (uint8_t)(0x80 | (code >> 12 & 0x3f));
 		bytes[2] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
 		bytes[3] = (uint8_t)(0x80 | (code & 0x3f));
-		reading->length += 4;
+		decoded->length += 4;
 	}
 }
 
 /* Reads the escape that begins with the backslash at `text`. Returns how many bytes it has; 0: it is none. */
-static size_t read_json_escape(struct reading *reading, const uint8_t *text, size_t left)
+static size_t read_json_escape(struct decoded *decoded, const uint8_t *text, size_t left)
 {
 	static const char letters[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
 	const char *letter = left > 1 && text[1] ? strchr(letters, text[1]) : NULL;
 	int code, low;
 
 	if (letter) {
-		add_character(reading, (uint8_t)bytes[letter - letters]);
+		add_character(decoded, (uint8_t)bytes[letter - letters]);
 		return 2;
 	}
 	code = left > 1 && text[1] == 'u' ? hex_number(text + 2, left - 2, 4) : -1;
@@ -201,14 +201,14 @@ static size_t read_json_escape(struct reading *reading, const uint8_t *text, siz
 		      ? hex_number(text + 8, left - 8, 4)
 		      : -1;
 	if (low >= 0 && (low & 0xfc00) == 0xdc00) {
-		add_character(reading, 0x10000 + ((uint32_t)(code & 0x3ff) << 10 | (uint32_t)(low & 0x3ff)));
+		add_character(decoded, 0x10000 + ((uint32_t)(code & 0x3ff) << 10 | (uint32_t)(low & 0x3ff)));
 		return 12;
 	}
-	add_character(reading, (uint32_t)code);
+	add_character(decoded, (uint32_t)code);
 	return 6;
 }
 
-static void read_json(struct reading *reading, const struct reading *words)
+static void read_json(struct decoded *decoded, const struct decoded *words)
 {
 	size_t i = 0;
 
@@ -216,14 +216,14 @@ static void read_json(struct reading *reading, const struct reading *words)
 		size_t escape = 0;
 
 		if (words->bytes[i] == '\\')
-			escape = read_json_escape(reading, words->bytes + i, words->length - i);
+			escape = read_json_escape(decoded, words->bytes + i, words->length - i);
 		if (escape == 0)
-			reading->bytes[reading->length++] = words->bytes[i++];
+			decoded->bytes[decoded->length++] = words->bytes[i++];
 		i += escape;
 	}
 }
 
-static void read_percent(struct reading *reading, const struct reading *words)
+static void read_percent(struct decoded *decoded, const struct decoded *words)
 {
 	size_t i;
 
@@ -231,61 +231,61 @@ static void read_percent(struct reading *reading, const struct reading *words)
 		int byte = words->bytes[i] == '%' ? hex_number(words->bytes + i + 1, words->length - i - 1, 2)
 						  : -1;
 
-		reading->bytes[reading->length++] = byte >= 0 ? (uint8_t)byte : words->bytes[i];
+		decoded->bytes[decoded->length++] = byte >= 0 ? (uint8_t)byte : words->bytes[i];
 		i += byte >= 0 ? 2 : 0;
 	}
 }
 
-static void read_form(struct reading *reading, const struct reading *words)
+static void read_form(struct decoded *decoded, const struct decoded *words)
 {
-	struct reading spaced = *words;
+	struct decoded spaced = *words;
 	size_t i;
 
 	for (i = 0; i < spaced.length; i++)
 		if (spaced.bytes[i] == '+')
 			spaced.bytes[i] = ' ';
-	read_percent(reading, &spaced);
+	read_percent(decoded, &spaced);
 }
 
-static void read_raw(struct reading *reading, const struct reading *words)
+static void read_raw(struct decoded *decoded, const struct decoded *words)
 {
-	*reading = *words;
+	*decoded = *words;
 }
 
 static bool quotes(const char *text, size_t length, const uint8_t *value, size_t value_length)
 {
-	static void (*const readers[])(struct reading *, const struct reading *) = {
+	static void (*const readers[])(struct decoded *, const struct decoded *) = {
 		read_raw,
 		read_json,
 		read_percent,
 		read_form,
 	};
-	struct reading words = {.length = length};
+	struct decoded words = {.length = length};
 	bool found = false;
 	size_t i;
 
 	memcpy(words.bytes, text, length);
 	for (i = 0; i < sizeof(readers) / sizeof(readers[0]) && !found; i++) {
-		struct reading reading = {0};
+		struct decoded decoded = {0};
 
-		readers[i](&reading, &words);
-		if (i == 0 || reading.length != words.length ||
-		    memcmp(reading.bytes, words.bytes, words.length) != 0)
-			found = search_all(&reading, value, value_length);
-		sodium_memzero(&reading, sizeof(reading));
+		readers[i](&decoded, &words);
+		if (i == 0 || decoded.length != words.length ||
+		    memcmp(decoded.bytes, words.bytes, words.length) != 0)
+			found = search_variants(&decoded, value, value_length);
+		sodium_memzero(&decoded, sizeof(decoded));
 	}
 	sodium_memzero(&words, sizeof(words));
 	return found;
 }
 
-void failure_censor(struct failure *failure, const uint8_t *value, size_t length)
+void failure_redact(struct failure *failure, const uint8_t *value, size_t length)
 {
-	size_t words = strnlen(failure->words, sizeof(failure->words) - 1);
+	size_t words = strnlen(failure->message, sizeof(failure->message) - 1);
 	size_t request_id = strnlen(failure->request_id, sizeof(failure->request_id) - 1);
 
-	if (words > 0 && quotes(failure->words, words, value, length)) {
-		sodium_memzero(failure->words, sizeof(failure->words));
-		failure_quote(failure, CENSORED, strlen(CENSORED));
+	if (words > 0 && quotes(failure->message, words, value, length)) {
+		sodium_memzero(failure->message, sizeof(failure->message));
+		failure_set_message(failure, CENSORED, strlen(CENSORED));
 	}
 	if (request_id > 0 && quotes(failure->request_id, request_id, value, length))
 		sodium_memzero(failure->request_id, sizeof(failure->request_id));

@@ -35,7 +35,7 @@ static size_t sequence_length(const uint8_t *bytes, size_t length)
 	return sequences[row].length;
 }
 
-size_t utf8_character(const void *text, size_t length)
+size_t utf8_next(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;
 	size_t character = bytes[0] < 0x80 ? 1 : sequence_length(bytes, length);
@@ -53,7 +53,7 @@ uint32_t utf8_code(const void *text, size_t length)
 	return code;
 }
 
-bool utf8_is_begun(const void *text, size_t length)
+bool utf8_is_prefix(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;
 
@@ -75,7 +75,7 @@ bool utf8_is_valid(const void *text, size_t length)
 	const uint8_t *bytes = text;
 
 	while (length > 0) {
-		size_t character = utf8_character(bytes, length);
+		size_t character = utf8_next(bytes, length);
 
 		if (character == 0)
 			return false;
@@ -85,17 +85,17 @@ bool utf8_is_valid(const void *text, size_t length)
 	return true;
 }
 
-size_t utf8_whole(const void *text, size_t length)
+size_t utf8_valid_prefix(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;
 	size_t whole = 0, character;
 
-	while (whole < length && (character = utf8_character(bytes + whole, length - whole)))
+	while (whole < length && (character = utf8_next(bytes + whole, length - whole)))
 		whole += character;
 	return whole;
 }
 
-size_t utf8_count(const void *text, size_t length)
+size_t utf8_length(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;
 	size_t i, count = 0;

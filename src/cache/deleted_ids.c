@@ -5,24 +5,24 @@
 
 #define MOMENT 10000 /* milliseconds for which a deletion that was accepted may not show */
 
-void departures_add(struct departures *departures, const char *id, uint64_t now)
+void deleted_ids_add(struct deleted_ids *deleted, const char *id, uint64_t now)
 {
-	struct departure *departure = &departures->departure[departures->next++ % DEPARTURES_MAX];
+	struct deleted_id *departure = &deleted->ids[deleted->next++ % DELETED_IDS_MAX];
 
 	if (strlen(id) >= sizeof(departure->id))
 		return;
 	strcpy(departure->id, id);
-	departure->until = departures->last_until = now + MOMENT;
+	departure->until = deleted->last_until = now + MOMENT;
 }
 
-bool departures_have(const struct departures *departures, const char *id, uint64_t now)
+bool deleted_ids_contains(const struct deleted_ids *deleted, const char *id, uint64_t now)
 {
 	unsigned i;
 
-	if (now >= departures->last_until)
+	if (now >= deleted->last_until)
 		return false;
-	for (i = 0; i < DEPARTURES_MAX; i++)
-		if (now < departures->departure[i].until && strcmp(departures->departure[i].id, id) == 0)
+	for (i = 0; i < DELETED_IDS_MAX; i++)
+		if (now < deleted->ids[i].until && strcmp(deleted->ids[i].id, id) == 0)
 			return true;
 	return false;
 }

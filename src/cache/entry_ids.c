@@ -14,21 +14,21 @@
  * Records of neighbouring numbers nearly always came on the same page of the service, and lie near each other: their distance
  * takes half of what their address does.
  */
-struct serial_page {
+struct entry_id_page {
 	unsigned used;
 	uintptr_t base;			 /* an address near the first record */
 	int32_t distances[PAGE_RECORDS]; /* from there, in units of RECORD_ALIGNMENT; 0: no record */
 	const struct record **records;	 /* all of them, once one was too far away; else NULL */
 };
 
-static void page_free(struct serial_page *page)
+static void page_free(struct entry_id_page *page)
 {
 	if (page)
 		free(page->records);
 	free(page);
 }
 
-static const struct record *page_record(const struct serial_page *page, uint32_t number)
+static const struct record *page_record(const struct entry_id_page *page, uint32_t number)
 {
 	intptr_t distance = page->distances[number];
 
@@ -39,7 +39,7 @@ static const struct record *page_record(const struct serial_page *page, uint32_t
 }
 
 /* From now on addresses. 0 or -ENOMEM. */
-static int page_widen(struct serial_page *page)
+static int page_widen(struct entry_id_page *page)
 {
 	const struct record **records = calloc(PAGE_RECORDS, sizeof *records);
 
@@ -51,7 +51,7 @@ static int page_widen(struct serial_page *page)
 	return 0;
 }
 
-static int page_point(struct serial_page *page, uint32_t number, const struct record *record)
+static int page_point(struct entry_id_page *page, uint32_t number, const struct record *record)
 {
 	intptr_t distance;
 
@@ -70,66 +70,66 @@ static int page_point(struct serial_page *page, uint32_t number, const struct re
 	return 0;
 }
 
-void serials_init(struct serials *serials)
+void entry_ids_init(struct entry_ids *ids)
 {
-	*serials = (struct serials){.next = 1};
+	*ids = (struct entry_ids){.next = 1};
 }
 
-void serials_finish(struct serials *serials)
+void entry_ids_free(struct entry_ids *ids)
 {
-	for (size_t i = 0; i < serials->page_count; i++)
-		page_free(serials->pages[i]);
-	free(serials->pages);
-	*serials = (struct serials){0};
+	for (size_t i = 0; i < ids->page_count; i++)
+		page_free(ids->pages[i]);
+	free(ids->pages);
+	*ids = (struct entry_ids){0};
 }
 
-uint32_t serials_take(struct serials *serials)
+uint32_t entry_id_new(struct entry_ids *ids)
 {
-	return serials->next++;
+	return ids->next++;
 }
 
-static int make_page(struct serials *serials, size_t number)
+static int make_page(struct entry_ids *ids, size_t number)
 {
-	if (number >= serials->page_count) {
+	if (number >= ids->page_count) {
 		size_t count = number + number / 2 + 8;
-		struct serial_page **pages = realloc(serials->pages, count * sizeof *pages);
+		struct entry_id_page **pages = realloc(ids->pages, count * sizeof *pages);
 
 		if (!pages)
 			return -ENOMEM;
-		for (size_t i = serials->page_count; i < count; i++)
+		for (size_t i = ids->page_count; i < count; i++)
 			pages[i] = NULL;
-		serials->pages = pages;
-		serials->page_count = count;
+		ids->pages = pages;
+		ids->page_count = count;
 	}
-	if (!serials->pages[number])
-		serials->pages[number] = calloc(1, sizeof **serials->pages);
-	return serials->pages[number] ? 0 : -ENOMEM;
+	if (!ids->pages[number])
+		ids->pages[number] = calloc(1, sizeof **ids->pages);
+	return ids->pages[number] ? 0 : -ENOMEM;
 }
 
-int serials_point(struct serials *serials, uint32_t serial, const struct record *record)
+int entry_id_bind(struct entry_ids *ids, uint32_t entry_id, const struct record *record)
 {
-	size_t number = serial / PAGE_RECORDS;
-	struct serial_page *page;
+	size_t number = entry_id / PAGE_RECORDS;
+	struct entry_id_page *page;
 
-	if (!record && (number >= serials->page_count || !serials->pages[number]))
+	if (!record && (number >= ids->page_count || !ids->pages[number]))
 		return 0;
-	if (record && make_page(serials, number))
+	if (record && make_page(ids, number))
 		return -ENOMEM;
-	page = serials->pages[number];
-	if (page_point(page, serial % PAGE_RECORDS, record))
+	page = ids->pages[number];
+	if (page_point(page, entry_id % PAGE_RECORDS, record))
 		return -ENOMEM;
 	if (!page->used) {
-		serials->pages[number] = NULL;
+		ids->pages[number] = NULL;
 		page_free(page);
 	}
 	return 0;
 }
 
-const struct record *serials_record(const struct serials *serials, uint32_t serial)
+const struct record *entry_id_lookup(const struct entry_ids *ids, uint32_t entry_id)
 {
-	size_t number = serial / PAGE_RECORDS;
+	size_t number = entry_id / PAGE_RECORDS;
 
-	if (number >= serials->page_count || !serials->pages[number])
+	if (number >= ids->page_count || !ids->pages[number])
 		return NULL;
-	return page_record(serials->pages[number], serial % PAGE_RECORDS);
+	return page_record(ids->pages[number], entry_id % PAGE_RECORDS);
 }

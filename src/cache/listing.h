@@ -12,7 +12,7 @@
 
 struct page {
 	struct walk *walk;
-	struct inquiry inquiry;
+	struct api_call api_call;
 	bool runs;
 };
 
@@ -21,17 +21,17 @@ struct walk {
 	uint32_t number;	    /* from 1, of all walks of the catalog */
 	uint64_t began_at, good_at; /* good: when the last page came that could be used */
 	struct page pages[WALK_WIDTH];
-	struct buffer cursor, landmark; /* where we are; a cursor seen before, to notice a circle */
-	uint64_t done, next_landmark;	/* pages that came in */
-	unsigned barren;		/* pages in a row that brought nothing new */
-	unsigned next_page, last_page;	/* numbered: the next to ask for; the last there is (0: not known) */
-	int64_t total;			/* what the service promised; -1: it did not */
-	uint64_t entries, repeated;	/* of this round: that came, and those of them that had come before */
-	uint64_t malformed;		/* those that were none */
-	unsigned brought;		/* entries not seen before in this round, since the last page */
-	unsigned round;			/* how often it went round again because the count was off */
-	bool ended;			/* numbered: an empty page was seen */
-	bool is_open;			/* numbered: the promised count is not to be believed */
+	struct buffer cursor, cycle_mark; /* where we are; a cursor seen before, to notice a circle */
+	uint64_t done, next_cycle_mark;	  /* pages that came in */
+	unsigned empty_pages;		  /* pages in a row that brought nothing new */
+	unsigned next_page, last_page; /* numbered: the next to ask for; the last there is (0: not known) */
+	int64_t total;		       /* what the service promised; -1: it did not */
+	uint64_t entries, repeated;    /* of this round: that came, and those of them that had come before */
+	uint64_t malformed;	       /* those that were none */
+	unsigned new_entries;	       /* entries not seen before in this round, since the last page */
+	unsigned pass;		       /* how often it went round again because the count was off */
+	bool ended;		       /* numbered: an empty page was seen */
+	bool total_unreliable;	       /* numbered: the promised count is not to be believed */
 	struct failure failure;
 };
 
@@ -40,22 +40,22 @@ struct listing {
 	struct store *store; /* NULL: this is the listing of stores */
 	uint32_t number;
 	struct snapshot *current; /* what is known; NULL: nothing yet */
-	struct snapshot *filling; /* what the walk that runs has brought; NULL: none runs */
-	bool complete;		  /* `current` came of a whole walk */
+	struct snapshot *next;	  /* what the walk that runs has brought; NULL: none runs */
+	bool is_complete;	  /* `current` came of a whole walk */
 	uint64_t listed_at;	  /* when it was complete, CLOCK_BOOTTIME milliseconds */
-	uint64_t walk_took;	  /* the last whole one, milliseconds */
-	uint64_t walked_at;	  /* when the last walk ended, well or not; 0: there was none */
-	uint64_t walk_cost;	  /* for how long that one kept the service busy, milliseconds */
+	uint64_t whole_walk_ms;	  /* the last whole one, milliseconds */
+	uint64_t last_walk_at;	  /* when the last walk ended, well or not; 0: there was none */
+	uint64_t last_walk_ms;	  /* for how long that one kept the service busy, milliseconds */
 	uint64_t
-		failed_at; /* the last failed attempt of a refresh since the last good answer; 0: there was none */
+		last_failure_at; /* the last failed attempt of a refresh since the last good answer; 0: there was none */
 	struct failure last_failure; /* of the last walk; error 0: it was whole */
-	bool expired; /* `refresh` was asked for: past its time, and not given while the service can be asked */
-	uint64_t pages;	      /* of the last whole walk */
-	unsigned misses;      /* single calls since the last whole walk */
-	struct walk *walk;    /* NULL: none runs */
-	bool has_own_changes; /* records that were changed by us while a walk ran */
-	struct find *finds;   /* single calls on their way */
-	struct task tidy;     /* leaves out of `current` what is of no use any more */
+	bool force_refresh; /* `refresh` was asked for: past its time, and not given while the service can be asked */
+	uint64_t pages;			 /* of the last whole walk */
+	unsigned single_lookups;	 /* single calls since the last whole walk */
+	struct walk *walk;		 /* NULL: none runs */
+	bool has_local_changes;		 /* records that were changed by us while a walk ran */
+	struct name_query *name_queries; /* single calls on their way */
+	struct task compaction;		 /* leaves out of `current` what is of no use any more */
 };
 
 int listing_init(struct listing *listing, struct catalog *catalog, struct store *store);
@@ -66,7 +66,7 @@ int walk_begin(struct listing *listing);
 void walk_abort(struct listing *listing);
 
 /* What pages were read into goes back to the system: libc would keep it, in pieces, until the next walk. */
-void walks_give_back(struct task *task);
+void trim_heap(struct task *task);
 
 /* --- what is known and how fresh it is (listing.c) ------------------------------------------------------------------------- */
 
@@ -77,7 +77,7 @@ bool listing_is_local(const struct listing *listing);
 bool listing_can_afford_walk(const struct listing *listing);
 
 /* What memory says of a name, however old. NULL is put into `*record` unless it is present. */
-enum known listing_remembered(const struct listing *listing, const char *name, const struct record **record);
+enum cache_result listing_peek(const struct listing *listing, const char *name, const struct record **record);
 
 /* Nothing that is known now is fresh any more. */
 void listing_expire(struct listing *listing);
@@ -86,26 +86,26 @@ void listing_expire(struct listing *listing);
 void listing_refresh(struct listing *listing);
 
 /* An attempt to ask the service failed, or it answered. */
-void listing_failed(struct listing *listing);
-void listing_answered(struct listing *listing);
+void listing_note_failure(struct listing *listing);
+void listing_note_success(struct listing *listing);
 
 /* --- how news comes together (merge.c) --------------------------------------------------------------------------------------- */
 
 /* A walk begins: it is younger than all our own changes so far. */
-void listing_walks(struct listing *listing);
+void listing_walk_started(struct listing *listing);
 /* An entry that a page of the walk brought. 0 or -ENOMEM. */
-int listing_take(struct listing *listing, const struct entry *entry);
+int listing_apply_page_entry(struct listing *listing, const struct entry *entry);
 /* The walk is over, and was taken off the listing: `failure` NULL: it was whole. */
-void listing_walked(struct listing *listing, const struct walk *walk, const struct failure *failure);
+void listing_walk_done(struct listing *listing, const struct walk *walk, const struct failure *failure);
 
 /* What a single call told of `name`: an entry, or NULL when there is none. 0 or -ENOMEM. */
-int listing_told(struct listing *listing, const char *name, const struct entry *entry);
+int listing_apply_answer(struct listing *listing, const char *name, const struct entry *entry);
 
 /* Takes the serial numbers of a snapshot's records off the table, where they still stand for these records. */
-void listing_forget_records(struct listing *listing, const struct snapshot *snapshot);
+void listing_unbind_records(struct listing *listing, const struct snapshot *snapshot);
 
 /* Rids `current` of what is of no use any more. */
-void listing_tidy(struct task *task);
+void listing_compact(struct task *task);
 
 /* --- single calls (name_query.c) -------------------------------------------------------------------------------------------------- */
 
@@ -113,32 +113,32 @@ void listing_tidy(struct task *task);
  * A single call for `name`, shared by all who ask. `fresh`: not one that is on its way already. NULL when memory
  * ran out. Who waits is woken when an attempt failed and another one follows, and at the end.
  */
-struct find *find_start(struct listing *listing, const char *name, bool fresh, uint64_t deadline);
-struct wait_list *find_waits(struct find *find);
-bool find_has_ended(const struct find *find);
+struct name_query *name_query_start(struct listing *listing, const char *name, bool fresh, uint64_t deadline);
+struct wait_list *name_query_waits(struct name_query *query);
+bool name_query_has_ended(const struct name_query *query);
 /* Once it has ended: why it failed; ENOENT: there is none. And whether we changed the name ourselves meanwhile. */
-const struct failure *find_failure(const struct find *find);
-bool find_is_overtaken(const struct find *find);
-void find_abort_all(struct listing *listing);
+const struct failure *name_query_failure(const struct name_query *query);
+bool name_query_is_superseded(const struct name_query *query);
+void name_query_abort_all(struct listing *listing);
 
 /* Whether a call for that name is on its way, and costs nothing to share. */
-bool find_is_free(const struct listing *listing, const char *name);
+bool name_query_is_running(const struct listing *listing, const char *name);
 
 /* Whether to ask for a record alone is the smaller question. */
-bool find_is_cheaper(const struct listing *listing, const struct record *record);
+bool name_query_is_cheaper(const struct listing *listing, const struct record *record);
 
 /* Our own change to `name`: what a call that is on its way brings may be older. */
-void find_overtake(struct listing *listing, const char *name);
+void name_query_supersede(struct listing *listing, const char *name);
 
 /* Whether a name can be asked for by itself at all, and by one call of its exact name. */
-bool find_is_possible(const struct listing *listing);
-bool find_is_exact(const struct listing *listing, const char *name);
+bool name_query_is_possible(const struct listing *listing);
+bool name_query_is_exact(const struct listing *listing, const char *name);
 
 /*
  * Prepares `inquiry`, a search that has ended, for its next page; `cursor` keeps where that begins. False: there are
  * no more.
  */
-bool search_goes_on(const struct catalog *catalog, struct inquiry *inquiry, enum paging paging,
-		    struct buffer *cursor);
+bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
+		      struct buffer *cursor);
 
 #endif

@@ -9,69 +9,69 @@
 #include "fetch/catalog.h"
 #include "sstorefs/name.h"
 
-static struct serials *serials_of(const struct listing *listing)
+static struct entry_ids *entry_ids_of(const struct listing *listing)
 {
-	return &listing->catalog->serials;
+	return &listing->catalog->entry_ids;
 }
 
 /* Whether it is this record that its serial number stands for now. */
-static bool stands(const struct listing *listing, const struct record *record)
+static bool is_bound(const struct listing *listing, const struct record *record)
 {
-	return record->serial && serials_record(serials_of(listing), record->serial) == record;
+	return record->entry_id && entry_id_lookup(entry_ids_of(listing), record->entry_id) == record;
 }
 
-static void forget(const struct listing *listing, const struct record *record)
+static void unbind(const struct listing *listing, const struct record *record)
 {
-	if (stands(listing, record))
-		serials_point(serials_of(listing), record->serial, NULL);
+	if (is_bound(listing, record))
+		entry_id_bind(entry_ids_of(listing), record->entry_id, NULL);
 }
 
-void listing_forget_records(struct listing *listing, const struct snapshot *snapshot)
+void listing_unbind_records(struct listing *listing, const struct snapshot *snapshot)
 {
 	const struct record *record;
 	uint64_t position = 0;
 
 	while ((record = snapshot_step(snapshot, &position)))
-		forget(listing, record);
+		unbind(listing, record);
 }
 
 /* Puts `image` into one snapshot, as the entry `serial` (0: none, it is gone). NULL when memory ran out. */
 static struct record *put(struct listing *listing, struct snapshot *snapshot, const struct record *image,
-			  uint32_t serial)
+			  uint32_t entry_id)
 {
 	struct record *old = snapshot_find(snapshot, image->name), *record;
-	bool is_other = old && old->serial && old->serial != serial;
+	bool is_other = old && old->entry_id && old->entry_id != entry_id;
 
 	if (is_other)
-		forget(listing, old);
+		unbind(listing, old);
 	record = snapshot_put(snapshot, image);
 	if (!record)
 		return NULL;
 	if (is_other)
-		record->follower = false; /* what directories showed in its old place is not this one */
-	record->serial = serial;
+		record->relocated = false; /* what directories showed in its old place is not this one */
+	record->entry_id = entry_id;
 	record->listing = listing->number;
-	record->doubted = false;
-	record->checked_at = record_time(loop_now(listing->catalog->loop));
-	if (serial && serials_point(serials_of(listing), serial, record))
+	record->invalid = false;
+	record->verified_at = record_time(loop_now(listing->catalog->loop));
+	if (entry_id && entry_id_bind(entry_ids_of(listing), entry_id, record))
 		return NULL;
 	return record;
 }
 
 /* The number that an entry keeps: that of the record with its name, unless it is another store under the same name. */
-static uint32_t kept_serial(const struct listing *listing, const struct record *known, const char *id)
+static uint32_t kept_entry_id(const struct listing *listing, const struct record *cached, const char *id)
 {
-	const char *known_id;
+	const char *cached_id;
 
-	if (!known || (known->gone && !known->doubted))
+	if (!cached || (cached->deleted && !cached->invalid))
 		return 0;
-	known_id = record_id(known);
-	if (!listing->store && known_id && id && strcmp(known_id, id) != 0)
+	cached_id = record_id(cached);
+	if (!listing->store && cached_id && id && strcmp(cached_id, id) != 0)
 		return 0;
-	return known->serial;
+	return cached->entry_id;
 }
 
-static struct record *known_record(const struct listing *listing, const char *name)
+static struct record *current_record(const struct listing *listing, const char *name)
 {
 	return listing->current ? snapshot_find(listing->current, name) : NULL;
 }
@@ -82,40 +82,40 @@ static struct record *known_record(const struct listing *listing, const char *na
  * Two stores of one name: the later one shows its id, which may have any bytes, too. Returns 0, -ENOMEM, or another error where that makes no name,
  * and the store must be left out.
  */
-static int tell_apart(const struct listing *listing, struct entry *entry, struct buffer *name)
+static int make_name_unique(const struct listing *listing, struct entry *entry, struct buffer *name)
 {
-	const struct record *first = snapshot_find(listing->filling, entry->name);
-	const char *id = first && !first->gone ? record_id(first) : NULL;
+	const struct record *first = snapshot_find(listing->next, entry->name);
+	const char *id = first && !first->deleted ? record_id(first) : NULL;
 	int failed;
 
 	if (listing->store || !id || !entry->id || !strcmp(id, entry->id))
 		return 0;
 	failed = name_with_id(name, entry->name, entry->id);
-	entry->name = buffer_text(name);
+	entry->name = buffer_cstr(name);
 	return failed;
 }
 
-void listing_walks(struct listing *listing)
+void listing_walk_started(struct listing *listing)
 {
 	struct record *record;
 	uint64_t position = 0;
 
-	while (listing->has_own_changes && listing->current &&
+	while (listing->has_local_changes && listing->current &&
 	       (record = snapshot_step(listing->current, &position)))
-		record->own_change = false;
-	listing->has_own_changes = false;
+		record->local_change = false;
+	listing->has_local_changes = false;
 }
 
-int listing_take(struct listing *listing, const struct entry *sent)
+int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 {
 	struct walk *walk = listing->walk;
 	struct buffer name = {0};
 	struct entry entry = *sent;
-	const struct record *known, *old;
+	const struct record *cached, *old;
 	struct record *image = NULL, *record;
 	union record_room room;
-	uint32_t serial;
-	int failed = entry.name ? tell_apart(listing, &entry, &name) : -EINVAL;
+	uint32_t entry_id;
+	int failed = entry.name ? make_name_unique(listing, &entry, &name) : -EINVAL;
 
 	if (!failed)
 		image = record_pack(&room, &entry);
@@ -123,23 +123,24 @@ int listing_take(struct listing *listing, const struct entry *sent)
 	if (failed == -ENOMEM)
 		return failed;
 	if (!image) {
-		listing->filling->left_out++;
+		listing->next->names_too_long++;
 		return 0;
 	}
 	entry.name = image->name;
-	known = known_record(listing, entry.name);
-	old = snapshot_find(listing->filling, entry.name);
-	if (old && !old->gone && old->round == walk->round)
+	cached = current_record(listing, entry.name);
+	old = snapshot_find(listing->next, entry.name);
+	if (old && !old->deleted && old->walk_round == walk->pass)
 		walk->repeated++;
 	else
-		walk->brought++;
-	if (known && known->own_change)
+		walk->new_entries++;
+	if (cached && cached->local_change)
 		return 0; /* our own change is newer than this page, and stands in both snapshots */
-	serial = kept_serial(listing, old ? old : known, entry.id);
-	record = put(listing, listing->filling, image, serial ? serial : serials_take(serials_of(listing)));
+	entry_id = kept_entry_id(listing, old ? old : cached, entry.id);
+	record =
+		put(listing, listing->next, image, entry_id ? entry_id : entry_id_new(entry_ids_of(listing)));
 	if (!record)
 		return -ENOMEM;
-	record->round = walk->round;
+	record->walk_round = walk->pass;
 	return 0;
 }
 
@@ -149,21 +150,21 @@ static void drop_unseen(struct listing *listing, const struct walk *walk)
 	struct record *record;
 	uint64_t position = 0;
 
-	while (walk->round && (record = snapshot_step(listing->filling, &position))) {
-		if (record->gone || record->round == walk->round || record->own_change)
+	while (walk->pass && (record = snapshot_step(listing->next, &position))) {
+		if (record->deleted || record->walk_round == walk->pass || record->local_change)
 			continue;
-		forget(listing, record);
-		snapshot_set_gone(listing->filling, record, true);
+		unbind(listing, record);
+		snapshot_set_deleted(listing->next, record, true);
 	}
 }
 
 /* Copies a record as it is, but where it stands. False when memory ran out. */
 static bool copy(struct listing *listing, struct snapshot *snapshot, const struct record *record)
 {
-	bool stood = stands(listing, record);
+	bool stood = is_bound(listing, record);
 	struct record *other = snapshot_put(snapshot, record);
 
-	return other && (!stood || !serials_point(serials_of(listing), other->serial, other));
+	return other && (!stood || !entry_id_bind(entry_ids_of(listing), other->entry_id, other));
 }
 
 /* A walk that failed on a listing that was never whole still taught us something: what else is known joins it. */
@@ -174,78 +175,78 @@ static void keep_part(struct listing *listing)
 	uint64_t position = 0;
 
 	while (current && (record = snapshot_step(current, &position)))
-		if (!snapshot_find(listing->filling, record->name))
-			copy(listing, listing->filling, record);
+		if (!snapshot_find(listing->next, record->name))
+			copy(listing, listing->next, record);
 	if (current)
-		listing_forget_records(listing, current);
+		listing_unbind_records(listing, current);
 	snapshot_release(current);
-	listing->current = snapshot_reference(listing->filling);
+	listing->current = snapshot_reference(listing->next);
 }
 
 /* A refresh that failed changes nothing: numbers that it moved over go back to the records that are known. */
 static void put_back(struct listing *listing)
 {
-	const struct record *record, *known;
+	const struct record *record, *cached;
 	uint64_t position = 0;
 
-	while ((record = snapshot_step(listing->filling, &position))) {
-		if (!stands(listing, record))
+	while ((record = snapshot_step(listing->next, &position))) {
+		if (!is_bound(listing, record))
 			continue;
-		known = snapshot_find(listing->current, record->name);
-		if (known && (known->gone || known->serial != record->serial))
-			known = NULL;
-		serials_point(serials_of(listing), record->serial, known);
+		cached = snapshot_find(listing->current, record->name);
+		if (cached && (cached->deleted || cached->entry_id != record->entry_id))
+			cached = NULL;
+		entry_id_bind(entry_ids_of(listing), record->entry_id, cached);
 	}
 }
 
 static void replace(struct listing *listing, const struct walk *walk)
 {
 	if (listing->current)
-		listing_forget_records(listing, listing->current);
+		listing_unbind_records(listing, listing->current);
 	snapshot_release(listing->current);
-	listing->current = snapshot_reference(listing->filling);
-	listing->complete = true;
-	listing->expired = listing->filling->outdated;
-	listing->misses = 0;
+	listing->current = snapshot_reference(listing->next);
+	listing->is_complete = true;
+	listing->force_refresh = listing->next->is_stale;
+	listing->single_lookups = 0;
 	listing->pages = walk->done;
 	listing->listed_at = loop_now(listing->catalog->loop);
 }
 
-void listing_walked(struct listing *listing, const struct walk *walk, const struct failure *failure)
+void listing_walk_done(struct listing *listing, const struct walk *walk, const struct failure *failure)
 {
-	struct snapshot *filling = listing->filling;
+	struct snapshot *next = listing->next;
 
 	listing->last_failure = failure ? *failure : (struct failure){0};
 	if (!failure) {
 		drop_unseen(listing, walk);
 		replace(listing, walk);
-		listing_answered(listing);
-	} else if (listing->complete) {
+		listing_note_success(listing);
+	} else if (listing->is_complete) {
 		put_back(listing);
-		listing_failed(listing);
+		listing_note_failure(listing);
 	} else {
 		keep_part(listing);
-		listing_failed(listing);
-		listing->expired = false; /* the service was asked, as `refresh` wants it */
+		listing_note_failure(listing);
+		listing->force_refresh = false; /* the service was asked, as `refresh` wants it */
 	}
-	listing->filling = NULL;
+	listing->next = NULL;
 	if (!listing->store)
-		stores_sweep(listing->catalog);
-	snapshot_end(filling, failure);
-	snapshot_release(filling);
+		stores_collect(listing->catalog);
+	snapshot_seal(next, failure);
+	snapshot_release(next);
 }
 
 /* --- what is told of one name -------------------------------------------------------------------------------------------------- */
 
 /* What the running walk brings of it is older. */
-static void mark_own_change(struct listing *listing, struct record *record)
+static void mark_local_change(struct listing *listing, struct record *record)
 {
-	record->own_change = listing->walk != NULL;
-	listing->has_own_changes |= record->own_change;
+	record->local_change = listing->walk != NULL;
+	listing->has_local_changes |= record->local_change;
 }
 
 /* In all that is known: in what stands, and in what the running walk is about to put in its place. */
-static struct record *set(struct listing *listing, const struct record *image, uint32_t serial, bool own)
+static struct record *set(struct listing *listing, const struct record *image, uint32_t entry_id, bool local)
 {
 	struct record *record, *other;
 
@@ -253,140 +254,141 @@ static struct record *set(struct listing *listing, const struct record *image, u
 		listing->current = snapshot_new();
 	if (!listing->current)
 		return NULL;
-	record = put(listing, listing->current, image, serial);
+	record = put(listing, listing->current, image, entry_id);
 	if (!record)
 		return NULL;
-	if (own)
-		mark_own_change(listing, record);
-	if (snapshot_is_sparse(listing->current))
-		task_queue(listing->catalog->loop, &listing->tidy);
+	if (local)
+		mark_local_change(listing, record);
+	if (snapshot_needs_compaction(listing->current))
+		task_queue(listing->catalog->loop, &listing->compaction);
 	if (!listing->walk)
 		return record;
-	other = put(listing, listing->filling, image, serial);
+	other = put(listing, listing->next, image, entry_id);
 	if (!other)
 		return NULL;
-	other->own_change = record->own_change;
-	other->round = listing->walk->round;
+	other->local_change = record->local_change;
+	other->walk_round = listing->walk->pass;
 	return other;
 }
 
-int listing_told(struct listing *listing, const char *name, const struct entry *entry)
+int listing_apply_answer(struct listing *listing, const char *name, const struct entry *entry)
 {
-	struct record *image, *known = known_record(listing, name);
+	struct record *image, *cached = current_record(listing, name);
 	union record_room room;
-	uint32_t serial = 0;
+	uint32_t entry_id = 0;
 
 	image = entry ? record_pack(&room, entry) : record_pack_absent(&room, name);
 	if (!image)
 		return -EINVAL;
 	if (entry)
-		serial = kept_serial(listing, known, entry->id);
-	if (entry && !serial)
-		serial = serials_take(serials_of(listing));
-	return set(listing, image, serial, false) ? 0 : -ENOMEM;
+		entry_id = kept_entry_id(listing, cached, entry->id);
+	if (entry && !entry_id)
+		entry_id = entry_id_new(entry_ids_of(listing));
+	return set(listing, image, entry_id, false) ? 0 : -ENOMEM;
 }
 
-const struct record *listing_own_put(struct listing *listing, const struct entry *entry, uint32_t serial)
+const struct record *listing_local_put(struct listing *listing, const struct entry *entry, uint32_t entry_id)
 {
 	union record_room room;
 	struct record *image = record_pack(&room, entry);
 
 	if (!image)
 		return NULL;
-	if (!serial)
-		serial = kept_serial(listing, known_record(listing, entry->name), entry->id);
-	if (!serial)
-		serial = serials_take(serials_of(listing));
-	find_overtake(listing, image->name);
-	return set(listing, image, serial, true);
+	if (!entry_id)
+		entry_id = kept_entry_id(listing, current_record(listing, entry->name), entry->id);
+	if (!entry_id)
+		entry_id = entry_id_new(entry_ids_of(listing));
+	name_query_supersede(listing, image->name);
+	return set(listing, image, entry_id, true);
 }
 
-void listing_own_delete(struct listing *listing, const char *name)
+void listing_local_delete(struct listing *listing, const char *name)
 {
 	union record_room room;
 	struct record *image = record_pack_absent(&room, name);
 
 	if (!image)
 		return;
-	find_overtake(listing, image->name);
+	name_query_supersede(listing, image->name);
 	set(listing, image, 0, true);
 	if (!listing->store)
-		stores_sweep(listing->catalog);
+		stores_collect(listing->catalog);
 }
 
-static void renumber(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)
+static void renumber(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t entry_id)
 {
 	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
 
-	if (!record || record->gone)
+	if (!record || record->deleted)
 		return;
-	forget(listing, record);
-	record->serial = serial;
-	record->follower = false;
+	unbind(listing, record);
+	record->entry_id = entry_id;
+	record->relocated = false;
 	/* Where memory runs out the number stands for nothing, and the new name is looked up again. */
-	(void)serials_point(serials_of(listing), serial, record);
+	(void)entry_id_bind(entry_ids_of(listing), entry_id, record);
 }
 
-void listing_own_rename(struct listing *listing, const char *from, const char *to, uint32_t serial)
+void listing_local_rename(struct listing *listing, const char *from, const char *to, uint32_t entry_id)
 {
-	renumber(listing, listing->current, to, serial);
-	renumber(listing, listing->filling, to, serial);
-	listing_own_delete(listing, from);
+	renumber(listing, listing->current, to, entry_id);
+	renumber(listing, listing->next, to, entry_id);
+	listing_local_delete(listing, from);
 }
 
-static void disown_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial,
-		      uint32_t other)
+static void reassign_id_in(struct listing *listing, struct snapshot *snapshot, const char *name,
+			   uint32_t entry_id, uint32_t other)
 {
 	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
 
-	if (!record || record->serial != serial)
+	if (!record || record->entry_id != entry_id)
 		return;
-	forget(listing, record);
-	record->serial = record->gone ? 0 : other;
-	record->follower = false;
+	unbind(listing, record);
+	record->entry_id = record->deleted ? 0 : other;
+	record->relocated = false;
 	/* Where memory runs out the number stands for nothing, and the name is looked up again. */
-	if (record->serial)
-		(void)serials_point(serials_of(listing), other, record);
+	if (record->entry_id)
+		(void)entry_id_bind(entry_ids_of(listing), other, record);
 }
 
-void listing_disown(struct listing *listing, const char *name, uint32_t serial)
+void listing_reassign_id(struct listing *listing, const char *name, uint32_t entry_id)
 {
-	uint32_t other = serials_take(serials_of(listing));
+	uint32_t other = entry_id_new(entry_ids_of(listing));
 
-	disown_in(listing, listing->current, name, serial, other);
-	disown_in(listing, listing->filling, name, serial, other);
+	reassign_id_in(listing, listing->current, name, entry_id, other);
+	reassign_id_in(listing, listing->next, name, entry_id, other);
 }
 
-static void doubt_in(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t serial)
+static void invalidate_in(struct listing *listing, struct snapshot *snapshot, const char *name,
+			  uint32_t entry_id)
 {
 	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
 
 	if (!record)
 		return;
-	if (!record->serial)
-		record->serial = serial;
-	record->doubted = true;
-	mark_own_change(listing, record);
+	if (!record->entry_id)
+		record->entry_id = entry_id;
+	record->invalid = true;
+	mark_local_change(listing, record);
 }
 
-void listing_doubt(struct listing *listing, const char *name, uint32_t serial)
+void listing_invalidate(struct listing *listing, const char *name, uint32_t entry_id)
 {
 	union record_room room;
 	struct record *image;
 
 	if (listing_is_local(listing))
 		return;
-	find_overtake(listing, name);
-	if (!known_record(listing, name)) {
+	name_query_supersede(listing, name);
+	if (!current_record(listing, name)) {
 		image = record_pack_absent(&room, name);
 		if (!image || !set(listing, image, 0, true))
 			return;
 	}
 	/* The walk must not end without it: the page that will bring the name is not taken. */
-	if (listing->filling && !snapshot_find(listing->filling, name))
-		copy(listing, listing->filling, known_record(listing, name));
-	doubt_in(listing, listing->current, name, serial);
-	doubt_in(listing, listing->filling, name, serial);
+	if (listing->next && !snapshot_find(listing->next, name))
+		copy(listing, listing->next, current_record(listing, name));
+	invalidate_in(listing, listing->current, name, entry_id);
+	invalidate_in(listing, listing->next, name, entry_id);
 }
 
 /* --- tidying ------------------------------------------------------------------------------------------------------------------- */
@@ -394,33 +396,34 @@ void listing_doubt(struct listing *listing, const char *name, uint32_t serial)
 /* Tombstones are of use as long as absence has to be remembered: while a walk runs, or the listing is not whole. */
 static bool is_of_use(const struct listing *listing, const struct record *record)
 {
-	return !record->gone || record->doubted || (!listing->complete && listing_time_left(listing, record));
+	return !record->deleted || record->invalid ||
+	       (!listing->is_complete && listing_time_left(listing, record));
 }
 
-void listing_tidy(struct task *task)
+void listing_compact(struct task *task)
 {
-	struct listing *listing = container_of(task, struct listing, tidy);
-	struct snapshot *tidy;
+	struct listing *listing = container_of(task, struct listing, compaction);
+	struct snapshot *compacted;
 	const struct record *record;
 	uint64_t position = 0;
 
-	if (listing->walk || !listing->current || !snapshot_is_sparse(listing->current))
+	if (listing->walk || !listing->current || !snapshot_needs_compaction(listing->current))
 		return;
-	tidy = snapshot_new();
-	if (!tidy)
+	compacted = snapshot_new();
+	if (!compacted)
 		return;
-	tidy->left_out = listing->current->left_out;
+	compacted->names_too_long = listing->current->names_too_long;
 	while ((record = snapshot_step(listing->current, &position))) {
-		if (is_of_use(listing, record) && !copy(listing, tidy, record)) {
+		if (is_of_use(listing, record) && !copy(listing, compacted, record)) {
 			/* What has moved moves back; the next change tries again. */
 			position = 0;
 			while ((record = snapshot_step(listing->current, &position)))
-				if (record->serial && !record->gone)
-					serials_point(serials_of(listing), record->serial, record);
-			snapshot_release(tidy);
+				if (record->entry_id && !record->deleted)
+					entry_id_bind(entry_ids_of(listing), record->entry_id, record);
+			snapshot_release(compacted);
 			return;
 		}
 	}
 	snapshot_release(listing->current);
-	listing->current = tidy;
+	listing->current = compacted;
 }

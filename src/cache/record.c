@@ -26,13 +26,13 @@ enum tag {
 
 /* Fields that are always of one size need not say so. */
 static const uint8_t fixed_sizes[] = {
-	[TAG_DIGEST_BYTES] = DIGEST_SIZE,  [TAG_LIVEMODE] = 1,
-	[TAG_CREATED] = sizeof(wall_time), [TAG_MODIFIED] = sizeof(wall_time),
-	[TAG_EXPIRES] = sizeof(wall_time),
+	[TAG_DIGEST_BYTES] = DIGEST_SIZE,     [TAG_LIVEMODE] = 1,
+	[TAG_CREATED] = sizeof(wall_time_ns), [TAG_MODIFIED] = sizeof(wall_time_ns),
+	[TAG_EXPIRES] = sizeof(wall_time_ns),
 };
 
 /* Whole seconds that fit the fixed part need no field of their own. */
-static bool is_plain_time(wall_time time)
+static bool is_plain_time(wall_time_ns time)
 {
 	return time > 0 && time % NANOSECONDS == 0 && time / NANOSECONDS <= UINT32_MAX;
 }
@@ -79,7 +79,7 @@ static void pack_text(struct packer *packer, enum tag tag, const char *text)
 	packer->at[-1] = '\0';
 }
 
-static void pack_time(struct packer *packer, enum tag tag, wall_time time)
+static void pack_time(struct packer *packer, enum tag tag, wall_time_ns time)
 {
 	if (time != TIME_UNKNOWN)
 		pack_field(packer, tag, &time, sizeof time);
@@ -121,7 +121,7 @@ struct record *record_pack(union record_room *room, const struct entry *entry)
 	if (is_plain_time(entry->modified_at))
 		record->changed_at = (uint32_t)(entry->modified_at / NANOSECONDS);
 	else
-		record->precise = entry->modified_at != TIME_UNKNOWN;
+		record->mtime_has_ns = entry->modified_at != TIME_UNKNOWN;
 	pack_fields(&packer, entry);
 	while ((size_t)(packer.at - room->bytes) % RECORD_ALIGNMENT)
 		*packer.at++ = 0;
@@ -139,7 +139,7 @@ struct record *record_pack_absent(union record_room *room, const char *name)
 	struct record *record = record_pack(room, &absent);
 
 	if (record)
-		record->gone = true;
+		record->deleted = true;
 	return record;
 }
 
@@ -163,9 +163,9 @@ static const uint8_t *next_field(const struct record *record, const uint8_t *fie
 	return field < end && field[0] ? field : NULL;
 }
 
-static wall_time field_time(const uint8_t *field)
+static wall_time_ns field_time(const uint8_t *field)
 {
-	wall_time time;
+	wall_time_ns time;
 
 	memcpy(&time, content_of(field), sizeof time);
 	return time;
@@ -241,16 +241,16 @@ const char *record_id(const struct record *record)
 	return field ? (const char *)content_of(field) : NULL;
 }
 
-wall_time record_changed_at(const struct record *record)
+wall_time_ns record_changed_at(const struct record *record)
 {
-	const uint8_t *field = record->precise ? find_field(record, TAG_MODIFIED) : NULL;
+	const uint8_t *field = record->mtime_has_ns ? find_field(record, TAG_MODIFIED) : NULL;
 
 	if (field)
 		return field_time(field);
 	return record->changed_at ? record->changed_at * NANOSECONDS : TIME_UNKNOWN;
 }
 
-wall_time record_expires_at(const struct record *record)
+wall_time_ns record_expires_at(const struct record *record)
 {
 	const uint8_t *field = record->expires ? find_field(record, TAG_EXPIRES) : NULL;
 

@@ -9,94 +9,98 @@
 
 #define MARGIN 5000 /* milliseconds that a key must still live for its box to be worth sending */
 
-static void box_clear(struct box *box)
+static void sealed_value_clear(struct sealed_value *kept)
 {
-	free(box->sealed);
-	*box = (struct box){0};
+	free(kept->sealed);
+	*kept = (struct sealed_value){0};
 }
 
-void boxes_finish(struct boxes *boxes)
+void sealed_cache_free(struct sealed_cache *cache)
 {
-	for (size_t i = 0; i < BOXES_MAX; i++)
-		box_clear(&boxes->boxes[i]);
+	for (size_t i = 0; i < SEALED_VALUES_MAX; i++)
+		sealed_value_clear(&cache->values[i]);
 }
 
-static struct box *box_of(struct boxes *boxes, const struct store *store, const char *name)
+static struct sealed_value *sealed_value_of(struct sealed_cache *cache, const struct store *store,
+					    const char *name)
 {
-	for (size_t i = 0; i < BOXES_MAX; i++)
-		if (boxes->boxes[i].store == store && !strcmp(boxes->boxes[i].name, name))
-			return &boxes->boxes[i];
+	for (size_t i = 0; i < SEALED_VALUES_MAX; i++)
+		if (cache->values[i].store == store && !strcmp(cache->values[i].name, name))
+			return &cache->values[i];
 	return NULL;
 }
 
 /* A free one, or the oldest. */
-static struct box *box_to_fill(struct boxes *boxes)
+static struct sealed_value *sealed_value_to_fill(struct sealed_cache *cache)
 {
-	struct box *oldest = &boxes->boxes[0];
+	struct sealed_value *oldest = &cache->values[0];
 
-	for (size_t i = 0; i < BOXES_MAX; i++) {
-		struct box *box = &boxes->boxes[i];
+	for (size_t i = 0; i < SEALED_VALUES_MAX; i++) {
+		struct sealed_value *kept = &cache->values[i];
 
-		if (!box->store)
-			return box;
-		if (box->kept_at < oldest->kept_at)
-			oldest = box;
+		if (!kept->store)
+			return kept;
+		if (kept->kept_at < oldest->kept_at)
+			oldest = kept;
 	}
 	return oldest;
 }
 
-void boxes_keep(struct boxes *boxes, const struct store *store, const char *name, const char *digest,
-		const struct client_key *key, uint8_t *sealed, size_t length, uint64_t now)
+void sealed_cache_put(struct sealed_cache *cache, const struct store *store, const char *name,
+		      const char *digest, const struct client_key *key, uint8_t *sealed, size_t length,
+		      uint64_t now)
 {
-	struct box *box = box_of(boxes, store, name);
+	struct sealed_value *kept = sealed_value_of(cache, store, name);
 
-	if (box)
-		box_clear(box);
-	if (!digest || strlen(digest) >= sizeof box->digest || !sealed) {
+	if (kept)
+		sealed_value_clear(kept);
+	if (!digest || strlen(digest) >= sizeof kept->digest || !sealed) {
 		free(sealed);
 		return;
 	}
-	box = box_to_fill(boxes);
-	box_clear(box);
-	*box = (struct box){.store = store, .key = *key, .sealed = sealed, .length = length, .kept_at = now};
-	strcpy(box->name, name);
-	strcpy(box->digest, digest);
+	kept = sealed_value_to_fill(cache);
+	sealed_value_clear(kept);
+	*kept = (struct sealed_value){
+		.store = store, .key = *key, .sealed = sealed, .length = length, .kept_at = now};
+	strcpy(kept->name, name);
+	strcpy(kept->digest, digest);
 }
 
-const struct box *boxes_find(const struct boxes *boxes, const struct store *store, const char *name,
-			     const char *digest, uint64_t now)
+const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache, const struct store *store,
+					     const char *name, const char *digest, uint64_t now)
 {
-	const struct box *box = box_of((struct boxes *)(uintptr_t)boxes, store, name);
+	const struct sealed_value *kept =
+		sealed_value_of((struct sealed_cache *)(uintptr_t)cache, store, name);
 
-	if (!box || !digest || strcmp(box->digest, digest) != 0 || now + MARGIN >= box->key.dies_at)
+	if (!kept || !digest || strcmp(kept->digest, digest) != 0 || now + MARGIN >= kept->key.expires_at)
 		return NULL;
-	return box;
+	return kept;
 }
 
-void boxes_rename(struct boxes *boxes, const struct store *store, const char *from, const char *to,
-		  const char *digest)
+void sealed_cache_rename(struct sealed_cache *cache, const struct store *store, const char *from,
+			 const char *to, const char *digest)
 {
-	struct box *box;
+	struct sealed_value *kept;
 
-	boxes_forget(boxes, store, to);
-	box = box_of(boxes, store, from);
-	if (!box)
+	sealed_cache_drop(cache, store, to);
+	kept = sealed_value_of(cache, store, from);
+	if (!kept)
 		return;
-	snprintf(box->name, sizeof box->name, "%s", to);
-	snprintf(box->digest, sizeof box->digest, "%s", digest);
+	snprintf(kept->name, sizeof kept->name, "%s", to);
+	snprintf(kept->digest, sizeof kept->digest, "%s", digest);
 }
 
-void boxes_forget(struct boxes *boxes, const struct store *store, const char *name)
+void sealed_cache_drop(struct sealed_cache *cache, const struct store *store, const char *name)
 {
-	struct box *box = box_of(boxes, store, name);
+	struct sealed_value *kept = sealed_value_of(cache, store, name);
 
-	if (box)
-		box_clear(box);
+	if (kept)
+		sealed_value_clear(kept);
 }
 
-void boxes_forget_store(struct boxes *boxes, const struct store *store)
+void sealed_cache_drop_store(struct sealed_cache *cache, const struct store *store)
 {
-	for (size_t i = 0; i < BOXES_MAX; i++)
-		if (boxes->boxes[i].store == store)
-			box_clear(&boxes->boxes[i]);
+	for (size_t i = 0; i < SEALED_VALUES_MAX; i++)
+		if (cache->values[i].store == store)
+			sealed_value_clear(&cache->values[i]);
 }

@@ -131,7 +131,7 @@ static struct record *any_record(const struct snapshot *snapshot, uint64_t *posi
 
 static bool is_of_name(const struct record *record, const char *name)
 {
-	return !record->dead && !strcmp(record->name, name);
+	return !record->superseded && !strcmp(record->name, name);
 }
 
 /* Who asks for one name after the other asks for most in the order in which they came, or for the same once more. */
@@ -172,7 +172,7 @@ struct record *snapshot_step(const struct snapshot *snapshot, uint64_t *position
 
 	do
 		record = any_record(snapshot, position);
-	while (record && record->dead);
+	while (record && record->superseded);
 	return record;
 }
 
@@ -184,13 +184,13 @@ const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *po
 	/* What moved to the end when it grew is shown where it was: nobody sees a name twice, or not at all. */
 	do
 		record = any_record(snapshot, &at);
-	while (record && (record->gone || record->follower));
+	while (record && (record->deleted || record->relocated));
 	if (record)
 		*position = at;
 	return record;
 }
 
-uint64_t snapshot_boundary(const struct snapshot *snapshot, uint64_t position)
+uint64_t snapshot_align_position(const struct snapshot *snapshot, uint64_t position)
 {
 	uint64_t at = position / CHUNK_SIZE * CHUNK_SIZE;
 
@@ -266,25 +266,25 @@ static struct record *put_new(struct snapshot *snapshot, const struct record *im
 	if (!record)
 		return NULL;
 	memcpy(record, image, record_bytes(image));
-	record->dead = false;
-	record->follower = false;
+	record->superseded = false;
+	record->relocated = false;
 	snapshot->index[find_slot(snapshot, record->name, record->name_length)] = place;
 	snapshot->indexed++;
-	snapshot->present += !record->gone;
+	snapshot->present += !record->deleted;
 	return record;
 }
 
 /* What a record keeps when its content is replaced. */
 static void keep_numbers(struct record *record, const struct record *from)
 {
-	record->serial = from->serial;
-	record->own_change = from->own_change;
-	record->checked_at = from->checked_at;
+	record->entry_id = from->entry_id;
+	record->local_change = from->local_change;
+	record->verified_at = from->verified_at;
 	record->listing = from->listing;
-	record->doubted = from->doubted;
-	record->round = from->round;
-	record->follower = from->follower;
-	record->dead = false;
+	record->invalid = from->invalid;
+	record->walk_round = from->walk_round;
+	record->relocated = from->relocated;
+	record->superseded = false;
 }
 
 static struct record *put_again(struct snapshot *snapshot, struct record *old, const struct record *image)
@@ -297,12 +297,12 @@ static struct record *put_again(struct snapshot *snapshot, struct record *old, c
 		record = append(snapshot, record_bytes(image), &place);
 		if (!record)
 			return NULL;
-		old->dead = true;
-		snapshot->dead++;
+		old->superseded = true;
+		snapshot->superseded++;
 		snapshot->index[find_slot(snapshot, old->name, old->name_length)] = place;
 		memcpy(record, image, record_bytes(image));
 		keep_numbers(record, &numbers);
-		record->follower = !numbers.gone;
+		record->relocated = !numbers.deleted;
 	} else {
 		/* What is left of the old memory stays its tail. */
 		memcpy(record, image, record_bytes(image));
@@ -311,8 +311,8 @@ static struct record *put_again(struct snapshot *snapshot, struct record *old, c
 		keep_numbers(record, &numbers);
 		record->size = numbers.size;
 	}
-	record->gone = numbers.gone;
-	snapshot_set_gone(snapshot, record, image->gone);
+	record->deleted = numbers.deleted;
+	snapshot_set_deleted(snapshot, record, image->deleted);
 	return record;
 }
 
@@ -323,25 +323,25 @@ struct record *snapshot_put(struct snapshot *snapshot, const struct record *imag
 	return old ? put_again(snapshot, old, image) : put_new(snapshot, image);
 }
 
-void snapshot_set_gone(struct snapshot *snapshot, struct record *record, bool gone)
+void snapshot_set_deleted(struct snapshot *snapshot, struct record *record, bool gone)
 {
-	if (record->gone == gone)
+	if (record->deleted == gone)
 		return;
-	record->gone = gone;
+	record->deleted = gone;
 	if (gone)
 		snapshot->present--;
 	else
 		snapshot->present++;
 }
 
-bool snapshot_is_sparse(const struct snapshot *snapshot)
+bool snapshot_needs_compaction(const struct snapshot *snapshot)
 {
-	return snapshot->indexed - snapshot->present + snapshot->dead > snapshot->present + SPARSE_MIN;
+	return snapshot->indexed - snapshot->present + snapshot->superseded > snapshot->present + SPARSE_MIN;
 }
 
-void snapshot_end(struct snapshot *snapshot, const struct failure *failure)
+void snapshot_seal(struct snapshot *snapshot, const struct failure *failure)
 {
-	snapshot->grows = false;
+	snapshot->is_filling = false;
 	snapshot->failed = failure != NULL;
 	if (failure) {
 		snapshot->failure = malloc(sizeof *failure);
@@ -351,23 +351,23 @@ void snapshot_end(struct snapshot *snapshot, const struct failure *failure)
 	wait_wake_all(&snapshot->waits);
 }
 
-bool snapshot_grows(const struct snapshot *snapshot)
+bool snapshot_is_filling(const struct snapshot *snapshot)
 {
-	return snapshot->grows;
+	return snapshot->is_filling;
 }
 
 const struct failure *snapshot_failure(const struct snapshot *snapshot)
 {
-	static const struct failure no_memory = {.error = ENOMEM, .words = "out of memory"};
+	static const struct failure no_memory = {.errnum = ENOMEM, .message = "out of memory"};
 
 	if (snapshot->failed && !snapshot->failure)
 		return &no_memory;
 	return snapshot->failure;
 }
 
-bool snapshot_is_outdated(const struct snapshot *snapshot)
+bool snapshot_is_stale(const struct snapshot *snapshot)
 {
-	return snapshot->grows && snapshot->outdated;
+	return snapshot->is_filling && snapshot->is_stale;
 }
 
 struct wait_list *snapshot_waits(struct snapshot *snapshot)

@@ -7,137 +7,138 @@
 #include "fetch/catalog.h"
 #include "sstorefs/change.h"
 
-static void send(struct removal *removal);
+static void send(struct delete_op *deletion);
 
-static struct listing *listing_of(const struct removal *removal)
+static struct listing *listing_of(const struct delete_op *deletion)
 {
-	return &removal->store->secrets;
+	return &deletion->store->secrets;
 }
 
-static void let_go(struct removal *removal)
+static void op_release(struct delete_op *deletion)
 {
-	lookup_cancel(&removal->look);
-	inquiry_cancel(&removal->inquiry);
-	timer_stop(removal->store->catalog->loop, &removal->timer);
-	turn_end(&removal->turn);
+	lookup_cancel(&deletion->lookup);
+	api_call_cancel(&deletion->api_call);
+	timer_stop(deletion->store->catalog->loop, &deletion->timer);
+	name_queue_leave(&deletion->ticket);
 }
 
-static void end(struct removal *removal)
+static void op_finish(struct delete_op *deletion)
 {
-	let_go(removal);
-	removal->done(removal);
+	op_release(deletion);
+	deletion->done(deletion);
 }
 
 static void timed_out(struct timer *timer)
 {
-	struct removal *removal = container_of(timer, struct removal, timer);
+	struct delete_op *deletion = container_of(timer, struct delete_op, timer);
 
-	if (removal->inquiry.call.sends)
-		listing_doubt(listing_of(removal), removal->name, 0);
-	failure_set(&removal->failure, ETIMEDOUT, "the service did not answer in time");
-	end(removal);
+	if (deletion->api_call.http.times_sent)
+		listing_invalidate(listing_of(deletion), deletion->name, 0);
+	failure_set(&deletion->failure, ETIMEDOUT, "the service did not answer in time");
+	op_finish(deletion);
 }
 
 /* Where secrets are deleted by id, somebody else may have made it anew: then it has another one. */
-static bool look_again(struct removal *removal)
+static bool start_lookup(struct delete_op *deletion)
 {
-	if (!removal->store->catalog->options.provider->puts_by_id || removal->looked)
+	if (!deletion->store->catalog->options.provider->writes_by_id || deletion->has_looked_up)
 		return false;
-	removal->id[0] = '\0';
-	send(removal);
+	deletion->id[0] = '\0';
+	send(deletion);
 	return true;
 }
 
-static void answered(struct inquiry *inquiry)
+static void on_response(struct api_call *api_call)
 {
-	struct removal *removal = container_of(inquiry, struct removal, inquiry);
-	bool lost = inquiry->call.lost;
+	struct delete_op *deletion = container_of(api_call, struct delete_op, api_call);
+	bool lost = api_call->http.indeterminate;
 
-	removal->failure = inquiry->failure;
-	inquiry_finish(inquiry);
+	deletion->failure = api_call->failure;
+	api_call_free(api_call);
 	/* What was lost did it: there was one, and now there is none. */
-	if (lost && removal->failure.status == 404)
-		removal->failure = (struct failure){0};
-	if (!lost && removal->failure.error == ENOENT && !removal->failure.store_is_gone &&
-	    look_again(removal))
+	if (lost && deletion->failure.http_status == 404)
+		deletion->failure = (struct failure){0};
+	if (!lost && deletion->failure.errnum == ENOENT && !deletion->failure.store_is_deleted &&
+	    start_lookup(deletion))
 		return;
-	boxes_forget(&removal->store->catalog->boxes, removal->store, removal->name);
-	if (!removal->failure.error || removal->failure.error == ENOENT)
-		listing_own_delete(listing_of(removal), removal->name);
+	sealed_cache_drop(&deletion->store->catalog->sealed_cache, deletion->store, deletion->name);
+	if (!deletion->failure.errnum || deletion->failure.errnum == ENOENT)
+		listing_local_delete(listing_of(deletion), deletion->name);
 	else if (lost)
-		listing_doubt(listing_of(removal), removal->name, 0);
-	end(removal);
+		listing_invalidate(listing_of(deletion), deletion->name, 0);
+	op_finish(deletion);
 }
 
 /* Copied, because the record may go while the request is on its way. */
-static void take_id(struct removal *removal, const struct record *record)
+static void on_id_entry(struct delete_op *deletion, const struct record *record)
 {
 	const char *id = record ? record_id(record) : NULL;
 
-	if (id && strlen(id) < sizeof removal->id)
-		strcpy(removal->id, id);
+	if (id && strlen(id) < sizeof deletion->id)
+		strcpy(deletion->id, id);
 }
 
-static void looked(struct lookup *lookup)
+static void on_lookup(struct lookup *lookup)
 {
-	struct removal *removal = container_of(lookup, struct removal, look);
+	struct delete_op *deletion = container_of(lookup, struct delete_op, lookup);
 
-	if (!lookup->failure.error)
-		take_id(removal, lookup->record);
-	if (!lookup->failure.error && !removal->id[0])
+	if (!lookup->failure.errnum)
+		on_id_entry(deletion, lookup->record);
+	if (!lookup->failure.errnum && !deletion->id[0])
 		failure_set(&lookup->failure, EIO, "the service told no id of this secret");
-	if (lookup->failure.error) {
-		removal->failure = lookup->failure;
-		end(removal);
+	if (lookup->failure.errnum) {
+		deletion->failure = lookup->failure;
+		op_finish(deletion);
 	} else {
-		send(removal);
+		send(deletion);
 	}
 }
 
-static void send(struct removal *removal)
+static void send(struct delete_op *deletion)
 {
-	const struct catalog_options *options = &removal->store->catalog->options;
+	const struct catalog_options *options = &deletion->store->catalog->options;
 
-	if (options->provider->puts_by_id && !removal->id[0]) {
-		removal->looked = true;
-		removal->look = (struct lookup){.deadline = removal->deadline, .again = true, .done = looked};
-		strcpy(removal->look.name, removal->name);
-		lookup_start(listing_of(removal), &removal->look);
+	if (options->provider->writes_by_id && !deletion->id[0]) {
+		deletion->has_looked_up = true;
+		deletion->lookup = (struct lookup){
+			.deadline = deletion->deadline, .bypass_cache = true, .done = on_lookup};
+		strcpy(deletion->lookup.name, deletion->name);
+		lookup_start(listing_of(deletion), &deletion->lookup);
 		return;
 	}
-	removal->inquiry = (struct inquiry){.done = answered};
-	removal->inquiry.ask.operation = OPERATION_DELETE_SECRET;
-	removal->inquiry.ask.store_id = removal->store->id;
-	removal->inquiry.ask.name = removal->name;
-	removal->inquiry.ask.id = removal->id[0] ? removal->id : NULL;
-	inquiry_start(removal->store->catalog, &removal->inquiry, removal->deadline);
+	deletion->api_call = (struct api_call){.done = on_response};
+	deletion->api_call.args.operation = OPERATION_DELETE_SECRET;
+	deletion->api_call.args.store_id = deletion->store->id;
+	deletion->api_call.args.name = deletion->name;
+	deletion->api_call.args.id = deletion->id[0] ? deletion->id : NULL;
+	api_call_start(deletion->store->catalog, &deletion->api_call, deletion->deadline);
 }
 
-static void turn_came(struct turn *turn)
+static void on_queue_head(struct name_ticket *ticket)
 {
-	struct removal *removal = container_of(turn, struct removal, turn);
+	struct delete_op *deletion = container_of(ticket, struct delete_op, ticket);
 	const struct record *record = NULL;
 
-	listing_known(listing_of(removal), removal->name, &record);
-	take_id(removal, record);
-	send(removal);
+	listing_query(listing_of(deletion), deletion->name, &record);
+	on_id_entry(deletion, record);
+	send(deletion);
 }
 
-void removal_start(struct removal *removal)
+void delete_start(struct delete_op *deletion)
 {
-	removal->failure = (struct failure){0};
-	removal->timer = (struct timer){.expired = timed_out};
-	removal->turn = (struct turn){.begin = turn_came};
-	if (timer_start(removal->store->catalog->loop, &removal->timer, removal->deadline + 50) ||
-	    turn_take(listing_of(removal), removal->name, &removal->turn)) {
-		failure_set(&removal->failure, ENOMEM, "out of memory");
-		end(removal);
+	deletion->failure = (struct failure){0};
+	deletion->timer = (struct timer){.expired = timed_out};
+	deletion->ticket = (struct name_ticket){.begin = on_queue_head};
+	if (timer_start(deletion->store->catalog->loop, &deletion->timer, deletion->deadline + 50) ||
+	    name_queue_join(listing_of(deletion), deletion->name, &deletion->ticket)) {
+		failure_set(&deletion->failure, ENOMEM, "out of memory");
+		op_finish(deletion);
 	}
 }
 
-void removal_cancel(struct removal *removal)
+void delete_cancel(struct delete_op *deletion)
 {
-	if (removal->inquiry.call.sends)
-		listing_doubt(listing_of(removal), removal->name, 0);
-	let_go(removal);
+	if (deletion->api_call.http.times_sent)
+		listing_invalidate(listing_of(deletion), deletion->name, 0);
+	op_release(deletion);
 }

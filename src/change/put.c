@@ -10,485 +10,482 @@
 #include "fetch/catalog.h"
 #include "sstorefs/change.h"
 
-static void look(struct publication *publication);
-static void need_key(struct publication *publication);
-static void pause_over(struct timer *timer);
-static void send(struct publication *publication);
+static void start_lookup(struct put_op *put);
+static void await_key(struct put_op *put);
+static void on_retry_timer(struct timer *timer);
+static void send(struct put_op *put);
 
-static struct listing *listing_of(const struct publication *publication)
+static struct listing *listing_of(const struct put_op *put)
 {
-	return &publication->store->secrets;
+	return &put->store->secrets;
 }
 
-static struct catalog *catalog_of(const struct publication *publication)
+static struct catalog *catalog_of(const struct put_op *put)
 {
-	return publication->store->catalog;
+	return put->store->catalog;
 }
 
-static const struct provider *provider_of(const struct publication *publication)
+static const struct provider *provider_of(const struct put_op *put)
 {
-	return catalog_of(publication)->options.provider;
+	return catalog_of(put)->options.provider;
 }
 
 /* Lets go of everything that was begun. */
-static void let_go(struct publication *publication)
+static void op_release(struct put_op *put)
 {
-	struct catalog *catalog = catalog_of(publication);
+	struct catalog *catalog = catalog_of(put);
 
-	wait_end(&publication->wait);
-	locked_wait_cancel(publication->pool, &publication->room);
-	lookup_cancel(&publication->look);
-	inquiry_cancel(&publication->inquiry);
-	timer_stop(catalog->loop, &publication->timer);
-	timer_stop(catalog->loop, &publication->pause);
-	turn_end(&publication->turn);
-	publication->said =
+	wait_end(&put->wait);
+	locked_wait_cancel(put->pool, &put->memory_wait);
+	lookup_cancel(&put->lookup);
+	api_call_cancel(&put->api_call);
+	timer_stop(catalog->loop, &put->timer);
+	timer_stop(catalog->loop, &put->retry_timer);
+	name_queue_leave(&put->ticket);
+	put->last_response =
 		(struct failure){0}; /* a service may have quoted the value, and this was never censored */
 }
 
 /* What was sealed is kept for a rename; it is of no use if it was not stored. */
-static void keep_box(struct publication *publication)
+static void keep_sealed(struct put_op *put)
 {
-	struct catalog *catalog = catalog_of(publication);
+	struct catalog *catalog = catalog_of(put);
 	struct entry_text text;
 	struct entry entry;
 
-	if (!publication->sealed)
+	if (!put->sealed)
 		return;
-	if (publication->failure.error || !publication->record) {
-		free(publication->sealed);
+	if (put->failure.errnum || !put->record) {
+		free(put->sealed);
 	} else {
-		record_entry(publication->record, &entry, &text);
-		boxes_keep(&catalog->boxes, publication->store, publication->name, entry.digest,
-			   &publication->sealed_under, publication->sealed,
-			   publication->length + crypto_box_SEALBYTES, loop_now(catalog->loop));
+		record_entry(put->record, &entry, &text);
+		sealed_cache_put(&catalog->sealed_cache, put->store, put->name, entry.digest,
+				 &put->sealed_under, put->sealed, put->length + crypto_box_SEALBYTES,
+				 loop_now(catalog->loop));
 	}
-	publication->sealed = NULL;
+	put->sealed = NULL;
 }
 
-static void end(struct publication *publication)
+static void op_finish(struct put_op *put)
 {
-	struct failure *failure = &publication->failure;
+	struct failure *failure = &put->failure;
 
 	/* A lost attempt that nothing has settled: the last word of later attempts says nothing about it (DESIGN 3, rule 13). */
-	if (failure->error && publication->lost) {
-		if (failure->error != ETIMEDOUT)
-			failure->error = EIO;
-		publication->unknown = true;
-		listing_doubt(listing_of(publication), publication->name, publication->serial);
+	if (failure->errnum && put->indeterminate) {
+		if (failure->errnum != ETIMEDOUT)
+			failure->errnum = EIO;
+		put->unknown = true;
+		listing_invalidate(listing_of(put), put->name, put->entry_id);
 	}
 	/* What we believed was wrong. */
-	if (failure->error == ENOENT || failure->error == EEXIST)
-		listing_doubt(listing_of(publication), publication->name, publication->serial);
-	if (failure->error == ENOENT && (publication->mode != PUT_REPLACE || failure->store_is_gone))
-		listing_doubt(&catalog_of(publication)->stores, publication->store->name, 0);
-	if (failure->error)
-		failure_censor(failure, publication->value, publication->length);
-	keep_box(publication);
-	let_go(publication);
-	publication->done(publication);
+	if (failure->errnum == ENOENT || failure->errnum == EEXIST)
+		listing_invalidate(listing_of(put), put->name, put->entry_id);
+	if (failure->errnum == ENOENT && (put->mode != PUT_REPLACE || failure->store_is_deleted))
+		listing_invalidate(&catalog_of(put)->stores, put->store->name, 0);
+	if (failure->errnum)
+		failure_redact(failure, put->value, put->length);
+	keep_sealed(put);
+	op_release(put);
+	put->done(put);
 }
 
 /* What the service said before the time was up explains more than that it was up. */
-static void fail_in_time(struct publication *publication, const char *words)
+static void fail_in_time(struct put_op *put, const char *why)
 {
-	if (publication->said.error)
-		publication->failure = publication->said;
+	if (put->last_response.errnum)
+		put->failure = put->last_response;
 	else
-		failure_set(&publication->failure, ETIMEDOUT, "%s", words);
+		failure_set(&put->failure, ETIMEDOUT, "%s", why);
 }
 
 static void timed_out(struct timer *timer)
 {
-	struct publication *publication = container_of(timer, struct publication, timer);
+	struct put_op *put = container_of(timer, struct put_op, timer);
 
 	/* The call below has the same deadline and better words; this one is for what is waited for before there is a call. */
-	if (publication->inquiry.call.sends)
-		publication->lost = true;
-	if (publication->room.link)
+	if (put->api_call.http.times_sent)
+		put->indeterminate = true;
+	if (put->memory_wait.link)
 		failure_set(
-			&publication->failure, ENOBUFS,
+			&put->failure, ENOBUFS,
 			"no locked memory is left to send the value: raise RLIMIT_MEMLOCK or write fewer at once");
 	else
-		fail_in_time(publication, "the service did not answer in time");
-	end(publication);
+		fail_in_time(put, "the service did not answer in time");
+	op_finish(put);
 }
 
-static enum known known(struct publication *publication, const struct record **record)
+static enum cache_result query(struct put_op *put, const struct record **record)
 {
-	return listing_known(listing_of(publication), publication->name, record);
+	return listing_query(listing_of(put), put->name, record);
 }
 
-static void turn_came(struct turn *turn)
+static void on_queue_head(struct name_ticket *ticket)
 {
-	struct publication *publication = container_of(turn, struct publication, turn);
-	const struct provider *provider = provider_of(publication);
+	struct put_op *put = container_of(ticket, struct put_op, ticket);
+	const struct provider *provider = provider_of(put);
 	const struct record *record = NULL;
-	enum known what = known(publication, &record);
+	enum cache_result cached = query(put, &record);
 	/* An outcome that is unknown is settled before anything else of the name is sent (DESIGN 3, rule 13). */
-	bool must_look = listing_doubts(listing_of(publication), publication->name);
+	bool must_look_up = listing_is_invalid(listing_of(put), put->name);
 
-	publication->created = what != KNOWN_PRESENT;
-	if (publication->mode == PUT_CREATE)
-		must_look |= !provider->creates_only;
-	else if (publication->mode == PUT_REPLACE)
-		must_look |= !provider->replaces_only || (provider->puts_by_id && what != KNOWN_PRESENT);
+	put->created = cached != CACHE_HIT;
+	if (put->mode == PUT_CREATE)
+		must_look_up |= !provider->has_create;
+	else if (put->mode == PUT_REPLACE)
+		must_look_up |= !provider->has_replace || (provider->writes_by_id && cached != CACHE_HIT);
 	/* A replacement must say the expiry again that the old value has. */
-	if (provider->expires && what == KNOWN_NOT && !publication->expiry_is_set)
-		must_look = true;
-	if (must_look)
-		look(publication);
+	if (provider->has_expiry && cached == CACHE_MISS && !put->expiry_is_set)
+		must_look_up = true;
+	if (must_look_up)
+		start_lookup(put);
 	else
-		need_key(publication);
+		await_key(put);
 }
 
-void publication_start(struct publication *publication)
+void put_start(struct put_op *put)
 {
-	struct catalog *catalog = catalog_of(publication);
+	struct catalog *catalog = catalog_of(put);
 
-	publication->failure = (struct failure){0};
-	publication->timer = (struct timer){.expired = timed_out};
-	publication->pause = (struct timer){.expired = pause_over};
-	publication->said = (struct failure){0};
-	publication->pauses = 0;
-	publication->turn = (struct turn){.begin = turn_came};
+	put->failure = (struct failure){0};
+	put->timer = (struct timer){.expired = timed_out};
+	put->retry_timer = (struct timer){.expired = on_retry_timer};
+	put->last_response = (struct failure){0};
+	put->retries = 0;
+	put->ticket = (struct name_ticket){.begin = on_queue_head};
 	/* A little later than the call's own deadline, which knows more about what happened. */
-	if (timer_start(catalog->loop, &publication->timer, publication->deadline + 50) ||
-	    (!publication->has_turn &&
-	     turn_take(listing_of(publication), publication->name, &publication->turn))) {
-		failure_set(&publication->failure, ENOMEM, "out of memory");
-		end(publication);
-	} else if (publication->has_turn) {
-		turn_came(&publication->turn);
+	if (timer_start(catalog->loop, &put->timer, put->deadline + 50) ||
+	    (!put->is_queue_head && name_queue_join(listing_of(put), put->name, &put->ticket))) {
+		failure_set(&put->failure, ENOMEM, "out of memory");
+		op_finish(put);
+	} else if (put->is_queue_head) {
+		on_queue_head(&put->ticket);
 	}
 }
 
-bool publication_waits(const struct publication *publication)
+bool put_is_queued(const struct put_op *put)
 {
-	return turn_is_to_come(&publication->turn);
+	return name_queue_is_waiting(&put->ticket);
 }
 
-void publication_cancel(struct publication *publication)
+void put_cancel(struct put_op *put)
 {
-	if (publication->lost || publication->inquiry.call.sends) {
-		publication->unknown = true;
-		listing_doubt(listing_of(publication), publication->name, publication->serial);
+	if (put->indeterminate || put->api_call.http.times_sent) {
+		put->unknown = true;
+		listing_invalidate(listing_of(put), put->name, put->entry_id);
 	}
-	free(publication->sealed);
-	publication->sealed = NULL;
-	let_go(publication);
+	free(put->sealed);
+	put->sealed = NULL;
+	op_release(put);
 }
 
 /* --- the look: what does the service have under this name? ------------------------------------------------------------------ */
 
 /* A new entry that was made after our lost create left: ours, if there was none before. */
-static bool is_ours(const struct publication *publication, const struct record *record)
+static bool is_ours(const struct put_op *put, const struct record *record)
 {
 	struct entry_text text;
 	struct entry entry;
 
 	record_entry(record, &entry, &text);
-	return catalog_is_since(catalog_of(publication), entry.created_at, publication->first_sent_at);
+	return catalog_is_since(catalog_of(put), entry.created_at, put->first_sent_at);
 }
 
-static void pause_over(struct timer *timer)
+static void on_retry_timer(struct timer *timer)
 {
-	need_key(container_of(timer, struct publication, pause));
+	await_key(container_of(timer, struct put_op, retry_timer));
 }
 
 /* It was lost and has done nothing. The service is not well: it is not asked again at once. */
-static void try_later(struct publication *publication)
+static void try_later(struct put_op *put)
 {
-	struct loop *loop = catalog_of(publication)->loop;
-	uint64_t at = loop_now(loop) + net_pause(publication->pauses++);
+	struct loop *loop = catalog_of(put)->loop;
+	uint64_t at = loop_now(loop) + net_backoff(put->retries++);
 
-	if (at < publication->deadline && timer_start(loop, &publication->pause, at) == 0)
+	if (at < put->deadline && timer_start(loop, &put->retry_timer, at) == 0)
 		return;
-	fail_in_time(publication, "the service did not answer in time");
-	end(publication);
+	fail_in_time(put, "the service did not answer in time");
+	op_finish(put);
 }
 
-static void looked(struct lookup *lookup)
+static void on_lookup(struct lookup *lookup)
 {
-	struct publication *publication = container_of(lookup, struct publication, look);
-	bool present = !lookup->failure.error, was_lost = publication->lost;
+	struct put_op *put = container_of(lookup, struct put_op, lookup);
+	bool present = !lookup->failure.errnum, was_indeterminate = put->indeterminate;
 
-	publication->looks++;
-	if (!present && lookup->failure.error != ENOENT) {
-		publication->failure = lookup->failure;
-		if (lookup->failure.error == ETIMEDOUT && publication->said.error)
-			publication->failure = publication->said;
-		end(publication);
-	} else if (publication->mode == PUT_CREATE && present) {
-		if (publication->lost && publication->created && is_ours(publication, lookup->record)) {
-			publication->lost = false;
-			publication->record = lookup->record;
+	put->lookups++;
+	if (!present && lookup->failure.errnum != ENOENT) {
+		put->failure = lookup->failure;
+		if (lookup->failure.errnum == ETIMEDOUT && put->last_response.errnum)
+			put->failure = put->last_response;
+		op_finish(put);
+	} else if (put->mode == PUT_CREATE && present) {
+		if (put->indeterminate && put->created && is_ours(put, lookup->record)) {
+			put->indeterminate = false;
+			put->record = lookup->record;
 		} else {
-			publication->lost = false;
-			failure_set(&publication->failure, EEXIST, "there is a secret of this name already");
+			put->indeterminate = false;
+			failure_set(&put->failure, EEXIST, "there is a secret of this name already");
 		}
-		end(publication);
-	} else if (publication->mode == PUT_REPLACE && !present) {
-		publication->lost = false;
-		failure_set(&publication->failure, ENOENT, "there is no secret of this name");
-		end(publication);
+		op_finish(put);
+	} else if (put->mode == PUT_REPLACE && !present) {
+		put->indeterminate = false;
+		failure_set(&put->failure, ENOENT, "there is no secret of this name");
+		op_finish(put);
 	} else {
 		/* An attempt that did not take effect may be made again; one that will be replaced does not matter any more. */
-		publication->lost = publication->lost && present;
-		if (was_lost && !present)
-			try_later(publication);
+		put->indeterminate = put->indeterminate && present;
+		if (was_indeterminate && !present)
+			try_later(put);
 		else
-			need_key(publication);
+			await_key(put);
 	}
 }
 
-static void look(struct publication *publication)
+static void start_lookup(struct put_op *put)
 {
 	/* If it is ours, it has the number that the kernel knows it by. */
-	if (publication->lost)
-		listing_doubt(listing_of(publication), publication->name, publication->serial);
-	publication->look = (struct lookup){.deadline = publication->deadline, .again = true, .done = looked};
-	strcpy(publication->look.name, publication->name);
-	lookup_start(listing_of(publication), &publication->look);
+	if (put->indeterminate)
+		listing_invalidate(listing_of(put), put->name, put->entry_id);
+	put->lookup = (struct lookup){.deadline = put->deadline, .bypass_cache = true, .done = on_lookup};
+	strcpy(put->lookup.name, put->name);
+	lookup_start(listing_of(put), &put->lookup);
 }
 
 /* --- the key ---------------------------------------------------------------------------------------------------------------- */
 
-static void key_came(struct wait *wait)
+static void on_key(struct wait *wait)
 {
-	struct publication *publication = container_of(wait, struct publication, wait);
-	struct client_keys *keys = &catalog_of(publication)->keys;
+	struct put_op *put = container_of(wait, struct put_op, wait);
+	struct client_keys *keys = &catalog_of(put)->keys;
 
-	if (keys->failure.error) {
-		publication->failure = keys->failure;
-		end(publication);
+	if (keys->failure.errnum) {
+		put->failure = keys->failure;
+		op_finish(put);
 		return;
 	}
-	publication->waited_for_key = true;
-	need_key(publication);
+	put->waited_for_key = true;
+	await_key(put);
 }
 
-static bool has_key(struct publication *publication)
+static bool has_key(struct put_op *put)
 {
-	struct client_keys *keys = &catalog_of(publication)->keys;
+	struct client_keys *keys = &catalog_of(put)->keys;
 
-	if (publication->own_key)
-		return client_keys_take(keys, &publication->failure) != NULL;
-	if (!client_keys_current(keys, &publication->failure))
+	if (put->exclusive_key)
+		return client_keys_get_exclusive(keys, &put->failure) != NULL;
+	if (!client_keys_get(keys, &put->failure))
 		return false;
-	publication->fresh_key = client_keys_use(keys) && publication->waited_for_key;
+	put->fresh_key = client_keys_mark_used(keys) && put->waited_for_key;
 	return true;
 }
 
-static void need_key(struct publication *publication)
+static void await_key(struct put_op *put)
 {
-	struct client_keys *keys = &catalog_of(publication)->keys;
+	struct client_keys *keys = &catalog_of(put)->keys;
 
-	if (!provider_of(publication)->seals || has_key(publication)) {
-		send(publication);
-	} else if (publication->failure.error) {
-		end(publication);
+	if (!provider_of(put)->seals || has_key(put)) {
+		send(put);
+	} else if (put->failure.errnum) {
+		op_finish(put);
 	} else {
-		publication->wait.woken = key_came;
-		wait_begin(&keys->waits, &publication->wait);
+		put->wait.woken = on_key;
+		wait_begin(&keys->waits, &put->wait);
 	}
 }
 
 /* --- the upload ------------------------------------------------------------------------------------------------------------- */
 
-static int take_entry(void *context, const struct entry *entry)
+static int on_entry(void *context, const struct entry *entry)
 {
-	struct publication *publication = context;
+	struct put_op *put = context;
 	struct entry named = *entry;
 
-	/* Without a version it can't be told from the old one: better none than that (listing_doubt). */
+	/* Without a version it can't be told from the old one: better none than that (listing_invalidate). */
 	if (!entry->digest && entry->modified_at == TIME_UNKNOWN)
 		return 0;
 	/* The name is ours to know: what counts is that the service has it now. */
-	named.name = publication->name;
-	publication->told = listing_own_put(listing_of(publication), &named, publication->serial) != NULL;
+	named.name = put->name;
+	put->got_entry = listing_local_put(listing_of(put), &named, put->entry_id) != NULL;
 	return 0;
 }
 
 /* Whether the key was fetched for this very value, and nothing else can have used it up. */
-static bool had_key_for_itself(const struct publication *publication)
+static bool had_exclusive_key(const struct put_op *put)
 {
-	const struct client_keys *keys = &catalog_of(publication)->keys;
+	const struct client_keys *keys = &catalog_of(put)->keys;
 
-	return publication->own_key ||
-	       (publication->fresh_key && client_keys_is_for_one(keys, &publication->sealed_under));
+	return put->exclusive_key || (put->fresh_key && client_keys_used_once(keys, &put->sealed_under));
 }
 
 /* So often other clients may be first with the same name, in turn, before we give it up to them. */
-#define LOOKS_MAX 3
+#define LOOKUPS_MAX 3
 
 /* What a refusal says about the way we asked, and what can be done about it once. */
-static bool try_otherwise(struct publication *publication)
+static bool retry_differently(struct put_op *put)
 {
-	const struct provider *provider = provider_of(publication);
-	int error = publication->inquiry.failure.error;
+	const struct provider *provider = provider_of(put);
+	int error = put->api_call.failure.errnum;
 
-	if (provider->seals && publication->inquiry.failure.status == 400 && error == EINVAL &&
-	    !had_key_for_itself(publication)) {
+	if (provider->seals && put->api_call.failure.http_status == 400 && error == EINVAL &&
+	    !had_exclusive_key(put)) {
 		/* Perhaps it is the key that is too old, or good for one value only, and not the value that is wrong. */
-		client_keys_refused(&catalog_of(publication)->keys, &publication->sealed_under);
-		publication->own_key = true;
-		need_key(publication);
+		client_keys_reject(&catalog_of(put)->keys, &put->sealed_under);
+		put->exclusive_key = true;
+		await_key(put);
 		return true;
 	}
-	if (provider->puts_by_id && publication->looks < LOOKS_MAX && publication->mode != PUT_CREATE &&
-	    (error == EEXIST || (error == ENOENT && !publication->inquiry.failure.store_is_gone))) {
+	if (provider->writes_by_id && put->lookups < LOOKUPS_MAX && put->mode != PUT_CREATE &&
+	    (error == EEXIST || (error == ENOENT && !put->api_call.failure.store_is_deleted))) {
 		/* Somebody else created or deleted it meanwhile: look which, and go by that. */
-		look(publication);
+		start_lookup(put);
 		return true;
 	}
 	return false;
 }
 
-static void room_came(struct locked_wait *wait)
+static void on_memory(struct locked_wait *wait)
 {
-	need_key(container_of(wait, struct publication, room));
+	await_key(container_of(wait, struct put_op, memory_wait));
 }
 
 /* The request's body holds the value once more, escaped: others' must go before there is room for it. */
-static void wait_for_room(struct publication *publication)
+static void await_memory(struct put_op *put)
 {
-	publication->room.room = room_came;
-	locked_wait(publication->pool, &publication->room);
+	put->memory_wait.available = on_memory;
+	locked_wait(put->pool, &put->memory_wait);
 }
 
-static void answered(struct inquiry *inquiry)
+static void on_response(struct api_call *api_call)
 {
-	struct publication *publication = container_of(inquiry, struct publication, inquiry);
-	struct failure failure = inquiry->failure;
+	struct put_op *put = container_of(api_call, struct put_op, api_call);
+	struct failure failure = api_call->failure;
 
-	if (!publication->first_sent_at)
-		publication->first_sent_at = inquiry->call.sent_at;
-	inquiry_finish(inquiry);
-	if (!failure.error) {
-		publication->lost = false;
-		publication->failure = failure;
+	if (!put->first_sent_at)
+		put->first_sent_at = api_call->http.sent_at;
+	api_call_free(api_call);
+	if (!failure.errnum) {
+		put->indeterminate = false;
+		put->failure = failure;
 		/* Not what take_entry saw: a walk may have ended since, and its records with it. */
-		if (publication->told)
-			known(publication, &publication->record);
+		if (put->got_entry)
+			query(put, &put->record);
 		else
-			listing_doubt(listing_of(publication), publication->name, publication->serial);
-		end(publication);
+			listing_invalidate(listing_of(put), put->name, put->entry_id);
+		op_finish(put);
 		return;
 	}
-	if (inquiry->call.lost) {
-		publication->lost = true;
-		publication->said = failure;
-		if (!inquiry->call.repeatable && loop_now(inquiry->catalog->loop) < publication->deadline) {
-			look(publication);
+	if (api_call->http.indeterminate) {
+		put->indeterminate = true;
+		put->last_response = failure;
+		if (!api_call->http.idempotent && loop_now(api_call->catalog->loop) < put->deadline) {
+			start_lookup(put);
 			return;
 		}
-	} else if (failure.error == ENOBUFS && !inquiry->call.sends) {
-		wait_for_room(publication);
+	} else if (failure.errnum == ENOBUFS && !api_call->http.times_sent) {
+		await_memory(put);
 		return;
-	} else if (try_otherwise(publication)) {
+	} else if (retry_differently(put)) {
 		return;
 	}
-	publication->failure = failure;
-	end(publication);
+	put->failure = failure;
+	op_finish(put);
 }
 
 /* The verb that the service has for what is wanted, by what is known of the name. */
-static enum put_mode verb(const struct publication *publication)
+static enum put_mode verb(const struct put_op *put)
 {
-	const struct provider *provider = provider_of(publication);
+	const struct provider *provider = provider_of(put);
 
-	if (provider->puts_by_id)
-		return publication->id[0] && publication->mode != PUT_CREATE ? PUT_REPLACE : PUT_CREATE;
-	if (publication->mode == PUT_CREATE && !provider->creates_only)
-		return PUT_EITHER;
-	if (publication->mode == PUT_REPLACE && !provider->replaces_only)
-		return PUT_EITHER;
-	return publication->mode;
+	if (provider->writes_by_id)
+		return put->id[0] && put->mode != PUT_CREATE ? PUT_REPLACE : PUT_CREATE;
+	if (put->mode == PUT_CREATE && !provider->has_create)
+		return PUT_UPSERT;
+	if (put->mode == PUT_REPLACE && !provider->has_replace)
+		return PUT_UPSERT;
+	return put->mode;
 }
 
 /* What was asked for, else what the secret has that is replaced (it would be lost otherwise), else what new ones get. */
-static wall_time expiry_of(const struct publication *publication, const struct record *record)
+static wall_time_ns expiry_of(const struct put_op *put, const struct record *record)
 {
-	const struct catalog *catalog = catalog_of(publication);
+	const struct catalog *catalog = catalog_of(put);
 	struct entry_text text;
 	struct entry entry;
 
-	if (publication->expiry_is_set)
-		return publication->expires_at;
+	if (put->expiry_is_set)
+		return put->expires_at;
 	if (record) {
 		record_entry(record, &entry, &text);
 		return entry.expires_at;
 	}
 	if (!catalog->options.expires)
 		return TIME_UNKNOWN;
-	return catalog_time(catalog) + (wall_time)catalog->options.expires * NANOSECONDS;
+	return catalog_time(catalog) + (wall_time_ns)catalog->options.expires * NANOSECONDS;
 }
 
 /* What a secret has beside its value. */
-static void ask_attributes(const struct publication *publication, const struct record *record,
-			   struct ask *ask)
+static void set_attributes(const struct put_op *put, const struct record *record, struct op_args *args)
 {
-	const struct catalog_options *options = &catalog_of(publication)->options;
-	bool is_new = !record || ask->mode == PUT_CREATE;
+	const struct catalog_options *options = &catalog_of(put)->options;
+	bool is_new = !record || args->mode == PUT_CREATE;
 
-	ask->scopes = publication->scopes || !is_new ? publication->scopes : options->scopes;
-	ask->comment = publication->comment || !is_new ? publication->comment : options->comment;
-	ask->expires_at = options->provider->expires ? expiry_of(publication, record) : TIME_UNKNOWN;
+	args->scopes = put->scopes || !is_new ? put->scopes : options->scopes;
+	args->comment = put->comment || !is_new ? put->comment : options->comment;
+	args->expires_at = options->provider->has_expiry ? expiry_of(put, record) : TIME_UNKNOWN;
 }
 
-static void send(struct publication *publication)
+static void send(struct put_op *put)
 {
-	struct catalog *catalog = catalog_of(publication);
-	const struct provider *provider = provider_of(publication);
-	struct inquiry *inquiry = &publication->inquiry;
+	struct catalog *catalog = catalog_of(put);
+	const struct provider *provider = provider_of(put);
+	struct api_call *api_call = &put->api_call;
 	const struct client_key *key = &catalog->keys.key;
 	const struct record *record = NULL;
 
-	known(publication, &record);
-	publication->id[0] = '\0';
-	if (record && record_id(record) && strlen(record_id(record)) < sizeof publication->id)
-		strcpy(publication->id, record_id(record));
-	if (publication->mode == PUT_REPLACE && provider->puts_by_id && !publication->id[0]) {
-		failure_set(&publication->failure, EINVAL,
+	query(put, &record);
+	put->id[0] = '\0';
+	if (record && record_id(record) && strlen(record_id(record)) < sizeof put->id)
+		strcpy(put->id, record_id(record));
+	if (put->mode == PUT_REPLACE && provider->writes_by_id && !put->id[0]) {
+		failure_set(&put->failure, EINVAL,
 			    "the service told no id of this secret, and takes changes only by id");
-		end(publication);
+		op_finish(put);
 		return;
 	}
-	*inquiry = (struct inquiry){.done = answered};
-	inquiry->result.take = take_entry;
-	inquiry->result.context = publication;
-	inquiry->ask = (struct ask){
+	*api_call = (struct api_call){.done = on_response};
+	api_call->result.on_entry = on_entry;
+	api_call->result.context = put;
+	api_call->args = (struct op_args){
 		.operation = OPERATION_PUT_SECRET,
-		.store_id = publication->store->id,
-		.name = publication->name,
-		.id = publication->id[0] ? publication->id : NULL,
-		.mode = verb(publication),
-		.value = publication->value,
-		.value_length = publication->length,
+		.store_id = put->store->id,
+		.name = put->name,
+		.id = put->id[0] ? put->id : NULL,
+		.mode = verb(put),
+		.value = put->value,
+		.value_length = put->length,
 	};
-	inquiry->unspeakable = publication->value;
-	inquiry->unspeakable_length = publication->length;
-	ask_attributes(publication, record, &inquiry->ask);
+	api_call->redact_value = put->value;
+	api_call->redact_length = put->length;
+	set_attributes(put, record, &api_call->args);
 	if (provider->seals) {
-		free(publication->sealed);
-		publication->sealed = malloc(publication->length + crypto_box_SEALBYTES);
-		if (!publication->sealed) {
-			failure_set(&publication->failure, ENOMEM, "out of memory");
-			end(publication);
+		free(put->sealed);
+		put->sealed = malloc(put->length + crypto_box_SEALBYTES);
+		if (!put->sealed) {
+			failure_set(&put->failure, ENOMEM, "out of memory");
+			op_finish(put);
 			return;
 		}
-		publication->sealed_under = *key;
-		client_key_seal(key, publication->value, publication->length, publication->sealed);
-		catalog->counts.sealed_bytes += publication->length;
-		inquiry->ask.value = publication->sealed;
-		inquiry->ask.value_length = publication->length + crypto_box_SEALBYTES;
-		inquiry->ask.client_key = key->public_key;
+		put->sealed_under = *key;
+		client_key_seal(key, put->value, put->length, put->sealed);
+		catalog->counts.sealed_bytes += put->length;
+		api_call->args.value = put->sealed;
+		api_call->args.value_length = put->length + crypto_box_SEALBYTES;
+		api_call->args.client_key = key->public_key;
 	} else {
-		inquiry->pool = publication->pool;
+		api_call->pool = put->pool;
 	}
-	inquiry_start(catalog, inquiry, publication->deadline);
+	api_call_start(catalog, api_call, put->deadline);
 	/* The request is written: what it was written from is not needed for the answer. */
-	inquiry->ask.value = NULL;
-	inquiry->ask.client_key = NULL;
+	api_call->args.value = NULL;
+	api_call->args.client_key = NULL;
 }

@@ -9,174 +9,173 @@
 
 #define TRIES_MAX 3 /* how often a store is created whose every attempt is lost without effect */
 
-static void send_creation(struct store_change *change);
+static void send_creation(struct store_op *op);
 
-static void let_go(struct store_change *change)
+static void op_release(struct store_op *op)
 {
-	lookup_cancel(&change->look);
-	inquiry_cancel(&change->inquiry);
-	task_cancel(&change->task);
-	timer_stop(change->catalog->loop, &change->pause);
-	buffer_finish(&change->cursor);
+	lookup_cancel(&op->lookup);
+	api_call_cancel(&op->api_call);
+	task_cancel(&op->task);
+	timer_stop(op->catalog->loop, &op->retry_timer);
+	buffer_finish(&op->cursor);
 }
 
-static void end(struct store_change *change)
+static void op_finish(struct store_op *op)
 {
-	let_go(change);
-	change->done(change);
+	op_release(op);
+	op->done(op);
 }
 
 static void end_later(struct task *task)
 {
-	end(container_of(task, struct store_change, task));
+	op_finish(container_of(task, struct store_op, task));
 }
 
-void store_change_cancel(struct store_change *change)
+void store_op_cancel(struct store_op *op)
 {
-	if (change->inquiry.call.sends)
-		listing_doubt(&change->catalog->stores, change->store ? change->store->name : change->name,
-			      0);
-	let_go(change);
+	if (op->api_call.http.times_sent)
+		listing_invalidate(&op->catalog->stores, op->store ? op->store->name : op->name, 0);
+	op_release(op);
 }
 
-static void ask(struct store_change *change, enum operation operation, void (*done)(struct inquiry *inquiry))
+static void send_call(struct store_op *op, enum operation operation, void (*done)(struct api_call *api_call))
 {
-	buffer_clear(&change->cursor);
-	change->inquiry = (struct inquiry){.done = done};
-	change->inquiry.ask.operation = operation;
-	change->inquiry.ask.name = change->name;
-	change->inquiry.ask.store_id = change->store ? change->store->id : NULL;
-	change->inquiry.ask.page = 1;
+	buffer_clear(&op->cursor);
+	op->api_call = (struct api_call){.done = done};
+	op->api_call.args.operation = operation;
+	op->api_call.args.name = op->name;
+	op->api_call.args.store_id = op->store ? op->store->id : NULL;
+	op->api_call.args.page = 1;
 }
 
 /* --- mkdir ------------------------------------------------------------------------------------------------------------------- */
 
-static int take_created(void *context, const struct entry *entry)
+static int on_created_entry(void *context, const struct entry *entry)
 {
-	struct store_change *change = context;
+	struct store_op *op = context;
 	struct entry named = *entry;
 
-	named.name = change->name;
-	change->told = true;
-	return listing_own_put(&change->catalog->stores, &named, 0) ? 0 : -ENOMEM;
+	named.name = op->name;
+	op->got_entry = true;
+	return listing_local_put(&op->catalog->stores, &named, 0) ? 0 : -ENOMEM;
 }
 
-static void pause_over(struct timer *timer)
+static void on_retry_timer(struct timer *timer)
 {
-	send_creation(container_of(timer, struct store_change, pause));
+	send_creation(container_of(timer, struct store_op, retry_timer));
 }
 
 /* It was lost and has done nothing. The service is not well: it is not asked again at once. */
-static void try_later(struct store_change *change)
+static void try_later(struct store_op *op)
 {
-	struct loop *loop = change->catalog->loop;
-	uint64_t at = loop_now(loop) + net_pause(change->tries);
+	struct loop *loop = op->catalog->loop;
+	uint64_t at = loop_now(loop) + net_backoff(op->retries);
 
-	change->pause = (struct timer){.expired = pause_over};
-	if (at >= change->deadline || timer_start(loop, &change->pause, at))
-		end(change); /* with the failure of the attempt that was lost */
+	op->retry_timer = (struct timer){.expired = on_retry_timer};
+	if (at >= op->deadline || timer_start(loop, &op->retry_timer, at))
+		op_finish(op); /* with the failure of the attempt that was lost */
 }
 
 /* After a lost answer: a store of this name is there. Nobody can tell whether it is the one we made: a name that was free when it was asked for, and is taken
  * now, is what mkdir was to bring about. */
-static void looked(struct lookup *lookup)
+static void on_lookup(struct lookup *lookup)
 {
-	struct store_change *change = container_of(lookup, struct store_change, look);
+	struct store_op *op = container_of(lookup, struct store_op, lookup);
 
-	if (!lookup->failure.error) {
-		change->failure = (struct failure){0};
-	} else if (lookup->failure.error == ENOENT && change->failure.error && ++change->tries < TRIES_MAX) {
-		try_later(change);
+	if (!lookup->failure.errnum) {
+		op->failure = (struct failure){0};
+	} else if (lookup->failure.errnum == ENOENT && op->failure.errnum && ++op->retries < TRIES_MAX) {
+		try_later(op);
 		return;
 	}
-	end(change);
+	op_finish(op);
 }
 
-static void created(struct inquiry *inquiry)
+static void created(struct api_call *api_call)
 {
-	struct store_change *change = container_of(inquiry, struct store_change, inquiry);
-	struct catalog *catalog = change->catalog;
-	bool lost = inquiry->call.lost;
+	struct store_op *op = container_of(api_call, struct store_op, api_call);
+	struct catalog *catalog = op->catalog;
+	bool lost = api_call->http.indeterminate;
 	/* Made and not described: without its id there is no way into it. */
-	bool is_unknown = !inquiry->failure.error && !change->told;
+	bool is_unknown = !api_call->failure.errnum && !op->got_entry;
 	/* What was absent after an attempt that was lost, and is there now, may be that one's all the same. */
-	bool must_look = lost || is_unknown || (change->tries && inquiry->failure.error == EEXIST);
+	bool must_look_up = lost || is_unknown || (op->retries && api_call->failure.errnum == EEXIST);
 
-	change->failure = inquiry->failure;
-	inquiry_finish(inquiry);
-	if (must_look || change->failure.error == EEXIST)
-		listing_doubt(&catalog->stores, change->name, 0);
-	if (!must_look) {
-		end(change);
+	op->failure = api_call->failure;
+	api_call_free(api_call);
+	if (must_look_up || op->failure.errnum == EEXIST)
+		listing_invalidate(&catalog->stores, op->name, 0);
+	if (!must_look_up) {
+		op_finish(op);
 		return;
 	}
-	change->look = (struct lookup){.deadline = change->deadline, .again = true, .done = looked};
-	strcpy(change->look.name, change->name);
-	lookup_start(&catalog->stores, &change->look);
+	op->lookup = (struct lookup){.deadline = op->deadline, .bypass_cache = true, .done = on_lookup};
+	strcpy(op->lookup.name, op->name);
+	lookup_start(&catalog->stores, &op->lookup);
 }
 
-static void send_creation(struct store_change *change)
+static void send_creation(struct store_op *op)
 {
-	change->told = false;
-	ask(change, OPERATION_CREATE_STORE, created);
-	change->inquiry.result.take = take_created;
-	change->inquiry.result.context = change;
-	inquiry_start(change->catalog, &change->inquiry, change->deadline);
+	op->got_entry = false;
+	send_call(op, OPERATION_CREATE_STORE, created);
+	op->api_call.result.on_entry = on_created_entry;
+	op->api_call.result.context = op;
+	api_call_start(op->catalog, &op->api_call, op->deadline);
 }
 
-void store_create_start(struct store_change *change)
+void store_create_start(struct store_op *op)
 {
-	struct catalog *catalog = change->catalog;
-	struct entry scope = {.name = change->name,
-			      .id = change->name,
+	struct catalog *catalog = op->catalog;
+	struct entry scope = {.name = op->name,
+			      .id = op->name,
 			      .created_at = TIME_UNKNOWN,
 			      .modified_at = TIME_UNKNOWN,
 			      .expires_at = TIME_UNKNOWN,
 			      .livemode = -1};
 
-	change->failure = (struct failure){0};
-	change->task = (struct task){.run = end_later};
+	op->failure = (struct failure){0};
+	op->task = (struct task){.run = end_later};
 	if (catalog->options.provider->stores_are_local) {
-		if (!listing_own_put(&catalog->stores, &scope, 0))
-			failure_set(&change->failure, ENOMEM, "out of memory");
-		task_queue(catalog->loop, &change->task);
+		if (!listing_local_put(&catalog->stores, &scope, 0))
+			failure_set(&op->failure, ENOMEM, "out of memory");
+		task_queue(catalog->loop, &op->task);
 		return;
 	}
-	change->tries = 0;
-	change->pause = (struct timer){0};
-	send_creation(change);
+	op->retries = 0;
+	op->retry_timer = (struct timer){0};
+	send_creation(op);
 }
 
 /* --- rmdir ------------------------------------------------------------------------------------------------------------------- */
 
-static void deleted(struct inquiry *inquiry)
+static void deleted(struct api_call *api_call)
 {
-	struct store_change *change = container_of(inquiry, struct store_change, inquiry);
+	struct store_op *op = container_of(api_call, struct store_op, api_call);
 
-	change->failure = inquiry->failure;
-	if (inquiry->call.lost && change->failure.status == 404)
-		change->failure = (struct failure){0};
+	op->failure = api_call->failure;
+	if (api_call->http.indeterminate && op->failure.http_status == 404)
+		op->failure = (struct failure){0};
 	/* It still has secrets: so nothing has become of what was lost. */
-	if (inquiry->call.lost && change->failure.status == 409)
-		failure_set(&change->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
-			    change->store->name);
-	if (!change->failure.error || change->failure.error == ENOENT)
-		listing_own_delete(&change->catalog->stores, change->store->name);
-	else if (inquiry->call.lost)
-		listing_doubt(&change->catalog->stores, change->store->name, 0);
-	inquiry_finish(inquiry);
-	end(change);
+	if (api_call->http.indeterminate && op->failure.http_status == 409)
+		failure_set(&op->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
+			    op->store->name);
+	if (!op->failure.errnum || op->failure.errnum == ENOENT)
+		listing_local_delete(&op->catalog->stores, op->store->name);
+	else if (api_call->http.indeterminate)
+		listing_invalidate(&op->catalog->stores, op->store->name, 0);
+	api_call_free(api_call);
+	op_finish(op);
 }
 
-static void delete_store(struct store_change *change)
+static void delete_store(struct store_op *op)
 {
-	if (change->catalog->options.provider->stores_are_local) {
-		listing_own_delete(&change->catalog->stores, change->store->name);
-		end(change);
+	if (op->catalog->options.provider->stores_are_local) {
+		listing_local_delete(&op->catalog->stores, op->store->name);
+		op_finish(op);
 		return;
 	}
-	ask(change, OPERATION_DELETE_STORE, deleted);
-	inquiry_start(change->catalog, &change->inquiry, change->deadline);
+	send_call(op, OPERATION_DELETE_STORE, deleted);
+	api_call_start(op->catalog, &op->api_call, op->deadline);
 }
 
 static int ignore_entry(void *context, const struct entry *entry)
@@ -187,41 +186,41 @@ static int ignore_entry(void *context, const struct entry *entry)
 }
 
 /* A page of the store that is to be deleted: one entry of any kind, or of none that we understand, keeps it. */
-static void checked(struct inquiry *inquiry)
+static void checked(struct api_call *api_call)
 {
-	struct store_change *change = container_of(inquiry, struct store_change, inquiry);
-	struct result *result = &inquiry->result;
+	struct store_op *op = container_of(api_call, struct store_op, api_call);
+	struct op_result *result = &api_call->result;
 
-	change->failure = inquiry->failure;
-	if (!change->failure.error && result->entries) {
-		failure_set(&change->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
-			    change->store->name);
-	} else if (!change->failure.error && result->cursor.length) {
-		buffer_clear(&change->cursor);
-		buffer_append(&change->cursor, result->cursor.data, result->cursor.length);
-		inquiry_finish(inquiry);
-		inquiry->ask.cursor = buffer_text(&change->cursor);
-		inquiry_start(change->catalog, inquiry, change->deadline);
+	op->failure = api_call->failure;
+	if (!op->failure.errnum && result->entries) {
+		failure_set(&op->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
+			    op->store->name);
+	} else if (!op->failure.errnum && result->cursor.length) {
+		buffer_clear(&op->cursor);
+		buffer_append(&op->cursor, result->cursor.data, result->cursor.length);
+		api_call_free(api_call);
+		api_call->args.cursor = buffer_cstr(&op->cursor);
+		api_call_start(op->catalog, api_call, op->deadline);
 		return;
 	}
-	inquiry_finish(inquiry);
-	if (change->failure.error)
-		end(change);
+	api_call_free(api_call);
+	if (op->failure.errnum)
+		op_finish(op);
 	else
-		delete_store(change);
+		delete_store(op);
 }
 
-void store_delete_start(struct store_change *change)
+void store_delete_start(struct store_op *op)
 {
-	const struct provider *provider = change->catalog->options.provider;
+	const struct provider *provider = op->catalog->options.provider;
 
-	change->failure = (struct failure){0};
-	change->task = (struct task){.run = end_later};
-	if (provider->delete_store_checks) {
-		delete_store(change);
+	op->failure = (struct failure){0};
+	op->task = (struct task){.run = end_later};
+	if (provider->delete_store_refuses_nonempty) {
+		delete_store(op);
 		return;
 	}
-	ask(change, OPERATION_LIST_SECRETS, checked);
-	change->inquiry.result.take = ignore_entry;
-	inquiry_start(change->catalog, &change->inquiry, change->deadline);
+	send_call(op, OPERATION_LIST_SECRETS, checked);
+	op->api_call.result.on_entry = ignore_entry;
+	api_call_start(op->catalog, &op->api_call, op->deadline);
 }

@@ -6,152 +6,153 @@
 #include "fetch/catalog.h"
 #include "sstorefs/change.h"
 
-static void send(struct edit *edit);
+static void send(struct update_op *update);
 
-static struct listing *listing_of(const struct edit *edit)
+static struct listing *listing_of(const struct update_op *update)
 {
-	return &edit->store->secrets;
+	return &update->store->secrets;
 }
 
-static void let_go(struct edit *edit)
+static void op_release(struct update_op *update)
 {
-	lookup_cancel(&edit->look);
-	inquiry_cancel(&edit->inquiry);
-	timer_stop(edit->store->catalog->loop, &edit->timer);
-	turn_end(&edit->turn);
+	lookup_cancel(&update->lookup);
+	api_call_cancel(&update->api_call);
+	timer_stop(update->store->catalog->loop, &update->timer);
+	name_queue_leave(&update->ticket);
 }
 
-static void end(struct edit *edit)
+static void op_finish(struct update_op *update)
 {
 	/* What we believed was wrong. */
-	if (edit->failure.error == ENOENT)
-		listing_doubt(listing_of(edit), edit->name, 0);
-	if (edit->failure.store_is_gone)
-		listing_doubt(&edit->store->catalog->stores, edit->store->name, 0);
-	let_go(edit);
-	edit->done(edit);
+	if (update->failure.errnum == ENOENT)
+		listing_invalidate(listing_of(update), update->name, 0);
+	if (update->failure.store_is_deleted)
+		listing_invalidate(&update->store->catalog->stores, update->store->name, 0);
+	op_release(update);
+	update->done(update);
 }
 
 static void timed_out(struct timer *timer)
 {
-	struct edit *edit = container_of(timer, struct edit, timer);
+	struct update_op *update = container_of(timer, struct update_op, timer);
 
-	if (edit->inquiry.call.sends)
-		listing_doubt(listing_of(edit), edit->name, 0);
-	failure_set(&edit->failure, ETIMEDOUT, "the service did not answer in time");
-	end(edit);
+	if (update->api_call.http.times_sent)
+		listing_invalidate(listing_of(update), update->name, 0);
+	failure_set(&update->failure, ETIMEDOUT, "the service did not answer in time");
+	op_finish(update);
 }
 
-static void take_id(struct edit *edit, const struct record *record)
+static void on_id_entry(struct update_op *update, const struct record *record)
 {
 	const char *id = record ? record_id(record) : NULL;
 
-	snprintf(edit->id, sizeof edit->id, "%s", id && strlen(id) < sizeof edit->id ? id : "");
+	snprintf(update->id, sizeof update->id, "%s", id && strlen(id) < sizeof update->id ? id : "");
 }
 
-static void turn_came(struct turn *turn)
+static void on_queue_head(struct name_ticket *ticket)
 {
-	struct edit *edit = container_of(turn, struct edit, turn);
+	struct update_op *update = container_of(ticket, struct update_op, ticket);
 	const struct record *record = NULL;
 
-	listing_known(listing_of(edit), edit->name, &record);
-	take_id(edit, record);
-	send(edit);
+	listing_query(listing_of(update), update->name, &record);
+	on_id_entry(update, record);
+	send(update);
 }
 
-void edit_start(struct edit *edit)
+void update_start(struct update_op *update)
 {
-	edit->failure = (struct failure){0};
-	edit->timer = (struct timer){.expired = timed_out};
-	edit->turn = (struct turn){.begin = turn_came};
+	update->failure = (struct failure){0};
+	update->timer = (struct timer){.expired = timed_out};
+	update->ticket = (struct name_ticket){.begin = on_queue_head};
 	/* A little later than the call's own deadline, which knows more about what happened. */
-	if (timer_start(edit->store->catalog->loop, &edit->timer, edit->deadline + 50) ||
-	    turn_take(listing_of(edit), edit->name, &edit->turn)) {
-		failure_set(&edit->failure, ENOMEM, "out of memory");
-		end(edit);
+	if (timer_start(update->store->catalog->loop, &update->timer, update->deadline + 50) ||
+	    name_queue_join(listing_of(update), update->name, &update->ticket)) {
+		failure_set(&update->failure, ENOMEM, "out of memory");
+		op_finish(update);
 	}
 }
 
-void edit_cancel(struct edit *edit)
+void update_cancel(struct update_op *update)
 {
-	if (edit->inquiry.call.sends)
-		listing_doubt(listing_of(edit), edit->name, 0);
-	let_go(edit);
+	if (update->api_call.http.times_sent)
+		listing_invalidate(listing_of(update), update->name, 0);
+	op_release(update);
 }
 
 /* Its id */
 
-static void looked(struct lookup *lookup)
+static void on_lookup(struct lookup *lookup)
 {
-	struct edit *edit = container_of(lookup, struct edit, look);
+	struct update_op *update = container_of(lookup, struct update_op, lookup);
 
-	edit->failure = lookup->failure;
-	if (!edit->failure.error) {
-		take_id(edit, lookup->record);
-		if (!edit->id[0])
-			failure_set(&edit->failure, EINVAL, "the service told no id of this secret");
+	update->failure = lookup->failure;
+	if (!update->failure.errnum) {
+		on_id_entry(update, lookup->record);
+		if (!update->id[0])
+			failure_set(&update->failure, EINVAL, "the service told no id of this secret");
 	}
-	if (edit->failure.error)
-		end(edit);
+	if (update->failure.errnum)
+		op_finish(update);
 	else
-		send(edit);
+		send(update);
 }
 
-static void look(struct edit *edit)
+static void start_lookup(struct update_op *update)
 {
-	edit->looked = true;
-	edit->look = (struct lookup){.deadline = edit->deadline, .again = true, .done = looked};
-	strcpy(edit->look.name, edit->name);
-	lookup_start(listing_of(edit), &edit->look);
+	update->has_looked_up = true;
+	update->lookup =
+		(struct lookup){.deadline = update->deadline, .bypass_cache = true, .done = on_lookup};
+	strcpy(update->lookup.name, update->name);
+	lookup_start(listing_of(update), &update->lookup);
 }
 
 /* The change */
 
-static int take_entry(void *context, const struct entry *entry)
+static int on_entry(void *context, const struct entry *entry)
 {
-	struct edit *edit = context;
+	struct update_op *update = context;
 	struct entry named = *entry;
 
-	named.name = edit->name;
-	edit->record = listing_own_put(listing_of(edit), &named, 0);
+	named.name = update->name;
+	update->record = listing_local_put(listing_of(update), &named, 0);
 	return 0;
 }
 
-static void answered(struct inquiry *inquiry)
+static void on_response(struct api_call *api_call)
 {
-	struct edit *edit = container_of(inquiry, struct edit, inquiry);
-	const struct failure *failure = &edit->failure;
+	struct update_op *update = container_of(api_call, struct update_op, api_call);
+	const struct failure *failure = &update->failure;
 
-	edit->failure = inquiry->failure;
-	inquiry_finish(inquiry);
-	if (failure->error == ENOENT && !failure->store_is_gone && !edit->looked) {
+	update->failure = api_call->failure;
+	api_call_free(api_call);
+	if (failure->errnum == ENOENT && !failure->store_is_deleted && !update->has_looked_up) {
 		/* Somebody deleted it, and perhaps made it anew: then it has another id. */
-		look(edit);
+		start_lookup(update);
 		return;
 	}
 	/* Done, but not told how it is now; or perhaps done. */
-	if ((!failure->error && !edit->record) || (failure->error && inquiry->call.lost))
-		listing_doubt(listing_of(edit), edit->name, 0);
-	end(edit);
+	if ((!failure->errnum && !update->record) || (failure->errnum && api_call->http.indeterminate))
+		listing_invalidate(listing_of(update), update->name, 0);
+	op_finish(update);
 }
 
-static void send(struct edit *edit)
+static void send(struct update_op *update)
 {
-	if (!edit->id[0]) {
-		look(edit);
+	if (!update->id[0]) {
+		start_lookup(update);
 		return;
 	}
-	edit->inquiry = (struct inquiry){.done = answered};
-	edit->inquiry.result.take = take_entry;
-	edit->inquiry.result.context = edit;
-	edit->inquiry.ask = (struct ask){
-		.operation = OPERATION_EDIT_SECRET,
-		.store_id = edit->store->id,
-		.name = edit->name,
-		.id = edit->id,
-		.scopes = edit->scopes,
-		.comment = edit->comment,
+	update->api_call = (struct api_call){.done = on_response};
+	update->api_call.result.on_entry = on_entry;
+	update->api_call.result.context = update;
+	update->api_call.args = (struct op_args){
+		.operation = OPERATION_UPDATE_SECRET,
+		.store_id = update->store->id,
+		.name = update->name,
+		.id = update->id,
+		.scopes = update->scopes,
+		.comment = update->comment,
 		.expires_at = TIME_UNKNOWN,
 	};
-	inquiry_start(edit->store->catalog, &edit->inquiry, edit->deadline);
+	api_call_start(update->store->catalog, &update->api_call, update->deadline);
 }

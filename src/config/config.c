@@ -7,7 +7,7 @@
 #include "options.h"
 #include "sstorefs/clock.h"
 
-int complain(const struct config *config, const char *format, ...)
+int usage_error(const struct config *config, const char *format, ...)
 {
 	va_list arguments;
 	struct buffer shown = {0};
@@ -19,19 +19,19 @@ int complain(const struct config *config, const char *format, ...)
 	va_end(arguments);
 	/* A word of the command line may have anything in it, and a complaint is one line. */
 	buffer_printable(&shown, line ? line : "out of memory: free some and try again", "");
-	fprintf(stderr, "%s: %s\n", config->program, buffer_text(&shown));
+	fprintf(stderr, "%s: %s\n", config->program, buffer_cstr(&shown));
 	buffer_finish(&shown);
 	free(line);
 	return -EINVAL;
 }
 
-int complain_memory(const struct config *config)
+int oom_error(const struct config *config)
 {
-	complain(config, "out of memory while reading the command line: free some and try again");
+	usage_error(config, "out of memory while reading the command line: free some and try again");
 	return -ENOMEM;
 }
 
-const char *environment(const char *name)
+const char *env_or_null(const char *name)
 {
 	const char *value = getenv(name);
 
@@ -54,7 +54,7 @@ static void set_defaults(struct config *config)
 }
 
 /* What stands on the command line before anything is concluded from it. */
-struct words {
+struct arguments {
 	const char *source, *mountpoint;
 	struct options_given given;
 };
@@ -86,7 +86,7 @@ static const struct flag flags[] = {
 
 /* As mount(8) calls its helpers: there -f is what it is on mount's own command line. */
 static const struct flag helper_flags[] = {
-	{"-f", .action = ACTION_PRETEND},
+	{"-f", .action = ACTION_FAKE},
 	{"-v"},
 	{"-n"},
 	{"-s"},
@@ -106,7 +106,7 @@ static const struct flag *flag_find(const struct flag *among, const char *name)
 	return NULL;
 }
 
-static void flag_take(struct config *config, const struct flag *flag)
+static void flag_set(struct config *config, const struct flag *flag)
 {
 	if (flag->action != ACTION_MOUNT)
 		config->action = flag->action;
@@ -122,19 +122,20 @@ static int flag_read(struct config *config, bool helper, const char *word)
 	const struct flag *among = helper ? helper_flags : flags, *flag = flag_find(among, word);
 
 	if (flag) {
-		flag_take(config, flag);
+		flag_set(config, flag);
 		return 0;
 	}
 	for (const char *letter = word + 1; word[1] != '-' && *letter != '\0'; letter++) {
 		flag = flag_find(among, (const char[]){'-', *letter, '\0'});
 		if (!flag)
 			break;
-		flag_take(config, flag);
+		flag_set(config, flag);
 		if (letter[1] == '\0')
 			return 0;
 	}
 	/* Without what stands behind '=': it may be a token. */
-	return complain(config, "unknown option '%.*s': see sstorefs --help", (int)strcspn(word, "="), word);
+	return usage_error(config, "unknown option '%.*s': see sstorefs --help", (int)strcspn(word, "="),
+			   word);
 }
 
 /* Whether we are what mount(8) looks for: /sbin/mount.fuse.sstorefs, a link to this program. */
@@ -154,24 +155,24 @@ static const char *argument_of(const struct config *config, const char *what, in
 		return word + 2;
 	if (*at + 1 < argc)
 		return argv[++*at];
-	complain(config, "%s needs %s behind it: see sstorefs --help", word, what);
+	usage_error(config, "%s needs %s behind it: see sstorefs --help", word, what);
 	return NULL;
 }
 
-static int word_take(const struct config *config, struct words *words, const char *word)
+static int argument_take(const struct config *config, struct arguments *arguments, const char *word)
 {
-	if (!words->source)
-		words->source = word;
-	else if (!words->mountpoint && config->action != ACTION_CHECK)
-		words->mountpoint = word;
+	if (!arguments->source)
+		arguments->source = word;
+	else if (!arguments->mountpoint && config->action != ACTION_CHECK)
+		arguments->mountpoint = word;
 	else
-		return complain(config, "too many arguments: give SOURCE%s, see sstorefs --help",
-				config->action == ACTION_CHECK ? " or a mount's directory"
-							       : " and MOUNTPOINT");
+		return usage_error(config, "too many arguments: give SOURCE%s, see sstorefs --help",
+				   config->action == ACTION_CHECK ? " or a mount's directory"
+								  : " and MOUNTPOINT");
 	return 0;
 }
 
-static int words_read(struct config *config, struct words *words, int argc, char **argv)
+static int arguments_read(struct config *config, struct arguments *arguments, int argc, char **argv)
 {
 	bool only_words = false, helper = called_by_mount(argv[0]);
 	int failed = 0;
@@ -180,12 +181,12 @@ static int words_read(struct config *config, struct words *words, int argc, char
 		const char *word = argv[i], *argument;
 
 		if (only_words || word[0] != '-' || word[1] == '\0') {
-			failed = word_take(config, words, word);
+			failed = argument_take(config, arguments, word);
 		} else if (strcmp(word, "--") == 0) {
 			only_words = true;
 		} else if (strncmp(word, "-o", 2) == 0) {
 			argument = argument_of(config, "options", &i, argc, argv);
-			failed = argument ? options_read(config, &words->given, argument) : -EINVAL;
+			failed = argument ? options_read(config, &arguments->given, argument) : -EINVAL;
 		} else if (helper && strncmp(word, "-t", 2) == 0) { /* the type, by which we were found */
 			failed = argument_of(config, "a type", &i, argc, argv) ? 0 : -EINVAL;
 		} else {
@@ -203,11 +204,11 @@ static int mountpoint_read(struct config *config, const char *mountpoint)
 
 	config->mountpoint = strdup(mountpoint);
 	if (!config->mountpoint)
-		return complain_memory(config);
+		return oom_error(config);
 	if (strncmp(mountpoint, prefix, sizeof(prefix) - 1) != 0)
 		return 0;
 	if (*digits == '\0' || strlen(digits) > 6 || digits[strspn(digits, "0123456789")] != '\0')
-		return complain(config, "'%s' is no descriptor: give /dev/fd/N with a number", mountpoint);
+		return usage_error(config, "'%s' is no descriptor: give /dev/fd/N with a number", mountpoint);
 	config->mount_fd = atoi(digits);
 	return 0;
 }
@@ -218,15 +219,15 @@ static int environment_read(struct config *config, const struct options_given *g
 	int failed = 0;
 
 	for (; variable && *variable && !config->endpoint && !failed; variable++) {
-		const char *url = environment(*variable);
+		const char *url = env_or_null(*variable);
 
 		if (url)
-			failed = endpoint_take(config, *variable, url);
+			failed = parse_endpoint(config, *variable, url);
 	}
 	if (!failed && !config->endpoint)
-		failed = endpoint_take(config, config->provider->name, config->provider->endpoint);
+		failed = parse_endpoint(config, config->provider->name, config->provider->endpoint);
 	if (strcmp(config->provider->name, "fastly") == 0 && !options_have(given, "signing_key"))
-		config->signing_key_from_api = environment("FASTLY_USE_API_SIGNING_KEY") != NULL;
+		config->signing_key_from_api = env_or_null("FASTLY_USE_API_SIGNING_KEY") != NULL;
 	return failed;
 }
 
@@ -235,7 +236,7 @@ static int permissions_settle(struct config *config)
 	if (!config->allow_other || config->default_permissions)
 		return 0;
 	if (config->mount_fd >= 0)
-		return complain(
+		return usage_error(
 			config,
 			"allow_other on %s lets every user write every secret: whoever opened it has to mount it with "
 			"default_permissions, give that option too",
@@ -249,18 +250,18 @@ static int mount_options_build(struct config *config)
 {
 	struct buffer *built = &config->mount_options;
 
-	buffer_string(built, "fsname=");
+	buffer_puts(built, "fsname=");
 	for (const char *byte = config->source; *byte != '\0'; byte++) {
 		if (*byte == ',' || *byte == '\\')
-			buffer_string(built, "\\");
+			buffer_puts(built, "\\");
 		buffer_append(built, byte, 1);
 	}
-	buffer_string(built, ",subtype=sstorefs,nosuid,nodev,noexec");
+	buffer_puts(built, ",subtype=sstorefs,nosuid,nodev,noexec");
 	if (config->allow_other)
-		buffer_string(built, ",allow_other");
+		buffer_puts(built, ",allow_other");
 	if (config->default_permissions)
-		buffer_string(built, ",default_permissions");
-	return buffer_result(built) ? complain_memory(config) : 0;
+		buffer_puts(built, ",default_permissions");
+	return buffer_error(built) ? oom_error(config) : 0;
 }
 
 static bool is_path(const char *source)
@@ -268,56 +269,57 @@ static bool is_path(const char *source)
 	return source[0] == '/' || source[0] == '.';
 }
 
-static int words_check(struct config *config, const struct words *words)
+static int arguments_check(struct config *config, const struct arguments *arguments)
 {
 	if (config->json && config->action != ACTION_CHECK)
-		return complain(config, "--json goes with --check: leave it out, or see -o log=json");
-	if (config->alive && (config->action != ACTION_CHECK || !words->source || !is_path(words->source)))
-		return complain(config, "--alive goes with --check and a mount's directory: leave it out");
-	if (config->action == ACTION_CHECK && words->source && words->mountpoint)
-		return complain(
+		return usage_error(config, "--json goes with --check: leave it out, or see -o log=json");
+	if (config->alive &&
+	    (config->action != ACTION_CHECK || !arguments->source || !is_path(arguments->source)))
+		return usage_error(config, "--alive goes with --check and a mount's directory: leave it out");
+	if (config->action == ACTION_CHECK && arguments->source && arguments->mountpoint)
+		return usage_error(
 			config,
 			"--check mounts nothing: give SOURCE without a mountpoint, or a mount's directory alone");
 	if (config->action == ACTION_CHECK)
-		return words->source
+		return arguments->source
 			       ? 0
-			       : complain(
+			       : usage_error(
 					 config,
 					 "SOURCE is missing: usage: sstorefs --check SOURCE [-o OPTIONS], see sstorefs --help");
-	if (words->source && words->mountpoint)
+	if (arguments->source && arguments->mountpoint)
 		return 0;
-	return complain(config,
-			"%s is missing: usage: sstorefs SOURCE MOUNTPOINT [-o OPTIONS], see sstorefs --help",
-			words->source ? "MOUNTPOINT" : "SOURCE");
+	return usage_error(
+		config, "%s is missing: usage: sstorefs SOURCE MOUNTPOINT [-o OPTIONS], see sstorefs --help",
+		arguments->source ? "MOUNTPOINT" : "SOURCE");
 }
 
 /* What is a path and no source is the mount to ask. */
-static bool checks_mount(const struct config *config, const struct words *words)
+static bool checks_mount(const struct config *config, const struct arguments *arguments)
 {
-	return config->action == ACTION_CHECK && is_path(words->source);
+	return config->action == ACTION_CHECK && is_path(arguments->source);
 }
 
 int config_read(struct config *config, int argc, char **argv)
 {
-	struct words words = {0};
+	struct arguments arguments = {0};
 	int failed;
 
 	set_defaults(config);
-	failed = words_read(config, &words, argc, argv);
+	failed = arguments_read(config, &arguments, argc, argv);
 	if (failed || config->action >= ACTION_HELP)
 		return failed;
-	failed = words_check(config, &words);
-	if (!failed && checks_mount(config, &words))
-		return mountpoint_read(config, words.source);
+	failed = arguments_check(config, &arguments);
+	if (!failed && checks_mount(config, &arguments))
+		return mountpoint_read(config, arguments.source);
 	if (!failed)
-		failed = source_read(config, words.source);
+		failed = parse_source(config, arguments.source);
 	if (!failed)
-		failed = options_check_service(config, &words.given);
-	if (!failed && words.mountpoint)
-		failed = mountpoint_read(config, words.mountpoint);
+		failed = options_check_service(config, &arguments.given);
+	if (!failed && arguments.mountpoint)
+		failed = mountpoint_read(config, arguments.mountpoint);
 	if (!failed)
-		failed = environment_read(config, &words.given);
-	if (!failed && words.mountpoint)
+		failed = environment_read(config, &arguments.given);
+	if (!failed && arguments.mountpoint)
 		failed = permissions_settle(config);
 	if (!failed)
 		failed = mount_options_build(config);

@@ -11,7 +11,7 @@
 
 #include "options.h"
 
-bool config_mounts_are_below(const struct config *config)
+bool mountpoint_has_submounts(const struct config *config)
 {
 	FILE *mounts = config->mount_fd < 0 ? setmntent("/proc/self/mounts", "re") : NULL;
 	size_t length = strlen(config->mountpoint);
@@ -29,9 +29,9 @@ bool config_mounts_are_below(const struct config *config)
 	return below;
 }
 
-static int refuse(const struct config *config, int error, const char *remedy)
+static int mount_error(const struct config *config, int error, const char *remedy)
 {
-	complain(config, "can't mount on %s: %s: %s", config->mountpoint, strerror(error), remedy);
+	usage_error(config, "can't mount on %s: %s: %s", config->mountpoint, strerror(error), remedy);
 	return -error;
 }
 
@@ -47,10 +47,11 @@ static int check_descriptor(const struct config *config)
 	struct stat status;
 
 	if (fstat(config->mount_fd, &status))
-		return refuse(config, errno, remedy);
+		return mount_error(config, errno, remedy);
 	if (!S_ISCHR(status.st_mode) || status.st_rdev != FUSE_DEVICE)
-		return refuse(config, ENODEV, remedy);
-	return poll(&poll_for, 1, 0) > 0 && poll_for.revents & POLLERR ? refuse(config, ENOTCONN, remedy) : 0;
+		return mount_error(config, ENODEV, remedy);
+	return poll(&poll_for, 1, 0) > 0 && poll_for.revents & POLLERR ? mount_error(config, ENOTCONN, remedy)
+								       : 0;
 }
 
 static const struct {
@@ -66,8 +67,9 @@ static int refuse_place(const struct config *config, int error, const struct buf
 {
 	for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
 		if (remedies[i].error == error)
-			return refuse(config, error, remedies[i].remedy);
-	return refuse(config, error, why->length ? buffer_text(why) : "see that its path can be followed");
+			return mount_error(config, error, remedies[i].remedy);
+	return mount_error(config, error,
+			   why->length ? buffer_cstr(why) : "see that its path can be followed");
 }
 
 int config_check_mountpoint(struct config *config)

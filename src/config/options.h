@@ -13,15 +13,15 @@ struct option {
 	const char *name;     /* "x-*" stands for all names that begin so */
 	const char *argument; /* what --help calls its value; NULL: it takes none */
 	const char *service;  /* the only one it is for; NULL: all */
-	int (*take)(struct config *config, const struct option *option, const char *value);
+	int (*apply)(struct config *config, const struct option *option, const char *value);
 	size_t member;	  /* of struct config, for those that only store */
 	const char *help; /* NULL: taken, but not shown */
 };
 
-int take_uid(struct config *config, const struct option *option, const char *value);
-int take_gid(struct config *config, const struct option *option, const char *value);
-int take_umask(struct config *config, const struct option *option, const char *value);
-int take_user(struct config *config, const struct option *option, const char *value);
+int opt_uid(struct config *config, const struct option *option, const char *value);
+int opt_gid(struct config *config, const struct option *option, const char *value);
+int opt_umask(struct config *config, const struct option *option, const char *value);
+int opt_user(struct config *config, const struct option *option, const char *value);
 
 extern const struct option options[];
 extern const unsigned option_count;
@@ -40,18 +40,18 @@ int options_check_service(const struct config *config, const struct options_give
 bool options_have(const struct options_given *given, const char *name);
 
 /* Reads SOURCE into provider, account and store. 0, -EINVAL or -ENOMEM. */
-int source_read(struct config *config, const char *source);
+int parse_source(struct config *config, const char *source);
 
 /* Checks `url` (from `origin`, for the message) and keeps it without its trailing slashes. 0, -EINVAL or -ENOMEM. */
-int endpoint_take(struct config *config, const char *origin, const char *url);
+int parse_endpoint(struct config *config, const char *origin, const char *url);
 
 /* An environment variable, or NULL where it is unset or empty. */
-const char *environment(const char *name);
+const char *env_or_null(const char *name);
 
 /* One line on stderr, behind the program's name. Returns -EINVAL. */
-int complain(const struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int usage_error(const struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Says that memory ran out. Returns -ENOMEM. */
-int complain_memory(const struct config *config);
+int oom_error(const struct config *config);
 
 #endif

@@ -18,7 +18,7 @@ static bool read_id(const char *value, uint32_t *id)
 	return number < UINT32_MAX;
 }
 
-int take_uid(struct config *config, const struct option *option, const char *value)
+int opt_uid(struct config *config, const struct option *option, const char *value)
 {
 	const struct passwd *user;
 
@@ -26,36 +26,36 @@ int take_uid(struct config *config, const struct option *option, const char *val
 		return 0;
 	user = getpwnam(value);
 	if (!user)
-		return complain(config, "%s=%s is no user of this machine: give a name or a number",
-				option->name, value);
+		return usage_error(config, "%s=%s is no user of this machine: give a name or a number",
+				   option->name, value);
 	config->uid = user->pw_uid;
 	return 0;
 }
 
 /* mount(8) adds this, too, with who mounts: then there is nothing to change. */
-int take_user(struct config *config, const struct option *option, const char *value)
+int opt_user(struct config *config, const struct option *option, const char *value)
 {
 	uint32_t id;
 	const struct passwd *user = read_id(value, &id) ? getpwuid(id) : getpwnam(value);
 
 	if (!user)
-		return complain(config, "%s=%s is no user of this machine: give a name or a number",
-				option->name, value);
+		return usage_error(config, "%s=%s is no user of this machine: give a name or a number",
+				   option->name, value);
 	free(config->user);
 	config->user = NULL;
 	if (user->pw_uid == geteuid())
 		return 0;
 	if (geteuid() != 0)
-		return complain(config,
-				"%s=%s: only root can become another user: leave it out, or mount as %s",
-				option->name, value, user->pw_name);
+		return usage_error(config,
+				   "%s=%s: only root can become another user: leave it out, or mount as %s",
+				   option->name, value, user->pw_name);
 	config->user_uid = user->pw_uid;
 	config->user_gid = user->pw_gid;
 	config->user = strdup(user->pw_name);
-	return config->user ? 0 : complain_memory(config);
+	return config->user ? 0 : oom_error(config);
 }
 
-int take_gid(struct config *config, const struct option *option, const char *value)
+int opt_gid(struct config *config, const struct option *option, const char *value)
 {
 	const struct group *group;
 
@@ -63,20 +63,20 @@ int take_gid(struct config *config, const struct option *option, const char *val
 		return 0;
 	group = getgrnam(value);
 	if (!group)
-		return complain(config, "%s=%s is no group of this machine: give a name or a number",
-				option->name, value);
+		return usage_error(config, "%s=%s is no group of this machine: give a name or a number",
+				   option->name, value);
 	config->gid = group->gr_gid;
 	return 0;
 }
 
-int take_umask(struct config *config, const struct option *option, const char *value)
+int opt_umask(struct config *config, const struct option *option, const char *value)
 {
 	size_t length = strlen(value);
 
 	if (length == 0 || length > 4 || strspn(value, "01234567") != length ||
 	    strtoul(value, NULL, 8) > 0777)
-		return complain(config, "%s=%s is no mask: give an octal number up to 777, such as %s=077",
-				option->name, value, option->name);
+		return usage_error(config, "%s=%s is no mask: give an octal number up to 777, such as %s=077",
+				   option->name, value, option->name);
 	config->umask = (mode_t)strtoul(value, NULL, 8);
 	return 0;
 }

@@ -8,12 +8,12 @@
 #include "sstorefs/name.h"
 
 /* Of two stores with one name the second is shown as NAME~ID, whatever the service takes for a name. */
-static bool may_be_shown(const struct provider *provider, const char *store)
+static bool is_listable_name(const struct provider *provider, const char *store)
 {
 	const char *tilde = strrchr(store, '~');
 	char name[NAME_LENGTH_MAX + 1] = "";
 
-	if (provider->lists_strange_names || provider->store_name_is_valid(store))
+	if (provider->lists_unvalidated_names || provider->store_name_is_valid(store))
 		return true;
 	if (!tilde || !tilde[1] || (size_t)(tilde - store) > NAME_LENGTH_MAX)
 		return false;
@@ -21,19 +21,19 @@ static bool may_be_shown(const struct provider *provider, const char *store)
 	return provider->store_name_is_valid(name);
 }
 
-static int store_take(struct config *config, const char *store)
+static int parse_store(struct config *config, const char *store)
 {
-	if (!name_is_canonical(store) || !may_be_shown(config->provider, store))
-		return complain(config,
-				"'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
-				store, config->provider->name);
+	if (!name_is_canonical(store) || !is_listable_name(config->provider, store))
+		return usage_error(
+			config, "'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
+			store, config->provider->name);
 	config->store = strdup(store);
-	return config->store ? 0 : complain_memory(config);
+	return config->store ? 0 : oom_error(config);
 }
 
 static int fastly_source(struct config *config, const char *rest)
 {
-	return *rest == '\0' ? 0 : store_take(config, rest);
+	return *rest == '\0' ? 0 : parse_store(config, rest);
 }
 
 /* 32 hex digits, as far as is known; the schema says no more than how many there may be (API-FACTS 6.5). */
@@ -51,9 +51,9 @@ static int cloudflare_source(struct config *config, const char *rest)
 	const char *account = rest;
 
 	if (length == 0) {
-		account = environment("CLOUDFLARE_ACCOUNT_ID");
+		account = env_or_null("CLOUDFLARE_ACCOUNT_ID");
 		if (!account)
-			return complain(
+			return usage_error(
 				config,
 				"the source '%s' names no account: give cloudflare:ACCOUNT_ID, or set "
 				"CLOUDFLARE_ACCOUNT_ID",
@@ -62,11 +62,11 @@ static int cloudflare_source(struct config *config, const char *rest)
 	free(config->account); /* what another service's option says */
 	config->account = account == rest ? strndup(rest, length) : strdup(account);
 	if (!config->account)
-		return complain_memory(config);
+		return oom_error(config);
 	if (!is_account_id(config->account))
-		return complain(config, "'%s' is no account id: it has 32 letters and digits at most",
-				config->account);
-	return rest[length] == '\0' || rest[length + 1] == '\0' ? 0 : store_take(config, rest + length + 1);
+		return usage_error(config, "'%s' is no account id: it has 32 letters and digits at most",
+				   config->account);
+	return rest[length] == '\0' || rest[length + 1] == '\0' ? 0 : parse_store(config, rest + length + 1);
 }
 
 static int stripe_source(struct config *config, const char *rest)
@@ -74,9 +74,9 @@ static int stripe_source(struct config *config, const char *rest)
 	if (*rest == '\0')
 		return 0;
 	if (!config->provider->store_name_is_valid(rest))
-		return complain(config, "'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID",
-				rest);
-	return store_take(config, rest);
+		return usage_error(config, "'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID",
+				   rest);
+	return parse_store(config, rest);
 }
 
 static const struct {
@@ -88,22 +88,22 @@ static const struct {
 	{"stripe", stripe_source},
 };
 
-int source_read(struct config *config, const char *source)
+int parse_source(struct config *config, const char *source)
 {
 	const char *colon = strchr(source, ':');
 
 	config->source = strdup(source);
 	if (!config->source)
-		return complain_memory(config);
+		return oom_error(config);
 	if (!colon)
-		return complain(config, "'%s' is no source: give one such as fastly: or fastly:STORE",
-				source);
+		return usage_error(config, "'%s' is no source: give one such as fastly: or fastly:STORE",
+				   source);
 	config->provider = provider_find(source, (size_t)(colon - source));
 	for (unsigned i = 0; config->provider && i < sizeof(sources) / sizeof(sources[0]); i++) {
 		if (strcmp(config->provider->name, sources[i].service) == 0)
 			return sources[i].read(config, colon + 1);
 	}
-	return complain(
+	return usage_error(
 		config,
 		"this version of sstorefs knows no service '%.*s': see sstorefs --help for those it knows",
 		(int)(colon - source), source);
@@ -129,7 +129,7 @@ static bool is_loopback(const char *host)
 }
 
 /* A phrase for what is wrong with the address, or NULL. */
-static const char *endpoint_fault(const char *url)
+static const char *endpoint_error(const char *url)
 {
 	static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
 					     CURLUPART_FRAGMENT};
@@ -159,18 +159,18 @@ static const char *endpoint_fault(const char *url)
 	return fault;
 }
 
-int endpoint_take(struct config *config, const char *origin, const char *url)
+int parse_endpoint(struct config *config, const char *origin, const char *url)
 {
-	const char *fault = endpoint_fault(url);
+	const char *fault = endpoint_error(url);
 	size_t length = strlen(url);
 
 	if (fault)
-		return complain(config,
-				"the address in %s %s: give https://HOST, or http:// to a loopback address",
-				origin, fault);
+		return usage_error(
+			config, "the address in %s %s: give https://HOST, or http:// to a loopback address",
+			origin, fault);
 	while (length > 0 && url[length - 1] == '/')
 		length--;
 	free(config->endpoint);
 	config->endpoint = strndup(url, length);
-	return config->endpoint ? 0 : complain_memory(config);
+	return config->endpoint ? 0 : oom_error(config);
 }

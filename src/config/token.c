@@ -14,22 +14,22 @@
 #define TOKEN_MAX 8192
 
 /* Keys that go with an e-mail address, and win over a token where both are set (API-FACTS 2.1). */
-static const struct pair {
+static const struct credential_pair {
 	const char *service, *key, *email;
-} pairs[] = {
+} credential_pairs[] = {
 	{"cloudflare", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL"},
 };
 
-static const struct pair *pair_of(const struct config *config)
+static const struct credential_pair *pair_of(const struct config *config)
 {
-	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		if (strcmp(pairs[i].service, config->provider->name) == 0)
-			return &pairs[i];
+	for (unsigned i = 0; i < sizeof(credential_pairs) / sizeof(credential_pairs[0]); i++) {
+		if (strcmp(credential_pairs[i].service, config->provider->name) == 0)
+			return &credential_pairs[i];
 	}
 	return NULL;
 }
 
-static int no_room(struct buffer *why, int failed)
+static int no_locked_memory(struct buffer *why, int failed)
 {
 	buffer_printf(why, "no locked memory for the token: %s: raise the limit (ulimit -l)",
 		      strerror(-failed));
@@ -41,7 +41,7 @@ static int copy_text(struct locked *to, const void *text, size_t length)
 {
 	int failed;
 
-	locked_finish(to);
+	locked_free(to);
 	failed = locked_reserve(to, length + 1);
 	if (!failed)
 		failed = locked_append(to, text, length);
@@ -167,7 +167,7 @@ static int read_all(int fd, struct locked *text)
 	return failed;
 }
 
-static int file_take(const struct token *token, const struct config *config, struct token *fresh,
+static int read_file(const struct token *token, const struct config *config, struct token *fresh,
 		     const char *path, struct buffer *why)
 {
 	/* O_NONBLOCK: a FIFO that nobody writes to must not stop the open. */
@@ -190,12 +190,12 @@ static int file_take(const struct token *token, const struct config *config, str
 	if (!failed)
 		failed = read_all(fd, &fresh->text);
 	if (failed == -ENOBUFS || failed == -ENOMEM)
-		no_room(why, failed);
+		no_locked_memory(why, failed);
 	else if (failed)
 		buffer_printf(why, "can't read the token file %s: %s: see that it is a readable file", path,
 			      strerror(-failed));
 	else if (asprintf(&fresh->origin, "the token in %s", path) < 0)
-		fresh->origin = NULL, failed = no_room(why, -ENOMEM);
+		fresh->origin = NULL, failed = no_locked_memory(why, -ENOMEM);
 out:
 	if (fd >= 0)
 		close(fd);
@@ -203,7 +203,7 @@ out:
 }
 
 /* Moves one variable into locked memory: /proc/PID/environ would show it for as long as we live. */
-static int variable_take(struct token *token, struct locked *to, const char *name)
+static int read_variable(struct token *token, struct locked *to, const char *name)
 {
 	char *value = getenv(name);
 	int failed;
@@ -220,38 +220,38 @@ static int variable_take(struct token *token, struct locked *to, const char *nam
 }
 
 /* The first variable that is set is remembered, the others are only overwritten: they would be tokens too. */
-static int environment_take(struct token *token, const struct config *config)
+static int read_environment(struct token *token, const struct config *config)
 {
-	const struct pair *pair = pair_of(config);
+	const struct credential_pair *pair = pair_of(config);
 	int failed = 0;
 
-	if (pair && environment(pair->key) && environment(pair->email)) {
-		failed = variable_take(token, &token->email_from_environment, pair->email);
+	if (pair && env_or_null(pair->key) && env_or_null(pair->email)) {
+		failed = read_variable(token, &token->email_from_environment, pair->email);
 		if (!failed)
-			failed = variable_take(token, &token->from_environment, pair->key);
+			failed = read_variable(token, &token->from_environment, pair->key);
 	}
 	for (const char *const *name = config->provider->token_variables; name && *name && !failed; name++) {
 		bool takes = token->from_environment.length == 0 && !(pair && strcmp(*name, pair->key) == 0);
 
-		failed = variable_take(token, takes ? &token->from_environment : NULL, *name);
+		failed = read_variable(token, takes ? &token->from_environment : NULL, *name);
 	}
 	return failed;
 }
 
 void token_wipe_environment(const struct config *config)
 {
-	const struct pair *pair = pair_of(config);
+	const struct credential_pair *pair = pair_of(config);
 	struct token nobody = {0};
 
 	if (pair) {
-		variable_take(&nobody, NULL, pair->email);
-		variable_take(&nobody, NULL, pair->key);
+		read_variable(&nobody, NULL, pair->email);
+		read_variable(&nobody, NULL, pair->key);
 	}
 	for (const char *const *name = config->provider->token_variables; name && *name; name++)
-		variable_take(&nobody, NULL, *name);
+		read_variable(&nobody, NULL, *name);
 }
 
-static int remembered_take(const struct token *token, struct token *fresh, struct buffer *why)
+static int reuse_remembered(const struct token *token, struct token *fresh, struct buffer *why)
 {
 	int failed = copy_text(&fresh->text, token->from_environment.data, token->from_environment.length);
 
@@ -259,66 +259,66 @@ static int remembered_take(const struct token *token, struct token *fresh, struc
 		failed = copy_text(&fresh->email, token->email_from_environment.data,
 				   token->email_from_environment.length);
 	if (failed)
-		return no_room(why, failed);
+		return no_locked_memory(why, failed);
 	if (asprintf(&fresh->origin, "the token in %s", token->variable) < 0) {
 		fresh->origin = NULL;
-		return no_room(why, -ENOMEM);
+		return no_locked_memory(why, -ENOMEM);
 	}
 	return 0;
 }
 
 /* What systemd has put there for us. Sets `found` unless there is none. */
-static int credential_take(const struct token *token, const struct config *config, struct token *fresh,
-			   const char *directory, bool *found, struct buffer *why)
+static int set_credential(const struct token *token, const struct config *config, struct token *fresh,
+			  const char *directory, bool *found, struct buffer *why)
 {
 	struct buffer path = {0};
 	int failed;
 
 	buffer_printf(&path, "%s/sstorefs-token", directory);
-	failed = buffer_result(&path);
+	failed = buffer_error(&path);
 	if (failed) {
 		*found = true;
-		return no_room(why, failed);
+		return no_locked_memory(why, failed);
 	}
-	*found = access(buffer_text(&path), F_OK) == 0 || errno != ENOENT;
+	*found = access(buffer_cstr(&path), F_OK) == 0 || errno != ENOENT;
 	if (*found)
-		failed = file_take(token, config, fresh, buffer_text(&path), why);
+		failed = read_file(token, config, fresh, buffer_cstr(&path), why);
 	buffer_finish(&path);
 	return failed;
 }
 
 /* The first place of DESIGN 2 that has one. */
-static int find(const struct token *token, const struct config *config, struct token *fresh,
-		struct buffer *why)
+static int locate_token(const struct token *token, const struct config *config, struct token *fresh,
+			struct buffer *why)
 {
-	const char *directory = environment("CREDENTIALS_DIRECTORY");
+	const char *directory = env_or_null("CREDENTIALS_DIRECTORY");
 	bool found = false;
 
 	if (config->token_file)
-		return file_take(token, config, fresh, config->token_file, why);
+		return read_file(token, config, fresh, config->token_file, why);
 	if (directory) {
-		int failed = credential_take(token, config, fresh, directory, &found, why);
+		int failed = set_credential(token, config, fresh, directory, &found, why);
 
 		if (found)
 			return failed;
 	}
 	if (token->from_environment.length > 0)
-		return remembered_take(token, fresh, why);
+		return reuse_remembered(token, fresh, why);
 	buffer_printf(why, "there is no token for %s: give -o token_file=PATH", config->provider->name);
 	if (config->provider->token_variables && config->provider->token_variables[0])
 		buffer_printf(why, ", or set %s", config->provider->token_variables[0]);
 	return -ENOENT;
 }
 
-static bool differ(const struct locked *one, const struct locked *other)
+static bool tokens_differ(const struct locked *one, const struct locked *other)
 {
 	return one->length != other->length ||
 	       (one->length > 0 && sodium_memcmp(one->data, other->data, one->length) != 0);
 }
 
-static void move(struct locked *to, struct locked *from)
+static void locked_move(struct locked *to, struct locked *from)
 {
-	locked_finish(to);
+	locked_free(to);
 	*to = *from;
 	memset(from, 0, sizeof(*from));
 }
@@ -334,12 +334,12 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 		return 0;
 	token->text.pool = token->email.pool = token->pool;
 	token->from_environment.pool = token->email_from_environment.pool = token->pool;
-	failed = environment_take(token, config);
+	failed = read_environment(token, config);
 	if (failed) {
-		no_room(why, failed);
+		no_locked_memory(why, failed);
 		goto out;
 	}
-	failed = find(token, config, &fresh, why);
+	failed = locate_token(token, config, &fresh, why);
 	if (!failed)
 		failed = text_check(&fresh.text, fresh.origin, why);
 	if (!failed && fresh.email.length > 0)
@@ -347,26 +347,27 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 	if (failed)
 		goto out;
 	if (changed)
-		*changed = differ(&token->text, &fresh.text) || differ(&token->email, &fresh.email);
-	move(&token->text, &fresh.text);
-	move(&token->email, &fresh.email);
+		*changed = tokens_differ(&token->text, &fresh.text) ||
+			   tokens_differ(&token->email, &fresh.email);
+	locked_move(&token->text, &fresh.text);
+	locked_move(&token->email, &fresh.email);
 	free(token->origin);
 	token->origin = fresh.origin;
 	token->from_pipe = fresh.from_pipe;
 	fresh.origin = NULL;
 out:
-	locked_finish(&fresh.text);
-	locked_finish(&fresh.email);
+	locked_free(&fresh.text);
+	locked_free(&fresh.email);
 	free(fresh.origin);
 	return failed;
 }
 
 void token_finish(struct token *token)
 {
-	locked_finish(&token->text);
-	locked_finish(&token->email);
-	locked_finish(&token->from_environment);
-	locked_finish(&token->email_from_environment);
+	locked_free(&token->text);
+	locked_free(&token->email);
+	locked_free(&token->from_environment);
+	locked_free(&token->email_from_environment);
 	free(token->origin);
 	token->origin = NULL;
 }

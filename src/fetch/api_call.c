@@ -11,252 +11,254 @@
 
 #include "catalog.h"
 
-#define STACK_OF_READING (32u << 10) /* more than reading an answer takes */
+#define STACK_OF_PARSING (32u << 10) /* more than reading an answer takes */
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
 
 /* What each operation is to the network: does it only ask, or else may it be done twice, and does it carry a value? A client key that nobody
  * knows of changes nothing, either. */
 static const struct {
-	bool only_asks, repeatable, upload;
-} kinds[OPERATION_COUNT] = {
-	[OPERATION_LIST_STORES] = {.only_asks = true},
-	[OPERATION_FIND_STORE] = {.only_asks = true},
-	[OPERATION_CREATE_STORE] = {.repeatable = false},
-	[OPERATION_DELETE_STORE] = {.repeatable = true},
-	[OPERATION_LIST_SECRETS] = {.only_asks = true},
-	[OPERATION_FIND_SECRET] = {.only_asks = true},
+	bool safe, idempotent, upload;
+} op_traits[OPERATION_COUNT] = {
+	[OPERATION_LIST_STORES] = {.safe = true},
+	[OPERATION_FIND_STORE] = {.safe = true},
+	[OPERATION_CREATE_STORE] = {.idempotent = false},
+	[OPERATION_DELETE_STORE] = {.idempotent = true},
+	[OPERATION_LIST_SECRETS] = {.safe = true},
+	[OPERATION_FIND_SECRET] = {.safe = true},
 	[OPERATION_PUT_SECRET] = {.upload = true},
-	[OPERATION_EDIT_SECRET] = {.repeatable = true},
-	[OPERATION_DELETE_SECRET] = {.repeatable = true},
-	[OPERATION_DUPLICATE_SECRET] = {.repeatable = false},
-	[OPERATION_QUOTA] = {.only_asks = true},
-	[OPERATION_CLIENT_KEY] = {.only_asks = true, .upload = true},
-	[OPERATION_SIGNING_KEY] = {.only_asks = true},
+	[OPERATION_UPDATE_SECRET] = {.idempotent = true},
+	[OPERATION_DELETE_SECRET] = {.idempotent = true},
+	[OPERATION_DUPLICATE_SECRET] = {.idempotent = false},
+	[OPERATION_QUOTA] = {.safe = true},
+	[OPERATION_CLIENT_KEY] = {.safe = true, .upload = true},
+	[OPERATION_SIGNING_KEY] = {.safe = true},
 };
 
 /* A create must not be sent twice blindly; all other puts come out the same however often they are done. */
-static bool is_repeatable(const struct ask *ask)
+static bool is_idempotent(const struct op_args *args)
 {
-	if (ask->operation == OPERATION_PUT_SECRET)
-		return ask->mode != PUT_CREATE;
-	return kinds[ask->operation].only_asks || kinds[ask->operation].repeatable;
+	if (args->operation == OPERATION_PUT_SECRET)
+		return args->mode != PUT_CREATE;
+	return op_traits[args->operation].safe || op_traits[args->operation].idempotent;
 }
 
-static void take_patience(struct inquiry *inquiry, const struct http_answer *answer)
+static void apply_rate_limit(struct api_call *api_call, const struct http_response *response)
 {
-	const struct provider *provider = inquiry->catalog->options.provider;
-	struct patience patience = {.remaining = -1};
+	const struct provider *provider = api_call->catalog->options.provider;
+	struct rate_limit limit = {.remaining = -1};
 
-	if (!provider->patience)
+	if (!provider->read_rate_limit)
 		return;
-	provider->patience(answer, &patience);
-	inquiry->call.wait = patience.wait_ms;
-	inquiry->call.once = patience.no_more;
-	if (patience.remaining >= 0 &&
-	    !(provider->reads_are_free && inquiry->call.request.method == HTTP_GET))
-		net_budget(inquiry->catalog->net, patience.remaining, patience.resets_in_ms);
+	provider->read_rate_limit(response, &limit);
+	api_call->http.retry_after = limit.wait_ms;
+	api_call->http.no_retry = limit.do_not_retry;
+	if (limit.remaining >= 0 && !(provider->reads_unmetered && api_call->http.request.method == HTTP_GET))
+		net_set_rate_limit(api_call->catalog->net, limit.remaining, limit.resets_in_ms);
 }
 
-static void make_key(struct inquiry *inquiry)
+static void make_key(struct api_call *api_call)
 {
 	uint8_t random[18];
 
 	randombytes_buf(random, sizeof random);
-	sodium_bin2base64(inquiry->idempotency_key, sizeof inquiry->idempotency_key, random, sizeof random,
+	sodium_bin2base64(api_call->idempotency_key, sizeof api_call->idempotency_key, random, sizeof random,
 			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 /* Another key, as long as the old one, in the old one's place. */
-static void renew_key(struct inquiry *inquiry)
+static void renew_key(struct api_call *api_call)
 {
-	struct buffer *headers = &inquiry->call.request.headers;
-	size_t length = strlen(inquiry->idempotency_key);
-	char *at = length ? memmem(headers->data, headers->length, inquiry->idempotency_key, length) : NULL;
+	struct buffer *headers = &api_call->http.request.headers;
+	size_t length = strlen(api_call->idempotency_key);
+	char *at = length ? memmem(headers->data, headers->length, api_call->idempotency_key, length) : NULL;
 
 	if (!at)
 		return;
-	make_key(inquiry);
-	memcpy(at, inquiry->idempotency_key, length);
+	make_key(api_call);
+	memcpy(at, api_call->idempotency_key, length);
 }
 
 /* What the value was quoted in is dropped, and what reading it has left on the stack. */
-static void censor(struct inquiry *inquiry)
+static void redact(struct api_call *api_call)
 {
-	if (!inquiry->unspeakable)
+	if (!api_call->redact_value)
 		return;
-	failure_censor(&inquiry->call.failure, inquiry->unspeakable, inquiry->unspeakable_length);
-	sodium_stackzero(STACK_OF_READING);
+	failure_redact(&api_call->http.failure, api_call->redact_value, api_call->redact_length);
+	sodium_stackzero(STACK_OF_PARSING);
 }
 
 /* What the owner of an inquiry is told of an answer's entries. */
-struct telling {
+struct entry_filter {
 	const struct catalog *catalog;
-	int (*take)(void *context, const struct entry *entry);
+	int (*on_entry)(void *context, const struct entry *entry);
 	void *context;
 };
 
-static int tell(void *context, const struct entry *entry)
+static int filter_entry(void *context, const struct entry *entry)
 {
-	const struct telling *telling = context;
-	const struct catalog *catalog = telling->catalog;
+	const struct entry_filter *filter = context;
+	const struct catalog *catalog = filter->catalog;
 
-	if (entry->id && departures_have(&catalog->departures, entry->id, loop_now(catalog->loop)))
+	if (entry->id && deleted_ids_contains(&catalog->deleted_ids, entry->id, loop_now(catalog->loop)))
 		return 0;
-	return telling->take(telling->context, entry);
+	return filter->on_entry(filter->context, entry);
 }
 
 /* A date that no clock shows is none, and sums with it could not be held. */
-static void take_date(struct inquiry *inquiry, const char *text)
+static void note_date(struct api_call *api_call, const char *text)
 {
-	wall_time date;
+	wall_time_ns date;
 
-	inquiry->answered_at = TIME_UNKNOWN;
+	api_call->response_date = TIME_UNKNOWN;
 	if (!text || time_parse_http(text, &date) || date < 0 || date > DATE_LAST)
 		return;
-	inquiry->answered_at = date;
-	inquiry->catalog->last_date = date;
-	inquiry->catalog->last_date_at = loop_now(inquiry->catalog->loop);
+	api_call->response_date = date;
+	api_call->catalog->last_date = date;
+	api_call->catalog->last_date_at = loop_now(api_call->catalog->loop);
 }
 
-static enum verdict judge(struct call *call, const struct http_answer *answer)
+static enum response_class on_response(struct http_call *call, const struct http_response *response)
 {
-	struct inquiry *inquiry = container_of(call, struct inquiry, call);
-	struct telling telling = {inquiry->catalog, inquiry->result.take, inquiry->result.context};
-	const struct provider *provider = inquiry->catalog->options.provider;
-	const char *date = http_answer_header(answer, "Date");
+	struct api_call *api_call = container_of(call, struct api_call, http);
+	struct entry_filter filter = {api_call->catalog, api_call->result.on_entry, api_call->result.context};
+	const struct provider *provider = api_call->catalog->options.provider;
+	const char *date = http_response_header(response, "Date");
 	int failed;
 
-	static const enum verdict verdicts[] = {[REMEDY_NONE] = VERDICT_FAILED,
-						[REMEDY_LATER] = VERDICT_AGAIN,
-						[REMEDY_LOOK] = VERDICT_UNREADABLE};
+	static const enum response_class verdicts[] = {[RETRY_NEVER] = RESPONSE_REJECTED,
+						       [RETRY_LATER] = RESPONSE_RETRY,
+						       [RETRY_AFTER_CHECK] = RESPONSE_INDETERMINATE};
 
-	take_date(inquiry, date);
-	take_patience(inquiry, answer);
-	result_finish(&inquiry->result);
-	inquiry->result = (struct result){.take = tell, .context = &telling, .total = -1};
-	inquiry->remedy = REMEDY_NONE;
+	note_date(api_call, date);
+	apply_rate_limit(api_call, response);
+	op_result_free(&api_call->result);
+	api_call->result = (struct op_result){.on_entry = filter_entry, .context = &filter, .total = -1};
+	api_call->retry_hint = RETRY_NEVER;
 	call->failure = (struct failure){0};
-	failed = provider->operations[inquiry->ask.operation].answer(&inquiry->ask, answer, &inquiry->result,
-								     &call->failure, &inquiry->remedy);
-	inquiry->result.take = telling.take;
-	inquiry->result.context = telling.context;
+	failed = provider->operations[api_call->args.operation].parse_response(
+		&api_call->args, response, &api_call->result, &call->failure, &api_call->retry_hint);
+	api_call->result.on_entry = filter.on_entry;
+	api_call->result.context = filter.context;
 	if (!failed) {
-		const char *id = http_answer_header(answer, provider->request_id_header);
+		const char *id = http_response_header(response, provider->request_id_header);
 
-		call->failure.status = answer->status;
+		call->failure.http_status = response->status;
 		snprintf(call->failure.request_id, sizeof call->failure.request_id, "%s", id ? id : "");
 	}
-	censor(inquiry);
+	redact(api_call);
 	/* A 5xx that could be read may be kept for the key, and given again (DESIGN 3, rule 13). */
-	if (failed && answer->status >= 500)
-		renew_key(inquiry);
-	return failed ? verdicts[inquiry->remedy] : VERDICT_DONE;
+	if (failed && response->status >= 500)
+		renew_key(api_call);
+	return failed ? verdicts[api_call->retry_hint] : RESPONSE_OK;
 }
 
 /* What anybody's question came to; and a change that was made, or a listing that came, may have made an end of what was refused. */
-static void remember(struct inquiry *inquiry)
+static void remember(struct api_call *api_call)
 {
-	struct refusals *refusals = &inquiry->catalog->refusals;
+	struct refusals *refusals = &api_call->catalog->refusals;
 
-	if (inquiry->is_anybodys)
-		refusals_note(refusals, &inquiry->ask, &inquiry->failure, loop_now(inquiry->catalog->loop));
-	if (!inquiry->failure.error && !kinds[inquiry->ask.operation].only_asks)
-		refusals_forget(refusals, inquiry->ask.store_id);
+	if (api_call->is_anybodys)
+		refusals_note(refusals, &api_call->args, &api_call->failure,
+			      loop_now(api_call->catalog->loop));
+	if (!api_call->failure.errnum && !op_traits[api_call->args.operation].safe)
+		refusals_forget(refusals, api_call->args.store_id);
 }
 
-static void finished(struct call *call)
+static void on_done(struct http_call *call)
 {
-	struct inquiry *inquiry = container_of(call, struct inquiry, call);
-	struct catalog_counts *counts = &inquiry->catalog->counts;
+	struct api_call *api_call = container_of(call, struct api_call, http);
+	struct catalog_counts *counts = &api_call->catalog->counts;
 
-	inquiry->failure = call->failure;
-	remember(inquiry);
-	counts->milliseconds[inquiry->ask.operation] += loop_now(inquiry->catalog->loop) - inquiry->began_at;
-	if (inquiry->failure.error)
-		counts->failed[inquiry->ask.operation]++;
-	if (!inquiry->failure.error && inquiry->result.deleted_async && inquiry->ask.id)
-		departures_add(&inquiry->catalog->departures, inquiry->ask.id,
-			       loop_now(inquiry->catalog->loop));
-	quota_heard(&inquiry->catalog->quota, &inquiry->ask, &inquiry->failure);
-	inquiry->done(inquiry);
+	api_call->failure = call->failure;
+	remember(api_call);
+	counts->milliseconds[api_call->args.operation] +=
+		loop_now(api_call->catalog->loop) - api_call->started_at;
+	if (api_call->failure.errnum)
+		counts->failed[api_call->args.operation]++;
+	if (!api_call->failure.errnum && api_call->result.deleted_async && api_call->args.id)
+		deleted_ids_add(&api_call->catalog->deleted_ids, api_call->args.id,
+				loop_now(api_call->catalog->loop));
+	quota_apply(&api_call->catalog->quota, &api_call->args, &api_call->failure);
+	api_call->done(api_call);
 }
 
 /* Asked a moment ago, in vain: no call is made, and none counted. */
 static void unasked_again(struct task *task)
 {
-	struct inquiry *inquiry = container_of(task, struct inquiry, task);
+	struct api_call *api_call = container_of(task, struct api_call, task);
 
-	inquiry->failure = inquiry->call.failure;
-	inquiry->done(inquiry);
+	api_call->failure = api_call->http.failure;
+	api_call->done(api_call);
 }
 
 /* What could not even be asked is told from the loop, as everything else. */
-static void unasked(struct task *task)
+static void on_not_sent(struct task *task)
 {
-	struct inquiry *inquiry = container_of(task, struct inquiry, task);
+	struct api_call *api_call = container_of(task, struct api_call, task);
 
-	http_request_finish(&inquiry->call.request);
-	finished(&inquiry->call);
+	http_request_free(&api_call->http.request);
+	on_done(&api_call->http);
 }
 
-void inquiry_start(struct catalog *catalog, struct inquiry *inquiry, uint64_t deadline)
+void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t deadline)
 {
 	const struct provider *provider = catalog->options.provider;
 	const struct failure *known = NULL;
-	struct call *call = &inquiry->call;
+	struct http_call *call = &api_call->http;
 	int failed;
 
-	*call = (struct call){.deadline = deadline, .judge = judge, .done = finished};
-	call->upload = kinds[inquiry->ask.operation].upload;
-	call->only_asks = kinds[inquiry->ask.operation].only_asks;
-	call->repeatable = is_repeatable(&inquiry->ask);
-	call->request.body.pool = inquiry->pool;
-	inquiry->catalog = catalog;
-	inquiry->began_at = loop_now(catalog->loop);
-	inquiry->answered_at = TIME_UNKNOWN;
-	inquiry->ask.account = catalog->options.account;
-	inquiry->task = (struct task){.run = unasked};
-	if (inquiry->is_anybodys)
-		known = refusals_find(&catalog->refusals, &inquiry->ask, loop_now(catalog->loop));
+	*call = (struct http_call){.deadline = deadline, .on_response = on_response, .done = on_done};
+	call->upload = op_traits[api_call->args.operation].upload;
+	call->safe = op_traits[api_call->args.operation].safe;
+	call->idempotent = is_idempotent(&api_call->args);
+	call->request.body.pool = api_call->pool;
+	api_call->catalog = catalog;
+	api_call->started_at = loop_now(catalog->loop);
+	api_call->response_date = TIME_UNKNOWN;
+	api_call->args.account = catalog->options.account;
+	api_call->task = (struct task){.run = on_not_sent};
+	if (api_call->is_anybodys)
+		known = refusals_find(&catalog->refusals, &api_call->args, loop_now(catalog->loop));
 	if (known) {
 		call->failure = *known;
-		inquiry->task.run = unasked_again;
-		task_queue(catalog->loop, &inquiry->task);
+		api_call->task.run = unasked_again;
+		task_queue(catalog->loop, &api_call->task);
 		return;
 	}
 	if (provider->has_idempotency_keys) {
-		make_key(inquiry);
-		inquiry->ask.idempotency_key = inquiry->idempotency_key;
+		make_key(api_call);
+		api_call->args.idempotency_key = api_call->idempotency_key;
 	}
-	catalog->counts.calls[inquiry->ask.operation]++;
-	if (provider->operations[inquiry->ask.operation].ask)
-		failed = provider->operations[inquiry->ask.operation].ask(&inquiry->ask, &call->request);
+	catalog->counts.calls[api_call->args.operation]++;
+	if (provider->operations[api_call->args.operation].build_request)
+		failed = provider->operations[api_call->args.operation].build_request(&api_call->args,
+										      &call->request);
 	else
 		failed = -EOPNOTSUPP;
 	if (failed) {
 		failure_set(&call->failure, -failed, "the request for %s cannot be made: %s",
-			    operation_name(inquiry->ask.operation), strerror(-failed));
-		task_queue(catalog->loop, &inquiry->task);
+			    operation_name(api_call->args.operation), strerror(-failed));
+		task_queue(catalog->loop, &api_call->task);
 		return;
 	}
 	call_start(catalog->net, call);
 }
 
-void inquiry_cancel(struct inquiry *inquiry)
+void api_call_cancel(struct api_call *api_call)
 {
-	if (inquiry->task.link) {
-		task_cancel(&inquiry->task);
-		http_request_finish(&inquiry->call.request);
+	if (api_call->task.link) {
+		task_cancel(&api_call->task);
+		http_request_free(&api_call->http.request);
 	}
-	call_cancel(&inquiry->call);
-	inquiry_finish(inquiry);
+	call_cancel(&api_call->http);
+	api_call_free(api_call);
 }
 
-void inquiry_finish(struct inquiry *inquiry)
+void api_call_free(struct api_call *api_call)
 {
-	struct result again = {.take = inquiry->result.take, .context = inquiry->result.context};
+	struct op_result again = {.on_entry = api_call->result.on_entry, .context = api_call->result.context};
 
-	result_finish(&inquiry->result);
-	inquiry->result = again; /* the next page may be asked for with it */
+	op_result_free(&api_call->result);
+	api_call->result = again; /* the next page may be asked for with it */
 }

@@ -56,10 +56,10 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->net = net;
 	made->options = *options;
 	made->last_date = TIME_UNKNOWN;
-	made->give_back.run = walks_give_back;
-	made->by_serial.compare = compare_stores;
-	made->turns.compare = compare_turn_queues;
-	serials_init(&made->serials);
+	made->heap_trim.run = trim_heap;
+	made->stores_by_entry_id.compare = stores_compare;
+	made->name_queues.compare = name_queues_compare;
+	entry_ids_init(&made->entry_ids);
 	client_keys_init(&made->keys, made);
 	quota_init(&made->quota, made);
 	failed = listing_init(&made->stores, made, NULL);
@@ -77,17 +77,17 @@ void catalog_free(struct catalog *catalog)
 {
 	if (!catalog)
 		return;
-	inquiry_cancel(&catalog->greeting);
-	buffer_finish(&catalog->greeting_cursor);
+	api_call_cancel(&catalog->probe);
+	buffer_finish(&catalog->probe_cursor);
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
 	quota_finish(&catalog->quota);
 	refusals_finish(&catalog->refusals);
-	boxes_finish(&catalog->boxes);
-	stores_forget(catalog);
+	sealed_cache_free(&catalog->sealed_cache);
+	stores_free(catalog);
 	listing_finish(&catalog->stores);
-	task_cancel(&catalog->give_back);
-	serials_finish(&catalog->serials);
+	task_cancel(&catalog->heap_trim);
+	entry_ids_free(&catalog->entry_ids);
 	free(catalog->listings.slots);
 	free(catalog);
 }
@@ -102,16 +102,16 @@ const struct catalog_counts *catalog_counts(const struct catalog *catalog)
 	return &catalog->counts;
 }
 
-const struct record *catalog_record(const struct catalog *catalog, uint32_t serial)
+const struct record *catalog_record(const struct catalog *catalog, uint32_t entry_id)
 {
-	const struct record *record = serials_record(&catalog->serials, serial);
+	const struct record *record = entry_id_lookup(&catalog->entry_ids, entry_id);
 
 	return record && !record_is_past_expiry(catalog, record) ? record : NULL;
 }
 
-uint32_t catalog_serial(struct catalog *catalog)
+uint32_t catalog_new_entry_id(struct catalog *catalog)
 {
-	return serials_take(&catalog->serials);
+	return entry_id_new(&catalog->entry_ids);
 }
 
 struct listing *catalog_stores(struct catalog *catalog)
@@ -124,40 +124,40 @@ struct listing *catalog_listing(const struct catalog *catalog, const struct reco
 	return record->listing < catalog->listings.count ? catalog->listings.slots[record->listing] : NULL;
 }
 
-wall_time catalog_time(const struct catalog *catalog)
+wall_time_ns catalog_time(const struct catalog *catalog)
 {
 	if (catalog->last_date == TIME_UNKNOWN)
 		return clock_wall();
 	return catalog->last_date +
-	       (wall_time)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
+	       (wall_time_ns)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
 }
 
 /* A service that tells no Date is taken to go by our clock: then nothing that it made is later than now. */
-static bool is_since_by_our_clock(const struct catalog *catalog, wall_time time, uint64_t since)
+static bool is_since_by_our_clock(const struct catalog *catalog, wall_time_ns time, uint64_t since)
 {
-	wall_time now = clock_wall();
-	wall_time sent_at = now - (wall_time)(loop_now(catalog->loop) - since) * (NANOSECONDS / 1000);
+	wall_time_ns now = clock_wall();
+	wall_time_ns sent_at = now - (wall_time_ns)(loop_now(catalog->loop) - since) * (NANOSECONDS / 1000);
 
 	return time / NANOSECONDS >= sent_at / NANOSECONDS && time <= now;
 }
 
 /* Its times and its Date are cut to whole seconds. */
-bool catalog_is_since(const struct catalog *catalog, wall_time time, uint64_t since)
+bool catalog_is_since(const struct catalog *catalog, wall_time_ns time, uint64_t since)
 {
-	wall_time sent_at;
+	wall_time_ns sent_at;
 
 	if (time == TIME_UNKNOWN)
 		return false;
 	if (catalog->last_date == TIME_UNKNOWN)
 		return is_since_by_our_clock(catalog, time, since);
-	sent_at = catalog->last_date - (wall_time)(catalog->last_date_at - since) * (NANOSECONDS / 1000);
+	sent_at = catalog->last_date - (wall_time_ns)(catalog->last_date_at - since) * (NANOSECONDS / 1000);
 	return time / NANOSECONDS >= sent_at / NANOSECONDS;
 }
 
 void catalog_refresh(struct catalog *catalog)
 {
 	catalog->keys.failure = (struct failure){0}; /* what was not to be trusted may be asked for again */
-	quota_forget(&catalog->quota);
+	quota_invalidate(&catalog->quota);
 	refusals_forget(&catalog->refusals, NULL);
 	listing_expire(&catalog->stores);
 	for (struct store *store = catalog->first_store; store; store = store->next)
@@ -171,12 +171,12 @@ static void describe(struct listing *listing,
 	struct listing_status status = {
 		.name = listing->store ? listing->store->name : NULL,
 		.entries = listing->current ? listing->current->present : 0,
-		.age = listing->complete ? now - listing->listed_at : CLOCK_NEVER,
-		.fresh = listing->complete && listing_time_left(listing, NULL) > 0,
-		.stale = listing->complete && listing_is_stale(listing, NULL),
+		.age = listing->is_complete ? now - listing->listed_at : CLOCK_NEVER,
+		.fresh = listing->is_complete && listing_time_left(listing, NULL) > 0,
+		.stale = listing->is_complete && listing_is_stale(listing, NULL),
 		.walking = listing->walk != NULL,
-		.left_out = listing->current ? listing->current->left_out : 0,
-		.walk_took = listing->walk_took,
+		.names_too_long = listing->current ? listing->current->names_too_long : 0,
+		.whole_walk_ms = listing->whole_walk_ms,
 	};
 
 	each(context, &status);
@@ -191,9 +191,9 @@ void catalog_each_listing(struct catalog *catalog,
 		describe(&store->secrets, each, context);
 }
 
-static void greeted(struct catalog *catalog, const struct failure *failure)
+static void probe_done(struct catalog *catalog, const struct failure *failure)
 {
-	catalog->greeted(catalog->greeted_context, failure);
+	catalog->on_probed(catalog->probed_context, failure);
 }
 
 static int ignore_entry(void *context, const struct entry *entry)
@@ -210,12 +210,12 @@ static bool is_shown_as(const struct entry *entry, const char *shown)
 	bool is_it = !strcmp(entry->name, shown);
 
 	if (!is_it && entry->id && !name_with_id(&name, entry->name, entry->id))
-		is_it = !strcmp(buffer_text(&name), shown);
+		is_it = !strcmp(buffer_cstr(&name), shown);
 	buffer_finish(&name);
 	return is_it;
 }
 
-static int take_store(void *context, const struct entry *entry)
+static int on_store(void *context, const struct entry *entry)
 {
 	struct catalog *catalog = context;
 
@@ -226,78 +226,78 @@ static int take_store(void *context, const struct entry *entry)
 }
 
 /* One store was asked for by name: a search may have to look at several pages. */
-static void found_store(struct inquiry *inquiry)
+static void on_store_found(struct api_call *api_call)
 {
-	struct catalog *catalog = container_of(inquiry, struct catalog, greeting);
+	struct catalog *catalog = container_of(api_call, struct catalog, probe);
 	const struct provider *provider = catalog->options.provider;
-	struct failure failure = inquiry->failure;
+	struct failure failure = api_call->failure;
 
-	if (!failure.error && catalog->options.store && !catalog->only_store) {
-		if (search_goes_on(catalog, inquiry, provider->store_paging, &catalog->greeting_cursor)) {
-			inquiry_start(catalog, inquiry, loop_now(catalog->loop) + catalog->options.timeout);
+	if (!failure.errnum && catalog->options.store && !catalog->only_store) {
+		if (search_next_page(catalog, api_call, provider->store_paging, &catalog->probe_cursor)) {
+			api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
 			return;
 		}
 		failure_set(&failure, ENOENT, "there is no store named %s", catalog->options.store);
 	}
-	inquiry_finish(inquiry);
-	buffer_finish(&catalog->greeting_cursor);
-	greeted(catalog, &failure);
+	api_call_free(api_call);
+	buffer_finish(&catalog->probe_cursor);
+	probe_done(catalog, &failure);
 }
 
 /* The first page of the list of stores tells whether the token is good; the others may come later. */
-static void first_page_came(struct wait *wait)
+static void on_first_page(struct wait *wait)
 {
 	struct catalog *catalog = container_of(wait, struct catalog, first_page);
 	const struct walk *walk = catalog->stores.walk;
 	struct failure failure = {0};
 
 	if (walk && !walk->done) {
-		wait_begin(&catalog->stores.filling->waits,
+		wait_begin(&catalog->stores.next->waits,
 			   wait); /* an attempt failed, and another one follows */
 		return;
 	}
 	if (!walk)
 		failure = catalog->stores.last_failure;
-	greeted(catalog, &failure);
+	probe_done(catalog, &failure);
 }
 
-void catalog_greet(struct catalog *catalog, void (*done)(void *context, const struct failure *failure),
+void catalog_probe(struct catalog *catalog, void (*done)(void *context, const struct failure *failure),
 		   void *context)
 {
-	struct inquiry *inquiry = &catalog->greeting;
+	struct api_call *api_call = &catalog->probe;
 
-	catalog->greeted = done;
-	catalog->greeted_context = context;
+	catalog->on_probed = done;
+	catalog->probed_context = context;
 	if (catalog->options.provider->stores_are_local) {
 		/* No list of stores to ask for: the secrets of one scope will do. */
-		*inquiry = (struct inquiry){.done = found_store};
-		inquiry->ask.operation = OPERATION_LIST_SECRETS;
-		inquiry->ask.store_id = catalog->options.store ? catalog->options.store
-							       : catalog->options.provider->lasting_store;
+		*api_call = (struct api_call){.done = on_store_found};
+		api_call->args.operation = OPERATION_LIST_SECRETS;
+		api_call->args.store_id = catalog->options.store ? catalog->options.store
+								 : catalog->options.provider->builtin_store;
 	} else if (catalog->options.store) {
-		*inquiry = (struct inquiry){.done = found_store};
+		*api_call = (struct api_call){.done = on_store_found};
 		/* What is none of the service's names may be one of two that are the same: all are looked through. */
-		inquiry->ask.operation =
+		api_call->args.operation =
 			catalog->options.provider->store_name_is_valid(catalog->options.store)
 				? OPERATION_FIND_STORE
 				: OPERATION_LIST_STORES;
-		inquiry->ask.name = catalog->options.store;
-		inquiry->ask.page = 1;
+		api_call->args.name = catalog->options.store;
+		api_call->args.page = 1;
 	} else {
 		struct failure failure = {0};
 
 		if (walk_begin(&catalog->stores)) {
 			failure_set(&failure, ENOMEM, "out of memory");
-			greeted(catalog, &failure);
+			probe_done(catalog, &failure);
 			return;
 		}
-		catalog->first_page.woken = first_page_came;
-		wait_begin(&catalog->stores.filling->waits, &catalog->first_page);
+		catalog->first_page.woken = on_first_page;
+		wait_begin(&catalog->stores.next->waits, &catalog->first_page);
 		return;
 	}
-	inquiry->result.take = catalog->options.provider->stores_are_local ? ignore_entry : take_store;
-	inquiry->result.context = catalog;
-	inquiry_start(catalog, inquiry, loop_now(catalog->loop) + catalog->options.timeout);
+	api_call->result.on_entry = catalog->options.provider->stores_are_local ? ignore_entry : on_store;
+	api_call->result.context = catalog;
+	api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
 }
 
 struct store *catalog_only_store(struct catalog *catalog)

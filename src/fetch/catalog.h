@@ -18,7 +18,7 @@
 struct store {
 	struct catalog *catalog;
 	unsigned references;
-	uint32_t serial; /* of its record in the listing of stores; 0 in a mount of one store */
+	uint32_t entry_id; /* of its record in the listing of stores; 0 in a mount of one store */
 	char *name, *id;
 	struct listing secrets;
 	struct store *next, **link; /* the catalog's list */
@@ -34,40 +34,40 @@ struct catalog {
 	struct loop *loop;
 	struct net *net;
 	struct catalog_options options;
-	struct serials serials;
+	struct entry_ids entry_ids;
 	struct listing stores;
 	struct store *first_store;
 	struct store *only_store;
 	struct client_keys keys;
 	struct quota quota;
-	struct departures departures;
+	struct deleted_ids deleted_ids;
 	struct refusals refusals;
-	struct boxes boxes;
+	struct sealed_cache sealed_cache;
 	struct listings listings;
-	struct tree turns;     /* those who wait to change a name */
-	struct tree by_serial; /* stores */
+	struct ordered_set name_queues;	       /* those who wait to change a name */
+	struct ordered_set stores_by_entry_id; /* stores */
 	uint32_t last_walk;
-	struct task give_back; /* after a walk */
+	struct task heap_trim; /* after a walk */
 	struct catalog_counts counts;
-	wall_time last_date;   /* what the service's clock said last; TIME_UNKNOWN: nothing yet */
-	uint64_t last_date_at; /* when that was, CLOCK_BOOTTIME milliseconds */
+	wall_time_ns last_date; /* what the service's clock said last; TIME_UNKNOWN: nothing yet */
+	uint64_t last_date_at;	/* when that was, CLOCK_BOOTTIME milliseconds */
 
-	struct inquiry greeting;
-	struct buffer greeting_cursor;
+	struct api_call probe;
+	struct buffer probe_cursor;
 	struct wait first_page;
-	void (*greeted)(void *context, const struct failure *failure);
-	void *greeted_context;
+	void (*on_probed)(void *context, const struct failure *failure);
+	void *probed_context;
 };
 
 /* Makes a store, with one reference for the caller. NULL when memory ran out. */
-struct store *store_new(struct catalog *catalog, uint32_t serial, const char *name, const char *id);
+struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name, const char *id);
 
-int compare_stores(const void *left, const void *right);
-int compare_turn_queues(const void *left, const void *right);
+int stores_compare(const void *left, const void *right);
+int name_queues_compare(const void *left, const void *right);
 
 /* Drops stores whose record is gone, and all of them. */
-void stores_sweep(struct catalog *catalog);
-void stores_forget(struct catalog *catalog);
+void stores_collect(struct catalog *catalog);
+void stores_free(struct catalog *catalog);
 /* The scopes of a service that can't list them (Stripe). 0 or -ENOMEM. */
 int local_stores_init(struct catalog *catalog);
 
@@ -76,7 +76,7 @@ int listings_add(struct listings *listings, struct listing *listing);
 void listings_remove(struct listings *listings, struct listing *listing);
 
 /* Whether the service's `time` lies not before `since` (CLOCK_BOOTTIME, milliseconds), by the service's own clock, or ours where it tells none. */
-bool catalog_is_since(const struct catalog *catalog, wall_time time, uint64_t since);
+bool catalog_is_since(const struct catalog *catalog, wall_time_ns time, uint64_t since);
 bool record_is_past_expiry(const struct catalog *catalog, const struct record *record);
 
 /* CLOCK_BOOTTIME as records keep it: sixteenths of a second, which last for eight years. */

@@ -6,13 +6,13 @@
 
 #include "catalog.h"
 
-static void ask(struct lookup *lookup);
+static void start_query(struct lookup *lookup);
 
 static void lookup_end(struct lookup *lookup)
 {
 	wait_end(&lookup->wait);
 	timer_stop(lookup->listing->catalog->loop, &lookup->timer);
-	lookup->find = NULL;
+	lookup->query = NULL;
 	lookup->done(lookup);
 }
 
@@ -29,41 +29,41 @@ static void end_without_memory(struct lookup *lookup)
 	lookup_end(lookup);
 }
 
-static void end_as(struct lookup *lookup, enum known known)
+static void end_as(struct lookup *lookup, enum cache_result cached)
 {
-	if (known == KNOWN_PRESENT)
+	if (cached == CACHE_HIT)
 		lookup_end(lookup);
 	else
 		end_absent(lookup);
 }
 
 /* Ends the lookup if memory now knows the name well enough. */
-static bool end_if_known(struct lookup *lookup)
+static bool end_if_cached(struct lookup *lookup)
 {
-	enum known known = listing_known(lookup->listing, lookup->name, &lookup->record);
+	enum cache_result cached = listing_query(lookup->listing, lookup->name, &lookup->record);
 
-	if (known == KNOWN_NOT)
+	if (cached == CACHE_MISS)
 		return false;
-	end_as(lookup, known);
+	end_as(lookup, cached);
 	return true;
 }
 
 /* The service can't be asked: what was known before will do, if anything was. */
-static bool end_if_remembered(struct lookup *lookup)
+static bool end_if_peeked(struct lookup *lookup)
 {
-	enum known known = KNOWN_NOT;
+	enum cache_result cached = CACHE_MISS;
 
-	if (!lookup->again)
-		known = listing_remembered(lookup->listing, lookup->name, &lookup->record);
-	if (known == KNOWN_NOT)
+	if (!lookup->bypass_cache)
+		cached = listing_peek(lookup->listing, lookup->name, &lookup->record);
+	if (cached == CACHE_MISS)
 		return false;
-	end_as(lookup, known);
+	end_as(lookup, cached);
 	return true;
 }
 
 static void end_failed(struct lookup *lookup, const struct failure *failure)
 {
-	if (end_if_remembered(lookup))
+	if (end_if_peeked(lookup))
 		return;
 	lookup->failure = *failure;
 	lookup_end(lookup);
@@ -81,115 +81,116 @@ static void timed_out(struct timer *timer)
 /* --- a call for the one name ------------------------------------------------------------------------------------------------ */
 
 /* What the call told stands in memory, and is the answer however soon it may count as old. */
-static void end_as_told(struct lookup *lookup)
+static void end_as_answered(struct lookup *lookup)
 {
-	if (listing_remembered(lookup->listing, lookup->name, &lookup->record) == KNOWN_PRESENT)
+	if (listing_peek(lookup->listing, lookup->name, &lookup->record) == CACHE_HIT)
 		lookup_end(lookup);
 	else
 		end_absent(lookup);
 }
 
-static void find_woken(struct wait *wait)
+static void on_query(struct wait *wait)
 {
 	struct lookup *lookup = container_of(wait, struct lookup, wait);
-	struct find *find = lookup->find;
-	const struct failure *failure = find_failure(find);
+	struct name_query *query = lookup->query;
+	const struct failure *failure = name_query_failure(query);
 
-	if (!find_has_ended(find)) {
-		if (!end_if_remembered(lookup))
-			wait_begin(find_waits(find), wait);
+	if (!name_query_has_ended(query)) {
+		if (!end_if_peeked(lookup))
+			wait_begin(name_query_waits(query), wait);
 		return;
 	}
-	lookup->find = NULL;
-	if (failure->error && failure->error != ENOENT)
+	lookup->query = NULL;
+	if (failure->errnum && failure->errnum != ENOENT)
 		end_failed(lookup, failure);
-	else if (!find_is_overtaken(find))
-		end_as_told(lookup);
-	else if (!end_if_known(lookup))
-		ask(lookup); /* our own change came between, and nobody knows how it went */
+	else if (!name_query_is_superseded(query))
+		end_as_answered(lookup);
+	else if (!end_if_cached(lookup))
+		start_query(lookup); /* our own change came between, and nobody knows how it went */
 }
 
-static void wait_for_find(struct lookup *lookup)
+static void wait_for_query(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
 
-	lookup->find = find_start(listing, lookup->name, lookup->again, lookup->deadline);
-	if (!lookup->find) {
+	lookup->query = name_query_start(listing, lookup->name, lookup->bypass_cache, lookup->deadline);
+	if (!lookup->query) {
 		end_without_memory(lookup);
 		return;
 	}
-	lookup->wait.woken = find_woken;
-	wait_begin(find_waits(lookup->find), &lookup->wait);
+	lookup->wait.woken = on_query;
+	wait_begin(name_query_waits(lookup->query), &lookup->wait);
 }
 
 /* --- the walk --------------------------------------------------------------------------------------------------------------- */
 
 /* Whether what the running walk brings is an answer to this question, and not to an older one. */
-static bool walk_counts(const struct lookup *lookup)
+static bool walk_is_recent(const struct lookup *lookup)
 {
 	const struct listing *listing = lookup->listing;
 
-	return listing->walk->number > lookup->not_before && !listing->filling->outdated;
+	return listing->walk->number > lookup->ignore_walks_until && !listing->next->is_stale;
 }
 
 /* During a walk, single calls: for as many as pages came, lest a storm of them cost more than the walk. */
-static bool may_ask_alone(const struct lookup *lookup)
+static bool may_query_name(const struct lookup *lookup)
 {
 	const struct listing *listing = lookup->listing;
 	uint64_t most = SINGLE_CALLS_MAX + (listing->walk ? listing->walk->done : 0);
 
-	return find_is_exact(listing, lookup->name) &&
-	       (listing->misses < most || find_is_free(listing, lookup->name));
+	return name_query_is_exact(listing, lookup->name) &&
+	       (listing->single_lookups < most || name_query_is_running(listing, lookup->name));
 }
 
-static void walk_goes_on(struct lookup *lookup)
+static void on_walk_page(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
 	const struct record *record =
-		walk_counts(lookup) ? snapshot_find(listing->filling, lookup->name) : NULL;
+		walk_is_recent(lookup) ? snapshot_find(listing->next, lookup->name) : NULL;
 
-	if (record && !record->gone && !record->doubted && !record_is_past_expiry(listing->catalog, record)) {
+	if (record && !record->deleted && !record->invalid &&
+	    !record_is_past_expiry(listing->catalog, record)) {
 		lookup->record = record;
 		lookup_end(lookup);
-	} else if (listing_has_trouble(listing) && end_if_remembered(lookup)) {
+	} else if (listing_last_refresh_failed(listing) && end_if_peeked(lookup)) {
 		return;
-	} else if (may_ask_alone(lookup)) {
-		wait_for_find(lookup);
+	} else if (may_query_name(lookup)) {
+		wait_for_query(lookup);
 	} else {
-		wait_begin(&listing->filling->waits, &lookup->wait);
+		wait_begin(&listing->next->waits, &lookup->wait);
 	}
 }
 
 /* The walk is whole; but all may have been forgotten while it ran. */
-static void walk_was_whole(struct lookup *lookup)
+static void on_walk_complete(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
-	enum known known;
+	enum cache_result cached;
 
-	if (listing->expired && !lookup->again)
-		known = listing_known(listing, lookup->name, &lookup->record);
+	if (listing->force_refresh && !lookup->bypass_cache)
+		cached = listing_query(listing, lookup->name, &lookup->record);
 	else
-		known = listing_remembered(listing, lookup->name, &lookup->record);
-	if (known == KNOWN_NOT)
-		ask(lookup);
+		cached = listing_peek(listing, lookup->name, &lookup->record);
+	if (cached == CACHE_MISS)
+		start_query(lookup);
 	else
-		end_as(lookup, known);
+		end_as(lookup, cached);
 }
 
 /* A page of the walk came, or an attempt to get one failed, or it has ended. */
-static void walk_woken(struct wait *wait)
+static void on_walk(struct wait *wait)
 {
 	struct lookup *lookup = container_of(wait, struct lookup, wait);
 	struct listing *listing = lookup->listing;
 
 	if (listing->walk && listing->walk->number == lookup->walk)
-		walk_goes_on(lookup);
-	else if (lookup->walk <= lookup->not_before)
-		ask(lookup);
-	else if (listing->last_failure.error)
+		on_walk_page(lookup);
+	else if (lookup->walk <= lookup->ignore_walks_until)
+		start_query(lookup);
+	else if (listing->last_failure.errnum)
 		end_failed(lookup, &listing->last_failure);
 	else
-		walk_was_whole(lookup);
+		on_walk_complete(lookup);
 }
 
 static void wait_for_walk(struct lookup *lookup)
@@ -201,21 +202,21 @@ static void wait_for_walk(struct lookup *lookup)
 		return;
 	}
 	lookup->walk = listing->walk->number;
-	lookup->wait.woken = walk_woken;
-	wait_begin(&listing->filling->waits, &lookup->wait);
+	lookup->wait.woken = on_walk;
+	wait_begin(&listing->next->waits, &lookup->wait);
 }
 
 /* --- which of them ---------------------------------------------------------------------------------------------------------- */
 
-static void ask(struct lookup *lookup)
+static void start_query(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
 	bool can_walk = listing->walk || listing_can_afford_walk(listing);
 
-	if ((lookup->again && find_is_possible(listing)) || may_ask_alone(lookup) ||
-	    (!can_walk && find_is_possible(listing))) {
-		wait_for_find(lookup);
-	} else if (!can_walk && listing->last_failure.error) {
+	if ((lookup->bypass_cache && name_query_is_possible(listing)) || may_query_name(lookup) ||
+	    (!can_walk && name_query_is_possible(listing))) {
+		wait_for_query(lookup);
+	} else if (!can_walk && listing->last_failure.errnum) {
 		end_failed(lookup, &listing->last_failure);
 	} else {
 		wait_for_walk(lookup);
@@ -230,10 +231,10 @@ void lookup_start(struct listing *listing, struct lookup *lookup)
 	lookup->record = NULL;
 	lookup->failure = (struct failure){0};
 	lookup->timer = (struct timer){.expired = timed_out};
-	lookup->not_before = lookup->again ? listing->catalog->last_walk : 0;
-	if (!lookup->again && end_if_known(lookup))
+	lookup->ignore_walks_until = lookup->bypass_cache ? listing->catalog->last_walk : 0;
+	if (!lookup->bypass_cache && end_if_cached(lookup))
 		return;
-	if (listing->store && !provider->lists_strange_names && !provider->name_is_valid(lookup->name)) {
+	if (listing->store && !provider->lists_unvalidated_names && !provider->name_is_valid(lookup->name)) {
 		end_absent(lookup);
 		return;
 	}
@@ -241,7 +242,7 @@ void lookup_start(struct listing *listing, struct lookup *lookup)
 	if (timer_start(listing->catalog->loop, &lookup->timer, lookup->deadline))
 		end_without_memory(lookup);
 	else
-		ask(lookup);
+		start_query(lookup);
 }
 
 void lookup_cancel(struct lookup *lookup)
@@ -250,5 +251,5 @@ void lookup_cancel(struct lookup *lookup)
 		return;
 	wait_end(&lookup->wait);
 	timer_stop(lookup->listing->catalog->loop, &lookup->timer);
-	lookup->find = NULL;
+	lookup->query = NULL;
 }

@@ -10,16 +10,16 @@
 
 #define SEARCH_PAGES_MAX 1000 /* a search that does not end by itself */
 
-struct find {
+struct name_query {
 	struct listing *listing;
-	struct inquiry inquiry;
+	struct api_call api_call;
 	struct buffer cursor, id;
 	struct wait_list waits;
 	struct failure failure;
 	uint64_t deadline;
 	bool found, ended;
-	bool overtaken; /* we changed the name ourselves after it was asked for */
-	struct find *next;
+	bool superseded; /* we changed the name ourselves after it was asked for */
+	struct name_query *next;
 	char name[];
 };
 
@@ -28,247 +28,247 @@ static const struct provider *provider_of(const struct listing *listing)
 	return listing->catalog->options.provider;
 }
 
-bool find_is_possible(const struct listing *listing)
+bool name_query_is_possible(const struct listing *listing)
 {
 	enum operation operation = listing->store ? OPERATION_FIND_SECRET : OPERATION_FIND_STORE;
 
-	return provider_of(listing)->operations[operation].ask;
+	return provider_of(listing)->operations[operation].build_request;
 }
 
-bool find_is_exact(const struct listing *listing, const char *name)
+bool name_query_is_exact(const struct listing *listing, const char *name)
 {
 	const struct provider *provider = provider_of(listing);
 
-	if (!find_is_possible(listing))
+	if (!name_query_is_possible(listing))
 		return false;
 	/* A store may be shown under a name that is none of the service's (NAME~ID). */
-	return listing->store ? provider->finds_secrets
-			      : provider->finds_stores && provider->store_name_is_valid(name);
+	return listing->store ? provider->gets_secret_by_name
+			      : provider->gets_store_by_name && provider->store_name_is_valid(name);
 }
 
-struct wait_list *find_waits(struct find *find)
+struct wait_list *name_query_waits(struct name_query *query)
 {
-	return &find->waits;
+	return &query->waits;
 }
 
-bool find_has_ended(const struct find *find)
+bool name_query_has_ended(const struct name_query *query)
 {
-	return find->ended;
+	return query->ended;
 }
 
-const struct failure *find_failure(const struct find *find)
+const struct failure *name_query_failure(const struct name_query *query)
 {
-	return &find->failure;
+	return &query->failure;
 }
 
-bool find_is_overtaken(const struct find *find)
+bool name_query_is_superseded(const struct name_query *query)
 {
-	return find->overtaken;
+	return query->superseded;
 }
 
-void find_overtake(struct listing *listing, const char *name)
+void name_query_supersede(struct listing *listing, const char *name)
 {
-	for (struct find *find = listing->finds; find; find = find->next)
-		if (!strcmp(find->name, name))
-			find->overtaken = true;
+	for (struct name_query *query = listing->name_queries; query; query = query->next)
+		if (!strcmp(query->name, name))
+			query->superseded = true;
 }
 
 /* Whether to ask for one known name is less than to walk: a few times, where the walk has more than one page. */
-bool find_is_cheaper(const struct listing *listing, const struct record *record)
+bool name_query_is_cheaper(const struct listing *listing, const struct record *record)
 {
-	if (!find_is_exact(listing, record->name) &&
-	    !(listing->store && find_is_possible(listing) && record_id(record)))
+	if (!name_query_is_exact(listing, record->name) &&
+	    !(listing->store && name_query_is_possible(listing) && record_id(record)))
 		return false;
-	if (!listing->complete)
+	if (!listing->is_complete)
 		return true;
-	return listing->pages > 1 && listing->misses < SINGLE_CALLS_MAX;
+	return listing->pages > 1 && listing->single_lookups < SINGLE_CALLS_MAX;
 }
 
-static void unlink_find(struct find *find)
+static void name_query_unlink(struct name_query *query)
 {
-	struct find **link = &find->listing->finds;
+	struct name_query **link = &query->listing->name_queries;
 
-	while (*link != find)
+	while (*link != query)
 		link = &(*link)->next;
-	*link = find->next;
+	*link = query->next;
 }
 
-static void find_free(struct find *find)
+static void name_query_free(struct name_query *query)
 {
-	inquiry_finish(&find->inquiry);
-	buffer_finish(&find->cursor);
-	buffer_finish(&find->id);
-	free(find);
+	api_call_free(&query->api_call);
+	buffer_finish(&query->cursor);
+	buffer_finish(&query->id);
+	free(query);
 }
 
 /* An attempt failed and another one follows: who waits may want to do without. */
-static void tried(struct call *call)
+static void on_retry(struct http_call *call)
 {
-	struct find *find = container_of(call, struct find, inquiry.call);
+	struct name_query *query = container_of(call, struct name_query, api_call.http);
 
-	listing_failed(find->listing);
-	wait_wake_all(&find->waits);
+	listing_note_failure(query->listing);
+	wait_wake_all(&query->waits);
 }
 
-static int take_entry(void *context, const struct entry *entry)
+static int on_entry(void *context, const struct entry *entry)
 {
-	struct find *find = context;
+	struct name_query *query = context;
 
-	if (find->found || !entry->name || strcmp(entry->name, find->name) != 0)
+	if (query->found || !entry->name || strcmp(entry->name, query->name) != 0)
 		return 0;
-	find->found = true;
-	return find->overtaken ? 0 : listing_told(find->listing, find->name, entry);
+	query->found = true;
+	return query->superseded ? 0 : listing_apply_answer(query->listing, query->name, entry);
 }
 
-static void find_end(struct find *find)
+static void name_query_end(struct name_query *query)
 {
-	struct listing *listing = find->listing;
-	bool is_absent = find->failure.error == ENOENT;
+	struct listing *listing = query->listing;
+	bool is_absent = query->failure.errnum == ENOENT;
 
-	if (!find->failure.error || is_absent)
-		listing_answered(listing);
+	if (!query->failure.errnum || is_absent)
+		listing_note_success(listing);
 	else
-		listing_failed(listing);
-	if (is_absent && !find->overtaken)
-		listing_told(listing, find->name, NULL);
+		listing_note_failure(listing);
+	if (is_absent && !query->superseded)
+		listing_apply_answer(listing, query->name, NULL);
 	/* Before anybody is woken: who is may let go of the store, and with it of the listing. */
-	unlink_find(find);
-	find->ended = true;
+	name_query_unlink(query);
+	query->ended = true;
 	if (is_absent && !listing->store)
-		stores_sweep(listing->catalog);
-	wait_wake_all(&find->waits);
-	find_free(find);
+		stores_collect(listing->catalog);
+	wait_wake_all(&query->waits);
+	name_query_free(query);
 }
 
-static void ask(struct find *find)
+static void send_query(struct name_query *query)
 {
-	inquiry_start(find->listing->catalog, &find->inquiry, find->deadline);
-	find->inquiry.call.tried = tried;
+	api_call_start(query->listing->catalog, &query->api_call, query->deadline);
+	query->api_call.http.on_retry = on_retry;
 }
 
-bool search_goes_on(const struct catalog *catalog, struct inquiry *inquiry, enum paging paging,
-		    struct buffer *cursor)
+bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
+		      struct buffer *cursor)
 {
-	struct result result = inquiry->result;
+	struct op_result result = api_call->result;
 	bool more;
 
-	inquiry->result = (struct result){.take = result.take, .context = result.context};
+	api_call->result = (struct op_result){.on_entry = result.on_entry, .context = result.context};
 	more = paging == PAGING_NUMBERED ? result.entries > 0 : result.cursor.length > 0;
-	if (more && ++inquiry->ask.page > SEARCH_PAGES_MAX)
+	if (more && ++api_call->args.page > SEARCH_PAGES_MAX)
 		more = false;
 	buffer_clear(cursor);
 	if (more && paging == PAGING_CURSOR) {
 		buffer_append(cursor, result.cursor.data, result.cursor.length);
-		inquiry->ask.cursor = buffer_text(cursor);
-		more = !buffer_result(cursor);
+		api_call->args.cursor = buffer_cstr(cursor);
+		more = !buffer_error(cursor);
 	}
-	result_finish(&result);
-	return more && loop_now(catalog->loop) < inquiry->call.deadline;
+	op_result_free(&result);
+	return more && loop_now(catalog->loop) < api_call->http.deadline;
 }
 
 /* Where names can only be searched for, an id that is known saves the search, if it is still that of the name. */
-static void use_id(struct find *find)
+static void use_id(struct name_query *query)
 {
-	struct listing *listing = find->listing;
-	const struct record *known = NULL;
+	struct listing *listing = query->listing;
+	const struct record *cached = NULL;
 	const char *id = NULL;
 
-	if (!find_is_exact(listing, find->name) &&
-	    listing_remembered(listing, find->name, &known) == KNOWN_PRESENT)
-		id = record_id(known);
-	buffer_clear(&find->id);
+	if (!name_query_is_exact(listing, query->name) &&
+	    listing_peek(listing, query->name, &cached) == CACHE_HIT)
+		id = record_id(cached);
+	buffer_clear(&query->id);
 	if (id)
-		buffer_string(&find->id, id);
-	find->inquiry.ask.id = find->id.length ? buffer_text(&find->id) : NULL;
+		buffer_puts(&query->id, id);
+	query->api_call.args.id = query->id.length ? buffer_cstr(&query->id) : NULL;
 }
 
 /* Whether there is another question to ask before it is said that there is none. */
-static bool goes_on(struct find *find)
+static bool try_next_page(struct name_query *query)
 {
-	const struct listing *listing = find->listing;
+	const struct listing *listing = query->listing;
 	const struct provider *provider = provider_of(listing);
 	enum paging paging = listing->store ? provider->secret_paging : provider->store_paging;
 
-	if (find->inquiry.ask.id) {
-		inquiry_finish(&find->inquiry);
-		find->inquiry.ask.id = NULL;
+	if (query->api_call.args.id) {
+		api_call_free(&query->api_call);
+		query->api_call.args.id = NULL;
 		return true;
 	}
-	return !find->failure.error &&
-	       search_goes_on(listing->catalog, &find->inquiry, paging, &find->cursor);
+	return !query->failure.errnum &&
+	       search_next_page(listing->catalog, &query->api_call, paging, &query->cursor);
 }
 
-static void answered(struct inquiry *inquiry)
+static void on_response(struct api_call *api_call)
 {
-	struct find *find = container_of(inquiry, struct find, inquiry);
-	bool is_absent = inquiry->failure.error ? inquiry->failure.error == ENOENT : !find->found;
+	struct name_query *query = container_of(api_call, struct name_query, api_call);
+	bool is_absent = api_call->failure.errnum ? api_call->failure.errnum == ENOENT : !query->found;
 
-	find->failure = inquiry->failure;
-	if (is_absent && goes_on(find)) {
-		ask(find);
+	query->failure = api_call->failure;
+	if (is_absent && try_next_page(query)) {
+		send_query(query);
 		return;
 	}
 	if (is_absent)
-		failure_set(&find->failure, ENOENT, "there is no %s of this name",
-			    find->listing->store ? "secret" : "store");
-	find_end(find);
+		failure_set(&query->failure, ENOENT, "there is no %s of this name",
+			    query->listing->store ? "secret" : "store");
+	name_query_end(query);
 }
 
-static struct find *find_running(const struct listing *listing, const char *name)
+static struct name_query *name_query_running(const struct listing *listing, const char *name)
 {
-	struct find *find = listing->finds;
+	struct name_query *query = listing->name_queries;
 
-	while (find && (find->overtaken || strcmp(find->name, name) != 0))
-		find = find->next;
-	return find;
+	while (query && (query->superseded || strcmp(query->name, name) != 0))
+		query = query->next;
+	return query;
 }
 
-bool find_is_free(const struct listing *listing, const char *name)
+bool name_query_is_running(const struct listing *listing, const char *name)
 {
-	return find_running(listing, name) != NULL;
+	return name_query_running(listing, name) != NULL;
 }
 
-struct find *find_start(struct listing *listing, const char *name, bool fresh, uint64_t deadline)
+struct name_query *name_query_start(struct listing *listing, const char *name, bool fresh, uint64_t deadline)
 {
-	struct find *find = fresh ? NULL : find_running(listing, name);
+	struct name_query *query = fresh ? NULL : name_query_running(listing, name);
 
-	if (find)
-		return find;
-	find = calloc(1, sizeof *find + strlen(name) + 1);
-	if (!find)
+	if (query)
+		return query;
+	query = calloc(1, sizeof *query + strlen(name) + 1);
+	if (!query)
 		return NULL;
-	strcpy(find->name, name);
-	find->listing = listing;
-	find->deadline = deadline;
-	find->next = listing->finds;
-	listing->finds = find;
-	find->inquiry = (struct inquiry){.done = answered};
-	find->inquiry.result.take = take_entry;
-	find->inquiry.result.context = find;
-	find->inquiry.ask.operation = listing->store ? OPERATION_FIND_SECRET : OPERATION_FIND_STORE;
-	find->inquiry.ask.store_id = listing->store ? listing->store->id : NULL;
-	find->inquiry.ask.name = find->name;
-	find->inquiry.ask.page = 1;
-	find->inquiry.is_anybodys = !fresh;
-	listing->catalog->counts.finds++;
+	strcpy(query->name, name);
+	query->listing = listing;
+	query->deadline = deadline;
+	query->next = listing->name_queries;
+	listing->name_queries = query;
+	query->api_call = (struct api_call){.done = on_response};
+	query->api_call.result.on_entry = on_entry;
+	query->api_call.result.context = query;
+	query->api_call.args.operation = listing->store ? OPERATION_FIND_SECRET : OPERATION_FIND_STORE;
+	query->api_call.args.store_id = listing->store ? listing->store->id : NULL;
+	query->api_call.args.name = query->name;
+	query->api_call.args.page = 1;
+	query->api_call.is_anybodys = !fresh;
+	listing->catalog->counts.name_queries++;
 	if (!fresh) {
-		listing->misses++;
-		use_id(find);
+		listing->single_lookups++;
+		use_id(query);
 	}
-	ask(find);
-	return find;
+	send_query(query);
+	return query;
 }
 
-void find_abort_all(struct listing *listing)
+void name_query_abort_all(struct listing *listing)
 {
-	struct find *find;
+	struct name_query *query;
 
-	while ((find = listing->finds)) {
-		inquiry_cancel(&find->inquiry);
-		failure_set(&find->failure, EINTR, "the question was given up");
-		unlink_find(find);
-		find->ended = true;
-		wait_wake_all(&find->waits);
-		find_free(find);
+	while ((query = listing->name_queries)) {
+		api_call_cancel(&query->api_call);
+		failure_set(&query->failure, EINTR, "the question was given up");
+		name_query_unlink(query);
+		query->ended = true;
+		wait_wake_all(&query->waits);
+		name_query_free(query);
 	}
 }

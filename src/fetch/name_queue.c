@@ -8,26 +8,26 @@
 #include "catalog.h"
 #include "sstorefs/change.h"
 
-struct turn_queue {
+struct name_queue {
 	struct catalog *catalog;
 	uint32_t listing;
-	struct turn *first, **last;
+	struct name_ticket *first, **last;
 	char name[];
 };
 
-int compare_turn_queues(const void *a, const void *b)
+int name_queues_compare(const void *a, const void *b)
 {
-	const struct turn_queue *left = a, *right = b;
+	const struct name_queue *left = a, *right = b;
 
 	if (left->listing != right->listing)
 		return left->listing < right->listing ? -1 : 1;
 	return strcmp(left->name, right->name);
 }
 
-static struct turn_queue *queue_of(struct listing *listing, const char *name)
+static struct name_queue *queue_of(struct listing *listing, const char *name)
 {
 	struct catalog *catalog = listing->catalog;
-	struct turn_queue *queue = calloc(1, sizeof *queue + strlen(name) + 1), *found;
+	struct name_queue *queue = calloc(1, sizeof *queue + strlen(name) + 1), *found;
 
 	if (!queue)
 		return NULL;
@@ -35,7 +35,7 @@ static struct turn_queue *queue_of(struct listing *listing, const char *name)
 	queue->listing = listing->number;
 	queue->last = &queue->first;
 	strcpy(queue->name, name);
-	found = tree_add(&catalog->turns, queue);
+	found = set_add(&catalog->name_queues, queue);
 	if (found != queue)
 		free(queue);
 	return found;
@@ -43,52 +43,52 @@ static struct turn_queue *queue_of(struct listing *listing, const char *name)
 
 static void begin(struct task *task)
 {
-	struct turn *turn = container_of(task, struct turn, task);
+	struct name_ticket *ticket = container_of(task, struct name_ticket, task);
 
-	turn->begin(turn);
+	ticket->begin(ticket);
 }
 
-int turn_take(struct listing *listing, const char *name, struct turn *turn)
+int name_queue_join(struct listing *listing, const char *name, struct name_ticket *ticket)
 {
-	struct turn_queue *queue = queue_of(listing, name);
+	struct name_queue *queue = queue_of(listing, name);
 	bool alone;
 
 	if (!queue)
 		return -ENOMEM;
 	alone = !queue->first;
-	turn->queue = queue;
-	turn->next = NULL;
-	turn->task = (struct task){.run = begin};
-	*queue->last = turn;
-	queue->last = &turn->next;
+	ticket->queue = queue;
+	ticket->next = NULL;
+	ticket->task = (struct task){.run = begin};
+	*queue->last = ticket;
+	queue->last = &ticket->next;
 	if (alone)
-		turn->begin(turn);
+		ticket->begin(ticket);
 	return 0;
 }
 
-bool turn_is_to_come(const struct turn *turn)
+bool name_queue_is_waiting(const struct name_ticket *ticket)
 {
-	return turn->queue && (turn->queue->first != turn || turn->task.link);
+	return ticket->queue && (ticket->queue->first != ticket || ticket->task.link);
 }
 
-void turn_end(struct turn *turn)
+void name_queue_leave(struct name_ticket *ticket)
 {
-	struct turn_queue *queue = turn->queue;
-	struct turn **link;
+	struct name_queue *queue = ticket->queue;
+	struct name_ticket **link;
 	bool was_first;
 
 	if (!queue)
 		return;
-	was_first = queue->first == turn;
-	for (link = &queue->first; *link != turn; link = &(*link)->next)
+	was_first = queue->first == ticket;
+	for (link = &queue->first; *link != ticket; link = &(*link)->next)
 		;
-	*link = turn->next;
-	if (queue->last == &turn->next)
+	*link = ticket->next;
+	if (queue->last == &ticket->next)
 		queue->last = link;
-	turn->queue = NULL;
-	task_cancel(&turn->task);
+	ticket->queue = NULL;
+	task_cancel(&ticket->task);
 	if (!queue->first) {
-		tree_remove(&queue->catalog->turns, queue);
+		set_remove(&queue->catalog->name_queues, queue);
 		free(queue);
 	} else if (was_first) {
 		/* In a turn of the loop of its own: a row of turns that end at once must not nest. */

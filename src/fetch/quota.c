@@ -22,13 +22,13 @@ void quota_init(struct quota *quota, struct catalog *catalog)
 
 void quota_finish(struct quota *quota)
 {
-	inquiry_cancel(&quota->inquiry);
+	api_call_cancel(&quota->api_call);
 }
 
-void quota_forget(struct quota *quota)
+void quota_invalidate(struct quota *quota)
 {
 	quota->expired = true;
-	quota->full_until = 0;
+	quota->exhausted_until = 0;
 }
 
 /* Asking */
@@ -43,126 +43,126 @@ static bool is_fresh(const struct quota *quota)
 	uint64_t ttl = quota->catalog->options.ttl, life = ttl > LIFE_MIN ? ttl : LIFE_MIN;
 
 	return is_known(quota) && !quota->expired &&
-	       (life == CLOCK_NEVER || now(quota) - quota->told_at < life);
+	       (life == CLOCK_NEVER || now(quota) - quota->reported_at < life);
 }
 
-static void answered(struct inquiry *inquiry)
+static void on_response(struct api_call *api_call)
 {
-	struct quota *quota = container_of(inquiry, struct quota, inquiry);
+	struct quota *quota = container_of(api_call, struct quota, api_call);
 
-	quota->asking = false;
-	if (!inquiry->failure.error) {
-		quota->figures.limit = inquiry->result.quota;
-		quota->figures.usage = inquiry->result.usage;
-		quota->told_at = now(quota);
+	quota->is_querying = false;
+	if (!api_call->failure.errnum) {
+		quota->figures.limit = api_call->result.quota;
+		quota->figures.usage = api_call->result.usage;
+		quota->reported_at = now(quota);
 		quota->expired = false;
 		if (quota->figures.usage < quota->figures.limit)
-			quota->full_until = 0;
+			quota->exhausted_until = 0;
 	}
-	inquiry_finish(inquiry);
+	api_call_free(api_call);
 	wait_wake_all(&quota->waits);
 }
 
-static void begin(struct quota *quota)
+static void start_call(struct quota *quota)
 {
 	struct catalog *catalog = quota->catalog;
 
-	if (quota->asking)
+	if (quota->is_querying)
 		return;
-	quota->asking = true;
-	quota->inquiry = (struct inquiry){.done = answered};
-	quota->inquiry.ask.operation = OPERATION_QUOTA;
-	quota->inquiry.is_anybodys = true;
-	inquiry_start(catalog, &quota->inquiry, now(quota) + catalog->options.timeout);
+	quota->is_querying = true;
+	quota->api_call = (struct api_call){.done = on_response};
+	quota->api_call.args.operation = OPERATION_QUOTA;
+	quota->api_call.is_anybodys = true;
+	api_call_start(catalog, &quota->api_call, now(quota) + catalog->options.timeout);
 }
 
-static void end(struct quota_question *question)
+static void query_end(struct quota_query *query)
 {
-	wait_end(&question->wait);
-	timer_stop(question->catalog->loop, &question->timer);
-	question->figures = question->catalog->quota.figures;
-	question->done(question);
+	wait_end(&query->wait);
+	timer_stop(query->catalog->loop, &query->timer);
+	query->figures = query->catalog->quota.figures;
+	query->done(query);
 }
 
-static void woken(struct wait *wait)
+static void on_quota(struct wait *wait)
 {
-	end(container_of(wait, struct quota_question, wait));
+	query_end(container_of(wait, struct quota_query, wait));
 }
 
 static void timed_out(struct timer *timer)
 {
-	end(container_of(timer, struct quota_question, timer));
+	query_end(container_of(timer, struct quota_query, timer));
 }
 
-void quota_ask(struct catalog *catalog, struct quota_question *question)
+void quota_query_start(struct catalog *catalog, struct quota_query *query)
 {
 	struct quota *quota = &catalog->quota;
 	bool may_wait =
 		!net_down(catalog->net) && (!is_known(quota) || quota->expired || catalog->options.minimal);
 
-	question->catalog = catalog;
-	question->timer = (struct timer){.expired = timed_out};
-	question->wait.woken = woken;
+	query->catalog = catalog;
+	query->timer = (struct timer){.expired = timed_out};
+	query->wait.woken = on_quota;
 	if (!catalog->options.provider->has_quota || is_fresh(quota)) {
-		end(question);
+		query_end(query);
 		return;
 	}
-	begin(quota);
-	if (may_wait && !timer_start(catalog->loop, &question->timer, question->deadline))
-		wait_begin(&quota->waits, &question->wait);
+	start_call(quota);
+	if (may_wait && !timer_start(catalog->loop, &query->timer, query->deadline))
+		wait_begin(&quota->waits, &query->wait);
 	else
-		end(question);
+		query_end(query);
 }
 
-void quota_cancel(struct quota_question *question)
+void quota_query_cancel(struct quota_query *query)
 {
-	wait_end(&question->wait);
-	timer_stop(question->catalog->loop, &question->timer);
+	wait_end(&query->wait);
+	timer_stop(query->catalog->loop, &query->timer);
 }
 
 /* Hearing */
 
-static bool creates(const struct ask *ask)
+static bool creates(const struct op_args *args)
 {
-	return ask->operation == OPERATION_DUPLICATE_SECRET ||
-	       (ask->operation == OPERATION_PUT_SECRET && ask->mode != PUT_REPLACE);
+	return args->operation == OPERATION_DUPLICATE_SECRET ||
+	       (args->operation == OPERATION_PUT_SECRET && args->mode != PUT_REPLACE);
 }
 
-static void note_refusal(struct quota *quota, const struct ask *ask)
+static void note_exhausted(struct quota *quota, const struct op_args *args)
 {
-	quota->full_until = now(quota) + quota->catalog->options.negative_ttl;
-	quota->full_store[0] = '\0';
-	if (ask->store_id && strlen(ask->store_id) < sizeof(quota->full_store))
-		strcpy(quota->full_store, ask->store_id);
+	quota->exhausted_until = now(quota) + quota->catalog->options.negative_ttl;
+	quota->exhausted_store[0] = '\0';
+	if (args->store_id && strlen(args->store_id) < sizeof(quota->exhausted_store))
+		strcpy(quota->exhausted_store, args->store_id);
 }
 
 /* Of a put that creates or replaces nobody knows which it did; services with figures have none. */
-static void move(struct quota *quota, int64_t by)
+static void adjust_usage(struct quota *quota, int64_t by)
 {
 	if (is_known(quota) && quota->figures.usage + by >= 0)
 		quota->figures.usage += by;
 }
 
-void quota_heard(struct quota *quota, const struct ask *ask, const struct failure *failure)
+void quota_apply(struct quota *quota, const struct op_args *args, const struct failure *failure)
 {
-	if (creates(ask) && failure->error == EDQUOT) {
-		note_refusal(quota, ask);
-	} else if (creates(ask) && !failure->error) {
-		move(quota, ask->mode != PUT_EITHER);
-	} else if (ask->operation == OPERATION_DELETE_SECRET && !failure->error) {
-		move(quota, -1);
-		quota->full_until = 0;
+	if (creates(args) && failure->errnum == EDQUOT) {
+		note_exhausted(quota, args);
+	} else if (creates(args) && !failure->errnum) {
+		adjust_usage(quota, args->mode != PUT_UPSERT);
+	} else if (args->operation == OPERATION_DELETE_SECRET && !failure->errnum) {
+		adjust_usage(quota, -1);
+		quota->exhausted_until = 0;
 	}
 }
 
-bool quota_is_used_up(const struct catalog *catalog, const struct store *store)
+bool quota_is_exhausted(const struct catalog *catalog, const struct store *store)
 {
 	const struct quota *quota = &catalog->quota;
-	bool here =
-		!catalog->options.provider->quota_is_per_store || strcmp(quota->full_store, store->id) == 0;
+	bool here = !catalog->options.provider->quota_is_per_store ||
+		    strcmp(quota->exhausted_store, store->id) == 0;
 
-	if (quota->full_until && now(quota) < quota->full_until)
+	if (quota->exhausted_until && now(quota) < quota->exhausted_until)
 		return here;
 	return is_known(quota) && !quota->expired && quota->figures.usage >= quota->figures.limit &&
-	       now(quota) - quota->told_at < catalog->options.negative_ttl;
+	       now(quota) - quota->reported_at < catalog->options.negative_ttl;
 }

@@ -18,21 +18,21 @@ static char *copy(const char *text)
 }
 
 /* Whether another place remembers it: the listing, that there is nothing of this name; the network, that the service is down (net_down). */
-static bool is_remembered(const struct ask *ask, const struct failure *failure)
+static bool is_remembered(const struct op_args *args, const struct failure *failure)
 {
 	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
-	bool finds = ask->operation == OPERATION_FIND_SECRET || ask->operation == OPERATION_FIND_STORE;
+	bool finds = args->operation == OPERATION_FIND_SECRET || args->operation == OPERATION_FIND_STORE;
 
 	for (size_t i = 0; i < sizeof down / sizeof *down; i++)
-		if (failure->error == down[i])
+		if (failure->errnum == down[i])
 			return true;
-	return !failure->error || (finds && failure->error == ENOENT && !failure->store_is_gone);
+	return !failure->errnum || (finds && failure->errnum == ENOENT && !failure->store_is_deleted);
 }
 
 /* Whether the token, or the store, is what was refused, and not the one name. */
 static bool is_for_all_names(const struct failure *failure)
 {
-	return failure->status == 401 || failure->status == 403 || failure->store_is_gone;
+	return failure->http_status == 401 || failure->http_status == 403 || failure->store_is_deleted;
 }
 
 static void clear(struct refusal *refusal)
@@ -49,13 +49,13 @@ void refusals_finish(struct refusals *refusals)
 	refusals->refusal = NULL;
 }
 
-void refusals_note(struct refusals *refusals, const struct ask *ask, const struct failure *failure,
+void refusals_note(struct refusals *refusals, const struct op_args *args, const struct failure *failure,
 		   uint64_t now)
 {
-	const char *name = is_for_all_names(failure) ? NULL : ask->name;
+	const char *name = is_for_all_names(failure) ? NULL : args->name;
 	struct refusal *refusal;
 
-	if (is_remembered(ask, failure))
+	if (is_remembered(args, failure))
 		return;
 	if (!refusals->refusal)
 		refusals->refusal = calloc(REFUSALS_MAX, sizeof *refusals->refusal);
@@ -63,25 +63,25 @@ void refusals_note(struct refusals *refusals, const struct ask *ask, const struc
 		return;
 	refusal = &refusals->refusal[refusals->next++ % REFUSALS_MAX];
 	clear(refusal);
-	refusal->store_id = copy(ask->store_id);
+	refusal->store_id = copy(args->store_id);
 	refusal->name = copy(name);
-	if ((ask->store_id && !refusal->store_id) || (name && !refusal->name)) {
+	if ((args->store_id && !refusal->store_id) || (name && !refusal->name)) {
 		clear(refusal);
 		return;
 	}
-	refusal->operation = ask->operation;
+	refusal->operation = args->operation;
 	refusal->until = now + REMEMBERED;
 	refusal->failure = *failure;
 }
 
-const struct failure *refusals_find(const struct refusals *refusals, const struct ask *ask, uint64_t now)
+const struct failure *refusals_find(const struct refusals *refusals, const struct op_args *args, uint64_t now)
 {
 	for (size_t i = 0; refusals->refusal && i < REFUSALS_MAX; i++) {
 		const struct refusal *refusal = &refusals->refusal[i];
 
-		if (now < refusal->until && refusal->operation == ask->operation &&
-		    is_same(refusal->store_id, ask->store_id) &&
-		    (!refusal->name || is_same(refusal->name, ask->name)))
+		if (now < refusal->until && refusal->operation == args->operation &&
+		    is_same(refusal->store_id, args->store_id) &&
+		    (!refusal->name || is_same(refusal->name, args->name)))
 			return &refusal->failure;
 	}
 	return NULL;

@@ -22,11 +22,12 @@ struct refusals {
 void refusals_finish(struct refusals *refusals);
 
 /* Remembers how a question ended, unless that was an answer. Without memory nothing is remembered. */
-void refusals_note(struct refusals *refusals, const struct ask *ask, const struct failure *failure,
+void refusals_note(struct refusals *refusals, const struct op_args *args, const struct failure *failure,
 		   uint64_t now);
 
 /* How a question ended lately, or NULL; valid until the next note. */
-const struct failure *refusals_find(const struct refusals *refusals, const struct ask *ask, uint64_t now);
+const struct failure *refusals_find(const struct refusals *refusals, const struct op_args *args,
+				    uint64_t now);
 
 /* Something has changed in the store `store_id`: what failed there may be asked again. NULL: anywhere. */
 void refusals_forget(struct refusals *refusals, const char *store_id);

@@ -7,11 +7,11 @@
 
 #include "catalog.h"
 
-int compare_stores(const void *a, const void *b)
+int stores_compare(const void *a, const void *b)
 {
 	const struct store *left = a, *right = b;
 
-	return (left->serial > right->serial) - (left->serial < right->serial);
+	return (left->entry_id > right->entry_id) - (left->entry_id < right->entry_id);
 }
 
 struct store *store_reference(struct store *store)
@@ -22,7 +22,7 @@ struct store *store_reference(struct store *store)
 
 static void store_free(struct store *store)
 {
-	boxes_forget_store(&store->catalog->boxes, store);
+	sealed_cache_drop_store(&store->catalog->sealed_cache, store);
 	listing_finish(&store->secrets);
 	free(store->name);
 	free(store->id);
@@ -50,20 +50,20 @@ struct listing *store_secrets(struct store *store)
 	return &store->secrets;
 }
 
-struct store *store_new(struct catalog *catalog, uint32_t serial, const char *name, const char *id)
+struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name, const char *id)
 {
 	struct store *store = calloc(1, sizeof *store);
 
 	if (!store)
 		return NULL;
-	*store = (struct store){.catalog = catalog, .references = 1, .serial = serial};
+	*store = (struct store){.catalog = catalog, .references = 1, .entry_id = entry_id};
 	store->name = strdup(name);
 	store->id = strdup(id);
 	if (listing_init(&store->secrets, catalog, store) || !store->name || !store->id) {
 		store_free(store);
 		return NULL;
 	}
-	if (!tree_add(&catalog->by_serial, store)) {
+	if (!set_add(&catalog->stores_by_entry_id, store)) {
 		store_free(store);
 		return NULL;
 	}
@@ -76,29 +76,29 @@ struct store *store_new(struct catalog *catalog, uint32_t serial, const char *na
 }
 
 /* Takes a store off the catalog: who still refers to it keeps it, nobody finds it any more. */
-static void store_drop(struct catalog *catalog, struct store *store)
+static void store_detach(struct catalog *catalog, struct store *store)
 {
-	tree_remove(&catalog->by_serial, store);
+	set_remove(&catalog->stores_by_entry_id, store);
 	*store->link = store->next;
 	if (store->next)
 		store->next->link = store->link;
 	store_release(store);
 }
 
-void stores_forget(struct catalog *catalog)
+void stores_free(struct catalog *catalog)
 {
 	while (catalog->first_store)
-		store_drop(catalog, catalog->first_store);
+		store_detach(catalog, catalog->first_store);
 }
 
-void stores_sweep(struct catalog *catalog)
+void stores_collect(struct catalog *catalog)
 {
 	struct store *next;
 
 	for (struct store *store = catalog->first_store; store; store = next) {
 		next = store->next;
-		if (store->serial && !catalog_record(catalog, store->serial))
-			store_drop(catalog, store);
+		if (store->entry_id && !catalog_record(catalog, store->entry_id))
+			store_detach(catalog, store);
 	}
 }
 
@@ -108,12 +108,12 @@ struct store *catalog_store(struct catalog *catalog, const struct record *record
 	struct store *found;
 	const char *id;
 
-	key.serial = record->serial;
-	found = tree_find(&catalog->by_serial, &key);
+	key.entry_id = record->entry_id;
+	found = set_find(&catalog->stores_by_entry_id, &key);
 	if (found)
 		return found;
 	id = record_id(record);
-	return store_new(catalog, record->serial, record->name, id ? id : record->name);
+	return store_new(catalog, record->entry_id, record->name, id ? id : record->name);
 }
 
 /* Adds one scope to the listing of stores of a service that has no list of them. */
@@ -131,13 +131,13 @@ static int add_scope(struct catalog *catalog, const char *name, size_t length)
 		return -ENAMETOOLONG;
 	memcpy(scope, name, length);
 	scope[length] = '\0';
-	return listing_own_put(&catalog->stores, &entry, 0) ? 0 : -ENOMEM;
+	return listing_local_put(&catalog->stores, &entry, 0) ? 0 : -ENOMEM;
 }
 
 int local_stores_init(struct catalog *catalog)
 {
 	const char *user = catalog->options.users, *only = catalog->options.store;
-	const char *lasting = catalog->options.provider->lasting_store;
+	const char *builtin = catalog->options.provider->builtin_store;
 	int failed = 0;
 
 	if (!catalog->options.provider->stores_are_local)
@@ -146,8 +146,8 @@ int local_stores_init(struct catalog *catalog)
 		catalog->only_store = store_new(catalog, 0, only, only);
 		return catalog->only_store ? 0 : -ENOMEM;
 	}
-	catalog->stores.complete = true;
-	failed = add_scope(catalog, lasting, strlen(lasting));
+	catalog->stores.is_complete = true;
+	failed = add_scope(catalog, builtin, strlen(builtin));
 	while (!failed && user && *user) {
 		size_t length = strcspn(user, ":");
 

@@ -11,9 +11,9 @@
 
 #define ROUNDS_AGAIN_MAX 2	 /* how often a numbered walk goes round again because the count is off */
 #define PAGES_MAX	 100000u /* no listing is that long: a service that never ends is broken */
-#define BARREN_MAX	 64	 /* nor has one so many pages in a row with nothing new in them */
+#define EMPTY_PAGES_MAX	 64	 /* nor has one so many pages in a row with nothing new in them */
 
-static void page_done(struct inquiry *inquiry);
+static void on_page(struct api_call *api_call);
 
 static bool is_numbered(const struct listing *listing)
 {
@@ -22,41 +22,41 @@ static bool is_numbered(const struct listing *listing)
 	return (listing->store ? provider->secret_paging : provider->store_paging) == PAGING_NUMBERED;
 }
 
-static int take_entry(void *context, const struct entry *entry)
+static int on_entry(void *context, const struct entry *entry)
 {
 	struct page *page = context;
 
-	return listing_take(page->walk->listing, entry);
+	return listing_apply_page_entry(page->walk->listing, entry);
 }
 
 /* An attempt failed and another one follows: who waits may want to do without. */
-static void page_tried(struct call *call)
+static void on_page_retry(struct http_call *call)
 {
-	struct page *page = container_of(call, struct page, inquiry.call);
+	struct page *page = container_of(call, struct page, api_call.http);
 	struct listing *listing = page->walk->listing;
 
-	listing_failed(listing);
-	wait_wake_all(&listing->filling->waits);
+	listing_note_failure(listing);
+	wait_wake_all(&listing->next->waits);
 }
 
-static void ask_page(struct walk *walk, struct page *page, unsigned number)
+static void fetch_page(struct walk *walk, struct page *page, unsigned number)
 {
 	struct listing *listing = walk->listing;
 	struct catalog *catalog = listing->catalog;
-	struct ask *ask = &page->inquiry.ask;
+	struct op_args *args = &page->api_call.args;
 
 	page->walk = walk;
 	page->runs = true;
-	page->inquiry = (struct inquiry){.done = page_done};
-	page->inquiry.result.take = take_entry;
-	page->inquiry.result.context = page;
-	ask->operation = listing->store ? OPERATION_LIST_SECRETS : OPERATION_LIST_STORES;
-	ask->store_id = listing->store ? listing->store->id : NULL;
-	ask->cursor = walk->cursor.length ? buffer_text(&walk->cursor) : NULL;
-	ask->page = number;
-	page->inquiry.is_anybodys = true;
-	inquiry_start(catalog, &page->inquiry, loop_now(catalog->loop) + catalog->options.timeout);
-	page->inquiry.call.tried = page_tried;
+	page->api_call = (struct api_call){.done = on_page};
+	page->api_call.result.on_entry = on_entry;
+	page->api_call.result.context = page;
+	args->operation = listing->store ? OPERATION_LIST_SECRETS : OPERATION_LIST_STORES;
+	args->store_id = listing->store ? listing->store->id : NULL;
+	args->cursor = walk->cursor.length ? buffer_cstr(&walk->cursor) : NULL;
+	args->page = number;
+	page->api_call.is_anybodys = true;
+	api_call_start(catalog, &page->api_call, loop_now(catalog->loop) + catalog->options.timeout);
+	page->api_call.http.on_retry = on_page_retry;
 }
 
 int walk_begin(struct listing *listing)
@@ -68,45 +68,45 @@ int walk_begin(struct listing *listing)
 	walk = calloc(1, sizeof *walk);
 	if (!walk)
 		return -ENOMEM;
-	listing->filling = snapshot_new();
-	if (!listing->filling) {
+	listing->next = snapshot_new();
+	if (!listing->next) {
 		free(walk);
 		return -ENOMEM;
 	}
-	listing->filling->grows = true;
-	listing_walks(listing);
+	listing->next->is_filling = true;
+	listing_walk_started(listing);
 	listing->walk = walk;
 	walk->listing = listing;
 	walk->number = ++listing->catalog->last_walk;
 	walk->began_at = walk->good_at = loop_now(listing->catalog->loop);
 	walk->next_page = 2;
-	walk->next_landmark = 1;
+	walk->next_cycle_mark = 1;
 	walk->total = -1;
 	listing->catalog->counts.walks++;
-	ask_page(walk, &walk->pages[0], 1);
+	fetch_page(walk, &walk->pages[0], 1);
 	return 0;
 }
 
 static void walk_end(struct walk *walk)
 {
 	struct listing *listing = walk->listing;
-	const struct failure *failure = walk->failure.error ? &walk->failure : NULL;
+	const struct failure *failure = walk->failure.errnum ? &walk->failure : NULL;
 	uint64_t now = loop_now(listing->catalog->loop);
 
 	/* Before anybody is woken: who is may begin the next walk. */
 	listing->walk = NULL;
-	listing->walked_at = now ? now : 1;
-	listing->walk_cost = walk->good_at - walk->began_at;
+	listing->last_walk_at = now ? now : 1;
+	listing->last_walk_ms = walk->good_at - walk->began_at;
 	if (!failure)
-		listing->walk_took = listing->walk_cost;
-	task_queue(listing->catalog->loop, &listing->catalog->give_back);
-	listing_walked(listing, walk, failure); /* who is woken may let go of the listing */
+		listing->whole_walk_ms = listing->last_walk_ms;
+	task_queue(listing->catalog->loop, &listing->catalog->heap_trim);
+	listing_walk_done(listing, walk, failure); /* who is woken may let go of the listing */
 	buffer_finish(&walk->cursor);
-	buffer_finish(&walk->landmark);
+	buffer_finish(&walk->cycle_mark);
 	free(walk);
 }
 
-void walks_give_back(struct task *task)
+void trim_heap(struct task *task)
 {
 	(void)task;
 	malloc_trim(0);
@@ -120,18 +120,18 @@ void walk_abort(struct listing *listing)
 		return;
 	for (size_t i = 0; i < WALK_WIDTH; i++)
 		if (walk->pages[i].runs)
-			inquiry_cancel(&walk->pages[i].inquiry);
+			api_call_cancel(&walk->pages[i].api_call);
 	failure_set(&walk->failure, EINTR, "the listing was given up");
 	walk_end(walk);
 }
 
 static bool is_endless(struct walk *walk)
 {
-	if (walk->done < PAGES_MAX && walk->barren < BARREN_MAX)
+	if (walk->done < PAGES_MAX && walk->empty_pages < EMPTY_PAGES_MAX)
 		return false;
 	failure_set(&walk->failure, EIO,
 		    "the listing does not end: %llu pages came, the last %u with nothing new",
-		    (unsigned long long)walk->done, walk->barren);
+		    (unsigned long long)walk->done, walk->empty_pages);
 	return true;
 }
 
@@ -141,38 +141,39 @@ static bool is_endless(struct walk *walk)
  * A cursor seen before would lead us in a circle for ever. The landmark moves on at every power of two, so that any
  * circle is noticed (Brent).
  */
-static bool is_circle(struct walk *walk, const struct buffer *next)
+static bool is_cycle(struct walk *walk, const struct buffer *next)
 {
-	if (walk->landmark.length == next->length && !memcmp(walk->landmark.data, next->data, next->length)) {
+	if (walk->cycle_mark.length == next->length &&
+	    !memcmp(walk->cycle_mark.data, next->data, next->length)) {
 		failure_set(&walk->failure, EIO,
 			    "the listing does not end: page %llu leads back to an earlier one",
 			    (unsigned long long)walk->done);
 		return true;
 	}
-	if (walk->done >= walk->next_landmark) {
-		buffer_clear(&walk->landmark);
-		buffer_append(&walk->landmark, next->data, next->length);
-		walk->next_landmark *= 2;
+	if (walk->done >= walk->next_cycle_mark) {
+		buffer_clear(&walk->cycle_mark);
+		buffer_append(&walk->cycle_mark, next->data, next->length);
+		walk->next_cycle_mark *= 2;
 	}
 	return false;
 }
 
-static void next_by_cursor(struct walk *walk, const struct result *result)
+static void next_by_cursor(struct walk *walk, const struct op_result *result)
 {
 	const struct buffer *next = &result->cursor;
 
-	if (walk->failure.error || !next->length || is_circle(walk, next) || is_endless(walk)) {
+	if (walk->failure.errnum || !next->length || is_cycle(walk, next) || is_endless(walk)) {
 		walk_end(walk);
 		return;
 	}
 	buffer_clear(&walk->cursor);
 	buffer_append(&walk->cursor, next->data, next->length);
-	if (buffer_result(&walk->cursor) || buffer_result(&walk->landmark)) {
+	if (buffer_error(&walk->cursor) || buffer_error(&walk->cycle_mark)) {
 		failure_set(&walk->failure, ENOMEM, "out of memory");
 		walk_end(walk);
 		return;
 	}
-	ask_page(walk, &walk->pages[0], 0);
+	fetch_page(walk, &walk->pages[0], 0);
 }
 
 /* --- numbers, side by side ------------------------------------------------------------------------------------------------- */
@@ -188,9 +189,9 @@ static bool count_is_off(const struct walk *walk)
 	return walk->total >= 0 && (total > most || total + walk->malformed < most);
 }
 
-static void go_round_again(struct walk *walk)
+static void start_next_pass(struct walk *walk)
 {
-	walk->round++;
+	walk->pass++;
 	walk->entries = 0;
 	walk->repeated = 0;
 	walk->malformed = 0;
@@ -198,9 +199,9 @@ static void go_round_again(struct walk *walk)
 	walk->next_page = 2;
 	walk->last_page = 0;
 	walk->total = -1;
-	walk->barren = 0;
-	walk->listing->filling->left_out = 0;
-	ask_page(walk, &walk->pages[0], 1);
+	walk->empty_pages = 0;
+	walk->listing->next->names_too_long = 0;
+	fetch_page(walk, &walk->pages[0], 1);
 }
 
 static bool any_page_runs(const struct walk *walk)
@@ -211,7 +212,7 @@ static bool any_page_runs(const struct walk *walk)
 	return false;
 }
 
-static void take_total(struct walk *walk, const struct result *result)
+static void note_total(struct walk *walk, const struct op_result *result)
 {
 	int64_t size = walk->listing->catalog->options.provider->page_size, total = result->total;
 
@@ -225,34 +226,34 @@ static void take_total(struct walk *walk, const struct result *result)
 }
 
 /* With the total known all pages are asked for; without it one after the other, until one is empty. */
-static void ask_next_pages(struct walk *walk)
+static void fetch_next_pages(struct walk *walk)
 {
-	bool is_counted = walk->total >= 0 && !walk->is_open;
+	bool is_counted = walk->total >= 0 && !walk->total_unreliable;
 
-	for (size_t i = 0; i < WALK_WIDTH && !walk->ended && !walk->failure.error; i++) {
+	for (size_t i = 0; i < WALK_WIDTH && !walk->ended && !walk->failure.errnum; i++) {
 		if (walk->pages[i].runs)
 			continue;
 		if (is_counted ? walk->next_page > walk->last_page : any_page_runs(walk))
 			break;
-		ask_page(walk, &walk->pages[i], walk->next_page++);
+		fetch_page(walk, &walk->pages[i], walk->next_page++);
 	}
 }
 
-static void next_by_number(struct walk *walk, const struct result *result)
+static void next_by_number(struct walk *walk, const struct op_result *result)
 {
-	take_total(walk, result);
+	note_total(walk, result);
 	walk->ended = walk->ended || result->entries == result->malformed || is_endless(walk);
-	ask_next_pages(walk);
+	fetch_next_pages(walk);
 	if (any_page_runs(walk))
 		return;
-	if (!walk->failure.error && count_is_off(walk) && walk->round < ROUNDS_AGAIN_MAX) {
-		go_round_again(walk);
+	if (!walk->failure.errnum && count_is_off(walk) && walk->pass < ROUNDS_AGAIN_MAX) {
+		start_next_pass(walk);
 		return;
 	}
 	/* Three times another count than promised: then what says that this was all is an empty page. */
-	if (!walk->failure.error && count_is_off(walk) && !walk->ended) {
-		walk->is_open = true;
-		ask_next_pages(walk);
+	if (!walk->failure.errnum && count_is_off(walk) && !walk->ended) {
+		walk->total_unreliable = true;
+		fetch_next_pages(walk);
 		return;
 	}
 	walk_end(walk);
@@ -260,42 +261,42 @@ static void next_by_number(struct walk *walk, const struct result *result)
 
 /* --- every page ------------------------------------------------------------------------------------------------------------ */
 
-static void count_page(struct walk *walk, const struct result *result)
+static void count_page(struct walk *walk, const struct op_result *result)
 {
 	struct listing *listing = walk->listing;
 
 	walk->good_at = loop_now(listing->catalog->loop);
 	walk->entries += result->entries;
 	walk->malformed += result->malformed;
-	walk->barren = walk->brought || result->left_out ? 0 : walk->barren + 1;
-	walk->brought = 0;
-	listing->filling->left_out += result->left_out;
-	listing_answered(listing);
+	walk->empty_pages = walk->new_entries || result->names_too_long ? 0 : walk->empty_pages + 1;
+	walk->new_entries = 0;
+	listing->next->names_too_long += result->names_too_long;
+	listing_note_success(listing);
 }
 
-static void page_done(struct inquiry *inquiry)
+static void on_page(struct api_call *api_call)
 {
-	struct page *page = container_of(inquiry, struct page, inquiry);
+	struct page *page = container_of(api_call, struct page, api_call);
 	struct walk *walk = page->walk;
 	struct listing *listing = walk->listing;
-	struct snapshot *filling = snapshot_reference(listing->filling);
-	struct result result = inquiry->result;
+	struct snapshot *next = snapshot_reference(listing->next);
+	struct op_result result = api_call->result;
 
-	inquiry->result = (struct result){0};
+	api_call->result = (struct op_result){0};
 	page->runs = false;
 	walk->done++;
 	listing->catalog->counts.pages++;
-	if (!inquiry->failure.error)
+	if (!api_call->failure.errnum)
 		count_page(walk, &result);
-	else if (!walk->failure.error)
-		walk->failure = inquiry->failure;
+	else if (!walk->failure.errnum)
+		walk->failure = api_call->failure;
 	if (is_numbered(listing))
 		next_by_number(walk, &result);
 	else
 		next_by_cursor(walk, &result);
-	result_finish(&result);
+	op_result_free(&result);
 	/* Last, for who is woken may let go of the store, and with it of the listing. */
-	if (filling->grows)
-		wait_wake_all(&filling->waits);
-	snapshot_release(filling);
+	if (next->is_filling)
+		wait_wake_all(&next->waits);
+	snapshot_release(next);
 }

@@ -50,21 +50,22 @@ void actor_of_request(struct actor *actor, fuse_req_t request)
 	cgroup_of(context->pid, actor->cgroup);
 }
 
-void audit(struct fs *fs, const struct actor *actor, const struct deed *deed, const struct failure *failure)
+void audit(struct fs *fs, const struct actor *actor, const struct audit_event *event,
+	   const struct failure *failure)
 {
-	const char *store = deed->store ? store_name(deed->store) : "";
+	const char *store = event->store ? store_name(event->store) : "";
 	const struct log_actor who = {actor->uid, actor->gid, actor->pid, actor->program, actor->cgroup};
 
-	log_event(failure->error ? LOG_WARNING : LOG_INFO, &(const struct log_event){
-								   .operation = deed->operation,
-								   .actor = &who,
-								   .store = store,
-								   .name = deed->name,
-								   .to = deed->to,
-								   .digest = deed->digest,
-								   .failure = failure,
-								   .is_change = true,
-							   });
-	if (failure->error)
-		journal_add(fs->options.journal, deed->operation, store, deed->name, failure);
+	log_event(failure->errnum ? LOG_WARNING : LOG_INFO, &(const struct log_event){
+								    .operation = event->operation,
+								    .actor = &who,
+								    .store = store,
+								    .name = event->name,
+								    .to = event->to,
+								    .digest = event->digest,
+								    .failure = failure,
+								    .is_change = true,
+							    });
+	if (failure->errnum)
+		error_log_add(fs->options.error_log, event->operation, store, event->name, failure);
 }

@@ -10,7 +10,7 @@
 
 static void print_errors(struct fs *fs, struct buffer *text)
 {
-	journal_print(fs->options.journal, text);
+	error_log_print(fs->options.error_log, text);
 }
 
 static const struct control {
@@ -48,74 +48,74 @@ int control_find(const char *name)
 }
 
 /* What is read is what was so when the file was opened. */
-struct control_reading {
+struct control_file {
 	struct buffer text;
-	struct control_reading *following, **link; /* the fs's list */
+	struct control_file *following, **link; /* the fs's list */
 };
 
-static struct control_reading *reading_new(struct fs *fs)
+static struct control_file *control_file_new(struct fs *fs)
 {
-	struct control_reading *reading = calloc(1, sizeof *reading);
+	struct control_file *file = calloc(1, sizeof *file);
 
-	if (!reading)
+	if (!file)
 		return NULL;
-	reading->following = fs->first_control_reading;
-	reading->link = &fs->first_control_reading;
-	if (reading->following)
-		reading->following->link = &reading->following;
-	fs->first_control_reading = reading;
-	return reading;
+	file->following = fs->first_control_file;
+	file->link = &fs->first_control_file;
+	if (file->following)
+		file->following->link = &file->following;
+	fs->first_control_file = file;
+	return file;
 }
 
-static void reading_free(struct control_reading *reading)
+static void control_file_free(struct control_file *file)
 {
-	*reading->link = reading->following;
-	if (reading->following)
-		reading->following->link = reading->link;
-	buffer_finish(&reading->text);
-	free(reading);
+	*file->link = file->following;
+	if (file->following)
+		file->following->link = file->link;
+	buffer_finish(&file->text);
+	free(file);
 }
 
 void control_forget(struct fs *fs)
 {
-	while (fs->first_control_reading)
-		reading_free(fs->first_control_reading);
+	while (fs->first_control_file)
+		control_file_free(fs->first_control_file);
 }
 
 void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info)
 {
 	bool reads = (info->flags & O_ACCMODE) != O_WRONLY, writes = (info->flags & O_ACCMODE) != O_RDONLY;
-	struct control_reading *reading;
+	struct control_file *file;
 
 	if ((reads && !controls[control].print) || (writes && controls[control].print)) {
 		fuse_reply_err(request, EACCES);
 		return;
 	}
-	reading = reading_new(fs);
-	if (!reading) {
+	file = control_file_new(fs);
+	if (!file) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
 	if (reads)
-		controls[control].print(fs, &reading->text);
-	info->fh = (uint64_t)(uintptr_t)reading;
+		controls[control].print(fs, &file->text);
+	info->fh = (uint64_t)(uintptr_t)file;
 	info->direct_io = 1;
 	/* An interrupted open: there will be no RELEASE. */
 	if (fuse_reply_open(request, info) == -ENOENT)
-		reading_free(reading);
+		control_file_free(file);
 }
 
 void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	const struct buffer *text = &((const struct control_reading *)(uintptr_t)info->fh)->text;
+	const struct buffer *text = &((const struct control_file *)(uintptr_t)info->fh)->text;
 	size_t left;
 
-	if (buffer_result(text)) {
+	if (buffer_error(text)) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
 	left = (uint64_t)offset < text->length ? text->length - (size_t)offset : 0;
-	fuse_reply_buf(request, buffer_text(text) + (left ? offset : 0), left < size ? left : size);
+	fuse_reply_buf(request, buffer_cstr(text) + (left ? offset : 0), left < size ? left : size);
 }
 
 void control_write(struct fs *fs, fuse_req_t request, size_t size)
@@ -126,6 +126,6 @@ void control_write(struct fs *fs, fuse_req_t request, size_t size)
 
 void control_release(fuse_req_t request, struct fuse_file_info *info)
 {
-	reading_free((struct control_reading *)(uintptr_t)info->fh);
+	control_file_free((struct control_file *)(uintptr_t)info->fh);
 	fuse_reply_err(request, 0);
 }

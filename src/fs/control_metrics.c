@@ -16,16 +16,16 @@ static void introduce(struct buffer *text, const char *name, enum kind kind, con
 /* A label's value: backslash, quote and line break are escaped, all else stands as it is. */
 static void print_label(struct buffer *text, const char *value)
 {
-	buffer_string(text, "\"");
+	buffer_puts(text, "\"");
 	for (; *value; value++) {
 		if (*value == '\\' || *value == '"')
-			buffer_string(text, "\\");
+			buffer_puts(text, "\\");
 		if (*value == '\n')
-			buffer_string(text, "\\n");
+			buffer_puts(text, "\\n");
 		else
 			buffer_append(text, value, 1);
 	}
-	buffer_string(text, "\"");
+	buffer_puts(text, "\"");
 }
 
 /* --- single figures -------------------------------------------------------------------------------------------------------------- */
@@ -85,13 +85,13 @@ static double is_reachable(const struct sources *sources)
 
 static double token_is_accepted(const struct sources *sources)
 {
-	return !net_refused(sources->fs->options.net);
+	return !net_unauthorized(sources->fs->options.net);
 }
 
 static double answered_at(const struct sources *sources)
 {
-	return sources->net->last_answer_at ? (double)sources->net->last_answer_wall / (double)NANOSECONDS
-					    : 0;
+	return sources->net->last_response_at ? (double)sources->net->last_response_wall / (double)NANOSECONDS
+					      : 0;
 }
 
 static double transfers(const struct sources *sources)
@@ -121,7 +121,7 @@ static double staged(const struct sources *sources)
 
 static double unsettled(const struct sources *sources)
 {
-	return sources->fs->settled_failures;
+	return sources->fs->kept_errors;
 }
 
 static double locked(const struct sources *sources)
@@ -151,7 +151,7 @@ static bool seals(const struct sources *sources)
 
 static double key_life(const struct sources *sources)
 {
-	uint64_t dies_at = catalog_key_dies_at(sources->fs->catalog);
+	uint64_t dies_at = catalog_key_expires_at(sources->fs->catalog);
 
 	return dies_at > sources->now ? (double)(dies_at - sources->now) / 1000 : 0;
 }
@@ -231,7 +231,7 @@ static void print_operations(struct buffer *text, const struct sources *sources)
 	for (size_t i = 0; i < sizeof operation_figures / sizeof *operation_figures; i++) {
 		introduce(text, operation_figures[i].name, COUNTER, operation_figures[i].help);
 		for (enum operation operation = 0; operation < OPERATION_COUNT; operation++)
-			if (sources->fs->provider->operations[operation].ask)
+			if (sources->fs->provider->operations[operation].build_request)
 				buffer_printf(text, "sstorefs_%s{operation=\"%s\"} %.15g\n",
 					      operation_figures[i].name, operation_name(operation),
 					      operation_figures[i].figure(sources->catalog, operation));
@@ -262,7 +262,7 @@ static double is_stale(const struct listing_status *listing)
 
 static double left_out(const struct listing_status *listing)
 {
-	return (double)listing->left_out;
+	return (double)listing->names_too_long;
 }
 
 static const struct listing_figure {
@@ -313,11 +313,11 @@ void metrics_print(struct fs *fs, struct buffer *text)
 					.now = loop_now(fs->loop)};
 
 	introduce(text, "info", GAUGE, "What is mounted.");
-	buffer_string(text, "sstorefs_info{version=\"" SSTOREFS_VERSION "\",service=");
+	buffer_puts(text, "sstorefs_info{version=\"" SSTOREFS_VERSION "\",service=");
 	print_label(text, fs->provider->name);
-	buffer_string(text, ",source=");
+	buffer_puts(text, ",source=");
 	print_label(text, fs->config->source);
-	buffer_string(text, "} 1\n");
+	buffer_puts(text, "} 1\n");
 	print_figures(text, &sources);
 	print_operations(text, &sources);
 	print_listings(text, fs);

@@ -17,35 +17,35 @@ static void print_string(struct buffer *text, const char *name, const char *valu
 {
 	buffer_printf(text, "  \"%s\": ", name);
 	if (value)
-		buffer_json(text, value);
+		buffer_json_string(text, value);
 	else
-		buffer_string(text, "null");
-	buffer_string(text, ",\n");
+		buffer_puts(text, "null");
+	buffer_puts(text, ",\n");
 }
 
 static void print_service(struct buffer *text, const struct fs *fs)
 {
 	const struct net_counts *counts = net_counts(fs->options.net);
-	const struct failure *down = net_down(fs->options.net), *refused = net_refused(fs->options.net);
-	uint64_t now = loop_now(fs->loop), dies_at = catalog_key_dies_at(fs->catalog);
+	const struct failure *down = net_down(fs->options.net), *refused = net_unauthorized(fs->options.net);
+	uint64_t now = loop_now(fs->loop), dies_at = catalog_key_expires_at(fs->catalog);
 	char time[TIME_TEXT_SIZE];
 
 	buffer_printf(text, "  \"reachable\": %s,\n", counts->reachable ? "true" : "false");
 	print_string(text, "last_answer_at",
-		     counts->last_answer_at ? time_format(counts->last_answer_wall, time) : NULL);
-	print_seconds_since(text, fs, "seconds_since_answer", counts->last_answer_at);
-	print_string(text, "down", down ? down->words : NULL);
-	print_string(text, "token_refused", refused ? refused->words : NULL);
+		     counts->last_response_at ? time_format(counts->last_response_wall, time) : NULL);
+	print_seconds_since(text, fs, "seconds_since_answer", counts->last_response_at);
+	print_string(text, "down", down ? down->message : NULL);
+	print_string(text, "token_refused", refused ? refused->message : NULL);
 	if (dies_at > now)
 		buffer_printf(text, "  \"client_key_seconds_left\": %llu,\n",
 			      (unsigned long long)(dies_at - now) / 1000);
 	else
-		buffer_string(text, "  \"client_key_seconds_left\": null,\n");
+		buffer_puts(text, "  \"client_key_seconds_left\": null,\n");
 	if (counts->budget_remaining >= 0)
 		buffer_printf(text, "  \"rate_limit_remaining\": %lld,\n",
 			      (long long)counts->budget_remaining);
 	else
-		buffer_string(text, "  \"rate_limit_remaining\": null,\n");
+		buffer_puts(text, "  \"rate_limit_remaining\": null,\n");
 }
 
 struct listings {
@@ -57,28 +57,28 @@ static void print_listing(void *context, const struct listing_status *status)
 {
 	struct listings *listings = context;
 
-	buffer_string(listings->text, listings->any ? ",\n    {\"store\": " : "\n    {\"store\": ");
+	buffer_puts(listings->text, listings->any ? ",\n    {\"store\": " : "\n    {\"store\": ");
 	listings->any = true;
 	if (status->name)
-		buffer_json(listings->text, status->name);
+		buffer_json_string(listings->text, status->name);
 	else
-		buffer_string(listings->text, "null");
+		buffer_puts(listings->text, "null");
 	buffer_printf(listings->text,
 		      ", \"entries\": %llu, \"age_seconds\": ", (unsigned long long)status->entries);
 	if (status->age == CLOCK_NEVER)
-		buffer_string(listings->text, "null");
+		buffer_puts(listings->text, "null");
 	else
 		buffer_printf(listings->text, "%.1f", (double)status->age / 1000);
 	buffer_printf(listings->text, ", \"fresh\": %s, \"stale\": %s, \"walking\": %s, \"left_out\": %llu}",
 		      status->fresh ? "true" : "false", status->stale ? "true" : "false",
-		      status->walking ? "true" : "false", (unsigned long long)status->left_out);
+		      status->walking ? "true" : "false", (unsigned long long)status->names_too_long);
 }
 
 void status_print(struct fs *fs, struct buffer *text)
 {
 	struct listings listings = {.text = text};
 
-	buffer_string(text, "{\n");
+	buffer_puts(text, "{\n");
 	print_string(text, "version", SSTOREFS_VERSION);
 	print_string(text, "source", fs->config->source);
 	print_string(text, "service", fs->provider->name);
@@ -87,8 +87,9 @@ void status_print(struct fs *fs, struct buffer *text)
 	buffer_printf(text, "  \"uploads_in_flight\": %u,\n", fs->uploads);
 	buffer_printf(text, "  \"locked_bytes\": %zu,\n  \"locked_bytes_max\": %zu,\n",
 		      fs->options.pool->held, fs->options.pool->cap);
-	buffer_printf(text, "  \"writers_can_be_told_apart\": %s,\n", fs->weaker ? "false" : "true");
-	buffer_string(text, "  \"listings\": [");
+	buffer_printf(text, "  \"writers_can_be_told_apart\": %s,\n",
+		      fs->owner_tracking_degraded ? "false" : "true");
+	buffer_puts(text, "  \"listings\": [");
 	catalog_each_listing(fs->catalog, print_listing, &listings);
-	buffer_string(text, listings.any ? "\n  ]\n}\n" : "]\n}\n");
+	buffer_puts(text, listings.any ? "\n  ]\n}\n" : "]\n}\n");
 }

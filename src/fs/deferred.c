@@ -6,50 +6,51 @@
 #include "fs_internal.h"
 
 /* libfuse holds the request's lock here, so nothing is done but to remember it for the loop's next turn. */
-static void interrupt_came(fuse_req_t request, void *data)
+static void on_interrupt(fuse_req_t request, void *data)
 {
-	struct late *late = data;
+	struct deferred *deferred = data;
 
 	(void)request;
-	task_queue(late->fs->loop, &late->task);
+	task_queue(deferred->fs->loop, &deferred->task);
 }
 
 static void interrupt(struct task *task)
 {
-	struct late *late = container_of(task, struct late, task);
+	struct deferred *deferred = container_of(task, struct deferred, task);
 
-	late->interrupted(late);
+	deferred->interrupted(deferred);
 }
 
-void late_begin(struct fs *fs, struct late *late, fuse_req_t request, void (*interrupted)(struct late *late))
+void deferred_begin(struct fs *fs, struct deferred *deferred, fuse_req_t request,
+		    void (*interrupted)(struct deferred *deferred))
 {
-	*late = (struct late){
+	*deferred = (struct deferred){
 		.fs = fs, .request = request, .interrupted = interrupted, .task = {.run = interrupt}};
-	late->next = fs->first_late;
-	late->link = &fs->first_late;
-	if (late->next)
-		late->next->link = &late->next;
-	fs->first_late = late;
-	fuse_req_interrupt_func(request, interrupt_came, late);
+	deferred->next = fs->first_deferred;
+	deferred->link = &fs->first_deferred;
+	if (deferred->next)
+		deferred->next->link = &deferred->next;
+	fs->first_deferred = deferred;
+	fuse_req_interrupt_func(request, on_interrupt, deferred);
 }
 
-fuse_req_t late_take(struct late *late)
+fuse_req_t deferred_take(struct deferred *deferred)
 {
-	fuse_req_t request = late->request;
+	fuse_req_t request = deferred->request;
 
 	if (!request)
 		return NULL;
-	late->request = NULL;
-	task_cancel(&late->task);
-	*late->link = late->next;
-	if (late->next)
-		late->next->link = late->link;
+	deferred->request = NULL;
+	task_cancel(&deferred->task);
+	*deferred->link = deferred->next;
+	if (deferred->next)
+		deferred->next->link = deferred->link;
 	return request;
 }
 
-void late_error(struct late *late, int error)
+void deferred_reply_err(struct deferred *deferred, int error)
 {
-	fuse_req_t request = late_take(late);
+	fuse_req_t request = deferred_take(deferred);
 
 	if (request)
 		fuse_reply_err(request, error);

@@ -30,70 +30,70 @@ static uint64_t microseconds(clockid_t clock)
 
 /* --- a turn for each search ------------------------------------------------------------------------------------------------------ */
 
-static void leave_queue(struct holding_search *search)
+static void leave_queue(struct fdinfo_scan *scan)
 {
-	struct search_queue *queue = &search->fs->searches;
+	struct search_queue *queue = &scan->fs->searches;
 
-	if (!search->link)
+	if (!scan->link)
 		return;
-	*search->link = search->next;
-	if (search->next)
-		search->next->link = search->link;
+	*scan->link = scan->next;
+	if (scan->next)
+		scan->next->link = scan->link;
 	else
-		queue->last = search->link;
-	search->next = NULL;
-	search->link = NULL;
+		queue->last = scan->link;
+	scan->next = NULL;
+	scan->link = NULL;
 }
 
-static void join_queue(struct holding_search *search)
+static void join_queue(struct fdinfo_scan *scan)
 {
-	struct search_queue *queue = &search->fs->searches;
+	struct search_queue *queue = &scan->fs->searches;
 
-	search->next = NULL;
-	search->link = queue->last;
-	*queue->last = search;
-	queue->last = &search->next;
-	task_queue(search->fs->loop, &queue->task);
+	scan->next = NULL;
+	scan->link = queue->last;
+	*queue->last = scan;
+	queue->last = &scan->next;
+	task_queue(scan->fs->loop, &queue->task);
 }
 
-void holding_search_cancel(struct holding_search *search)
+void fdinfo_scan_cancel(struct fdinfo_scan *scan)
 {
-	struct process *process = search->process;
+	struct process *process = scan->process;
 
-	if (!search->fs)
+	if (!scan->fs)
 		return;
-	leave_queue(search);
-	search->process = NULL;
-	process_release(search->fs, process);
+	leave_queue(scan);
+	scan->process = NULL;
+	process_release(scan->fs, process);
 }
 
-static void search_end(struct holding_search *search, enum holding holding)
+static void search_end(struct fdinfo_scan *scan, enum fd_holding holding)
 {
-	holding_search_cancel(search);
-	search->done(search, holding);
+	fdinfo_scan_cancel(scan);
+	scan->done(scan, holding);
 }
 
 /* --- looking --------------------------------------------------------------------------------------------------------------------- */
 
-static enum holding open_table(const struct holding_search *search, DIR **table)
+static enum fd_holding open_table(const struct fdinfo_scan *scan, DIR **table)
 {
 	char path[64];
 
-	snprintf(path, sizeof path, "/proc/%d/fdinfo", (int)search->id);
+	snprintf(path, sizeof path, "/proc/%d/fdinfo", (int)scan->id);
 	*table = opendir(path);
-	if (!*table && process_has_ended(search->process))
-		return HOLDING_NONE;
+	if (!*table && process_has_ended(scan->process))
+		return FD_HOLDING_NONE;
 	if (!*table)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? HOLDING_UNSEEN
-									     : HOLDING_UNKNOWN;
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? FD_HOLDING_UNSEEN
+									     : FD_HOLDING_UNKNOWN;
 	/* Where the kernel stops is what telldir() tells, also of another opening of the same directory. */
-	if (search->position)
-		seekdir(*table, search->position);
-	return HOLDING_NONE;
+	if (scan->position)
+		seekdir(*table, scan->position);
+	return FD_HOLDING_NONE;
 }
 
 /* Whether the descriptor that `name` tells about is one of the inode. Kernels before 5.14 don't say. */
-static enum holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
+static enum fd_holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
 {
 	char text[1024];
 	const char *line;
@@ -101,25 +101,25 @@ static enum holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
 	ssize_t length = proc_read(dirfd(table), name, text, sizeof text);
 
 	if (length < 0)
-		return length == -ENOBUFS ? HOLDING_UNSEEN : HOLDING_NONE; /* closed meanwhile */
+		return length == -ENOBUFS ? FD_HOLDING_UNSEEN : FD_HOLDING_NONE; /* closed meanwhile */
 	line = strstr(text, "\nino:");
 	if (!line || sscanf(line, "\nino:%" SCNu64, &inode) != 1)
-		return HOLDING_UNKNOWN;
-	return inode == wanted ? HOLDING_SOME : HOLDING_NONE;
+		return FD_HOLDING_UNKNOWN;
+	return inode == wanted ? FD_HOLDING_SOME : FD_HOLDING_NONE;
 }
 
 /* Looks until it is known, which sets `ended`, or until the moment `until`. */
-static enum holding look_through(struct holding_search *search, DIR *table, uint64_t until, bool *ended)
+static enum fd_holding look_through(struct fdinfo_scan *scan, DIR *table, uint64_t until, bool *ended)
 {
-	enum holding holding = HOLDING_NONE;
+	enum fd_holding holding = FD_HOLDING_NONE;
 	struct dirent *entry;
 
 	*ended = true;
-	while (holding == HOLDING_NONE && (entry = readdir(table))) {
+	while (holding == FD_HOLDING_NONE && (entry = readdir(table))) {
 		if (entry->d_name[0] != '.')
-			holding = look_at(table, search->inode, entry->d_name);
-		if (holding == HOLDING_NONE && microseconds(CLOCK_MONOTONIC) >= until) {
-			search->position = telldir(table);
+			holding = look_at(table, scan->inode, entry->d_name);
+		if (holding == FD_HOLDING_NONE && microseconds(CLOCK_MONOTONIC) >= until) {
+			scan->position = telldir(table);
 			*ended = false;
 			break;
 		}
@@ -128,29 +128,29 @@ static enum holding look_through(struct holding_search *search, DIR *table, uint
 }
 
 /* One slice of a search, which is over then, or queued for another. Returns whether it is over. */
-static bool look_on(struct holding_search *search, uint64_t until)
+static bool look_on(struct fdinfo_scan *scan, uint64_t until)
 {
 	uint64_t began = microseconds(CLOCK_THREAD_CPUTIME_ID);
 	DIR *table = NULL;
-	enum holding holding = HOLDING_NONE;
+	enum fd_holding holding = FD_HOLDING_NONE;
 	bool ended = true;
 
-	if (!process_has_ended(search->process)) {
-		holding = open_table(search, &table);
+	if (!process_has_ended(scan->process)) {
+		holding = open_table(scan, &table);
 		if (table)
-			holding = look_through(search, table, until, &ended);
+			holding = look_through(scan, table, until, &ended);
 		if (table)
 			closedir(table);
 	}
 	if (!ended) {
-		search->spent += microseconds(CLOCK_THREAD_CPUTIME_ID) - began;
-		ended = search->spent >= TOTAL;
-		holding = HOLDING_UNSEEN;
+		scan->time_used += microseconds(CLOCK_THREAD_CPUTIME_ID) - began;
+		ended = scan->time_used >= TOTAL;
+		holding = FD_HOLDING_UNSEEN;
 	}
 	if (ended)
-		search_end(search, holding);
+		search_end(scan, holding);
 	else
-		join_queue(search);
+		join_queue(scan);
 	return ended;
 }
 
@@ -161,24 +161,24 @@ static void look_in_turn(struct task *task)
 	uint64_t until = microseconds(CLOCK_MONOTONIC) + SLICE;
 
 	while (queue->first) {
-		struct holding_search *search = queue->first;
+		struct fdinfo_scan *scan = queue->first;
 
-		leave_queue(search);
-		if (!look_on(search, until) || microseconds(CLOCK_MONOTONIC) >= until)
+		leave_queue(scan);
+		if (!look_on(scan, until) || microseconds(CLOCK_MONOTONIC) >= until)
 			break;
 	}
 	if (queue->first)
 		task_queue(queue->loop, task);
 }
 
-void holding_search_start(struct holding_search *search)
+void fdinfo_scan_start(struct fdinfo_scan *scan)
 {
-	search->id = search->thread ? search->thread : search->process->id;
-	search->process->references++;
-	search->position = 0;
-	search->spent = 0;
-	search->link = NULL;
-	look_on(search, microseconds(CLOCK_MONOTONIC) + FIRST_SLICE);
+	scan->id = scan->thread ? scan->thread : scan->process->id;
+	scan->process->references++;
+	scan->position = 0;
+	scan->time_used = 0;
+	scan->link = NULL;
+	look_on(scan, microseconds(CLOCK_MONOTONIC) + FIRST_SLICE);
 }
 
 void search_queue_init(struct search_queue *queue, struct loop *loop)

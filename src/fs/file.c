@@ -8,13 +8,13 @@
 
 #include "fs_internal.h"
 
-#define FAILURES_REMEMBERED_MAX 1000 /* files that are kept only to tell what became of them */
+#define KEPT_ERRORS_MAX 1000 /* files that are kept only to tell what became of them */
 
-int files_compare_serial(const void *left, const void *right)
+int files_compare_entry_id(const void *left, const void *right)
 {
 	const struct file *a = left, *b = right;
 
-	return (a->serial > b->serial) - (a->serial < b->serial);
+	return (a->entry_id > b->entry_id) - (a->entry_id < b->entry_id);
 }
 
 int files_compare_name(const void *left, const void *right)
@@ -26,14 +26,14 @@ int files_compare_name(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-struct file *file_of_serial(struct fs *fs, uint32_t serial)
+struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id)
 {
 	struct file key;
 
 	if (!fs->first_file)
 		return NULL;
-	key.serial = serial;
-	return tree_find(&fs->files_by_serial, &key);
+	key.entry_id = entry_id;
+	return set_find(&fs->files_by_entry_id, &key);
 }
 
 struct file *file_find(struct fs *fs, const struct store *store, const char *name)
@@ -44,59 +44,59 @@ struct file *file_find(struct fs *fs, const struct store *store, const char *nam
 		return NULL;
 	key.store = (struct store *)(uintptr_t)store;
 	strcpy(key.name, name);
-	return tree_find(&fs->files_by_name, &key);
+	return set_find(&fs->files_by_name, &key);
 }
 
 static void file_free(struct file *file)
 {
 	struct fs *fs = file->fs;
 
-	if (!file->displaced)
-		tree_remove(&fs->files_by_serial, file);
+	if (!file->detached)
+		set_remove(&fs->files_by_entry_id, file);
 	if (!file->unlinked)
-		tree_remove(&fs->files_by_name, file);
+		set_remove(&fs->files_by_name, file);
 	*file->link = file->next;
 	if (file->next)
 		file->next->link = file->link;
 	else
 		fs->last_file = file->link;
 	staging_end(file);
-	wishes_finish(&file->wishes);
+	pending_attrs_free(&file->pending_attrs);
 	store_release(file->store);
 	free(file->target);
 	free(file);
 }
 
 /* A file that has lost its name may still be open under the inode number of a secret that is opened anew: it makes room. */
-static void displace(struct fs *fs, uint32_t serial)
+static void detach(struct fs *fs, uint32_t entry_id)
 {
-	struct file *file = file_of_serial(fs, serial);
+	struct file *file = file_of_entry_id(fs, entry_id);
 
 	if (!file || !file->unlinked)
 		return;
-	tree_remove(&fs->files_by_serial, file);
-	file->displaced = true;
+	set_remove(&fs->files_by_entry_id, file);
+	file->detached = true;
 }
 
-struct file *file_make(struct fs *fs, struct store *store, const char *name, uint32_t serial)
+struct file *file_get_or_create(struct fs *fs, struct store *store, const char *name, uint32_t entry_id)
 {
 	struct file *file = file_find(fs, store, name);
 
 	if (file)
 		return file;
-	displace(fs, serial);
+	detach(fs, entry_id);
 	file = calloc(1, sizeof *file);
 	if (!file)
 		return NULL;
 	file->fs = fs;
 	file->store = store_reference(store);
-	file->serial = serial;
-	file->touched_at = clock_files();
+	file->entry_id = entry_id;
+	file->modified_at = clock_files();
 	snprintf(file->name, sizeof file->name, "%s", name);
 	file->link = fs->last_file;
 	*fs->last_file = file;
 	fs->last_file = &file->next;
-	if (!tree_add(&fs->files_by_serial, file) || !tree_add(&fs->files_by_name, file)) {
+	if (!set_add(&fs->files_by_entry_id, file) || !set_add(&fs->files_by_name, file)) {
 		file_free(file);
 		return NULL;
 	}
@@ -105,11 +105,11 @@ struct file *file_make(struct fs *fs, struct store *store, const char *name, uin
 
 void file_rename(struct file *file, const char *name)
 {
-	tree_remove(&file->fs->files_by_name, file);
+	set_remove(&file->fs->files_by_name, file);
 	snprintf(file->name, sizeof file->name, "%s", name);
 	/* Cannot fail: the node that was taken out just now is free again; and if it does, the file is as good as unlinked. */
-	file->unlinked = !tree_add(&file->fs->files_by_name, file);
-	file_settle(file);
+	file->unlinked = !set_add(&file->fs->files_by_name, file);
+	file_put_if_unused(file);
 }
 
 void file_unlink(struct file *file)
@@ -118,19 +118,19 @@ void file_unlink(struct file *file)
 		return;
 	staging_end(file);
 	/* Who has it open keeps its number: what is found under the name from now on is another file, and must not be mixed up with it. */
-	listing_disown(store_secrets(file->store), file->name, file->serial);
-	tree_remove(&file->fs->files_by_name, file);
+	listing_reassign_id(store_secrets(file->store), file->name, file->entry_id);
+	set_remove(&file->fs->files_by_name, file);
 	file->unlinked = true;
-	file_settle(file);
+	file_put_if_unused(file);
 }
 
 /* What is stored of it; somebody else may have deleted it and made it anew since it was opened: then that has another number. */
 static const struct record *file_record(const struct file *file)
 {
-	const struct record *record = catalog_record(file->fs->catalog, file->serial);
+	const struct record *record = catalog_record(file->fs->catalog, file->entry_id);
 
 	if (!record && !file->created && !file->unlinked)
-		record = listing_record(store_secrets(file->store), file->name);
+		record = listing_peek_any(store_secrets(file->store), file->name);
 	return record;
 }
 
@@ -140,19 +140,19 @@ bool file_is_stored(const struct file *file)
 }
 
 /* The oldest file that only remembers a failure makes room for the newest. */
-static void forget_oldest(struct fs *fs)
+static void evict_oldest(struct fs *fs)
 {
 	for (struct file *file = fs->first_file; file; file = file->next)
 		if (!file->handles && !file->uploads) {
-			fs->settled_failures--;
+			fs->kept_errors--;
 			file_free(file);
 			return;
 		}
 }
 
-bool file_shows_failure(const struct file *file)
+bool file_has_unreported_create_error(const struct file *file)
 {
-	return file->fs->config->commit == COMMIT_FSYNC && file->created && file->failure.error &&
+	return file->fs->config->commit == COMMIT_FSYNC && file->created && file->failure.errnum &&
 	       !file->reported;
 }
 
@@ -162,33 +162,34 @@ static bool is_awaited(const struct file *file)
 	return loop_now(file->fs->loop) < file->awaited_until;
 }
 
-bool file_is_there(const struct file *file)
+bool file_is_visible(const struct file *file)
 {
 	return file->created && !file->unlinked &&
 	       (file->handles || file->uploads || file->staged || is_awaited(file) ||
-		file_shows_failure(file));
+		file_has_unreported_create_error(file));
 }
 
-void file_settle(struct file *file)
+void file_put_if_unused(struct file *file)
 {
 	struct fs *fs = file->fs;
 	/* Where there is no such secret there is nothing to ask; where somebody else has made it, there is. */
-	bool remembers = !file->unlinked &&
-			 (is_awaited(file) || (file->failure.error &&
-					       (file_is_stored(file) || file->unknown ||
-						file->failure.error == EEXIST || file_shows_failure(file))));
+	bool remembers =
+		!file->unlinked &&
+		(is_awaited(file) || (file->failure.errnum && (file_is_stored(file) || file->unknown ||
+							       file->failure.errnum == EEXIST ||
+							       file_has_unreported_create_error(file))));
 
 	if (file->handles || file->uploads || file->waits.first || file->staged)
 		return;
 	if (!remembers) {
-		fs->settled_failures -= file->remembers;
+		fs->kept_errors -= file->kept_for_error;
 		file_free(file);
 		return;
 	}
-	fs->settled_failures += !file->remembers;
-	file->remembers = true;
-	if (fs->settled_failures > FAILURES_REMEMBERED_MAX)
-		forget_oldest(fs);
+	fs->kept_errors += !file->kept_for_error;
+	file->kept_for_error = true;
+	if (fs->kept_errors > KEPT_ERRORS_MAX)
+		evict_oldest(fs);
 }
 
 void file_version(const struct file *file, struct version *version)
@@ -206,7 +207,7 @@ void file_version(const struct file *file, struct version *version)
 		snprintf(version->digest, sizeof version->digest, "%s", entry.digest);
 }
 
-void files_forget(struct fs *fs)
+void files_free(struct fs *fs)
 {
 	while (fs->first_file)
 		file_free(fs->first_file);
@@ -224,9 +225,9 @@ struct handle *handle_new(struct file *file)
 	if (handle->next)
 		handle->next->link = &handle->next;
 	file->handles = handle;
-	if (file->remembers) {
-		file->remembers = false;
-		file->fs->settled_failures--;
+	if (file->kept_for_error) {
+		file->kept_for_error = false;
+		file->fs->kept_errors--;
 	}
 	return handle;
 }
@@ -235,13 +236,13 @@ void handle_wipe(struct handle *handle)
 {
 	value_release(handle->value);
 	handle->value = NULL;
-	handle->due = false;
+	handle->dirty = false;
 }
 
 void handle_free(struct handle *handle)
 {
 	if (handle->wrote)
-		recent_note(handle->file->fs, handle->file->serial);
+		recent_note(handle->file->fs, handle->file->entry_id);
 	wait_wake_all(&handle->freed);
 	handle_wipe(handle);
 	opener_finish(handle->file->fs, &handle->opener);
@@ -249,7 +250,7 @@ void handle_free(struct handle *handle)
 	*handle->link = handle->next;
 	if (handle->next)
 		handle->next->link = handle->link;
-	file_settle(handle->file);
+	file_put_if_unused(handle->file);
 	free(handle);
 }
 
@@ -266,6 +267,6 @@ void value_release(struct value *value)
 {
 	if (!value || --value->references)
 		return;
-	locked_finish(&value->bytes);
+	locked_free(&value->bytes);
 	free(value);
 }

@@ -10,121 +10,121 @@
 /* --- answering once an upload has ended ------------------------------------------------------------------------------------------ */
 
 /* A FLUSH or WRITE that waits for its upload. */
-struct flushing {
-	struct late late;
+struct flush_request {
+	struct deferred deferred;
 	struct handle *handle; /* until the upload has begun */
 	uint64_t owner;
 	size_t written; /* what a WRITE is answered with; 0: it is a FLUSH */
-	enum flusher flusher;
-	struct close_search search;
+	enum flush_origin flusher;
+	struct close_search scan;
 	struct upload *upload;
 	struct wait wait;
 };
 
-static void flushing_end(struct flushing *flushing, int error)
+static void flush_request_end(struct flush_request *flush, int error)
 {
-	fuse_req_t request = late_take(&flushing->late);
+	fuse_req_t request = deferred_take(&flush->deferred);
 
-	if (!error && flushing->written)
-		fuse_reply_write(request, flushing->written);
+	if (!error && flush->written)
+		fuse_reply_write(request, flush->written);
 	else
 		fuse_reply_err(request, error);
-	wait_end(&flushing->wait);
-	upload_release(flushing->upload);
-	free(flushing);
+	wait_end(&flush->wait);
+	upload_release(flush->upload);
+	free(flush);
 }
 
 static void upload_ended(struct wait *wait)
 {
-	struct flushing *flushing = container_of(wait, struct flushing, wait);
+	struct flush_request *flush = container_of(wait, struct flush_request, wait);
 
-	flushing_end(flushing, flushing->upload->publication.failure.error);
+	flush_request_end(flush, flush->upload->put.failure.errnum);
 }
 
 /* Nothing of what was written is published, and its writer is told `error` from now on. A staged file of it is nothing to be renamed. */
-static void discard(struct handle *handle, int error, const char *words)
+static void discard_value(struct handle *handle, int error, const char *words)
 {
 	struct failure failure = {0};
 
 	failure_set(&failure, error, "%s", words);
-	journal_record(handle->file->fs->options.journal, "publish", store_name(handle->file->store),
-		       handle->file->name, &failure);
+	error_log_report(handle->file->fs->options.error_log, "publish", store_name(handle->file->store),
+			 handle->file->name, &failure);
 	handle_wipe(handle);
-	handle->spent = error;
+	handle->failed = error;
 	if (handle->file->staged)
 		file_unlink(handle->file);
 }
 
 static void discard_of_dying(struct handle *handle)
 {
-	discard(handle, EINTR,
-		"its writer was killed or failed before it had closed the file: nothing was stored");
+	discard_value(handle, EINTR,
+		      "its writer was killed or failed before it had closed the file: nothing was stored");
 }
 
-static void flushing_interrupted(struct late *late)
+static void flush_request_interrupted(struct deferred *deferred)
 {
-	struct flushing *flushing = container_of(late, struct flushing, late);
-	struct upload *upload = flushing->upload;
+	struct flush_request *flush = container_of(deferred, struct flush_request, deferred);
+	struct upload *upload = flush->upload;
 
 	if (!upload) {
-		close_search_cancel(&flushing->search);
+		close_search_cancel(&flush->scan);
 		/* What it would have found out will not be asked again. */
-		if (flushing->flusher == FLUSHER_WRITER_DYING)
-			discard_of_dying(flushing->handle);
-		flushing_end(flushing, EINTR);
+		if (flush->flusher == FLUSH_BY_DYING_WRITER)
+			discard_of_dying(flush->handle);
+		flush_request_end(flush, EINTR);
 		return;
 	}
-	wait_end(&flushing->wait);
+	wait_end(&flush->wait);
 	if (!upload->waits.first)
 		upload_cancel(upload);
-	flushing_end(flushing, EINTR);
+	flush_request_end(flush, EINTR);
 }
 
-static void publish_and_wait(struct flushing *flushing)
+static void publish_and_wait(struct flush_request *flush)
 {
 	struct failure failure;
 
-	flushing->upload = upload_start(flushing->handle, &failure);
-	if (!flushing->upload) {
-		flushing_end(flushing, failure.error);
-	} else if (flushing->upload->done) {
-		flushing_end(flushing, flushing->upload->publication.failure.error);
+	flush->upload = upload_start(flush->handle, &failure);
+	if (!flush->upload) {
+		flush_request_end(flush, failure.errnum);
+	} else if (flush->upload->done) {
+		flush_request_end(flush, flush->upload->put.failure.errnum);
 	} else {
-		flushing->wait.woken = upload_ended;
-		wait_begin(&flushing->upload->waits, &flushing->wait);
+		flush->wait.woken = upload_ended;
+		wait_begin(&flush->upload->waits, &flush->wait);
 	}
 }
 
-static struct flushing *flushing_new(struct fs *fs, fuse_req_t request, struct handle *handle)
+static struct flush_request *flush_request_new(struct fs *fs, fuse_req_t request, struct handle *handle)
 {
-	struct flushing *flushing = calloc(1, sizeof *flushing);
+	struct flush_request *flush = calloc(1, sizeof *flush);
 
-	if (!flushing) {
+	if (!flush) {
 		fuse_reply_err(request, ENOMEM);
 		return NULL;
 	}
-	flushing->handle = handle;
-	late_begin(fs, &flushing->late, request, flushing_interrupted);
-	return flushing;
+	flush->handle = handle;
+	deferred_begin(fs, &flush->deferred, request, flush_request_interrupted);
+	return flush;
 }
 
 /* Whether something was written that should go to the service now. */
 bool handle_is_publishable(const struct handle *handle)
 {
-	return handle->due && !handle->spent && !handle->file->unlinked && !handle->file->staged;
+	return handle->dirty && !handle->failed && !handle->file->unlinked && !handle->file->staged;
 }
 
-void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size)
+void write_through(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size)
 {
-	struct flushing *flushing = flushing_new(fs, request, handle);
+	struct flush_request *flush = flush_request_new(fs, request, handle);
 
-	if (!flushing)
+	if (!flush)
 		return;
-	flushing->written = size;
+	flush->written = size;
 	if (!handle_is_publishable(handle))
-		flushing_end(flushing, 0);
+		flush_request_end(flush, 0);
 	else
-		publish_and_wait(flushing);
+		publish_and_wait(flush);
 }
 
 /* For -d: what becomes of a close. */
@@ -146,33 +146,34 @@ static void log_flush(const struct handle *handle, fuse_req_t request, const cha
 
 static void say_weaker(struct fs *fs)
 {
-	if (!fs->weaker)
+	if (!fs->owner_tracking_degraded)
 		log_line(
 			LOG_NOTICE,
 			"a writer's process can't be seen in /proc: a writer that is killed half-way can't be told from one that is done (see CAVEATS in sstorefs(1))");
-	fs->weaker = true;
+	fs->owner_tracking_degraded = true;
 }
 
 /* Where processes can't be told: the FLUSH of the one who opened, as far as that is known, publishes. */
-static void flush_by_owner(struct flushing *flushing)
+static void flush_by_lock_owner(struct flush_request *flush)
 {
-	const struct opener *opener = &flushing->handle->opener;
+	const struct opener *opener = &flush->handle->opener;
 
-	say_weaker(flushing->late.fs);
-	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flushing->owner) {
-		log_flush(flushing->handle, flushing->late.request,
+	say_weaker(flush->deferred.fs);
+	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flush->owner) {
+		log_flush(flush->handle, flush->deferred.request,
 			  "the opener's, as far as can be told: published");
-		publish_and_wait(flushing);
+		publish_and_wait(flush);
 	} else {
-		log_flush(flushing->handle, flushing->late.request,
+		log_flush(flush->handle, flush->deferred.request,
 			  "perhaps not the opener's: nothing is published yet");
-		flushing_end(flushing, 0);
+		flush_request_end(flush, 0);
 	}
 }
 
 static void discard_unseen(struct handle *handle)
 {
-	discard(handle, ENOBUFS,
+	discard_value(
+		handle, ENOBUFS,
 		"there were not the descriptors, the memory or the time to see whether its writer had closed the file: nothing was stored; raise "
 		"the daemon's limit of open files (LimitNOFILE=), or write from a program that has fewer files open");
 }
@@ -183,65 +184,65 @@ static bool flush_publishes(const struct handle *handle)
 	return !handle->file->staged && handle->file->fs->config->commit != COMMIT_FSYNC;
 }
 
-static void searched(struct close_search *search, enum holding holding)
+static void searched(struct close_search *search, enum fd_holding result)
 {
-	struct flushing *flushing = container_of(search, struct flushing, search);
-	fuse_req_t request = flushing->late.request;
+	struct flush_request *flush = container_of(search, struct flush_request, scan);
+	fuse_req_t request = flush->deferred.request;
 	struct handle *handle = search->handle;
 
 	if (!handle) {
-		flushing_end(flushing, ENOTCONN);
-	} else if (holding == HOLDING_UNSEEN) {
+		flush_request_end(flush, ENOTCONN);
+	} else if (result == FD_HOLDING_UNSEEN) {
 		discard_unseen(handle);
-		flushing_end(flushing, ENOBUFS);
-	} else if (holding == HOLDING_UNKNOWN && flushing->flusher == FLUSHER_OPENER) {
-		flush_by_owner(flushing);
-	} else if (holding == HOLDING_NONE && flushing->flusher != FLUSHER_WRITER_DYING &&
+		flush_request_end(flush, ENOBUFS);
+	} else if (result == FD_HOLDING_UNKNOWN && flush->flusher == FLUSH_BY_OPENER) {
+		flush_by_lock_owner(flush);
+	} else if (result == FD_HOLDING_NONE && flush->flusher != FLUSH_BY_DYING_WRITER &&
 		   flush_publishes(handle)) {
 		log_flush(handle, request, "the opener's last: published");
-		publish_and_wait(flushing);
+		publish_and_wait(flush);
 	} else {
-		if (holding == HOLDING_UNKNOWN)
-			say_weaker(flushing->late.fs);
-		if (holding == HOLDING_NONE && flushing->flusher == FLUSHER_WRITER_DYING)
+		if (result == FD_HOLDING_UNKNOWN)
+			say_weaker(flush->deferred.fs);
+		if (result == FD_HOLDING_NONE && flush->flusher == FLUSH_BY_DYING_WRITER)
 			discard_of_dying(handle);
 		log_flush(handle, request,
-			  handle->spent ? "its writer is dying: the value is wiped"
-					: "it is still held, or not to be published yet");
-		flushing_end(flushing, 0);
+			  handle->failed ? "its writer is dying: the value is wiped"
+					 : "it is still held, or not to be published yet");
+		flush_request_end(flush, 0);
 	}
 }
 
-static void flush_by_writer(struct flushing *flushing)
+static void flush_by_writer(struct flush_request *flush)
 {
-	struct handle *handle = flushing->handle;
+	struct handle *handle = flush->handle;
 
-	flushing->search.flusher =
-		flushing->flusher == FLUSHER_OPENER ? handle->opener.process : handle->writer.process;
-	flushing->search.thread = fuse_req_ctx(flushing->late.request)->pid;
-	flushing->search.done = searched;
-	close_search_start(&flushing->search, flushing->late.fs, handle);
+	flush->scan.flusher =
+		flush->flusher == FLUSH_BY_OPENER ? handle->opener.process : handle->writer.process;
+	flush->scan.thread = fuse_req_ctx(flush->deferred.request)->pid;
+	flush->scan.done = searched;
+	close_search_start(&flush->scan, flush->deferred.fs, handle);
 }
 
 /* What a FLUSH comes to that needs no search: an errno with which it is answered; -1: it needs one. */
-static int flush_at_once(struct handle *handle, enum flusher flusher, fuse_req_t request)
+static int flush_at_once(struct handle *handle, enum flush_origin origin, fuse_req_t request)
 {
-	switch (flusher) {
-	case FLUSHER_DYING:
+	switch (origin) {
+	case FLUSH_BY_DYING_OPENER:
 		log_flush(handle, request, "its writer is dying: the value is wiped");
 		discard_of_dying(handle);
 		return 0;
-	case FLUSHER_UNSEEN:
+	case FLUSH_UNSEEN:
 		discard_unseen(handle);
 		return ENOBUFS;
-	case FLUSHER_OTHER:
+	case FLUSH_BY_OTHER:
 		log_flush(handle, request, "another process's: nothing is published yet");
 		return 0;
-	case FLUSHER_WRITER: /* it may be another's child, who answers for it from now on */
-	case FLUSHER_WRITER_DYING:
+	case FLUSH_BY_WRITER: /* it may be another's child, who answers for it from now on */
+	case FLUSH_BY_DYING_WRITER:
 		return -1;
-	case FLUSHER_UNKNOWN:
-	case FLUSHER_OPENER:
+	case FLUSH_UNKNOWN:
+	case FLUSH_BY_OPENER:
 		break;
 	}
 	if (flush_publishes(handle))
@@ -250,25 +251,25 @@ static int flush_at_once(struct handle *handle, enum flusher flusher, fuse_req_t
 	return 0;
 }
 
-static void flush_due(struct fs *fs, fuse_req_t request, struct handle *handle, uint64_t owner)
+static void flush_dirty(struct fs *fs, fuse_req_t request, struct handle *handle, uint64_t owner)
 {
-	enum flusher flusher = handle_flusher(handle, fuse_req_ctx(request)->pid);
-	int error = flush_at_once(handle, flusher, request);
-	struct flushing *flushing;
+	enum flush_origin origin = handle_flush_origin(handle, fuse_req_ctx(request)->pid);
+	int error = flush_at_once(handle, origin, request);
+	struct flush_request *flush;
 
 	if (error >= 0) {
 		fuse_reply_err(request, error);
 		return;
 	}
-	flushing = flushing_new(fs, request, handle);
-	if (!flushing)
+	flush = flush_request_new(fs, request, handle);
+	if (!flush)
 		return;
-	flushing->owner = owner;
-	flushing->flusher = flusher;
-	if (flusher == FLUSHER_UNKNOWN)
-		flush_by_owner(flushing);
+	flush->owner = owner;
+	flush->flusher = origin;
+	if (origin == FLUSH_UNKNOWN)
+		flush_by_lock_owner(flush);
 	else
-		flush_by_writer(flushing);
+		flush_by_writer(flush);
 }
 
 void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
@@ -285,69 +286,69 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 		handle->opener.owner_known = true;
 		handle->opener.owner_opened = true;
 	}
-	if (handle->spent || !handle->due || handle->file->unlinked)
-		fuse_reply_err(request, handle->spent);
+	if (handle->failed || !handle->dirty || handle->file->unlinked)
+		fuse_reply_err(request, handle->failed);
 	else
-		flush_due(fs, request, handle, info->lock_owner);
+		flush_dirty(fs, request, handle, info->lock_owner);
 }
 
 /* --- FSYNC: what is due, and what has become of the name ------------------------------------------------------------------------- */
 
-struct syncing {
-	struct late late;
+struct fsync_request {
+	struct deferred deferred;
 	struct handle *handle;
 	unsigned pass;
-	struct close_search search; /* of another handle */
-	struct upload *upload;	    /* of its own handle, when it has begun one */
+	struct close_search scan; /* of another handle */
+	struct upload *upload;	  /* of its own handle, when it has begun one */
 	struct wait wait;
 };
 
-static void sync_others(struct syncing *syncing);
+static void sync_others(struct fsync_request *fsync);
 
-static void syncing_end(struct syncing *syncing, int error)
+static void fsync_request_end(struct fsync_request *fsync, int error)
 {
-	wait_end(&syncing->wait);
-	late_error(&syncing->late, error);
-	upload_release(syncing->upload);
-	free(syncing);
+	wait_end(&fsync->wait);
+	deferred_reply_err(&fsync->deferred, error);
+	upload_release(fsync->upload);
+	free(fsync);
 }
 
-static void syncing_interrupted(struct late *late)
+static void fsync_request_interrupted(struct deferred *deferred)
 {
-	struct syncing *syncing = container_of(late, struct syncing, late);
-	struct upload *upload = syncing->upload;
+	struct fsync_request *fsync = container_of(deferred, struct fsync_request, deferred);
+	struct upload *upload = fsync->upload;
 
-	close_search_cancel(&syncing->search);
-	wait_end(&syncing->wait);
+	close_search_cancel(&fsync->scan);
+	wait_end(&fsync->wait);
 	/* As with FLUSH: what nobody waits for any more is given up, or a killed writer would be stored after all. */
 	if (upload && !upload->done && !upload->file->waits.first)
 		upload_cancel(upload);
-	syncing_end(syncing, EINTR);
+	fsync_request_end(fsync, EINTR);
 }
 
 /* Everything of the name has ended: the last failure that nobody was told of is told now, once. */
-static void report(struct syncing *syncing)
+static void report(struct fsync_request *fsync)
 {
-	struct file *file = syncing->handle->file;
+	struct file *file = fsync->handle->file;
 	int error = 0;
 
-	if (syncing->handle->spent) {
-		error = syncing->handle->spent;
-	} else if (file->failure.error && !file->reported) {
-		error = file->failure.error;
+	if (fsync->handle->failed) {
+		error = fsync->handle->failed;
+	} else if (file->failure.errnum && !file->reported) {
+		error = file->failure.errnum;
 		file->reported = true;
 	}
-	syncing_end(syncing, error);
+	fsync_request_end(fsync, error);
 }
 
 static void an_upload_ended(struct wait *wait)
 {
-	struct syncing *syncing = container_of(wait, struct syncing, wait);
+	struct fsync_request *fsync = container_of(wait, struct fsync_request, wait);
 
-	if (syncing->handle->file->uploads)
-		wait_begin(&syncing->handle->file->waits, &syncing->wait);
+	if (fsync->handle->file->uploads)
+		wait_begin(&fsync->handle->file->waits, &fsync->wait);
 	else
-		report(syncing);
+		report(fsync);
 }
 
 /* Publishes in the background: whoever wants to know waits for the file. */
@@ -358,43 +359,43 @@ void handle_publish(struct handle *handle)
 	upload_release(upload_start(handle, &failure));
 }
 
-static void sync_searched(struct close_search *search, enum holding holding)
+static void sync_searched(struct close_search *search, enum fd_holding result)
 {
-	struct syncing *syncing = container_of(search, struct syncing, search);
+	struct fsync_request *fsync = container_of(search, struct fsync_request, scan);
 
-	if (search->handle && holding == HOLDING_NONE && handle_is_publishable(search->handle))
+	if (search->handle && result == FD_HOLDING_NONE && handle_is_publishable(search->handle))
 		handle_publish(search->handle);
-	sync_others(syncing);
+	sync_others(fsync);
 }
 
-static struct handle *next_other(struct syncing *syncing)
+static struct handle *next_other(struct fsync_request *fsync)
 {
-	for (struct handle *handle = syncing->handle->file->handles; handle; handle = handle->next)
-		if (handle != syncing->handle && handle_is_publishable(handle) && handle->opener.process &&
-		    handle->sync_pass != syncing->pass)
+	for (struct handle *handle = fsync->handle->file->handles; handle; handle = handle->next)
+		if (handle != fsync->handle && handle_is_publishable(handle) && handle->opener.process &&
+		    handle->scan_pass != fsync->pass)
 			return handle;
 	return NULL;
 }
 
 /* Others' values are published only when their openers have closed them; never the half that somebody is still writing. */
-static void sync_others(struct syncing *syncing)
+static void sync_others(struct fsync_request *fsync)
 {
-	struct handle *other = next_other(syncing);
+	struct handle *other = next_other(fsync);
 
-	if (!other || syncing->handle->file->unlinked) {
-		an_upload_ended(&syncing->wait);
+	if (!other || fsync->handle->file->unlinked) {
+		an_upload_ended(&fsync->wait);
 		return;
 	}
-	other->sync_pass = syncing->pass;
-	syncing->search.done = sync_searched;
-	close_search_start(&syncing->search, syncing->late.fs, other);
+	other->scan_pass = fsync->pass;
+	fsync->scan.done = sync_searched;
+	close_search_start(&fsync->scan, fsync->deferred.fs, other);
 }
 
 void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct handle *handle = (struct handle *)(uintptr_t)info->fh;
-	struct syncing *syncing;
+	struct fsync_request *fsync;
 	struct failure failure;
 
 	(void)datasync;
@@ -402,18 +403,18 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 		fuse_reply_err(request, 0);
 		return;
 	}
-	syncing = calloc(1, sizeof *syncing);
-	if (!syncing) {
+	fsync = calloc(1, sizeof *fsync);
+	if (!fsync) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	syncing->handle = handle;
-	syncing->pass = ++fs->sync_pass;
-	syncing->wait.woken = an_upload_ended;
-	late_begin(fs, &syncing->late, request, syncing_interrupted);
+	fsync->handle = handle;
+	fsync->pass = ++fs->scan_pass;
+	fsync->wait.woken = an_upload_ended;
+	deferred_begin(fs, &fsync->deferred, request, fsync_request_interrupted);
 	if (handle_is_publishable(handle))
-		syncing->upload = upload_start(handle, &failure);
-	sync_others(syncing);
+		fsync->upload = upload_start(handle, &failure);
+	sync_others(fsync);
 }
 
 /* --- RELEASE: nobody holds it any more ------------------------------------------------------------------------------------------- */
@@ -423,7 +424,7 @@ static void close_handle(struct handle *handle)
 	if (handle_is_publishable(handle))
 		handle_publish(handle);
 	if (handle->file->staged)
-		staging_touch(handle->file);
+		staging_refresh_age(handle->file);
 	handle_free(handle);
 }
 
@@ -442,18 +443,18 @@ void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 /* Whoever waits with a handle in his hand lets go of it: the mount is gone, and nobody reads the answer. What is on its way goes on. */
 static void end_waiting_for_handles(struct fs *fs)
 {
-	struct late *late, *next;
+	struct deferred *deferred, *next;
 
-	for (late = fs->first_late; late; late = next) {
-		next = late->next;
-		if (late->interrupted == flushing_interrupted) {
-			if (!container_of(late, struct flushing, late)->upload)
-				late->interrupted(late);
-		} else if (late->interrupted == syncing_interrupted) {
-			struct syncing *syncing = container_of(late, struct syncing, late);
+	for (deferred = fs->first_deferred; deferred; deferred = next) {
+		next = deferred->next;
+		if (deferred->interrupted == flush_request_interrupted) {
+			if (!container_of(deferred, struct flush_request, deferred)->upload)
+				deferred->interrupted(deferred);
+		} else if (deferred->interrupted == fsync_request_interrupted) {
+			struct fsync_request *fsync = container_of(deferred, struct fsync_request, deferred);
 
-			close_search_cancel(&syncing->search);
-			syncing_end(syncing, ENOTCONN);
+			close_search_cancel(&fsync->scan);
+			fsync_request_end(fsync, ENOTCONN);
 		}
 	}
 }

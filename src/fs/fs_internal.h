@@ -14,11 +14,11 @@
 /*
  * The file system from the inside.
  */
-struct holding_search;
+struct fdinfo_scan;
 /* The searches for descriptors that are under way, in the order in which they get their slices of time (fdinfo_scan.c). */
 struct search_queue {
 	struct loop *loop;
-	struct holding_search *first, **last;
+	struct fdinfo_scan *first, **last;
 	struct task task;
 };
 
@@ -32,29 +32,30 @@ struct fs {
 	struct watch watch;
 	struct fuse_buf receive; /* ours, locked (DESIGN 7) */
 	size_t receive_size, max_write;
-	struct task shrink; /* after INIT the receive buffer may be smaller */
-	bool mounted, gone, stopping;
-	bool introduced;     /* INIT was answered */
-	char *small_answer;  /* where small answers are put together */
-	struct buffer shown; /* the attribute that was asked for last: its memory serves the next one */
+	struct task resize; /* after INIT the receive buffer may be smaller */
+	bool mounted, unmounted, stopping;
+	bool initialized; /* INIT was answered */
+	char *reply_page; /* where small answers are put together */
+	struct buffer
+		xattr_scratch; /* the attribute that was asked for last: its memory serves the next one */
 
 	uint64_t inode_base; /* inode number of serial 0 */
-	wall_time mounted_at;
-	struct tree files_by_serial, files_by_name;
-	struct tree processes;			/* those that have something open, by id */
+	wall_time_ns mounted_at;
+	struct ordered_set files_by_entry_id, files_by_name;
+	struct ordered_set processes;		/* those that have something open, by id */
 	unsigned process_count, processes_most; /* each has a descriptor of ours */
 	struct search_queue searches;
 	struct recent_slot *recent;
-	struct opening *first_opening, **last_opening; /* those that wait for a process's descriptor */
-	struct task openings_task;
+	struct open_wait *first_open_wait, **last_open_wait; /* those that wait for a process's descriptor */
+	struct task open_waits_task;
 	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
-	unsigned settled_failures;	      /* files that are kept only for the failure they remember */
+	unsigned kept_errors;		      /* files that are kept only for the failure they remember */
 	struct directory *first_directory;    /* that is open */
-	struct late *first_late;
-	struct control_reading *first_control_reading;
+	struct deferred *first_deferred;
+	struct control_file *first_control_file;
 	struct upload *first_upload;
 	unsigned uploads;
-	unsigned sync_pass;
+	unsigned scan_pass;
 	unsigned staged;
 	struct timer staging_timer;
 	struct retained *first_retained, **last_retained; /* the oldest first */
@@ -62,13 +63,13 @@ struct fs {
 	size_t retained_bytes; /* of locked memory */
 	struct timer retained_timer;
 	struct written written; /* what this mount has stored */
-	bool weaker; /* openers can't always be told (DESIGN 3, rule 7): said once in the log, always in status */
+	bool owner_tracking_degraded; /* openers can't always be told (DESIGN 3, rule 7): said once in the log, always in status */
 
 	void (*drained)(void *context, unsigned lost);
 	void *drained_context;
 	struct timer drain_timer;
 	struct task drain_task;
-	unsigned lost;
+	unsigned lost_values;
 };
 
 /* --- inodes (inode.c) ---------------------------------------------------------------------------------------------------------- */
@@ -99,7 +100,7 @@ struct inode {
 
 /* Finds out what `number` is; INODE_NONE where it stands for nothing any more. Returns the kind. */
 enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode);
-fuse_ino_t inode_number(const struct fs *fs, uint32_t serial);
+fuse_ino_t inode_number(const struct fs *fs, uint32_t entry_id);
 
 /* The name of a store or secret; of another directory ".". */
 const char *inode_name(const struct inode *inode);
@@ -120,7 +121,7 @@ void inode_of_record(struct fs *fs, struct listing *listing, const struct record
 /* --- the kernel's descriptor (fuse_io.c) -------------------------------------------------------------- */
 
 /* Has libfuse read and write it through us. 0 or a negative errno. */
-int channel_take(struct fs *fs);
+int fuse_io_install(struct fs *fs);
 
 /* --- late answers (deferred.c) ----------------------------------------------------------------------------------------------------- */
 
@@ -128,17 +129,18 @@ int channel_take(struct fs *fs);
  * A request that is answered later. Embedded in what waits. `interrupted` is called from the loop when the kernel wants the request
  * ended: it lets go of what is waited for and answers EINTR.
  */
-struct late {
+struct deferred {
 	struct fs *fs;
 	fuse_req_t request; /* NULL once it is answered */
-	void (*interrupted)(struct late *late);
+	void (*interrupted)(struct deferred *deferred);
 	struct task task;
-	struct late *next, **link;
+	struct deferred *next, **link;
 };
-void late_begin(struct fs *fs, struct late *late, fuse_req_t request, void (*interrupted)(struct late *late));
+void deferred_begin(struct fs *fs, struct deferred *deferred, fuse_req_t request,
+		    void (*interrupted)(struct deferred *deferred));
 /* Takes the request out, to be answered now; NULL if it was answered already. */
-fuse_req_t late_take(struct late *late);
-void late_error(struct late *late, int error);
+fuse_req_t deferred_take(struct deferred *deferred);
+void deferred_reply_err(struct deferred *deferred, int error);
 
 /* --- files and handles (file.c) ------------------------------------------------------------------------------------------------ */
 
@@ -148,8 +150,8 @@ struct value {
 	unsigned references;
 	unsigned uploads; /* those that send it: it must not change meanwhile */
 	struct locked bytes;
-	size_t whole;	   /* where services take text: bytes that are known to be whole characters, and */
-	size_t characters; /* how many characters there are in all */
+	size_t valid_utf8_bytes; /* where services take text: bytes that are known to be whole characters, and */
+	size_t characters;	 /* how many characters there are in all */
 };
 
 /* The process that opened a handle (DESIGN 3, rules 4 and 7). */
@@ -180,34 +182,33 @@ struct writer {
 struct handle {
 	struct file *file;
 	struct handle *next, **link; /* the file's */
-	fuse_ino_t
-		number; /* of the inode that was opened: another client may have made the secret anew since */
+	fuse_ino_t ino; /* of the inode that was opened: another client may have made the secret anew since */
 	struct opener opener;
 	struct writer writer;
 	struct wait_list freed; /* those who must not look at it afterwards */
 	struct value *value;	/* NULL: nothing was written yet */
-	bool append, exclusive, due, closed;
+	bool append, excl, dirty, closed;
 	bool wrote;	  /* or tried to */
 	bool began_empty; /* created, cut to nothing, or staged: every byte of the file is known here */
-	int spent;	  /* errno of the operation that was refused, positive; 0: none was */
+	int failed;	  /* errno of the operation that was refused, positive; 0: none was */
 	uid_t uid;	  /* who opened it, for the audit */
 	gid_t gid;
 	pid_t pid;
 	char cgroup[CGROUP_SIZE];
-	unsigned sync_pass; /* the last FSYNC that looked at it */
+	unsigned scan_pass; /* the last FSYNC that looked at it */
 };
 
 /* What is wanted of a secret beside its value (setxattr.c). */
-struct wishes {
+struct pending_attrs {
 	char *scopes, *comment; /* NULL: nothing was said; "" clears the comment */
 	bool expiry_is_set;
-	wall_time expires_at; /* TIME_UNKNOWN: never */
+	wall_time_ns expires_at; /* TIME_UNKNOWN: never */
 };
 
 /* Which of a secret's values is stored, as far as the service tells; all zero: none. */
 struct version {
 	char digest[64];
-	wall_time modified_at;
+	wall_time_ns modified_at;
 };
 
 /* A secret that is open, being published, or whose last publication failed. */
@@ -215,10 +216,10 @@ struct file {
 	struct fs *fs;
 	struct store *store;
 	char name[256];
-	uint32_t serial;
-	bool unlinked;	/* its name was removed or given to another: nothing of it is published */
-	bool displaced; /* another file has its serial number now */
-	bool created;	/* made by CREATE here, and not stored yet */
+	uint32_t entry_id;
+	bool unlinked; /* its name was removed or given to another: nothing of it is published */
+	bool detached; /* another file has its serial number now */
+	bool created;  /* made by CREATE here, and not stored yet */
 	struct value *
 		staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
 	bool is_directory; /* staged, for temporary files: those are called DIRECTORY/NAME, which no secret can be */
@@ -228,43 +229,43 @@ struct file {
 	uint64_t
 		awaited_until; /* made by MKNOD and not opened yet: it is there until then (CLOCK_BOOTTIME, ms) */
 	struct handle *handles;
-	struct wishes wishes; /* set before the value was stored: they join its publication */
+	struct pending_attrs pending_attrs; /* set before the value was stored: they join its publication */
 	unsigned uploads;
-	struct wait_list waits; /* woken when an upload of it ended */
-	unsigned publications;	/* how many were asked for */
-	unsigned last_ended;	/* the last one of them that has ended: what follows is told of that */
-	struct failure failure; /* of the last publication; error 0: it did not fail */
-	bool unknown;		/* the last publication's outcome */
-	bool reported;		/* the failure was told by an FSYNC */
+	struct wait_list waits;	    /* woken when an upload of it ended */
+	unsigned uploads_started;   /* how many were asked for */
+	unsigned last_upload_ended; /* the last one of them that has ended: what follows is told of that */
+	struct failure failure;	    /* of the last publication; error 0: it did not fail */
+	bool unknown;		    /* the last publication's outcome */
+	bool reported;		    /* the failure was told by an FSYNC */
 	struct version
 		before; /* what was stored when the last publication began: whether an unknown one took effect */
-	bool remembers;		/* kept only for its failure */
-	wall_time touched_at;	/* the last WRITE, or that it was opened, by clock_files() */
-	struct set_times times; /* set since then */
-	size_t sent;		/* bytes that were written of what the last upload sends */
+	bool kept_for_error;	  /* kept only for its failure */
+	wall_time_ns modified_at; /* the last WRITE, or that it was opened, by clock_files() */
+	struct set_times times;	  /* set since then */
+	size_t sent;		  /* bytes that were written of what the last upload sends */
 	struct file *next, **link;
 };
 
-int files_compare_serial(const void *left, const void *right);
+int files_compare_entry_id(const void *left, const void *right);
 int files_compare_name(const void *left, const void *right);
 struct file *file_find(struct fs *fs, const struct store *store, const char *name);
-struct file *file_of_serial(struct fs *fs, uint32_t serial);
+struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id);
 /* The file of a name; made when there is none. NULL when memory ran out. */
-struct file *file_make(struct fs *fs, struct store *store, const char *name, uint32_t serial);
+struct file *file_get_or_create(struct fs *fs, struct store *store, const char *name, uint32_t entry_id);
 void file_rename(struct file *file, const char *name);
 /* Takes its name away: it was unlinked or replaced. */
 void file_unlink(struct file *file);
 /* Frees it when nothing holds it and there is nothing to remember of it. */
-void file_settle(struct file *file);
+void file_put_if_unused(struct file *file);
 /* Whether it is there for everybody, though the service does not have it: open, on its way, staged, or failed. */
-bool file_is_there(const struct file *file);
+bool file_is_visible(const struct file *file);
 /* Whether it is a create that failed after its close, with nobody told yet (`commit=fsync`). */
-bool file_shows_failure(const struct file *file);
+bool file_has_unreported_create_error(const struct file *file);
 /* Whether the service has it, as far as we know. */
 bool file_is_stored(const struct file *file);
 
 /* Frees every file: at the end, when no handle is left. */
-void files_forget(struct fs *fs);
+void files_free(struct fs *fs);
 
 /* The version of what is known to be stored now. */
 void file_version(const struct file *file, struct version *version);
@@ -287,7 +288,7 @@ void value_release(struct value *value);
 /* --- what was written lately (recent.c) ------------------------------------------------------------------------------------------ */
 
 /* A file of this serial number was written, or could not be. */
-void recent_note(struct fs *fs, uint32_t serial);
+void recent_note(struct fs *fs, uint32_t entry_id);
 /* Whether a secret was, within the last ten minutes. */
 bool recent_has(const struct fs *fs, const struct inode *inode);
 void recent_finish(struct fs *fs);
@@ -327,43 +328,43 @@ void handle_take_over(struct fs *fs, struct handle *handle);
 void program_of(pid_t thread, char program[static 32]);
 
 /* What the flushing thread is to the handle. */
-enum flusher {
-	FLUSHER_UNKNOWN, /* /proc can't tell */
-	FLUSHER_UNSEEN,	 /* it could, but we have not the descriptors or the memory */
-	FLUSHER_OTHER,	 /* another process */
-	FLUSHER_OPENER,
-	FLUSHER_DYING,	/* the opener, ending by a signal or with a status other than 0 */
-	FLUSHER_WRITER, /* not the opener, but the process that wrote every byte */
-	FLUSHER_WRITER_DYING,
+enum flush_origin {
+	FLUSH_UNKNOWN,	/* /proc can't tell */
+	FLUSH_UNSEEN,	/* it could, but we have not the descriptors or the memory */
+	FLUSH_BY_OTHER, /* another process */
+	FLUSH_BY_OPENER,
+	FLUSH_BY_DYING_OPENER, /* the opener, ending by a signal or with a status other than 0 */
+	FLUSH_BY_WRITER,       /* not the opener, but the process that wrote every byte */
+	FLUSH_BY_DYING_WRITER,
 };
-enum flusher handle_flusher(const struct handle *handle, pid_t thread);
+enum flush_origin handle_flush_origin(const struct handle *handle, pid_t thread);
 
 /* --- who still holds a file (fdinfo_scan.c, takeover.c) ------------------------------------------------------------------------------ */
 
-enum holding {
-	HOLDING_NONE,
-	HOLDING_SOME,
-	HOLDING_UNKNOWN, /* /proc does not show it */
-	HOLDING_UNSEEN,	 /* we have not the descriptors, the memory or the time to see it */
+enum fd_holding {
+	FD_HOLDING_NONE,
+	FD_HOLDING_SOME,
+	FD_HOLDING_UNKNOWN, /* /proc does not show it */
+	FD_HOLDING_UNSEEN,  /* we have not the descriptors, the memory or the time to see it */
 };
 
 /*
  * Whether a process holds a descriptor of `inode`. `done` is called once, perhaps from within the start. A process that is gone holds none.
  */
-struct holding_search {
+struct fdinfo_scan {
 	struct fs *fs;
 	struct process *process;
 	pid_t thread; /* one that is known to live, as its descriptors are the process's; 0: none is */
 	fuse_ino_t inode;
-	void (*done)(struct holding_search *search, enum holding holding);
+	void (*done)(struct fdinfo_scan *scan, enum fd_holding result);
 	/* fdinfo_scan.c's */
 	pid_t id;
 	long position;
-	uint64_t spent; /* microseconds of processor time */
-	struct holding_search *next, **link;
+	uint64_t time_used; /* microseconds of processor time */
+	struct fdinfo_scan *next, **link;
 };
-void holding_search_start(struct holding_search *search);
-void holding_search_cancel(struct holding_search *search);
+void fdinfo_scan_start(struct fdinfo_scan *scan);
+void fdinfo_scan_cancel(struct fdinfo_scan *scan);
 void search_queue_init(struct search_queue *queue, struct loop *loop);
 
 /*
@@ -376,10 +377,10 @@ struct close_search {
 	const struct process
 		*flusher; /* the handle's opener or writer, if it is that one's FLUSH which asks; */
 	pid_t thread;	  /* its thread, which closes */
-	void (*done)(struct close_search *search, enum holding holding);
+	void (*done)(struct close_search *scan, enum fd_holding result);
 	/* takeover.c's */
 	struct process *parent;
-	struct holding_search look;
+	struct fdinfo_scan scan;
 	struct wait freed;
 };
 void close_search_start(struct close_search *search, struct fs *fs, struct handle *handle);
@@ -400,7 +401,7 @@ struct actor {
 struct upload {
 	struct fs *fs;
 	struct actor actor;
-	struct publication publication;
+	struct put_op put;
 	struct file *file;
 	unsigned number; /* among the file's publications */
 	struct value *value;
@@ -421,7 +422,7 @@ void upload_release(struct upload *upload);
 /* Gives up: the value is not published if that can still be helped. */
 void upload_cancel(struct upload *upload);
 /* A file is losing its name: what still waits for its turn to be published under it is not published at all, which is no failure. */
-void uploads_drop(struct file *file);
+void uploads_cancel_queued(struct file *file);
 /* It is getting another name: what waits for its turn is published under that. */
 void uploads_rename(struct file *file, const char *name);
 
@@ -430,12 +431,12 @@ bool handle_is_publishable(const struct handle *handle);
 /* Publishes without waiting: whoever wants to know waits for the file. */
 void handle_publish(struct handle *handle);
 /* WRITE under `commit=write`: answers once the value is published. */
-void publication_of_write(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size);
+void write_through(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size);
 
 /* --- staging (staging.c) --------------------------------------------------------------------------------------------------------- */
 
 /* Whether a new file `name` that is created with `flags` is to be staged. */
-bool staging_wants(const struct fs *fs, const char *name, int flags);
+bool staging_applies(const struct fs *fs, const char *name, int flags);
 /* Whether a staged file that is renamed to `name` stays staged: no secret is called so. */
 bool staging_keeps(const struct fs *fs, const char *name);
 /* Whether programs call files so that they mean to rename; secrets may be called so, too. */
@@ -457,10 +458,10 @@ bool staging_is_full(const struct fs *fs);
 /* 0, or a positive errno when there are too many, which is recorded. */
 int staging_begin(struct file *file);
 /* It was used just now. */
-void staging_touch(struct file *file);
+void staging_refresh_age(struct file *file);
 void staging_end(struct file *file);
 /* The end of the mount: what was never renamed goes. */
-void staging_forget_all(struct fs *fs);
+void staging_discard_all(struct fs *fs);
 
 /* --- retained values (retained.c) ------------------------------------------------------------------------------------------------ */
 
@@ -473,14 +474,14 @@ struct retained {
 		[DIGEST_TEXT_SIZE]; /* of what the service has since: another means that somebody has replaced it */
 	struct value *value;
 	size_t length;
-	struct wishes wishes;
+	struct pending_attrs pending_attrs;
 	uint64_t ends_at;	       /* CLOCK_BOOTTIME, milliseconds */
 	struct retained *next, **link; /* `link` is NULL while it is taken out */
 };
 
 void retained_init(struct fs *fs);
 /* Retains what an upload has stored, where that can be of use and there is room. `wishes`, unless NULL, were asked for it explicitly, and are taken over. */
-void retained_add(const struct upload *upload, struct wishes *wishes);
+void retained_add(const struct upload *upload, struct pending_attrs *attrs);
 /* Wipes what is retained of a name; whether there was something. */
 bool retained_forget(struct fs *fs, const struct store *store, const char *name);
 /* Takes out what is retained of a name, if it is what `record` tells that the service has; NULL otherwise. */
@@ -497,7 +498,7 @@ void retained_free_all(struct fs *fs);
 void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE]);
 void actor_of_request(struct actor *actor, fuse_req_t request);
 /* What was done, or tried. */
-struct deed {
+struct audit_event {
 	const char *operation;
 	const struct store *store; /* NULL: it was done to a store, `name` */
 	const char *name;
@@ -505,27 +506,28 @@ struct deed {
 	const char *digest; /* of what is there now; NULL: there is none */
 };
 /* One line in the log, and one in the journal if it failed. Never a value. */
-void audit(struct fs *fs, const struct actor *actor, const struct deed *deed, const struct failure *failure);
+void audit(struct fs *fs, const struct actor *actor, const struct audit_event *event,
+	   const struct failure *failure);
 
 /* --- permissions and owner (owner.c) --------------------------------------------------------------------------------------------- */
 
 /* Why a SETATTR of `what` is refused: the caller could not do it on an ordinary file that looks like this one. */
-enum refusal refusal_of_attributes(fuse_req_t request, const struct inode *inode, const struct stat *wanted,
-				   int what);
+enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode, const struct stat *wanted,
+			      int what);
 
 /* --- opening (open.c, open_wait.c) ------------------------------------------------------------------------------------------------- */
 
 /* Opens the inode `number`, or creates `name` in the directory `number`, and answers: 0. Or a positive errno, and no answer yet. */
-int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
+int do_open(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
 /* Whether `error`, a positive errno, is what time may mend: want of locked memory or descriptors. */
-bool opening_may_wait(const struct fs *fs, const char *name, int flags, int error);
-void openings_init(struct fs *fs);
+bool open_may_wait(const struct fs *fs, const char *name, int flags, int error);
+void open_waits_init(struct fs *fs);
 /* A process's descriptor was given back: those who wait for one try again, in a later turn. */
-void openings_continue(struct fs *fs);
+void open_waits_continue(struct fs *fs);
 /* Whether something must be waited for first, and waiting for it. */
-bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
-void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
-		   const struct fuse_file_info *info);
+bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
+void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
+		     const struct fuse_file_info *info);
 
 /* --- digests (digest.c) ---------------------------------------------------------------------------------------------------------- */
 
@@ -535,14 +537,15 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text);
 /* --- attributes that can be set (setxattr.c) --------------------------------------------------------------------------------------- */
 
 /* Read one attribute's text into zeroed `wishes`. 0, -EOPNOTSUPP where the service has no such thing, -EINVAL, -EILSEQ, -ENOMEM. */
-int wish_scopes(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
-int wish_comment(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
-int wish_expires_at(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
+int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+int parse_expires_at(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
 /* Why they can't be carried out: an expiry goes up with a value alone. */
-enum refusal refusal_of_wishes(const struct inode *inode, const struct wishes *wishes);
+enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs);
 /* Answers the request once they are what the secret has, or will have with the value that it awaits. What is taken of `wishes` is gone from it. */
-void wishes_carry_out(struct fs *fs, fuse_req_t request, const struct inode *inode, struct wishes *wishes);
-void wishes_finish(struct wishes *wishes);
+void setxattr_apply(struct fs *fs, fuse_req_t request, const struct inode *inode,
+		    struct pending_attrs *attrs);
+void pending_attrs_free(struct pending_attrs *attrs);
 /* Whether a value is still to be published, as far as its writers have gone. */
 bool file_awaits_value(const struct file *file);
 

@@ -12,7 +12,7 @@
 #include "fs_internal.h"
 #include "sstorefs/log.h"
 
-#define SMALL_ANSWER 512 /* a power of two: what is aligned to it lies on one page */
+#define REPLY_PAGE_SIZE 512 /* a power of two: what is aligned to it lies on one page */
 
 /*
  * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS for granted and never tells the kernel of it. Without that every LOOKUP in a
@@ -22,16 +22,16 @@
 static void allow_parallel_lookups(const struct iovec *parts, int count)
 {
 	struct fuse_out_header header;
-	struct fuse_init_out answer;
+	struct fuse_init_out reply;
 
-	if (count != 2 || parts[0].iov_len != sizeof header || parts[1].iov_len < sizeof answer)
+	if (count != 2 || parts[0].iov_len != sizeof header || parts[1].iov_len < sizeof reply)
 		return;
 	memcpy(&header, parts[0].iov_base, sizeof header);
-	memcpy(&answer, parts[1].iov_base, sizeof answer);
-	if (header.error || answer.major != FUSE_KERNEL_VERSION)
+	memcpy(&reply, parts[1].iov_base, sizeof reply);
+	if (header.error || reply.major != FUSE_KERNEL_VERSION)
 		return;
-	answer.flags |= FUSE_PARALLEL_DIROPS;
-	memcpy(parts[1].iov_base, &answer, sizeof answer);
+	reply.flags |= FUSE_PARALLEL_DIROPS;
+	memcpy(parts[1].iov_base, &reply, sizeof reply);
 }
 
 /* The kernel takes hold of every page that an answer lies on: the parts of a small one are put together on one. */
@@ -43,16 +43,16 @@ static ssize_t write_joined(int fd, const struct iovec *parts, char *joined)
 	return write(fd, joined, (size_t)(end - joined));
 }
 
-static ssize_t write_answer(int fd, struct iovec *parts, int count, void *data)
+static ssize_t write_reply(int fd, struct iovec *parts, int count, void *data)
 {
 	struct fs *fs = data;
 
 	/* INIT is the first question, and nothing is told before it is answered. */
-	if (!fs->introduced)
+	if (!fs->initialized)
 		allow_parallel_lookups(parts, count);
-	fs->introduced = true;
-	if (count == 2 && parts[0].iov_len + parts[1].iov_len <= SMALL_ANSWER)
-		return write_joined(fd, parts, fs->small_answer);
+	fs->initialized = true;
+	if (count == 2 && parts[0].iov_len + parts[1].iov_len <= REPLY_PAGE_SIZE)
+		return write_joined(fd, parts, fs->reply_page);
 	return writev(fd, parts, count);
 }
 
@@ -69,17 +69,18 @@ void fs_forget_names(struct fs *fs)
 {
 	const struct fuse_out_header notice = {.len = sizeof notice, .error = NOTIFY_INC_EPOCH};
 
-	if (fs->introduced && !fs->gone && write(fuse_session_fd(fs->session), &notice, sizeof notice) < 0)
+	if (fs->initialized && !fs->unmounted &&
+	    write(fuse_session_fd(fs->session), &notice, sizeof notice) < 0)
 		log_line(LOG_DEBUG, "names that the kernel remembers count for another second: %s",
 			 strerror(errno));
 }
 
-int channel_take(struct fs *fs)
+int fuse_io_install(struct fs *fs)
 {
-	static const struct fuse_custom_io io = {.writev = write_answer, .read = read_request};
+	static const struct fuse_custom_io io = {.writev = write_reply, .read = read_request};
 
-	fs->small_answer = aligned_alloc(SMALL_ANSWER, SMALL_ANSWER);
-	if (!fs->small_answer)
+	fs->reply_page = aligned_alloc(REPLY_PAGE_SIZE, REPLY_PAGE_SIZE);
+	if (!fs->reply_page)
 		return -ENOMEM;
 	return fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
 }

@@ -7,14 +7,14 @@
 
 #define KERNEL_TIMEOUT_MAX 1.0 /* seconds: `refresh` must be able to take effect */
 
-fuse_ino_t inode_number(const struct fs *fs, uint32_t serial)
+fuse_ino_t inode_number(const struct fs *fs, uint32_t entry_id)
 {
-	return fs->inode_base + serial;
+	return fs->inode_base + entry_id;
 }
 
 void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record, struct inode *inode)
 {
-	*inode = (struct inode){.number = inode_number(fs, record->serial), .record = record};
+	*inode = (struct inode){.number = inode_number(fs, record->entry_id), .record = record};
 	inode->store = listing_store(listing);
 	inode->kind = inode->store ? INODE_SECRET : INODE_STORE;
 	/* By its name: what is open here may have been deleted and made anew elsewhere since, and has then another number. */
@@ -22,9 +22,9 @@ void inode_of_record(struct fs *fs, struct listing *listing, const struct record
 		inode->file = file_find(fs, inode->store, record->name);
 }
 
-static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode *inode)
+static enum inode_kind entry_id_of(struct fs *fs, uint32_t entry_id, struct inode *inode)
 {
-	const struct record *record = catalog_record(fs->catalog, serial);
+	const struct record *record = catalog_record(fs->catalog, entry_id);
 	struct listing *listing = record ? catalog_listing(fs->catalog, record) : NULL;
 
 	if (listing) {
@@ -33,7 +33,7 @@ static enum inode_kind find_serial(struct fs *fs, uint32_t serial, struct inode 
 			inode->store = catalog_store(fs->catalog, record);
 		return inode->kind;
 	}
-	inode->file = file_of_serial(fs, serial);
+	inode->file = file_of_entry_id(fs, entry_id);
 	if (inode->file) {
 		inode->kind = staging_kind(inode->file);
 		inode->store = inode->file->store;
@@ -45,7 +45,7 @@ enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode
 {
 	*inode = (struct inode){.kind = INODE_NONE, .number = number};
 	if (number > fs->inode_base && number - fs->inode_base <= UINT32_MAX)
-		return find_serial(fs, (uint32_t)(number - fs->inode_base), inode);
+		return entry_id_of(fs, (uint32_t)(number - fs->inode_base), inode);
 	if (number == INODE_NUMBER_ROOT) {
 		inode->store = catalog_only_store(fs->catalog);
 		inode->kind = inode->store ? INODE_STORE : INODE_ROOT;
@@ -98,16 +98,16 @@ static mode_t mode_of(const struct fs *fs, const struct inode *inode)
 	return S_IFDIR | (0777 & ~mask);
 }
 
-static wall_time changed_at(const struct fs *fs, const struct inode *inode)
+static wall_time_ns changed_at(const struct fs *fs, const struct inode *inode)
 {
 	if (inode->record)
 		return record_changed_at(inode->record);
-	return inode->file ? inode->file->touched_at : fs->mounted_at;
+	return inode->file ? inode->file->modified_at : fs->mounted_at;
 }
 
 void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *attributes)
 {
-	wall_time time = changed_at(fs, inode);
+	wall_time_ns time = changed_at(fs, inode);
 
 	memset(attributes, 0, sizeof *attributes);
 	attributes->st_ino = inode->number;

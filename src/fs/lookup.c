@@ -8,8 +8,8 @@
 #include "fs_internal.h"
 #include "sstorefs/name.h"
 
-struct looking {
-	struct late late;
+struct lookup_request {
+	struct deferred deferred;
 	struct lookup lookup;
 	struct store *store; /* referenced; NULL: it is a store that is looked up */
 };
@@ -19,10 +19,10 @@ uint64_t fs_deadline(const struct fs *fs)
 	return loop_now(fs->loop) + fs->config->timeout;
 }
 
-static void looking_free(struct looking *looking)
+static void lookup_request_free(struct lookup_request *pending)
 {
-	store_release(looking->store);
-	free(looking);
+	store_release(pending->store);
+	free(pending);
 }
 
 static void reply_inode(struct fs *fs, fuse_req_t request, const struct inode *inode)
@@ -60,61 +60,61 @@ static void reply_record(struct fs *fs, fuse_req_t request, struct listing *list
 }
 
 /* A name whose outcome was unknown was read again, and there is none: nothing was stored, and there is nothing to be shown. */
-static void settle_absent(struct fs *fs, const struct store *store, const char *name)
+static void forget_absent(struct fs *fs, const struct store *store, const char *name)
 {
 	struct file *file = store ? file_find(fs, store, name) : NULL;
 
 	if (!file || !file->unknown)
 		return;
 	file->unknown = false;
-	file_settle(file);
+	file_put_if_unused(file);
 }
 
-static void looked(struct lookup *lookup)
+static void on_lookup(struct lookup *lookup)
 {
-	struct looking *looking = container_of(lookup, struct looking, lookup);
-	struct fs *fs = looking->late.fs;
-	fuse_req_t request = late_take(&looking->late);
-	int error = lookup->failure.error;
+	struct lookup_request *pending = container_of(lookup, struct lookup_request, lookup);
+	struct fs *fs = pending->deferred.fs;
+	fuse_req_t request = deferred_take(&pending->deferred);
+	int error = lookup->failure.errnum;
 
 	if (error == ENOENT)
-		settle_absent(fs, looking->store, lookup->name);
+		forget_absent(fs, pending->store, lookup->name);
 	if (!error)
 		reply_record(fs, request, lookup->listing, lookup->record);
 	else if (error == ENOENT)
 		reply_absent(fs, request, lookup->listing);
 	else {
-		journal_record(fs->options.journal, "lookup",
-			       looking->store ? store_name(looking->store) : NULL, lookup->name,
-			       &lookup->failure);
+		error_log_report(fs->options.error_log, "lookup",
+				 pending->store ? store_name(pending->store) : NULL, lookup->name,
+				 &lookup->failure);
 		fuse_reply_err(request, error);
 	}
-	looking_free(looking);
+	lookup_request_free(pending);
 }
 
-static void interrupted(struct late *late)
+static void interrupted(struct deferred *deferred)
 {
-	struct looking *looking = container_of(late, struct looking, late);
+	struct lookup_request *pending = container_of(deferred, struct lookup_request, deferred);
 
-	lookup_cancel(&looking->lookup);
-	late_error(late, EINTR);
-	looking_free(looking);
+	lookup_cancel(&pending->lookup);
+	deferred_reply_err(deferred, EINTR);
+	lookup_request_free(pending);
 }
 
-static void look_up(struct fs *fs, fuse_req_t request, struct listing *listing, const char *name)
+static void start_lookup(struct fs *fs, fuse_req_t request, struct listing *listing, const char *name)
 {
-	struct looking *looking = calloc(1, sizeof *looking);
+	struct lookup_request *pending = calloc(1, sizeof *pending);
 
-	if (!looking) {
+	if (!pending) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
 	if (listing_store(listing))
-		looking->store = store_reference(listing_store(listing));
-	looking->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = looked};
-	strcpy(looking->lookup.name, name);
-	late_begin(fs, &looking->late, request, interrupted);
-	lookup_start(listing, &looking->lookup);
+		pending->store = store_reference(listing_store(listing));
+	pending->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = on_lookup};
+	strcpy(pending->lookup.name, name);
+	deferred_begin(fs, &pending->deferred, request, interrupted);
+	lookup_start(listing, &pending->lookup);
 }
 
 /* A file that is open here and not stored yet is there for everybody. */
@@ -123,17 +123,17 @@ static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *st
 	struct file *file = store ? file_find(fs, store, name) : NULL;
 	struct inode inode = {.file = file};
 
-	if (!file || !file_is_there(file))
+	if (!file || !file_is_visible(file))
 		return false;
 	inode.kind = staging_kind(file);
-	inode.number = inode_number(fs, file->serial);
+	inode.number = inode_number(fs, file->entry_id);
 	inode.store = file->store;
-	inode.record = catalog_record(fs->catalog, file->serial);
+	inode.record = catalog_record(fs->catalog, file->entry_id);
 	reply_inode(fs, request, &inode);
 	return true;
 }
 
-static void look_up_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
+static void lookup_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct inode inode;
 	int control = -1;
@@ -168,7 +168,7 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct inode inode;
 
 	if (parent == INODE_NUMBER_CONTROL || (parent == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs"))) {
-		look_up_control(fs, request, parent, name);
+		lookup_control(fs, request, parent, name);
 		return;
 	}
 	inode_find(fs, parent, &inode);
@@ -187,17 +187,17 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	}
 	if (reply_file(fs, request, listing_store(listing), name))
 		return;
-	switch (listing_known(listing, name, &record)) {
-	case KNOWN_PRESENT:
+	switch (listing_query(listing, name, &record)) {
+	case CACHE_HIT:
 		reply_record(fs, request, listing, record);
 		break;
-	case KNOWN_ABSENT:
-		settle_absent(fs, listing_store(listing), name);
+	case CACHE_NEGATIVE:
+		forget_absent(fs, listing_store(listing), name);
 		reply_absent(fs, request, listing);
 		break;
-	case KNOWN_NOT:
+	case CACHE_MISS:
 		if (name_is_canonical(name))
-			look_up(fs, request, listing, name);
+			start_lookup(fs, request, listing, name);
 		else
 			fuse_reply_err(request, ENOENT);
 		break;
@@ -222,7 +222,7 @@ void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 		attributes.st_size = (off_t)handle_length((const struct handle *)(uintptr_t)info->fh);
 	fuse_reply_attr(request, &attributes, inode_attribute_timeout(fs, &inode));
 	if (listing)
-		listing_touch(listing, inode.record);
+		listing_revalidate(listing, inode.record);
 }
 
 void fs_access(fuse_req_t request, fuse_ino_t number, int mask)

@@ -8,18 +8,18 @@
 #include "fs_internal.h"
 #include "sstorefs/name.h"
 
-struct changing {
-	struct late late;
+struct store_request {
+	struct deferred deferred;
 	struct lookup lookup; /* of the store to be deleted */
-	struct store_change change;
+	struct store_op op;
 	struct store *store; /* to be deleted; NULL: it is created */
 	char name[256];
 };
 
-static void changing_free(struct changing *changing)
+static void store_request_free(struct store_request *pending)
 {
-	store_release(changing->store);
-	free(changing);
+	store_release(pending->store);
+	free(pending);
 }
 
 static void reply_made(struct fs *fs, fuse_req_t request, const char *name)
@@ -29,7 +29,7 @@ static void reply_made(struct fs *fs, fuse_req_t request, const char *name)
 	const struct record *record;
 	struct inode inode;
 
-	if (listing_known(stores, name, &record) != KNOWN_PRESENT) {
+	if (listing_query(stores, name, &record) != CACHE_HIT) {
 		fuse_reply_err(request, EIO);
 		return;
 	}
@@ -38,61 +38,62 @@ static void reply_made(struct fs *fs, fuse_req_t request, const char *name)
 	fuse_reply_entry(request, &entry);
 }
 
-static void changed(struct store_change *change)
+static void on_store_op(struct store_op *op)
 {
-	struct changing *changing = container_of(change, struct changing, change);
-	struct fs *fs = changing->late.fs;
-	fuse_req_t request = late_take(&changing->late);
+	struct store_request *pending = container_of(op, struct store_request, op);
+	struct fs *fs = pending->deferred.fs;
+	fuse_req_t request = deferred_take(&pending->deferred);
 
 	struct actor actor;
 
 	actor_of_request(&actor, request);
 	audit(fs, &actor,
-	      &(struct deed){.operation = changing->store ? "rmdir" : "mkdir", .name = changing->name},
-	      &change->failure);
-	if (change->failure.error) {
-		fuse_reply_err(request, change->failure.error);
-	} else if (changing->store) {
+	      &(struct audit_event){.operation = pending->store ? "rmdir" : "mkdir", .name = pending->name},
+	      &op->failure);
+	if (op->failure.errnum) {
+		fuse_reply_err(request, op->failure.errnum);
+	} else if (pending->store) {
 		fuse_reply_err(request, 0);
 	} else {
-		reply_made(fs, request, changing->name);
+		reply_made(fs, request, pending->name);
 	}
-	changing_free(changing);
+	store_request_free(pending);
 }
 
-static void interrupted(struct late *late)
+static void interrupted(struct deferred *deferred)
 {
-	struct changing *changing = container_of(late, struct changing, late);
+	struct store_request *pending = container_of(deferred, struct store_request, deferred);
 
-	lookup_cancel(&changing->lookup);
-	store_change_cancel(&changing->change);
-	late_error(late, EINTR);
-	changing_free(changing);
+	lookup_cancel(&pending->lookup);
+	store_op_cancel(&pending->op);
+	deferred_reply_err(deferred, EINTR);
+	store_request_free(pending);
 }
 
-static struct changing *changing_new(struct fs *fs, fuse_req_t request, const char *name, struct store *store)
+static struct store_request *store_request_new(struct fs *fs, fuse_req_t request, const char *name,
+					       struct store *store)
 {
-	struct changing *changing = calloc(1, sizeof *changing);
+	struct store_request *pending = calloc(1, sizeof *pending);
 
-	if (!changing) {
+	if (!pending) {
 		fuse_reply_err(request, ENOMEM);
 		return NULL;
 	}
-	strcpy(changing->name, name);
-	changing->store = store ? store_reference(store) : NULL;
-	changing->change = (struct store_change){.catalog = fs->catalog,
-						 .name = changing->name,
-						 .store = store,
-						 .deadline = fs_deadline(fs),
-						 .done = changed};
-	late_begin(fs, &changing->late, request, interrupted);
-	return changing;
+	strcpy(pending->name, name);
+	pending->store = store ? store_reference(store) : NULL;
+	pending->op = (struct store_op){.catalog = fs->catalog,
+					.name = pending->name,
+					.store = store,
+					.deadline = fs_deadline(fs),
+					.done = on_store_op};
+	deferred_begin(fs, &pending->deferred, request, interrupted);
+	return pending;
 }
 
 /* What both have in common. */
-static enum refusal refusal_of_both(struct fs *fs, const struct inode *directory, const char *name)
+static enum refusal precheck_exchange(struct fs *fs, const struct inode *directory, const char *name)
 {
-	enum refusal refusal = refusal_of_creation(fs);
+	enum refusal refusal = precheck_create(fs);
 
 	if (refusal)
 		return refusal;
@@ -103,23 +104,23 @@ static enum refusal refusal_of_both(struct fs *fs, const struct inode *directory
 	return directory->kind == INODE_ROOT ? REFUSAL_NONE : REFUSAL_HOLDS_SECRETS;
 }
 
-static enum refusal refusal_of_mkdir(struct fs *fs, const struct inode *directory, const char *name)
+static enum refusal precheck_mkdir(struct fs *fs, const struct inode *directory, const char *name)
 {
-	enum refusal refusal = refusal_of_both(fs, directory, name);
+	enum refusal refusal = precheck_exchange(fs, directory, name);
 	const struct record *record;
 
 	if (refusal)
 		return refusal;
 	if (!name_is_canonical(name) || !fs->provider->store_name_is_valid(name))
 		return fs->provider->stores_are_local ? REFUSAL_USER_ID : REFUSAL_STORE_NAME;
-	return listing_known(catalog_stores(fs->catalog), name, &record) == KNOWN_PRESENT ? REFUSAL_EXISTS
-											  : REFUSAL_NONE;
+	return listing_query(catalog_stores(fs->catalog), name, &record) == CACHE_HIT ? REFUSAL_EXISTS
+										      : REFUSAL_NONE;
 }
 
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct changing *changing;
+	struct store_request *pending;
 	struct inode directory;
 	enum refusal refusal;
 
@@ -127,16 +128,17 @@ void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	if (staging_mkdir(fs, request, parent, name))
 		return;
 	inode_find(fs, parent, &directory);
-	refusal = refusal_of_mkdir(fs, &directory, name);
+	refusal = precheck_mkdir(fs, &directory, name);
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct deed){.operation = "mkdir", .store = directory.store, .name = name},
-			      refusal);
+		refusal_reply(
+			request,
+			&(struct audit_event){.operation = "mkdir", .store = directory.store, .name = name},
+			refusal);
 		return;
 	}
-	changing = changing_new(fs, request, name, NULL);
-	if (changing)
-		store_create_start(&changing->change);
+	pending = store_request_new(fs, request, name, NULL);
+	if (pending)
+		store_create_start(&pending->op);
 }
 
 /* Secrets that are being written into the store count, stored or not, and what is staged there. */
@@ -150,68 +152,70 @@ static bool has_files(struct fs *fs, const struct store *store)
 }
 
 /* The store is known: deletes it, unless something is being written to it. Answers in any case. */
-static void delete_known(struct changing *changing, const struct record *record)
+static void rmdir_found(struct store_request *pending, const struct record *record)
 {
-	struct fs *fs = changing->late.fs;
+	struct fs *fs = pending->deferred.fs;
 	struct store *store = catalog_store(fs->catalog, record);
 	enum refusal refusal = !store		      ? REFUSAL_NO_MEMORY
 			       : has_files(fs, store) ? REFUSAL_NOT_EMPTY
 						      : REFUSAL_NONE;
 
 	if (refusal) {
-		late_error(&changing->late,
-			   refusal_record(fs, &(struct deed){.operation = "rmdir", .name = changing->name},
-					  refusal));
-		changing_free(changing);
+		deferred_reply_err(
+			&pending->deferred,
+			refusal_record(fs, &(struct audit_event){.operation = "rmdir", .name = pending->name},
+				       refusal));
+		store_request_free(pending);
 		return;
 	}
-	changing->store = store_reference(store);
-	changing->change.store = store;
-	store_delete_start(&changing->change);
+	pending->store = store_reference(store);
+	pending->op.store = store;
+	store_delete_start(&pending->op);
 }
 
-static void looked(struct lookup *lookup)
+static void on_lookup(struct lookup *lookup)
 {
-	struct changing *changing = container_of(lookup, struct changing, lookup);
+	struct store_request *pending = container_of(lookup, struct store_request, lookup);
 
-	if (!lookup->failure.error) {
-		delete_known(changing, lookup->record);
+	if (!lookup->failure.errnum) {
+		rmdir_found(pending, lookup->record);
 		return;
 	}
-	if (lookup->failure.error != ENOENT) {
+	if (lookup->failure.errnum != ENOENT) {
 		struct actor actor;
 
-		actor_of_request(&actor, changing->late.request);
-		audit(changing->late.fs, &actor, &(struct deed){.operation = "rmdir", .name = changing->name},
-		      &lookup->failure);
+		actor_of_request(&actor, pending->deferred.request);
+		audit(pending->deferred.fs, &actor,
+		      &(struct audit_event){.operation = "rmdir", .name = pending->name}, &lookup->failure);
 	}
-	late_error(&changing->late, lookup->failure.error);
-	changing_free(changing);
+	deferred_reply_err(&pending->deferred, lookup->failure.errnum);
+	store_request_free(pending);
 }
 
 void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct changing *changing;
+	struct store_request *pending;
 	struct inode directory;
 	enum refusal refusal;
 
 	if (staging_rmdir(fs, request, parent, name))
 		return;
 	inode_find(fs, parent, &directory);
-	refusal = refusal_of_both(fs, &directory, name);
-	if (!refusal && fs->provider->stores_are_local && !strcmp(name, fs->provider->lasting_store))
+	refusal = precheck_exchange(fs, &directory, name);
+	if (!refusal && fs->provider->stores_are_local && !strcmp(name, fs->provider->builtin_store))
 		refusal = REFUSAL_STAYS;
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct deed){.operation = "rmdir", .store = directory.store, .name = name},
-			      refusal);
+		refusal_reply(
+			request,
+			&(struct audit_event){.operation = "rmdir", .store = directory.store, .name = name},
+			refusal);
 		return;
 	}
-	changing = changing_new(fs, request, name, NULL);
-	if (!changing)
+	pending = store_request_new(fs, request, name, NULL);
+	if (!pending)
 		return;
-	changing->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = looked};
-	strcpy(changing->lookup.name, name);
-	lookup_start(catalog_stores(fs->catalog), &changing->lookup);
+	pending->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = on_lookup};
+	strcpy(pending->lookup.name, name);
+	lookup_start(catalog_stores(fs->catalog), &pending->lookup);
 }

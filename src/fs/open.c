@@ -19,7 +19,7 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 
 	*error = ENOMEM;
 	if (!handle) {
-		file_settle(file);
+		file_put_if_unused(file);
 		return NULL;
 	}
 	if (file->staged) {
@@ -40,9 +40,9 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 		return NULL;
 	}
 	/* What MKNOD made is now as if it had been created exclusively by this open. */
-	handle->exclusive = file->awaited_until != 0;
+	handle->excl = file->awaited_until != 0;
 	file->awaited_until = 0;
-	handle->number = number;
+	handle->ino = number;
 	handle->append = flags & O_APPEND;
 	handle->uid = context->uid;
 	handle->gid = context->gid;
@@ -60,12 +60,12 @@ static struct handle *open_to_sync(fuse_req_t request, struct file *file, fuse_i
 	*error = 0;
 	if (!handle) {
 		*error = ENOMEM;
-		file_settle(file);
+		file_put_if_unused(file);
 		return NULL;
 	}
 	/* Its descriptors can't be told from those that write: who has both is known to. */
 	opener_identify(file->fs, &handle->opener, context->pid);
-	handle->number = number;
+	handle->ino = number;
 	handle->uid = context->uid;
 	handle->gid = context->gid;
 	handle->pid = context->pid;
@@ -91,7 +91,7 @@ static struct file *file_to_open(struct fs *fs, const struct inode *inode)
 	struct file *file = inode->file;
 
 	if (!file)
-		return file_make(fs, inode->store, inode->record->name, inode->record->serial);
+		return file_get_or_create(fs, inode->store, inode->record->name, inode->record->entry_id);
 	/* What is left of a creation that failed says nothing of what is there now. */
 	if (inode->record && !file->handles && !file->uploads)
 		file->created = false;
@@ -101,7 +101,8 @@ static struct file *file_to_open(struct fs *fs, const struct inode *inode)
 /* Returns 0 where nothing is refused. */
 static int refuse_open(struct fs *fs, const struct store *store, const char *name, enum refusal refusal)
 {
-	return refusal_record(fs, &(struct deed){.operation = "open", .store = store, .name = name}, refusal);
+	return refusal_record(fs, &(struct audit_event){.operation = "open", .store = store, .name = name},
+			      refusal);
 }
 
 static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info,
@@ -122,11 +123,11 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 		return EISDIR;
 	name = inode_name(&inode);
 	if (inode.file && inode.file->staged)
-		refusal = opens_to_read(info->flags) ? REFUSAL_READS : refusal_of_change(fs);
+		refusal = opens_to_read(info->flags) ? REFUSAL_READS : precheck_modify(fs);
 	else if (opens_to_read(info->flags) && recent_has(fs, &inode))
-		refusal = refusal_of_change(fs);
+		refusal = precheck_modify(fs);
 	else
-		refusal = refusal_of_open(fs, inode.store, name, info->flags, inode.record != NULL);
+		refusal = precheck_open(fs, inode.store, name, info->flags, inode.record != NULL);
 	error = refuse_open(fs, inode.store, name, refusal);
 	if (error)
 		return error;
@@ -147,12 +148,12 @@ struct place {
 /* Nothing that is in a staged directory can be stored there. */
 static bool must_stage(const struct fs *fs, const struct inode *directory, const char *name, int flags)
 {
-	return directory->kind == INODE_STAGED_DIRECTORY || staging_wants(fs, name, flags);
+	return directory->kind == INODE_STAGED_DIRECTORY || staging_applies(fs, name, flags);
 }
 
 /* What CREATE and MKNOD find under the name; why nothing can be created there. */
-static enum refusal find_place(struct fs *fs, fuse_ino_t parent, const char *name, int flags,
-			       struct place *place, const struct record **record)
+static enum refusal check_create(struct fs *fs, fuse_ino_t parent, const char *name, int flags,
+				 struct place *place, const struct record **record)
 {
 	struct inode *directory = &place->directory;
 	enum refusal refusal;
@@ -163,13 +164,13 @@ static enum refusal find_place(struct fs *fs, fuse_ino_t parent, const char *nam
 	if (refusal)
 		return refusal;
 	if (directory->kind == INODE_STORE)
-		listing_known(store_secrets(directory->store), name, record);
+		listing_query(store_secrets(directory->store), name, record);
 	file = file_find(fs, directory->store, place->path);
-	if ((flags & O_EXCL) && (*record || (file && file_is_there(file))))
+	if ((flags & O_EXCL) && (*record || (file && file_is_visible(file))))
 		return REFUSAL_EXISTS;
 	if (!*record && ((file && file->staged) || must_stage(fs, directory, name, flags)))
-		return (flags & O_ACCMODE) == O_RDONLY ? REFUSAL_READS : refusal_of_creation(fs);
-	return refusal_of_open(fs, directory->store, name, flags, *record != NULL);
+		return (flags & O_ACCMODE) == O_RDONLY ? REFUSAL_READS : precheck_create(fs);
+	return precheck_open(fs, directory->store, name, flags, *record != NULL);
 }
 
 static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, struct fuse_file_info *info,
@@ -183,12 +184,12 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	struct file *file;
 	int error;
 
-	refusal = find_place(fs, parent, name, info->flags, &place, &record);
+	refusal = check_create(fs, parent, name, info->flags, &place, &record);
 	error = refuse_open(fs, place.directory.store, name, refusal);
 	if (error)
 		return error;
-	file = file_make(fs, place.directory.store, place.path,
-			 record ? record->serial : catalog_serial(fs->catalog));
+	file = file_get_or_create(fs, place.directory.store, place.path,
+				  record ? record->entry_id : catalog_new_entry_id(fs->catalog));
 	if (!file)
 		return ENOMEM;
 	if (!record && !file->staged && must_stage(fs, &place.directory, name, info->flags)) {
@@ -196,18 +197,18 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 		is_staged = !error;
 	}
 	if (error)
-		file_settle(file);
+		file_put_if_unused(file);
 	else
-		*handle = open_handle(request, file, inode_number(fs, file->serial), info->flags, &error);
+		*handle = open_handle(request, file, inode_number(fs, file->entry_id), info->flags, &error);
 	if (error && is_staged) {
 		/* What is staged is kept without a handle, too. */
 		staging_end(file);
-		file_settle(file);
+		file_put_if_unused(file);
 	}
 	if (error)
 		return error;
 	file->created = !file_is_stored(file);
-	(*handle)->exclusive = file->created && (info->flags & O_EXCL);
+	(*handle)->excl = file->created && (info->flags & O_EXCL);
 	(*handle)->began_empty |= file->created && !(*handle)->next;
 	return 0;
 }
@@ -225,8 +226,8 @@ static void reply_created(struct fs *fs, fuse_req_t request, struct handle *hand
 	struct inode inode = {.kind = INODE_SECRET,
 			      .store = file->store,
 			      .file = file,
-			      .record = catalog_record(fs->catalog, file->serial),
-			      .number = inode_number(fs, file->serial)};
+			      .record = catalog_record(fs->catalog, file->entry_id),
+			      .number = inode_number(fs, file->entry_id)};
 	struct fuse_entry_param entry;
 
 	inode_entry(fs, &inode, &entry);
@@ -235,7 +236,7 @@ static void reply_created(struct fs *fs, fuse_req_t request, struct handle *hand
 		forget(handle);
 }
 
-int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
+int do_open(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct handle *handle = NULL;
@@ -244,7 +245,7 @@ int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, stru
 
 	if (error)
 		return error;
-	catalog_expect_write(fs->catalog);
+	catalog_prepare_write(fs->catalog);
 	fill_info(info, handle);
 	if (name)
 		reply_created(fs, request, handle, info);
@@ -253,10 +254,10 @@ int open_or_create(fuse_req_t request, fuse_ino_t number, const char *name, stru
 	return 0;
 }
 
-bool opening_may_wait(const struct fs *fs, const char *name, int flags, int error)
+bool open_may_wait(const struct fs *fs, const char *name, int flags, int error)
 {
 	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
-	return error == ENOBUFS && !(name && staging_wants(fs, name, flags) && staging_is_full(fs));
+	return error == ENOBUFS && !(name && staging_applies(fs, name, flags) && staging_is_full(fs));
 }
 
 static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
@@ -265,13 +266,13 @@ static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struc
 	int error;
 
 	/* What is opened for fsync tells what is known, and waits for nothing. */
-	if ((name || !opens_to_read(info->flags)) && opening_must_wait(fs, number, name)) {
-		opening_start(fs, request, number, name, info);
+	if ((name || !opens_to_read(info->flags)) && open_must_wait(fs, number, name)) {
+		open_wait_start(fs, request, number, name, info);
 		return;
 	}
-	error = open_or_create(request, number, name, info);
-	if (opening_may_wait(fs, name, info->flags, error))
-		opening_start(fs, request, number, name, info);
+	error = do_open(request, number, name, info);
+	if (open_may_wait(fs, name, info->flags, error))
+		open_wait_start(fs, request, number, name, info);
 	else if (error)
 		fuse_reply_err(request, error);
 }
@@ -308,13 +309,13 @@ static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct 
 	const int flags = O_WRONLY | O_CREAT | O_EXCL;
 	const struct record *record = NULL;
 	struct place place;
-	enum refusal refusal = find_place(fs, parent, name, flags, &place, &record);
+	enum refusal refusal = check_create(fs, parent, name, flags, &place, &record);
 	struct file *file;
 	int error = refuse_open(fs, place.directory.store, name, refusal);
 
 	if (error)
 		return error;
-	file = file_make(fs, place.directory.store, place.path, catalog_serial(fs->catalog));
+	file = file_get_or_create(fs, place.directory.store, place.path, catalog_new_entry_id(fs->catalog));
 	if (!file)
 		return ENOMEM;
 	if (must_stage(fs, &place.directory, name, flags))
@@ -325,15 +326,15 @@ static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct 
 	*inode = (struct inode){.kind = INODE_SECRET,
 				.store = file->store,
 				.file = file,
-				.number = inode_number(fs, file->serial)};
-	file_settle(file);
+				.number = inode_number(fs, file->entry_id)};
+	file_put_if_unused(file);
 	return error;
 }
 
 void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	enum refusal refusal = refusal_of_creation(fs);
+	enum refusal refusal = precheck_create(fs);
 	struct fuse_entry_param entry;
 	struct inode inode;
 	int error;
@@ -342,7 +343,7 @@ void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	inode_find(fs, parent, &inode);
 	if (!S_ISREG(mode)) {
 		refusal_reply(request,
-			      &(struct deed){.operation = "mknod", .store = inode.store, .name = name},
+			      &(struct audit_event){.operation = "mknod", .store = inode.store, .name = name},
 			      refusal ? refusal : REFUSAL_ODD_FILE);
 		return;
 	}

@@ -13,22 +13,22 @@
 #define PROBE_EVERY                                                                                          \
 	3000 /* milliseconds between two questions whether a token that was refused is good again */
 
-struct opening {
-	struct late late;
+struct open_wait {
+	struct deferred deferred;
 	fuse_ino_t number; /* of the file, or of the directory it is created in */
 	bool creates;
 	char name[NAME_LENGTH_MAX + 1];
 	struct fuse_file_info info;
 	struct lookup probe;
 	struct store *store; /* referenced while it is probed */
-	struct locked_wait room;
-	bool waits_for_room;
-	struct opening *next, **link; /* of those that wait for a descriptor */
+	struct locked_wait memory_wait;
+	bool waits_for_memory;
+	struct open_wait *next, **link; /* of those that wait for a descriptor */
 	struct timer timer;
 };
 
 /* A value as large as it may be must still find room behind the one that is let in: there is no waiting later, when its bytes have come. */
-static bool has_room(const struct fs *fs)
+static bool has_memory(const struct fs *fs)
 {
 	struct locked_pool *pool = fs->options.pool;
 	size_t reserve = pool->cap / 4 < LARGEST_VALUE ? pool->cap / 4 : LARGEST_VALUE;
@@ -38,11 +38,11 @@ static bool has_room(const struct fs *fs)
 
 static bool must_probe(const struct fs *fs)
 {
-	return net_refused(fs->options.net) &&
-	       loop_now(fs->loop) - net_refused_at(fs->options.net) >= PROBE_EVERY;
+	return net_unauthorized(fs->options.net) &&
+	       loop_now(fs->loop) - net_unauthorized_since(fs->options.net) >= PROBE_EVERY;
 }
 
-bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
+bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
 {
 	struct inode inode;
 
@@ -51,204 +51,205 @@ bool opening_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
 		return false;
 	if (inode_find(fs, number, &inode) != INODE_SECRET && !name)
 		return false;
-	return inode.store && (must_probe(fs) || !has_room(fs));
+	return inode.store && (must_probe(fs) || !has_memory(fs));
 }
 
-static void leave_queue(struct opening *opening)
+static void leave_queue(struct open_wait *pending)
 {
-	if (!opening->link)
+	if (!pending->link)
 		return;
-	*opening->link = opening->next;
-	if (opening->next)
-		opening->next->link = opening->link;
+	*pending->link = pending->next;
+	if (pending->next)
+		pending->next->link = pending->link;
 	else
-		opening->late.fs->last_opening = opening->link;
-	opening->next = NULL;
-	opening->link = NULL;
+		pending->deferred.fs->last_open_wait = pending->link;
+	pending->next = NULL;
+	pending->link = NULL;
 }
 
-static void join_queue(struct opening *opening)
+static void join_queue(struct open_wait *pending)
 {
-	struct fs *fs = opening->late.fs;
+	struct fs *fs = pending->deferred.fs;
 
-	opening->next = NULL;
-	opening->link = fs->last_opening;
-	*fs->last_opening = opening;
-	fs->last_opening = &opening->next;
+	pending->next = NULL;
+	pending->link = fs->last_open_wait;
+	*fs->last_open_wait = pending;
+	fs->last_open_wait = &pending->next;
 }
 
-static void opening_free(struct opening *opening)
+static void open_wait_free(struct open_wait *pending)
 {
-	struct fs *fs = opening->late.fs;
+	struct fs *fs = pending->deferred.fs;
 
-	if (opening->waits_for_room)
-		locked_wait_cancel(fs->options.pool, &opening->room);
-	leave_queue(opening);
-	if (opening->store)
-		lookup_cancel(&opening->probe);
-	store_release(opening->store);
-	timer_stop(fs->loop, &opening->timer);
-	free(opening);
+	if (pending->waits_for_memory)
+		locked_wait_cancel(fs->options.pool, &pending->memory_wait);
+	leave_queue(pending);
+	if (pending->store)
+		lookup_cancel(&pending->probe);
+	store_release(pending->store);
+	timer_stop(fs->loop, &pending->timer);
+	free(pending);
 }
 
-static void refuse(struct opening *opening, int error)
+static void refuse(struct open_wait *pending, int error)
 {
-	late_error(&opening->late, error);
-	opening_free(opening);
+	deferred_reply_err(&pending->deferred, error);
+	open_wait_free(pending);
 }
 
-static void interrupted(struct late *late)
+static void interrupted(struct deferred *deferred)
 {
-	refuse(container_of(late, struct opening, late), EINTR);
+	refuse(container_of(deferred, struct open_wait, deferred), EINTR);
 }
 
-static const char *name_of(const struct opening *opening, const struct inode *inode)
+static const char *name_of(const struct open_wait *pending, const struct inode *inode)
 {
-	return opening->creates ? opening->name : inode_name(inode);
+	return pending->creates ? pending->name : inode_name(inode);
 }
 
-static int record_no_room(const struct opening *opening)
+static int record_no_locked_memory(const struct open_wait *pending)
 {
-	struct fs *fs = opening->late.fs;
+	struct fs *fs = pending->deferred.fs;
 	struct inode inode;
 
-	inode_find(fs, opening->number, &inode);
-	return refusal_record(
-		fs,
-		&(struct deed){.operation = "open", .store = inode.store, .name = name_of(opening, &inode)},
-		REFUSAL_NO_ROOM);
+	inode_find(fs, pending->number, &inode);
+	return refusal_record(fs,
+			      &(struct audit_event){.operation = "open",
+						    .store = inode.store,
+						    .name = name_of(pending, &inode)},
+			      REFUSAL_NO_LOCKED_MEMORY);
 }
 
 static void out_of_time(struct timer *timer)
 {
-	struct opening *opening = container_of(timer, struct opening, timer);
+	struct open_wait *pending = container_of(timer, struct open_wait, timer);
 
-	refuse(opening, record_no_room(opening));
+	refuse(pending, record_no_locked_memory(pending));
 }
 
-static void wait_for_room(struct opening *opening);
+static void wait_for_memory(struct open_wait *pending);
 
 /* Does it over; once more without room means to wait once more. */
-static void do_over(struct opening *opening)
+static void do_over(struct open_wait *pending)
 {
-	const char *name = opening->creates ? opening->name : NULL;
+	const char *name = pending->creates ? pending->name : NULL;
 	fuse_req_t request;
 	int error;
 
-	if (!has_room(opening->late.fs)) {
-		wait_for_room(opening);
+	if (!has_memory(pending->deferred.fs)) {
+		wait_for_memory(pending);
 		return;
 	}
-	request = opening->late.request;
-	error = open_or_create(request, opening->number, name, &opening->info);
-	if (opening_may_wait(opening->late.fs, name, opening->info.flags, error)) {
-		wait_for_room(opening);
+	request = pending->deferred.request;
+	error = do_open(request, pending->number, name, &pending->info);
+	if (open_may_wait(pending->deferred.fs, name, pending->info.flags, error)) {
+		wait_for_memory(pending);
 		return;
 	}
-	late_take(&opening->late);
+	deferred_take(&pending->deferred);
 	if (error)
 		fuse_reply_err(request, error);
-	opening_free(opening);
+	open_wait_free(pending);
 }
 
-static void room_came(struct locked_wait *room)
+static void on_memory(struct locked_wait *room)
 {
-	struct opening *opening = container_of(room, struct opening, room);
+	struct open_wait *pending = container_of(room, struct open_wait, memory_wait);
 
-	opening->waits_for_room = false;
-	do_over(opening);
+	pending->waits_for_memory = false;
+	do_over(pending);
 }
 
-static void wait_for_room(struct opening *opening)
+static void wait_for_memory(struct open_wait *pending)
 {
-	const struct fs *fs = opening->late.fs;
+	const struct fs *fs = pending->deferred.fs;
 
-	if (has_room(fs) && fs->process_count >= fs->processes_most) {
-		join_queue(opening);
+	if (has_memory(fs) && fs->process_count >= fs->processes_most) {
+		join_queue(pending);
 		return;
 	}
-	opening->room.room = room_came;
-	opening->waits_for_room = true;
-	locked_wait(opening->late.fs->options.pool, &opening->room);
+	pending->memory_wait.available = on_memory;
+	pending->waits_for_memory = true;
+	locked_wait(pending->deferred.fs->options.pool, &pending->memory_wait);
 }
 
 /* As many as there are descriptors for, and each of them once. */
 static void serve(struct task *task)
 {
-	struct fs *fs = container_of(task, struct fs, openings_task);
+	struct fs *fs = container_of(task, struct fs, open_waits_task);
 	unsigned waiting = 0;
 
-	for (struct opening *opening = fs->first_opening; opening; opening = opening->next)
+	for (struct open_wait *pending = fs->first_open_wait; pending; pending = pending->next)
 		waiting++;
-	while (waiting-- && fs->first_opening && fs->process_count < fs->processes_most) {
-		struct opening *opening = fs->first_opening;
+	while (waiting-- && fs->first_open_wait && fs->process_count < fs->processes_most) {
+		struct open_wait *pending = fs->first_open_wait;
 
-		leave_queue(opening);
-		do_over(opening);
+		leave_queue(pending);
+		do_over(pending);
 	}
 }
 
-void openings_init(struct fs *fs)
+void open_waits_init(struct fs *fs)
 {
-	fs->last_opening = &fs->first_opening;
-	fs->openings_task.run = serve;
+	fs->last_open_wait = &fs->first_open_wait;
+	fs->open_waits_task.run = serve;
 }
 
-void openings_continue(struct fs *fs)
+void open_waits_continue(struct fs *fs)
 {
-	if (fs->first_opening)
-		task_queue(fs->loop, &fs->openings_task);
+	if (fs->first_open_wait)
+		task_queue(fs->loop, &fs->open_waits_task);
 }
 
 /* Whatever it says of the name: if the token was taken, the network knows now, and so does the refusal. */
-static void probed(struct lookup *lookup)
+static void on_probe(struct lookup *lookup)
 {
-	struct opening *opening = container_of(lookup, struct opening, probe);
+	struct open_wait *pending = container_of(lookup, struct open_wait, probe);
 
-	store_release(opening->store);
-	opening->store = NULL;
-	do_over(opening);
+	store_release(pending->store);
+	pending->store = NULL;
+	do_over(pending);
 }
 
 /* Asks for the name that is to be written: the cheapest question there is, and its answer is of use. */
-static void probe(struct opening *opening)
+static void probe(struct open_wait *pending)
 {
-	struct fs *fs = opening->late.fs;
+	struct fs *fs = pending->deferred.fs;
 	struct inode inode;
 
-	inode_find(fs, opening->number, &inode);
+	inode_find(fs, pending->number, &inode);
 	if (!inode.store) {
-		do_over(opening);
+		do_over(pending);
 		return;
 	}
-	opening->store = store_reference(inode.store);
-	opening->probe = (struct lookup){.deadline = fs_deadline(fs), .again = true, .done = probed};
-	strcpy(opening->probe.name, name_of(opening, &inode));
-	lookup_start(store_secrets(opening->store), &opening->probe);
+	pending->store = store_reference(inode.store);
+	pending->probe = (struct lookup){.deadline = fs_deadline(fs), .bypass_cache = true, .done = on_probe};
+	strcpy(pending->probe.name, name_of(pending, &inode));
+	lookup_start(store_secrets(pending->store), &pending->probe);
 }
 
-void opening_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
-		   const struct fuse_file_info *info)
+void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
+		     const struct fuse_file_info *info)
 {
-	struct opening *opening = calloc(1, sizeof *opening);
+	struct open_wait *pending = calloc(1, sizeof *pending);
 
-	if (!opening) {
+	if (!pending) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	opening->number = number;
-	opening->creates = name != NULL;
-	opening->info = *info;
+	pending->number = number;
+	pending->creates = name != NULL;
+	pending->info = *info;
 	if (name)
-		strcpy(opening->name, name);
-	late_begin(fs, &opening->late, request, interrupted);
-	opening->timer.expired = out_of_time;
-	if (timer_start(fs->loop, &opening->timer, fs_deadline(fs))) {
-		refuse(opening, ENOMEM);
+		strcpy(pending->name, name);
+	deferred_begin(fs, &pending->deferred, request, interrupted);
+	pending->timer.expired = out_of_time;
+	if (timer_start(fs->loop, &pending->timer, fs_deadline(fs))) {
+		refuse(pending, ENOMEM);
 		return;
 	}
 	if (must_probe(fs))
-		probe(opening);
+		probe(pending);
 	else
-		wait_for_room(opening);
+		wait_for_memory(pending);
 }

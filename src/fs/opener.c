@@ -183,7 +183,7 @@ unsigned processes_most(void)
 static void process_unlist(struct fs *fs, struct process *process)
 {
 	if (process->listed)
-		tree_remove(&fs->processes, process);
+		set_remove(&fs->processes, process);
 	process->listed = false;
 }
 
@@ -201,7 +201,7 @@ static int process_new(struct fs *fs, pid_t id, struct process **made)
 	process->id = id;
 	process->descriptor = (int)syscall(SYS_pidfd_open, id, 0);
 	failed = process->descriptor < 0 ? failure_of_look(errno) : 0;
-	if (!failed && !tree_add(&fs->processes, process))
+	if (!failed && !set_add(&fs->processes, process))
 		failed = -ENOBUFS;
 	if (failed) {
 		if (process->descriptor >= 0)
@@ -218,7 +218,7 @@ static int process_new(struct fs *fs, pid_t id, struct process **made)
 static int process_find(struct fs *fs, pid_t id, struct process **found)
 {
 	struct process key = {.id = id};
-	struct process *process = tree_find(&fs->processes, &key);
+	struct process *process = set_find(&fs->processes, &key);
 	int failed = 0;
 
 	if (process && process_has_ended(process)) {
@@ -241,7 +241,7 @@ void process_release(struct fs *fs, struct process *process)
 	close(process->descriptor);
 	free(process);
 	fs->process_count--;
-	openings_continue(fs);
+	open_waits_continue(fs);
 }
 
 int process_of_parent(struct fs *fs, const struct process *process, struct process **parent)
@@ -387,25 +387,25 @@ static bool is_process(const struct process *process, pid_t id)
 	return process && process->id == id && !process_has_ended(process);
 }
 
-enum flusher handle_flusher(const struct handle *handle, pid_t thread)
+enum flush_origin handle_flush_origin(const struct handle *handle, pid_t thread)
 {
 	bool opens, writes;
 	struct status status;
 	int failed, badly;
 
 	if (!handle->opener.process)
-		return FLUSHER_UNKNOWN;
+		return FLUSH_UNKNOWN;
 	failed = read_status(thread, &status);
 	if (failed)
-		return failed == -ESRCH ? FLUSHER_UNKNOWN : FLUSHER_UNSEEN;
+		return failed == -ESRCH ? FLUSH_UNKNOWN : FLUSH_UNSEEN;
 	opens = is_process(handle->opener.process, status.process);
 	writes = !opens && is_process(handle->writer.process, status.process);
 	if (!opens && !writes)
-		return FLUSHER_OTHER;
+		return FLUSH_BY_OTHER;
 	badly = status.ending ? ends_badly(thread) : 0;
 	if (badly < 0)
-		return FLUSHER_UNSEEN;
+		return FLUSH_UNSEEN;
 	if (opens)
-		return badly ? FLUSHER_DYING : FLUSHER_OPENER;
-	return badly ? FLUSHER_WRITER_DYING : FLUSHER_WRITER;
+		return badly ? FLUSH_BY_DYING_OPENER : FLUSH_BY_OPENER;
+	return badly ? FLUSH_BY_DYING_WRITER : FLUSH_BY_WRITER;
 }

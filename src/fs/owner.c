@@ -40,8 +40,8 @@ static bool may_change_owner(fuse_req_t request, const struct stat *present, con
 }
 
 /* Why attributes can't be what is wanted. Of the control directory nothing is the service's: a mount with `ro` lets it be used. */
-enum refusal refusal_of_attributes(fuse_req_t request, const struct inode *inode, const struct stat *wanted,
-				   int what)
+enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode, const struct stat *wanted,
+			      int what)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct stat present;

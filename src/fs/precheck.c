@@ -47,7 +47,7 @@ static const struct {
 	[REFUSAL_QUOTA] =
 		{EDQUOT,
 		 "the quota of secrets is used up: delete one, or write to .sstorefs/refresh if there is room again"},
-	[REFUSAL_NO_ROOM] =
+	[REFUSAL_NO_LOCKED_MEMORY] =
 		{ENOBUFS,
 		 "no locked memory or no descriptor is left for another value: raise RLIMIT_MEMLOCK and RLIMIT_NOFILE (LimitMEMLOCK= and LimitNOFILE= of a unit), or write fewer at once"},
 	[REFUSAL_NO_MEMORY] = {ENOMEM, "out of memory: try again"},
@@ -78,7 +78,7 @@ static const struct {
 		{EOPNOTSUPP,
 		 "a secret can't leave its store: write its value into the other one, and delete it here"},
 	[REFUSAL_EXCHANGES] = {EINVAL, "two names can't be exchanged: rename one after the other"},
-	[REFUSAL_SPENT] =
+	[REFUSAL_FAILED] =
 		{EINVAL, "a write to this file was refused, so it is not whole: write it again, to its end"},
 	[REFUSAL_LINKS] = {EOPNOTSUPP,
 			   "the service gives no secret a second name: write the value under that name"},
@@ -101,18 +101,18 @@ static const struct {
 /* The service is known to refuse the token or to be down, or its client key is not to be trusted. NULL: nothing is in the way. */
 static const struct failure *service_failure(const struct fs *fs)
 {
-	const struct failure *failure = net_refused(fs->options.net);
+	const struct failure *failure = net_unauthorized(fs->options.net);
 
 	if (!failure)
 		failure = net_down(fs->options.net);
 	return failure ? failure : catalog_key_failure(fs->catalog);
 }
 
-int refusal_record(struct fs *fs, const struct deed *deed, enum refusal refusal)
+int refusal_record(struct fs *fs, const struct audit_event *event, enum refusal refusal)
 {
 	const struct failure *known = refusal == REFUSAL_SERVICE ? service_failure(fs) : NULL;
-	const char *store = deed->store ? store_name(deed->store) : NULL;
-	const char *name = deed->name;
+	const char *store = event->store ? store_name(event->store) : NULL;
+	const char *name = event->name;
 	struct failure failure = {0};
 
 	if (!refusals[refusal].words)
@@ -120,43 +120,42 @@ int refusal_record(struct fs *fs, const struct deed *deed, enum refusal refusal)
 	failure_set(&failure, refusals[refusal].error, "%s", refusals[refusal].words);
 	if (known)
 		failure = *known;
-	if (!journal_repeats(fs->options.journal, deed->operation, store, name, &failure))
-		journal_record(fs->options.journal, deed->operation, store, name, &failure);
+	if (!error_log_repeats(fs->options.error_log, event->operation, store, name, &failure))
+		error_log_report(fs->options.error_log, event->operation, store, name, &failure);
 	else /* the log counts what repeats by itself */
-		log_event(LOG_WARNING, &(const struct log_event){.operation = deed->operation,
+		log_event(LOG_WARNING, &(const struct log_event){.operation = event->operation,
 								 .store = store,
 								 .name = name,
 								 .failure = &failure});
-	return failure.error;
+	return failure.errnum;
 }
 
-void refusal_reply(fuse_req_t request, const struct deed *deed, enum refusal refusal)
+void refusal_reply(fuse_req_t request, const struct audit_event *event, enum refusal refusal)
 {
-	fuse_reply_err(request, refusal_record(fuse_req_userdata(request), deed, refusal));
+	fuse_reply_err(request, refusal_record(fuse_req_userdata(request), event, refusal));
 }
 
-enum refusal refusal_of_change(const struct fs *fs)
+enum refusal precheck_modify(const struct fs *fs)
 {
 	if (fs->stopping)
 		return REFUSAL_STOPPING;
 	return fs->config->read_only ? REFUSAL_READ_ONLY : REFUSAL_NONE;
 }
 
-enum refusal refusal_of_creation(const struct fs *fs)
+enum refusal precheck_create(const struct fs *fs)
 {
-	enum refusal refusal = refusal_of_change(fs);
+	enum refusal refusal = precheck_modify(fs);
 
 	return !refusal && fs->config->nocreate ? REFUSAL_REPLACES_ONLY : refusal;
 }
 
-enum refusal refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags,
-			     bool exists)
+enum refusal precheck_open(struct fs *fs, const struct store *store, const char *name, int flags, bool exists)
 {
 	enum refusal refusal;
 
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		return REFUSAL_READS;
-	refusal = exists ? refusal_of_change(fs) : refusal_of_creation(fs);
+	refusal = exists ? precheck_modify(fs) : precheck_create(fs);
 	if (refusal)
 		return refusal;
 	if (exists && (flags & O_APPEND))
@@ -165,5 +164,5 @@ enum refusal refusal_of_open(struct fs *fs, const struct store *store, const cha
 		return REFUSAL_NAME;
 	if (service_failure(fs))
 		return REFUSAL_SERVICE;
-	return !exists && quota_is_used_up(fs->catalog, store) ? REFUSAL_QUOTA : REFUSAL_NONE;
+	return !exists && quota_is_exhausted(fs->catalog, store) ? REFUSAL_QUOTA : REFUSAL_NONE;
 }

@@ -8,7 +8,7 @@
 /*
  * Refusals: what is refused here, without a call.
  */
-struct deed;
+struct audit_event;
 struct fs;
 struct store;
 
@@ -34,7 +34,7 @@ enum refusal {
 	REFUSAL_APPENDS,
 	REFUSAL_SERVICE,
 	REFUSAL_QUOTA,
-	REFUSAL_NO_ROOM,
+	REFUSAL_NO_LOCKED_MEMORY,
 	REFUSAL_NO_MEMORY,
 	REFUSAL_TOO_LARGE,
 	REFUSAL_NOT_TEXT,
@@ -47,7 +47,7 @@ enum refusal {
 	REFUSAL_LEAVES_STORE,
 	REFUSAL_RENAMES_STAGED,
 	REFUSAL_EXCHANGES,
-	REFUSAL_SPENT,
+	REFUSAL_FAILED,
 	REFUSAL_LINKS,
 	REFUSAL_LINKS_UNSTORED,
 	REFUSAL_SYMLINKS,
@@ -59,17 +59,17 @@ enum refusal {
 };
 
 /* Records the refusal of `deed`, once, with its remedy. Returns its errno, positive; 0 for REFUSAL_NONE. */
-int refusal_record(struct fs *fs, const struct deed *deed, enum refusal refusal);
+int refusal_record(struct fs *fs, const struct audit_event *event, enum refusal refusal);
 
 /* The same, and answers the request with it. */
-void refusal_reply(fuse_req_t request, const struct deed *deed, enum refusal refusal);
+void refusal_reply(fuse_req_t request, const struct audit_event *event, enum refusal refusal);
 
 /* Why nothing can be changed now. */
-enum refusal refusal_of_change(const struct fs *fs);
+enum refusal precheck_modify(const struct fs *fs);
 /* The same for what `nocreate` rules out: all but replacing a value. */
-enum refusal refusal_of_creation(const struct fs *fs);
+enum refusal precheck_create(const struct fs *fs);
 /* Why `name` can't be opened with `flags`, or created where it does not exist. */
-enum refusal refusal_of_open(struct fs *fs, const struct store *store, const char *name, int flags,
-			     bool exists);
+enum refusal precheck_open(struct fs *fs, const struct store *store, const char *name, int flags,
+			   bool exists);
 
 #endif

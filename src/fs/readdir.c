@@ -27,16 +27,16 @@ struct directory {
 	struct snapshot *views[2]; /* the present one, and the one before */
 	unsigned view;		   /* number of the present one */
 	bool has_shown;		   /* the present view was read from: it can't be exchanged any more */
-	bool must_wait; /* the present view is too old: another one is taken when it has stopped growing */
-	off_t next;	/* where the last answer ended: that needs no check */
-	char *data;	/* the last answer */
+	bool awaiting_view; /* the present view is too old: another one is taken when it has stopped growing */
+	off_t next;	    /* where the last answer ended: that needs no check */
+	char *data;	    /* the last answer */
 	size_t size;
 	struct directory *following, **link; /* the fs's list */
 };
 
 /* A READDIR that waits for the next page. */
-struct reading {
-	struct late late;
+struct readdir_request {
+	struct deferred deferred;
 	struct directory *directory;
 	struct wait wait;
 	struct timer timer;
@@ -46,7 +46,7 @@ struct reading {
 };
 
 /* What fits the kernel's buffer. */
-struct filling {
+struct dirent_buffer {
 	struct fs *fs;
 	fuse_req_t request;
 	char *data;
@@ -70,13 +70,13 @@ static void set_view(struct directory *directory, struct snapshot *view)
 {
 	snapshot_release(directory->views[0]);
 	directory->views[0] = view;
-	directory->must_wait = snapshot_is_outdated(view);
+	directory->awaiting_view = snapshot_is_stale(view);
 }
 
 /* Takes what the directory shows now. If it can't be told, what was shown before stays. */
-static void take_view(struct directory *directory, struct failure *failure)
+static void open_view(struct directory *directory, struct failure *failure)
 {
-	struct snapshot *view = listing_view(listing_of(directory), failure);
+	struct snapshot *view = listing_open_view(listing_of(directory), failure);
 
 	if (!view || view == directory->views[0]) {
 		snapshot_release(view);
@@ -92,9 +92,9 @@ static void take_view(struct directory *directory, struct failure *failure)
 }
 
 /* The service can't be asked: what is known from before will do, if nothing of another view was shown yet. */
-static bool take_known_view(struct directory *directory)
+static bool open_last_view(struct directory *directory)
 {
-	struct snapshot *known = directory->has_shown ? NULL : listing_known_view(listing_of(directory));
+	struct snapshot *known = directory->has_shown ? NULL : listing_last_complete(listing_of(directory));
 
 	if (known == directory->views[0] || !known) {
 		snapshot_release(known);
@@ -125,7 +125,7 @@ static struct directory *directory_new(struct fs *fs, const struct inode *inode)
 	directory->fs = fs;
 	directory->number = inode->number;
 	directory->has_listing = inode->kind == INODE_ROOT || inode->kind == INODE_STORE;
-	directory->staged = inode->kind == INODE_STAGED_DIRECTORY ? inode->file->serial : 0;
+	directory->staged = inode->kind == INODE_STAGED_DIRECTORY ? inode->file->entry_id : 0;
 	directory->store = inode->store ? store_reference(inode->store) : NULL;
 	directory->following = fs->first_directory;
 	directory->link = &fs->first_directory;
@@ -172,12 +172,12 @@ void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 		return;
 	}
 	if (directory->has_listing)
-		take_view(directory, &failure);
-	if (failure.error) {
-		journal_record(fs->options.journal, "list", inode.store ? store_name(inode.store) : NULL, "",
-			       &failure);
+		open_view(directory, &failure);
+	if (failure.errnum) {
+		error_log_report(fs->options.error_log, "list", inode.store ? store_name(inode.store) : NULL,
+				 "", &failure);
 		directory_free(directory);
-		fuse_reply_err(request, failure.error);
+		fuse_reply_err(request, failure.errnum);
 		return;
 	}
 	info->fh = (uint64_t)(uintptr_t)directory;
@@ -204,31 +204,31 @@ void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fus
 /* --- what is in it ----------------------------------------------------------------------------------------------------------- */
 
 /* Adds one entry; `inode` with number 0 is shown by name alone, so that the kernel asks about it when somebody wants to know. */
-static bool add(struct filling *filling, const char *name, const struct inode *inode, off_t next)
+static bool add(struct dirent_buffer *buffer, const char *name, const struct inode *inode, off_t next)
 {
 	struct fuse_entry_param entry = {.attr = {.st_ino = inode->number, .st_mode = S_IFDIR}};
-	char *at = filling->data + filling->used;
-	size_t left = filling->size - filling->used, needed;
+	char *at = buffer->data + buffer->used;
+	size_t left = buffer->size - buffer->used, needed;
 
-	if (filling->plus && inode->kind != INODE_NONE)
-		inode_entry(filling->fs, inode, &entry);
+	if (buffer->plus && inode->kind != INODE_NONE)
+		inode_entry(buffer->fs, inode, &entry);
 	else
 		entry.attr.st_mode = inode->kind == INODE_STAGED_LINK ? S_IFLNK
 				     : inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE
 					     ? S_IFREG
 					     : S_IFDIR;
-	next += filling->view;
-	needed = filling->plus ? fuse_add_direntry_plus(filling->request, at, left, name, &entry, next)
-			       : fuse_add_direntry(filling->request, at, left, name, &entry.attr, next);
-	filling->full = needed > left;
-	if (filling->full)
+	next += buffer->view;
+	needed = buffer->plus ? fuse_add_direntry_plus(buffer->request, at, left, name, &entry, next)
+			      : fuse_add_direntry(buffer->request, at, left, name, &entry.attr, next);
+	buffer->full = needed > left;
+	if (buffer->full)
 		return false;
-	filling->used += needed;
-	filling->last = next;
+	buffer->used += needed;
+	buffer->last = next;
 	return true;
 }
 
-static off_t add_dots(struct filling *filling, const struct directory *directory, off_t offset)
+static off_t add_dots(struct dirent_buffer *buffer, const struct directory *directory, off_t offset)
 {
 	static const char *const names[] = {".", ".."};
 
@@ -237,7 +237,7 @@ static off_t add_dots(struct filling *filling, const struct directory *directory
 		struct inode inode = {.kind = INODE_NONE,
 				      .number = offset ? INODE_NUMBER_ROOT : directory->number};
 
-		if (!add(filling, names[offset], &inode, offset + 1))
+		if (!add(buffer, names[offset], &inode, offset + 1))
 			break;
 	}
 	return offset;
@@ -246,13 +246,13 @@ static off_t add_dots(struct filling *filling, const struct directory *directory
 /* A record as it is known now; NULL if it was deleted or renamed since. */
 static const struct record *present_record(const struct fs *fs, const struct record *record)
 {
-	const struct record *present = catalog_record(fs->catalog, record->serial);
+	const struct record *present = catalog_record(fs->catalog, record->entry_id);
 
 	return present == record || (present && !strcmp(present->name, record->name)) ? present : NULL;
 }
 
 /* The snapshot tells which there were, and in what order. */
-static off_t add_records(struct filling *filling, const struct directory *directory,
+static off_t add_records(struct dirent_buffer *buffer, const struct directory *directory,
 			 const struct snapshot *view, off_t offset)
 {
 	uint64_t position = (uint64_t)(offset - FIRST_POSITION) * POSITION_UNIT;
@@ -260,116 +260,117 @@ static off_t add_records(struct filling *filling, const struct directory *direct
 			      .store = directory->store};
 	const struct record *record;
 
-	if (offset + filling->view != directory->next)
-		position = snapshot_boundary(view, position);
+	if (offset + buffer->view != directory->next)
+		position = snapshot_align_position(view, position);
 	while ((record = snapshot_next(view, &position))) {
-		inode.record = present_record(filling->fs, record);
+		inode.record = present_record(buffer->fs, record);
 		if (!inode.record)
 			continue;
-		inode.number = inode_number(filling->fs, record->serial);
-		inode.file = directory->store ? file_find(filling->fs, directory->store, record->name) : NULL;
+		inode.number = inode_number(buffer->fs, record->entry_id);
+		inode.file = directory->store ? file_find(buffer->fs, directory->store, record->name) : NULL;
 		offset = FIRST_POSITION + (off_t)(position / POSITION_UNIT);
-		if (!add(filling, record->name, &inode, offset))
+		if (!add(buffer, record->name, &inode, offset))
 			break;
 	}
 	return offset;
 }
 
 /* What was created here and is not stored yet, in the order of its making. */
-static void add_files(struct filling *filling, const struct directory *directory, off_t offset)
+static void add_files(struct dirent_buffer *buffer, const struct directory *directory, off_t offset)
 {
 	uint32_t seen = offset > FILES_OFFSET ? (uint32_t)(offset - FILES_OFFSET) : 0;
-	const struct file *in = directory->staged ? file_of_serial(filling->fs, directory->staged) : NULL;
+	const struct file *in = directory->staged ? file_of_entry_id(buffer->fs, directory->staged) : NULL;
 
-	for (struct file *file = filling->fs->first_file; file && (in || !directory->staged);
+	for (struct file *file = buffer->fs->first_file; file && (in || !directory->staged);
 	     file = file->next) {
 		struct inode inode = {.kind = staging_kind(file), .file = file, .store = file->store};
 		const char *name = staging_name_in(file, in);
 
-		if (file->store != directory->store || !file_is_there(file) || file->serial <= seen ||
+		if (file->store != directory->store || !file_is_visible(file) || file->entry_id <= seen ||
 		    file_is_stored(file) || !name)
 			continue;
-		inode.number = inode_number(filling->fs, file->serial);
-		if (!add(filling, name, &inode, FILES_OFFSET + file->serial))
+		inode.number = inode_number(buffer->fs, file->entry_id);
+		if (!add(buffer, name, &inode, FILES_OFFSET + file->entry_id))
 			return;
 	}
 }
 
-static void add_control(struct filling *filling, off_t offset)
+static void add_control(struct dirent_buffer *buffer, off_t offset)
 {
 	for (; (unsigned)(offset - FIRST_POSITION) < control_count(); offset++) {
 		unsigned control = (unsigned)(offset - FIRST_POSITION);
 		struct inode inode;
 
-		inode_find(filling->fs, INODE_NUMBER_CONTROL_FIRST + control, &inode);
-		if (!add(filling, control_name(control), &inode, offset + 1))
+		inode_find(buffer->fs, INODE_NUMBER_CONTROL_FIRST + control, &inode);
+		if (!add(buffer, control_name(control), &inode, offset + 1))
 			return;
 	}
 }
 
 /* --- answering ---------------------------------------------------------------------------------------------------------------- */
 
-static void reading_end(struct reading *reading)
+static void readdir_request_end(struct readdir_request *pending)
 {
-	wait_end(&reading->wait);
-	timer_stop(reading->late.fs->loop, &reading->timer);
-	free(reading);
+	wait_end(&pending->wait);
+	timer_stop(pending->deferred.fs->loop, &pending->timer);
+	free(pending);
 }
 
-static void page_came(struct wait *wait)
+static void on_page(struct wait *wait)
 {
-	struct reading *reading = container_of(wait, struct reading, wait);
-	struct fs *fs = reading->late.fs;
-	fuse_req_t request = late_take(&reading->late);
+	struct readdir_request *pending = container_of(wait, struct readdir_request, wait);
+	struct fs *fs = pending->deferred.fs;
+	fuse_req_t request = deferred_take(&pending->deferred);
 
-	read_on(fs, request, reading->directory, reading->size, reading->offset, reading->plus);
-	reading_end(reading);
+	read_on(fs, request, pending->directory, pending->size, pending->offset, pending->plus);
+	readdir_request_end(pending);
 }
 
-static void reading_interrupted(struct late *late)
+static void readdir_request_interrupted(struct deferred *deferred)
 {
-	struct reading *reading = container_of(late, struct reading, late);
+	struct readdir_request *pending = container_of(deferred, struct readdir_request, deferred);
 
-	late_error(late, EINTR);
-	reading_end(reading);
+	deferred_reply_err(deferred, EINTR);
+	readdir_request_end(pending);
 }
 
-static void reading_timed_out(struct timer *timer)
+static void readdir_request_timed_out(struct timer *timer)
 {
-	struct reading *reading = container_of(timer, struct reading, timer);
+	struct readdir_request *pending = container_of(timer, struct readdir_request, timer);
 
-	late_error(&reading->late, ETIMEDOUT);
-	reading_end(reading);
+	deferred_reply_err(&pending->deferred, ETIMEDOUT);
+	readdir_request_end(pending);
 }
 
 static void wait_for_page(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size,
 			  off_t offset, bool plus)
 {
-	struct reading *reading = calloc(1, sizeof *reading);
+	struct readdir_request *pending = calloc(1, sizeof *pending);
 
-	if (!reading) {
+	if (!pending) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	*reading = (struct reading){.directory = directory, .size = size, .offset = offset, .plus = plus};
-	reading->wait.woken = page_came;
-	reading->timer.expired = reading_timed_out;
-	late_begin(fs, &reading->late, request, reading_interrupted);
-	wait_begin(snapshot_waits(directory->views[0]), &reading->wait);
+	*pending = (struct readdir_request){
+		.directory = directory, .size = size, .offset = offset, .plus = plus};
+	pending->wait.woken = on_page;
+	pending->timer.expired = readdir_request_timed_out;
+	deferred_begin(fs, &pending->deferred, request, readdir_request_interrupted);
+	wait_begin(snapshot_waits(directory->views[0]), &pending->wait);
 	/* The walk's own calls end in time; a little later than they do. */
-	timer_start(fs->loop, &reading->timer, fs_deadline(fs) + 100);
+	timer_start(fs->loop, &pending->timer, fs_deadline(fs) + 100);
 }
 
 static void reply_failure(struct fs *fs, fuse_req_t request, const struct directory *directory,
 			  const struct failure *failure)
 {
-	journal_record(fs->options.journal, "list", directory->store ? store_name(directory->store) : NULL,
-		       "", failure);
-	fuse_reply_err(request, failure->error);
+	error_log_report(fs->options.error_log, "list",
+			 directory->store ? store_name(directory->store) : NULL, "", failure);
+	fuse_reply_err(request, failure->errnum);
 }
 
 /* The answer's memory is kept from one READDIR to the next. */
-static char *make_room(struct directory *directory, size_t size)
+static char *grow_buffer(struct directory *directory, size_t size)
 {
 	char *data;
 
@@ -388,56 +389,57 @@ static bool view_is_ready(struct directory *directory)
 {
 	struct failure failure = {0};
 
-	while (directory->must_wait) {
-		if (snapshot_is_outdated(directory->views[0]))
-			return listing_has_trouble(listing_of(directory)) && take_known_view(directory);
-		directory->must_wait = false;
-		take_view(directory, &failure);
+	while (directory->awaiting_view) {
+		if (snapshot_is_stale(directory->views[0]))
+			return listing_last_refresh_failed(listing_of(directory)) &&
+			       open_last_view(directory);
+		directory->awaiting_view = false;
+		open_view(directory, &failure);
 	}
 	return true;
 }
 
-static void fill(struct filling *filling, struct directory *directory, const struct snapshot *view,
+static void fill(struct dirent_buffer *buffer, struct directory *directory, const struct snapshot *view,
 		 off_t offset)
 {
 	size_t used;
 
 	if (offset < FIRST_POSITION)
-		offset = add_dots(filling, directory, offset);
-	if (!filling->full && directory->staged)
-		add_files(filling, directory, offset);
-	else if (!filling->full && !directory->has_listing)
-		add_control(filling, offset);
+		offset = add_dots(buffer, directory, offset);
+	if (!buffer->full && directory->staged)
+		add_files(buffer, directory, offset);
+	else if (!buffer->full && !directory->has_listing)
+		add_control(buffer, offset);
 	if (!directory->has_listing)
 		return;
-	used = filling->used;
-	if (!filling->full && offset < FILES_OFFSET)
-		add_records(filling, directory, view, offset);
-	directory->has_shown = directory->has_shown || filling->used > used;
-	if (!filling->full && directory->store && !snapshot_grows(view) && !snapshot_failure(view))
-		add_files(filling, directory, offset);
+	used = buffer->used;
+	if (!buffer->full && offset < FILES_OFFSET)
+		add_records(buffer, directory, view, offset);
+	directory->has_shown = directory->has_shown || buffer->used > used;
+	if (!buffer->full && directory->store && !snapshot_is_filling(view) && !snapshot_failure(view))
+		add_files(buffer, directory, offset);
 }
 
 /* What is in the present view, or was in the one before. */
 static void read_view(struct fs *fs, fuse_req_t request, struct directory *directory,
-		      const struct snapshot *view, struct filling *filling, off_t offset)
+		      const struct snapshot *view, struct dirent_buffer *buffer, off_t offset)
 {
-	bool grows = view && snapshot_grows(view);
+	bool grows = view && snapshot_is_filling(view);
 	const struct failure *failure = view && !grows ? snapshot_failure(view) : NULL;
 
-	fill(filling, directory, view, offset % VIEW_OFFSET);
-	if (filling->used || filling->full || (!grows && !failure)) {
-		directory->next = filling->last;
-		fuse_reply_buf(request, filling->data, filling->used);
+	fill(buffer, directory, view, offset % VIEW_OFFSET);
+	if (buffer->used || buffer->full || (!grows && !failure)) {
+		directory->next = buffer->last;
+		fuse_reply_buf(request, buffer->data, buffer->used);
 		return;
 	}
-	if ((failure || listing_has_trouble(listing_of(directory))) && view == directory->views[0] &&
-	    take_known_view(directory)) {
-		read_on(fs, request, directory, filling->size, offset, filling->plus);
+	if ((failure || listing_last_refresh_failed(listing_of(directory))) && view == directory->views[0] &&
+	    open_last_view(directory)) {
+		read_on(fs, request, directory, buffer->size, offset, buffer->plus);
 		return;
 	}
 	if (grows)
-		wait_for_page(fs, request, directory, filling->size, offset, filling->plus);
+		wait_for_page(fs, request, directory, buffer->size, offset, buffer->plus);
 	else
 		reply_failure(fs, request, directory, failure);
 }
@@ -445,11 +447,11 @@ static void read_view(struct fs *fs, fuse_req_t request, struct directory *direc
 static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset,
 		    bool plus)
 {
-	struct filling filling = {.fs = fs, .request = request, .size = size, .plus = plus};
+	struct dirent_buffer buffer = {.fs = fs, .request = request, .size = size, .plus = plus};
 	const struct snapshot *view;
 
-	filling.data = make_room(directory, size);
-	if (!filling.data) {
+	buffer.data = grow_buffer(directory, size);
+	if (!buffer.data) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
@@ -458,9 +460,9 @@ static void read_on(struct fs *fs, fuse_req_t request, struct directory *directo
 		return;
 	}
 	view = view_of(directory, offset);
-	filling.view = offset - offset % VIEW_OFFSET;
+	buffer.view = offset - offset % VIEW_OFFSET;
 	if (view || !directory->has_listing)
-		read_view(fs, request, directory, view, &filling, offset);
+		read_view(fs, request, directory, view, &buffer, offset);
 	else
 		fuse_reply_buf(request, NULL, 0);
 }
@@ -472,7 +474,7 @@ static off_t begin(struct directory *directory)
 	struct failure failure = {0};
 
 	if (directory->has_listing)
-		take_view(directory, &failure);
+		open_view(directory, &failure);
 	return directory->view * VIEW_OFFSET;
 }
 

@@ -15,7 +15,7 @@ struct recent_slot {
 	uint64_t until; /* CLOCK_BOOTTIME, milliseconds; 0: the slot is free */
 };
 
-void recent_note(struct fs *fs, uint32_t serial)
+void recent_note(struct fs *fs, uint32_t entry_id)
 {
 	struct recent_slot *slot;
 
@@ -23,8 +23,8 @@ void recent_note(struct fs *fs, uint32_t serial)
 		fs->recent = calloc(RECENT_SLOTS, sizeof *fs->recent);
 	if (!fs->recent) /* `sync NAME` then opens for writing, as everywhere else */
 		return;
-	slot = &fs->recent[serial % RECENT_SLOTS];
-	*slot = (struct recent_slot){.serial = serial, .until = loop_now(fs->loop) + LATELY};
+	slot = &fs->recent[entry_id % RECENT_SLOTS];
+	*slot = (struct recent_slot){.serial = entry_id, .until = loop_now(fs->loop) + LATELY};
 }
 
 void recent_finish(struct fs *fs)
@@ -35,12 +35,12 @@ void recent_finish(struct fs *fs)
 
 bool recent_has(const struct fs *fs, const struct inode *inode)
 {
-	uint32_t serial = inode->file ? inode->file->serial : inode->record->serial;
-	const struct recent_slot *slot = fs->recent ? &fs->recent[serial % RECENT_SLOTS] : NULL;
+	uint32_t entry_id = inode->file ? inode->file->entry_id : inode->record->entry_id;
+	const struct recent_slot *slot = fs->recent ? &fs->recent[entry_id % RECENT_SLOTS] : NULL;
 
 	if (inode->file)
 		for (const struct handle *handle = inode->file->handles; handle; handle = handle->next)
 			if (handle->wrote)
 				return true;
-	return slot && slot->serial == serial && slot->until > loop_now(fs->loop);
+	return slot && slot->serial == entry_id && slot->until > loop_now(fs->loop);
 }

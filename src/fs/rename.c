@@ -9,11 +9,11 @@
 #include "fs_internal.h"
 #include "sstorefs/name.h"
 
-struct renaming {
-	struct late late;
+struct rename_request {
+	struct deferred deferred;
 	struct store *store;
 	char from[NAME_LENGTH_MAX + 1], to[NAME_LENGTH_MAX + 1];
-	struct move move;
+	struct rename_op op;
 	struct upload *upload;
 	struct wait wait;
 	struct retained *retained; /* what is being stored under the new name */
@@ -21,86 +21,86 @@ struct renaming {
 	bool links;		   /* LINK: the old name stays */
 };
 
-static void renaming_free(struct renaming *renaming)
+static void rename_request_free(struct rename_request *rename)
 {
-	wait_end(&renaming->wait);
-	upload_release(renaming->upload);
-	retained_free(renaming->retained);
-	store_release(renaming->store);
-	free(renaming);
+	wait_end(&rename->wait);
+	upload_release(rename->upload);
+	retained_free(rename->retained);
+	store_release(rename->store);
+	free(rename);
 }
 
 /* What was just stored under the old name, and what was asked for it beside the value. */
-static bool recall(struct move *move, const struct record *record, struct publication *publication)
+static bool recall(struct rename_op *renaming, const struct record *record, struct put_op *put)
 {
-	struct renaming *renaming = container_of(move, struct renaming, move);
-	struct fs *fs = renaming->late.fs;
-	struct retained *retained = retained_take(fs, renaming->store, renaming->from, record);
+	struct rename_request *rename = container_of(renaming, struct rename_request, op);
+	struct fs *fs = rename->deferred.fs;
+	struct retained *retained = retained_take(fs, rename->store, rename->from, record);
 
 	if (!retained)
 		return false;
-	retained_forget(fs, renaming->store, renaming->to);
-	renaming->retained = retained;
-	publication->value = retained->value->bytes.data;
-	publication->length = retained->length;
-	publication->pool = fs->options.pool;
-	publication->scopes = retained->wishes.scopes;
-	publication->comment = retained->wishes.comment;
-	publication->expiry_is_set = retained->wishes.expiry_is_set;
-	publication->expires_at = retained->wishes.expires_at;
+	retained_forget(fs, rename->store, rename->to);
+	rename->retained = retained;
+	put->value = retained->value->bytes.data;
+	put->length = retained->length;
+	put->pool = fs->options.pool;
+	put->scopes = retained->pending_attrs.scopes;
+	put->comment = retained->pending_attrs.comment;
+	put->expiry_is_set = retained->pending_attrs.expiry_is_set;
+	put->expires_at = retained->pending_attrs.expires_at;
 	return true;
 }
 
 /* It is still there under the old name, and its writer may try again. */
-static void give_back(struct renaming *renaming)
+static void give_back(struct rename_request *rename)
 {
-	if (renaming->retained)
-		retained_return(renaming->retained);
-	renaming->retained = NULL;
+	if (rename->retained)
+		retained_return(rename->retained);
+	rename->retained = NULL;
 }
 
 /* What was closed after the rename was asked for, and waits for its turn: under the new name it has lost it, under the old one it goes on under the new. */
-static void rename_waiting(struct renaming *renaming)
+static void redirect_queued_uploads(struct rename_request *rename)
 {
-	struct fs *fs = renaming->late.fs;
-	struct file *replaced = file_find(fs, renaming->store, renaming->to);
-	struct file *file = file_find(fs, renaming->store, renaming->from);
+	struct fs *fs = rename->deferred.fs;
+	struct file *replaced = file_find(fs, rename->store, rename->to);
+	struct file *file = file_find(fs, rename->store, rename->from);
 
 	if (replaced && replaced != file)
-		uploads_drop(replaced);
+		uploads_cancel_queued(replaced);
 	if (!file)
 		return;
-	uploads_rename(file, renaming->to);
+	uploads_rename(file, rename->to);
 	/* It is there now under the new name: nobody creates it any more. */
 	for (struct handle *handle = file->handles; handle; handle = handle->next)
-		handle->exclusive = false;
+		handle->excl = false;
 }
 
 /* What was open under the new name has lost it; what was open under the old one goes on under the new. */
-static void rename_files(struct renaming *renaming)
+static void rename_files(struct rename_request *rename)
 {
-	struct fs *fs = renaming->late.fs;
-	struct file *replaced = file_find(fs, renaming->store, renaming->to);
-	struct file *file = file_find(fs, renaming->store, renaming->from);
+	struct fs *fs = rename->deferred.fs;
+	struct file *replaced = file_find(fs, rename->store, rename->to);
+	struct file *file = file_find(fs, rename->store, rename->from);
 
 	if (replaced && replaced != file)
 		file_unlink(replaced);
 	if (!file)
 		return;
-	if (renaming->upload)
+	if (rename->upload)
 		staging_end(file);
-	file_rename(file, renaming->to);
+	file_rename(file, rename->to);
 }
 
-static void reply_link(struct renaming *renaming, fuse_req_t request)
+static void reply_link(struct rename_request *rename, fuse_req_t request)
 {
-	struct fs *fs = renaming->late.fs;
-	struct listing *listing = store_secrets(renaming->store);
+	struct fs *fs = rename->deferred.fs;
+	struct listing *listing = store_secrets(rename->store);
 	struct fuse_entry_param entry;
 	const struct record *record;
 	struct inode inode;
 
-	if (listing_known(listing, renaming->to, &record) != KNOWN_PRESENT) {
+	if (listing_query(listing, rename->to, &record) != CACHE_HIT) {
 		fuse_reply_err(request, EIO);
 		return;
 	}
@@ -113,117 +113,117 @@ static void reply_link(struct renaming *renaming, fuse_req_t request)
  * What was known of the old name's value is known of the new one's. Where the rename failed half-way
  * the new name may have it or not, and not every service shows which.
  */
-static void keep_length(struct renaming *renaming, int error)
+static void keep_length(struct rename_request *rename, int error)
 {
-	const struct record *record = listing_record(store_secrets(renaming->store), renaming->to);
-	struct fs *fs = renaming->late.fs;
+	const struct record *record = listing_peek_any(store_secrets(rename->store), rename->to);
+	struct fs *fs = rename->deferred.fs;
 
 	if (!record || error == EOPNOTSUPP || error == EEXIST)
 		return;
 	if (error)
-		written_forget(fs, record->serial);
-	else if (renaming->written)
-		written_follow(fs, renaming->written, record);
+		written_forget(fs, record->entry_id);
+	else if (rename->written)
+		written_follow(fs, rename->written, record);
 }
 
-static void moved(struct move *move)
+static void on_renamed(struct rename_op *renaming)
 {
-	struct renaming *renaming = container_of(move, struct renaming, move);
-	struct fs *fs = renaming->late.fs;
-	fuse_req_t request = late_take(&renaming->late);
-	const struct deed deed = {.operation = renaming->links ? "link" : "rename",
-				  .store = renaming->store,
-				  .name = renaming->from,
-				  .to = renaming->to};
+	struct rename_request *rename = container_of(renaming, struct rename_request, op);
+	struct fs *fs = rename->deferred.fs;
+	fuse_req_t request = deferred_take(&rename->deferred);
+	const struct audit_event event = {.operation = rename->links ? "link" : "rename",
+					  .store = rename->store,
+					  .name = rename->from,
+					  .to = rename->to};
 	struct actor actor;
 
 	actor_of_request(&actor, request);
-	audit(fs, &actor, &deed, &move->failure);
-	keep_length(renaming, move->failure.error);
-	if (move->failure.error) {
-		give_back(renaming);
-		fuse_reply_err(request, move->failure.error);
-	} else if (renaming->links) {
-		reply_link(renaming, request);
+	audit(fs, &actor, &event, &renaming->failure);
+	keep_length(rename, renaming->failure.errnum);
+	if (renaming->failure.errnum) {
+		give_back(rename);
+		fuse_reply_err(request, renaming->failure.errnum);
+	} else if (rename->links) {
+		reply_link(rename, request);
 	} else {
-		retained_forget(fs, renaming->store, renaming->from);
-		retained_forget(fs, renaming->store, renaming->to);
-		rename_waiting(renaming);
-		rename_files(renaming);
+		retained_forget(fs, rename->store, rename->from);
+		retained_forget(fs, rename->store, rename->to);
+		redirect_queued_uploads(rename);
+		rename_files(rename);
 		fuse_reply_err(request, 0);
 	}
-	renaming_free(renaming);
+	rename_request_free(rename);
 	fs_check_drained(fs);
 }
 
 static void published(struct wait *wait)
 {
-	struct renaming *renaming = container_of(wait, struct renaming, wait);
-	int error = renaming->upload->publication.failure.error;
+	struct rename_request *rename = container_of(wait, struct rename_request, wait);
+	int error = rename->upload->put.failure.errnum;
 
 	if (!error) {
-		rename_waiting(renaming);
-		rename_files(renaming);
+		redirect_queued_uploads(rename);
+		rename_files(rename);
 	}
-	late_error(&renaming->late, error);
-	renaming_free(renaming);
+	deferred_reply_err(&rename->deferred, error);
+	rename_request_free(rename);
 }
 
-static void interrupted(struct late *late)
+static void interrupted(struct deferred *deferred)
 {
-	struct renaming *renaming = container_of(late, struct renaming, late);
+	struct rename_request *rename = container_of(deferred, struct rename_request, deferred);
 
-	wait_end(&renaming->wait);
-	if (renaming->upload)
-		upload_cancel(renaming->upload);
+	wait_end(&rename->wait);
+	if (rename->upload)
+		upload_cancel(rename->upload);
 	else
-		move_cancel(&renaming->move);
-	keep_length(renaming, EINTR);
-	give_back(renaming);
-	late_error(late, EINTR);
-	renaming_free(renaming);
+		rename_cancel(&rename->op);
+	keep_length(rename, EINTR);
+	give_back(rename);
+	deferred_reply_err(deferred, EINTR);
+	rename_request_free(rename);
 }
 
 /* A staged value under its real name. It stays staged under the old one if it can't be published. */
-static void publish_staged(struct renaming *renaming, struct file *file, bool only_free)
+static void publish_staged(struct rename_request *rename, struct file *file, bool only_free)
 {
 	struct failure failure;
 
-	renaming->upload = upload_staged(file, renaming->to, only_free, renaming->late.request, &failure);
-	renaming->wait.woken = published;
-	if (!renaming->upload) {
-		late_error(&renaming->late, failure.error ? failure.error : EINVAL);
-		renaming_free(renaming);
-	} else if (renaming->upload->done) {
-		published(&renaming->wait);
+	rename->upload = upload_staged(file, rename->to, only_free, rename->deferred.request, &failure);
+	rename->wait.woken = published;
+	if (!rename->upload) {
+		deferred_reply_err(&rename->deferred, failure.errnum ? failure.errnum : EINVAL);
+		rename_request_free(rename);
+	} else if (rename->upload->done) {
+		published(&rename->wait);
 	} else {
-		wait_begin(&renaming->upload->waits, &renaming->wait);
+		wait_begin(&rename->upload->waits, &rename->wait);
 	}
 }
 
-static struct renaming *renaming_new(struct fs *fs, fuse_req_t request, struct store *store, const char *from,
-				     const char *to)
+static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t request, struct store *store,
+						 const char *from, const char *to)
 {
-	struct renaming *renaming = calloc(1, sizeof *renaming);
+	struct rename_request *rename = calloc(1, sizeof *rename);
 	const struct record *record;
 
-	if (!renaming) {
+	if (!rename) {
 		fuse_reply_err(request, ENOMEM);
 		return NULL;
 	}
-	renaming->store = store_reference(store);
-	record = listing_record(store_secrets(store), from);
-	renaming->written = written_has(fs, record) ? record->serial : 0;
-	strcpy(renaming->from, from);
-	strcpy(renaming->to, to);
-	renaming->move = (struct move){.store = renaming->store,
-				       .from = renaming->from,
-				       .to = renaming->to,
-				       .deadline = fs_deadline(fs),
-				       .done = moved,
-				       .recall = recall};
-	late_begin(fs, &renaming->late, request, interrupted);
-	return renaming;
+	rename->store = store_reference(store);
+	record = listing_peek_any(store_secrets(store), from);
+	rename->written = written_has(fs, record) ? record->entry_id : 0;
+	strcpy(rename->from, from);
+	strcpy(rename->to, to);
+	rename->op = (struct rename_op){.store = rename->store,
+					.from = rename->from,
+					.to = rename->to,
+					.deadline = fs_deadline(fs),
+					.done = on_renamed,
+					.recall = recall};
+	deferred_begin(fs, &rename->deferred, request, interrupted);
+	return rename;
 }
 
 /* From one temporary name to another, as vim does with its swap file: it is still none of the service's business. */
@@ -234,7 +234,7 @@ static bool stays_staged(const struct fs *fs, const struct inode *directory, con
 	if (directory->kind == INODE_STAGED_DIRECTORY)
 		return true;
 	return staging_keeps(fs, new_name) &&
-	       listing_known(store_secrets(directory->store), new_name, &record) != KNOWN_PRESENT;
+	       listing_query(store_secrets(directory->store), new_name, &record) != CACHE_HIT;
 }
 
 /* What both are called here: with a staged directory's name in front. */
@@ -243,10 +243,10 @@ struct paths {
 };
 
 /* What keeps any rename from being tried. */
-static enum refusal refusal_of_rename(struct fs *fs, const struct inode *from, const struct inode *to,
-				      const char *name, const char *new_name, struct paths *paths)
+static enum refusal precheck_rename(struct fs *fs, const struct inode *from, const struct inode *to,
+				    const char *name, const char *new_name, struct paths *paths)
 {
-	enum refusal refusal = refusal_of_creation(fs);
+	enum refusal refusal = precheck_create(fs);
 	const struct file *file, *replaced;
 
 	if (refusal)
@@ -275,7 +275,7 @@ static enum refusal refusal_of_rename(struct fs *fs, const struct inode *from, c
 	if (file && file->staged && staging_keeps(fs, new_name))
 		return REFUSAL_NONE;
 	if (file && file->staged && file->spoiled)
-		return REFUSAL_SPENT;
+		return REFUSAL_FAILED;
 	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? REFUSAL_NONE
 										    : REFUSAL_NAME;
 }
@@ -284,8 +284,8 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	       const char *new_name, unsigned flags)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct renaming *renaming;
-	const struct record *taken = NULL;
+	struct rename_request *rename;
+	const struct record *target_exists = NULL;
 	struct inode from, to;
 	enum refusal refusal;
 	struct paths paths;
@@ -293,49 +293,50 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 
 	inode_find(fs, parent, &from);
 	inode_find(fs, new_parent, &to);
-	refusal = refusal_of_rename(fs, &from, &to, name, new_name, &paths);
+	refusal = precheck_rename(fs, &from, &to, name, new_name, &paths);
 	if (!refusal && flags & ~(unsigned)RENAME_NOREPLACE)
 		refusal = REFUSAL_EXCHANGES;
-	if (!refusal && flags && listing_known(store_secrets(to.store), paths.to, &taken) == KNOWN_PRESENT)
+	if (!refusal && flags &&
+	    listing_query(store_secrets(to.store), paths.to, &target_exists) == CACHE_HIT)
 		refusal = REFUSAL_EXISTS;
 	if (refusal) {
 		refusal_reply(request,
-			      &(struct deed){.operation = "rename",
-					     .store = from.store,
-					     .name = refusal == REFUSAL_NAME ? new_name : name},
+			      &(struct audit_event){.operation = "rename",
+						    .store = from.store,
+						    .name = refusal == REFUSAL_NAME ? new_name : name},
 			      refusal);
 		return;
 	}
-	renaming = renaming_new(fs, request, from.store, paths.from, paths.to);
-	if (!renaming)
+	rename = rename_request_new(fs, request, from.store, paths.from, paths.to);
+	if (!rename)
 		return;
 	file = file_find(fs, from.store, paths.from);
 	if (file && file->staged && !stays_staged(fs, &to, new_name)) {
-		publish_staged(renaming, file, flags & RENAME_NOREPLACE);
+		publish_staged(rename, file, flags & RENAME_NOREPLACE);
 	} else if (file && (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
 		/* Nobody but us knows of it yet: it takes its buffer along, to replace what has the new name. */
 		for (struct handle *handle = file->handles; handle && !flags; handle = handle->next)
-			handle->exclusive = false;
-		listing_disown(store_secrets(from.store), paths.from, file->serial);
-		rename_files(renaming);
-		late_error(&renaming->late, 0);
-		renaming_free(renaming);
+			handle->excl = false;
+		listing_reassign_id(store_secrets(from.store), paths.from, file->entry_id);
+		rename_files(rename);
+		deferred_reply_err(&rename->deferred, 0);
+		rename_request_free(rename);
 	} else {
-		renaming->move.only_free = flags & RENAME_NOREPLACE;
-		move_start(&renaming->move);
+		rename->op.no_replace = flags & RENAME_NOREPLACE;
+		rename_start(&rename->op);
 	}
 }
 
-static enum refusal refusal_of_link(struct fs *fs, const struct inode *inode, const struct inode *to,
-				    const char *new_name)
+static enum refusal precheck_link(struct fs *fs, const struct inode *inode, const struct inode *to,
+				  const char *new_name)
 {
-	enum refusal refusal = refusal_of_creation(fs);
+	enum refusal refusal = precheck_create(fs);
 
 	if (refusal)
 		return refusal;
 	if (to->kind == INODE_CONTROL_DIRECTORY || inode->kind == INODE_CONTROL_FILE)
 		return REFUSAL_CONTROL;
-	if (!fs->provider->duplicates)
+	if (!fs->provider->has_copy)
 		return REFUSAL_LINKS;
 	if (inode->kind != INODE_SECRET || !inode->record || to->kind != INODE_STORE ||
 	    to->store != inode->store)
@@ -347,24 +348,24 @@ static enum refusal refusal_of_link(struct fs *fs, const struct inode *inode, co
 void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const char *new_name)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct renaming *renaming;
+	struct rename_request *rename;
 	struct inode inode, to;
 	enum refusal refusal;
 
 	inode_find(fs, number, &inode);
 	inode_find(fs, new_parent, &to);
-	refusal = refusal_of_link(fs, &inode, &to, new_name);
+	refusal = precheck_link(fs, &inode, &to, new_name);
 	if (refusal) {
 		refusal_reply(request,
-			      &(struct deed){.operation = "link", .store = to.store, .name = new_name},
+			      &(struct audit_event){.operation = "link", .store = to.store, .name = new_name},
 			      refusal);
 		return;
 	}
-	renaming = renaming_new(fs, request, inode.store, inode.record->name, new_name);
-	if (!renaming)
+	rename = rename_request_new(fs, request, inode.store, inode.record->name, new_name);
+	if (!rename)
 		return;
-	renaming->links = true;
-	renaming->move.copy = true;
-	renaming->move.only_free = true;
-	move_start(&renaming->move);
+	rename->links = true;
+	rename->op.copy = true;
+	rename->op.no_replace = true;
+	rename_start(&rename->op);
 }

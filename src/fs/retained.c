@@ -43,7 +43,7 @@ void retained_free(struct retained *retained)
 	if (retained->link)
 		unlink_entry(retained);
 	value_release(retained->value);
-	wishes_finish(&retained->wishes);
+	pending_attrs_free(&retained->pending_attrs);
 	store_release(retained->store);
 	free(retained);
 }
@@ -122,7 +122,7 @@ bool retained_forget(struct fs *fs, const struct store *store, const char *name)
 }
 
 /* Whether there is room for one more that nobody misses: where writers wait, there is none. */
-static bool make_room(struct fs *fs, size_t size)
+static bool evict_for(struct fs *fs, size_t size)
 {
 	const struct locked_pool *pool = fs->options.pool;
 	size_t most = pool->cap / RETAINED_SHARE;
@@ -134,7 +134,7 @@ static bool make_room(struct fs *fs, size_t size)
 	return true;
 }
 
-void retained_add(const struct upload *upload, struct wishes *wishes)
+void retained_add(const struct upload *upload, struct pending_attrs *attrs)
 {
 	struct fs *fs = upload->fs;
 	struct retained *retained;
@@ -143,25 +143,25 @@ void retained_add(const struct upload *upload, struct wishes *wishes)
 	const char *digest;
 
 	/* Fastly's sealed values serve for this, and can't be opened here. */
-	if (fs->provider->seals || fs->config->nocreate || fs->stopping || !upload->publication.record ||
-	    !make_room(fs, upload->value->bytes.size))
+	if (fs->provider->seals || fs->config->nocreate || fs->stopping || !upload->put.record ||
+	    !evict_for(fs, upload->value->bytes.size))
 		return;
-	record_entry(upload->publication.record, &entry, &text);
+	record_entry(upload->put.record, &entry, &text);
 	digest = entry_digest(&entry, &text);
 	retained = strlen(digest) < sizeof retained->digest ? calloc(1, sizeof *retained) : NULL;
 	if (!retained)
 		return;
 	retained->fs = fs;
-	retained->store = store_reference(upload->publication.store);
+	retained->store = store_reference(upload->put.store);
 	strcpy(retained->name, upload->name);
 	strcpy(retained->digest, digest);
 	retained->value = upload->value;
 	retained->value->references++;
-	retained->length = upload->publication.length;
+	retained->length = upload->put.length;
 	retained->ends_at = loop_now(fs->loop) + RETAINED_MS;
-	if (wishes) {
-		retained->wishes = *wishes;
-		*wishes = (struct wishes){0};
+	if (attrs) {
+		retained->pending_attrs = *attrs;
+		*attrs = (struct pending_attrs){0};
 	}
 	link_entry(retained);
 	restart_timer(fs);
@@ -191,7 +191,7 @@ void retained_return(struct retained *retained)
 	struct fs *fs = retained->fs;
 
 	if (retained->ends_at <= loop_now(fs->loop) || fs->stopping ||
-	    !make_room(fs, retained->value->bytes.size)) {
+	    !evict_for(fs, retained->value->bytes.size)) {
 		retained_free(retained);
 		return;
 	}

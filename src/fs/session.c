@@ -14,8 +14,8 @@
 #include "fs_internal.h"
 #include "sstorefs/log.h"
 
-#define REQUESTS_A_TURN 64
-#define HEADER_SIZE	4096u /* libfuse's, in front of what is written */
+#define REQUESTS_PER_ITERATION 64
+#define HEADER_SIZE	       4096u /* libfuse's, in front of what is written */
 #define SIZE_FIRST                                                                                           \
 	((1u << 20) + HEADER_SIZE) /* what libfuse reads before INIT, whatever it is told (DESIGN 7) */
 #define WRITE_SIZE_MAX (128u << 10)
@@ -31,7 +31,7 @@ static void fs_init(void *data, struct fuse_conn_info *connection)
 	connection->max_write = (unsigned)fs->max_write;
 	connection->max_readahead = 0;
 	connection->time_gran = 1;
-	task_queue(fs->loop, &fs->shrink);
+	task_queue(fs->loop, &fs->resize);
 }
 
 /* FORGET needs no answer and no book-keeping: an inode lives as long as what it stands for. */
@@ -116,14 +116,14 @@ static void drop_receive_buffer(struct fs *fs)
 /* Nothing that a writer wrote came before the answer to INIT: from now on it may, into memory that is locked. */
 static void shrink_receive_buffer(struct task *task)
 {
-	struct fs *fs = container_of(task, struct fs, shrink);
+	struct fs *fs = container_of(task, struct fs, resize);
 
 	drop_receive_buffer(fs);
 	if (make_receive_buffer(fs, fs->max_write + HEADER_SIZE, true)) {
 		log_line(
 			LOG_ERR,
 			"no locked memory for receiving values: raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
-		fs->gone = true;
+		fs->unmounted = true;
 		fs->options.ended(fs->options.context);
 	}
 }
@@ -153,16 +153,16 @@ static bool bears_value(const struct fuse_buf *received)
 
 static void session_ended(struct fs *fs)
 {
-	fs->gone = true;
+	fs->unmounted = true;
 	watch_stop(&fs->watch);
 	fs->options.ended(fs->options.context);
 }
 
-static void requests_came(struct watch *watch)
+static void on_requests(struct watch *watch)
 {
 	struct fs *fs = container_of(watch, struct fs, watch);
 
-	for (unsigned i = 0; i < REQUESTS_A_TURN && !fs->gone; i++) {
+	for (unsigned i = 0; i < REQUESTS_PER_ITERATION && !fs->unmounted; i++) {
 		int length = fuse_session_receive_buf(fs->session, &fs->receive);
 		bool wipe;
 
@@ -178,7 +178,7 @@ static void requests_came(struct watch *watch)
 		fuse_session_process_buf(fs->session, &fs->receive);
 		if (wipe)
 			sodium_memzero(fs->receive.mem, (size_t)length);
-		if (fs->shrink.link)
+		if (fs->resize.link)
 			return; /* INIT: the next request comes into another buffer */
 	}
 }
@@ -199,14 +199,14 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->provider = options->config->provider;
 	fs->last_file = &fs->first_file;
 	retained_init(fs);
-	fs->files_by_serial.compare = files_compare_serial;
+	fs->files_by_entry_id.compare = files_compare_entry_id;
 	fs->files_by_name.compare = files_compare_name;
 	fs->processes.compare = processes_compare;
 	written_init(&fs->written);
 	fs->processes_most = processes_most();
 	search_queue_init(&fs->searches, fs->loop);
-	openings_init(fs);
-	fs->shrink.run = shrink_receive_buffer;
+	open_waits_init(fs);
+	fs->resize.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
 	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by them; below 2^53, where doubles end. */
 	fs->inode_base = (uint64_t)(1 + randombytes_uniform((1u << 20) - 1)) << 32;
@@ -239,7 +239,7 @@ int fs_mount(struct fs *fs, const char *descriptor)
 
 	fs->mounted = true; /* and to be unmounted whatever fails here */
 	if (fuse_opt_add_arg(&args, fs->config->program) || fuse_opt_add_arg(&args, "-o") ||
-	    fuse_opt_add_arg(&args, buffer_text(&fs->config->mount_options))) {
+	    fuse_opt_add_arg(&args, buffer_cstr(&fs->config->mount_options))) {
 		failed = -ENOMEM;
 		goto out;
 	}
@@ -249,12 +249,12 @@ int fs_mount(struct fs *fs, const char *descriptor)
 		goto out;
 	}
 	fuse_set_log_func(
-		log_for_libfuse); /* what it says while it mounts belongs into one line (mount_words.c) */
-	failed = channel_take(fs);
+		log_for_libfuse); /* what it says while it mounts belongs into one line (stderr_capture.c) */
+	failed = fuse_io_install(fs);
 	if (failed)
 		goto out;
 	fs->watch.fd = fuse_session_fd(fs->session);
-	fs->watch.readable = requests_came;
+	fs->watch.readable = on_requests;
 	if (fcntl(fs->watch.fd, F_SETFL, fcntl(fs->watch.fd, F_GETFL) | O_NONBLOCK))
 		failed = -errno;
 	else
@@ -268,34 +268,34 @@ void fs_free(struct fs *fs)
 {
 	if (!fs)
 		return;
-	while (fs->first_late)
-		fs->first_late->interrupted(fs->first_late);
+	while (fs->first_deferred)
+		fs->first_deferred->interrupted(fs->first_deferred);
 	while (fs->first_upload)
 		upload_cancel(fs->first_upload);
 	fs_release_all(fs);
 	while (fs->first_upload) /* what closing the last handles began */
 		upload_cancel(fs->first_upload);
-	files_forget(fs);
+	files_free(fs);
 	written_finish(&fs->written);
 	recent_finish(fs);
 	directories_forget(fs);
 	control_forget(fs);
-	task_cancel(&fs->shrink);
-	staging_forget_all(fs);
+	task_cancel(&fs->resize);
+	staging_discard_all(fs);
 	timer_stop(fs->loop, &fs->staging_timer);
 	retained_free_all(fs);
 	fs->options.pool->reclaim = NULL;
 	timer_stop(fs->loop, &fs->drain_timer);
 	task_cancel(&fs->drain_task);
 	task_cancel(&fs->searches.task);
-	task_cancel(&fs->openings_task);
+	task_cancel(&fs->open_waits_task);
 	watch_stop(&fs->watch);
-	if (fs->mounted && !fs->gone)
+	if (fs->mounted && !fs->unmounted)
 		fs->options.unmount(fs->options.context);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	drop_receive_buffer(fs);
-	buffer_finish(&fs->shown);
-	free(fs->small_answer);
+	buffer_finish(&fs->xattr_scratch);
+	free(fs->reply_page);
 	free(fs);
 }

@@ -9,24 +9,24 @@
 #include "fs_internal.h"
 #include "sstorefs/name.h"
 
-void wishes_finish(struct wishes *wishes)
+void pending_attrs_free(struct pending_attrs *attrs)
 {
-	free(wishes->scopes);
-	free(wishes->comment);
-	*wishes = (struct wishes){0};
+	free(attrs->scopes);
+	free(attrs->comment);
+	*attrs = (struct pending_attrs){0};
 }
 
 /* Reading them */
 
-int wish_scopes(const struct fs *fs, const char *value, size_t size, struct wishes *wishes)
+int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 	size_t i, length = 0; /* of the scope that is being read */
 
-	if (!fs->provider->edits)
+	if (!fs->provider->has_update)
 		return -EOPNOTSUPP;
-	wishes->scopes = strndup(value, size);
-	if (!wishes->scopes)
+	attrs->scopes = strndup(value, size);
+	if (!attrs->scopes)
 		return -ENOMEM;
 	for (i = 0; i < size; i++) {
 		bool ends = value[i] == ':' || value[i] == ',';
@@ -34,35 +34,35 @@ int wish_scopes(const struct fs *fs, const char *value, size_t size, struct wish
 		if (ends ? length == 0 : !value[i] || !strchr(alphabet, value[i]))
 			return -EINVAL;
 		if (ends)
-			wishes->scopes[i] = ':';
+			attrs->scopes[i] = ':';
 		length = ends ? 0 : length + 1;
 	}
 	return length ? 0 : -EINVAL;
 }
 
-int wish_comment(const struct fs *fs, const char *value, size_t size, struct wishes *wishes)
+int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
 {
-	if (!fs->provider->edits)
+	if (!fs->provider->has_update)
 		return -EOPNOTSUPP;
 	if (!utf8_is_valid(value, size))
 		return -EILSEQ;
 	if (memchr(value, '\0', size))
 		return -EINVAL;
-	wishes->comment = strndup(value, size);
-	return wishes->comment ? 0 : -ENOMEM;
+	attrs->comment = strndup(value, size);
+	return attrs->comment ? 0 : -ENOMEM;
 }
 
-int wish_expires_at(const struct fs *fs, const char *value, size_t size, struct wishes *wishes)
+int parse_expires_at(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
 {
-	if (!fs->provider->expires)
+	if (!fs->provider->has_expiry)
 		return -EOPNOTSUPP;
-	wishes->expiry_is_set = true;
-	wishes->expires_at = TIME_UNKNOWN;
+	attrs->expiry_is_set = true;
+	attrs->expires_at = TIME_UNKNOWN;
 	if (size == strlen("never") && memcmp(value, "never", size) == 0)
 		return 0;
 	/* The last moment there is stands for all behind it: another one than was asked for. */
-	if (time_parse_rfc3339(value, size, &wishes->expires_at) || wishes->expires_at <= clock_wall() ||
-	    wishes->expires_at == INT64_MAX)
+	if (time_parse_rfc3339(value, size, &attrs->expires_at) || attrs->expires_at <= clock_wall() ||
+	    attrs->expires_at == INT64_MAX)
 		return -EINVAL;
 	return 0;
 }
@@ -76,22 +76,22 @@ bool file_awaits_value(const struct file *file)
 	if (file->staged)
 		return true;
 	for (handle = file->handles; handle; handle = handle->next)
-		if (!handle->spent && (handle->due || !handle->value || handle->value->bytes.length == 0))
+		if (!handle->failed && (handle->dirty || !handle->value || handle->value->bytes.length == 0))
 			return true;
 	return false;
 }
 
 /* Texts that a publication under way has borrowed stay where they are. */
-static bool can_join(const struct inode *inode, const struct wishes *wishes)
+static bool can_defer(const struct inode *inode, const struct pending_attrs *attrs)
 {
 	const struct file *file = inode->file;
 
 	if (!file || file->unlinked || !file_awaits_value(file))
 		return false;
-	return wishes->expiry_is_set || (!inode->record && !file->uploads);
+	return attrs->expiry_is_set || (!inode->record && !file->uploads);
 }
 
-static void take_text(char **text, char **wanted)
+static void opt_text(char **text, char **wanted)
 {
 	if (!*wanted)
 		return;
@@ -100,97 +100,98 @@ static void take_text(char **text, char **wanted)
 	*wanted = NULL;
 }
 
-static void join(struct file *file, struct wishes *wishes)
+static void defer(struct file *file, struct pending_attrs *attrs)
 {
-	take_text(&file->wishes.scopes, &wishes->scopes);
-	take_text(&file->wishes.comment, &wishes->comment);
-	if (!wishes->expiry_is_set)
+	opt_text(&file->pending_attrs.scopes, &attrs->scopes);
+	opt_text(&file->pending_attrs.comment, &attrs->comment);
+	if (!attrs->expiry_is_set)
 		return;
-	file->wishes.expiry_is_set = true;
-	file->wishes.expires_at = wishes->expires_at;
+	file->pending_attrs.expiry_is_set = true;
+	file->pending_attrs.expires_at = attrs->expires_at;
 }
 
 /* Changing them at the service */
 
-struct editing {
-	struct late late;
-	struct edit edit;
+struct setxattr_request {
+	struct deferred deferred;
+	struct update_op op;
 	struct store *store;
-	struct wishes wishes;
+	struct pending_attrs attrs;
 	struct actor actor;
 	char name[NAME_LENGTH_MAX + 1];
 	bool written; /* whether the value is one that this mount has written */
 };
 
-static void editing_free(struct editing *editing)
+static void setxattr_request_free(struct setxattr_request *pending)
 {
-	store_release(editing->store);
-	wishes_finish(&editing->wishes);
-	free(editing);
+	store_release(pending->store);
+	pending_attrs_free(&pending->attrs);
+	free(pending);
 }
 
-static void edited(struct edit *edit)
+static void on_updated(struct update_op *update)
 {
-	struct editing *editing = container_of(edit, struct editing, edit);
-	struct deed deed = {.operation = "setxattr", .store = editing->store, .name = editing->name};
+	struct setxattr_request *pending = container_of(update, struct setxattr_request, op);
+	struct audit_event event = {.operation = "setxattr", .store = pending->store, .name = pending->name};
 	struct entry_text text;
 	struct entry entry;
 
-	if (!edit->failure.error && edit->record) {
-		record_entry(edit->record, &entry, &text);
-		deed.digest = entry_digest(&entry, &text);
-		if (editing->written)
-			written_follow(editing->late.fs, edit->record->serial, edit->record);
+	if (!update->failure.errnum && update->record) {
+		record_entry(update->record, &entry, &text);
+		event.digest = entry_digest(&entry, &text);
+		if (pending->written)
+			written_follow(pending->deferred.fs, update->record->entry_id, update->record);
 	}
-	audit(editing->late.fs, &editing->actor, &deed, &edit->failure);
-	late_error(&editing->late, edit->failure.error);
-	editing_free(editing);
+	audit(pending->deferred.fs, &pending->actor, &event, &update->failure);
+	deferred_reply_err(&pending->deferred, update->failure.errnum);
+	setxattr_request_free(pending);
 }
 
-static void interrupted(struct late *late)
+static void interrupted(struct deferred *deferred)
 {
-	struct editing *editing = container_of(late, struct editing, late);
+	struct setxattr_request *pending = container_of(deferred, struct setxattr_request, deferred);
 
-	edit_cancel(&editing->edit);
-	late_error(late, EINTR);
-	editing_free(editing);
+	update_cancel(&pending->op);
+	deferred_reply_err(deferred, EINTR);
+	setxattr_request_free(pending);
 }
 
-static void edit_secret(struct fs *fs, fuse_req_t request, const struct inode *inode, struct wishes *wishes)
+static void update_secret(struct fs *fs, fuse_req_t request, const struct inode *inode,
+			  struct pending_attrs *attrs)
 {
-	struct editing *editing = calloc(1, sizeof *editing);
+	struct setxattr_request *pending = calloc(1, sizeof *pending);
 
-	if (!editing) {
+	if (!pending) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	editing->store = store_reference(inode->store);
-	editing->wishes = *wishes;
-	*wishes = (struct wishes){0};
-	strcpy(editing->name, inode->record ? inode->record->name : inode->file->name);
-	editing->written = written_has(fs, inode->record);
-	actor_of_request(&editing->actor, request);
-	editing->edit = (struct edit){.store = editing->store,
-				      .name = editing->name,
-				      .scopes = editing->wishes.scopes,
-				      .comment = editing->wishes.comment,
-				      .deadline = fs_deadline(fs),
-				      .done = edited};
-	late_begin(fs, &editing->late, request, interrupted);
-	edit_start(&editing->edit);
+	pending->store = store_reference(inode->store);
+	pending->attrs = *attrs;
+	*attrs = (struct pending_attrs){0};
+	strcpy(pending->name, inode->record ? inode->record->name : inode->file->name);
+	pending->written = written_has(fs, inode->record);
+	actor_of_request(&pending->actor, request);
+	pending->op = (struct update_op){.store = pending->store,
+					 .name = pending->name,
+					 .scopes = pending->attrs.scopes,
+					 .comment = pending->attrs.comment,
+					 .deadline = fs_deadline(fs),
+					 .done = on_updated};
+	deferred_begin(fs, &pending->deferred, request, interrupted);
+	update_start(&pending->op);
 }
 
-enum refusal refusal_of_wishes(const struct inode *inode, const struct wishes *wishes)
+enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs)
 {
-	return wishes->expiry_is_set && !can_join(inode, wishes) ? REFUSAL_LATE_EXPIRY : REFUSAL_NONE;
+	return attrs->expiry_is_set && !can_defer(inode, attrs) ? REFUSAL_LATE_EXPIRY : REFUSAL_NONE;
 }
 
-void wishes_carry_out(struct fs *fs, fuse_req_t request, const struct inode *inode, struct wishes *wishes)
+void setxattr_apply(struct fs *fs, fuse_req_t request, const struct inode *inode, struct pending_attrs *attrs)
 {
-	if (can_join(inode, wishes)) {
-		join(inode->file, wishes);
+	if (can_defer(inode, attrs)) {
+		defer(inode->file, attrs);
 		fuse_reply_err(request, 0);
 	} else {
-		edit_secret(fs, request, inode, wishes);
+		update_secret(fs, request, inode, attrs);
 	}
 }

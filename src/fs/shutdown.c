@@ -13,7 +13,7 @@ static void finish(struct fs *fs)
 
 	fs->drained = NULL;
 	timer_stop(fs->loop, &fs->drain_timer);
-	drained(fs->drained_context, fs->lost);
+	drained(fs->drained_context, fs->lost_values);
 }
 
 static void finish_later(struct task *task)
@@ -34,7 +34,7 @@ static void out_of_time(struct timer *timer)
 {
 	struct fs *fs = container_of(timer, struct fs, drain_timer);
 
-	fs->lost += fs->uploads;
+	fs->lost_values += fs->uploads;
 	log_line(LOG_ERR, "%u uploads were not finished in time", fs->uploads);
 	finish(fs);
 }
@@ -50,57 +50,57 @@ static void say_lost(struct file *file, const char *why)
 						     .name = file->name,
 						     .failure = &failure,
 						     .is_change = true});
-	file->fs->lost++;
+	file->fs->lost_values++;
 }
 
-static void give_up(struct handle *handle)
+static void discard_handle(struct handle *handle)
 {
 	struct file *file = handle->file;
 
 	say_lost(file, "its writer had not closed it: nothing was stored");
 	handle_wipe(handle);
-	handle->spent = ESHUTDOWN;
+	handle->failed = ESHUTDOWN;
 }
 
 /* A last look at one handle: its opener may have closed it long ago, and a child of his may hold it still. */
-struct last_look {
+struct final_scan {
 	struct fs *fs;
 	struct file *file;
-	struct close_search search;
+	struct close_search scan;
 };
 
-static void looked(struct close_search *search, enum holding holding)
+static void on_fd_scan(struct close_search *search, enum fd_holding result)
 {
-	struct last_look *last = container_of(search, struct last_look, search);
+	struct final_scan *final = container_of(search, struct final_scan, scan);
 	struct handle *handle = search->handle;
-	struct fs *fs = last->fs;
+	struct fs *fs = final->fs;
 
-	if (handle && handle->due && !handle->spent) {
-		if (holding == HOLDING_NONE)
+	if (handle && handle->dirty && !handle->failed) {
+		if (result == FD_HOLDING_NONE)
 			handle_publish(handle);
 		else
-			give_up(handle);
+			discard_handle(handle);
 	}
-	last->file->uploads--;
+	final->file->uploads--;
 	fs->uploads--;
-	file_settle(last->file);
-	free(last);
+	file_put_if_unused(final->file);
+	free(final);
 	fs_check_drained(fs);
 }
 
-static void look_at(struct fs *fs, struct handle *handle)
+static void scan_handle(struct fs *fs, struct handle *handle)
 {
-	struct last_look *last = handle->opener.process ? calloc(1, sizeof *last) : NULL;
+	struct final_scan *final = handle->opener.process ? calloc(1, sizeof *final) : NULL;
 
-	if (!last) {
-		give_up(handle);
+	if (!final) {
+		discard_handle(handle);
 		return;
 	}
-	*last = (struct last_look){.fs = fs, .file = handle->file, .search.done = looked};
+	*final = (struct final_scan){.fs = fs, .file = handle->file, .scan.done = on_fd_scan};
 	/* Counts as an upload while it lasts: neither the file nor the drain may end before it. */
 	handle->file->uploads++;
 	fs->uploads++;
-	close_search_start(&last->search, fs, handle);
+	close_search_start(&final->scan, fs, handle);
 }
 
 /* What nobody will rename any more. */
@@ -114,7 +114,7 @@ static void give_up_staged(struct fs *fs)
 /* What somebody still holds open and has not closed is not whole. */
 static void give_up_unfinished(struct fs *fs)
 {
-	unsigned pass = ++fs->sync_pass;
+	unsigned pass = ++fs->scan_pass;
 	struct handle *handle;
 	struct file *file;
 
@@ -123,11 +123,11 @@ static void give_up_unfinished(struct fs *fs)
 		handle = NULL;
 		for (file = fs->first_file; file && !handle; file = file->next)
 			for (handle = file->handles; handle; handle = handle->next)
-				if (handle->sync_pass != pass && handle_is_publishable(handle))
+				if (handle->scan_pass != pass && handle_is_publishable(handle))
 					break;
 		if (handle) {
-			handle->sync_pass = pass;
-			look_at(fs, handle);
+			handle->scan_pass = pass;
+			scan_handle(fs, handle);
 		}
 	} while (handle);
 }
@@ -142,7 +142,7 @@ void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, u
 	timer_start(fs->loop, &fs->drain_timer, deadline);
 	give_up_staged(fs);
 	retained_free_all(fs);
-	if (fs->gone)
+	if (fs->unmounted)
 		fs_release_all(fs); /* the mount is gone, and with it every descriptor: closed, all of them */
 	else
 		give_up_unfinished(fs);

@@ -74,12 +74,12 @@ static int make(struct fs *fs, struct store *store, const char *name, struct fil
 
 	if (file_find(fs, store, name))
 		return EEXIST;
-	*made = file_make(fs, store, name, catalog_serial(fs->catalog));
+	*made = file_get_or_create(fs, store, name, catalog_new_entry_id(fs->catalog));
 	if (!*made)
 		return ENOMEM;
 	error = staging_begin(*made);
 	if (error)
-		file_settle(*made);
+		file_put_if_unused(*made);
 	else
 		(*made)->created = true;
 	return error;
@@ -90,7 +90,7 @@ static void reply(struct fs *fs, fuse_req_t request, struct file *file)
 	struct inode inode = {.kind = staging_kind(file),
 			      .store = file->store,
 			      .file = file,
-			      .number = inode_number(fs, file->serial)};
+			      .number = inode_number(fs, file->entry_id)};
 	struct fuse_entry_param entry;
 
 	inode_entry(fs, &inode, &entry);
@@ -103,7 +103,7 @@ bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 	struct file *made;
 	int error;
 
-	if (inode_find(fs, parent, &directory) != INODE_STORE || refusal_of_creation(fs) ||
+	if (inode_find(fs, parent, &directory) != INODE_STORE || precheck_create(fs) ||
 	    !takes_directory(name))
 		return false;
 	error = make(fs, directory.store, name, &made);
@@ -121,7 +121,7 @@ bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 	struct inode directory;
 	struct file *file;
 
-	if (inode_find(fs, parent, &directory) != INODE_STORE || refusal_of_creation(fs))
+	if (inode_find(fs, parent, &directory) != INODE_STORE || precheck_create(fs))
 		return false;
 	file = file_find(fs, directory.store, name);
 	if (!file || !file->is_directory)
@@ -139,7 +139,7 @@ bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	enum refusal refusal = refusal_of_creation(fs);
+	enum refusal refusal = precheck_create(fs);
 	struct inode directory;
 	struct file *made;
 	char *link;
@@ -151,9 +151,10 @@ void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const
 	if (!refusal && strlen(name) > NAME_LENGTH_MAX)
 		refusal = REFUSAL_LONG_NAME;
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct deed){.operation = "symlink", .store = directory.store, .name = name},
-			      refusal);
+		refusal_reply(
+			request,
+			&(struct audit_event){.operation = "symlink", .store = directory.store, .name = name},
+			refusal);
 		return;
 	}
 	link = strdup(target);

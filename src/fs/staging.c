@@ -108,7 +108,7 @@ static enum way way_of(const char *name, bool can_be_a_secret)
 	return loosest;
 }
 
-bool staging_wants(const struct fs *fs, const char *name, int flags)
+bool staging_applies(const struct fs *fs, const char *name, int flags)
 {
 	enum way way = ANYHOW;
 
@@ -144,7 +144,8 @@ static void drop_old(struct file *file)
 		&failure, ETIMEDOUT,
 		"this temporary file was not renamed within %d minutes: it is wiped, and nothing was stored",
 		STAGED_AGE_MAX / 60000);
-	journal_record(file->fs->options.journal, "rename", store_name(file->store), file->name, &failure);
+	error_log_report(file->fs->options.error_log, "rename", store_name(file->store), file->name,
+			 &failure);
 	file_unlink(file);
 }
 
@@ -188,18 +189,19 @@ int staging_begin(struct file *file)
 		failure_set(&failure, ENOBUFS,
 			    "%d temporary files wait to be renamed: rename or remove some of them",
 			    STAGED_MAX);
-		journal_record(fs->options.journal, "open", store_name(file->store), file->name, &failure);
+		error_log_report(fs->options.error_log, "open", store_name(file->store), file->name,
+				 &failure);
 		return ENOBUFS;
 	}
 	file->staged = value_new(fs->options.pool);
 	if (!file->staged)
 		return ENOMEM;
 	fs->staged++;
-	staging_touch(file);
+	staging_refresh_age(file);
 	return 0;
 }
 
-void staging_touch(struct file *file)
+void staging_refresh_age(struct file *file)
 {
 	struct fs *fs = file->fs;
 
@@ -209,7 +211,7 @@ void staging_touch(struct file *file)
 		timer_start(fs->loop, &fs->staging_timer, file->staged_at + STAGED_AGE_MAX);
 }
 
-void staging_forget_all(struct fs *fs)
+void staging_discard_all(struct fs *fs)
 {
 	while (fs->staged) {
 		struct file *file = fs->first_file;

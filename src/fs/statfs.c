@@ -7,9 +7,9 @@
 #include "sstorefs/name.h"
 #include "sstorefs/quota.h"
 
-struct counting {
-	struct late late;
-	struct quota_question question;
+struct statfs_request {
+	struct deferred deferred;
+	struct quota_query query;
 };
 
 /* Without figures all are zero, which df shows as `-`. */
@@ -26,34 +26,34 @@ static void reply(fuse_req_t request, const struct quota_figures *quota)
 	fuse_reply_statfs(request, &figures);
 }
 
-static void counted(struct quota_question *question)
+static void on_quota(struct quota_query *query)
 {
-	struct counting *counting = container_of(question, struct counting, question);
+	struct statfs_request *statfs_request = container_of(query, struct statfs_request, query);
 
-	reply(late_take(&counting->late), &question->figures);
-	free(counting);
+	reply(deferred_take(&statfs_request->deferred), &query->figures);
+	free(statfs_request);
 }
 
-static void interrupted(struct late *late)
+static void interrupted(struct deferred *deferred)
 {
-	struct counting *counting = container_of(late, struct counting, late);
+	struct statfs_request *statfs_request = container_of(deferred, struct statfs_request, deferred);
 
-	quota_cancel(&counting->question);
-	late_error(late, EINTR);
-	free(counting);
+	quota_query_cancel(&statfs_request->query);
+	deferred_reply_err(deferred, EINTR);
+	free(statfs_request);
 }
 
 void fs_statfs(fuse_req_t request, fuse_ino_t number)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct counting *counting = calloc(1, sizeof *counting);
+	struct statfs_request *statfs_request = calloc(1, sizeof *statfs_request);
 
 	(void)number;
-	if (!counting) {
+	if (!statfs_request) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	counting->question = (struct quota_question){.deadline = fs_deadline(fs), .done = counted};
-	late_begin(fs, &counting->late, request, interrupted);
-	quota_ask(fs->catalog, &counting->question);
+	statfs_request->query = (struct quota_query){.deadline = fs_deadline(fs), .done = on_quota};
+	deferred_begin(fs, &statfs_request->deferred, request, interrupted);
+	quota_query_start(fs->catalog, &statfs_request->query);
 }

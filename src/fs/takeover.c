@@ -11,7 +11,7 @@
 static void look_at_parent(struct close_search *search);
 static void look_at_opener(struct close_search *search);
 
-static void finish(struct close_search *search, enum holding holding)
+static void finish(struct close_search *search, enum fd_holding holding)
 {
 	close_search_cancel(search);
 	search->done(search, holding);
@@ -22,7 +22,7 @@ void close_search_cancel(struct close_search *search)
 	struct process *parent = search->parent;
 
 	wait_end(&search->freed);
-	holding_search_cancel(&search->look);
+	fdinfo_scan_cancel(&search->scan);
 	search->parent = NULL;
 	if (search->fs)
 		process_release(search->fs, parent);
@@ -34,35 +34,35 @@ static void handle_freed(struct wait *freed)
 	struct close_search *search = container_of(freed, struct close_search, freed);
 
 	search->handle = NULL;
-	finish(search, HOLDING_UNKNOWN);
+	finish(search, FD_HOLDING_UNKNOWN);
 }
 
 static void look(struct close_search *search, struct process *process,
-		 void (*looked)(struct holding_search *look, enum holding holding))
+		 void (*looked)(struct fdinfo_scan *look, enum fd_holding holding))
 {
-	search->look = (struct holding_search){
+	search->scan = (struct fdinfo_scan){
 		.fs = search->fs,
 		.process = process,
 		.thread = process == search->flusher ? search->thread : 0,
-		.inode = search->handle->number,
+		.inode = search->handle->ino,
 		.done = looked,
 	};
-	holding_search_start(&search->look);
+	fdinfo_scan_start(&search->scan);
 }
 
 /* --- 1: does one of the writer's ancestors hold it? ------------------------------------------------------------------------------ */
 
-static void parent_looked(struct holding_search *look, enum holding holding)
+static void parent_looked(struct fdinfo_scan *look, enum fd_holding holding)
 {
-	struct close_search *search = container_of(look, struct close_search, look);
+	struct close_search *search = container_of(look, struct close_search, scan);
 	struct writer *writer = &search->handle->writer;
 	struct process *parent = search->parent, *child = writer->process;
 
 	/* The first process of all takes in orphans, and holds nothing of theirs. */
-	if (holding == HOLDING_UNKNOWN && parent->id == 1)
-		holding = HOLDING_NONE;
+	if (holding == FD_HOLDING_UNKNOWN && parent->id == 1)
+		holding = FD_HOLDING_NONE;
 	search->parent = NULL;
-	if (holding == HOLDING_SOME) {
+	if (holding == FD_HOLDING_SOME) {
 		writer->process = parent;
 		writer->parent = 0;
 		if (child == search->flusher)
@@ -72,7 +72,7 @@ static void parent_looked(struct holding_search *look, enum holding holding)
 		return;
 	}
 	process_release(search->fs, parent);
-	if (holding == HOLDING_NONE)
+	if (holding == FD_HOLDING_NONE)
 		look_at_opener(search);
 	else
 		finish(search, holding);
@@ -90,7 +90,7 @@ static void look_at_parent(struct close_search *search)
 	}
 	failed = process_of_parent(search->fs, handle->writer.process, &parent);
 	if (failed == -ENOBUFS) {
-		finish(search, HOLDING_UNSEEN);
+		finish(search, FD_HOLDING_UNSEEN);
 	} else if (!parent || parent == handle->opener.process) {
 		process_release(search->fs, parent);
 		look_at_opener(search);
@@ -102,12 +102,13 @@ static void look_at_parent(struct close_search *search)
 
 /* --- 2: does the opener hold it? 3: does the writer? ----------------------------------------------------------------------------- */
 
-static void writer_looked(struct holding_search *look, enum holding holding)
+static void writer_looked(struct fdinfo_scan *look, enum fd_holding holding)
 {
-	struct close_search *search = container_of(look, struct close_search, look);
+	struct close_search *search = container_of(look, struct close_search, scan);
 	struct handle *handle = search->handle;
 
-	if (holding == HOLDING_SOME || (holding == HOLDING_NONE && handle->writer.process == search->flusher))
+	if (holding == FD_HOLDING_SOME ||
+	    (holding == FD_HOLDING_NONE && handle->writer.process == search->flusher))
 		handle_take_over(search->fs, handle);
 	finish(search, holding);
 }
@@ -117,14 +118,14 @@ static void look_at_writer(struct close_search *search)
 	if (search->handle->writer.kind == WRITER_ONE)
 		look(search, search->handle->writer.process, writer_looked);
 	else
-		finish(search, HOLDING_NONE);
+		finish(search, FD_HOLDING_NONE);
 }
 
-static void opener_looked(struct holding_search *looked, enum holding holding)
+static void opener_looked(struct fdinfo_scan *looked, enum fd_holding holding)
 {
-	struct close_search *search = container_of(looked, struct close_search, look);
+	struct close_search *search = container_of(looked, struct close_search, scan);
 
-	if (holding == HOLDING_NONE)
+	if (holding == FD_HOLDING_NONE)
 		look_at_writer(search);
 	else
 		finish(search, holding);
@@ -154,7 +155,7 @@ void close_search_start(struct close_search *search, struct fs *fs, struct handl
 	search->fs = fs;
 	search->handle = handle;
 	search->parent = NULL;
-	search->look = (struct holding_search){0};
+	search->scan = (struct fdinfo_scan){0};
 	search->freed.woken = handle_freed;
 	wait_begin(&handle->freed, &search->freed);
 	if (handle->writer.kind == WRITER_ONE)

@@ -8,52 +8,53 @@
 #include "fs_internal.h"
 #include "sstorefs/name.h"
 
-struct removing {
-	struct late late;
-	struct removal removal;
+struct unlink_request {
+	struct deferred deferred;
+	struct delete_op op;
 	struct store *store;
 	char name[256];
 	uint32_t serial; /* of what was known under the name; 0: nothing was */
 };
 
-static void removing_free(struct removing *removing)
+static void unlink_request_free(struct unlink_request *unlinking)
 {
-	store_release(removing->store);
-	free(removing);
+	store_release(unlinking->store);
+	free(unlinking);
 }
 
-static void removed(struct removal *removal)
+static void on_deleted(struct delete_op *deletion)
 {
-	struct removing *removing = container_of(removal, struct removing, removal);
-	struct fs *fs = removing->late.fs;
-	struct file *file = file_find(fs, removing->store, removing->name);
+	struct unlink_request *unlinking = container_of(deletion, struct unlink_request, op);
+	struct fs *fs = unlinking->deferred.fs;
+	struct file *file = file_find(fs, unlinking->store, unlinking->name);
 	struct actor actor;
 
 	/* There is none at the service; but what was to be seen here is gone. */
-	if (removal->failure.error == ENOENT && file && file_is_there(file))
-		removal->failure = (struct failure){0};
-	if (file && (!removal->failure.error || removal->failure.error == ENOENT)) {
-		uploads_drop(file);
+	if (deletion->failure.errnum == ENOENT && file && file_is_visible(file))
+		deletion->failure = (struct failure){0};
+	if (file && (!deletion->failure.errnum || deletion->failure.errnum == ENOENT)) {
+		uploads_cancel_queued(file);
 		file_unlink(file);
 	}
-	if (!removal->failure.error)
-		written_forget(fs, removing->serial);
-	actor_of_request(&actor, removing->late.request);
+	if (!deletion->failure.errnum)
+		written_forget(fs, unlinking->serial);
+	actor_of_request(&actor, unlinking->deferred.request);
 	audit(fs, &actor,
-	      &(struct deed){.operation = "unlink", .store = removing->store, .name = removing->name},
-	      &removal->failure);
-	late_error(&removing->late, removal->failure.error);
-	removing_free(removing);
+	      &(struct audit_event){
+		      .operation = "unlink", .store = unlinking->store, .name = unlinking->name},
+	      &deletion->failure);
+	deferred_reply_err(&unlinking->deferred, deletion->failure.errnum);
+	unlink_request_free(unlinking);
 	fs_check_drained(fs);
 }
 
-static void interrupted(struct late *late)
+static void interrupted(struct deferred *deferred)
 {
-	struct removing *removing = container_of(late, struct removing, late);
+	struct unlink_request *unlinking = container_of(deferred, struct unlink_request, deferred);
 
-	removal_cancel(&removing->removal);
-	late_error(late, EINTR);
-	removing_free(removing);
+	delete_cancel(&unlinking->op);
+	deferred_reply_err(deferred, EINTR);
+	unlink_request_free(unlinking);
 }
 
 /* Nobody but us knows of it yet; or, where it was renamed onto a secret and not stored yet, or another client was first, somebody does. */
@@ -64,14 +65,15 @@ static bool is_only_here(const struct file *file)
 
 	if (file->staged)
 		return true;
-	return file->created && !file->uploads && !file->unknown && !listing_doubts(listing, file->name) &&
-	       listing_known(listing, file->name, &record) != KNOWN_PRESENT;
+	return file->created && !file->uploads && !file->unknown &&
+	       !listing_is_invalid(listing, file->name) &&
+	       listing_query(listing, file->name, &record) != CACHE_HIT;
 }
 
-static enum refusal refusal_of_unlink(const struct fs *fs, const struct inode *directory, const char *name,
-				      char path[static NAME_LENGTH_MAX + 1])
+static enum refusal precheck_unlink(const struct fs *fs, const struct inode *directory, const char *name,
+				    char path[static NAME_LENGTH_MAX + 1])
 {
-	enum refusal refusal = refusal_of_creation(fs);
+	enum refusal refusal = precheck_create(fs);
 
 	if (refusal)
 		return refusal;
@@ -82,18 +84,19 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record;
-	struct removing *removing;
+	struct unlink_request *unlinking;
 	char path[NAME_LENGTH_MAX + 1];
 	struct inode directory;
 	enum refusal refusal;
 	struct file *file;
 
 	inode_find(fs, parent, &directory);
-	refusal = refusal_of_unlink(fs, &directory, name, path);
+	refusal = precheck_unlink(fs, &directory, name, path);
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct deed){.operation = "unlink", .store = directory.store, .name = name},
-			      refusal);
+		refusal_reply(
+			request,
+			&(struct audit_event){.operation = "unlink", .store = directory.store, .name = name},
+			refusal);
 		return;
 	}
 	file = file_find(fs, directory.store, path);
@@ -109,20 +112,20 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	removing = calloc(1, sizeof *removing);
-	if (!removing) {
+	unlinking = calloc(1, sizeof *unlinking);
+	if (!unlinking) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
-	removing->store = store_reference(directory.store);
-	strcpy(removing->name, name);
-	retained_forget(fs, removing->store, removing->name);
-	record = listing_record(store_secrets(directory.store), name);
-	removing->serial = record ? record->serial : 0;
-	removing->removal = (struct removal){.store = removing->store,
-					     .name = removing->name,
-					     .deadline = fs_deadline(fs),
-					     .done = removed};
-	late_begin(fs, &removing->late, request, interrupted);
-	removal_start(&removing->removal);
+	unlinking->store = store_reference(directory.store);
+	strcpy(unlinking->name, name);
+	retained_forget(fs, unlinking->store, unlinking->name);
+	record = listing_peek_any(store_secrets(directory.store), name);
+	unlinking->serial = record ? record->entry_id : 0;
+	unlinking->op = (struct delete_op){.store = unlinking->store,
+					   .name = unlinking->name,
+					   .deadline = fs_deadline(fs),
+					   .done = on_deleted};
+	deferred_begin(fs, &unlinking->deferred, request, interrupted);
+	delete_start(&unlinking->op);
 }

@@ -49,7 +49,7 @@ static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 		return failure_set(
 			failure, EILSEQ,
 			"the value is not UTF-8, and this service takes only text: encode it, in base64 for example");
-	if (provider->value_characters_max && utf8_count(value, length) > provider->value_characters_max)
+	if (provider->value_characters_max && utf8_length(value, length) > provider->value_characters_max)
 		return failure_set(failure, EFBIG,
 				   "the value is larger than the %zu characters that the service takes",
 				   provider->value_characters_max);
@@ -57,37 +57,37 @@ static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 }
 
 /* What the last publication came to; one that was asked for earlier and ends later, as those refused at once let it, changes nothing of that. */
-static void remember(struct file *file, unsigned number, const struct failure *failure, bool unknown)
+static void record_outcome(struct file *file, unsigned number, const struct failure *failure, bool unknown)
 {
-	if (number < file->last_ended)
+	if (number < file->last_upload_ended)
 		return;
-	file->last_ended = number;
+	file->last_upload_ended = number;
 	file->failure = *failure;
 	file->unknown = unknown;
 	file->reported = false;
 }
 
 /* The digest of what is there now, for the audit. */
-static const char *new_digest(const struct publication *publication, struct entry_text *text)
+static const char *new_digest(const struct put_op *put, struct entry_text *text)
 {
 	struct entry entry;
 
-	if (publication->failure.error || !publication->record)
+	if (put->failure.errnum || !put->record)
 		return NULL;
-	record_entry(publication->record, &entry, text);
+	record_entry(put->record, &entry, text);
 	return entry_digest(&entry, text);
 }
 
 /* It exists now: what was opened to create it, and waits for its turn, is one of several writers of the same file. */
-static void replace_from_now_on(const struct file *file)
+static void downgrade_creates(const struct file *file)
 {
 	for (struct upload *upload = file->fs->first_upload; upload; upload = upload->next)
-		if (upload->file == file && !upload->done && upload->publication.mode == PUT_CREATE)
-			upload->publication.mode = PUT_EITHER;
+		if (upload->file == file && !upload->done && upload->put.mode == PUT_CREATE)
+			upload->put.mode = PUT_UPSERT;
 }
 
 /* Tells everybody who waits, and lets go of what it held. */
-static void finish(struct upload *upload)
+static void upload_complete(struct upload *upload)
 {
 	struct file *file = upload->file;
 	struct fs *fs = upload->fs;
@@ -100,7 +100,7 @@ static void finish(struct upload *upload)
 	wait_wake_all(&upload->waits);
 	file->uploads--; /* until here it held the file, whatever those who were woken did to it */
 	wait_wake_all(&file->waits);
-	file_settle(file);
+	file_put_if_unused(file);
 	upload->file = NULL;
 	upload_release(upload); /* the one it held on itself while it ran */
 	fs_check_drained(fs);
@@ -110,51 +110,51 @@ static void finish(struct upload *upload)
 static bool may_be_renamed(const struct upload *upload)
 {
 	return !upload->is_staged &&
-	       (upload->publication.created || upload->renews || staging_looks_temporary(upload->name));
+	       (upload->put.created || upload->renews || staging_looks_temporary(upload->name));
 }
 
 /* What is known of the length and the times of what the service has now. */
 static void keep_length(struct upload *upload)
 {
-	const struct publication *publication = &upload->publication;
-	const struct record *record = listing_record(store_secrets(publication->store), upload->name);
+	const struct put_op *put = &upload->put;
+	const struct record *record = listing_peek_any(store_secrets(put->store), upload->name);
 
-	if (!publication->failure.error && publication->record)
-		written_keep(upload->fs, upload->file, publication->record, upload->value->bytes.length);
-	else if (!publication->failure.error || publication->unknown)
-		written_forget(upload->fs, record ? record->serial : 0);
+	if (!put->failure.errnum && put->record)
+		written_keep(upload->fs, upload->file, put->record, upload->value->bytes.length);
+	else if (!put->failure.errnum || put->unknown)
+		written_forget(upload->fs, record ? record->entry_id : 0);
 }
 
-static void ended(struct publication *publication)
+static void on_put(struct put_op *put)
 {
-	struct upload *upload = container_of(publication, struct upload, publication);
+	struct upload *upload = container_of(put, struct upload, put);
 	struct file *file = upload->file;
 	struct fs *fs = upload->fs;
 	struct entry_text text;
-	struct deed deed;
+	struct audit_event event;
 
-	deed = (struct deed){.operation = "publish",
-			     .store = file->store,
-			     .name = upload->name,
-			     .digest = new_digest(publication, &text)};
-	audit(fs, &upload->actor, &deed, &publication->failure);
+	event = (struct audit_event){.operation = "publish",
+				     .store = file->store,
+				     .name = upload->name,
+				     .digest = new_digest(put, &text)};
+	audit(fs, &upload->actor, &event, &put->failure);
 	keep_length(upload);
 	/* An upload that overlapped with this one may have ended before it: its value is not what a rename must store. */
-	if (!publication->failure.error || publication->unknown)
+	if (!put->failure.errnum || put->unknown)
 		upload->renews |= retained_forget(fs, file->store, upload->name);
-	if (publication->failure.error) {
-		remember(file, upload->number, &publication->failure, publication->unknown);
-		fs->lost += fs->stopping; /* there is nobody left who could try again */
+	if (put->failure.errnum) {
+		record_outcome(file, upload->number, &put->failure, put->unknown);
+		fs->lost_values += fs->stopping; /* there is nobody left who could try again */
 	} else {
-		remember(file, upload->number, &(struct failure){0}, false);
+		record_outcome(file, upload->number, &(struct failure){0}, false);
 		file->created = false;
-		replace_from_now_on(file);
+		downgrade_creates(file);
 		if (may_be_renamed(upload))
-			retained_add(upload, file->uploads == 1 ? &file->wishes : NULL);
+			retained_add(upload, file->uploads == 1 ? &file->pending_attrs : NULL);
 		if (file->uploads == 1)
-			wishes_finish(&file->wishes); /* they came true */
+			pending_attrs_free(&file->pending_attrs); /* they came true */
 	}
-	finish(upload);
+	upload_complete(upload);
 }
 
 void upload_release(struct upload *upload)
@@ -164,27 +164,27 @@ void upload_release(struct upload *upload)
 	*upload->link = upload->next;
 	if (upload->next)
 		upload->next->link = upload->link;
-	store_release(upload->publication.store);
+	store_release(upload->put.store);
 	free(upload);
 }
 
 /* Of this file's, under its present name, the first one from `upload` on whose turn is still to come. */
-static struct upload *waiting(const struct file *file, struct upload *upload)
+static struct upload *next_queued(const struct file *file, struct upload *upload)
 {
 	while (upload && (upload->file != file || upload->done || strcmp(upload->name, file->name) != 0 ||
-			  !publication_waits(&upload->publication)))
+			  !put_is_queued(&upload->put)))
 		upload = upload->next;
 	return upload;
 }
 
-void uploads_drop(struct file *file)
+void uploads_cancel_queued(struct file *file)
 {
 	struct upload *upload;
 
 	file->uploads++; /* it stays until we are done */
-	while ((upload = waiting(file, file->fs->first_upload))) {
-		publication_cancel(&upload->publication);
-		finish(upload);
+	while ((upload = next_queued(file, file->fs->first_upload))) {
+		put_cancel(&upload->put);
+		upload_complete(upload);
 	}
 	file->uploads--;
 }
@@ -194,10 +194,10 @@ void uploads_rename(struct file *file, const char *name)
 	struct upload *upload;
 
 	file->uploads++;
-	while ((upload = waiting(file, file->fs->first_upload))) {
-		publication_cancel(&upload->publication);
+	while ((upload = next_queued(file, file->fs->first_upload))) {
+		put_cancel(&upload->put);
 		strcpy(upload->name, name);
-		publication_start(&upload->publication);
+		put_start(&upload->put);
 	}
 	file->uploads--;
 }
@@ -206,12 +206,11 @@ void upload_cancel(struct upload *upload)
 {
 	if (upload->done)
 		return;
-	publication_cancel(&upload->publication);
-	failure_set(&upload->publication.failure, EINTR, "the writer was interrupted%s",
-		    upload->publication.unknown
-			    ? " after the value had left: whether it was stored is not known"
-			    : "");
-	ended(&upload->publication);
+	put_cancel(&upload->put);
+	failure_set(&upload->put.failure, EINTR, "the writer was interrupted%s",
+		    upload->put.unknown ? " after the value had left: whether it was stored is not known"
+					: "");
+	on_put(&upload->put);
 }
 
 static struct upload *upload_new(struct file *file, struct value *value, size_t length, const char *name)
@@ -223,7 +222,7 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 		return NULL;
 	upload->fs = fs;
 	upload->file = file;
-	upload->number = file->publications;
+	upload->number = file->uploads_started;
 	upload->references = 2; /* the caller's, and its own */
 	upload->value = value;
 	value->references++;
@@ -234,20 +233,20 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 	if (upload->next)
 		upload->next->link = &upload->next;
 	fs->first_upload = upload;
-	upload->publication = (struct publication){
+	upload->put = (struct put_op){
 		.store = store_reference(file->store),
 		.name = upload->name,
 		.value = value->bytes.data,
 		.length = length,
-		.mode = fs->config->nocreate ? PUT_REPLACE : PUT_EITHER,
-		.scopes = file->wishes.scopes,
-		.comment = file->wishes.comment,
-		.expiry_is_set = file->wishes.expiry_is_set,
-		.expires_at = file->wishes.expires_at,
-		.serial = file->serial,
+		.mode = fs->config->nocreate ? PUT_REPLACE : PUT_UPSERT,
+		.scopes = file->pending_attrs.scopes,
+		.comment = file->pending_attrs.comment,
+		.expiry_is_set = file->pending_attrs.expiry_is_set,
+		.expires_at = file->pending_attrs.expires_at,
+		.entry_id = file->entry_id,
 		.pool = fs->options.pool,
 		.deadline = fs_deadline(fs),
-		.done = ended,
+		.done = on_put,
 	};
 	return upload;
 }
@@ -259,7 +258,7 @@ static struct upload *prepare(struct file *file, struct value *value, const char
 	size_t length = value_length(file->fs, &value->bytes);
 	struct upload *upload = NULL;
 
-	file->publications++;
+	file->uploads_started++;
 	if (!check_value(file->fs, value->bytes.data, length, failure)) {
 		upload = upload_new(file, value, length, name);
 		if (!upload)
@@ -275,7 +274,7 @@ static void start(struct upload *upload)
 	upload->file->uploads++;
 	upload->fs->uploads++;
 	upload->renews = retained_forget(upload->fs, upload->file->store, upload->name);
-	publication_start(&upload->publication);
+	put_start(&upload->put);
 }
 
 struct upload *upload_start(struct handle *handle, struct failure *failure)
@@ -285,22 +284,22 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	struct upload *upload;
 
 	*failure = (struct failure){0};
-	handle->due = false; /* whatever comes of it: it was tried */
+	handle->dirty = false; /* whatever comes of it: it was tried */
 	if (!handle->value || !handle->value->bytes.length)
 		return NULL; /* truncation alone publishes nothing */
 	strcpy(actor.program, handle->opener.program);
 	strcpy(actor.cgroup, handle->cgroup);
 	upload = prepare(file, handle->value, file->name, failure);
 	if (!upload) {
-		remember(file, file->publications, failure, false);
+		record_outcome(file, file->uploads_started, failure, false);
 		audit(file->fs, &actor,
-		      &(struct deed){.operation = "publish", .store = file->store, .name = file->name},
+		      &(struct audit_event){.operation = "publish", .store = file->store, .name = file->name},
 		      failure);
 		return NULL;
 	}
 	upload->actor = actor;
-	if (handle->exclusive && file->created && !file->fs->config->nocreate)
-		upload->publication.mode = PUT_CREATE;
+	if (handle->excl && file->created && !file->fs->config->nocreate)
+		upload->put.mode = PUT_CREATE;
 	start(upload);
 	return upload;
 }
@@ -314,18 +313,19 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 	*failure = (struct failure){0};
 	/* The rename publishes what was written: a close that comes after it has nothing new to send. */
 	for (struct handle *handle = file->handles; handle; handle = handle->next)
-		handle->due = false;
+		handle->dirty = false;
 	actor_of_request(&actor, request);
 	upload = prepare(file, file->staged, name, failure);
 	if (!upload) {
 		audit(file->fs, &actor,
-		      &(struct deed){.operation = "publish", .store = file->store, .name = name}, failure);
+		      &(struct audit_event){.operation = "publish", .store = file->store, .name = name},
+		      failure);
 		return NULL;
 	}
 	upload->actor = actor;
 	upload->is_staged = true;
 	if (only_free)
-		upload->publication.mode = PUT_CREATE;
+		upload->put.mode = PUT_CREATE;
 	start(upload);
 	return upload;
 }

@@ -15,7 +15,7 @@ static struct handle *handle_of(const struct fuse_file_info *info)
 }
 
 /* Who writes may become the one whose FLUSH counts, where processes can't be told (DESIGN 3, rule 7). */
-static void note_owner(struct opener *opener, uint64_t owner)
+static void note_lock_owner(struct opener *opener, uint64_t owner)
 {
 	if (!opener->owner_known) {
 		opener->owner = owner;
@@ -36,48 +36,48 @@ static size_t bytes_max(const struct fs *fs)
 }
 
 /* A value of its own for the handle, to be written to: what is on its way to the service stays as it is, and so does what other handles have. */
-static int own_value(struct fs *fs, struct handle *handle)
+static int make_private(struct fs *fs, struct handle *handle)
 {
-	struct value *shared = handle->value, *own;
+	struct value *shared = handle->value, *private;
 	int failed = 0;
 
 	/* What is staged is one value for all who have it open; once it has its real name, each of them has its own. */
 	if (shared && (handle->file->staged ? !shared->uploads : shared->references == 1))
 		return 0;
-	own = value_new(fs->options.pool);
-	if (!own)
+	private = value_new(fs->options.pool);
+	if (!private)
 		return -ENOMEM;
 	if (shared && shared->bytes.length)
-		failed = locked_append(&own->bytes, shared->bytes.data, shared->bytes.length);
-	own->whole = shared ? shared->whole : 0;
-	own->characters = shared ? shared->characters : 0;
+		failed = locked_append(&private->bytes, shared->bytes.data, shared->bytes.length);
+	private->valid_utf8_bytes = shared ? shared->valid_utf8_bytes : 0;
+	private->characters = shared ? shared->characters : 0;
 	if (failed) {
-		value_release(own);
+		value_release(private);
 		return failed;
 	}
 	value_release(shared);
-	handle->value = own;
+	handle->value = private;
 	if (handle->file->staged == shared && shared) {
 		value_release(shared);
-		handle->file->staged = own;
-		own->references++;
+		handle->file->staged = private;
+		private->references++;
 	}
 	return 0;
 }
 
 /* What was changed before the end is counted anew, and looked at again when more follows: half a character may be there for a moment. */
-static void recount(struct value *value, size_t changed_at)
+static void revalidate_utf8(struct value *value, size_t changed_at)
 {
 	const struct locked *bytes = &value->bytes;
 
-	if (changed_at < value->whole)
-		value->whole = changed_at;
+	if (changed_at < value->valid_utf8_bytes)
+		value->valid_utf8_bytes = changed_at;
 	/* The character before it may have lost its end. */
-	while (value->whole > 0 && (bytes->data[value->whole - 1] & 0xc0) == 0x80)
-		value->whole--;
-	if (value->whole > 0 && bytes->data[value->whole - 1] >= 0xc0)
-		value->whole--;
-	value->characters = utf8_count(bytes->data, bytes->length);
+	while (value->valid_utf8_bytes > 0 && (bytes->data[value->valid_utf8_bytes - 1] & 0xc0) == 0x80)
+		value->valid_utf8_bytes--;
+	if (value->valid_utf8_bytes > 0 && bytes->data[value->valid_utf8_bytes - 1] >= 0xc0)
+		value->valid_utf8_bytes--;
+	value->characters = utf8_length(bytes->data, bytes->length);
 }
 
 /* Looks at what came since the last time, so that a value that comes byte by byte is read once. */
@@ -87,9 +87,11 @@ static int check_text(const struct fs *fs, struct value *value, size_t offset, s
 	const struct locked *bytes = &value->bytes;
 
 	if (offset + size == bytes->length) {
-		value->characters += utf8_count(bytes->data + offset, size);
-		value->whole += utf8_whole(bytes->data + value->whole, bytes->length - value->whole);
-		if (!utf8_is_begun(bytes->data + value->whole, bytes->length - value->whole))
+		value->characters += utf8_length(bytes->data + offset, size);
+		value->valid_utf8_bytes += utf8_valid_prefix(bytes->data + value->valid_utf8_bytes,
+							     bytes->length - value->valid_utf8_bytes);
+		if (!utf8_is_prefix(bytes->data + value->valid_utf8_bytes,
+				    bytes->length - value->valid_utf8_bytes))
 			return -EILSEQ;
 	}
 	if (provider->value_characters_max &&
@@ -99,11 +101,11 @@ static int check_text(const struct fs *fs, struct value *value, size_t offset, s
 }
 
 /* Writes `size` bytes at `offset`, zeros where `data` is NULL. What lies between the end and `offset` becomes zeros, if every byte is known. */
-static int take_data(struct fs *fs, struct handle *handle, const char *data, size_t size, uint64_t offset)
+static int append_data(struct fs *fs, struct handle *handle, const char *data, size_t size, uint64_t offset)
 {
 	struct locked *bytes;
 	size_t before, judged;
-	int failed = own_value(fs, handle);
+	int failed = make_private(fs, handle);
 
 	if (failed)
 		return failed;
@@ -127,7 +129,7 @@ static int take_data(struct fs *fs, struct handle *handle, const char *data, siz
 	if (!fs->provider->text_only)
 		return 0;
 	if (offset < before)
-		recount(handle->value, offset);
+		revalidate_utf8(handle->value, offset);
 	judged = offset < before ? bytes->length : before;
 	failed = check_text(fs, handle->value, judged, bytes->length - judged);
 	/* What is staged may never become a secret (an editor's swap file): it is judged when it gets its real name. */
@@ -137,8 +139,8 @@ static int take_data(struct fs *fs, struct handle *handle, const char *data, siz
 /* The value is another one now, and still to be published. */
 static void changed(struct handle *handle)
 {
-	handle->due = true;
-	handle->file->touched_at = clock_files();
+	handle->dirty = true;
+	handle->file->modified_at = clock_files();
 	handle->file->times = (struct set_times){0};
 }
 
@@ -153,16 +155,16 @@ static int take_zeros(struct fs *fs, struct handle *handle, uint64_t from, uint6
 		return -EFBIG;
 	if (from >= to)
 		return 0;
-	failed = take_data(fs, handle, NULL, to - from, from);
+	failed = append_data(fs, handle, NULL, to - from, from);
 	if (!failed)
 		changed(handle);
 	return failed;
 }
 
-static void record_spent(const struct handle *handle, const char *operation, int error)
+static void record_failed(const struct handle *handle, const char *operation, int error)
 {
 	static const enum refusal refusals[] = {REFUSAL_TOO_LARGE, REFUSAL_GROWS, REFUSAL_NOT_TEXT,
-						REFUSAL_NO_ROOM};
+						REFUSAL_NO_LOCKED_MEMORY};
 	static const int errors[] = {EFBIG, EINVAL, EILSEQ, ENOBUFS};
 	const struct file *file = handle->file;
 	enum refusal refusal = REFUSAL_NO_MEMORY;
@@ -170,20 +172,21 @@ static void record_spent(const struct handle *handle, const char *operation, int
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
 		if (errors[i] == error)
 			refusal = refusals[i];
-	refusal_record(file->fs,
-		       &(struct deed){.operation = operation, .store = file->store, .name = file->name},
-		       refusal);
+	refusal_record(
+		file->fs,
+		&(struct audit_event){.operation = operation, .store = file->store, .name = file->name},
+		refusal);
 }
 
 /* A handle that refused a change is spent: what its writer goes on to write is not the value any more. */
-static void spend(struct handle *handle, const char *operation, int error)
+static void fail_handle(struct handle *handle, const char *operation, int error)
 {
 	handle_wipe(handle);
-	handle->spent = error;
+	handle->failed = error;
 	/* Others may hold what is staged, and it keeps its name so that it can be removed by it. */
 	if (handle->file->staged)
 		handle->file->spoiled = true;
-	record_spent(handle, operation, error);
+	record_failed(handle, operation, error);
 }
 
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
@@ -197,23 +200,23 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 		control_write(fs, request, size);
 		return;
 	}
-	if (!handle->spent) {
-		note_owner(&handle->opener, info->lock_owner);
+	if (!handle->failed) {
+		note_lock_owner(&handle->opener, info->lock_owner);
 		handle->wrote = true;
 		failed = writer_note(fs, handle, fuse_req_ctx(request)->pid);
 		if (!failed)
-			failed = take_data(fs, handle, data, size,
-					   handle->append ? handle_length(handle) : (uint64_t)offset);
+			failed = append_data(fs, handle, data, size,
+					     handle->append ? handle_length(handle) : (uint64_t)offset);
 		if (failed)
-			spend(handle, "write", -failed);
+			fail_handle(handle, "write", -failed);
 	}
-	if (handle->spent) {
-		fuse_reply_err(request, handle->spent);
+	if (handle->failed) {
+		fuse_reply_err(request, handle->failed);
 		return;
 	}
 	changed(handle);
 	if (fs->config->commit == COMMIT_WRITE)
-		publication_of_write(fs, request, handle, size);
+		write_through(fs, request, handle, size);
 	else
 		fuse_reply_write(request, size);
 }
@@ -226,14 +229,14 @@ size_t handle_length(const struct handle *handle)
 /* Cuts the value. What is cut to nothing is known to be empty from then on. */
 static int cut(struct fs *fs, struct handle *handle, size_t size)
 {
-	int failed = own_value(fs, handle);
+	int failed = make_private(fs, handle);
 
 	if (failed)
 		return failed;
 	sodium_memzero(handle->value->bytes.data + size, handle->value->bytes.length - size);
 	handle->value->bytes.length = size;
 	if (fs->provider->text_only)
-		recount(handle->value, size);
+		revalidate_utf8(handle->value, size);
 	return 0;
 }
 
@@ -242,14 +245,14 @@ int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
 	size_t length = handle_length(handle);
 	int failed = 0;
 
-	if (handle->spent)
-		return handle->spent;
+	if (handle->failed)
+		return handle->failed;
 	if ((uint64_t)size > length)
 		failed = take_zeros(fs, handle, length, (uint64_t)size);
 	else if ((size_t)size < length)
 		failed = cut(fs, handle, (size_t)size);
 	if (failed) {
-		spend(handle, "truncate", -failed);
+		fail_handle(handle, "truncate", -failed);
 		return -failed;
 	}
 	if (size == 0) {
@@ -283,15 +286,15 @@ void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset,
 
 	if (number < fs->inode_base || mode & ~known) {
 		fuse_reply_err(request, EOPNOTSUPP);
-	} else if (handle->spent) {
-		fuse_reply_err(request, handle->spent);
+	} else if (handle->failed) {
+		fuse_reply_err(request, handle->failed);
 	} else if (mode == FALLOC_FL_KEEP_SIZE) {
 		/* Room is reserved, and nothing changes. */
 		fuse_reply_err(request, (uint64_t)offset + (uint64_t)length > bytes_max(fs) ? EFBIG : 0);
 	} else {
 		failed = allocate(fs, handle, mode, (uint64_t)offset, (uint64_t)offset + (uint64_t)length);
 		if (failed)
-			spend(handle, "fallocate", -failed);
+			fail_handle(handle, "fallocate", -failed);
 		fuse_reply_err(request, -failed);
 	}
 }
@@ -305,9 +308,9 @@ static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size
 
 	if (!file || !file->staged)
 		return size ? refusal_record(fs,
-					     &(struct deed){.operation = "truncate",
-							    .store = inode->store,
-							    .name = inode_name(inode)},
+					     &(struct audit_event){.operation = "truncate",
+								   .store = inode->store,
+								   .name = inode_name(inode)},
 					     REFUSAL_GROWS)
 			    : 0;
 	handle = handle_new(file);
@@ -346,10 +349,10 @@ void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, 
 		return;
 	}
 	error = refusal_record(fs,
-			       &(struct deed){.operation = "setattr",
-					      .store = inode.kind == INODE_SECRET ? inode.store : NULL,
-					      .name = inode_name(&inode)},
-			       refusal_of_attributes(request, &inode, attributes, what));
+			       &(struct audit_event){.operation = "setattr",
+						     .store = inode.kind == INODE_SECRET ? inode.store : NULL,
+						     .name = inode_name(&inode)},
+			       precheck_setattr(request, &inode, attributes, what));
 	if (!error && (what & FUSE_SET_ATTR_SIZE) && inode.kind == INODE_SECRET)
 		error = info ? handle_truncate(fs, handle_of(info), attributes->st_size)
 			     : truncate_by_name(fs, &inode, attributes->st_size);

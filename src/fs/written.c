@@ -28,17 +28,17 @@ static int compare(const void *left, const void *right)
 
 void written_init(struct written *written)
 {
-	*written = (struct written){.by_serial.compare = compare};
+	*written = (struct written){.by_entry_id.compare = compare};
 	written->newest = &written->oldest;
 }
 
 /* --- the table ------------------------------------------------------------------------------------------------ */
 
-static struct written_entry *find(struct written *written, uint32_t serial)
+static struct written_entry *find(struct written *written, uint32_t entry_id)
 {
-	const struct written_entry key = {.serial = serial};
+	const struct written_entry key = {.serial = entry_id};
 
-	return written->count ? tree_find(&written->by_serial, &key) : NULL;
+	return written->count ? set_find(&written->by_entry_id, &key) : NULL;
 }
 
 static void append(struct written *written, struct written_entry *entry)
@@ -60,7 +60,7 @@ static void unlink_entry(struct written *written, struct written_entry *entry)
 
 static void drop(struct written *written, struct written_entry *entry)
 {
-	tree_remove(&written->by_serial, entry);
+	set_remove(&written->by_entry_id, entry);
 	unlink_entry(written, entry);
 	written->count--;
 	free(entry);
@@ -73,9 +73,9 @@ void written_finish(struct written *written)
 }
 
 /* The entry of `serial` as the newest one, made where there is none. NULL when memory ran out. */
-static struct written_entry *renew(struct written *written, uint32_t serial)
+static struct written_entry *renew(struct written *written, uint32_t entry_id)
 {
-	struct written_entry *entry = find(written, serial);
+	struct written_entry *entry = find(written, entry_id);
 
 	if (entry) {
 		unlink_entry(written, entry);
@@ -85,8 +85,8 @@ static struct written_entry *renew(struct written *written, uint32_t serial)
 	entry = calloc(1, sizeof *entry);
 	if (!entry)
 		return NULL;
-	entry->serial = serial;
-	if (!tree_add(&written->by_serial, entry)) {
+	entry->serial = entry_id;
+	if (!set_add(&written->by_entry_id, entry)) {
 		free(entry);
 		return NULL;
 	}
@@ -109,7 +109,8 @@ static void version_of(const struct record *record, char digest[static 64])
 /* What is known of `record`; NULL where that is another version, or in doubt. */
 static struct written_entry *find_version(struct fs *fs, const struct record *record)
 {
-	struct written_entry *entry = record && !record->doubted ? find(&fs->written, record->serial) : NULL;
+	struct written_entry *entry =
+		record && !record->invalid ? find(&fs->written, record->entry_id) : NULL;
 	char digest[64];
 
 	if (!entry)
@@ -125,14 +126,14 @@ bool written_has(struct fs *fs, const struct record *record)
 
 /* --- what comes into it, and goes ------------------------------------------------------------------------------- */
 
-static struct timespec timespec_of(wall_time time)
+static struct timespec timespec_of(wall_time_ns time)
 {
 	return (struct timespec){.tv_sec = time / NANOSECONDS, .tv_nsec = time % NANOSECONDS};
 }
 
 static struct timespec modified_at(const struct file *file)
 {
-	return file->times.modified_is_set ? file->times.modified : timespec_of(file->touched_at);
+	return file->times.modified_is_set ? file->times.modified : timespec_of(file->modified_at);
 }
 
 static struct timespec accessed_at(const struct file *file)
@@ -142,7 +143,7 @@ static struct timespec accessed_at(const struct file *file)
 
 void written_keep(struct fs *fs, const struct file *file, const struct record *record, size_t length)
 {
-	struct written_entry *entry = renew(&fs->written, record->serial);
+	struct written_entry *entry = renew(&fs->written, record->entry_id);
 
 	if (!entry)
 		return;
@@ -152,15 +153,15 @@ void written_keep(struct fs *fs, const struct file *file, const struct record *r
 	version_of(record, entry->digest);
 }
 
-void written_follow(struct fs *fs, uint32_t serial, const struct record *record)
+void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record)
 {
-	const struct written_entry *known = find(&fs->written, serial);
+	const struct written_entry *known = find(&fs->written, entry_id);
 	struct written_entry *entry, copy;
 
 	if (!known)
 		return;
 	copy = *known; /* which may be the oldest, and make room */
-	entry = renew(&fs->written, record->serial);
+	entry = renew(&fs->written, record->entry_id);
 	if (!entry)
 		return;
 	entry->length = copy.length;
@@ -169,9 +170,9 @@ void written_follow(struct fs *fs, uint32_t serial, const struct record *record)
 	version_of(record, entry->digest);
 }
 
-void written_forget(struct fs *fs, uint32_t serial)
+void written_forget(struct fs *fs, uint32_t entry_id)
 {
-	struct written_entry *entry = find(&fs->written, serial);
+	struct written_entry *entry = find(&fs->written, entry_id);
 
 	if (entry)
 		drop(&fs->written, entry);
@@ -191,7 +192,7 @@ static bool is_awaited(const struct inode *inode, size_t *length)
 		return true;
 	}
 	for (const struct handle *handle = file->handles; handle; handle = handle->next)
-		if (handle->due) {
+		if (handle->dirty) {
 			*length = handle_length(handle);
 			return true;
 		}

@@ -25,7 +25,7 @@ struct set_times {
  */
 struct written_entry;
 struct written {
-	struct tree by_serial;
+	struct ordered_set by_entry_id;
 	struct written_entry *oldest, **newest; /* in the order of their writing */
 	unsigned count;
 };
@@ -50,9 +50,9 @@ void written_keep(struct fs *fs, const struct file *file, const struct record *r
 bool written_has(struct fs *fs, const struct record *record);
 
 /* `record` has the value of what is known here as `serial`: this mount has renamed, copied or edited it. */
-void written_follow(struct fs *fs, uint32_t serial, const struct record *record);
+void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record);
 
 /* What the service has as `serial` (0: nothing) is gone, or may be another value: nothing is known of it from now on. */
-void written_forget(struct fs *fs, uint32_t serial);
+void written_forget(struct fs *fs, uint32_t entry_id);
 
 #endif

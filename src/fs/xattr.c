@@ -9,7 +9,7 @@
 #include "fs_internal.h"
 
 /* What an attribute is shown from: the entry as the service told it, and the file where it is open or not settled. */
-struct subject {
+struct xattr_context {
 	struct fs *fs;
 	const struct inode *inode;
 	bool is_known; /* `entry` is filled in */
@@ -20,9 +20,9 @@ struct subject {
 struct xattr {
 	const char *name;
 	/* Appends the value; 0, or -ENODATA where the attribute does not apply. */
-	int (*show)(const struct subject *subject, struct buffer *value);
+	int (*show)(const struct xattr_context *context, struct buffer *value);
 	/* Reads what it is to be; NULL: it can't be set. */
-	int (*set)(const struct fs *fs, const char *value, size_t size, struct wishes *wishes);
+	int (*set)(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
 	bool on_stores, on_secrets;
 	bool unlisted; /* can always be asked for, is listed only when the state is not `stored` */
 	bool clears;   /* the empty text removes it */
@@ -32,95 +32,95 @@ static int show_text(struct buffer *value, const char *text)
 {
 	if (!text)
 		return -ENODATA;
-	buffer_string(value, text);
+	buffer_puts(value, text);
 	return 0;
 }
 
-static int show_time(struct buffer *value, wall_time time, const char *unknown)
+static int show_time(struct buffer *value, wall_time_ns time, const char *unknown)
 {
 	char text[TIME_TEXT_SIZE];
 
 	return show_text(value, time == TIME_UNKNOWN ? unknown : time_format(time, text));
 }
 
-static int show_digest(const struct subject *subject, struct buffer *value)
+static int show_digest(const struct xattr_context *context, struct buffer *value)
 {
 	struct entry_text room;
 
-	return subject->is_known ? show_text(value, entry_digest(&subject->entry, &room)) : -ENODATA;
+	return context->is_known ? show_text(value, entry_digest(&context->entry, &room)) : -ENODATA;
 }
 
-static int show_created_at(const struct subject *subject, struct buffer *value)
+static int show_created_at(const struct xattr_context *context, struct buffer *value)
 {
-	return subject->is_known ? show_time(value, subject->entry.created_at, NULL) : -ENODATA;
+	return context->is_known ? show_time(value, context->entry.created_at, NULL) : -ENODATA;
 }
 
-static int show_modified_at(const struct subject *subject, struct buffer *value)
+static int show_modified_at(const struct xattr_context *context, struct buffer *value)
 {
 	/* Where the service only has the one time, it is created_at. */
-	if (!subject->is_known || subject->entry.modified_at == subject->entry.created_at)
+	if (!context->is_known || context->entry.modified_at == context->entry.created_at)
 		return -ENODATA;
-	return show_time(value, subject->entry.modified_at, NULL);
+	return show_time(value, context->entry.modified_at, NULL);
 }
 
 /* What was set and is still to be stored; NULL: nothing was, or it is stored. */
-static const struct wishes *wishes_of(const struct subject *subject)
+static const struct pending_attrs *pending_attrs_of(const struct xattr_context *context)
 {
-	const struct file *file = subject->inode->file;
+	const struct file *file = context->inode->file;
 
-	return file && (!subject->is_known || file_awaits_value(file)) ? &file->wishes : NULL;
+	return file && (!context->is_known || file_awaits_value(file)) ? &file->pending_attrs : NULL;
 }
 
-static int show_expires_at(const struct subject *subject, struct buffer *value)
+static int show_expires_at(const struct xattr_context *context, struct buffer *value)
 {
-	const struct wishes *wishes = wishes_of(subject);
+	const struct pending_attrs *attrs = pending_attrs_of(context);
 
-	if (wishes && wishes->expiry_is_set)
-		return show_time(value, wishes->expires_at, "never");
-	return subject->is_known ? show_time(value, subject->entry.expires_at, "never") : -ENODATA;
+	if (attrs && attrs->expiry_is_set)
+		return show_time(value, attrs->expires_at, "never");
+	return context->is_known ? show_time(value, context->entry.expires_at, "never") : -ENODATA;
 }
 
-static int show_id(const struct subject *subject, struct buffer *value)
+static int show_id(const struct xattr_context *context, struct buffer *value)
 {
-	if (!subject->is_known && subject->inode->kind == INODE_STORE)
-		return show_text(value, store_id(subject->inode->store));
-	return subject->is_known ? show_text(value, subject->entry.id) : -ENODATA;
+	if (!context->is_known && context->inode->kind == INODE_STORE)
+		return show_text(value, store_id(context->inode->store));
+	return context->is_known ? show_text(value, context->entry.id) : -ENODATA;
 }
 
-static int show_status(const struct subject *subject, struct buffer *value)
+static int show_status(const struct xattr_context *context, struct buffer *value)
 {
-	return subject->is_known ? show_text(value, subject->entry.status) : -ENODATA;
+	return context->is_known ? show_text(value, context->entry.status) : -ENODATA;
 }
 
-static int show_scopes(const struct subject *subject, struct buffer *value)
+static int show_scopes(const struct xattr_context *context, struct buffer *value)
 {
-	const struct wishes *wishes = wishes_of(subject);
+	const struct pending_attrs *attrs = pending_attrs_of(context);
 
-	if (wishes && wishes->scopes)
-		return show_text(value, wishes->scopes);
-	return subject->is_known ? show_text(value, subject->entry.scopes) : -ENODATA;
+	if (attrs && attrs->scopes)
+		return show_text(value, attrs->scopes);
+	return context->is_known ? show_text(value, context->entry.scopes) : -ENODATA;
 }
 
-static int show_comment(const struct subject *subject, struct buffer *value)
+static int show_comment(const struct xattr_context *context, struct buffer *value)
 {
-	const struct wishes *wishes = wishes_of(subject);
+	const struct pending_attrs *attrs = pending_attrs_of(context);
 
-	if (wishes && wishes->comment)
-		return show_text(value, *wishes->comment ? wishes->comment : NULL);
-	return subject->is_known ? show_text(value, subject->entry.comment) : -ENODATA;
+	if (attrs && attrs->comment)
+		return show_text(value, *attrs->comment ? attrs->comment : NULL);
+	return context->is_known ? show_text(value, context->entry.comment) : -ENODATA;
 }
 
-static int show_livemode(const struct subject *subject, struct buffer *value)
+static int show_livemode(const struct xattr_context *context, struct buffer *value)
 {
-	if (!subject->is_known || subject->entry.livemode < 0)
+	if (!context->is_known || context->entry.livemode < 0)
 		return -ENODATA;
-	return show_text(value, subject->entry.livemode ? "true" : "false");
+	return show_text(value, context->entry.livemode ? "true" : "false");
 }
 
 static bool has_value(const struct file *file)
 {
 	for (const struct handle *handle = file->handles; handle; handle = handle->next)
-		if (handle->due)
+		if (handle->dirty)
 			return true;
 	return file->uploads > 0;
 }
@@ -135,41 +135,42 @@ static bool took_effect(const struct file *file)
 	       (now.modified_at != file->before.modified_at || strcmp(now.digest, file->before.digest) != 0);
 }
 
-static const char *state_of(const struct subject *subject)
+static const char *upload_state(const struct xattr_context *context)
 {
-	const struct file *file = subject->inode->file;
+	const struct file *file = context->inode->file;
 	const struct listing *listing;
 
 	if (file && file->staged)
 		return "staged";
 	if (file && has_value(file))
 		return "pending";
-	if (file && file->failure.error && !took_effect(file))
-		return file->unknown && listing_doubts(store_secrets(file->store), file->name) ? "unknown"
-											       : "failed";
-	if (!subject->is_known)
+	if (file && file->failure.errnum && !took_effect(file))
+		return file->unknown && listing_is_invalid(store_secrets(file->store), file->name) ? "unknown"
+												   : "failed";
+	if (!context->is_known)
 		return "pending";
-	listing = catalog_listing(subject->fs->catalog, subject->inode->record);
-	return listing_is_stale(listing, subject->inode->record) ? "stale" : "stored";
+	listing = catalog_listing(context->fs->catalog, context->inode->record);
+	return listing_is_stale(listing, context->inode->record) ? "stale" : "stored";
 }
 
-static int show_state(const struct subject *subject, struct buffer *value)
+static int show_state(const struct xattr_context *context, struct buffer *value)
 {
-	return show_text(value, state_of(subject));
+	return show_text(value, upload_state(context));
 }
 
-static int show_error(const struct subject *subject, struct buffer *value)
+static int show_error(const struct xattr_context *context, struct buffer *value)
 {
-	const struct file *file = subject->inode->file;
+	const struct file *file = context->inode->file;
 
-	if (file && file->failure.error)
-		buffer_printf(value, "%s: %s", failure_errno_name(file->failure.error), file->failure.words);
+	if (file && file->failure.errnum)
+		buffer_printf(value, "%s: %s", failure_errno_name(file->failure.errnum),
+			      file->failure.message);
 	return 0;
 }
 
-static int show_request_id(const struct subject *subject, struct buffer *value)
+static int show_request_id(const struct xattr_context *context, struct buffer *value)
 {
-	const struct file *file = subject->inode->file;
+	const struct file *file = context->inode->file;
 
 	return show_text(value, file ? file->failure.request_id : "");
 }
@@ -178,12 +179,12 @@ static const struct xattr xattrs[] = {
 	/* name                       what it shows     can it be set?   stores secrets unlisted clears */
 	{"user.created_at", show_created_at, NULL, true, true, false, false},
 	{"user.digest", show_digest, NULL, false, true, false, false},
-	{"user.expires_at", show_expires_at, wish_expires_at, false, true, false, false},
+	{"user.expires_at", show_expires_at, parse_expires_at, false, true, false, false},
 	{"user.id", show_id, NULL, true, true, false, false},
 	{"user.modified_at", show_modified_at, NULL, false, true, false, false},
 	{"user.status", show_status, NULL, false, true, false, false},
-	{"user.scopes", show_scopes, wish_scopes, false, true, false, false},
-	{"user.comment", show_comment, wish_comment, false, true, false, true},
+	{"user.scopes", show_scopes, parse_scopes, false, true, false, false},
+	{"user.comment", show_comment, parse_comment, false, true, false, true},
 	{"user.livemode", show_livemode, NULL, false, true, false, false},
 	{"user.sstorefs.state", show_state, NULL, false, true, true, false},
 	{"user.sstorefs.error", show_error, NULL, false, true, true, false},
@@ -206,42 +207,42 @@ static bool applies(const struct xattr *xattr, const struct inode *inode)
 	       (inode->kind == INODE_SECRET && xattr->on_secrets);
 }
 
-static void subject_fill(struct subject *subject, struct fs *fs, const struct inode *inode)
+static void subject_fill(struct xattr_context *context, struct fs *fs, const struct inode *inode)
 {
-	subject->fs = fs;
-	subject->inode = inode;
-	subject->is_known = inode->record != NULL;
+	context->fs = fs;
+	context->inode = inode;
+	context->is_known = inode->record != NULL;
 	if (inode->record)
-		record_entry(inode->record, &subject->entry, &subject->text);
+		record_entry(inode->record, &context->entry, &context->text);
 }
 
 /* Answers with `value`, or with its size where that is what was asked for. */
 static void reply_sized(fuse_req_t request, const struct buffer *value, size_t size)
 {
-	if (buffer_result(value))
+	if (buffer_error(value))
 		fuse_reply_err(request, ENOMEM);
 	else if (!size)
 		fuse_reply_xattr(request, value->length);
 	else if (value->length > size)
 		fuse_reply_err(request, ERANGE);
 	else
-		fuse_reply_buf(request, buffer_text(value), value->length);
+		fuse_reply_buf(request, buffer_cstr(value), value->length);
 }
 
-static void touch(struct fs *fs, const struct inode *inode)
+static void revalidate(struct fs *fs, const struct inode *inode)
 {
 	struct listing *listing = inode->record ? catalog_listing(fs->catalog, inode->record) : NULL;
 
 	if (listing)
-		listing_touch(listing, inode->record);
+		listing_revalidate(listing, inode->record);
 }
 
 void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
-	struct buffer *value = &fs->shown;
-	struct subject subject;
+	struct buffer *value = &fs->xattr_scratch;
+	struct xattr_context context;
 	struct inode inode;
 
 	if (!xattr) {
@@ -253,20 +254,20 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&subject, fs, &inode);
+	subject_fill(&context, fs, &inode);
 	buffer_clear(value);
-	if (!applies(xattr, &inode) || xattr->show(&subject, value))
+	if (!applies(xattr, &inode) || xattr->show(&context, value))
 		fuse_reply_err(request, ENODATA);
 	else
 		reply_sized(request, value, size);
-	touch(fs, &inode);
+	revalidate(fs, &inode);
 }
 
 void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct buffer names = {0}, ignored = {0};
-	struct subject subject;
+	struct xattr_context context;
 	struct inode inode;
 	bool settled;
 
@@ -274,14 +275,14 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&subject, fs, &inode);
-	settled = inode.kind != INODE_SECRET || !strcmp(state_of(&subject), "stored");
+	subject_fill(&context, fs, &inode);
+	settled = inode.kind != INODE_SECRET || !strcmp(upload_state(&context), "stored");
 	for (size_t i = 0; i < XATTR_COUNT; i++) {
 		const struct xattr *xattr = &xattrs[i];
 
 		buffer_clear(&ignored);
 		if (!applies(xattr, &inode) || (xattr->unlisted && settled) ||
-		    xattr->show(&subject, &ignored))
+		    xattr->show(&context, &ignored))
 			continue;
 		buffer_append(&names, xattr->name, strlen(xattr->name) + 1);
 	}
@@ -291,27 +292,27 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 }
 
 /* Why an attribute can't be set, or removed. The kernel's own ones are for nobody, whatever the mount is for. */
-static enum refusal refusal_of_setting(const struct subject *subject, const struct xattr *xattr,
-				       const char *name)
+static enum refusal precheck_set(const struct xattr_context *context, const struct xattr *xattr,
+				 const char *name)
 {
-	enum refusal refusal = refusal_of_change(subject->fs);
+	enum refusal refusal = precheck_modify(context->fs);
 
 	if (refusal)
 		return refusal;
 	if (strncmp(name, "user.", strlen("user.")) != 0)
 		return REFUSAL_FOREIGN_ATTRIBUTE;
-	if (subject->fs->config->nocreate)
+	if (context->fs->config->nocreate)
 		return REFUSAL_REPLACES_ONLY;
-	return xattr && xattr->set && subject->inode->kind == INODE_SECRET ? REFUSAL_NONE : REFUSAL_ATTRIBUTE;
+	return xattr && xattr->set && context->inode->kind == INODE_SECRET ? REFUSAL_NONE : REFUSAL_ATTRIBUTE;
 }
 
 /* The same for what it is to be, which is read into zeroed `wishes`. */
-static enum refusal refusal_of_text(const struct subject *subject, const struct xattr *xattr,
-				    const char *value, size_t size, struct wishes *wishes)
+static enum refusal precheck_text(const struct xattr_context *context, const struct xattr *xattr,
+				  const char *value, size_t size, struct pending_attrs *attrs)
 {
-	switch (-xattr->set(subject->fs, value, size, wishes)) {
+	switch (-xattr->set(context->fs, value, size, attrs)) {
 	case 0:
-		return refusal_of_wishes(subject->inode, wishes);
+		return precheck_attrs(context->inode, attrs);
 	case EOPNOTSUPP:
 		return REFUSAL_ATTRIBUTE;
 	case ENOMEM:
@@ -323,10 +324,10 @@ static enum refusal refusal_of_text(const struct subject *subject, const struct 
 }
 
 /* Appends what is shown; whether anything is. */
-static bool shows(const struct subject *subject, const struct xattr *xattr, struct buffer *text)
+static bool shows(const struct xattr_context *context, const struct xattr *xattr, struct buffer *text)
 {
-	return xattr && applies(xattr, subject->inode) && xattr->show(subject, text) == 0 &&
-	       !buffer_result(text);
+	return xattr && applies(xattr, context->inode) && xattr->show(context, text) == 0 &&
+	       !buffer_error(text);
 }
 
 /* setxattr(2) can ask for an attribute to be there already, or not to be. */
@@ -337,15 +338,15 @@ static int check_presence(int flags, bool present)
 	return flags & XATTR_REPLACE && !present ? ENODATA : 0;
 }
 
-static void refuse(fuse_req_t request, const struct subject *subject, const char *operation,
+static void refuse(fuse_req_t request, const struct xattr_context *context, const char *operation,
 		   enum refusal refusal)
 {
-	const struct inode *inode = subject->inode;
-	const struct deed deed = {.operation = operation,
-				  .store = inode->kind == INODE_SECRET ? inode->store : NULL,
-				  .name = inode_name(inode)};
+	const struct inode *inode = context->inode;
+	const struct audit_event event = {.operation = operation,
+					  .store = inode->kind == INODE_SECRET ? inode->store : NULL,
+					  .name = inode_name(inode)};
 
-	refusal_reply(request, &deed, refusal);
+	refusal_reply(request, &event, refusal);
 }
 
 void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size,
@@ -353,10 +354,10 @@ void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const 
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
-	struct wishes wishes = {0};
+	struct pending_attrs attrs = {0};
 	struct buffer shown = {0};
 	enum refusal refusal;
-	struct subject subject;
+	struct xattr_context context;
 	struct inode inode;
 	bool is_shown;
 	int error;
@@ -365,23 +366,23 @@ void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const 
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&subject, fs, &inode);
-	is_shown = shows(&subject, xattr, &shown);
-	refusal = refusal_of_setting(&subject, xattr, name);
+	subject_fill(&context, fs, &inode);
+	is_shown = shows(&context, xattr, &shown);
+	refusal = precheck_set(&context, xattr, name);
 	if (!refusal)
-		refusal = refusal_of_text(&subject, xattr, value, size, &wishes);
+		refusal = precheck_text(&context, xattr, value, size, &attrs);
 	error = check_presence(flags, is_shown);
 	/* What can't be changed may be set to what it is: programs that copy attributes do so. */
 	if (refusal && refusal != REFUSAL_READ_ONLY && is_shown && shown.length == size &&
-	    memcmp(buffer_text(&shown), value, size) == 0)
+	    memcmp(buffer_cstr(&shown), value, size) == 0)
 		fuse_reply_err(request, error);
 	else if (refusal)
-		refuse(request, &subject, "setxattr", refusal);
+		refuse(request, &context, "setxattr", refusal);
 	else if (error)
 		fuse_reply_err(request, error);
 	else
-		wishes_carry_out(fs, request, &inode, &wishes);
-	wishes_finish(&wishes);
+		setxattr_apply(fs, request, &inode, &attrs);
+	pending_attrs_free(&attrs);
 	buffer_finish(&shown);
 }
 
@@ -390,30 +391,30 @@ void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
-	struct wishes wishes = {0};
+	struct pending_attrs attrs = {0};
 	struct buffer shown = {0};
 	enum refusal refusal;
-	struct subject subject;
+	struct xattr_context context;
 	struct inode inode;
 
 	if (inode_find(fs, number, &inode) == INODE_NONE) {
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&subject, fs, &inode);
-	refusal = refusal_of_change(fs);
+	subject_fill(&context, fs, &inode);
+	refusal = precheck_modify(fs);
 	if (!refusal && xattr && xattr->clears)
-		refusal = refusal_of_setting(&subject, xattr, name);
+		refusal = precheck_set(&context, xattr, name);
 	if (refusal == REFUSAL_READ_ONLY)
-		refuse(request, &subject, "removexattr", refusal);
-	else if (!shows(&subject, xattr, &shown))
+		refuse(request, &context, "removexattr", refusal);
+	else if (!shows(&context, xattr, &shown))
 		fuse_reply_err(request, ENODATA);
 	else if (refusal)
-		refuse(request, &subject, "removexattr", refusal);
-	else if (xattr->clears && !refusal_of_text(&subject, xattr, "", 0, &wishes))
-		wishes_carry_out(fs, request, &inode, &wishes);
+		refuse(request, &context, "removexattr", refusal);
+	else if (xattr->clears && !precheck_text(&context, xattr, "", 0, &attrs))
+		setxattr_apply(fs, request, &inode, &attrs);
 	else
 		fuse_reply_err(request, 0);
-	wishes_finish(&wishes);
+	pending_attrs_free(&attrs);
 	buffer_finish(&shown);
 }

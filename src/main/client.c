@@ -8,70 +8,70 @@
 
 #include "sstorefs/log.h"
 
-void connection_init(struct connection *connection, struct config *config)
+void client_init(struct client *client, struct config *config)
 {
-	*connection = (struct connection){.config = config};
-	locked_pool_init(&connection->pool, 0);
-	connection->token.pool = &connection->pool;
+	*client = (struct client){.config = config};
+	locked_pool_init(&client->pool, 0);
+	client->token.pool = &client->pool;
 }
 
-int connection_read_token(struct connection *connection, struct buffer *why)
+int client_read_token(struct client *client, struct buffer *why)
 {
-	return token_read(&connection->token, connection->config, NULL, why);
+	return token_read(&client->token, client->config, NULL, why);
 }
 
-static int authorize(struct connection *connection)
+static int authorize(struct client *client)
 {
-	struct credentials credentials = {.token = (const char *)connection->token.text.data,
-					  .email = (const char *)connection->token.email.data};
-	struct locked lines = {.pool = &connection->pool};
-	int failed = connection->config->provider->authorize(&credentials, &lines);
+	struct credentials credentials = {.token = (const char *)client->token.text.data,
+					  .email = (const char *)client->token.email.data};
+	struct locked lines = {.pool = &client->pool};
+	int failed = client->config->provider->authorize(&credentials, &lines);
 
 	if (!failed)
-		failed = net_authorize(connection->net, (const char *)lines.data, lines.length);
-	locked_finish(&lines);
+		failed = net_set_credentials(client->net, (const char *)lines.data, lines.length);
+	locked_free(&lines);
 	return failed;
 }
 
-bool connection_reread_token(struct connection *connection)
+bool client_reread_token(struct client *client)
 {
 	struct buffer why = {0};
 	bool changed = false;
 
-	if (token_read(&connection->token, connection->config, &changed, &why))
-		log_line(LOG_ERR, "%s", buffer_text(&why));
-	else if (changed && authorize(connection))
+	if (token_read(&client->token, client->config, &changed, &why))
+		log_line(LOG_ERR, "%s", buffer_cstr(&why));
+	else if (changed && authorize(client))
 		changed = false;
 	if (changed)
-		log_line(LOG_NOTICE, "%s was read again and has changed", connection->token.origin);
+		log_line(LOG_NOTICE, "%s was read again and has changed", client->token.origin);
 	buffer_finish(&why);
 	return changed;
 }
 
 static bool refused(void *context)
 {
-	return connection_reread_token(context);
+	return client_reread_token(context);
 }
 
-static int make_net(struct connection *connection, struct buffer *why)
+static int make_net(struct client *client, struct buffer *why)
 {
-	const struct config *config = connection->config;
+	const struct config *config = client->config;
 	const struct net_options options = {.endpoint = config->endpoint,
 					    .cacert = config->cacert,
 					    .timeout = config->timeout,
-					    .refused = refused,
-					    .context = connection};
+					    .on_unauthorized = refused,
+					    .context = client};
 	struct failure failure = {0};
-	int failed = net_new(&connection->net, connection->loop, &options, &failure);
+	int failed = net_new(&client->net, client->loop, &options, &failure);
 
 	if (failed)
-		buffer_printf(why, "%s: %s", config->endpoint, failure.words);
+		buffer_printf(why, "%s: %s", config->endpoint, failure.message);
 	return failed;
 }
 
-static int make_catalog(struct connection *connection, struct buffer *why)
+static int make_catalog(struct client *client, struct buffer *why)
 {
-	const struct config *config = connection->config;
+	const struct config *config = client->config;
 	const char *key = config->signing_key ? config->signing_key : FASTLY_SIGNING_KEY;
 	const struct catalog_options options = {
 		.provider = config->provider,
@@ -85,62 +85,62 @@ static int make_catalog(struct connection *connection, struct buffer *why)
 		.scopes = config->scopes,
 		.comment = config->comment,
 		.expires = config->expires,
-		.signing_key = config->signing_key_from_api ? NULL : connection->signing_key,
+		.signing_key = config->signing_key_from_api ? NULL : client->signing_key,
 	};
 
-	if (!config->signing_key_from_api && signing_key_decode(connection->signing_key, key)) {
-		buffer_string(why, "signing_key: it is not the base64 of a 32-byte Ed25519 key");
+	if (!config->signing_key_from_api && signing_key_decode(client->signing_key, key)) {
+		buffer_puts(why, "signing_key: it is not the base64 of a 32-byte Ed25519 key");
 		return -EINVAL;
 	}
-	return catalog_new(&connection->catalog, connection->loop, connection->net, &options);
+	return catalog_new(&client->catalog, client->loop, client->net, &options);
 }
 
-int connection_open(struct connection *connection, struct buffer *why)
+int client_open(struct client *client, struct buffer *why)
 {
-	int failed = loop_new(&connection->loop);
+	int failed = loop_new(&client->loop);
 
 	if (!failed)
-		failed = make_net(connection, why);
+		failed = make_net(client, why);
 	if (!failed)
-		failed = authorize(connection);
+		failed = authorize(client);
 	if (!failed)
-		failed = make_catalog(connection, why);
+		failed = make_catalog(client, why);
 	if (failed && why->length == 0)
-		buffer_printf(why, "the way to %s can't be prepared: %s", connection->config->endpoint,
+		buffer_printf(why, "the way to %s can't be prepared: %s", client->config->endpoint,
 			      strerror(-failed));
 	return failed;
 }
 
-void connection_close(struct connection *connection)
+void client_close(struct client *client)
 {
-	catalog_free(connection->catalog);
-	if (connection->net)
-		net_free(connection->net);
-	if (connection->loop)
-		loop_free(connection->loop);
-	token_finish(&connection->token);
+	catalog_free(client->catalog);
+	if (client->net)
+		net_free(client->net);
+	if (client->loop)
+		loop_free(client->loop);
+	token_finish(&client->token);
 }
 
-void connection_explain(const struct connection *connection, const struct failure *failure,
-			struct buffer *line)
+void client_explain(const struct client *client, const struct failure *failure, struct buffer *line)
 {
-	const struct config *config = connection->config;
+	const struct config *config = client->config;
 	const char *endpoint = config->endpoint;
 
-	if (failure->status == 401 || failure->status == 403 || failure->error == EACCES)
+	if (failure->http_status == 401 || failure->http_status == 403 || failure->errnum == EACCES)
 		buffer_printf(
 			line,
 			"%s was refused by %s (%d): %s: check that it is valid, has not expired and may manage secret "
 			"stores",
-			connection->token.origin, endpoint, failure->status, failure->words);
-	else if (failure->error == ENOENT && config->store)
+			client->token.origin, endpoint, failure->http_status, failure->message);
+	else if (failure->errnum == ENOENT && config->store)
 		buffer_printf(line,
 			      "%s: %s has no such store: check the name, or mount %s: to see what there is",
 			      config->source, endpoint, config->provider->name);
-	else if (failure->error == EKEYREJECTED)
+	else if (failure->errnum == EKEYREJECTED)
 		buffer_printf(line, "%s: %s: if its CA is your own, name its file with cacert=", endpoint,
-			      failure->words);
+			      failure->message);
 	else
 		buffer_printf(line, "%s can't be mounted: %s (%s): check that %s is right and can be reached",
-			      config->source, failure->words, failure_errno_name(failure->error), endpoint);
+			      config->source, failure->message, failure_errno_name(failure->errnum),
+			      endpoint);
 }

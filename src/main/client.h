@@ -7,7 +7,7 @@
 /*
  * The way to the service: token, network, catalog. What serving a mount and --check have in common.
  */
-struct connection {
+struct client {
 	struct config *config;
 	struct loop *loop;
 	struct net *net;
@@ -17,20 +17,19 @@ struct connection {
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 };
 
-/* `config` must outlive the connection. connection_close is right from here on. */
-void connection_init(struct connection *connection, struct config *config);
+/* `config` must outlive the connection. client_close is right from here on. */
+void client_init(struct client *client, struct config *config);
 
 /* Both return 0, or a negative errno with one line in `why` that names cause and remedy. The token comes first. */
-int connection_read_token(struct connection *connection, struct buffer *why);
-int connection_open(struct connection *connection, struct buffer *why);
+int client_read_token(struct client *client, struct buffer *why);
+int client_open(struct client *client, struct buffer *why);
 
-void connection_close(struct connection *connection);
+void client_close(struct client *client);
 
 /* Reads the token again: after a 401, and on SIGHUP. Returns whether it is another one. */
-bool connection_reread_token(struct connection *connection);
+bool client_reread_token(struct client *client);
 
 /* Appends why the first call failed, and what to do about it, in one line. */
-void connection_explain(const struct connection *connection, const struct failure *failure,
-			struct buffer *line);
+void client_explain(const struct client *client, const struct failure *failure, struct buffer *line);
 
 #endif

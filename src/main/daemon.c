@@ -24,14 +24,14 @@
 /* What the service manager gives us beyond `timeout`, in milliseconds: unmounting takes a moment. */
 #define END_MARGIN 10000
 /* Uploads that begin with the end have all of `timeout`: a moment later they have told how they ended, milliseconds. */
-#define LAST_WORDS 200
+#define LAST_MESSAGES 200
 
 struct daemon {
 	struct config *config;
-	struct connection connection;
+	struct client client;
 	struct fs *fs;
-	struct journal journal;
-	struct notifier notifier;
+	struct error_log error_log;
+	struct sd_notifier notifier;
 	struct mounting mounting;
 	struct watch signals;
 	bool draining;
@@ -42,12 +42,12 @@ struct daemon {
 
 static struct loop *loop_of(const struct daemon *daemon)
 {
-	return daemon->connection.loop;
+	return daemon->client.loop;
 }
 
 /* --- the end --------------------------------------------------------------------------------------------------------------------- */
 
-static void drained(void *context, unsigned lost)
+static void on_drained(void *context, unsigned lost)
 {
 	struct daemon *daemon = context;
 
@@ -56,7 +56,7 @@ static void drained(void *context, unsigned lost)
 	loop_stop(loop_of(daemon));
 }
 
-static void drain(struct daemon *daemon)
+static void shutdown_begin(struct daemon *daemon)
 {
 	if (daemon->fs && daemon->draining)
 		return;
@@ -65,17 +65,17 @@ static void drain(struct daemon *daemon)
 		loop_stop(loop_of(daemon));
 		return;
 	}
-	notifier_tell(
+	sd_notifier_send(
 		&daemon->notifier,
 		"STOPPING=1\nSTATUS=ending: what is whole is stored first\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 		(daemon->config->timeout + END_MARGIN) * 1000);
-	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout + LAST_WORDS, drained,
+	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout + LAST_MESSAGES, on_drained,
 		 daemon);
 }
 
 static void mount_ended(void *context)
 {
-	drain(context);
+	shutdown_begin(context);
 }
 
 static void unmount(void *context)
@@ -89,9 +89,9 @@ static void refresh(void *context)
 {
 	struct daemon *daemon = context;
 
-	catalog_refresh(daemon->connection.catalog);
+	catalog_refresh(daemon->client.catalog);
 	/* What is mounted on a name that the kernel forgets goes with it, and who writes there would write to the store below. */
-	if (!config_mounts_are_below(daemon->config))
+	if (!mountpoint_has_submounts(daemon->config))
 		fs_forget_names(daemon->fs);
 }
 
@@ -99,13 +99,13 @@ static void refresh(void *context)
 
 static void reload(struct daemon *daemon)
 {
-	notifier_tell_reloading(&daemon->notifier);
-	connection_reread_token(&daemon->connection);
+	sd_notifier_send_reloading(&daemon->notifier);
+	client_reread_token(&daemon->client);
 	refresh(daemon);
-	notifier_tell(&daemon->notifier, "READY=1");
+	sd_notifier_send(&daemon->notifier, "READY=1");
 }
 
-static void signal_came(struct watch *watch)
+static void on_signal(struct watch *watch)
 {
 	struct daemon *daemon = container_of(watch, struct daemon, signals);
 	struct signalfd_siginfo info;
@@ -114,7 +114,7 @@ static void signal_came(struct watch *watch)
 		if (info.ssi_signo == SIGHUP && daemon->fs) {
 			reload(daemon);
 		} else if (info.ssi_signo == SIGHUP) {
-			connection_reread_token(&daemon->connection);
+			client_reread_token(&daemon->client);
 		} else if (!daemon->fs) {
 			log_line(LOG_ERR, "%s is not mounted: ended by a signal before %s had answered",
 				 daemon->config->source, daemon->config->endpoint);
@@ -123,7 +123,7 @@ static void signal_came(struct watch *watch)
 			loop_stop(loop_of(daemon)); /* asked twice */
 		} else {
 			log_line(LOG_NOTICE, "ending: what is whole is stored first");
-			drain(daemon);
+			shutdown_begin(daemon);
 		}
 	}
 }
@@ -138,19 +138,19 @@ static int watch_signals(struct daemon *daemon)
 	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
-	daemon->signals.readable = signal_came;
+	daemon->signals.readable = on_signal;
 	daemon->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return daemon->signals.fd < 0 ? -errno : watch_start(loop_of(daemon), &daemon->signals);
 }
 
 /* --- the beginning --------------------------------------------------------------------------------------------------------------- */
 
-static void explain_refusal(const struct daemon *daemon, const struct failure *failure)
+static void explain_rejection(const struct daemon *daemon, const struct failure *failure)
 {
 	struct buffer line = {0};
 
-	connection_explain(&daemon->connection, failure, &line);
-	log_line(LOG_ERR, "%s", buffer_text(&line));
+	client_explain(&daemon->client, failure, &line);
+	log_line(LOG_ERR, "%s", buffer_cstr(&line));
 	buffer_finish(&line);
 }
 
@@ -169,20 +169,20 @@ static int mount_it(struct daemon *daemon)
 			LOG_ERR,
 			"%s can't be mounted on %s: %s: see that /dev/fuse can be opened, and that you may mount there",
 			daemon->config->source, daemon->config->mountpoint,
-			why.length ? buffer_text(&why) : strerror(-failed));
+			why.length ? buffer_cstr(&why) : strerror(-failed));
 	buffer_finish(&why);
 	return failed;
 }
 
-static void greeted(void *context, const struct failure *failure)
+static void on_probed(void *context, const struct failure *failure)
 {
 	struct daemon *daemon = context;
 	const struct fs_options options = {
 		.loop = loop_of(daemon),
-		.net = daemon->connection.net,
-		.catalog = daemon->connection.catalog,
-		.pool = &daemon->connection.pool,
-		.journal = &daemon->journal,
+		.net = daemon->client.net,
+		.catalog = daemon->client.catalog,
+		.pool = &daemon->client.pool,
+		.error_log = &daemon->error_log,
 		.config = daemon->config,
 		.ended = mount_ended,
 		.unmount = unmount,
@@ -191,8 +191,8 @@ static void greeted(void *context, const struct failure *failure)
 	};
 	int failed;
 
-	if (failure->error) {
-		explain_refusal(daemon, failure);
+	if (failure->errnum) {
+		explain_rejection(daemon, failure);
 		loop_stop(loop_of(daemon));
 		return;
 	}
@@ -205,7 +205,7 @@ static void greeted(void *context, const struct failure *failure)
 		loop_stop(loop_of(daemon));
 		return;
 	}
-	failed = privileges_drop(daemon->config, &daemon->connection.pool);
+	failed = switch_user(daemon->config, &daemon->client.pool);
 	if (failed) {
 		log_line(LOG_ERR,
 			 "privileges can't be given up: %s: see that user= names one that can be had",
@@ -219,28 +219,28 @@ static void greeted(void *context, const struct failure *failure)
 	}
 	daemon->status = STATUS_GOOD;
 	daemon->ready(daemon->context);
-	notifier_tell(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s", daemon->config->source,
-		      daemon->config->mountpoint);
+	sd_notifier_send(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s", daemon->config->source,
+			 daemon->config->mountpoint);
 }
 
 static int begin(struct daemon *daemon)
 {
 	struct buffer why = {0};
-	int failed = connection_read_token(&daemon->connection, &why);
+	int failed = client_read_token(&daemon->client, &why);
 
 	if (!failed)
-		failed = connection_open(&daemon->connection, &why);
+		failed = client_open(&daemon->client, &why);
 	if (!failed) {
 		log_attach(loop_of(daemon));
 		failed = watch_signals(daemon);
 	}
 	if (!failed)
-		failed = journal_init(&daemon->journal);
+		failed = error_log_init(&daemon->error_log);
 	/* In the background it is the parent whom the manager knows, and whose end tells it that all is well. */
 	if (!failed && daemon->config->foreground)
-		notifier_open(&daemon->notifier, loop_of(daemon));
+		sd_notifier_open(&daemon->notifier, loop_of(daemon));
 	if (failed)
-		log_line(LOG_ERR, "%s", why.length ? buffer_text(&why) : strerror(-failed));
+		log_line(LOG_ERR, "%s", why.length ? buffer_cstr(&why) : strerror(-failed));
 	buffer_finish(&why);
 	return failed;
 }
@@ -248,13 +248,13 @@ static int begin(struct daemon *daemon)
 static void finish(struct daemon *daemon)
 {
 	fs_free(daemon->fs);
-	notifier_close(&daemon->notifier);
+	sd_notifier_close(&daemon->notifier);
 	log_attach(NULL);
-	journal_finish(&daemon->journal);
+	error_log_free(&daemon->error_log);
 	watch_stop(&daemon->signals);
 	if (daemon->signals.fd > 0)
 		close(daemon->signals.fd);
-	connection_close(&daemon->connection);
+	client_close(&daemon->client);
 }
 
 int daemon_serve(struct config *config, const struct mounting *mounting, void (*ready)(void *context),
@@ -274,9 +274,9 @@ int daemon_serve(struct config *config, const struct mounting *mounting, void (*
 		log_line(
 			geteuid() == 0 ? LOG_WARNING : LOG_DEBUG,
 			"/proc/self/coredump_filter can't be written: a core that root takes would hold the token");
-	connection_init(&daemon.connection, config);
+	client_init(&daemon.client, config);
 	if (!begin(&daemon)) {
-		catalog_greet(daemon.connection.catalog, greeted, &daemon);
+		catalog_probe(daemon.client.catalog, on_probed, &daemon);
 		if (loop_run(loop_of(&daemon)))
 			daemon.status = STATUS_MOUNT_FAILED;
 	}

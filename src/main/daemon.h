@@ -21,10 +21,10 @@ struct background {
 /*
  * Goes on in a child process; the parent leaves with the status that the child tells, and never returns. Returns 0, or a negative errno. Before the first secret is read: no copy of one stays behind in the parent, nor in its environment.
  */
-int background_enter(struct background *background, const struct config *config);
+int daemonize_fork(struct background *background, const struct config *config);
 
 /* The mount stands: the parent may leave with status 0, and the terminal is let go. */
-void background_ready(const struct background *background);
+void daemonize_detach(const struct background *background);
 
 /* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
 #define MMAP_THRESHOLD (128 << 10)
@@ -45,6 +45,6 @@ int privileges_keep_unmounting(void);
  * After the mount: gives up all capabilities but those that looking at writers takes, or, where `user=` names somebody, becomes that user and keeps none. No
  * privilege can be gained any more. What `pool` may hold can be locked afterwards, too. Returns 0 or a negative errno: the process is then not to go on.
  */
-int privileges_drop(const struct config *config, struct locked_pool *pool);
+int switch_user(const struct config *config, struct locked_pool *pool);
 
 #endif

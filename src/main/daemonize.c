@@ -10,18 +10,18 @@
 #include "sstorefs/log.h"
 
 /* The parent's part: leaves with what the child says, or with failure if it ends without a word (it has said why on stderr). */
-static void leave_with_status_of_child(int told)
+static void leave_with_status_of_child(int status_fd)
 {
 	unsigned char status = STATUS_MOUNT_FAILED;
 	ssize_t length;
 
 	do
-		length = read(told, &status, sizeof status);
+		length = read(status_fd, &status, sizeof status);
 	while (length < 0 && errno == EINTR);
 	_exit(length == sizeof status ? status : STATUS_MOUNT_FAILED);
 }
 
-int background_enter(struct background *background, const struct config *config)
+int daemonize_fork(struct background *background, const struct config *config)
 {
 	int ends[2];
 	pid_t child;
@@ -42,7 +42,7 @@ int background_enter(struct background *background, const struct config *config)
 	return 0;
 }
 
-void background_ready(const struct background *background)
+void daemonize_detach(const struct background *background)
 {
 	const unsigned char status = STATUS_GOOD;
 

@@ -19,20 +19,20 @@
 /* What libfuse allocates and frees for every request is smaller: the shortest way through malloc, as far as libc lets it be taken. */
 #define FAST_SIZE_MAX (80 * (int)sizeof(size_t) / 4)
 
-struct readiness {
+struct daemon_start {
 	const struct config *config;
 	struct background background;
 };
 
 static void ready(void *context)
 {
-	struct readiness *readiness = context;
+	struct daemon_start *readiness = context;
 
 	if (readiness->config->foreground)
 		log_line(LOG_INFO, "%s is mounted on %s", readiness->config->source,
 			 readiness->config->mountpoint);
 	else
-		background_ready(&readiness->background);
+		daemonize_detach(&readiness->background);
 }
 
 static int check(struct config *config)
@@ -43,14 +43,14 @@ static int check(struct config *config)
 
 static int mount_and_serve(struct config *config, int argc, char **argv)
 {
-	struct readiness readiness = {.config = config};
+	struct daemon_start readiness = {.config = config};
 	struct mounting mounting;
 	int failed;
 
 	if (config_check_mountpoint(config) || privileges_check(config))
 		return STATUS_MOUNT_FAILED;
 	if (!config->foreground) {
-		failed = background_enter(&readiness.background, config);
+		failed = daemonize_fork(&readiness.background, config);
 		if (failed) {
 			fprintf(stderr, "sstorefs: cannot go to the background: %s\n", strerror(-failed));
 			return STATUS_MOUNT_FAILED;
@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 	hold_standard_streams();
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	mallopt(M_MXFAST, FAST_SIZE_MAX);
-	if (net_memory_init() || sodium_init() < 0) {
+	if (net_global_init() || sodium_init() < 0) {
 		fprintf(stderr, "sstorefs: libcurl or libsodium can't be used on this machine\n");
 		return STATUS_MOUNT_FAILED;
 	}
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 		config_print_version();
 	else if (config.action == ACTION_CHECK)
 		status = check(&config);
-	else if (config.action == ACTION_PRETEND)
+	else if (config.action == ACTION_FAKE)
 		status = config_check_mountpoint(&config) ? STATUS_MOUNT_FAILED : STATUS_GOOD;
 	else
 		status = mount_and_serve(&config, argc, argv);

@@ -156,7 +156,7 @@ static int open_channel(const struct config *config, const struct mount_place *p
 					  .allow_other = config->allow_other,
 					  .default_permissions = config->default_permissions};
 	const char *what = NULL;
-	struct mount_words words;
+	struct stderr_capture capture;
 	int fd;
 
 	if (config->mount_fd >= 0)
@@ -167,14 +167,14 @@ static int open_channel(const struct config *config, const struct mount_place *p
 			buffer_printf(why, "%s: %s", what, strerror(-fd));
 		return fd;
 	}
-	mount_words_catch(&words);
-	fd = fuse_open_channel(config->mountpoint, buffer_text(&config->mount_options));
-	mount_words_end(&words, why);
+	stderr_capture_begin(&capture);
+	fd = fuse_open_channel(config->mountpoint, buffer_cstr(&config->mount_options));
+	stderr_capture_end(&capture, why);
 	if (fd < 0)
 		return -EPERM;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if (why->length)
-		log_line(LOG_WARNING, "%s", buffer_text(why));
+		log_line(LOG_WARNING, "%s", buffer_cstr(why));
 	return fd;
 }
 

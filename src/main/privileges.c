@@ -91,7 +91,7 @@ static int become(const struct config *config)
 }
 
 /* The part of the child, which is as the daemon will be. */
-static int look_at_files(const struct config *config)
+static int check_cacert_readable(const struct config *config)
 {
 	int failed = become(config), fd;
 
@@ -110,7 +110,7 @@ int privileges_check(const struct config *config)
 		return 0;
 	child = fork();
 	if (child == 0)
-		_exit(-look_at_files(config));
+		_exit(-check_cacert_readable(config));
 	if (child < 0 || waitpid(child, &status, 0) < 0)
 		status = W_EXITCODE(errno, 0);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -145,7 +145,7 @@ static int become_other(const struct config *config)
 	return failed;
 }
 
-int privileges_drop(const struct config *config, struct locked_pool *pool)
+int switch_user(const struct config *config, struct locked_pool *pool)
 {
 	if (geteuid() == 0)
 		keep_locking(pool);

@@ -50,28 +50,28 @@ static uint64_t watchdog_interval(void)
 	return strtoull(interval, NULL, 10) / 2000;
 }
 
-static void watchdog_due(struct timer *timer)
+static void on_watchdog(struct timer *timer)
 {
-	struct notifier *notifier = container_of(timer, struct notifier, watchdog);
+	struct sd_notifier *notifier = container_of(timer, struct sd_notifier, watchdog);
 
-	notifier_tell(notifier, "WATCHDOG=1");
+	sd_notifier_send(notifier, "WATCHDOG=1");
 	timer_start(notifier->loop, timer, loop_now(notifier->loop) + notifier->watchdog_every);
 }
 
-void notifier_open(struct notifier *notifier, struct loop *loop)
+void sd_notifier_open(struct sd_notifier *notifier, struct loop *loop)
 {
 	const char *address = getenv("NOTIFY_SOCKET");
 
-	*notifier = (struct notifier){.socket = address ? connect_to(address) : -1, .loop = loop};
+	*notifier = (struct sd_notifier){.socket = address ? connect_to(address) : -1, .loop = loop};
 	if (notifier->socket < 0)
 		return;
 	notifier->watchdog_every = watchdog_interval();
-	notifier->watchdog.expired = watchdog_due;
+	notifier->watchdog.expired = on_watchdog;
 	if (notifier->watchdog_every)
-		watchdog_due(&notifier->watchdog);
+		on_watchdog(&notifier->watchdog);
 }
 
-void notifier_close(struct notifier *notifier)
+void sd_notifier_close(struct sd_notifier *notifier)
 {
 	if (notifier->socket < 0)
 		return;
@@ -80,7 +80,7 @@ void notifier_close(struct notifier *notifier)
 	notifier->socket = -1;
 }
 
-void notifier_tell(const struct notifier *notifier, const char *format, ...)
+void sd_notifier_send(const struct sd_notifier *notifier, const char *format, ...)
 {
 	char message[MESSAGE_MAX];
 	va_list arguments;
@@ -95,12 +95,12 @@ void notifier_tell(const struct notifier *notifier, const char *format, ...)
 		send(notifier->socket, message, (size_t)length, MSG_NOSIGNAL);
 }
 
-void notifier_tell_reloading(const struct notifier *notifier)
+void sd_notifier_send_reloading(const struct sd_notifier *notifier)
 {
 	struct timespec now;
 
 	/* The manager tells by it which reload this is (systemd 253 on, Type=notify-reload). */
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	notifier_tell(notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-		      (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	sd_notifier_send(notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+			 (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }

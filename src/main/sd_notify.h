@@ -7,7 +7,7 @@
  * Telling the service manager how we are (sd_notify(3), by its datagram). Without NOTIFY_SOCKET in the environment nothing is
  * told, and no function here does anything.
  */
-struct notifier {
+struct sd_notifier {
 	int socket; /* -1: nobody is to be told */
 	struct loop *loop;
 	struct timer watchdog;
@@ -15,14 +15,14 @@ struct notifier {
 };
 
 /* Finds out whom to tell, and begins to tell that the loop turns where that is asked for (WATCHDOG_USEC). */
-void notifier_open(struct notifier *notifier, struct loop *loop);
-void notifier_close(struct notifier *notifier);
+void sd_notifier_open(struct sd_notifier *notifier, struct loop *loop);
+void sd_notifier_close(struct sd_notifier *notifier);
 
 /* Sends assignments as sd_notify(3) has them, with line breaks between them (printf). A manager that does not listen is no failure. */
-void notifier_tell(const struct notifier *notifier, const char *format, ...)
+void sd_notifier_send(const struct sd_notifier *notifier, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* The same for a reload that begins now: READY=1 has to follow. */
-void notifier_tell_reloading(const struct notifier *notifier);
+void sd_notifier_send_reloading(const struct sd_notifier *notifier);
 
 #endif

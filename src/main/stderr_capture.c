@@ -7,15 +7,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define WORDS_MAX 512
+#define MESSAGE_MAX 512
 
-void mount_words_catch(struct mount_words *words)
+void stderr_capture_begin(struct stderr_capture *capture)
 {
 	fflush(stderr);
-	words->kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	words->caught = memfd_create("sstorefs-mount-words", MFD_CLOEXEC);
-	if (words->kept >= 0 && words->caught >= 0)
-		dup2(words->caught, STDERR_FILENO);
+	capture->kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	capture->caught = memfd_create("sstorefs-mount-words", MFD_CLOEXEC);
+	if (capture->kept >= 0 && capture->caught >= 0)
+		dup2(capture->caught, STDERR_FILENO);
 }
 
 /* One line of what may be several. */
@@ -30,23 +30,23 @@ static void join_lines(char *text)
 			*text = ';';
 }
 
-void mount_words_end(struct mount_words *words, struct buffer *why)
+void stderr_capture_end(struct stderr_capture *capture, struct buffer *why)
 {
-	char text[WORDS_MAX];
+	char text[MESSAGE_MAX];
 	ssize_t length = -1;
 
 	fflush(stderr);
-	if (words->kept >= 0)
-		dup2(words->kept, STDERR_FILENO);
-	if (words->caught >= 0)
-		length = pread(words->caught, text, sizeof text - 1, 0);
+	if (capture->kept >= 0)
+		dup2(capture->kept, STDERR_FILENO);
+	if (capture->caught >= 0)
+		length = pread(capture->caught, text, sizeof text - 1, 0);
 	if (length > 0) {
 		text[length] = '\0';
 		join_lines(text);
-		buffer_string(why, text);
+		buffer_puts(why, text);
 	}
-	if (words->kept >= 0)
-		close(words->kept);
-	if (words->caught >= 0)
-		close(words->caught);
+	if (capture->kept >= 0)
+		close(capture->kept);
+	if (capture->caught >= 0)
+		close(capture->caught);
 }

@@ -4,14 +4,14 @@
 
 #include "sstorefs/buffer.h"
 
-struct mount_words {
+struct stderr_capture {
 	int kept, caught; /* stderr itself, and what stands in its place */
 };
 
 /* From now on what anybody of this process and its children writes to stderr is kept. If there is no room for it, it goes to stderr. */
-void mount_words_catch(struct mount_words *words);
+void stderr_capture_begin(struct stderr_capture *capture);
 
 /* Ends that, and appends what was said to `why`: one line, without its end. */
-void mount_words_end(struct mount_words *words, struct buffer *why);
+void stderr_capture_end(struct stderr_capture *capture, struct buffer *why);
 
 #endif

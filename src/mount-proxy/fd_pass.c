@@ -33,7 +33,7 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
 
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (size == 0 || size >= sizeof address->sun_path)
-		return complain(ENAMETOOLONG, "'%s' can't be the path of a socket", path);
+		return usage_error(ENAMETOOLONG, "'%s' can't be the path of a socket", path);
 	memcpy(address->sun_path, path, size);
 	*length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + 1);
 	if (path[0] == '@') { /* an abstract name */
@@ -48,9 +48,9 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
 /* Who has the mount: no other process gets it while that one lives. */
 static struct asker served = {.process = -1};
 
-static const char *look(struct asker *asker, const struct opening *opening, int peer)
+static const char *look(struct asker *asker, const struct mount_spec *spec, int peer)
 {
-	const char *why = asker_look(asker, opening, peer);
+	const char *why = asker_look(asker, spec, peer);
 
 	if (!why && !asker_has_ended(&served))
 		why = "this socket has given its mount to a process that still runs";
@@ -58,10 +58,10 @@ static const char *look(struct asker *asker, const struct opening *opening, int 
 }
 
 /* The first byte of an answer is '+', and the descriptor comes with it; else the answer is what the asker is to say. */
-static void serve_one(struct opening *opening, int peer)
+static void serve_client(struct mount_spec *spec, int peer)
 {
 	struct asker asker;
-	const char *why = look(&asker, opening, peer);
+	const char *why = look(&asker, spec, peer);
 	int fd;
 
 	if (why) {
@@ -70,22 +70,22 @@ static void serve_one(struct opening *opening, int peer)
 		asker_forget(&asker);
 		return;
 	}
-	if (opening->any_user) {
-		opening->uid = asker.uid;
-		opening->gid = asker.gid;
+	if (spec->any_user) {
+		spec->uid = asker.uid;
+		spec->gid = asker.gid;
 	}
-	fd = opening_mount(opening);
+	fd = mount_fuse(spec);
 	if (fd < 0) {
 		descriptor_send(peer, "it can't be mounted: the mount proxy's log says why", -1);
 		asker_forget(&asker);
 		return;
 	}
 	if (descriptor_send(peer, "+", fd)) {
-		complain(errno, "who asked for the mount is gone");
+		usage_error(errno, "who asked for the mount is gone");
 		asker_forget(&asker);
 	} else {
-		fprintf(stderr, "sstorefs-mount-proxy: %s is mounted on %s for process %d\n", opening->source,
-			opening->mountpoint, (int)asker.pid);
+		fprintf(stderr, "sstorefs-mount-proxy: %s is mounted on %s for process %d\n", spec->source,
+			spec->mountpoint, (int)asker.pid);
 		asker_forget(&served);
 		served = asker;
 	}
@@ -101,11 +101,11 @@ static int listen_at(const char *path)
 	if (failed)
 		return failed;
 	if (path[0] != '@' && unlink(path) && errno != ENOENT)
-		return complain(errno, "%s is in the way", path);
+		return usage_error(errno, "%s is in the way", path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	umask(0); /* who asks is known by his credentials */
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, length) || listen(fd, 8)) {
-		failed = complain(errno, "there can be no socket at %s", path);
+		failed = usage_error(errno, "there can be no socket at %s", path);
 		if (fd >= 0)
 			close(fd);
 		return failed;
@@ -124,7 +124,7 @@ static int watch_end(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-int pass_to_all(struct opening *opening, const char *path)
+int fd_serve(struct mount_spec *spec, const char *path)
 {
 	struct pollfd watched[2] = {{.events = POLLIN}, {.events = POLLIN}};
 	int failed = 0;
@@ -137,7 +137,7 @@ int pass_to_all(struct opening *opening, const char *path)
 		int ready = poll(watched, 2, refusal_due());
 
 		if (ready < 0 && errno != EINTR) {
-			failed = complain(errno, "waiting failed");
+			failed = usage_error(errno, "waiting failed");
 			break;
 		}
 		if (ready == 0)
@@ -146,7 +146,7 @@ int pass_to_all(struct opening *opening, const char *path)
 			int peer = accept4(watched[1].fd, NULL, NULL, SOCK_CLOEXEC);
 
 			if (peer >= 0) {
-				serve_one(opening, peer);
+				serve_client(spec, peer);
 				close(peer);
 			}
 		}
@@ -156,7 +156,7 @@ int pass_to_all(struct opening *opening, const char *path)
 	close(watched[1].fd);
 	if (path[0] != '@')
 		unlink(path);
-	return failed ? failed : opening_unmount(opening->mountpoint);
+	return failed ? failed : unmount_ours(spec->mountpoint);
 }
 
 /* --- the side that serves ---------------------------------------------------------------------------------------- */
@@ -195,22 +195,22 @@ out:
 	return failed;
 }
 
-int pass_receive(const char *path, unsigned seconds)
+int fd_request(const char *path, unsigned seconds)
 {
 	int from = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd, failed;
-	char answer[512] = "";
+	char reply[512] = "";
 
 	if (from < 0)
-		return complain(errno, "there can be no socket");
+		return usage_error(errno, "there can be no socket");
 	failed = connect_when_there(from, path, seconds);
 	if (failed) {
 		close(from);
-		return complain(-failed, "there is no mount proxy at %s", path);
+		return usage_error(-failed, "there is no mount proxy at %s", path);
 	}
-	fd = descriptor_receive(from, answer, sizeof answer);
+	fd = descriptor_receive(from, reply, sizeof reply);
 	close(from);
 	if (fd >= 0)
 		return fd;
-	return complain(EPROTO, "the mount proxy at %s gave no descriptor: %s", path,
-			*answer ? answer : "it is gone");
+	return usage_error(EPROTO, "the mount proxy at %s gave no descriptor: %s", path,
+			   *reply ? reply : "it is gone");
 }

@@ -17,8 +17,8 @@
 
 enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
 
-#define DESCRIPTOR 3
-#define PATIENCE   30 /* seconds for the mount proxy to come */
+#define DESCRIPTOR	3
+#define CONNECT_TIMEOUT 30 /* seconds for the mount proxy to come */
 
 static const char usage[] =
 	"usage: sstorefs-mount-proxy MOUNTPOINT -u USER | --unit UNIT [-o OPTIONS] --listen SOCKET\n"
@@ -34,13 +34,13 @@ static const char usage[] =
 	"  --request SOCKET     ask there, and run COMMAND with it as /dev/fd/3\n"
 	"  --unmount          unmount, whatever its daemon does\n";
 
-struct wish {
-	struct opening opening;
-	const char *user, *serve, *ask, *close;
+struct arguments {
+	struct mount_spec mount;
+	const char *user, *listen, *request, *unmount;
 	char **command;
 };
 
-int complain(int error, const char *format, ...)
+int usage_error(int error, const char *format, ...)
 {
 	struct buffer line = {0};
 	va_list arguments;
@@ -51,13 +51,13 @@ int complain(int error, const char *format, ...)
 		text = NULL;
 	va_end(arguments);
 	buffer_printable(&line, text ? text : "out of memory", "");
-	fprintf(stderr, "sstorefs-mount-proxy: %s: %s\n", buffer_text(&line), strerror(error));
+	fprintf(stderr, "sstorefs-mount-proxy: %s: %s\n", buffer_cstr(&line), strerror(error));
 	buffer_finish(&line);
 	free(text);
 	return -error;
 }
 
-static int options_read(struct opening *opening, char *text)
+static int options_read(struct mount_spec *spec, char *text)
 {
 	enum { ALLOW_OTHER, DEFAULT_PERMISSIONS, READ_ONLY, SOURCE };
 	char *const names[] = {[ALLOW_OTHER] = (char[]){"allow_other"},
@@ -70,32 +70,32 @@ static int options_read(struct opening *opening, char *text)
 	while (*text)
 		switch (getsubopt(&text, names, &value)) {
 		case ALLOW_OTHER:
-			opening->allow_other = true;
+			spec->allow_other = true;
 			break;
 		case READ_ONLY:
-			opening->read_only = true;
+			spec->read_only = true;
 			break;
 		case SOURCE:
-			opening->source = value ? value : opening->source;
+			spec->source = value ? value : spec->source;
 			break;
 		case DEFAULT_PERMISSIONS: /* it always is */
 			break;
 		default:
-			return complain(EINVAL, "unknown option '%s'", value);
+			return usage_error(EINVAL, "unknown option '%s'", value);
 		}
 	return 0;
 }
 
 /* NAME, UID, UID:GID. */
-static int user_read(struct opening *opening, const char *user)
+static int user_read(struct mount_spec *spec, const char *user)
 {
 	const struct passwd *found = getpwnam(user);
 	unsigned uid, gid;
 	char rest;
 
 	if (found) {
-		opening->uid = found->pw_uid;
-		opening->gid = found->pw_gid;
+		spec->uid = found->pw_uid;
+		spec->gid = found->pw_gid;
 		return 0;
 	}
 	switch (sscanf(user, "%u:%u%c", &uid, &gid, &rest)) {
@@ -105,24 +105,24 @@ static int user_read(struct opening *opening, const char *user)
 	case 2:
 		break;
 	default:
-		return complain(ENOENT, "there is no user '%s'", user);
+		return usage_error(ENOENT, "there is no user '%s'", user);
 	}
-	opening->uid = uid;
-	opening->gid = gid;
+	spec->uid = uid;
+	spec->gid = gid;
 	return 0;
 }
 
 /* Where the word at `at` takes another one behind it. */
-static const char **argument_of(struct wish *wish, const char *word)
+static const char **argument_of(struct arguments *arguments, const char *word)
 {
 	const struct {
 		const char *name;
 		const char **argument;
-	} options[] = {{"-u", &wish->user},
-		       {"--unit", &wish->opening.unit},
-		       {"--listen", &wish->serve},
-		       {"--request", &wish->ask},
-		       {"--unmount", &wish->close}};
+	} options[] = {{"-u", &arguments->user},
+		       {"--unit", &arguments->mount.unit},
+		       {"--listen", &arguments->listen},
+		       {"--request", &arguments->request},
+		       {"--unmount", &arguments->unmount}};
 
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
 		if (strcmp(word, options[i].name) == 0)
@@ -130,72 +130,72 @@ static const char **argument_of(struct wish *wish, const char *word)
 	return NULL;
 }
 
-static int words_read(struct wish *wish, int argc, char **argv)
+static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		const char **argument = argument_of(wish, argv[i]);
+		const char **argument = argument_of(arguments, argv[i]);
 
 		if (argument && i + 1 < argc)
 			*argument = argv[++i];
 		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc) {
-			if (options_read(&wish->opening, argv[++i]))
+			if (options_read(&arguments->mount, argv[++i]))
 				return -EINVAL;
 		} else if (strcmp(argv[i], "--") == 0 && i + 1 < argc) {
-			wish->command = argv + i + 1;
+			arguments->command = argv + i + 1;
 			return 0;
-		} else if (argv[i][0] != '-' && !wish->opening.mountpoint)
-			wish->opening.mountpoint = argv[i];
+		} else if (argv[i][0] != '-' && !arguments->mount.mountpoint)
+			arguments->mount.mountpoint = argv[i];
 		else
 			return -EINVAL;
 	}
 	return 0;
 }
 
-static bool makes_sense(const struct wish *wish)
+static bool arguments_valid(const struct arguments *arguments)
 {
-	if ((wish->serve != NULL) + (wish->ask != NULL) + (wish->close != NULL) != 1)
+	if ((arguments->listen != NULL) + (arguments->request != NULL) + (arguments->unmount != NULL) != 1)
 		return false;
-	if (wish->ask)
-		return wish->command && !wish->opening.mountpoint;
-	return !wish->command &&
-	       (wish->close || (wish->opening.mountpoint && (wish->user || wish->opening.unit)));
+	if (arguments->request)
+		return arguments->command && !arguments->mount.mountpoint;
+	return !arguments->command && (arguments->unmount || (arguments->mount.mountpoint &&
+							      (arguments->user || arguments->mount.unit)));
 }
 
 /* Returns only after a failure. */
 static int run(char **command, int fd)
 {
 	if (fd == DESCRIPTOR ? fcntl(fd, F_SETFD, 0) : dup2(fd, DESCRIPTOR) < 0)
-		return complain(errno, "the descriptor can't become %d", DESCRIPTOR);
+		return usage_error(errno, "the descriptor can't become %d", DESCRIPTOR);
 	execvp(command[0], command);
-	return complain(errno, "%s can't be run", command[0]);
+	return usage_error(errno, "%s can't be run", command[0]);
 }
 
-static int fulfil(struct wish *wish)
+static int run_command(struct arguments *arguments)
 {
 	int failed;
 
-	if (wish->ask) {
-		failed = pass_receive(wish->ask, PATIENCE);
-		return failed < 0 ? failed : run(wish->command, failed);
+	if (arguments->request) {
+		failed = fd_request(arguments->request, CONNECT_TIMEOUT);
+		return failed < 0 ? failed : run(arguments->command, failed);
 	}
-	if (wish->close)
-		return opening_unmount(wish->close);
-	wish->opening.any_user = !wish->user;
-	failed = wish->user ? user_read(&wish->opening, wish->user) : 0;
+	if (arguments->unmount)
+		return unmount_ours(arguments->unmount);
+	arguments->mount.any_user = !arguments->user;
+	failed = arguments->user ? user_read(&arguments->mount, arguments->user) : 0;
 	if (failed)
 		return failed;
-	failed = opening_unmount(wish->opening.mountpoint);
+	failed = unmount_ours(arguments->mount.mountpoint);
 	if (failed)
 		return failed;
-	failed = opening_make_directory(wish->opening.mountpoint);
+	failed = opening_make_directory(arguments->mount.mountpoint);
 	if (failed)
 		return failed;
-	return pass_to_all(&wish->opening, wish->serve);
+	return fd_serve(&arguments->mount, arguments->listen);
 }
 
 int main(int argc, char **argv)
 {
-	struct wish wish = {.opening.source = "sstorefs"};
+	struct arguments arguments = {.mount.source = "sstorefs"};
 	int failed;
 
 	process_harden();
@@ -203,12 +203,12 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
-	if (words_read(&wish, argc, argv) || !makes_sense(&wish)) {
+	if (parse_arguments(&arguments, argc, argv) || !arguments_valid(&arguments)) {
 		fputs("sstorefs-mount-proxy: these words make no sense: see sstorefs-mount-proxy --help\n",
 		      stderr);
 		return STATUS_USAGE;
 	}
-	failed = fulfil(&wish);
+	failed = run_command(&arguments);
 	process_soften();
 	return failed ? STATUS_FAILED : 0;
 }

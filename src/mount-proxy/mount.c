@@ -10,12 +10,13 @@
 
 static int refuse(int failed, const char *what, const char *mountpoint, struct buffer *why)
 {
-	failed = complain(-failed, "%s %s%s%s", mountpoint, what, why->length ? ": " : "", buffer_text(why));
+	failed = usage_error(-failed, "%s %s%s%s", mountpoint, what, why->length ? ": " : "",
+			     buffer_cstr(why));
 	buffer_finish(why);
 	return failed;
 }
 
-int opening_unmount(const char *mountpoint)
+int unmount_ours(const char *mountpoint)
 {
 	struct buffer why = {0};
 	struct mount_place place;
@@ -45,14 +46,14 @@ int opening_make_directory(const char *mountpoint)
 	if (begin == end)
 		return 0; /* the root is there */
 	buffer_append(&name, mountpoint + begin, end - begin);
-	buffer_string(&parent, begin ? "" : ".");
+	buffer_puts(&parent, begin ? "" : ".");
 	buffer_append(&parent, mountpoint, begin);
-	failed = buffer_result(&parent) ? buffer_result(&parent) : buffer_result(&name);
+	failed = buffer_error(&parent) ? buffer_error(&parent) : buffer_error(&name);
 	/* Through a descriptor of where it is to be, so that nobody who may change the way there can have it made elsewhere. */
 	if (!failed)
-		failed = place_open(&place, buffer_text(&parent), &why);
+		failed = place_open(&place, buffer_cstr(&parent), &why);
 	/* Nobody but root can write into it while nothing is mounted there. */
-	if (!failed && mkdirat(place.directory, buffer_text(&name), 0555) && errno != EEXIST)
+	if (!failed && mkdirat(place.directory, buffer_cstr(&name), 0555) && errno != EEXIST)
 		failed = -errno;
 	if (failed)
 		failed = refuse(failed, "can't be made", mountpoint, &why);
@@ -62,26 +63,26 @@ int opening_make_directory(const char *mountpoint)
 	return failed;
 }
 
-int opening_mount(const struct opening *opening)
+int mount_fuse(const struct mount_spec *spec)
 {
-	const struct place_mount mount = {.source = opening->source,
-					  .uid = opening->uid,
-					  .gid = opening->gid,
-					  .allow_other = opening->allow_other,
+	const struct place_mount mount = {.source = spec->source,
+					  .uid = spec->uid,
+					  .gid = spec->gid,
+					  .allow_other = spec->allow_other,
 					  .default_permissions = true,
-					  .read_only = opening->read_only};
+					  .read_only = spec->read_only};
 	const char *what = "";
 	struct buffer why = {0};
 	struct mount_place place;
-	int failed = opening_unmount(opening->mountpoint);
+	int failed = unmount_ours(spec->mountpoint);
 
 	if (failed)
 		return failed;
-	failed = place_open(&place, opening->mountpoint, &why);
+	failed = place_open(&place, spec->mountpoint, &why);
 	if (!failed)
 		failed = place_mount(&place, &mount, &what);
 	if (failed < 0 && *what)
 		buffer_printf(&why, "%s", what);
 	place_close(&place);
-	return failed < 0 ? refuse(failed, "can't be mounted on", opening->mountpoint, &why) : failed;
+	return failed < 0 ? refuse(failed, "can't be mounted on", spec->mountpoint, &why) : failed;
 }

@@ -8,7 +8,7 @@
 /*
  * The mount proxy: makes the mount, which takes root, and hands its descriptor to a daemon that needs no privilege at all.
  */
-struct opening {
+struct mount_spec {
 	const char *mountpoint; /* absolute */
 	const char *source;	/* what `findmnt` shows */
 	uid_t uid;		/* the daemon's */
@@ -23,10 +23,10 @@ struct opening {
  * Opens /dev/fuse and mounts it, in place of a mount of ours that may be there. Returns the descriptor, or a negative errno after one
  * line on stderr. While anybody holds the descriptor, whoever looks at the mount waits for its answers.
  */
-int opening_mount(const struct opening *opening);
+int mount_fuse(const struct mount_spec *spec);
 
 /* Takes away all mounts of ours at `mountpoint`; their daemons, if they live, see it go. 0, or a negative errno after one line on stderr. */
-int opening_unmount(const char *mountpoint);
+int unmount_ours(const char *mountpoint);
 
 /* Makes the directory to mount on, for nobody to write to, unless it is there. 0, or a negative errno after one line on stderr. */
 int opening_make_directory(const char *mountpoint);
@@ -36,15 +36,15 @@ int opening_make_directory(const char *mountpoint);
  * SIGTERM or SIGINT; then unmounts. Who connects must share our PID namespace: the kernel tells a daemon who writes in the numbers of the namespace where it was mounted.
  * 0, or a negative errno after one line on stderr.
  */
-int pass_to_all(struct opening *opening, const char *path);
+int fd_serve(struct mount_spec *spec, const char *path);
 
 /* CLOCK_MONOTONIC. */
 int64_t milliseconds(void);
 
 /* The other end: connects, waiting for the socket to appear for at most `seconds`. Returns the descriptor, or a negative errno after a line. */
-int pass_receive(const char *path, unsigned seconds);
+int fd_request(const char *path, unsigned seconds);
 
 /* One line on stderr, with the errno's words at its end. Returns -error. */
-int complain(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int usage_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

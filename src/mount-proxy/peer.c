@@ -140,7 +140,7 @@ static bool is_in_unit(pid_t pid, const char *unit)
 
 /* --- looking -------------------------------------------------------------------------------------------------------------------- */
 
-const char *asker_look(struct asker *asker, const struct opening *opening, int peer)
+const char *asker_look(struct asker *asker, const struct mount_spec *spec, int peer)
 {
 	struct ucred credentials = {0};
 	socklen_t size = sizeof credentials;
@@ -151,14 +151,14 @@ const char *asker_look(struct asker *asker, const struct opening *opening, int p
 	asker->uid = credentials.uid;
 	asker->gid = credentials.gid;
 	asker->pid = credentials.pid;
-	if (!opening->any_user && asker->uid != opening->uid)
+	if (!spec->any_user && asker->uid != spec->uid)
 		return "this socket is for another user";
 	if (asker->pid > 0)
 		asker->process = pidfd_of(peer, asker->pid);
 	if (!shares_pids(asker->pid))
 		return "this container has process numbers of its own, by which writers can't be told: let it share them "
 		       "(shareProcessNamespace: true, podman pod create --share pid)";
-	if (opening->unit && !is_in_unit(asker->pid, opening->unit))
+	if (spec->unit && !is_in_unit(asker->pid, spec->unit))
 		return "this socket is for the processes of another unit";
 	return asker_has_ended(asker) ? "who asked has ended" : NULL;
 }

@@ -17,7 +17,7 @@ struct asker {
  * Who is at the other end of `peer`. Returns NULL, or why it gets no mount: one who is not of `opening`'s user or unit, has process
  * numbers of its own, or can't be told. `asker` is to be forgotten in both cases.
  */
-const char *asker_look(struct asker *asker, const struct opening *opening, int peer);
+const char *asker_look(struct asker *asker, const struct mount_spec *spec, int peer);
 bool asker_has_ended(const struct asker *asker);
 void asker_forget(struct asker *asker);
 

@@ -13,7 +13,7 @@
 #define SHARE_MIN 500
 
 /* Giving a locked body back can call whoever waits for room: so only when nothing of the call is needed. */
-static struct http_request request_take(struct call *call)
+static struct http_request call_take_request(struct http_call *call)
 {
 	struct http_request request = call->request;
 
@@ -21,275 +21,276 @@ static struct http_request request_take(struct call *call)
 	return request;
 }
 
-static void call_tell(struct task *task)
+static void call_report(struct task *task)
 {
-	struct call *call = container_of(task, struct call, ending);
-	struct http_request request = request_take(call);
-	struct exchange *exchange = call->exchange;
+	struct http_call *call = container_of(task, struct http_call, completion);
+	struct http_request request = call_take_request(call);
+	struct call_state *state = call->state;
 
-	call->exchange = NULL;
-	if (exchange)
-		exchange_free(exchange);
+	call->state = NULL;
+	if (state)
+		call_state_free(state);
 	call->done(call);
-	http_request_finish(&request);
+	http_request_free(&request);
 }
 
 /* Takes the call out of everything that could call it back. */
-static void exchange_leave(struct exchange *exchange)
+static void call_unlink(struct call_state *state)
 {
-	struct net *net = exchange->net;
-	struct call *call = exchange->call;
+	struct net *net = state->net;
+	struct http_call *call = state->call;
 
-	timer_stop(net->loop, &exchange->timer);
-	if (exchange->state == EXCHANGE_WAITING)
-		TAILQ_REMOVE(&net->waiting[call->upload], exchange, queued);
-	transfer_stop(exchange);
-	if (exchange->state != EXCHANGE_ENDING) {
+	timer_stop(net->loop, &state->timer);
+	if (state->phase == CALL_QUEUED)
+		TAILQ_REMOVE(&net->waiting[call->upload], state, queued);
+	transfer_stop(state);
+	if (state->phase != CALL_DONE) {
 		net->counts.running--;
 		net->counts.uploads -= call->upload;
 	}
-	exchange->state = EXCHANGE_ENDING;
+	state->phase = CALL_DONE;
 }
 
-void exchange_free(struct exchange *exchange)
+void call_state_free(struct call_state *state)
 {
-	http_answer_finish(&exchange->answer);
-	TAILQ_REMOVE(&exchange->net->every, exchange, every);
-	free(exchange);
+	http_response_free(&state->response);
+	TAILQ_REMOVE(&state->net->every, state, every);
+	free(state);
 }
 
 /* Once an attempt may have been carried out, no later answer can tell that it was not. */
 static void failure_admit_loss(struct failure *failure)
 {
 	static const char note[] = "; an earlier attempt may have taken effect";
-	size_t length = strlen(failure->words);
+	size_t length = strlen(failure->message);
 
-	if (failure->error == EIO || failure->error == ETIMEDOUT)
+	if (failure->errnum == EIO || failure->errnum == ETIMEDOUT)
 		return;
-	failure->error = EIO;
-	if (length + sizeof(note) <= sizeof(failure->words))
-		memcpy(failure->words + length, note, sizeof(note));
+	failure->errnum = EIO;
+	if (length + sizeof(note) <= sizeof(failure->message))
+		memcpy(failure->message + length, note, sizeof(note));
 }
 
 /* A create whose answer was lost is looked for next, in the time that is left: only if that fails as well is the service down. */
-static bool is_settled_later(const struct exchange *exchange)
+static bool is_resolved_by_lookup(const struct call_state *state)
 {
-	const struct call *call = exchange->call;
+	const struct http_call *call = state->call;
 
-	return call->lost && !call->repeatable && loop_now(exchange->net->loop) < exchange->deadline;
+	return call->indeterminate && !call->idempotent && loop_now(state->net->loop) < state->deadline;
 }
 
-void exchange_end(struct exchange *exchange)
+void call_finish(struct call_state *state)
 {
-	struct net *net = exchange->net;
-	struct call *call = exchange->call;
+	struct net *net = state->net;
+	struct http_call *call = state->call;
 
-	exchange_leave(exchange);
-	if (!call->failure.error) {
+	call_unlink(state);
+	if (!call->failure.errnum) {
 		health_success(net);
 	} else {
 		net->counts.failures++;
-		if (!exchange->unmarked && !is_settled_later(exchange))
+		if (!state->ignore_for_health && !is_resolved_by_lookup(state))
 			health_failure(net, &call->failure);
-		if (call->lost && !call->only_asks)
+		if (call->indeterminate && !call->safe)
 			failure_admit_loss(&call->failure);
 	}
-	task_queue(net->loop, &call->ending);
+	task_queue(net->loop, &call->completion);
 }
 
-static void exchange_end_without_memory(struct exchange *exchange)
+static void call_finish_without_memory(struct call_state *state)
 {
-	failure_set(&exchange->call->failure, ENOMEM, "no memory for a request to %s", exchange->net->host);
-	exchange_end(exchange);
+	failure_set(&state->call->failure, ENOMEM, "no memory for a request to %s", state->net->host);
+	call_finish(state);
 }
 
-static bool exchange_has_room(const struct exchange *exchange)
+static bool call_has_slot(const struct call_state *state)
 {
-	const unsigned *connections = exchange->net->connections;
+	const unsigned *connections = state->net->connections;
 
-	if (!exchange->own_connection)
+	if (!state->own_connection)
 		return true;
-	if (exchange->call->upload && connections[1] >= CONNECTIONS_OF_UPLOADS)
+	if (state->call->upload && connections[1] >= CONNECTIONS_OF_UPLOADS)
 		return false;
 	return connections[0] + connections[1] < CONNECTIONS_MAX;
 }
 
 /* Whether the attempt, as far as is known, will have its connection for itself. */
-static bool exchange_is_alone(const struct exchange *exchange)
+static bool call_is_alone(const struct call_state *state)
 {
-	const struct net *net = exchange->net;
+	const struct net *net = state->net;
 
-	return !net->https || !net->multiplexed || exchange->call->request.bears_value;
+	return !net->https || !net->multiplexed || state->call->request.bears_value;
 }
 
-uint64_t exchange_left(const struct exchange *exchange)
+uint64_t call_time_left(const struct call_state *state)
 {
-	uint64_t now = loop_now(exchange->net->loop);
+	uint64_t now = loop_now(state->net->loop);
 
-	return exchange->deadline > now ? exchange->deadline - now : 0;
+	return state->deadline > now ? state->deadline - now : 0;
 }
 
 /*
  * When to give up this attempt. One that hangs must not eat the whole budget if another one on a new
  * connection could still answer; an upload may well need all of it.
  */
-static uint64_t attempt_end(const struct exchange *exchange)
+static uint64_t attempt_end(const struct call_state *state)
 {
-	const struct call *call = exchange->call;
-	uint64_t share = exchange_left(exchange) / 2;
+	const struct http_call *call = state->call;
+	uint64_t share = call_time_left(state) / 2;
 
-	if (call->upload || !call->repeatable || call->once || exchange->hung || share < SHARE_MIN)
-		return exchange->deadline;
-	return exchange->deadline - exchange_left(exchange) + share;
+	if (call->upload || !call->idempotent || call->no_retry || state->attempt_timed_out ||
+	    share < SHARE_MIN)
+		return state->deadline;
+	return state->deadline - call_time_left(state) + share;
 }
 
-static void exchange_transfer(struct exchange *exchange)
+static void call_transfer(struct call_state *state)
 {
-	struct net *net = exchange->net;
+	struct net *net = state->net;
 
-	exchange->state = EXCHANGE_TRANSFERRING;
+	state->phase = CALL_ACTIVE;
 	net->counts.attempts++;
-	health_spend(net);
-	net->counts.retries += exchange->attempts++ > 0;
-	if (timer_start(net->loop, &exchange->timer, attempt_end(exchange)) || transfer_start(exchange))
-		exchange_end_without_memory(exchange);
+	rate_limit_consume(net);
+	net->counts.retries += state->attempts++ > 0;
+	if (timer_start(net->loop, &state->timer, attempt_end(state)) || transfer_start(state))
+		call_finish_without_memory(state);
 }
 
-static void exchange_queue(struct exchange *exchange)
+static void call_queue(struct call_state *state)
 {
-	struct net *net = exchange->net;
+	struct net *net = state->net;
 
-	exchange->state = EXCHANGE_WAITING;
-	TAILQ_INSERT_TAIL(&net->waiting[exchange->call->upload], exchange, queued);
-	if (timer_start(net->loop, &exchange->timer, exchange->deadline))
-		exchange_end_without_memory(exchange);
+	state->phase = CALL_QUEUED;
+	TAILQ_INSERT_TAIL(&net->waiting[state->call->upload], state, queued);
+	if (timer_start(net->loop, &state->timer, state->deadline))
+		call_finish_without_memory(state);
 }
 
 /* The budget of requests is for writes now, or used up: who can't wait so long is refused. */
-static void exchange_wait_for_budget(struct exchange *exchange, uint64_t wait)
+static void call_wait_for_rate_limit(struct call_state *state, uint64_t wait)
 {
-	struct failure *failure = &exchange->call->failure;
+	struct failure *failure = &state->call->failure;
 	char until[TIME_TEXT_SIZE];
 
-	if (!exchange->call->once && wait < exchange_left(exchange)) {
-		exchange_pause(exchange, wait);
+	if (!state->call->no_retry && wait < call_time_left(state)) {
+		call_backoff(state, wait);
 		return;
 	}
-	time_format(clock_wall() + (wall_time)(wait / 1000 + 1) * NANOSECONDS, until);
+	time_format(clock_wall() + (wall_time_ns)(wait / 1000 + 1) * NANOSECONDS, until);
 	failure_set(failure, EAGAIN,
-		    exchange->net->counts.budget_remaining > 0
+		    state->net->counts.budget_remaining > 0
 			    ? "the rate-limit budget is nearly used up: the rest is kept for writes until %s"
 			    : "the rate-limit budget is used up until %s",
 		    until);
-	exchange->unmarked = true;
-	exchange_end(exchange);
+	state->ignore_for_health = true;
+	call_finish(state);
 }
 
-void exchange_proceed(struct exchange *exchange)
+void call_run(struct call_state *state)
 {
-	uint64_t wait = health_budget_wait(exchange->net, exchange->call);
+	uint64_t wait = rate_limit_delay(state->net, state->call);
 
-	exchange->own_connection = exchange_is_alone(exchange);
+	state->own_connection = call_is_alone(state);
 	if (wait)
-		exchange_wait_for_budget(exchange, wait);
-	else if (exchange_has_room(exchange))
-		exchange_transfer(exchange);
+		call_wait_for_rate_limit(state, wait);
+	else if (call_has_slot(state))
+		call_transfer(state);
 	else
-		exchange_queue(exchange);
+		call_queue(state);
 }
 
-void exchange_pause(struct exchange *exchange, uint64_t pause)
+void call_backoff(struct call_state *state, uint64_t pause)
 {
-	struct net *net = exchange->net;
+	struct net *net = state->net;
 
-	exchange->state = EXCHANGE_PAUSING;
-	if (timer_start(net->loop, &exchange->timer, loop_now(net->loop) + pause))
-		exchange_end_without_memory(exchange);
+	state->phase = CALL_BACKOFF;
+	if (timer_start(net->loop, &state->timer, loop_now(net->loop) + pause))
+		call_finish_without_memory(state);
 }
 
-void exchanges_admit(struct net *net)
+void calls_admit(struct net *net)
 {
 	/* Metadata first: it never waits for an upload. */
 	for (int upload = 0; upload <= 1; upload++) {
-		struct exchange *exchange;
+		struct call_state *state;
 
-		while ((exchange = TAILQ_FIRST(&net->waiting[upload]))) {
-			exchange->own_connection = exchange_is_alone(exchange);
-			if (!exchange_has_room(exchange))
+		while ((state = TAILQ_FIRST(&net->waiting[upload]))) {
+			state->own_connection = call_is_alone(state);
+			if (!call_has_slot(state))
 				break;
-			TAILQ_REMOVE(&net->waiting[upload], exchange, queued);
-			exchange_transfer(exchange);
+			TAILQ_REMOVE(&net->waiting[upload], state, queued);
+			call_transfer(state);
 		}
 	}
 }
 
-static void exchange_expired(struct timer *timer)
+static void call_expired(struct timer *timer)
 {
-	struct exchange *exchange = container_of(timer, struct exchange, timer);
+	struct call_state *state = container_of(timer, struct call_state, timer);
 
-	if (exchange->state == EXCHANGE_PAUSING && exchange_left(exchange))
-		exchange_proceed(exchange);
+	if (state->phase == CALL_BACKOFF && call_time_left(state))
+		call_run(state);
 	else
-		outcome_of_timeout(exchange);
+		handle_timeout(state);
 }
 
-void call_start(struct net *net, struct call *call)
+void call_start(struct net *net, struct http_call *call)
 {
-	struct exchange *exchange = calloc(1, sizeof(*exchange));
+	struct call_state *state = calloc(1, sizeof(*state));
 	uint64_t now = loop_now(net->loop);
 
 	call->failure = (struct failure){0};
-	call->wait = call->sent_at = call->sends = 0;
-	call->lost = false;
-	call->exchange = exchange;
-	call->ending = (struct task){.run = call_tell};
-	if (!exchange) {
+	call->retry_after = call->sent_at = call->times_sent = 0;
+	call->indeterminate = false;
+	call->state = state;
+	call->completion = (struct task){.run = call_report};
+	if (!state) {
 		failure_set(&call->failure, ENOMEM, "no memory for a request to %s", net->host);
-		task_queue(net->loop, &call->ending);
+		task_queue(net->loop, &call->completion);
 		return;
 	}
-	*exchange = (struct exchange){
-		.net = net, .call = call, .started_at = now, .timer.expired = exchange_expired};
-	TAILQ_INSERT_TAIL(&net->every, exchange, every);
-	exchange->state = EXCHANGE_PAUSING;
-	exchange->deadline = call->deadline;
-	if (exchange->deadline > now && exchange->deadline - now > net->timeout)
-		exchange->deadline = now + net->timeout;
+	*state = (struct call_state){
+		.net = net, .call = call, .started_at = now, .timer.expired = call_expired};
+	TAILQ_INSERT_TAIL(&net->every, state, every);
+	state->phase = CALL_BACKOFF;
+	state->deadline = call->deadline;
+	if (state->deadline > now && state->deadline - now > net->timeout)
+		state->deadline = now + net->timeout;
 	net->counts.running++;
 	net->counts.uploads += call->upload;
-	if (exchange->deadline > now) {
-		exchange_proceed(exchange);
+	if (state->deadline > now) {
+		call_run(state);
 	} else {
 		failure_set(&call->failure, ETIMEDOUT, "no time is left for a request to %s", net->host);
-		exchange->unmarked = true;
-		exchange_end(exchange);
+		state->ignore_for_health = true;
+		call_finish(state);
 	}
 }
 
-void call_cancel(struct call *call)
+void call_cancel(struct http_call *call)
 {
-	struct exchange *exchange = call->exchange;
+	struct call_state *state = call->state;
 
 	if (!call_runs(call))
 		return;
-	task_cancel(&call->ending);
-	call->exchange = NULL;
-	if (!exchange) {
-		http_request_finish(&call->request);
+	task_cancel(&call->completion);
+	call->state = NULL;
+	if (!state) {
+		http_request_free(&call->request);
 		return;
 	}
-	struct net *net = exchange->net;
-	struct http_request request = request_take(call);
+	struct net *net = state->net;
+	struct http_request request = call_take_request(call);
 
-	exchange_leave(exchange);
-	exchange->call = NULL;
-	if (!exchange->judging)
-		exchange_free(exchange);
-	exchanges_admit(net);
-	http_request_finish(&request);
+	call_unlink(state);
+	state->call = NULL;
+	if (!state->in_callback)
+		call_state_free(state);
+	calls_admit(net);
+	http_request_free(&request);
 }
 
-bool call_runs(const struct call *call)
+bool call_runs(const struct http_call *call)
 {
-	return call->exchange || call->ending.link;
+	return call->state || call->completion.link;
 }

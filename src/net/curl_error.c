@@ -10,26 +10,29 @@
 #include "net_internal.h"
 
 /* What can go wrong before a request has left. All else passes: it is tried again to the budget's end. */
-static const struct trouble {
+static const struct curl_error {
 	CURLcode code;
-	enum trouble_kind kind;
+	enum curl_error_kind kind;
 	int error;
 	const char *before, *after; /* the host's name in a sentence */
-} troubles[] = {
-	{CURLE_COULDNT_RESOLVE_HOST, TROUBLE_UNREACHABLE, EHOSTUNREACH, "the host name ",
+} curl_errors[] = {
+	{CURLE_COULDNT_RESOLVE_HOST, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the host name ",
 	 " can't be resolved"},
-	{CURLE_COULDNT_RESOLVE_PROXY, TROUBLE_UNREACHABLE, EHOSTUNREACH, "the proxy for ",
+	{CURLE_COULDNT_RESOLVE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the proxy for ",
 	 " can't be resolved"},
-	{CURLE_PROXY, TROUBLE_UNREACHABLE, EHOSTUNREACH, "the proxy does not connect to ", ""},
-	{CURLE_SSL_CONNECT_ERROR, TROUBLE_UNREACHABLE, EHOSTUNREACH, "no TLS connection to ", ""},
-	{CURLE_PEER_FAILED_VERIFICATION, TROUBLE_FINAL, EKEYREJECTED, "the certificate of ", " was refused"},
-	{CURLE_SSL_ISSUER_ERROR, TROUBLE_FINAL, EKEYREJECTED, "the certificate of ", " was refused"},
-	{CURLE_SSL_INVALIDCERTSTATUS, TROUBLE_FINAL, EKEYREJECTED, "the certificate of ", " was refused"},
-	{CURLE_SSL_CACERT_BADFILE, TROUBLE_FINAL, EKEYREJECTED, "the certificate of ", " can't be checked"},
-	{CURLE_SSL_CERTPROBLEM, TROUBLE_FINAL, EKEYREJECTED, "no TLS connection to ", ""},
-	{CURLE_SSL_CIPHER, TROUBLE_FINAL, EKEYREJECTED, "no TLS connection to ", ""},
-	{CURLE_URL_MALFORMAT, TROUBLE_FINAL, EINVAL, "no valid request to ", ""},
-	{CURLE_OUT_OF_MEMORY, TROUBLE_FINAL, ENOMEM, "no memory for a request to ", ""},
+	{CURLE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the proxy does not connect to ", ""},
+	{CURLE_SSL_CONNECT_ERROR, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "no TLS connection to ", ""},
+	{CURLE_PEER_FAILED_VERIFICATION, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
+	 " was refused"},
+	{CURLE_SSL_ISSUER_ERROR, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ", " was refused"},
+	{CURLE_SSL_INVALIDCERTSTATUS, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
+	 " was refused"},
+	{CURLE_SSL_CACERT_BADFILE, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
+	 " can't be checked"},
+	{CURLE_SSL_CERTPROBLEM, CURL_ERROR_PERMANENT, EKEYREJECTED, "no TLS connection to ", ""},
+	{CURLE_SSL_CIPHER, CURL_ERROR_PERMANENT, EKEYREJECTED, "no TLS connection to ", ""},
+	{CURLE_URL_MALFORMAT, CURL_ERROR_PERMANENT, EINVAL, "no valid request to ", ""},
+	{CURLE_OUT_OF_MEMORY, CURL_ERROR_PERMANENT, ENOMEM, "no memory for a request to ", ""},
 };
 
 /* `30 s`, `1.5 s`. */
@@ -44,75 +47,74 @@ static const char *seconds(uint64_t milliseconds, char text[static 32])
 	return text;
 }
 
-static const char *curl_words(const struct exchange *exchange, CURLcode code)
+static const char *curl_message(const struct call_state *state, CURLcode code)
 {
-	return exchange->error[0] ? exchange->error : curl_easy_strerror(code);
+	return state->error[0] ? state->error : curl_easy_strerror(code);
 }
 
-static enum trouble_kind tell_overflow(const struct exchange *exchange)
+static enum curl_error_kind describe_overflow(const struct call_state *state)
 {
-	struct failure *failure = &exchange->call->failure;
+	struct failure *failure = &state->call->failure;
 
-	if (exchange->overflow == OVERFLOW_MEMORY)
-		failure_set(failure, ENOMEM, "no memory for the answer of %s", exchange->net->host);
-	else if (exchange->overflow == OVERFLOW_BODY)
-		failure_set(failure, EIO, "the answer of %s is larger than %u MiB", exchange->net->host,
+	if (state->overflow == OVERFLOW_MEMORY)
+		failure_set(failure, ENOMEM, "no memory for the answer of %s", state->net->host);
+	else if (state->overflow == OVERFLOW_BODY)
+		failure_set(failure, EIO, "the answer of %s is larger than %u MiB", state->net->host,
 			    HTTP_BODY_MAX >> 20);
 	else
 		failure_set(failure, EIO, "the headers of the answer of %s are larger than %u KiB",
-			    exchange->net->host, HTTP_HEADER_MAX >> 10);
-	return TROUBLE_FINAL;
+			    state->net->host, HTTP_HEADER_MAX >> 10);
+	return CURL_ERROR_PERMANENT;
 }
 
-static enum trouble_kind tell_unsent(const struct exchange *exchange, CURLcode code)
+static enum curl_error_kind describe_unsent(const struct call_state *state, CURLcode code)
 {
-	struct failure *failure = &exchange->call->failure;
-	const struct net *net = exchange->net;
+	struct failure *failure = &state->call->failure;
+	const struct net *net = state->net;
 	long reason = 0;
 
-	for (size_t i = 0; i < sizeof(troubles) / sizeof(*troubles); i++) {
-		if (troubles[i].code != code)
+	for (size_t i = 0; i < sizeof(curl_errors) / sizeof(*curl_errors); i++) {
+		if (curl_errors[i].code != code)
 			continue;
-		failure_set(failure, troubles[i].error, "%s%s%s: %s", troubles[i].before, net->host,
-			    troubles[i].after, curl_words(exchange, code));
-		return troubles[i].kind;
+		failure_set(failure, curl_errors[i].error, "%s%s%s: %s", curl_errors[i].before, net->host,
+			    curl_errors[i].after, curl_message(state, code));
+		return curl_errors[i].kind;
 	}
-	curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &reason);
+	curl_easy_getinfo(state->easy, CURLINFO_OS_ERRNO, &reason);
 	failure_set(failure, code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EHOSTUNREACH,
-		    "cannot connect to %s: %s", net->place,
-		    reason ? strerror((int)reason) : curl_words(exchange, code));
-	return code == CURLE_COULDNT_CONNECT ? TROUBLE_UNREACHABLE : TROUBLE_PASSING;
+		    "cannot connect to %s: %s", net->host_port,
+		    reason ? strerror((int)reason) : curl_message(state, code));
+	return code == CURLE_COULDNT_CONNECT ? CURL_ERROR_UNREACHABLE : CURL_ERROR_TRANSIENT;
 }
 
-enum trouble_kind trouble_tell(struct exchange *exchange, CURLcode code)
+enum curl_error_kind curl_error_describe(struct call_state *state, CURLcode code)
 {
-	struct failure *failure = &exchange->call->failure;
+	struct failure *failure = &state->call->failure;
 
-	if (exchange->overflow)
-		return tell_overflow(exchange);
-	if (!exchange->sends)
-		return tell_unsent(exchange, code);
+	if (state->overflow)
+		return describe_overflow(state);
+	if (!state->times_sent)
+		return describe_unsent(state, code);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		failure_set(failure, EIO, "the connection to %s broke after the request was sent",
-			    exchange->net->host);
+			    state->net->host);
 	else
 		failure_set(failure, code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EIO,
-			    "%s gave no complete answer: %s", exchange->net->host,
-			    curl_words(exchange, code));
-	return TROUBLE_PASSING;
+			    "%s gave no complete answer: %s", state->net->host, curl_message(state, code));
+	return CURL_ERROR_TRANSIENT;
 }
 
-void trouble_tell_timeout(struct exchange *exchange)
+void curl_error_describe_timeout(struct call_state *state)
 {
-	const struct net *net = exchange->net;
-	struct failure *failure = &exchange->call->failure;
+	const struct net *net = state->net;
+	struct failure *failure = &state->call->failure;
 	char text[32];
 
-	seconds(exchange->deadline - exchange->started_at, text);
-	if (exchange->state == EXCHANGE_WAITING)
+	seconds(state->deadline - state->started_at, text);
+	if (state->phase == CALL_QUEUED)
 		failure_set(failure, ETIMEDOUT, "no connection to %s became free within %s", net->host, text);
-	else if (exchange->sends || exchange->call->lost)
+	else if (state->times_sent || state->call->indeterminate)
 		failure_set(failure, ETIMEDOUT, "%s did not answer within %s", net->host, text);
 	else
-		failure_set(failure, ETIMEDOUT, "cannot connect to %s within %s", net->place, text);
+		failure_set(failure, ETIMEDOUT, "cannot connect to %s within %s", net->host_port, text);
 }

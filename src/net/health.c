@@ -4,15 +4,15 @@
 #include "net_internal.h"
 #include "sstorefs/clock.h"
 
-void health_attempt(struct net *net, bool answered)
+void health_attempt(struct net *net, bool responded)
 {
-	net->counts.reachable = answered;
+	net->counts.reachable = responded;
 }
 
-void health_answer(struct net *net)
+void health_response(struct net *net)
 {
-	net->counts.last_answer_at = loop_now(net->loop);
-	net->counts.last_answer_wall = clock_wall();
+	net->counts.last_response_at = loop_now(net->loop);
+	net->counts.last_response_wall = clock_wall();
 	net->down_until = 0;
 }
 
@@ -26,12 +26,12 @@ void health_failure(struct net *net, const struct failure *failure)
 {
 	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
 
-	if (failure->status == 401) {
+	if (failure->http_status == 401) {
 		net->unauthorized = *failure;
 		net->unauthorized_at = loop_now(net->loop);
 	}
 	for (size_t i = 0; i < sizeof(down) / sizeof(*down); i++) {
-		if (failure->error == down[i]) {
+		if (failure->errnum == down[i]) {
 			net->down = *failure;
 			net->down_until = loop_now(net->loop) + DOWN_FOR;
 		}
@@ -55,12 +55,12 @@ const struct failure *net_down(const struct net *net)
 	return loop_now(net->loop) < net->down_until ? &net->down : NULL;
 }
 
-const struct failure *net_refused(const struct net *net)
+const struct failure *net_unauthorized(const struct net *net)
 {
-	return net->unauthorized.error ? &net->unauthorized : NULL;
+	return net->unauthorized.errnum ? &net->unauthorized : NULL;
 }
 
-uint64_t net_refused_at(const struct net *net)
+uint64_t net_unauthorized_since(const struct net *net)
 {
 	return net->unauthorized_at;
 }
@@ -70,7 +70,7 @@ const struct net_counts *net_counts(const struct net *net)
 	return &net->counts;
 }
 
-void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
+void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 {
 	struct budget *budget = &net->budget;
 	int64_t unanswered = net->transfers;
@@ -78,7 +78,7 @@ void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 
 	if (remaining < 0)
 		return;
-	if (net->judged && net->judged->call && net->judged->call->request.method == HTTP_GET)
+	if (net->in_callback && net->in_callback->call && net->in_callback->call->request.method == HTTP_GET)
 		budget->reads_count = true;
 	if (remaining > budget->largest)
 		budget->largest = remaining;
@@ -87,11 +87,11 @@ void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 		remaining = remaining > unanswered ? remaining - unanswered : 0;
 	net->counts.budget_remaining = remaining;
 	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
-	time_format(clock_wall() + (wall_time)(resets_in_ms / 1000 + 1) * NANOSECONDS, until);
+	time_format(clock_wall() + (wall_time_ns)(resets_in_ms / 1000 + 1) * NANOSECONDS, until);
 	failure_set(&net->exhausted, EAGAIN, "the rate-limit budget is used up until %s", until);
 }
 
-void health_spend(struct net *net)
+void rate_limit_consume(struct net *net)
 {
 	if (net->budget.reads_count && net->counts.budget_remaining > 0)
 		net->counts.budget_remaining--;
@@ -102,7 +102,7 @@ void health_spend(struct net *net)
  * is for writes, which wait when nothing is left: asking all the same can lock us out for long. Not where the
  * service tells the budget with writes only: reads are free there, and a refusal costs nothing.
  */
-uint64_t health_budget_wait(const struct net *net, const struct call *call)
+uint64_t rate_limit_delay(const struct net *net, const struct http_call *call)
 {
 	const struct net_counts *counts = &net->counts;
 	bool writes = call->upload || call->request.method != HTTP_GET;

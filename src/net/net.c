@@ -43,7 +43,7 @@ static int endpoint_check(struct net *net, const char *scheme, const char *host,
 			"addresses only, use https://",
 			net->endpoint);
 	net->host = strdup(host);
-	if (!net->host || asprintf(&net->place, "%s port %s", host, port) < 0)
+	if (!net->host || asprintf(&net->host_port, "%s port %s", host, port) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -98,10 +98,10 @@ static int cacert_check(struct net *net, struct failure *why)
 
 	if (!net->cacert) {
 		/* With a CA directory beside the CA file libcurl parses all of it for each connection. */
-		net->own_ca_only = version->cainfo && !access(version->cainfo, R_OK);
+		net->cafile_only = version->cainfo && !access(version->cainfo, R_OK);
 		return 0;
 	}
-	net->own_ca_only = true;
+	net->cafile_only = true;
 	FILE *file = fopen(net->cacert, "re");
 
 	if (!file)
@@ -117,9 +117,9 @@ static int cacert_check(struct net *net, struct failure *why)
 				   net->cacert);
 }
 
-static bool net_is_busy(struct loop_partner *partner)
+static bool net_is_busy(struct loop_poller *poller)
 {
-	const struct net *net = container_of(partner, struct net, partner);
+	const struct net *net = container_of(poller, struct net, poller);
 
 	return net->transfers > 0 || net->closing;
 }
@@ -154,9 +154,9 @@ static int net_patience(const struct net *net, int timeout)
 }
 
 /* curl_multi_poll counts its own sockets and our descriptors in one number; an error or hang-up counts as what was waited for. */
-static int net_wait(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout)
+static int net_wait(struct loop_poller *poller, struct pollfd *fds, unsigned count, int timeout)
 {
-	struct net *net = container_of(partner, struct net, partner);
+	struct net *net = container_of(poller, struct net, poller);
 	int ready = 0, ours = 0;
 
 	if (extra_reserve(net, count))
@@ -209,13 +209,13 @@ static bool connections_close(struct net *net)
 	return sockets > 0;
 }
 
-static void net_turn(struct loop_partner *partner)
+static void net_iterate(struct loop_poller *poller)
 {
-	struct net *net = container_of(partner, struct net, partner);
+	struct net *net = container_of(poller, struct net, poller);
 	const CURLMsg *message;
 	int running, left;
 
-	if (!net_is_busy(partner) || !net_is_due(net))
+	if (!net_is_busy(poller) || !net_is_due(net))
 		return;
 	net->sockets_ready = net->moved = false;
 	net->turned_at = loop_now(net->loop);
@@ -224,13 +224,13 @@ static void net_turn(struct loop_partner *partner)
 	if (code)
 		log_line(LOG_ERR, "the network failed: %s", curl_multi_strerror(code));
 	while ((message = curl_multi_info_read(net->multi, &left))) {
-		char *exchange = NULL;
+		char *state = NULL;
 
 		/* Read before it goes: the message lives no longer than its handle. */
 		CURLcode result = message->data.result;
 
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &exchange);
-		outcome_of_transfer((struct exchange *)(void *)exchange, result);
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &state);
+		handle_transfer_end((struct call_state *)(void *)state, result);
 	}
 	net->closing = connections_close(net);
 }
@@ -253,9 +253,9 @@ static int multi_make(struct net *net)
 static void net_init(struct net *net, struct loop *loop, const struct net_options *options)
 {
 	net->loop = loop;
-	net->partner = (struct loop_partner){.busy = net_is_busy, .wait = net_wait, .turn = net_turn};
+	net->poller = (struct loop_poller){.busy = net_is_busy, .wait = net_wait, .iterate = net_iterate};
 	net->timeout = options->timeout ? options->timeout : UINT64_MAX;
-	net->refused = options->refused;
+	net->on_unauthorized = options->on_unauthorized;
 	net->context = options->context;
 	net->counts.budget_remaining = -1;
 	TAILQ_INIT(&net->every);
@@ -283,7 +283,7 @@ int net_new(struct net **made, struct loop *loop, const struct net_options *opti
 	failed = failed ? failed : multi_make(net);
 	if (failed)
 		goto fail;
-	loop_join(loop, &net->partner);
+	loop_set_poller(loop, &net->poller);
 	*made = net;
 	return 0;
 
@@ -294,32 +294,32 @@ fail:
 
 void net_free(struct net *net)
 {
-	struct exchange *exchange;
+	struct call_state *state;
 
 	if (!net)
 		return;
 	/* Whoever waits would take the place of each call that goes. */
 	for (int upload = 0; upload <= 1; upload++) {
-		while ((exchange = TAILQ_FIRST(&net->waiting[upload])))
-			call_cancel(exchange->call);
+		while ((state = TAILQ_FIRST(&net->waiting[upload])))
+			call_cancel(state->call);
 	}
-	while ((exchange = TAILQ_FIRST(&net->every)))
-		call_cancel(exchange->call);
-	loop_join(net->loop, NULL);
+	while ((state = TAILQ_FIRST(&net->every)))
+		call_cancel(state->call);
+	loop_set_poller(net->loop, NULL);
 	if (net->multi)
 		curl_multi_cleanup(net->multi);
 	if (net->share)
 		curl_share_cleanup(net->share);
-	locked_finish(&net->credentials);
+	locked_free(&net->credentials);
 	free(net->extra);
-	free(net->place);
+	free(net->host_port);
 	free(net->host);
 	free(net->cacert);
 	free(net->endpoint);
 	free(net);
 }
 
-int net_authorize(struct net *net, const char *lines, size_t length)
+int net_set_credentials(struct net *net, const char *lines, size_t length)
 {
 	struct locked *old = &net->credentials;
 	struct locked credentials = {.pool = &net->pool};
@@ -330,7 +330,7 @@ int net_authorize(struct net *net, const char *lines, size_t length)
 
 	if (failed)
 		return failed;
-	locked_finish(old);
+	locked_free(old);
 	*old = credentials;
 	net->unauthorized = (struct failure){0};
 	return 0;

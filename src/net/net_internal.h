@@ -24,71 +24,71 @@
 
 #define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-enum exchange_state {
-	EXCHANGE_WAITING,      /* for a connection, in net->waiting */
-	EXCHANGE_TRANSFERRING, /* in the multi */
-	EXCHANGE_PAUSING,      /* before the next attempt */
-	EXCHANGE_ENDING,       /* `done` is due */
+enum call_phase {
+	CALL_QUEUED,  /* for a connection, in net->waiting */
+	CALL_ACTIVE,  /* in the multi */
+	CALL_BACKOFF, /* before the next attempt */
+	CALL_DONE,    /* `done` is due */
 };
 
 /* Why an attempt's answer was not taken to its end. */
 enum overflow { OVERFLOW_NONE, OVERFLOW_BODY, OVERFLOW_HEADERS, OVERFLOW_MEMORY };
 
-struct exchange {
+struct call_state {
 	struct net *net;
-	struct call *call; /* NULL when it was cancelled from inside its own judge */
-	enum exchange_state state;
+	struct http_call *call; /* NULL when it was cancelled from inside its own judge */
+	enum call_phase phase;
 	uint64_t started_at, deadline; /* CLOCK_BOOTTIME, milliseconds */
 	struct timer timer;	       /* end of the attempt, of the pause, or of the budget */
-	TAILQ_ENTRY(exchange) every, queued;
+	TAILQ_ENTRY(call_state) every, queued;
 
 	/* The call so far. */
-	struct failure said; /* what the last answer meant; error 0: there was none yet */
-	unsigned attempts, pauses;
-	unsigned unreachable; /* attempts that found no way to the host */
-	bool asked;	      /* the owner of the credentials was asked for new ones */
-	bool fresh;	      /* the next attempt does not use a kept connection: one just failed us */
-	bool hung;	      /* an attempt was given up to leave time for another */
-	bool judging;	      /* its judge runs: the exchange must outlive a cancel */
-	bool unmarked;	      /* its failure says nothing of the service's health */
+	struct failure last_response; /* what the last answer meant; error 0: there was none yet */
+	unsigned attempts, retries;
+	unsigned connect_failures; /* attempts that found no way to the host */
+	bool reauth_tried;	   /* the owner of the credentials was asked for new ones */
+	bool fresh_connection;	   /* the next attempt does not use a kept connection: one just failed us */
+	bool attempt_timed_out;	   /* an attempt was given up to leave time for another */
+	bool in_callback;	   /* its judge runs: the exchange must outlive a cancel */
+	bool ignore_for_health;	   /* its failure says nothing of the service's health */
 
 	/* This attempt. */
 	CURL *easy;
 	struct curl_slist *lines;
-	struct http_answer answer;
+	struct http_response response;
 	size_t header_bytes;
 	enum overflow overflow;
-	unsigned sends;
+	unsigned times_sent;
 	bool own_connection; /* shares its connection with no other transfer, as far as is known */
 	char error[CURL_ERROR_SIZE];
 };
 
-TAILQ_HEAD(exchange_list, exchange);
+TAILQ_HEAD(call_list, call_state);
 
 struct net {
 	struct loop *loop;
-	struct loop_partner partner;
+	struct loop_poller poller;
 	CURLM *multi;
 	CURLSH *share;
 	struct curl_waitfd *extra; /* the loop's descriptors in libcurl's terms */
 	unsigned extra_size;
 
 	char *endpoint, *cacert;
-	char *host;  /* of the endpoint, for people */
-	char *place; /* `HOST port N`, the same */
-	bool https, loopback, own_ca_only;
+	char *host;	 /* of the endpoint, for people */
+	char *host_port; /* `HOST port N`, the same */
+	bool https, loopback, cafile_only;
 	uint64_t timeout;
-	bool (*refused)(void *context);
+	bool (*on_unauthorized)(void *context);
 	void *context;
 
 	struct locked_pool pool;
 	struct locked credentials; /* header lines, each with its NUL */
 
-	struct exchange_list every, waiting[2]; /* [1]: uploads */
-	unsigned transfers;			/* easy handles in the multi */
-	unsigned connections[2];		/* of those, on connections of their own; [1]: uploads */
-	bool multiplexed;			/* the server was seen to speak HTTP/2 */
-	bool sockets_ready;			/* libcurl has something to do in this turn */
+	struct call_list every, waiting[2]; /* [1]: uploads */
+	unsigned transfers;		    /* easy handles in the multi */
+	unsigned connections[2];	    /* of those, on connections of their own; [1]: uploads */
+	bool multiplexed;		    /* the server was seen to speak HTTP/2 */
+	bool sockets_ready;		    /* libcurl has something to do in this turn */
 	bool moved;	    /* a transfer got on since libcurl's last turn: it may have more to do at once */
 	bool closing;	    /* libcurl shuts connections down */
 	uint64_t turned_at; /* when libcurl had its last turn, CLOCK_BOOTTIME in milliseconds */
@@ -101,53 +101,53 @@ struct net {
 		int64_t largest;
 		bool reads_count; /* an answer to a GET told it: reads are metered too */
 	} budget;
-	const struct exchange *judged; /* whose judge runs now */
+	const struct call_state *in_callback; /* whose judge runs now */
 };
 
 /* transfer.c: one attempt on the wire. */
-int transfer_start(struct exchange *exchange);
+int transfer_start(struct call_state *state);
 /* Takes the transfer out of libcurl's hands, wherever it is; nothing if there is none. */
-void transfer_stop(struct exchange *exchange);
+void transfer_stop(struct call_state *state);
 /* The same for one that ran to its end; completes the answer. Returns whether it came over HTTP/2. */
-bool transfer_finish(struct exchange *exchange);
+bool transfer_finish(struct call_state *state);
 
 /* retry.c: what follows an attempt. */
-void outcome_of_transfer(struct exchange *exchange, CURLcode code);
-void outcome_of_timeout(struct exchange *exchange);
+void handle_transfer_end(struct call_state *state, CURLcode code);
+void handle_timeout(struct call_state *state);
 
 /* curl_error.c: transport failures as users and retry rules see them. */
-enum trouble_kind {
-	TROUBLE_PASSING,     /* may be over in a moment */
-	TROUBLE_UNREACHABLE, /* there is no way to the host: worth few attempts */
-	TROUBLE_FINAL,	     /* another attempt meets the same */
+enum curl_error_kind {
+	CURL_ERROR_TRANSIENT,	/* may be over in a moment */
+	CURL_ERROR_UNREACHABLE, /* there is no way to the host: worth few attempts */
+	CURL_ERROR_PERMANENT,	/* another attempt meets the same */
 };
 /* Sets the call's failure to what `code` means; the easy handle must still be there. */
-enum trouble_kind trouble_tell(struct exchange *exchange, CURLcode code);
+enum curl_error_kind curl_error_describe(struct call_state *state, CURLcode code);
 /* The same for a call whose budget, or whose attempt's share of it, has ended. */
-void trouble_tell_timeout(struct exchange *exchange);
+void curl_error_describe_timeout(struct call_state *state);
 
 /* call.c: where calls begin and end. */
 /* What is left of the budget, milliseconds; 0 also where the loop is late. */
-uint64_t exchange_left(const struct exchange *exchange);
+uint64_t call_time_left(const struct call_state *state);
 /* Starts the next attempt, or queues for a connection. */
-void exchange_proceed(struct exchange *exchange);
+void call_run(struct call_state *state);
 /* Lets the next attempt begin `pause` milliseconds from now. */
-void exchange_pause(struct exchange *exchange, uint64_t pause);
+void call_backoff(struct call_state *state, uint64_t pause);
 /* The call is over: `done` is told in a later turn. */
-void exchange_end(struct exchange *exchange);
+void call_finish(struct call_state *state);
 /* Frees an exchange that has no call any more. */
-void exchange_free(struct exchange *exchange);
+void call_state_free(struct call_state *state);
 /* Starts whoever waits for a connection and can have one now. */
-void exchanges_admit(struct net *net);
+void calls_admit(struct net *net);
 
 /* health.c: what calls teach about the service. */
-void health_attempt(struct net *net, bool answered);
-void health_answer(struct net *net);
+void health_attempt(struct net *net, bool responded);
+void health_response(struct net *net);
 void health_success(struct net *net);
 void health_failure(struct net *net, const struct failure *failure);
 /* An attempt begins: one call less in the rate-limit budget. */
-void health_spend(struct net *net);
+void rate_limit_consume(struct net *net);
 /* How long a call has to wait for the rate-limit budget to be filled again, milliseconds; 0: not at all. */
-uint64_t health_budget_wait(const struct net *net, const struct call *call);
+uint64_t rate_limit_delay(const struct net *net, const struct http_call *call);
 
 #endif

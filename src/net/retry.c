@@ -20,23 +20,22 @@
 #define UNREACHABLE_PAUSE    500
 
 /* For -d: each attempt and how it ended. Never a header or a body. */
-static void log_attempt(const struct exchange *exchange, const char *words)
+static void log_attempt(const struct call_state *state, const char *message)
 {
-	const struct http_request *request = &exchange->call->request;
+	const struct http_request *request = &state->call->request;
 	struct buffer quoted = {0};
 
-	if (*words)
-		buffer_quoted(&quoted, words);
+	if (*message)
+		buffer_quoted(&quoted, message);
 	log_line(LOG_DEBUG, "%s %.*s: attempt %u, %d, %llu ms after the call began%s%s",
 		 http_method_name(request->method), (int)request->target.length,
-		 request->target.length ? request->target.data : "", exchange->attempts,
-		 exchange->answer.status,
-		 (unsigned long long)(loop_now(exchange->net->loop) - exchange->started_at),
-		 quoted.length ? ": " : "", buffer_text(&quoted));
+		 request->target.length ? request->target.data : "", state->attempts, state->response.status,
+		 (unsigned long long)(loop_now(state->net->loop) - state->started_at),
+		 quoted.length ? ": " : "", buffer_cstr(&quoted));
 	buffer_finish(&quoted);
 }
 
-uint64_t net_pause(unsigned pauses)
+uint64_t net_backoff(unsigned pauses)
 {
 	uint64_t most = pauses < 8 ? (uint64_t)PAUSE_BASE << pauses : PAUSE_MAX;
 
@@ -44,168 +43,169 @@ uint64_t net_pause(unsigned pauses)
 }
 
 /* Another attempt follows. The last thing that is done with an exchange: its owner may cancel the call. */
-static void pause_and_tell(struct exchange *exchange, uint64_t pause)
+static void backoff_and_report(struct call_state *state, uint64_t pause)
 {
-	struct call *call = exchange->call;
+	struct http_call *call = state->call;
 
-	exchange_pause(exchange, pause);
-	if (call->tried)
-		call->tried(call);
+	call_backoff(state, pause);
+	if (call->on_retry)
+		call->on_retry(call);
 }
 
 /* Another attempt after `pause`, or the end, with the failure that is set, if there is no time for it. */
-static void try_again(struct exchange *exchange, uint64_t pause)
+static void try_again(struct call_state *state, uint64_t pause)
 {
-	if (exchange->call->once || pause >= exchange_left(exchange))
-		exchange_end(exchange);
+	if (state->call->no_retry || pause >= call_time_left(state))
+		call_finish(state);
 	else
-		pause_and_tell(exchange, pause);
+		backoff_and_report(state, pause);
 }
 
-static void outcome_lost(struct exchange *exchange)
+static void handle_indeterminate(struct call_state *state)
 {
-	exchange->call->lost = true;
-	if (exchange->call->repeatable)
-		try_again(exchange, net_pause(exchange->pauses++));
+	state->call->indeterminate = true;
+	if (state->call->idempotent)
+		try_again(state, net_backoff(state->retries++));
 	else
-		exchange_end(exchange);
+		call_finish(state);
 }
 
-static void outcome_failed(struct exchange *exchange)
+static void handle_rejected(struct call_state *state)
 {
-	struct net *net = exchange->net;
-	struct call *call = exchange->call;
+	struct net *net = state->net;
+	struct http_call *call = state->call;
 
 	/* Nothing was carried out, so with new credentials even a create may be sent once more. */
-	if (call->failure.status != 401 || call->once || exchange->asked || !net->refused) {
-		exchange_end(exchange);
+	if (call->failure.http_status != 401 || call->no_retry || state->reauth_tried ||
+	    !net->on_unauthorized) {
+		call_finish(state);
 		return;
 	}
-	exchange->asked = true;
-	exchange->judging = true;
-	bool changed = net->refused(net->context);
+	state->reauth_tried = true;
+	state->in_callback = true;
+	bool changed = net->on_unauthorized(net->context);
 
-	exchange->judging = false;
-	if (!exchange->call)
-		exchange_free(exchange);
+	state->in_callback = false;
+	if (!state->call)
+		call_state_free(state);
 	else if (changed)
-		exchange_pause(exchange, 0);
+		call_backoff(state, 0);
 	else
-		exchange_end(exchange);
+		call_finish(state);
 }
 
-static void outcome_again(struct exchange *exchange)
+static void handle_retry(struct call_state *state)
 {
-	struct call *call = exchange->call;
-	uint64_t pause = net_pause(exchange->pauses++);
+	struct http_call *call = state->call;
+	uint64_t pause = net_backoff(state->retries++);
 
-	if (!call->failure.error)
-		call->failure.error = EAGAIN;
-	try_again(exchange, pause > call->wait ? pause : call->wait);
+	if (!call->failure.errnum)
+		call->failure.errnum = EAGAIN;
+	try_again(state, pause > call->retry_after ? pause : call->retry_after);
 }
 
-static void outcome_of_answer(struct exchange *exchange)
+static void handle_response(struct call_state *state)
 {
-	static void (*const follow[])(struct exchange *) = {
-		[VERDICT_DONE] = exchange_end,
-		[VERDICT_FAILED] = outcome_failed,
-		[VERDICT_AGAIN] = outcome_again,
-		[VERDICT_UNREADABLE] = outcome_lost,
+	static void (*const follow[])(struct call_state *) = {
+		[RESPONSE_OK] = call_finish,
+		[RESPONSE_REJECTED] = handle_rejected,
+		[RESPONSE_RETRY] = handle_retry,
+		[RESPONSE_INDETERMINATE] = handle_indeterminate,
 	};
-	struct net *net = exchange->net;
-	struct call *call = exchange->call;
+	struct net *net = state->net;
+	struct http_call *call = state->call;
 
 	call->failure = (struct failure){0};
-	call->wait = 0;
-	exchange->judging = true;
-	net->judged = exchange;
-	enum verdict verdict = call->judge(call, &exchange->answer);
+	call->retry_after = 0;
+	state->in_callback = true;
+	net->in_callback = state;
+	enum response_class class = call->on_response(call, &state->response);
 
-	net->judged = NULL;
-	exchange->judging = false;
-	if (!exchange->call) {
-		exchange_free(exchange);
+	net->in_callback = NULL;
+	state->in_callback = false;
+	if (!state->call) {
+		call_state_free(state);
 		return;
 	}
-	if (call->failure.error && !call->failure.status)
-		call->failure.status = exchange->answer.status;
-	http_answer_finish(&exchange->answer);
-	exchange->said = call->failure;
-	if (verdict == VERDICT_DONE)
-		call->failure.error = 0;
-	if (verdict != VERDICT_UNREADABLE)
-		health_answer(net);
-	follow[verdict](exchange);
+	if (call->failure.errnum && !call->failure.http_status)
+		call->failure.http_status = state->response.status;
+	http_response_free(&state->response);
+	state->last_response = call->failure;
+	if (class == RESPONSE_OK)
+		call->failure.errnum = 0;
+	if (class != RESPONSE_INDETERMINATE)
+		health_response(net);
+	follow[class](state);
 }
 
-static void outcome_of_trouble(struct exchange *exchange, CURLcode code)
+static void handle_transport_error(struct call_state *state, CURLcode code)
 {
-	struct call *call = exchange->call;
+	struct http_call *call = state->call;
 
 	call->failure = (struct failure){0};
-	enum trouble_kind kind = trouble_tell(exchange, code);
+	enum curl_error_kind kind = curl_error_describe(state, code);
 
-	transfer_finish(exchange);
-	log_attempt(exchange, call->failure.words);
-	http_answer_finish(&exchange->answer);
+	transfer_finish(state);
+	log_attempt(state, call->failure.message);
+	http_response_free(&state->response);
 	/* A request that left may have been carried out, whatever became of the answer. */
-	call->lost = call->lost || exchange->sends;
-	if (kind == TROUBLE_FINAL || (call->lost && !call->repeatable))
-		exchange_end(exchange);
-	else if (kind == TROUBLE_PASSING)
-		try_again(exchange, net_pause(exchange->pauses++));
-	else if (++exchange->unreachable < UNREACHABLE_ATTEMPTS)
-		try_again(exchange, UNREACHABLE_PAUSE * exchange->unreachable);
+	call->indeterminate = call->indeterminate || state->times_sent;
+	if (kind == CURL_ERROR_PERMANENT || (call->indeterminate && !call->idempotent))
+		call_finish(state);
+	else if (kind == CURL_ERROR_TRANSIENT)
+		try_again(state, net_backoff(state->retries++));
+	else if (++state->connect_failures < UNREACHABLE_ATTEMPTS)
+		try_again(state, UNREACHABLE_PAUSE * state->connect_failures);
 	else
-		exchange_end(exchange);
+		call_finish(state);
 }
 
-void outcome_of_transfer(struct exchange *exchange, CURLcode code)
+void handle_transfer_end(struct call_state *state, CURLcode code)
 {
-	struct net *net = exchange->net;
+	struct net *net = state->net;
 
-	timer_stop(net->loop, &exchange->timer);
+	timer_stop(net->loop, &state->timer);
 	health_attempt(net, code == CURLE_OK);
-	exchange->fresh = false;
+	state->fresh_connection = false;
 	if (code == CURLE_OK) {
-		bool alone = !net->https || exchange->call->request.bears_value;
-		bool multiplexed = transfer_finish(exchange);
+		bool alone = !net->https || state->call->request.bears_value;
+		bool multiplexed = transfer_finish(state);
 
 		if (!alone)
 			net->multiplexed = multiplexed;
-		log_attempt(exchange, "");
-		outcome_of_answer(exchange);
+		log_attempt(state, "");
+		handle_response(state);
 	} else {
-		outcome_of_trouble(exchange, code);
+		handle_transport_error(state, code);
 	}
-	exchanges_admit(net);
+	calls_admit(net);
 }
 
-void outcome_of_timeout(struct exchange *exchange)
+void handle_timeout(struct call_state *state)
 {
-	struct net *net = exchange->net;
-	struct call *call = exchange->call;
-	bool transferred = exchange->state == EXCHANGE_TRANSFERRING;
+	struct net *net = state->net;
+	struct http_call *call = state->call;
+	bool transferred = state->phase == CALL_ACTIVE;
 
 	call->failure = (struct failure){0};
-	trouble_tell_timeout(exchange);
-	log_attempt(exchange, call->failure.words);
+	curl_error_describe_timeout(state);
+	log_attempt(state, call->failure.message);
 	if (transferred) {
 		health_attempt(net, false);
-		call->lost = call->lost || exchange->sends;
-		transfer_stop(exchange);
-		http_answer_finish(&exchange->answer);
+		call->indeterminate = call->indeterminate || state->times_sent;
+		transfer_stop(state);
+		http_response_free(&state->response);
 	}
-	if (transferred && loop_now(net->loop) < exchange->deadline) {
+	if (transferred && loop_now(net->loop) < state->deadline) {
 		/* Only this attempt's share is used up: the connection may be what hangs. */
-		exchange->hung = true;
-		exchange->fresh = true;
-		pause_and_tell(exchange, 0);
+		state->attempt_timed_out = true;
+		state->fresh_connection = true;
+		backoff_and_report(state, 0);
 	} else {
 		/* What the service said before its time was up explains more than that its time was up. */
-		if (exchange->said.error)
-			call->failure = exchange->said;
-		exchange_end(exchange);
+		if (state->last_response.errnum)
+			call->failure = state->last_response;
+		call_finish(state);
 	}
-	exchanges_admit(net);
+	calls_admit(net);
 }

@@ -115,7 +115,7 @@ static void openssl_wipes(void)
 		log_line(LOG_WARNING, "OpenSSL had allocated memory before us: its buffers are not wiped");
 }
 
-int net_memory_init(void)
+int net_global_init(void)
 {
 	/* libcurl would write the keys of every TLS session to that file: with them a recorded connection can be read. */
 	unsetenv("SSLKEYLOGFILE");

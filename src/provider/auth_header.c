@@ -4,7 +4,7 @@
 
 #include "provider_internal.h"
 
-int credentials_line(struct locked *lines, const char *beginning, const char *text)
+int auth_header_append(struct locked *lines, const char *beginning, const char *text)
 {
 	const char *byte;
 	int failed;

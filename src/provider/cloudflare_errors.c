@@ -8,7 +8,7 @@
 /* The slug identifies, perhaps with `: detail` behind it; the number beside it is only a class of errors. */
 static const struct {
 	const char *slug;
-	int error;
+	int errnum;
 } slugs[] = {
 	{"secret_not_found", ENOENT},
 	{"store_not_found", ENOENT},
@@ -28,14 +28,14 @@ static const struct {
 static const char *explain(const json_t *object, int64_t *code)
 {
 	const json_t *error = json_array_get(json_object_get(object, "errors"), 0);
-	const char *message = member_text(error, "message");
+	const char *message = json_get_string(error, "message");
 
-	*code = member_integer(error, "code", 0);
+	*code = json_get_int(error, "code", 0);
 	if (!message && json_is_string(error))
 		message = json_string_value(error);
 	if (!message) {
-		message = member_text(object, "error");
-		*code = member_integer(object, "code", 0);
+		message = json_get_string(object, "error");
+		*code = json_get_int(object, "code", 0);
 	}
 	return message && *message ? message : NULL;
 }
@@ -49,26 +49,26 @@ static bool has_slug(const char *message, const char *slug)
 }
 
 /* The slug for too many secrets is not known (API-FACTS 5). */
-static bool tells_quota(const char *message)
+static bool is_quota_message(const char *message)
 {
 	static const char *const quota[] = {"quota", NULL}, *const maximum[] = {"maximum", NULL};
 	static const char *const exceeded[] = {"exceeded", "reached", NULL};
 	static const char *const others[] = {"length", "size", "rate", NULL};
 
-	return !words_have(message, others) &&
-	       (words_have(message, quota) ||
-		(words_have(message, maximum) && words_have(message, exceeded)));
+	return !text_contains(message, others) &&
+	       (text_contains(message, quota) ||
+		(text_contains(message, maximum) && text_contains(message, exceeded)));
 }
 
-static bool tells_conflict(const char *message)
+static bool is_conflict_message(const char *message)
 {
 	static const char *const phrases[] = {"already exist", "already_exist", NULL};
 
-	return words_have(message, phrases);
+	return text_contains(message, phrases);
 }
 
 /* A conflict without a slug that we know: names that are taken, and stores that aren't empty. It never passes by itself. */
-static int error_of_conflict(const struct ask *ask)
+static int error_of_conflict(const struct op_args *args)
 {
 	static const int errors[OPERATION_COUNT] = {
 		[OPERATION_CREATE_STORE] = EEXIST,
@@ -77,58 +77,59 @@ static int error_of_conflict(const struct ask *ask)
 		[OPERATION_DELETE_STORE] = ENOTEMPTY,
 	};
 
-	if (ask->operation == OPERATION_PUT_SECRET && ask->mode == PUT_REPLACE)
+	if (args->operation == OPERATION_PUT_SECRET && args->mode == PUT_REPLACE)
 		return EINVAL;
-	return errors[ask->operation] ? errors[ask->operation] : EINVAL;
+	return errors[args->operation] ? errors[args->operation] : EINVAL;
 }
 
-static void refine(const struct ask *ask, const char *message, struct failure *failure)
+static void refine(const struct op_args *args, const char *message, struct failure *failure)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++)
 		if (has_slug(message, slugs[i].slug)) {
-			failure->error = slugs[i].error;
-			failure->store_is_gone = strcmp(slugs[i].slug, "store_not_found") == 0;
+			failure->errnum = slugs[i].errnum;
+			failure->store_is_deleted = strcmp(slugs[i].slug, "store_not_found") == 0;
 			return;
 		}
-	if (tells_quota(message))
-		failure->error = EDQUOT;
-	else if (failure->status == 409 || tells_conflict(message))
-		failure->error = error_of_conflict(ask);
+	if (is_quota_message(message))
+		failure->errnum = EDQUOT;
+	else if (failure->http_status == 409 || is_conflict_message(message))
+		failure->errnum = error_of_conflict(args);
 }
 
 static void quote(const char *message, int64_t code, struct failure *failure)
 {
 	struct buffer words = {0};
 
-	buffer_string(&words, message);
+	buffer_puts(&words, message);
 	if (code > 0)
 		buffer_printf(&words, " (%lld)", (long long)code);
-	failure_quote(failure, buffer_text(&words), words.length);
+	failure_set_message(failure, buffer_cstr(&words), words.length);
 	buffer_finish(&words);
 }
 
-int cloudflare_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
-		       enum remedy *remedy)
+int cloudflare_map_error(const struct op_args *args, const struct http_response *response,
+			 struct failure *failure, enum retry_hint *retry_hint)
 {
-	const char *mitigated = http_answer_header(answer, "cf-mitigated"), *plain = words_plain(answer);
-	json_t *object = answer_object(answer);
+	const char *mitigated = http_response_header(response, "cf-mitigated"),
+		   *plain = text_plain_body(response);
+	json_t *object = response_json(response);
 	int64_t code;
 	const char *message = explain(object, &code);
 
-	if (answer_status(answer, failure, remedy) == 0)
+	if (response_map_status(response, failure, retry_hint) == 0)
 		failure_set(failure, EINVAL, "the service says that it failed, and not why");
 	if (message)
 		quote(message, code, failure);
 	else if (mitigated)
-		failure_set(failure, failure->error, "the service's firewall stopped the request (%s)",
+		failure_set(failure, failure->errnum, "the service's firewall stopped the request (%s)",
 			    mitigated);
 	else if (plain)
-		failure_quote(failure, plain, answer->body.length);
+		failure_set_message(failure, plain, response->body.length);
 	/* What is to be asked again, or looked at, stays so whatever the words are. */
-	if (*remedy == REMEDY_NONE)
-		refine(ask, message ? message : "", failure);
+	if (*retry_hint == RETRY_NEVER)
+		refine(args, message ? message : "", failure);
 	json_decref(object);
-	return -failure->error;
+	return -failure->errnum;
 }

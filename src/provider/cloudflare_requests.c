@@ -9,119 +9,119 @@
 
 /* What a body is written from. */
 struct named_body {
-	const struct ask *ask;
+	const struct op_args *args;
 	struct buffer name;
 };
 
-static void write_scopes(struct body *body, const char *scopes)
+static void write_scopes(struct body_writer *body, const char *scopes)
 {
 	const char *between = "";
 
 	/* Nothing between the colons, as a service may list it, is an empty array. */
-	body_text(body, "\"scopes\":[");
+	body_puts(body, "\"scopes\":[");
 	while (*scopes) {
 		size_t length = strcspn(scopes, ":");
 
 		if (length > 0) {
-			body_text(body, between);
-			body_json(body, scopes, length);
+			body_puts(body, between);
+			body_json_string(body, scopes, length);
 			between = ",";
 		}
 		scopes += length + (scopes[length] == ':');
 	}
-	body_text(body, "]");
+	body_puts(body, "]");
 }
 
-static void write_name(struct body *body, const struct named_body *from)
+static void write_name(struct body_writer *body, const struct named_body *from)
 {
-	body_text(body, "{\"name\":");
-	body_json(body, buffer_text(&from->name), from->name.length);
+	body_puts(body, "{\"name\":");
+	body_json_string(body, buffer_cstr(&from->name), from->name.length);
 }
 
-static void write_comment(struct body *body, const char *comment)
+static void write_comment(struct body_writer *body, const char *comment)
 {
-	body_text(body, "\"comment\":");
-	body_json(body, comment, strlen(comment));
+	body_puts(body, "\"comment\":");
+	body_json_string(body, comment, strlen(comment));
 }
 
 /* Members that follow others, as a new secret has them. */
-static void write_new(struct body *body, const struct ask *ask)
+static void write_new(struct body_writer *body, const struct op_args *args)
 {
-	body_text(body, ",");
-	write_scopes(body, ask->scopes ? ask->scopes : SCOPES_DEFAULT);
-	if (ask->comment && *ask->comment) {
-		body_text(body, ",");
-		write_comment(body, ask->comment);
+	body_puts(body, ",");
+	write_scopes(body, args->scopes ? args->scopes : SCOPES_DEFAULT);
+	if (args->comment && *args->comment) {
+		body_puts(body, ",");
+		write_comment(body, args->comment);
 	}
 }
 
-static void write_store(struct body *body, const void *context)
+static void write_store(struct body_writer *body, const void *context)
 {
 	write_name(body, context);
-	body_text(body, "}");
+	body_puts(body, "}");
 }
 
 /* An array of one (API-FACTS 2.3). */
-static void write_creation(struct body *body, const void *context)
+static void write_creation(struct body_writer *body, const void *context)
 {
 	const struct named_body *from = context;
 
-	body_text(body, "[");
+	body_puts(body, "[");
 	write_name(body, from);
-	body_text(body, ",\"value\":");
-	body_json(body, from->ask->value, from->ask->value_length);
-	write_new(body, from->ask);
-	body_text(body, "}]");
+	body_puts(body, ",\"value\":");
+	body_json_string(body, from->args->value, from->args->value_length);
+	write_new(body, from->args);
+	body_puts(body, "}]");
 }
 
 /* Only what is sent changes. */
-static void write_changes(struct body *body, const void *context)
+static void write_changes(struct body_writer *body, const void *context)
 {
-	const struct ask *ask = ((const struct named_body *)context)->ask;
+	const struct op_args *args = ((const struct named_body *)context)->args;
 	const char *between = "{";
 
-	if (ask->value) {
-		body_text(body, "{\"value\":");
-		body_json(body, ask->value, ask->value_length);
+	if (args->value) {
+		body_puts(body, "{\"value\":");
+		body_json_string(body, args->value, args->value_length);
 		between = ",";
 	}
-	if (ask->scopes) {
-		body_text(body, between);
-		write_scopes(body, ask->scopes);
+	if (args->scopes) {
+		body_puts(body, between);
+		write_scopes(body, args->scopes);
 		between = ",";
 	}
-	if (ask->comment) {
-		body_text(body, between);
-		write_comment(body, ask->comment);
+	if (args->comment) {
+		body_puts(body, between);
+		write_comment(body, args->comment);
 	}
-	body_text(body, "}");
+	body_puts(body, "}");
 }
 
-static void write_duplication(struct body *body, const void *context)
+static void write_duplication(struct body_writer *body, const void *context)
 {
 	const struct named_body *from = context;
 
 	write_name(body, from);
-	write_new(body, from->ask);
-	body_text(body, "}");
+	write_new(body, from->args);
+	body_puts(body, "}");
 }
 
-int cloudflare_body(const struct ask *ask, struct http_request *request)
+int cloudflare_build_body(const struct op_args *args, struct http_request *request)
 {
-	static void (*const writers[OPERATION_COUNT])(struct body * body, const void *context) = {
+	static void (*const writers[OPERATION_COUNT])(struct body_writer * body, const void *context) = {
 		[OPERATION_CREATE_STORE] = write_store,
 		[OPERATION_PUT_SECRET] = write_creation,
-		[OPERATION_EDIT_SECRET] = write_changes,
+		[OPERATION_UPDATE_SECRET] = write_changes,
 		[OPERATION_DUPLICATE_SECRET] = write_duplication,
 	};
-	bool replaces = ask->operation == OPERATION_PUT_SECRET && ask->mode == PUT_REPLACE;
-	struct named_body from = {.ask = ask};
-	int failed = name_decode(&from.name, ask->name);
+	bool replaces = args->operation == OPERATION_PUT_SECRET && args->mode == PUT_REPLACE;
+	struct named_body from = {.args = args};
+	int failed = name_decode(&from.name, args->name);
 
 	if (!failed)
-		failed =
-			body_write(&request->body, replaces ? write_changes : writers[ask->operation], &from);
+		failed = body_build(&request->body, replaces ? write_changes : writers[args->operation],
+				    &from);
 	request->content_type = "application/json";
 	buffer_finish(&from.name);
-	return failed ? failed : request_end(request);
+	return failed ? failed : request_check(request);
 }

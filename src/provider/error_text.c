@@ -4,7 +4,7 @@
 
 #include "provider_internal.h"
 
-bool words_have(const char *words, const char *const *phrases)
+bool text_contains(const char *words, const char *const *phrases)
 {
 	for (; *phrases; phrases++)
 		if (strcasestr(words, *phrases))
@@ -12,7 +12,7 @@ bool words_have(const char *words, const char *const *phrases)
 	return false;
 }
 
-bool words_begin(const char *words, const char *const *phrases)
+bool text_starts_with(const char *words, const char *const *phrases)
 {
 	for (; *phrases; phrases++)
 		if (strncasecmp(words, *phrases, strlen(*phrases)) == 0)
@@ -21,43 +21,44 @@ bool words_begin(const char *words, const char *const *phrases)
 }
 
 /* Limits of other things than the value's size and how many secrets and stores there may be. */
-static bool tell_other_limit(const char *words)
+static bool is_other_limit(const char *words)
 {
 	static const char *const subjects[] = {"name", "invalid name", "client_key", "client key", NULL};
 	static const char *const limits[] = {"rate limit", "requests", "length", "character", NULL};
 
-	return words_begin(words, subjects) || words_have(words, limits);
+	return text_starts_with(words, subjects) || text_contains(words, limits);
 }
 
 static const char *const limits[] = {"limit", "maximum", "exceed", "at most", NULL};
 static const char *const sizes[] = {"size", "bytes", "KiB", NULL};
 
-bool words_tell_size(const char *words)
+bool is_size_error(const char *words)
 {
 	static const char *const plain[] = {"too large", "too big", "too long", NULL};
 
-	return !tell_other_limit(words) &&
-	       (words_have(words, plain) || (words_have(words, limits) && words_have(words, sizes)));
+	return !is_other_limit(words) &&
+	       (text_contains(words, plain) || (text_contains(words, limits) && text_contains(words, sizes)));
 }
 
-bool words_tell_quota(const char *words)
+bool is_quota_error(const char *words)
 {
 	static const char *const plain[] = {"quota", "too many", NULL};
 	static const char *const counted[] = {"secrets", "stores", NULL};
 	static const char *const most[] = {"up to", "more than", NULL};
 	static const char *const reached[] = {"reach", "exceed", "number of", "allowed", NULL};
 
-	return !tell_other_limit(words) && !words_have(words, sizes) &&
-	       (words_have(words, plain) || (words_have(words, limits) && words_have(words, reached)) ||
-		(words_have(words, counted) && words_have(words, most)));
+	return !is_other_limit(words) && !text_contains(words, sizes) &&
+	       (text_contains(words, plain) ||
+		(text_contains(words, limits) && text_contains(words, reached)) ||
+		(text_contains(words, counted) && text_contains(words, most)));
 }
 
-const char *words_plain(const struct http_answer *answer)
+const char *text_plain_body(const struct http_response *response)
 {
 	static const char plain[] = "text/plain";
-	const char *type = http_answer_header(answer, "Content-Type");
+	const char *type = http_response_header(response, "Content-Type");
 
-	if (!type || strncasecmp(type, plain, strlen(plain)) != 0 || answer->body.length == 0)
+	if (!type || strncasecmp(type, plain, strlen(plain)) != 0 || response->body.length == 0)
 		return NULL;
-	return answer->body.data;
+	return response->body.data;
 }

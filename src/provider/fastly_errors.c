@@ -14,7 +14,7 @@ static const char *first_text(const json_t *object, const char *const *members)
 	const char *text = NULL;
 
 	for (; *members && !text; members++) {
-		text = member_text(object, *members);
+		text = json_get_string(object, *members);
 		if (text && !*text)
 			text = NULL;
 	}
@@ -50,11 +50,11 @@ static void quote_explanation(const struct explanation *explanation, struct fail
 	struct buffer words = {0};
 
 	if (explanation->title && strcmp(explanation->title, explanation->detail) != 0) {
-		buffer_string(&words, explanation->title);
-		buffer_string(&words, ": ");
+		buffer_puts(&words, explanation->title);
+		buffer_puts(&words, ": ");
 	}
-	buffer_string(&words, explanation->detail);
-	failure_quote(failure, buffer_text(&words), words.length);
+	buffer_puts(&words, explanation->detail);
+	failure_set_message(failure, buffer_cstr(&words), words.length);
 	buffer_finish(&words);
 }
 
@@ -62,7 +62,7 @@ static bool says_duplicate(const char *detail)
 {
 	static const char *const phrases[] = {"duplicate", NULL}, *const others[] = {"already exist", NULL};
 
-	return words_begin(detail, phrases) || words_have(detail, others);
+	return text_starts_with(detail, phrases) || text_contains(detail, others);
 }
 
 static bool says_missing(const char *detail)
@@ -70,18 +70,18 @@ static bool says_missing(const char *detail)
 	static const char *const phrases[] = {"not found", "not exist", "no such", NULL};
 	static const char *const others[] = {"client_key", "client key", NULL};
 
-	return words_have(detail, phrases) && !words_have(detail, others);
+	return text_contains(detail, phrases) && !text_contains(detail, others);
 }
 
 /* What an operation wants, as far as it matters to what a refusal means. */
 enum { CREATES = 1 << 0, REPLACES = 1 << 1, DELETES = 1 << 2, DELETES_STORE = 1 << 3, READS = 1 << 4 };
 
-static unsigned wish_of(const struct ask *ask)
+static unsigned intent_of(const struct op_args *args)
 {
 	static const unsigned puts[] = {
 		[PUT_CREATE] = CREATES,
 		[PUT_REPLACE] = REPLACES,
-		[PUT_EITHER] = CREATES | REPLACES,
+		[PUT_UPSERT] = CREATES | REPLACES,
 	};
 	static const unsigned others[OPERATION_COUNT] = {
 		[OPERATION_CREATE_STORE] = CREATES,
@@ -89,22 +89,22 @@ static unsigned wish_of(const struct ask *ask)
 		[OPERATION_DELETE_STORE] = DELETES | DELETES_STORE,
 	};
 
-	if (ask->operation == OPERATION_PUT_SECRET)
-		return puts[ask->mode];
-	return others[ask->operation] ? others[ask->operation] : READS;
+	if (args->operation == OPERATION_PUT_SECRET)
+		return puts[args->mode];
+	return others[args->operation] ? others[args->operation] : READS;
 }
 
 /* What words mean where a status says little. Quotas have been answered in many ways (API-FACTS 1.5), so they count with a 403 too. */
 static const struct {
 	bool (*says)(const char *detail);
-	unsigned wishes;
+	unsigned intents;
 	int statuses[5];
-	int error;
+	int errnum;
 } wordings[] = {
 	{says_duplicate, CREATES, {400, 409, 412, 422}, EEXIST},
 	{says_missing, REPLACES | DELETES | READS, {400, 422}, ENOENT},
-	{words_tell_size, CREATES | REPLACES, {400, 422}, EFBIG},
-	{words_tell_quota, CREATES, {400, 402, 403, 409, 422}, EDQUOT},
+	{is_size_error, CREATES | REPLACES, {400, 422}, EFBIG},
+	{is_quota_error, CREATES, {400, 402, 403, 409, 422}, EDQUOT},
 };
 
 static bool has_status(const int statuses[static 5], int status)
@@ -118,45 +118,45 @@ static bool has_status(const int statuses[static 5], int status)
 }
 
 /* A conflict is a name that is taken, a store that is not empty, or a refusal like others: final, as the service means it. */
-static void refine_conflict(unsigned wish, struct failure *failure)
+static void refine_conflict(unsigned intent, struct failure *failure)
 {
-	if (wish == CREATES)
-		failure->error = EEXIST;
-	else if (wish & DELETES_STORE)
-		failure->error = ENOTEMPTY;
+	if (intent == CREATES)
+		failure->errnum = EEXIST;
+	else if (intent & DELETES_STORE)
+		failure->errnum = ENOTEMPTY;
 	else
-		failure->error = EINVAL;
+		failure->errnum = EINVAL;
 }
 
-static void refine(const struct ask *ask, const char *detail, struct failure *failure)
+static void refine(const struct op_args *args, const char *detail, struct failure *failure)
 {
-	unsigned wish = wish_of(ask);
+	unsigned intent = intent_of(args);
 	size_t i;
 
 	for (i = 0; i < sizeof(wordings) / sizeof(wordings[0]); i++)
-		if (wordings[i].wishes & wish && has_status(wordings[i].statuses, failure->status) &&
+		if (wordings[i].intents & intent && has_status(wordings[i].statuses, failure->http_status) &&
 		    wordings[i].says(detail)) {
-			failure->error = wordings[i].error;
+			failure->errnum = wordings[i].errnum;
 			return;
 		}
 	/* 412 is how a sister API says that a name is taken (API-FACTS 1.5). */
-	if (failure->status == 409 || (failure->status == 412 && wish == CREATES))
-		refine_conflict(wish, failure);
+	if (failure->http_status == 409 || (failure->http_status == 412 && intent == CREATES))
+		refine_conflict(intent, failure);
 }
 
-int fastly_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
-		   enum remedy *remedy)
+int fastly_map_error(const struct op_args *args, const struct http_response *response,
+		     struct failure *failure, enum retry_hint *retry_hint)
 {
 	struct explanation explanation = {0};
-	json_t *object = answer_object(answer);
-	const char *plain = words_plain(answer);
+	json_t *object = response_json(response);
+	const char *plain = text_plain_body(response);
 
-	answer_status(answer, failure, remedy);
+	response_map_status(response, failure, retry_hint);
 	if (explain(&explanation, object))
 		quote_explanation(&explanation, failure);
 	else if (plain)
-		failure_quote(failure, plain, answer->body.length);
-	refine(ask, explanation.detail ? explanation.detail : plain ? plain : "", failure);
+		failure_set_message(failure, plain, response->body.length);
+	refine(args, explanation.detail ? explanation.detail : plain ? plain : "", failure);
 	json_decref(object);
-	return -failure->error;
+	return -failure->errnum;
 }

@@ -4,65 +4,65 @@
 
 #include "provider_internal.h"
 
-static const struct status_meaning meanings[] = {
+static const struct http_status_info http_statuses[] = {
 	/* Those that official clients take for success (API-FACTS 1.5). */
-	{200, "OK", 0, REMEDY_NONE},
-	{201, "Created", 0, REMEDY_NONE},
-	{202, "Accepted", 0, REMEDY_NONE},
-	{204, "No Content", 0, REMEDY_NONE},
-	{205, "Reset Content", 0, REMEDY_NONE},
-	{206, "Partial Content", 0, REMEDY_NONE},
-	{207, "Multi-Status", 0, REMEDY_NONE},
+	{200, "OK", 0, RETRY_NEVER},
+	{201, "Created", 0, RETRY_NEVER},
+	{202, "Accepted", 0, RETRY_NEVER},
+	{204, "No Content", 0, RETRY_NEVER},
+	{205, "Reset Content", 0, RETRY_NEVER},
+	{206, "Partial Content", 0, RETRY_NEVER},
+	{207, "Multi-Status", 0, RETRY_NEVER},
 
-	{301, "Moved Permanently", EIO, REMEDY_NONE},
-	{302, "Found", EIO, REMEDY_NONE},
-	{303, "See Other", EIO, REMEDY_NONE},
-	{307, "Temporary Redirect", EIO, REMEDY_NONE},
-	{308, "Permanent Redirect", EIO, REMEDY_NONE},
+	{301, "Moved Permanently", EIO, RETRY_NEVER},
+	{302, "Found", EIO, RETRY_NEVER},
+	{303, "See Other", EIO, RETRY_NEVER},
+	{307, "Temporary Redirect", EIO, RETRY_NEVER},
+	{308, "Permanent Redirect", EIO, RETRY_NEVER},
 
-	{400, "Bad Request", EINVAL, REMEDY_NONE},
-	{401, "Unauthorized", EACCES, REMEDY_NONE},
-	{402, "Payment Required", EINVAL, REMEDY_NONE},
-	{403, "Forbidden", EACCES, REMEDY_NONE},
-	{404, "Not Found", ENOENT, REMEDY_NONE},
-	{405, "Method Not Allowed", EINVAL, REMEDY_NONE},
-	{407, "Proxy Authentication Required", EACCES, REMEDY_NONE},
+	{400, "Bad Request", EINVAL, RETRY_NEVER},
+	{401, "Unauthorized", EACCES, RETRY_NEVER},
+	{402, "Payment Required", EINVAL, RETRY_NEVER},
+	{403, "Forbidden", EACCES, RETRY_NEVER},
+	{404, "Not Found", ENOENT, RETRY_NEVER},
+	{405, "Method Not Allowed", EINVAL, RETRY_NEVER},
+	{407, "Proxy Authentication Required", EACCES, RETRY_NEVER},
 	/* The server did not wait for the end of the request, so that nothing was carried out. */
-	{408, "Request Timeout", EAGAIN, REMEDY_LATER},
-	{409, "Conflict", EEXIST, REMEDY_NONE},
-	{410, "Gone", ENOENT, REMEDY_NONE},
-	{413, "Content Too Large", EFBIG, REMEDY_NONE},
-	{415, "Unsupported Media Type", EINVAL, REMEDY_NONE},
-	{422, "Unprocessable Content", EINVAL, REMEDY_NONE},
-	{425, "Too Early", EAGAIN, REMEDY_LATER},
-	{429, "Too Many Requests", EAGAIN, REMEDY_LATER},
+	{408, "Request Timeout", EAGAIN, RETRY_LATER},
+	{409, "Conflict", EEXIST, RETRY_NEVER},
+	{410, "Gone", ENOENT, RETRY_NEVER},
+	{413, "Content Too Large", EFBIG, RETRY_NEVER},
+	{415, "Unsupported Media Type", EINVAL, RETRY_NEVER},
+	{422, "Unprocessable Content", EINVAL, RETRY_NEVER},
+	{425, "Too Early", EAGAIN, RETRY_LATER},
+	{429, "Too Many Requests", EAGAIN, RETRY_LATER},
 
-	{500, "Internal Server Error", EIO, REMEDY_LOOK},
-	{501, "Not Implemented", EIO, REMEDY_LOOK},
-	{502, "Bad Gateway", EIO, REMEDY_LOOK},
-	{503, "Service Unavailable", EIO, REMEDY_LOOK},
-	{504, "Gateway Timeout", EIO, REMEDY_LOOK},
+	{500, "Internal Server Error", EIO, RETRY_AFTER_CHECK},
+	{501, "Not Implemented", EIO, RETRY_AFTER_CHECK},
+	{502, "Bad Gateway", EIO, RETRY_AFTER_CHECK},
+	{503, "Service Unavailable", EIO, RETRY_AFTER_CHECK},
+	{504, "Gateway Timeout", EIO, RETRY_AFTER_CHECK},
 
-	{2, "a success of an unknown kind", EIO, REMEDY_LOOK},
-	{3, "a redirection", EIO, REMEDY_NONE},
-	{4, "a refusal of an unknown kind", EINVAL, REMEDY_NONE},
+	{2, "a success of an unknown kind", EIO, RETRY_AFTER_CHECK},
+	{3, "a redirection", EIO, RETRY_NEVER},
+	{4, "a refusal of an unknown kind", EINVAL, RETRY_NEVER},
 };
 
-static const struct status_meaning unknown = {0, "an unknown status", EIO, REMEDY_LOOK};
+static const struct http_status_info unknown = {0, "an unknown status", EIO, RETRY_AFTER_CHECK};
 
-const struct status_meaning *status_meaning(int status)
+const struct http_status_info *http_status_info(int status)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
-		if (meanings[i].status == status ||
-		    (meanings[i].status < 10 && meanings[i].status == status / 100))
-			return &meanings[i];
+	for (i = 0; i < sizeof(http_statuses) / sizeof(http_statuses[0]); i++)
+		if (http_statuses[i].status == status ||
+		    (http_statuses[i].status < 10 && http_statuses[i].status == status / 100))
+			return &http_statuses[i];
 	return &unknown;
 }
 
-int answer_begin(const struct http_answer *answer, const struct provider *provider, struct failure *failure,
-		 enum remedy *remedy)
+int response_init(const struct http_response *response, const struct provider *provider,
+		  struct failure *failure, enum retry_hint *retry_hint)
 {
 	const char *names[] = {provider->request_id_header, "X-Request-Id"};
 	struct failure request_id = {0};
@@ -70,33 +70,34 @@ int answer_begin(const struct http_answer *answer, const struct provider *provid
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]) && !value; i++)
-		value = http_answer_header(answer, names[i]);
+		value = http_response_header(response, names[i]);
 	if (value)
-		failure_quote(&request_id, value, strnlen(value, sizeof(failure->request_id) - 1));
+		failure_set_message(&request_id, value, strnlen(value, sizeof(failure->request_id) - 1));
 	memset(failure, 0, sizeof(*failure));
-	memcpy(failure->request_id, request_id.words, sizeof(failure->request_id) - 1);
-	failure->status = answer->status;
-	*remedy = REMEDY_NONE;
+	memcpy(failure->request_id, request_id.message, sizeof(failure->request_id) - 1);
+	failure->http_status = response->status;
+	*retry_hint = RETRY_NEVER;
 	return 0;
 }
 
-int answer_status(const struct http_answer *answer, struct failure *failure, enum remedy *remedy)
+int response_map_status(const struct http_response *response, struct failure *failure,
+			enum retry_hint *retry_hint)
 {
-	const struct status_meaning *meaning = status_meaning(answer->status);
-	const char *location = http_answer_header(answer, "Location");
+	const struct http_status_info *info = http_status_info(response->status);
+	const char *location = http_response_header(response, "Location");
 
-	*remedy = meaning->remedy;
-	if (meaning->error == 0)
+	*retry_hint = info->retry_hint;
+	if (info->errnum == 0)
 		return 0;
-	if (answer->status / 100 == 3 && location)
-		return failure_set(failure, meaning->error, "%d %s to %s, which is not followed",
-				   answer->status, meaning->phrase, location);
-	return failure_set(failure, meaning->error, "%d %s, no explanation", answer->status, meaning->phrase);
+	if (response->status / 100 == 3 && location)
+		return failure_set(failure, info->errnum, "%d %s to %s, which is not followed",
+				   response->status, info->phrase, location);
+	return failure_set(failure, info->errnum, "%d %s, no explanation", response->status, info->phrase);
 }
 
-int answer_nonsense(struct failure *failure, enum remedy *remedy, const char *what)
+int response_malformed(struct failure *failure, enum retry_hint *retry_hint, const char *what)
 {
-	*remedy = REMEDY_LOOK;
-	return failure_set(failure, EIO, "the service answered %d %s, but %s", failure->status,
-			   status_meaning(failure->status)->phrase, what);
+	*retry_hint = RETRY_AFTER_CHECK;
+	return failure_set(failure, EIO, "the service answered %d %s, but %s", failure->http_status,
+			   http_status_info(failure->http_status)->phrase, what);
 }

@@ -6,15 +6,16 @@
 #include "provider_internal.h"
 #include "sstorefs/name.h"
 
-json_t *answer_object(const struct http_answer *answer)
+json_t *response_json(const struct http_response *response)
 {
-	const char *text = buffer_text(&answer->body);
+	const char *text = buffer_cstr(&response->body);
 	/* One name with a NUL must not cost the whole page. */
-	json_t *json = json_loadb(text, answer->body.length, JSON_ALLOW_NUL, NULL);
+	json_t *json = json_loadb(text, response->body.length, JSON_ALLOW_NUL, NULL);
 
 	/* Nor must a number beyond 64 bits, in a member that we don't even know. */
 	if (!json)
-		json = json_loadb(text, answer->body.length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+		json = json_loadb(text, response->body.length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
+				  NULL);
 	if (json && !json_is_object(json)) {
 		json_decref(json);
 		return NULL;
@@ -22,17 +23,17 @@ json_t *answer_object(const struct http_answer *answer)
 	return json;
 }
 
-bool answer_is_blank(const struct http_answer *answer)
+bool response_is_blank(const struct http_response *response)
 {
-	return strspn(buffer_text(&answer->body), " \t\r\n") == answer->body.length;
+	return strspn(buffer_cstr(&response->body), " \t\r\n") == response->body.length;
 }
 
-bool answer_has_no_content(const struct http_answer *answer)
+bool response_has_no_content(const struct http_response *response)
 {
-	return (answer->status == 204 || answer->status == 205) && answer_is_blank(answer);
+	return (response->status == 204 || response->status == 205) && response_is_blank(response);
 }
 
-const char *member_text(const json_t *object, const char *member)
+const char *json_get_string(const json_t *object, const char *member)
 {
 	const json_t *value = json_object_get(object, member);
 	const char *text = json_string_value(value);
@@ -40,19 +41,19 @@ const char *member_text(const json_t *object, const char *member)
 	return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
-wall_time member_time(const json_t *object, const char *member)
+wall_time_ns json_get_time(const json_t *object, const char *member)
 {
-	const char *text = member_text(object, member);
-	wall_time time = TIME_UNKNOWN;
+	const char *text = json_get_string(object, member);
+	wall_time_ns time = TIME_UNKNOWN;
 
 	if (!text)
-		return member_seconds(object, member);
+		return json_get_epoch(object, member);
 	time_parse_iso8601(text, strlen(text), &time);
 	return time;
 }
 
 /* JSON knows one kind of number, and some write 10.0 for 10: what is behind the point is cut. */
-int64_t member_integer(const json_t *object, const char *member, int64_t otherwise)
+int64_t json_get_int(const json_t *object, const char *member, int64_t otherwise)
 {
 	const double first_too_large = 0x1p63;
 	const json_t *value = json_object_get(object, member);
@@ -64,17 +65,18 @@ int64_t member_integer(const json_t *object, const char *member, int64_t otherwi
 											 : otherwise;
 }
 
-wall_time member_seconds(const json_t *object, const char *member)
+wall_time_ns json_get_epoch(const json_t *object, const char *member)
 {
-	const wall_time last = INT64_MAX / NANOSECONDS;
-	int64_t seconds = member_integer(object, member, -1);
+	const wall_time_ns last = INT64_MAX / NANOSECONDS;
+	int64_t seconds = json_get_int(object, member, -1);
 
 	if (seconds < 0)
 		return TIME_UNKNOWN;
 	return (seconds < last ? seconds : last) * NANOSECONDS;
 }
 
-int member_name(const json_t *object, const char *member, struct buffer *displayed, struct result *result)
+int json_get_name(const json_t *object, const char *member, struct buffer *displayed,
+		  struct op_result *result)
 {
 	const json_t *value = json_object_get(object, member);
 	int failed = -EINVAL;
@@ -84,15 +86,15 @@ int member_name(const json_t *object, const char *member, struct buffer *display
 	if (failed == 0 || failed == -ENOMEM)
 		return failed;
 	if (failed == -ENAMETOOLONG)
-		result->left_out++;
+		result->names_too_long++;
 	else
 		result->malformed++;
 	return 1;
 }
 
-size_t member_base64(const json_t *object, const char *member, uint8_t *bytes, size_t size)
+size_t json_get_base64(const json_t *object, const char *member, uint8_t *bytes, size_t size)
 {
-	const char *text = member_text(object, member);
+	const char *text = json_get_string(object, member);
 	uint8_t decoded[256];
 	size_t length;
 

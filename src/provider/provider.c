@@ -29,7 +29,7 @@ const char *operation_name(enum operation operation)
 		[OPERATION_LIST_SECRETS] = "list_secrets",
 		[OPERATION_FIND_SECRET] = "find_secret",
 		[OPERATION_PUT_SECRET] = "put_secret",
-		[OPERATION_EDIT_SECRET] = "edit_secret",
+		[OPERATION_UPDATE_SECRET] = "edit_secret",
 		[OPERATION_DELETE_SECRET] = "delete_secret",
 		[OPERATION_DUPLICATE_SECRET] = "duplicate_secret",
 		[OPERATION_QUOTA] = "quota",
@@ -40,7 +40,7 @@ const char *operation_name(enum operation operation)
 	return names[operation];
 }
 
-void result_finish(struct result *result)
+void op_result_free(struct op_result *result)
 {
 	buffer_finish(&result->cursor);
 	memset(result, 0, sizeof(*result));

@@ -18,10 +18,10 @@ static int64_t read_count(const char *text, int64_t max)
 	return number < max ? number : max;
 }
 
-static wall_time answer_date(const struct http_answer *answer)
+static wall_time_ns response_date(const struct http_response *response)
 {
-	const char *text = http_answer_header(answer, "Date");
-	wall_time date = TIME_UNKNOWN;
+	const char *text = http_response_header(response, "Date");
+	wall_time_ns date = TIME_UNKNOWN;
 
 	if (text)
 		time_parse_http(text, &date);
@@ -29,9 +29,9 @@ static wall_time answer_date(const struct http_answer *answer)
 }
 
 /* Milliseconds from the answer to `seconds` since 1970; 0 where that is past or can't be known. */
-static uint64_t milliseconds_until(const struct http_answer *answer, int64_t seconds)
+static uint64_t milliseconds_until(const struct http_response *response, int64_t seconds)
 {
-	wall_time date = answer_date(answer);
+	wall_time_ns date = response_date(response);
 	int64_t left;
 
 	if (date == TIME_UNKNOWN)
@@ -42,26 +42,26 @@ static uint64_t milliseconds_until(const struct http_answer *answer, int64_t sec
 	return (uint64_t)(left < SECONDS_MAX ? left : SECONDS_MAX) * 1000;
 }
 
-void patience_retry_after(const struct http_answer *answer, struct patience *patience)
+void rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit)
 {
-	const char *text = http_answer_header(answer, "Retry-After");
+	const char *text = http_response_header(response, "Retry-After");
 	int64_t seconds = read_count(text, SECONDS_MAX);
-	wall_time moment;
+	wall_time_ns moment;
 
 	if (seconds >= 0)
-		patience->wait_ms = (uint64_t)seconds * 1000;
+		limit->wait_ms = (uint64_t)seconds * 1000;
 	else if (text && time_parse_http(text, &moment) == 0)
-		patience->wait_ms = milliseconds_until(answer, moment / NANOSECONDS);
+		limit->wait_ms = milliseconds_until(response, moment / NANOSECONDS);
 }
 
-void patience_budget(const struct http_answer *answer, struct patience *patience, const char *remaining,
-		     const char *reset)
+void rate_limit_from_counters(const struct http_response *response, struct rate_limit *limit,
+			      const char *remaining, const char *reset)
 {
-	int64_t moment = read_count(http_answer_header(answer, reset), INT64_MAX / 100);
+	int64_t moment = read_count(http_response_header(response, reset), INT64_MAX / 100);
 
-	patience->remaining = read_count(http_answer_header(answer, remaining), INT64_MAX / 100);
+	limit->remaining = read_count(http_response_header(response, remaining), INT64_MAX / 100);
 	if (moment >= 0)
-		patience->resets_in_ms = milliseconds_until(answer, moment);
+		limit->resets_in_ms = milliseconds_until(response, moment);
 }
 
 /* What one item of a Ratelimit header tells. */
@@ -79,9 +79,9 @@ static const char *skip_string(const char *at)
 }
 
 /* Takes in `r=` and `t=` where a parameter begins at `at`. */
-static void read_parameter(const char *at, struct limit *limit)
+static void read_parameter(const char *at, struct limit *item)
 {
-	int64_t *number = *at == 'r' ? &limit->remaining : *at == 't' ? &limit->seconds : NULL;
+	int64_t *number = *at == 'r' ? &item->remaining : *at == 't' ? &item->seconds : NULL;
 	size_t length = at[0] && at[1] == '=' ? strspn(at + 2, "0123456789") : 0;
 	char digits[24];
 
@@ -93,32 +93,32 @@ static void read_parameter(const char *at, struct limit *limit)
 }
 
 /* Reads one item of the list; returns where the next one begins. */
-static const char *read_item(const char *at, struct limit *limit)
+static const char *read_item(const char *at, struct limit *item)
 {
-	*limit = (struct limit){-1, -1};
+	*item = (struct limit){-1, -1};
 	while (*at && *at != ',') {
 		if (*at == '"') {
 			at = skip_string(at);
 			continue;
 		}
 		if (*at++ == ';')
-			read_parameter(at + strspn(at, " \t"), limit);
+			read_parameter(at + strspn(at, " \t"), item);
 	}
 	return *at ? at + 1 : at;
 }
 
-void patience_ratelimit(const struct http_answer *answer, struct patience *patience, const char *header)
+void rate_limit_from_ratelimit(const struct http_response *response, struct rate_limit *limit,
+			       const char *header)
 {
-	const char *at = http_answer_header(answer, header);
-	struct limit limit;
+	const char *at = http_response_header(response, header);
+	struct limit item;
 
 	while (at && *at) {
-		at = read_item(at, &limit);
-		if (limit.remaining < 0 ||
-		    (patience->remaining >= 0 && limit.remaining >= patience->remaining))
+		at = read_item(at, &item);
+		if (item.remaining < 0 || (limit->remaining >= 0 && item.remaining >= limit->remaining))
 			continue;
-		patience->remaining = limit.remaining;
-		limit.seconds = limit.seconds < SECONDS_MAX ? limit.seconds : SECONDS_MAX;
-		patience->resets_in_ms = limit.seconds > 0 ? (uint64_t)limit.seconds * 1000 : 0;
+		limit->remaining = item.remaining;
+		item.seconds = item.seconds < SECONDS_MAX ? item.seconds : SECONDS_MAX;
+		limit->resets_in_ms = item.seconds > 0 ? (uint64_t)item.seconds * 1000 : 0;
 	}
 }

@@ -5,7 +5,7 @@
 
 #include "provider_internal.h"
 
-static void body_append(struct body *body, const void *bytes, size_t length)
+static void body_append(struct body_writer *body, const void *bytes, size_t length)
 {
 	if (body->at && length > 0) {
 		memcpy(body->at, bytes, length);
@@ -14,7 +14,7 @@ static void body_append(struct body *body, const void *bytes, size_t length)
 	body->length += length;
 }
 
-void body_text(struct body *body, const char *text)
+void body_puts(struct body_writer *body, const char *text)
 {
 	body_append(body, text, strlen(text));
 }
@@ -34,19 +34,19 @@ static const char *json_escape(uint8_t byte, char room[static 8])
 	return room;
 }
 
-void body_json(struct body *body, const void *bytes, size_t length)
+void body_json_string(struct body_writer *body, const void *bytes, size_t length)
 {
 	const uint8_t *byte = bytes;
 	size_t i;
 
-	body_text(body, "\"");
+	body_puts(body, "\"");
 	for (i = 0; i < length; i++) {
 		char room[8];
 		const char *escape = json_escape(byte[i], room);
 
 		body_append(body, escape ? (const void *)escape : byte + i, escape ? strlen(escape) : 1);
 	}
-	body_text(body, "\"");
+	body_puts(body, "\"");
 }
 
 /* Whether `byte` stands for itself in a form: letters, digits and `-._~` (RFC 3986, unreserved). */
@@ -59,7 +59,7 @@ static bool is_unreserved(uint8_t byte)
 	       (byte && strchr(others, byte));
 }
 
-static void body_percent(struct body *body, const void *bytes, size_t length)
+static void body_percent(struct body_writer *body, const void *bytes, size_t length)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	const uint8_t *byte = bytes;
@@ -75,33 +75,33 @@ static void body_percent(struct body *body, const void *bytes, size_t length)
 	}
 }
 
-void body_parameter(struct body *body, const char *name, const void *bytes, size_t length)
+void body_param(struct body_writer *body, const char *name, const void *bytes, size_t length)
 {
 	if (body->length > 0)
-		body_text(body, "&");
+		body_puts(body, "&");
 	body_percent(body, name, strlen(name));
-	body_text(body, "=");
+	body_puts(body, "=");
 	body_percent(body, bytes, length);
 }
 
-void body_base64(struct body *body, const uint8_t *bytes, size_t length)
+void body_base64(struct body_writer *body, const uint8_t *bytes, size_t length)
 {
 	size_t size = sodium_base64_ENCODED_LEN(length, sodium_base64_VARIANT_ORIGINAL);
 
-	body_text(body, "\"");
+	body_puts(body, "\"");
 	if (body->at) {
 		/* The NUL it adds is overwritten by the next byte, at the latest the closing quote. */
 		sodium_bin2base64((char *)body->at, size, bytes, length, sodium_base64_VARIANT_ORIGINAL);
 		body->at += size - 1;
 	}
 	body->length += size - 1;
-	body_text(body, "\"");
+	body_puts(body, "\"");
 }
 
-int body_write(struct locked *locked, void (*write)(struct body *body, const void *context),
+int body_build(struct locked *locked, void (*write)(struct body_writer *body, const void *context),
 	       const void *context)
 {
-	struct body body = {0};
+	struct body_writer body = {0};
 	int failed;
 
 	write(&body, context);
@@ -109,7 +109,7 @@ int body_write(struct locked *locked, void (*write)(struct body *body, const voi
 	if (failed)
 		return failed;
 	locked->length = body.length;
-	body = (struct body){.at = locked->data};
+	body = (struct body_writer){.at = locked->data};
 	write(&body, context);
 	return 0;
 }

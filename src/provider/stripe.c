@@ -12,53 +12,53 @@
 
 /* Requests. None of them has an `expand`: that would bring a value back. */
 
-static void request_begin(struct http_request *request, enum http_method method, const struct ask *ask,
+static void request_begin(struct http_request *request, enum http_method method, const struct op_args *args,
 			  const char *path)
 {
 	request->method = method;
 	http_request_header(request, "Accept", "application/json");
-	if (ask->account)
-		http_request_header(request, "Stripe-Account", ask->account);
-	if (method != HTTP_GET && ask->idempotency_key)
-		http_request_header(request, "Idempotency-Key", ask->idempotency_key);
-	buffer_string(&request->target, SECRETS);
-	buffer_string(&request->target, path);
+	if (args->account)
+		http_request_header(request, "Stripe-Account", args->account);
+	if (method != HTTP_GET && args->idempotency_key)
+		http_request_header(request, "Idempotency-Key", args->idempotency_key);
+	buffer_puts(&request->target, SECRETS);
+	buffer_puts(&request->target, path);
 }
 
 /* The scope of a question: two parameters for a user's, one for the account's. */
-static void target_scope(struct http_request *request, const char *scope)
+static void url_append_scope(struct http_request *request, const char *scope)
 {
 	bool is_account = strcmp(scope, ACCOUNT) == 0;
 	const char *type = is_account ? ACCOUNT : "user";
 
-	target_parameter(request, "scope%5Btype%5D", type, strlen(type));
+	url_append_param(request, "scope%5Btype%5D", type, strlen(type));
 	if (!is_account)
-		target_parameter(request, "scope%5Buser%5D", scope, strlen(scope));
+		url_append_param(request, "scope%5Buser%5D", scope, strlen(scope));
 }
 
-static int list_secrets_ask(const struct ask *ask, struct http_request *request)
+static int list_secrets_request(const struct op_args *args, struct http_request *request)
 {
-	if (!ask->store_id)
+	if (!args->store_id)
 		return -EINVAL;
-	request_begin(request, HTTP_GET, ask, "");
-	target_scope(request, ask->store_id);
-	target_parameter(request, "limit", PAGE_SIZE_TEXT, strlen(PAGE_SIZE_TEXT));
-	if (ask->cursor)
-		target_parameter(request, "starting_after", ask->cursor, strlen(ask->cursor));
-	return request_end(request);
+	request_begin(request, HTTP_GET, args, "");
+	url_append_scope(request, args->store_id);
+	url_append_param(request, "limit", PAGE_SIZE_TEXT, strlen(PAGE_SIZE_TEXT));
+	if (args->cursor)
+		url_append_param(request, "starting_after", args->cursor, strlen(args->cursor));
+	return request_check(request);
 }
 
-static int find_secret_ask(const struct ask *ask, struct http_request *request)
+static int find_secret_request(const struct op_args *args, struct http_request *request)
 {
 	struct buffer name = {0};
-	int failed = ask->store_id ? name_decode(&name, ask->name) : -EINVAL;
+	int failed = args->store_id ? name_decode(&name, args->name) : -EINVAL;
 
 	if (failed)
 		goto out;
-	request_begin(request, HTTP_GET, ask, "/find");
-	target_scope(request, ask->store_id);
-	target_parameter(request, "name", buffer_text(&name), name.length);
-	failed = request_end(request);
+	request_begin(request, HTTP_GET, args, "/find");
+	url_append_scope(request, args->store_id);
+	url_append_param(request, "name", buffer_cstr(&name), name.length);
+	failed = request_check(request);
 out:
 	buffer_finish(&name);
 	return failed;
@@ -66,96 +66,97 @@ out:
 
 /* What the body of a changing request is written from. */
 struct named_body {
-	const struct ask *ask;
+	const struct op_args *args;
 	struct buffer name, expires_at;
 };
 
-static void write_name(struct body *body, const struct named_body *from)
+static void write_name(struct body_writer *body, const struct named_body *from)
 {
-	const char *scope = from->ask->store_id;
+	const char *scope = from->args->store_id;
 	bool is_account = strcmp(scope, ACCOUNT) == 0;
 	const char *type = is_account ? ACCOUNT : "user";
 
-	body_parameter(body, "name", buffer_text(&from->name), from->name.length);
-	body_parameter(body, "scope[type]", type, strlen(type));
+	body_param(body, "name", buffer_cstr(&from->name), from->name.length);
+	body_param(body, "scope[type]", type, strlen(type));
 	if (!is_account)
-		body_parameter(body, "scope[user]", scope, strlen(scope));
+		body_param(body, "scope[user]", scope, strlen(scope));
 }
 
-static void write_deletion(struct body *body, const void *context)
+static void write_deletion(struct body_writer *body, const void *context)
 {
 	write_name(body, context);
 }
 
-static void write_secret(struct body *body, const void *context)
+static void write_secret(struct body_writer *body, const void *context)
 {
 	const struct named_body *from = context;
 
 	write_name(body, from);
-	body_parameter(body, "payload", from->ask->value, from->ask->value_length);
+	body_param(body, "payload", from->args->value, from->args->value_length);
 	if (from->expires_at.length > 0)
-		body_parameter(body, "expires_at", buffer_text(&from->expires_at), from->expires_at.length);
+		body_param(body, "expires_at", buffer_cstr(&from->expires_at), from->expires_at.length);
 }
 
-static int request_body(struct http_request *request, const struct ask *ask,
-			void (*write)(struct body *body, const void *context))
+static int request_body(struct http_request *request, const struct op_args *args,
+			void (*write)(struct body_writer *body, const void *context))
 {
-	struct named_body from = {.ask = ask};
-	int failed = ask->store_id ? name_decode(&from.name, ask->name) : -EINVAL;
+	struct named_body from = {.args = args};
+	int failed = args->store_id ? name_decode(&from.name, args->name) : -EINVAL;
 
 	if (failed)
 		goto out;
-	if (ask->operation == OPERATION_PUT_SECRET && ask->expires_at != TIME_UNKNOWN)
-		buffer_printf(&from.expires_at, "%lld", (long long)(ask->expires_at / NANOSECONDS));
-	failed = buffer_result(&from.expires_at);
+	if (args->operation == OPERATION_PUT_SECRET && args->expires_at != TIME_UNKNOWN)
+		buffer_printf(&from.expires_at, "%lld", (long long)(args->expires_at / NANOSECONDS));
+	failed = buffer_error(&from.expires_at);
 	if (!failed)
-		failed = body_write(&request->body, write, &from);
+		failed = body_build(&request->body, write, &from);
 	request->content_type = "application/x-www-form-urlencoded";
 out:
 	buffer_finish(&from.expires_at);
 	buffer_finish(&from.name);
-	return failed ? failed : request_end(request);
+	return failed ? failed : request_check(request);
 }
 
 /* There is one verb, which creates or replaces. */
-static int put_secret_ask(const struct ask *ask, struct http_request *request)
+static int put_secret_request(const struct op_args *args, struct http_request *request)
 {
-	if (ask->mode != PUT_EITHER)
+	if (args->mode != PUT_UPSERT)
 		return -EINVAL;
-	request_begin(request, HTTP_POST, ask, "");
+	request_begin(request, HTTP_POST, args, "");
 	request->bears_value = true;
-	return request_body(request, ask, write_secret);
+	return request_body(request, args, write_secret);
 }
 
-static int delete_secret_ask(const struct ask *ask, struct http_request *request)
+static int delete_secret_request(const struct op_args *args, struct http_request *request)
 {
-	request_begin(request, HTTP_POST, ask, "/delete");
-	return request_body(request, ask, write_deletion);
+	request_begin(request, HTTP_POST, args, "/delete");
+	return request_body(request, args, write_deletion);
 }
 
 /* Answers */
 
-/* Returns 0 and what a successful answer has in it; else what stripe_refusal or answer_nonsense say. */
-static int answer_read(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
-		       enum remedy *remedy, json_t **object)
+/* Returns 0 and what a successful answer has in it; else what stripe_map_error or response_malformed say. */
+static int response_read(const struct op_args *args, const struct http_response *response,
+			 struct failure *failure, enum retry_hint *retry_hint, json_t **object)
 {
 	*object = NULL;
-	answer_begin(answer, &provider_stripe, failure, remedy);
-	if (status_meaning(answer->status)->error != 0)
-		return stripe_refusal(ask, answer, failure, remedy);
-	*object = answer_object(answer);
-	return *object ? 0 : answer_nonsense(failure, remedy, "not with a JSON object");
+	response_init(response, &provider_stripe, failure, retry_hint);
+	if (http_status_info(response->status)->errnum != 0)
+		return stripe_map_error(args, response, failure, retry_hint);
+	*object = response_json(response);
+	return *object ? 0 : response_malformed(failure, retry_hint, "not with a JSON object");
 }
 
-static bool read_fields(struct reading *reading, const json_t *item, struct entry *entry, struct buffer *room)
+static bool parse_fields(struct entry_parser *parser, const json_t *item, struct entry *entry,
+			 struct buffer *room)
 {
 	const json_t *livemode = json_object_get(item, "livemode");
 
-	(void)reading;
+	(void)parser;
 	(void)room;
-	entry->id = member_text(item, "id");
-	entry->created_at = entry->modified_at = member_seconds(item, "created");
-	entry->expires_at = member_seconds(item, "expires_at");
+	entry->id = json_get_string(item, "id");
+	entry->created_at = entry->modified_at = json_get_epoch(item, "created");
+	entry->expires_at = json_get_epoch(item, "expires_at");
 	if (entry->expires_at == 0) /* "none", where a language has no null */
 		entry->expires_at = TIME_UNKNOWN;
 	entry->livemode = json_is_boolean(livemode) ? json_is_true(livemode) : -1;
@@ -163,91 +164,98 @@ static bool read_fields(struct reading *reading, const json_t *item, struct entr
 }
 
 /* The next page begins behind the last secret of this one, whatever that is. Without its id the rest would be lost, so it is an error. */
-static int read_cursor(struct reading *reading, const json_t *object, const json_t *last)
+static int read_cursor(struct entry_parser *parser, const json_t *object, const json_t *last)
 {
-	const char *cursor = member_text(last, "id");
+	const char *cursor = json_get_string(last, "id");
 	const json_t *has_more = json_object_get(object, "has_more");
 
-	buffer_clear(&reading->result->cursor);
+	buffer_clear(&parser->result->cursor);
 	if (has_more && !json_is_boolean(has_more) && !json_is_null(has_more))
-		return answer_nonsense(reading->failure, reading->remedy,
-				       "\"has_more\" is neither true nor false");
+		return response_malformed(parser->failure, parser->retry_hint,
+					  "\"has_more\" is neither true nor false");
 	if (!json_is_true(has_more))
 		return 0;
 	if (!cursor || !*cursor)
-		return answer_nonsense(reading->failure, reading->remedy,
-				       "its last secret has no id, and there are more");
-	buffer_string(&reading->result->cursor, cursor);
-	if (reading->result->cursor.failed)
-		return answer_nonsense(reading->failure, reading->remedy, "there was no memory to read it");
+		return response_malformed(parser->failure, parser->retry_hint,
+					  "its last secret has no id, and there are more");
+	buffer_puts(&parser->result->cursor, cursor);
+	if (parser->result->cursor.failed)
+		return response_malformed(parser->failure, parser->retry_hint,
+					  "there was no memory to read it");
 	return 0;
 }
 
-static int list_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
-		       struct failure *failure, enum remedy *remedy)
+static int list_response(const struct op_args *args, const struct http_response *response,
+			 struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
 {
-	struct reading reading = {
-		.ask = ask, .result = result, .failure = failure, .remedy = remedy, .fields = read_fields};
+	struct entry_parser parser = {.args = args,
+				      .result = result,
+				      .failure = failure,
+				      .retry_hint = retry_hint,
+				      .parse_fields = parse_fields};
 	json_t *object;
 	const json_t *data, *item, *last = NULL;
 	size_t i;
-	int failed = answer_read(ask, answer, failure, remedy, &object);
+	int failed = response_read(args, response, failure, retry_hint, &object);
 
 	data = json_object_get(object, "data");
 	if (!failed && !json_is_array(data))
-		failed = answer_nonsense(failure, remedy, "\"data\" is no list");
+		failed = response_malformed(failure, retry_hint, "\"data\" is no list");
 	if (!failed && json_array_size(data) > 0)
 		last = json_array_get(data, json_array_size(data) - 1);
 	if (!failed)
-		failed = read_cursor(&reading, object, last);
+		failed = read_cursor(&parser, object, last);
 	for (i = 0; !failed && (item = json_array_get(data, i)); i++)
-		failed = reading_take(&reading, item);
+		failed = parse_entry(&parser, item);
 	json_decref(object);
 	return failed;
 }
 
 /* The one secret that was asked for or set. */
-static int entry_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
-			struct failure *failure, enum remedy *remedy)
+static int entry_response(const struct op_args *args, const struct http_response *response,
+			  struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
 {
-	struct reading reading = {
-		.ask = ask, .result = result, .failure = failure, .remedy = remedy, .fields = read_fields};
+	struct entry_parser parser = {.args = args,
+				      .result = result,
+				      .failure = failure,
+				      .retry_hint = retry_hint,
+				      .parse_fields = parse_fields};
 	json_t *object;
-	int failed = answer_read(ask, answer, failure, remedy, &object);
+	int failed = response_read(args, response, failure, retry_hint, &object);
 
 	if (!failed)
-		failed = reading_take_only(&reading, object);
-	else if (ask->operation == OPERATION_PUT_SECRET && answer_has_no_content(answer))
-		failed = answer_begin(answer, &provider_stripe, failure, remedy);
+		failed = parse_single_entry(&parser, object);
+	else if (args->operation == OPERATION_PUT_SECRET && response_has_no_content(response))
+		failed = response_init(response, &provider_stripe, failure, retry_hint);
 	json_decref(object);
 	return failed;
 }
 
 /* The whole secret, or no more than its id (API-FACTS 3.2), or nothing: read none of it. */
-static int delete_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
-			 struct failure *failure, enum remedy *remedy)
+static int delete_response(const struct op_args *args, const struct http_response *response,
+			   struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
 {
 	json_t *object;
-	int failed = answer_read(ask, answer, failure, remedy, &object);
+	int failed = response_read(args, response, failure, retry_hint, &object);
 
 	(void)result;
-	if (failed && answer_has_no_content(answer)) {
-		failed = answer_begin(answer, &provider_stripe, failure, remedy);
+	if (failed && response_has_no_content(response)) {
+		failed = response_init(response, &provider_stripe, failure, retry_hint);
 	} else if (!failed && json_is_false(json_object_get(object, "deleted"))) {
-		failed = answer_nonsense(failure, remedy, "the secret is not deleted");
+		failed = response_malformed(failure, retry_hint, "the secret is not deleted");
 	}
 	json_decref(object);
 	return failed;
 }
 
 /* Its limits are a second's (API-FACTS 3.4): nothing tells of them but a 429. */
-static void read_patience(const struct http_answer *answer, struct patience *patience)
+static void read_rate_limit(const struct http_response *response, struct rate_limit *limit)
 {
-	const char *again = http_answer_header(answer, "Stripe-Should-Retry");
+	const char *again = http_response_header(response, "Stripe-Should-Retry");
 
-	*patience = (struct patience){.remaining = -1};
-	patience_retry_after(answer, patience);
-	patience->no_more = again && strcmp(again, "false") == 0;
+	*limit = (struct rate_limit){.remaining = -1};
+	rate_limit_from_retry_after(response, limit);
+	limit->do_not_retry = again && strcmp(again, "false") == 0;
 }
 
 /* The service itself */
@@ -272,7 +280,7 @@ static bool store_name_is_valid(const char *displayed)
 
 static int authorize(const struct credentials *credentials, struct locked *lines)
 {
-	return credentials_line(lines, "Authorization: Bearer ", credentials->token);
+	return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
 }
 
 static const char *const endpoint_variables[] = {NULL};
@@ -289,22 +297,22 @@ const struct provider provider_stripe = {
 	.value_characters_max = 5000,
 	.text_only = true,
 	.stores_are_local = true,
-	.lasting_store = ACCOUNT,
-	.finds_secrets = true,
-	.puts_either = true,
+	.builtin_store = ACCOUNT,
+	.gets_secret_by_name = true,
+	.has_upsert = true,
 	.has_idempotency_keys = true,
 	.quota_is_per_store = true,
-	.expires = true,
+	.has_expiry = true,
 	.name_is_valid = name_is_valid,
 	.store_name_is_valid = store_name_is_valid,
 	.authorize = authorize,
 	.operations =
 		{
-			[OPERATION_LIST_SECRETS] = {list_secrets_ask, list_answer},
-			[OPERATION_FIND_SECRET] = {find_secret_ask, entry_answer},
-			[OPERATION_PUT_SECRET] = {put_secret_ask, entry_answer},
-			[OPERATION_DELETE_SECRET] = {delete_secret_ask, delete_answer},
+			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},
+			[OPERATION_FIND_SECRET] = {find_secret_request, entry_response},
+			[OPERATION_PUT_SECRET] = {put_secret_request, entry_response},
+			[OPERATION_DELETE_SECRET] = {delete_secret_request, delete_response},
 		},
-	.patience = read_patience,
+	.read_rate_limit = read_rate_limit,
 	.request_id_header = "Request-Id",
 };

@@ -24,13 +24,13 @@ static void explain(struct explanation *explanation, const json_t *object)
 	size_t i;
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		*texts[i].text = member_text(error, texts[i].member);
+		*texts[i].text = json_get_string(error, texts[i].member);
 		if (!*texts[i].text)
 			*texts[i].text = "";
 	}
 }
 
-static bool is(const char *text, const char *other)
+static bool equals(const char *text, const char *other)
 {
 	return strcmp(text, other) == 0;
 }
@@ -39,62 +39,63 @@ static bool concerns_payload(const struct explanation *explanation)
 {
 	static const char *const lengths[] = {"at most", "too long", "too large", "maximum", NULL};
 
-	return is(explanation->param, "payload") && words_have(explanation->message, lengths);
+	return equals(explanation->param, "payload") && text_contains(explanation->message, lengths);
 }
 
 /* No code for it is known (API-FACTS 5): the words may tell. */
-static bool tells_quota(const struct explanation *explanation)
+static bool is_quota_message(const struct explanation *explanation)
 {
 	static const char *const codes[] = {"limit_exceeded", "limit_reached", "too_many", NULL};
 
 	return (*explanation->param == '\0' || strncmp(explanation->param, "scope", 5) == 0) &&
-	       (words_have(explanation->code, codes) || words_tell_quota(explanation->message));
+	       (text_contains(explanation->code, codes) || is_quota_error(explanation->message));
 }
 
 static bool is_missing_scope(const struct explanation *explanation)
 {
-	return is(explanation->code, "resource_missing") && strncmp(explanation->param, "scope", 5) == 0;
+	return equals(explanation->code, "resource_missing") && strncmp(explanation->param, "scope", 5) == 0;
 }
 
-static bool is_missing_name(const struct ask *ask, const struct explanation *explanation)
+static bool is_missing_name(const struct op_args *args, const struct explanation *explanation)
 {
 	static const char *const words[] = {"No such secret", NULL};
-	bool names_one = ask->operation == OPERATION_FIND_SECRET || ask->operation == OPERATION_DELETE_SECRET;
+	bool names_one =
+		args->operation == OPERATION_FIND_SECRET || args->operation == OPERATION_DELETE_SECRET;
 
-	return (is(explanation->code, "resource_missing") && is(explanation->param, "name")) ||
-	       (names_one && words_begin(explanation->message, words));
+	return (equals(explanation->code, "resource_missing") && equals(explanation->param, "name")) ||
+	       (names_one && text_starts_with(explanation->message, words));
 }
 
 /* The key of a repetition is still in use by what it repeats, an object is locked, or too much is asked at once: all of it passes. */
-static bool passes(const struct explanation *explanation)
+static bool is_transient(const struct explanation *explanation)
 {
-	return is(explanation->code, "idempotency_key_in_use") || is(explanation->code, "lock_timeout") ||
-	       is(explanation->code, "rate_limit");
+	return equals(explanation->code, "idempotency_key_in_use") ||
+	       equals(explanation->code, "lock_timeout") || equals(explanation->code, "rate_limit");
 }
 
-static void refine(const struct ask *ask, const struct explanation *explanation, struct failure *failure)
+static void refine(const struct op_args *args, const struct explanation *explanation, struct failure *failure)
 {
-	bool puts = ask->operation == OPERATION_PUT_SECRET;
+	bool puts = args->operation == OPERATION_PUT_SECRET;
 
 	if (is_missing_scope(explanation)) {
-		failure->error = ENOENT;
-		failure->store_is_gone = true;
-	} else if (is_missing_name(ask, explanation)) {
-		failure->error = ENOENT;
+		failure->errnum = ENOENT;
+		failure->store_is_deleted = true;
+	} else if (is_missing_name(args, explanation)) {
+		failure->errnum = ENOENT;
 	} else if (puts && concerns_payload(explanation)) {
-		failure->error = EFBIG;
-	} else if (puts && tells_quota(explanation)) {
-		failure->error = EDQUOT;
-	} else if (failure->error == EEXIST) {
+		failure->errnum = EFBIG;
+	} else if (puts && is_quota_message(explanation)) {
+		failure->errnum = EDQUOT;
+	} else if (failure->errnum == EEXIST) {
 		/* There is no create that could find something: a conflict is somebody else's change at the same moment. */
-		failure->error = EAGAIN;
+		failure->errnum = EAGAIN;
 	}
 }
 
 /* The header has the last word (API-FACTS 3.4); a wish not to be asked again is patience's. */
-static bool is_invited(const struct http_answer *answer)
+static bool is_retry_requested(const struct http_response *response)
 {
-	const char *again = http_answer_header(answer, "Stripe-Should-Retry");
+	const char *again = http_response_header(response, "Stripe-Should-Retry");
 
 	return again && strcasecmp(again, "true") == 0;
 }
@@ -103,33 +104,33 @@ static void quote(const struct explanation *explanation, struct failure *failure
 {
 	struct buffer words = {0};
 
-	buffer_string(&words, *explanation->message ? explanation->message : explanation->type);
+	buffer_puts(&words, *explanation->message ? explanation->message : explanation->type);
 	if (*explanation->code)
 		buffer_printf(&words, " (%s)", explanation->code);
-	failure_quote(failure, buffer_text(&words), words.length);
+	failure_set_message(failure, buffer_cstr(&words), words.length);
 	buffer_finish(&words);
 }
 
-int stripe_refusal(const struct ask *ask, const struct http_answer *answer, struct failure *failure,
-		   enum remedy *remedy)
+int stripe_map_error(const struct op_args *args, const struct http_response *response,
+		     struct failure *failure, enum retry_hint *retry_hint)
 {
-	const char *plain = words_plain(answer);
-	json_t *object = answer_object(answer);
+	const char *plain = text_plain_body(response);
+	json_t *object = response_json(response);
 	struct explanation explanation;
 
 	explain(&explanation, object);
-	answer_status(answer, failure, remedy);
+	response_map_status(response, failure, retry_hint);
 	if (*explanation.message || *explanation.type)
 		quote(&explanation, failure);
 	else if (plain)
-		failure_quote(failure, plain, answer->body.length);
-	if (*remedy == REMEDY_NONE)
-		refine(ask, &explanation, failure);
-	if (*remedy == REMEDY_NONE &&
-	    (failure->error == EAGAIN || passes(&explanation) || is_invited(answer))) {
-		failure->error = EAGAIN;
-		*remedy = REMEDY_LATER;
+		failure_set_message(failure, plain, response->body.length);
+	if (*retry_hint == RETRY_NEVER)
+		refine(args, &explanation, failure);
+	if (*retry_hint == RETRY_NEVER &&
+	    (failure->errnum == EAGAIN || is_transient(&explanation) || is_retry_requested(response))) {
+		failure->errnum = EAGAIN;
+		*retry_hint = RETRY_LATER;
 	}
 	json_decref(object);
-	return -failure->error;
+	return -failure->errnum;
 }

@@ -10,7 +10,7 @@
 /* Date is cut to whole seconds: the service may have been up to this much further on when it answered. */
 #define DATE_ERROR NANOSECONDS
 
-static const char *check_lengths(const struct client_key_answer *sent)
+static const char *check_lengths(const struct client_key_response *sent)
 {
 	if (sent->public_key_length != crypto_box_PUBLICKEYBYTES)
 		return "it is no key of 32 bytes";
@@ -28,7 +28,7 @@ static const char *check_signing_key(const uint8_t *pinned, const uint8_t *sent_
 	return NULL;
 }
 
-static const char *check_signature(const struct client_key_answer *sent, const uint8_t *signing_key)
+static const char *check_signature(const struct client_key_response *sent, const uint8_t *signing_key)
 {
 	if (crypto_sign_verify_detached(sent->signature, sent->public_key, crypto_box_PUBLICKEYBYTES,
 					signing_key) != 0)
@@ -36,7 +36,7 @@ static const char *check_signature(const struct client_key_answer *sent, const u
 	return NULL;
 }
 
-static const char *check_lifetime(const struct client_key_answer *sent, uint64_t *milliseconds)
+static const char *check_lifetime(const struct client_key_response *sent, uint64_t *milliseconds)
 {
 	int64_t lifetime = LIFETIME_WITHOUT_DATE;
 
@@ -51,7 +51,7 @@ static const char *check_lifetime(const struct client_key_answer *sent, uint64_t
 }
 
 /* libsodium refuses keys of low order only when it seals, which is too late for a message. */
-static const char *check_strength(const struct client_key_answer *sent)
+static const char *check_strength(const struct client_key_response *sent)
 {
 	uint8_t sealed[crypto_box_SEALBYTES];
 
@@ -59,7 +59,7 @@ static const char *check_strength(const struct client_key_answer *sent)
 									 : NULL;
 }
 
-int client_key_accept(struct client_key *key, const struct client_key_answer *sent, const uint8_t *pinned,
+int client_key_verify(struct client_key *key, const struct client_key_response *sent, const uint8_t *pinned,
 		      const uint8_t *sent_key, uint64_t sent_at, const char **why)
 {
 	uint64_t lifetime = 0;
@@ -78,13 +78,13 @@ int client_key_accept(struct client_key *key, const struct client_key_answer *se
 		return -EKEYREJECTED;
 	}
 	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
-	key->dies_at = sent_at + lifetime;
+	key->expires_at = sent_at + lifetime;
 	return 0;
 }
 
 void client_key_seal(const struct client_key *key, const uint8_t *value, size_t length, uint8_t *sealed)
 {
-	/* It can't fail: client_key_accept has sealed under this key before. */
+	/* It can't fail: client_key_verify has sealed under this key before. */
 	if (crypto_box_seal(sealed, value, length, key->public_key) != 0)
 		sodium_memzero(sealed, length + crypto_box_SEALBYTES);
 }

@@ -63,84 +63,85 @@ static int take(void *context, const struct entry *entry)
 	return 0;
 }
 
-static void check_failure(const struct failure *failure, int failed, enum remedy remedy, int status)
+static void check_failure(const struct failure *failure, int failed, enum retry_hint retry_hint, int status)
 {
-	size_t length = strlen(failure->words);
+	size_t length = strlen(failure->message);
 
-	MUST(failed <= 0 && failure->error == -failed);
+	MUST(failed <= 0 && failure->errnum == -failed);
 	if (!failed)
 		return;
-	MUST(failure->status == status);
-	MUST(remedy == REMEDY_NONE || remedy == REMEDY_LATER || remedy == REMEDY_LOOK);
-	MUST(length && utf8_is_valid(failure->words, length));
+	MUST(failure->http_status == status);
+	MUST(retry_hint == RETRY_NEVER || retry_hint == RETRY_LATER || retry_hint == RETRY_AFTER_CHECK);
+	MUST(length && utf8_is_valid(failure->message, length));
 	for (size_t i = 0; i < length; i++)
-		MUST((unsigned char)failure->words[i] >= 0x20 && failure->words[i] != 0x7f);
+		MUST((unsigned char)failure->message[i] >= 0x20 && failure->message[i] != 0x7f);
 	MUST(strlen(failure->request_id) < sizeof(failure->request_id));
-	MUST(*failure_errno_name(failure->error) == 'E');
+	MUST(*failure_errno_name(failure->errnum) == 'E');
 }
 
 /* Nobody can sign a client key without the signing key, so none of what comes is ever taken. */
-static void check_client_key(const struct client_key_answer *sent)
+static void check_client_key(const struct client_key_response *sent)
 {
 	static const uint8_t pinned[crypto_sign_PUBLICKEYBYTES] = {1, 2, 3};
-	struct client_key key = {.dies_at = 0};
+	struct client_key key = {.expires_at = 0};
 	const char *why = NULL;
 
 	MUST(sent->public_key_length <= sizeof(sent->public_key));
 	MUST(sent->signature_length <= sizeof(sent->signature));
-	MUST(client_key_accept(&key, sent, pinned, NULL, 1000, &why) == -EKEYREJECTED);
-	MUST(why && !key.dies_at);
+	MUST(client_key_verify(&key, sent, pinned, NULL, 1000, &why) == -EKEYREJECTED);
+	MUST(why && !key.expires_at);
 }
 
-static void read_patience(const struct provider *provider, const struct http_answer *answer)
+static void read_rate_limit(const struct provider *provider, const struct http_response *response)
 {
-	struct patience patience;
+	struct rate_limit limit;
 
-	provider->patience(answer, &patience);
-	MUST(patience.wait_ms <= UINT64_C(1000) * 366 * 86400);
-	MUST(patience.resets_in_ms <= UINT64_C(1000) * 366 * 86400);
-	MUST(patience.remaining >= -1);
+	provider->read_rate_limit(response, &limit);
+	MUST(limit.wait_ms <= UINT64_C(1000) * 366 * 86400);
+	MUST(limit.resets_in_ms <= UINT64_C(1000) * 366 * 86400);
+	MUST(limit.remaining >= -1);
 }
 
-static void read_answer(const struct provider *provider, const struct ask *ask,
-			const struct http_answer *answer, unsigned room)
+static void read_answer(const struct provider *provider, const struct op_args *args,
+			const struct http_response *response, unsigned room)
 {
-	struct result result = {.take = take, .context = &room, .total = -1};
+	struct op_result result = {.on_entry = take, .context = &room, .total = -1};
 	struct failure failure = {0};
-	enum remedy remedy = REMEDY_NONE;
-	int failed = provider->operations[ask->operation].answer(ask, answer, &result, &failure, &remedy);
+	enum retry_hint retry_hint = RETRY_NEVER;
+	int failed = provider->operations[args->operation].parse_response(args, response, &result, &failure,
+									  &retry_hint);
 
-	check_failure(&failure, failed, remedy, answer->status);
+	check_failure(&failure, failed, retry_hint, response->status);
 	MUST(result.total >= -1);
-	MUST(result.left_out + result.malformed <= result.entries);
-	MUST(failed || answer->status / 100 == 2);
-	if (!failed && ask->operation == OPERATION_CLIENT_KEY)
+	MUST(result.names_too_long + result.malformed <= result.entries);
+	MUST(failed || response->status / 100 == 2);
+	if (!failed && args->operation == OPERATION_CLIENT_KEY)
 		check_client_key(&result.client_key);
-	if (!failed && ask->operation == OPERATION_QUOTA)
+	if (!failed && args->operation == OPERATION_QUOTA)
 		MUST(result.quota >= 0 && result.usage >= 0);
-	failure_censor(&failure, (const uint8_t *)"a value that is quoted", 22);
-	result_finish(&result);
+	failure_redact(&failure, (const uint8_t *)"a value that is quoted", 22);
+	op_result_free(&result);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = {data, size};
 	const struct provider *provider = providers[input_number(&input, COUNT(providers) - 1)];
-	struct ask ask = {.operation = input_number(&input, OPERATION_COUNT - 1)};
-	struct http_answer answer = {.status = statuses[input_number(&input, COUNT(statuses) - 1)]};
+	struct op_args args = {.operation = input_number(&input, OPERATION_COUNT - 1)};
+	struct http_response response = {.status = statuses[input_number(&input, COUNT(statuses) - 1)]};
 	uint8_t how = input_byte(&input);
 
-	if (!provider->operations[ask.operation].answer)
+	if (!provider->operations[args.operation].parse_response)
 		return -1;
-	ask.name = "NAME";
-	ask.store_id = "7xKZ6c3f2QyJ5n1Wv8b4Tm";
-	ask.id = how & 1 ? "appsecret_1" : NULL;
-	ask.cursor = how & 2 ? "cursor" : NULL;
-	ask.mode = how / 4 % 3;
-	read_headers(&input, &answer.headers);
-	read_body(&input, &answer.body);
-	read_patience(provider, &answer);
-	read_answer(provider, &ask, &answer, how & 128 ? 1 : 1000);
-	http_answer_finish(&answer);
+	args.name = "NAME";
+	args.store_id = "7xKZ6c3f2QyJ5n1Wv8b4Tm";
+	args.id = how & 1 ? "appsecret_1" : NULL;
+	args.cursor = how & 2 ? "cursor" : NULL;
+	args.mode = how / 4 % 3;
+	read_headers(&input, &response.headers);
+	read_body(&input, &response.body);
+	read_rate_limit(provider, &response);
+	read_answer(provider, &args, &response, how & 128 ? 1 : 1000);
+	http_response_free(&response);
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};
 static int (*const readers[])(const struct fs *fs, const char *value, size_t size,
-			      struct wishes *wishes) = {wish_scopes, wish_comment, wish_expires_at};
+			      struct pending_attrs *attrs) = {parse_scopes, parse_comment, parse_expires_at};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -20,17 +20,17 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-static void check(const struct wishes *wishes)
+static void check(const struct pending_attrs *attrs)
 {
-	if (wishes->scopes) {
-		size_t length = strlen(wishes->scopes);
+	if (attrs->scopes) {
+		size_t length = strlen(attrs->scopes);
 
-		MUST(length && wishes->scopes[0] != ':' && wishes->scopes[length - 1] != ':');
-		MUST(!strchr(wishes->scopes, ',') && !strstr(wishes->scopes, "::"));
+		MUST(length && attrs->scopes[0] != ':' && attrs->scopes[length - 1] != ':');
+		MUST(!strchr(attrs->scopes, ',') && !strstr(attrs->scopes, "::"));
 	}
-	MUST(!wishes->comment || utf8_is_valid(wishes->comment, strlen(wishes->comment)));
-	MUST(!wishes->expiry_is_set || wishes->expires_at == TIME_UNKNOWN ||
-	     wishes->expires_at > clock_wall() - NANOSECONDS);
+	MUST(!attrs->comment || utf8_is_valid(attrs->comment, strlen(attrs->comment)));
+	MUST(!attrs->expiry_is_set || attrs->expires_at == TIME_UNKNOWN ||
+	     attrs->expires_at > clock_wall() - NANOSECONDS);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -40,16 +40,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned which = input_number(&input, COUNT(readers) - 1);
 	/* Not terminated, as attributes' values are. */
 	char *value = malloc(input.left ? input.left : 1);
-	struct wishes wishes = {0};
+	struct pending_attrs attrs = {0};
 	int failed;
 
 	MUST(value);
 	memcpy(value, input.data, input.left);
-	failed = readers[which](&fs, value, input.left, &wishes);
+	failed = readers[which](&fs, value, input.left, &attrs);
 	MUST(failed == 0 || failed == -EINVAL || failed == -EILSEQ || failed == -EOPNOTSUPP);
 	if (!failed)
-		check(&wishes);
-	wishes_finish(&wishes);
+		check(&attrs);
+	pending_attrs_free(&attrs);
 	free(value);
 	return 0;
 }

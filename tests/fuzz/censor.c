@@ -31,15 +31,15 @@ static void say(struct input *input, struct buffer *words, const uint8_t *value,
 	if (how % 5 == 0)
 		buffer_append(words, piece, count);
 	else if (how % 5 == 1)
-		buffer_percent(words, piece, count);
+		buffer_percent_encode(words, piece, count);
 	else if (how % 5 == 2)
-		buffer_json(words, piece);
+		buffer_json_string(words, piece);
 	else if (how % 5 == 3)
-		buffer_string(words, sodium_bin2base64(text, sizeof text, (const uint8_t *)piece, count,
-						       how & 128 ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
-								 : sodium_base64_VARIANT_ORIGINAL));
+		buffer_puts(words, sodium_bin2base64(text, sizeof text, (const uint8_t *)piece, count,
+						     how & 128 ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+							       : sodium_base64_VARIANT_ORIGINAL));
 	else
-		buffer_string(words, input_text(input, text, 64));
+		buffer_puts(words, input_text(input, text, 64));
 }
 
 /* As plainly as it can be said: whether any 8 bytes in a row of the value are in the text. */
@@ -75,22 +75,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t length;
 	const uint8_t *bytes = input_bytes(&input, 200, &length);
 	uint8_t *value = malloc(length ? length : 1);
-	struct failure failure = {.error = 22};
+	struct failure failure = {.errnum = 22};
 	struct buffer words = {0};
 
 	MUST(value);
 	memcpy(value, bytes, length);
 	for (unsigned i = 0; i < 6 && input.left; i++)
 		say(&input, &words, value, length);
-	failure_quote(&failure, buffer_text(&words), words.length);
-	MUST(utf8_is_valid(failure.words, strlen(failure.words)));
-	failure_censor(&failure, value, length);
-	MUST(utf8_is_valid(failure.words, strlen(failure.words)));
-	MUST(strlen(failure.words) < sizeof failure.words);
+	failure_set_message(&failure, buffer_cstr(&words), words.length);
+	MUST(utf8_is_valid(failure.message, strlen(failure.message)));
+	failure_redact(&failure, value, length);
+	MUST(utf8_is_valid(failure.message, strlen(failure.message)));
+	MUST(strlen(failure.message) < sizeof failure.message);
 	/* What is said in its place quotes nothing, unless the value is made of these very words. */
-	if (strncmp(failure.words, "(the service quoted", 19) != 0) {
-		MUST(!quotes(failure.words, strlen(failure.words), value, length));
-		MUST(!quotes_base64(failure.words, value, length));
+	if (strncmp(failure.message, "(the service quoted", 19) != 0) {
+		MUST(!quotes(failure.message, strlen(failure.message), value, length));
+		MUST(!quotes_base64(failure.message, value, length));
 	}
 	buffer_finish(&words);
 	free(value);

@@ -8,7 +8,7 @@
 #include "sstorefs/config.h"
 #include "sstorefs/name.h"
 
-#define WORDS_MAX 8
+#define MESSAGE_MAX 8
 
 int LLVMFuzzerInitialize(int *count, char ***words)
 {
@@ -47,19 +47,19 @@ static void check(const struct config *config)
 	MUST(!config->allow_other || config->default_permissions);
 	MUST(config->mount_options.length && !config->mount_options.failed);
 	/* The source is a user's text: it must not become another option of the mount. */
-	MUST(!has_option(buffer_text(&config->mount_options), "suid"));
+	MUST(!has_option(buffer_cstr(&config->mount_options), "suid"));
 }
 
 /* Words between newlines. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = strndup((const char *)data, size), *rest = text, *word;
-	char program[] = "sstorefs", *words[WORDS_MAX + 2] = {program};
+	char program[] = "sstorefs", *words[MESSAGE_MAX + 2] = {program};
 	struct config config;
 	int count = 1, failed;
 
 	MUST(text);
-	while (count <= WORDS_MAX && (word = strsep(&rest, "\n"))) {
+	while (count <= MESSAGE_MAX && (word = strsep(&rest, "\n"))) {
 		words[count] = strdup(word);
 		MUST(words[count]);
 		count++;

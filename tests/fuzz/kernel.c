@@ -171,15 +171,15 @@ static void greeted(void *context, const struct failure *failure)
 					   .net = &kernel->scripted.net,
 					   .catalog = kernel->catalog,
 					   .pool = &kernel->pool,
-					   .journal = &kernel->journal,
+					   .error_log = &kernel->journal,
 					   .config = &kernel->config,
 					   .ended = mount_ended,
 					   .unmount = unmount,
 					   .refresh = refresh,
 					   .context = kernel};
 
-	kernel->over = failure->error;
-	if (failure->error) {
+	kernel->over = failure->errnum;
+	if (failure->errnum) {
 		loop_stop(kernel->scripted.loop);
 		return;
 	}
@@ -267,7 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	same_again();
 	present = &kernel;
 	read_config(&kernel);
-	MUST(!loop_new(&loop) && !journal_init(&kernel.journal));
+	MUST(!loop_new(&loop) && !error_log_init(&kernel.journal));
 	/* Little enough that openers have to wait for room, or as much as there usually is. */
 	locked_pool_init(&kernel.pool, kernel.how & 2 ? 48 << 10 : 4 << 20);
 	scripted_net_init(&kernel.scripted, loop, &input, kernel.config.provider);
@@ -275,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel.scripted.waits = waits;
 	kernel.scripted.context = &kernel;
 	make_catalog(&kernel);
-	catalog_greet(kernel.catalog, greeted, &kernel);
+	catalog_probe(kernel.catalog, greeted, &kernel);
 	MUST(!loop_run(loop));
 	if (!kernel.fs)
 		close(kernel.fd);
@@ -285,7 +285,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scripted_net_finish(&kernel.scripted);
 	check_values(&kernel);
 	MUST(!kernel.pool.held && !kernel.pool.first);
-	journal_finish(&kernel.journal);
+	error_log_free(&kernel.journal);
 	config_finish(&kernel.config);
 	loop_free(loop);
 	return 0;

@@ -41,7 +41,7 @@ struct kernel {
 	struct input *input;
 	uint8_t how;
 	struct config config;
-	struct journal journal;
+	struct error_log journal;
 	struct locked_pool pool;
 	struct catalog *catalog;
 	struct fs *fs;

@@ -253,8 +253,8 @@ static void take_init(struct kernel *kernel, struct kernel_pending *pending, con
 	kernel->initialised = true;
 }
 
-static void take_nothing(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
-			 size_t length)
+static void opt_nothing(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
+			size_t length)
 {
 	(void)kernel, (void)pending, (void)body;
 	MUST(!length);
@@ -266,7 +266,7 @@ static void take_allocation(struct kernel *kernel, struct kernel_pending *pendin
 	struct kernel_handle *handle = pending->handle;
 	size_t end = pending->offset + pending->size;
 
-	take_nothing(kernel, pending, body, length);
+	opt_nothing(kernel, pending, body, length);
 	if (!(pending->flags & FALLOC_FL_KEEP_SIZE))
 		grow(handle, end);
 	if (end > handle->length)
@@ -306,7 +306,7 @@ static void take_success(struct kernel *kernel, struct kernel_pending *pending, 
 			takers[i].take(kernel, pending, body, length);
 			return;
 		}
-	take_nothing(kernel, pending, body, length);
+	opt_nothing(kernel, pending, body, length);
 }
 
 bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length)

@@ -235,7 +235,7 @@ static void create(struct kernel *kernel)
 		return;
 	pending->flags = in.flags;
 	some_name(kernel, name);
-	pending->temporary = staging_wants(kernel->fs, name, (int)in.flags);
+	pending->temporary = staging_applies(kernel->fs, name, (int)in.flags);
 	request_add(kernel, &in, sizeof in);
 	request_add_text(kernel, name);
 	request_finish(kernel);

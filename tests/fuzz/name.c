@@ -25,14 +25,14 @@ static void show(const uint8_t *raw, size_t length)
 		MUST((failed == -EINVAL) == !length || failed != -EINVAL);
 		MUST((failed == -EILSEQ) == !utf8_is_valid(raw, length));
 	} else {
-		const char *name = buffer_text(&displayed);
+		const char *name = buffer_cstr(&displayed);
 
 		MUST(strlen(name) == displayed.length && displayed.length <= NAME_LENGTH_MAX);
 		MUST(!strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..") &&
 		     strcmp(name, ".sstorefs"));
 		MUST(name_is_canonical(name));
 		MUST(!name_decode(&again, name));
-		MUST(again.length == length && !memcmp(buffer_text(&again), raw, length));
+		MUST(again.length == length && !memcmp(buffer_cstr(&again), raw, length));
 	}
 	buffer_finish(&again);
 	buffer_finish(&displayed);
@@ -48,8 +48,8 @@ static void type(const char *name)
 	MUST(!canonical || !failed);
 	if (!failed && *name && strlen(name) <= NAME_LENGTH_MAX) {
 		MUST(canonical);
-		MUST(!name_display(&again, buffer_text(&raw), raw.length));
-		MUST(!strcmp(buffer_text(&again), name));
+		MUST(!name_display(&again, buffer_cstr(&raw), raw.length));
+		MUST(!strcmp(buffer_cstr(&again), name));
 	}
 	buffer_finish(&again);
 	buffer_finish(&raw);
@@ -59,12 +59,12 @@ static void escape(const uint8_t *bytes, size_t length, const char *text)
 {
 	struct buffer escaped = {0};
 
-	buffer_percent(&escaped, bytes, length);
+	buffer_percent_encode(&escaped, bytes, length);
 	for (size_t i = 0; i < escaped.length; i++)
 		MUST(escaped.data[i] > 0x20 && escaped.data[i] < 0x7f);
 	buffer_clear(&escaped);
-	buffer_json(&escaped, text);
-	MUST(utf8_is_valid(buffer_text(&escaped), escaped.length));
+	buffer_json_string(&escaped, text);
+	MUST(utf8_is_valid(buffer_cstr(&escaped), escaped.length));
 	buffer_finish(&escaped);
 }
 
@@ -79,8 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	type(text);
 	escape(bytes, size, text);
 	if (utf8_is_valid(bytes, size)) {
-		MUST(utf8_is_begun(bytes, size));
-		MUST(utf8_count(bytes, size) <= size);
+		MUST(utf8_is_prefix(bytes, size));
+		MUST(utf8_length(bytes, size) <= size);
 	}
 	free(text);
 	free(bytes);

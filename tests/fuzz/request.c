@@ -22,7 +22,7 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 /* One way to read it, and that leads nowhere else: no blanks, no line ends, no empty segment, none that plainly means "here" or "one up". */
 static void check_target(const struct buffer *target)
 {
-	const char *at = buffer_text(target), *end = at + strcspn(at, "?");
+	const char *at = buffer_cstr(target), *end = at + strcspn(at, "?");
 
 	MUST(*at == '/' && strlen(at) == target->length);
 	for (size_t i = 0; i < target->length; i++)
@@ -37,7 +37,7 @@ static void check_target(const struct buffer *target)
 
 static void check_headers(const struct buffer *headers)
 {
-	const char *line = buffer_text(headers), *end = line + headers->length;
+	const char *line = buffer_cstr(headers), *end = line + headers->length;
 
 	for (; line < end; line += strlen(line) + 1) {
 		MUST(strchr(line, ':') && strlen(line) < 4096);
@@ -47,7 +47,7 @@ static void check_headers(const struct buffer *headers)
 }
 
 /* What `secret` or `value` of the body says is what was to be sent. */
-static void check_value(const struct provider *provider, const struct ask *ask, const json_t *body)
+static void check_value(const struct provider *provider, const struct op_args *args, const json_t *body)
 {
 	const json_t *text = json_object_get(body, provider == &provider_fastly ? "secret" : "value");
 	uint8_t *decoded;
@@ -55,27 +55,27 @@ static void check_value(const struct provider *provider, const struct ask *ask, 
 
 	MUST(json_is_string(text));
 	if (provider != &provider_fastly) {
-		MUST(json_string_length(text) == ask->value_length);
-		MUST(!memcmp(json_string_value(text), ask->value, ask->value_length));
+		MUST(json_string_length(text) == args->value_length);
+		MUST(!memcmp(json_string_value(text), args->value, args->value_length));
 		return;
 	}
-	decoded = malloc(ask->value_length + 3);
+	decoded = malloc(args->value_length + 3);
 	MUST(decoded);
-	MUST(!sodium_base642bin(decoded, ask->value_length + 3, json_string_value(text),
+	MUST(!sodium_base642bin(decoded, args->value_length + 3, json_string_value(text),
 				json_string_length(text), NULL, &length, NULL,
 				sodium_base64_VARIANT_ORIGINAL));
-	MUST(length == ask->value_length && !memcmp(decoded, ask->value, length));
+	MUST(length == args->value_length && !memcmp(decoded, args->value, length));
 	free(decoded);
 }
 
-static void check_json(const struct provider *provider, const struct ask *ask, const struct locked *body)
+static void check_json(const struct provider *provider, const struct op_args *args, const struct locked *body)
 {
 	json_t *json = json_loadb((const char *)body->data, body->length, JSON_ALLOW_NUL, NULL);
 	const json_t *object = json_is_array(json) ? json_array_get(json, 0) : json;
 
 	MUST(json && json_is_object(object));
-	if (ask->operation == OPERATION_PUT_SECRET)
-		check_value(provider, ask, object);
+	if (args->operation == OPERATION_PUT_SECRET)
+		check_value(provider, args, object);
 	json_decref(json);
 }
 
@@ -85,68 +85,69 @@ static void check_form(const struct locked *body)
 		MUST(body->data[i] > 0x20 && body->data[i] < 0x7f);
 }
 
-static void check_request(const struct provider *provider, const struct ask *ask,
+static void check_request(const struct provider *provider, const struct op_args *args,
 			  const struct http_request *request)
 {
 	check_target(&request->target);
 	check_headers(&request->headers);
 	MUST(!request->body.length || request->content_type);
 	if (request->body.length && strstr(request->content_type, "json"))
-		check_json(provider, ask, &request->body);
+		check_json(provider, args, &request->body);
 	else
 		check_form(&request->body);
-	if (ask->operation == OPERATION_PUT_SECRET)
-		MUST(request->bears_value == !ask->client_key);
+	if (args->operation == OPERATION_PUT_SECRET)
+		MUST(request->bears_value == !args->client_key);
 }
 
-static void ask_provider(const struct provider *provider, struct ask *ask)
+static void ask_provider(const struct provider *provider, struct op_args *args)
 {
 	struct http_request request = {.method = HTTP_GET};
-	int failed = provider->operations[ask->operation].ask(ask, &request);
+	int failed = provider->operations[args->operation].build_request(args, &request);
 
 	MUST(failed == 0 || failed == -EINVAL);
 	if (!failed)
-		check_request(provider, ask, &request);
-	http_request_finish(&request);
+		check_request(provider, args, &request);
+	http_request_free(&request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = {data, size};
 	const struct provider *provider = providers[input_number(&input, COUNT(providers) - 1)];
-	struct ask ask = {.operation = input_number(&input, OPERATION_COUNT - 1), .expires_at = TIME_UNKNOWN};
+	struct op_args args = {.operation = input_number(&input, OPERATION_COUNT - 1),
+			       .expires_at = TIME_UNKNOWN};
 	static const uint8_t key[crypto_box_PUBLICKEYBYTES] = {7};
 	uint8_t how = input_byte(&input);
 	char *texts[7];
 
-	if (!provider->operations[ask.operation].ask)
+	if (!provider->operations[args.operation].build_request)
 		return -1;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		texts[i] = input_string(&input, 300);
 	/* Names have been checked before, and what is listed has such names; identifiers and cursors come from the service as they are. */
 	if (!name_is_canonical(texts[0]) ||
-	    (ask.operation == OPERATION_CREATE_STORE ? !provider->store_name_is_valid(texts[0]) : false))
+	    (args.operation == OPERATION_CREATE_STORE ? !provider->store_name_is_valid(texts[0]) : false))
 		goto out;
-	ask.name = texts[0];
-	ask.store_id = texts[1];
-	ask.id = texts[2];
-	ask.cursor = how & 1 ? texts[3] : NULL;
-	ask.account = how & 2 ? texts[4] : "0123456789abcdef0123456789abcdef";
-	ask.scopes = how & 4 ? texts[5] : NULL;
-	ask.comment = how & 8 ? texts[6] : NULL;
-	ask.idempotency_key = how & 16 ? texts[4] : NULL;
-	ask.page = input_number(&input, UINT32_MAX);
-	ask.mode = how / 32 % 3;
-	ask.client_key = how & 128 && provider->seals ? key : NULL;
-	ask.expires_at = (wall_time)input_number(&input, UINT32_MAX) * NANOSECONDS;
-	uint8_t *value = input_rest(&input, &ask.value_length);
+	args.name = texts[0];
+	args.store_id = texts[1];
+	args.id = texts[2];
+	args.cursor = how & 1 ? texts[3] : NULL;
+	args.account = how & 2 ? texts[4] : "0123456789abcdef0123456789abcdef";
+	args.scopes = how & 4 ? texts[5] : NULL;
+	args.comment = how & 8 ? texts[6] : NULL;
+	args.idempotency_key = how & 16 ? texts[4] : NULL;
+	args.page = input_number(&input, UINT32_MAX);
+	args.mode = how / 32 % 3;
+	args.client_key = how & 128 && provider->seals ? key : NULL;
+	args.expires_at = (wall_time_ns)input_number(&input, UINT32_MAX) * NANOSECONDS;
+	uint8_t *value = input_rest(&input, &args.value_length);
 
-	ask.value = value;
+	args.value = value;
 	/* What comes from callers of setxattr and from options is UTF-8, and so are values where only text is taken. */
-	if ((!provider->text_only || utf8_is_valid(value, ask.value_length)) &&
-	    (!ask.scopes || utf8_is_valid(ask.scopes, strlen(ask.scopes))) &&
-	    (!ask.comment || utf8_is_valid(ask.comment, strlen(ask.comment))))
-		ask_provider(provider, &ask);
+	if ((!provider->text_only || utf8_is_valid(value, args.value_length)) &&
+	    (!args.scopes || utf8_is_valid(args.scopes, strlen(args.scopes))) &&
+	    (!args.comment || utf8_is_valid(args.comment, strlen(args.comment))))
+		ask_provider(provider, &args);
 	free(value);
 out:
 	for (size_t i = 0; i < COUNT(texts); i++)

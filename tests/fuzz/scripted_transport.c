@@ -25,14 +25,14 @@ uint64_t __wrap_clock_boottime(void)
 	return milliseconds;
 }
 
-wall_time __wrap_clock_wall(void);
-wall_time __wrap_clock_wall(void)
+wall_time_ns __wrap_clock_wall(void);
+wall_time_ns __wrap_clock_wall(void)
 {
-	return BOOTED * NANOSECONDS + (wall_time)milliseconds * 1000000;
+	return BOOTED * NANOSECONDS + (wall_time_ns)milliseconds * 1000000;
 }
 
-wall_time __wrap_clock_files(void);
-wall_time __wrap_clock_files(void)
+wall_time_ns __wrap_clock_files(void);
+wall_time_ns __wrap_clock_files(void)
 {
 	return __wrap_clock_wall();
 }
@@ -44,70 +44,70 @@ static struct scripted_net *scripted_of(struct net *net)
 	return container_of(net, struct scripted_net, net);
 }
 
-int transfer_start(struct exchange *exchange)
+int transfer_start(struct call_state *state)
 {
-	struct scripted_net *scripted = scripted_of(exchange->net);
+	struct scripted_net *scripted = scripted_of(state->net);
 
-	exchange->error[0] = '\0';
-	exchange->overflow = OVERFLOW_NONE;
-	exchange->sends = 0;
-	MUST(!exchange->net->loopback);
+	state->error[0] = '\0';
+	state->overflow = OVERFLOW_NONE;
+	state->times_sent = 0;
+	MUST(!state->net->loopback);
 	MUST(scripted->count < TRANSFERS_MAX);
-	scripted->transfers[scripted->count++] = exchange;
-	exchange->net->transfers++;
-	if (exchange->own_connection)
-		exchange->net->connections[exchange->call->upload]++;
+	scripted->transfers[scripted->count++] = state;
+	state->net->transfers++;
+	if (state->own_connection)
+		state->net->connections[state->call->upload]++;
 	return 0;
 }
 
-void transfer_stop(struct exchange *exchange)
+void transfer_stop(struct call_state *state)
 {
-	struct scripted_net *scripted = scripted_of(exchange->net);
+	struct scripted_net *scripted = scripted_of(state->net);
 
 	for (unsigned i = 0; i < scripted->count; i++) {
-		if (scripted->transfers[i] != exchange)
+		if (scripted->transfers[i] != state)
 			continue;
 		scripted->transfers[i] = scripted->transfers[--scripted->count];
-		exchange->net->transfers--;
-		if (exchange->own_connection)
-			exchange->net->connections[exchange->call->upload]--;
+		state->net->transfers--;
+		if (state->own_connection)
+			state->net->connections[state->call->upload]--;
 	}
-	if (scripted->due == exchange)
+	if (scripted->due == state)
 		scripted->due = NULL;
 }
 
-bool transfer_finish(struct exchange *exchange)
+bool transfer_finish(struct call_state *state)
 {
-	transfer_stop(exchange);
+	transfer_stop(state);
 	return true;
 }
 
-static void send_request(struct exchange *exchange)
+static void send_request(struct call_state *state)
 {
-	exchange->sends++;
-	exchange->call->sends++;
-	exchange->call->sent_at = milliseconds;
+	state->times_sent++;
+	state->call->times_sent++;
+	state->call->sent_at = milliseconds;
 }
 
 /* --- outcomes -------------------------------------------------------------------------------------------------------------------- */
 
-static void ask_service(struct exchange *exchange)
+static void ask_service(struct call_state *state)
 {
-	struct scripted_net *scripted = scripted_of(exchange->net);
-	const struct inquiry *inquiry = container_of(exchange->call, struct inquiry, call);
+	struct scripted_net *scripted = scripted_of(state->net);
+	const struct api_call *api_call = container_of(state->call, struct api_call, http);
 
-	service_answer(&scripted->service, &inquiry->ask, &exchange->call->request.body, &exchange->answer);
+	service_answer(&scripted->service, &api_call->args, &state->call->request.body, &state->response);
 }
 
-static CURLcode answers(struct exchange *exchange, struct input *input)
+static CURLcode answers(struct call_state *state, struct input *input)
 {
 	(void)input;
-	send_request(exchange);
-	ask_service(exchange);
+	send_request(state);
+	ask_service(state);
 	return CURLE_OK;
 }
 
-static void add_header(struct exchange *exchange, struct input *input)
+static void add_header(struct call_state *state, struct input *input)
 {
 	static const char *const headers[] = {"Retry-After: 1",
 					      "Retry-After: 31",
@@ -118,12 +118,12 @@ static void add_header(struct exchange *exchange, struct input *input)
 					      "Stripe-Should-Retry: false",
 					      "Stripe-Should-Retry: true"};
 
-	buffer_string(&exchange->answer.headers, headers[input_number(input, 7)]);
-	buffer_append(&exchange->answer.headers, "", 1);
+	buffer_puts(&state->response.headers, headers[input_number(input, 7)]);
+	buffer_append(&state->response.headers, "", 1);
 }
 
 /* The service refuses, and did nothing. */
-static CURLcode refuses(struct exchange *exchange, struct input *input)
+static CURLcode refuses(struct call_state *state, struct input *input)
 {
 	static const int statuses[] = {400, 401, 403, 404, 409, 413, 422, 429, 429, 429};
 	static const char *const bodies[] = {
@@ -135,36 +135,36 @@ static CURLcode refuses(struct exchange *exchange, struct input *input)
 		"",
 	};
 
-	send_request(exchange);
-	exchange->answer.status = statuses[input_number(input, 9)];
-	add_header(exchange, input);
-	buffer_string(&exchange->answer.body, bodies[input_number(input, 5)]);
+	send_request(state);
+	state->response.status = statuses[input_number(input, 9)];
+	add_header(state, input);
+	buffer_puts(&state->response.body, bodies[input_number(input, 5)]);
 	return CURLE_OK;
 }
 
 /* A 5xx, before or after it did what was asked. */
-static CURLcode breaks(struct exchange *exchange, struct input *input)
+static CURLcode breaks(struct call_state *state, struct input *input)
 {
 	uint8_t how = input_byte(input);
 
-	send_request(exchange);
+	send_request(state);
 	if (how & 1)
-		ask_service(exchange);
-	http_answer_finish(&exchange->answer);
-	exchange->answer.status = how & 2 ? 500 : 503;
+		ask_service(state);
+	http_response_free(&state->response);
+	state->response.status = how & 2 ? 500 : 503;
 	if (how & 4)
-		add_header(exchange, input);
+		add_header(state, input);
 	return CURLE_OK;
 }
 
 /* What it was asked was done, and its answer comes with a few bytes changed, or cut. */
-static CURLcode garbles(struct exchange *exchange, struct input *input)
+static CURLcode garbles(struct call_state *state, struct input *input)
 {
-	struct buffer *body = &exchange->answer.body;
+	struct buffer *body = &state->response.body;
 	unsigned changes = input_number(input, 3);
 
-	send_request(exchange);
-	ask_service(exchange);
+	send_request(state);
+	ask_service(state);
 	while (changes-- && body->length)
 		body->data[input_number(input, 1023) % body->length] = (char)input_byte(input);
 	if (body->length && input_byte(input) & 1) {
@@ -175,67 +175,67 @@ static CURLcode garbles(struct exchange *exchange, struct input *input)
 }
 
 /* Whatever the fuzzer wants to say. */
-static CURLcode babbles(struct exchange *exchange, struct input *input)
+static CURLcode babbles(struct call_state *state, struct input *input)
 {
 	size_t length;
 	const uint8_t *bytes;
 
-	send_request(exchange);
+	send_request(state);
 	if (input_byte(input) & 1)
-		ask_service(exchange);
-	http_answer_finish(&exchange->answer);
-	exchange->answer.status = 200;
+		ask_service(state);
+	http_response_free(&state->response);
+	state->response.status = 200;
 	bytes = input_bytes(input, 255, &length);
-	buffer_append(&exchange->answer.body, bytes, length);
+	buffer_append(&state->response.body, bytes, length);
 	return CURLE_OK;
 }
 
 /* It never left. */
-static CURLcode fails(struct exchange *exchange, struct input *input)
+static CURLcode fails(struct call_state *state, struct input *input)
 {
 	static const CURLcode codes[] = {CURLE_COULDNT_CONNECT,	   CURLE_COULDNT_RESOLVE_HOST,
 					 CURLE_SSL_CONNECT_ERROR,  CURLE_PEER_FAILED_VERIFICATION,
 					 CURLE_OPERATION_TIMEDOUT, CURLE_OUT_OF_MEMORY,
 					 CURLE_SEND_ERROR};
 
-	(void)exchange;
+	(void)state;
 	return codes[input_number(input, 6)];
 }
 
 /* It left, and no answer came; or libcurl sent it twice. */
-static CURLcode loses(struct exchange *exchange, struct input *input)
+static CURLcode loses(struct call_state *state, struct input *input)
 {
 	static const CURLcode codes[] = {CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE,
 					 CURLE_HTTP2_STREAM, CURLE_ABORTED_BY_CALLBACK};
 	uint8_t how = input_byte(input);
 
-	send_request(exchange);
+	send_request(state);
 	if (how & 1)
-		ask_service(exchange);
+		ask_service(state);
 	if (how & 2)
-		exchange->overflow = how & 4 ? OVERFLOW_BODY : OVERFLOW_HEADERS;
-	if ((how & 8) && exchange->call->repeatable) {
-		exchange->call->lost = true;
-		send_request(exchange);
+		state->overflow = how & 4 ? OVERFLOW_BODY : OVERFLOW_HEADERS;
+	if ((how & 8) && state->call->idempotent) {
+		state->call->indeterminate = true;
+		send_request(state);
 	}
-	http_answer_finish(&exchange->answer);
+	http_response_free(&state->response);
 	return codes[how / 16 % 5];
 }
 
-static void complete(struct scripted_net *scripted, struct exchange *exchange)
+static void complete(struct scripted_net *scripted, struct call_state *state)
 {
-	static CURLcode (*const outcomes[])(struct exchange * exchange, struct input * input) = {
+	static CURLcode (*const outcomes[])(struct call_state * state, struct input * input) = {
 		answers, answers, answers, answers, refuses, breaks, garbles, babbles, fails, loses};
 	unsigned which = input_number(scripted->input, 9);
 
-	outcome_of_transfer(exchange, outcomes[which](exchange, scripted->input));
+	handle_transfer_end(state, outcomes[which](state, scripted->input));
 }
 
 /* --- the loop's partner ---------------------------------------------------------------------------------------------------------- */
 
-static bool is_busy(struct loop_partner *partner)
+static bool is_busy(struct loop_poller *poller)
 {
-	(void)partner;
+	(void)poller;
 	return true;
 }
 
@@ -246,9 +246,9 @@ static void make_readable(struct pollfd *fds, unsigned count)
 }
 
 /* The next event: an answer, something of the target's own, or the next timer. */
-static int happen(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout)
+static int happen(struct loop_poller *poller, struct pollfd *fds, unsigned count, int timeout)
 {
-	struct scripted_net *scripted = container_of(partner, struct scripted_net, net.partner);
+	struct scripted_net *scripted = container_of(poller, struct scripted_net, net.poller);
 	uint8_t choice;
 
 	for (unsigned i = 0; i < count; i++)
@@ -276,14 +276,14 @@ static int happen(struct loop_partner *partner, struct pollfd *fds, unsigned cou
 	return 0;
 }
 
-static void turn(struct loop_partner *partner)
+static void turn(struct loop_poller *poller)
 {
-	struct scripted_net *scripted = container_of(partner, struct scripted_net, net.partner);
-	struct exchange *exchange = scripted->due;
+	struct scripted_net *scripted = container_of(poller, struct scripted_net, net.poller);
+	struct call_state *state = scripted->due;
 
 	scripted->due = NULL;
-	if (exchange)
-		complete(scripted, exchange);
+	if (state)
+		complete(scripted, state);
 }
 
 /* A token that is read anew is another one every second time. */
@@ -303,18 +303,18 @@ void scripted_net_init(struct scripted_net *scripted, struct loop *loop, struct 
 	*scripted = (struct scripted_net){.loop = loop, .input = input};
 	service_init(&scripted->service, provider);
 	net->loop = loop;
-	net->partner = (struct loop_partner){.busy = is_busy, .wait = happen, .turn = turn};
+	net->poller = (struct loop_poller){.busy = is_busy, .wait = happen, .iterate = turn};
 	net->timeout = UINT64_MAX;
-	net->refused = refused;
+	net->on_unauthorized = refused;
 	net->context = scripted;
 	net->counts.budget_remaining = -1;
 	net->host = host;
-	net->place = place;
+	net->host_port = place;
 	net->https = true;
 	TAILQ_INIT(&net->every);
 	TAILQ_INIT(&net->waiting[0]);
 	TAILQ_INIT(&net->waiting[1]);
-	loop_join(loop, &net->partner);
+	loop_set_poller(loop, &net->poller);
 }
 
 /* Everybody who called has given up by now. */

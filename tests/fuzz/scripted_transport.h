@@ -16,9 +16,9 @@ struct scripted_net {
 	struct loop *loop;
 	struct input *input;
 	struct service service;
-	struct exchange *transfers[TRANSFERS_MAX];
+	struct call_state *transfers[TRANSFERS_MAX];
 	unsigned count;
-	struct exchange *due;
+	struct call_state *due;
 	unsigned steps;
 
 	/* The target's turn. Returns true if it did anything; the loop's first descriptor, if there is one, is then readable. */

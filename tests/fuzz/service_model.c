@@ -58,15 +58,15 @@ static const char *secret_identifier(const struct service *service, unsigned sec
 }
 
 /* By the identifier where the service goes by it, else by the name. */
-static int secret_of(const struct service *service, int store, const struct ask *ask)
+static int secret_of(const struct service *service, int store, const struct op_args *args)
 {
 	char text[40];
 
 	for (unsigned i = 0; i < SERVICE_SECRETS; i++) {
 		if (!service->secrets[i].there || (int)service->secrets[i].store != store)
 			continue;
-		if (ask->id ? !strcmp(secret_identifier(service, i, text), ask->id)
-			    : ask->name && !strcmp(service->secrets[i].name, ask->name))
+		if (args->id ? !strcmp(secret_identifier(service, i, text), args->id)
+			     : args->name && !strcmp(service->secrets[i].name, args->name))
 			return (int)i;
 	}
 	return -1;
@@ -83,47 +83,48 @@ uint64_t service_value(const struct service *service, const char *store, const c
 
 /* --- answers --------------------------------------------------------------------------------------------------------------------- */
 
-static void headers(struct http_answer *answer)
+static void headers(struct http_response *response)
 {
-	buffer_string(&answer->headers, "Content-Type: application/json");
-	buffer_append(&answer->headers, "", 1);
-	buffer_string(&answer->headers, DATE);
-	buffer_append(&answer->headers, "", 1);
+	buffer_puts(&response->headers, "Content-Type: application/json");
+	buffer_append(&response->headers, "", 1);
+	buffer_puts(&response->headers, DATE);
+	buffer_append(&response->headers, "", 1);
 }
 
-static void answer_json(struct http_answer *answer, int status, json_t *json)
+static void answer_json(struct http_response *response, int status, json_t *json)
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
-	answer->status = status;
-	headers(answer);
+	response->status = status;
+	headers(response);
 	if (text)
-		buffer_string(&answer->body, text);
+		buffer_puts(&response->body, text);
 	free(text);
 	json_decref(json);
 }
 
 /* In the envelope where there is one. */
-static void answer_object(struct service *service, struct http_answer *answer, int status, json_t *object)
+static void response_json(struct service *service, struct http_response *response, int status, json_t *object)
 {
 	if (service->provider == &provider_cloudflare)
 		object = json_pack("{s:b s:[] s:[] s:o}", "success", 1, "errors", "messages", "result",
 				   object);
-	answer_json(answer, status, object);
+	answer_json(response, status, object);
 }
 
-static void refuse(struct service *service, struct http_answer *answer, int status, const char *words)
+static void refuse(struct service *service, struct http_response *response, int status, const char *words)
 {
 	if (service->provider == &provider_cloudflare)
-		answer_json(answer, status,
+		answer_json(response, status,
 			    json_pack("{s:b s:[{s:i s:s}] s:[] s:n}", "success", 0, "errors", "code", 1001,
 				      "message", words, "messages", "result"));
 	else if (service->provider == &provider_stripe)
-		answer_json(answer, status,
+		answer_json(response, status,
 			    json_pack("{s:{s:s s:s}}", "error", "type", "invalid_request_error", "message",
 				      words));
 	else
-		answer_json(answer, status, json_pack("{s:s s:s}", "title", "Bad Request", "detail", words));
+		answer_json(response, status,
+			    json_pack("{s:s s:s}", "title", "Bad Request", "detail", words));
 }
 
 static const char *moment(unsigned changes, char text[static TIME_TEXT_SIZE])
@@ -137,7 +138,7 @@ static json_t *name_json(const char *displayed)
 	json_t *json = NULL;
 
 	if (!name_decode(&raw, displayed))
-		json = json_stringn(buffer_text(&raw), raw.length);
+		json = json_stringn(buffer_cstr(&raw), raw.length);
 	buffer_finish(&raw);
 	return json ? json : json_string("none");
 }
@@ -155,7 +156,7 @@ static json_t *secret_json(const struct service *service, unsigned secret)
 {
 	char text[40], changed[TIME_TEXT_SIZE];
 	unsigned changes = service->secrets[secret].changes;
-	wall_time expires_at = service->secrets[secret].expires_at;
+	wall_time_ns expires_at = service->secrets[secret].expires_at;
 	const char *id = secret_identifier(service, secret, text);
 	json_t *name = name_json(service->secrets[secret].name);
 
@@ -174,21 +175,21 @@ static json_t *secret_json(const struct service *service, unsigned secret)
 }
 
 /* Where the page begins: a cursor is the number of the entry before it. */
-static unsigned page_begin(const struct service *service, const struct ask *ask)
+static unsigned page_begin(const struct service *service, const struct op_args *args)
 {
-	const char *cursor = ask->cursor;
+	const char *cursor = args->cursor;
 
-	if (ask->page)
-		return (ask->page - 1) * service->page;
+	if (args->page)
+		return (args->page - 1) * service->page;
 	while (cursor && *cursor && (*cursor < '0' || *cursor > '9'))
 		cursor++;
 	return cursor ? (unsigned)strtoul(cursor, NULL, 10) : 0;
 }
 
-static void answer_list(struct service *service, const struct ask *ask, json_t *all,
-			struct http_answer *answer)
+static void answer_list(struct service *service, const struct op_args *args, json_t *all,
+			struct http_response *response)
 {
-	size_t begin = page_begin(service, ask), count = json_array_size(all), end = begin + service->page;
+	size_t begin = page_begin(service, args), count = json_array_size(all), end = begin + service->page;
 	json_t *page = json_array(), *list;
 	char cursor[40];
 
@@ -197,7 +198,7 @@ static void answer_list(struct service *service, const struct ask *ask, json_t *
 	snprintf(cursor, sizeof cursor, "%zu", end);
 	if (service->provider == &provider_cloudflare)
 		list = json_pack("{s:b s:[] s:[] s:o s:{s:i s:i s:i}}", "success", 1, "errors", "messages",
-				 "result", page, "result_info", "page", (int)ask->page, "count",
+				 "result", page, "result_info", "page", (int)args->page, "count",
 				 (int)json_array_size(page), "total_count", (int)count);
 	else if (service->provider == &provider_stripe)
 		list = json_pack("{s:s s:b s:o}", "object", "list", "has_more", end < count, "data", page);
@@ -207,71 +208,72 @@ static void answer_list(struct service *service, const struct ask *ask, json_t *
 	else
 		list = json_pack("{s:o s:{s:i}}", "data", page, "meta", "limit", (int)service->page);
 	json_decref(all);
-	answer_json(answer, 200, list);
+	answer_json(response, 200, list);
 }
 
-static void list_stores(struct service *service, const struct ask *ask, struct http_answer *answer)
+static void list_stores(struct service *service, const struct op_args *args, struct http_response *response)
 {
 	json_t *all = json_array();
 
 	for (unsigned i = 0; i < SERVICE_STORES; i++)
 		if (service->stores[i].there &&
-		    (ask->operation == OPERATION_LIST_STORES || service->provider == &provider_cloudflare ||
-		     !strcmp(service->stores[i].name, ask->name)))
+		    (args->operation == OPERATION_LIST_STORES || service->provider == &provider_cloudflare ||
+		     !strcmp(service->stores[i].name, args->name)))
 			json_array_append_new(all, store_json(service, i));
-	answer_list(service, ask, all, answer);
+	answer_list(service, args, all, response);
 }
 
-static void list_secrets(struct service *service, const struct ask *ask, int store,
-			 struct http_answer *answer)
+static void list_secrets(struct service *service, const struct op_args *args, int store,
+			 struct http_response *response)
 {
 	json_t *all = json_array();
 
 	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
 		if (service->secrets[i].there && (int)service->secrets[i].store == store &&
-		    (ask->operation == OPERATION_LIST_SECRETS || strstr(service->secrets[i].name, ask->name)))
+		    (args->operation == OPERATION_LIST_SECRETS ||
+		     strstr(service->secrets[i].name, args->name)))
 			json_array_append_new(all, secret_json(service, i));
-	answer_list(service, ask, all, answer);
+	answer_list(service, args, all, response);
 }
 
 /* --- changes --------------------------------------------------------------------------------------------------------------------- */
 
-static void create_store(struct service *service, const struct ask *ask, struct http_answer *answer)
+static void create_store(struct service *service, const struct op_args *args, struct http_response *response)
 {
 	for (unsigned i = 0; i < SERVICE_STORES; i++) {
 		if (service->stores[i].there)
 			continue;
 		service->stores[i].there = true;
-		snprintf(service->stores[i].name, sizeof service->stores[i].name, "%s", ask->name);
-		answer_object(service, answer, 201, store_json(service, i));
+		snprintf(service->stores[i].name, sizeof service->stores[i].name, "%s", args->name);
+		response_json(service, response, 201, store_json(service, i));
 		return;
 	}
-	refuse(service, answer, 400, "maximum_stores_exceeded");
+	refuse(service, response, 400, "maximum_stores_exceeded");
 }
 
-static void answer_deletion(struct service *service, struct http_answer *answer)
+static void answer_deletion(struct service *service, struct http_response *response)
 {
 	if (service->provider == &provider_fastly) {
-		answer->status = 204;
-		headers(answer);
+		response->status = 204;
+		headers(response);
 	} else if (service->provider == &provider_cloudflare) {
-		answer_object(service, answer, 202, json_null());
+		response_json(service, response, 202, json_null());
 	} else {
-		answer_json(answer, 200, json_pack("{s:s s:b}", "object", "apps.secret", "deleted", 1));
+		answer_json(response, 200, json_pack("{s:s s:b}", "object", "apps.secret", "deleted", 1));
 	}
 }
 
-static void delete_store(struct service *service, int store, struct http_answer *answer)
+static void delete_store(struct service *service, int store, struct http_response *response)
 {
 	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
 		if ((int)service->secrets[i].store == store && service->secrets[i].there) {
 			/* Fastly would destroy it: we must have looked. */
 			MUST(service->provider != &provider_fastly);
-			refuse(service, answer, 409, "store_not_empty");
+			refuse(service, response, 409, "store_not_empty");
 			return;
 		}
 	service->stores[store].there = false;
-	answer_deletion(service, answer);
+	answer_deletion(service, response);
 }
 
 static int add_secret(struct service *service, int store, const char *name)
@@ -288,114 +290,114 @@ static int add_secret(struct service *service, int store, const char *name)
 	return -1;
 }
 
-static void put_secret(struct service *service, const struct ask *ask, const struct locked *body, int store,
-		       int secret, struct http_answer *answer)
+static void put_secret(struct service *service, const struct op_args *args, const struct locked *body,
+		       int store, int secret, struct http_response *response)
 {
 	json_t *json;
 
-	if (ask->mode == PUT_CREATE && secret >= 0) {
-		refuse(service, answer, service->provider == &provider_fastly ? 400 : 409,
+	if (args->mode == PUT_CREATE && secret >= 0) {
+		refuse(service, response, service->provider == &provider_fastly ? 400 : 409,
 		       service->provider == &provider_fastly ? "duplicate: name"
 							     : "secret_name_already_exists: NAME");
 		return;
 	}
-	if (ask->mode == PUT_REPLACE && secret < 0) {
-		refuse(service, answer, 404, "secret_not_found");
+	if (args->mode == PUT_REPLACE && secret < 0) {
+		refuse(service, response, 404, "secret_not_found");
 		return;
 	}
 	if (secret < 0)
-		secret = add_secret(service, store, ask->name);
+		secret = add_secret(service, store, args->name);
 	if (secret < 0) {
-		refuse(service, answer, 400, "maximum_secrets_exceeded");
+		refuse(service, response, 400, "maximum_secrets_exceeded");
 		return;
 	}
 	service->secrets[secret].changes = ++service->changes;
 	service->secrets[secret].value = played_value(service->provider, body);
-	service->secrets[secret].expires_at = ask->expires_at;
+	service->secrets[secret].expires_at = args->expires_at;
 	json = secret_json(service, (unsigned)secret);
-	if (service->provider == &provider_cloudflare && ask->mode == PUT_CREATE)
+	if (service->provider == &provider_cloudflare && args->mode == PUT_CREATE)
 		json = json_pack("[o]", json);
-	answer_object(service, answer, 200, json);
+	response_json(service, response, 200, json);
 }
 
-static void duplicate_secret(struct service *service, const struct ask *ask, int store, int from,
-			     struct http_answer *answer)
+static void duplicate_secret(struct service *service, const struct op_args *args, int store, int from,
+			     struct http_response *response)
 {
-	const struct ask to = {.name = ask->name};
+	const struct op_args to = {.name = args->name};
 	int secret = secret_of(service, store, &to);
 
 	if (secret >= 0) {
-		refuse(service, answer, 409, "secret_name_already_exists: NAME");
+		refuse(service, response, 409, "secret_name_already_exists: NAME");
 		return;
 	}
-	secret = add_secret(service, store, ask->name);
+	secret = add_secret(service, store, args->name);
 	if (secret < 0) {
-		refuse(service, answer, 400, "maximum_secrets_exceeded");
+		refuse(service, response, 400, "maximum_secrets_exceeded");
 		return;
 	}
 	service->secrets[secret].value = service->secrets[from].value;
 	service->secrets[secret].changes = ++service->changes;
-	answer_object(service, answer, 200, secret_json(service, (unsigned)secret));
+	response_json(service, response, 200, secret_json(service, (unsigned)secret));
 }
 
-static void quota(struct service *service, struct http_answer *answer)
+static void quota(struct service *service, struct http_response *response)
 {
 	int usage = 0;
 
 	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
 		usage += service->secrets[i].there;
-	answer_object(service, answer, 200,
+	response_json(service, response, 200,
 		      json_pack("{s:{s:i s:i}}", "secrets", "quota", SERVICE_SECRETS, "usage", usage));
 }
 
-static void delete_secret(struct service *service, int secret, struct http_answer *answer)
+static void delete_secret(struct service *service, int secret, struct http_response *response)
 {
 	service->secrets[secret].there = false;
-	answer_deletion(service, answer);
+	answer_deletion(service, response);
 }
 
 /* What concerns the secrets of one store. */
-static void answer_in_store(struct service *service, const struct ask *ask, const struct locked *body,
-			    int store, struct http_answer *answer)
+static void answer_in_store(struct service *service, const struct op_args *args, const struct locked *body,
+			    int store, struct http_response *response)
 {
-	int secret = secret_of(service, store, ask);
-	bool searches = ask->operation == OPERATION_FIND_SECRET &&
-			service->provider == &provider_cloudflare && !ask->id;
+	int secret = secret_of(service, store, args);
+	bool searches = args->operation == OPERATION_FIND_SECRET &&
+			service->provider == &provider_cloudflare && !args->id;
 
-	if (ask->operation == OPERATION_LIST_SECRETS || searches)
-		list_secrets(service, ask, store, answer);
-	else if (ask->operation == OPERATION_DELETE_STORE)
-		delete_store(service, store, answer);
-	else if (ask->operation == OPERATION_PUT_SECRET)
-		put_secret(service, ask, body, store, secret, answer);
+	if (args->operation == OPERATION_LIST_SECRETS || searches)
+		list_secrets(service, args, store, response);
+	else if (args->operation == OPERATION_DELETE_STORE)
+		delete_store(service, store, response);
+	else if (args->operation == OPERATION_PUT_SECRET)
+		put_secret(service, args, body, store, secret, response);
 	else if (secret < 0)
-		refuse(service, answer, 404, "secret_not_found");
-	else if (ask->operation == OPERATION_DELETE_SECRET)
-		delete_secret(service, secret, answer);
-	else if (ask->operation == OPERATION_DUPLICATE_SECRET)
-		duplicate_secret(service, ask, store, secret, answer);
+		refuse(service, response, 404, "secret_not_found");
+	else if (args->operation == OPERATION_DELETE_SECRET)
+		delete_secret(service, secret, response);
+	else if (args->operation == OPERATION_DUPLICATE_SECRET)
+		duplicate_secret(service, args, store, secret, response);
 	else
-		answer_object(service, answer, 200, secret_json(service, (unsigned)secret));
+		response_json(service, response, 200, secret_json(service, (unsigned)secret));
 }
 
-void service_answer(struct service *service, const struct ask *ask, const struct locked *body,
-		    struct http_answer *answer)
+void service_answer(struct service *service, const struct op_args *args, const struct locked *body,
+		    struct http_response *response)
 {
-	int store = store_of(service, ask->store_id);
+	int store = store_of(service, args->store_id);
 	char expires[TIME_TEXT_SIZE];
 
-	if (ask->operation == OPERATION_LIST_STORES || ask->operation == OPERATION_FIND_STORE)
-		list_stores(service, ask, answer);
-	else if (ask->operation == OPERATION_CREATE_STORE)
-		create_store(service, ask, answer);
-	else if (ask->operation == OPERATION_CLIENT_KEY)
-		answer_json(answer, 200, played_client_key(moment(600, expires)));
-	else if (ask->operation == OPERATION_SIGNING_KEY)
-		answer_json(answer, 200, played_signing_key());
-	else if (ask->operation == OPERATION_QUOTA)
-		quota(service, answer);
+	if (args->operation == OPERATION_LIST_STORES || args->operation == OPERATION_FIND_STORE)
+		list_stores(service, args, response);
+	else if (args->operation == OPERATION_CREATE_STORE)
+		create_store(service, args, response);
+	else if (args->operation == OPERATION_CLIENT_KEY)
+		answer_json(response, 200, played_client_key(moment(600, expires)));
+	else if (args->operation == OPERATION_SIGNING_KEY)
+		answer_json(response, 200, played_signing_key());
+	else if (args->operation == OPERATION_QUOTA)
+		quota(service, response);
 	else if (store < 0)
-		refuse(service, answer, 404, "store_not_found");
+		refuse(service, response, 404, "store_not_found");
 	else
-		answer_in_store(service, ask, body, store, answer);
+		answer_in_store(service, args, body, store, response);
 }

@@ -20,7 +20,7 @@ struct service {
 		unsigned store;
 		char name[256]; /* displayed */
 		unsigned changes;
-		wall_time expires_at;
+		wall_time_ns expires_at;
 		uint64_t value; /* its hash */
 	} secrets[SERVICE_SECRETS];
 	unsigned changes;
@@ -30,8 +30,8 @@ struct service {
 void service_init(struct service *service, const struct provider *provider);
 
 /* Does what is asked, and answers. `body` is the request's. */
-void service_answer(struct service *service, const struct ask *ask, const struct locked *body,
-		    struct http_answer *answer);
+void service_answer(struct service *service, const struct op_args *args, const struct locked *body,
+		    struct http_response *response);
 
 /* The key that signs client keys, and the hash that `value` of a secret is. */
 const uint8_t *service_signing_key(void);

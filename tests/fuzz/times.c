@@ -13,17 +13,17 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-static wall_time whole_seconds(wall_time time)
+static wall_time_ns whole_seconds(wall_time_ns time)
 {
-	wall_time rest = time % NANOSECONDS;
+	wall_time_ns rest = time % NANOSECONDS;
 
 	return time - rest - (rest < 0 ? NANOSECONDS : 0);
 }
 
-static void read_again(wall_time time)
+static void read_again(wall_time_ns time)
 {
 	char text[TIME_TEXT_SIZE];
-	wall_time again = 0;
+	wall_time_ns again = 0;
 	const char *written = time_format(time, text);
 
 	MUST(strlen(written) < TIME_TEXT_SIZE);
@@ -37,7 +37,7 @@ static void read_again(wall_time time)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *exact = malloc(size ? size : 1), *text = strndup((const char *)data, size);
-	wall_time time = 42;
+	wall_time_ns time = 42;
 	uint64_t seconds = 42;
 	int64_t number;
 

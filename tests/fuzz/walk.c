@@ -46,7 +46,7 @@ static void check_view(struct reader *reader)
 		MUST(!strcmp(entry.name, record->name));
 		MUST(count++ < 100000);
 	}
-	MUST(snapshot_boundary(reader->view, input_byte(reader->input)) != UINT64_MAX);
+	MUST(snapshot_align_position(reader->view, input_byte(reader->input)) != UINT64_MAX);
 }
 
 static void stop_looking(struct reader *reader)
@@ -61,7 +61,7 @@ static void looked(struct lookup *lookup)
 {
 	struct reader *reader = container_of(lookup, struct reader, lookup);
 
-	MUST(!lookup->failure.error == (lookup->record != NULL));
+	MUST(!lookup->failure.errnum == (lookup->record != NULL));
 	reader->looking = false;
 }
 
@@ -70,8 +70,8 @@ static void open_view(struct reader *reader)
 	struct failure failure = {0};
 
 	stop_looking(reader);
-	reader->view = listing_view(reader->listing, &failure);
-	MUST(!reader->view == (failure.error != 0));
+	reader->view = listing_open_view(reader->listing, &failure);
+	MUST(!reader->view == (failure.errnum != 0));
 	reader->views++;
 }
 
@@ -81,7 +81,7 @@ static void look_up(struct reader *reader)
 		return;
 	reader->looking = true;
 	reader->lookup = (struct lookup){.deadline = loop_now(reader->scripted.loop) + 30000, .done = looked};
-	reader->lookup.again = input_byte(reader->input) & 1;
+	reader->lookup.bypass_cache = input_byte(reader->input) & 1;
 	strcpy(reader->lookup.name, input_byte(reader->input) & 1 ? "OLD1" : "NEW");
 	lookup_start(reader->listing, &reader->lookup);
 }
@@ -99,11 +99,11 @@ static void change(struct reader *reader)
 	uint8_t how = input_byte(reader->input);
 
 	if (how % 3 == 0)
-		MUST(listing_own_put(reader->listing, &entry, 0));
+		MUST(listing_local_put(reader->listing, &entry, 0));
 	else if (how % 3 == 1)
-		listing_own_delete(reader->listing, "OLD1");
+		listing_local_delete(reader->listing, "OLD1");
 	else
-		listing_doubt(reader->listing, "OLD3", 0);
+		listing_invalidate(reader->listing, "OLD3", 0);
 }
 
 /* Names the listing of another directory: the stores, or the secrets of the first of them. */
@@ -118,8 +118,8 @@ static void change_directory(struct reader *reader)
 	store_release(reader->store);
 	reader->store = NULL;
 	reader->listing = stores;
-	if (input_byte(reader->input) & 1 && (listing_known(stores, "prod", &record) == KNOWN_PRESENT ||
-					      listing_known(stores, "account", &record) == KNOWN_PRESENT)) {
+	if (input_byte(reader->input) & 1 && (listing_query(stores, "prod", &record) == CACHE_HIT ||
+					      listing_query(stores, "account", &record) == CACHE_HIT)) {
 		reader->store = store_reference(catalog_store(reader->catalog, record));
 		reader->listing = store_secrets(reader->store);
 	}
@@ -146,7 +146,7 @@ static bool waits(void *context)
 {
 	struct reader *reader = context;
 
-	return reader->looking || (reader->view && snapshot_grows(reader->view)) || !reader->greeted;
+	return reader->looking || (reader->view && snapshot_is_filling(reader->view)) || !reader->greeted;
 }
 
 static void greeted(void *context, const struct failure *failure)
@@ -180,7 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reader.scripted.context = &reader;
 	MUST(!catalog_new(&reader.catalog, loop, &reader.scripted.net, &options));
 	reader.listing = catalog_stores(reader.catalog);
-	catalog_greet(reader.catalog, greeted, &reader);
+	catalog_probe(reader.catalog, greeted, &reader);
 	MUST(!loop_run(loop));
 	MUST(!reader.looking && reader.greeted);
 	stop_looking(&reader);

@@ -12,10 +12,10 @@ static void test_an_empty_buffer_is_an_empty_string(void **state)
 	struct buffer buffer = {0};
 
 	(void)state;
-	assert_string_equal(buffer_text(&buffer), "");
-	assert_int_equal(buffer_result(&buffer), 0);
+	assert_string_equal(buffer_cstr(&buffer), "");
+	assert_int_equal(buffer_error(&buffer), 0);
 	buffer_append(&buffer, NULL, 0);
-	assert_string_equal(buffer_text(&buffer), "");
+	assert_string_equal(buffer_cstr(&buffer), "");
 	buffer_finish(&buffer);
 	buffer_finish(&buffer);
 }
@@ -27,7 +27,7 @@ static void test_appends_add_up_and_end_with_a_nul(void **state)
 
 	(void)state;
 	for (i = 0; i < 1000; i++) {
-		buffer_string(&buffer, "ab");
+		buffer_puts(&buffer, "ab");
 		buffer_printf(&buffer, "%zu,", i % 10);
 		buffer_append(&buffer, "\0z", 2);
 		assert_int_equal(buffer.length, (i + 1) * 6);
@@ -37,7 +37,7 @@ static void test_appends_add_up_and_end_with_a_nul(void **state)
 	assert_memory_equal(buffer.data + 5994, "ab9,\0z", 6);
 	buffer_clear(&buffer);
 	assert_int_equal(buffer.length, 0);
-	assert_string_equal(buffer_text(&buffer), "");
+	assert_string_equal(buffer_cstr(&buffer), "");
 	buffer_finish(&buffer);
 }
 
@@ -61,13 +61,13 @@ static void test_no_memory_is_remembered(void **state)
 	struct buffer buffer = {0};
 
 	(void)state;
-	buffer_string(&buffer, "kept");
+	buffer_puts(&buffer, "kept");
 	buffer_append(&buffer, "", SIZE_MAX);
-	assert_int_equal(buffer_result(&buffer), -ENOMEM);
-	buffer_string(&buffer, " and nothing more");
-	assert_string_equal(buffer_text(&buffer), "kept");
+	assert_int_equal(buffer_error(&buffer), -ENOMEM);
+	buffer_puts(&buffer, " and nothing more");
+	assert_string_equal(buffer_cstr(&buffer), "kept");
 	buffer_clear(&buffer);
-	assert_int_equal(buffer_result(&buffer), 0);
+	assert_int_equal(buffer_error(&buffer), 0);
 	buffer_finish(&buffer);
 }
 
@@ -76,8 +76,8 @@ static void test_percent_encodes_all_but_the_unreserved(void **state)
 	struct buffer buffer = {0};
 
 	(void)state;
-	buffer_percent(&buffer, "azAZ09-._~ /%+&=?#\0\xc3\xa9\x7f", 22);
-	assert_string_equal(buffer_text(&buffer), "azAZ09-._~%20%2F%25%2B%26%3D%3F%23%00%C3%A9%7F");
+	buffer_percent_encode(&buffer, "azAZ09-._~ /%+&=?#\0\xc3\xa9\x7f", 22);
+	assert_string_equal(buffer_cstr(&buffer), "azAZ09-._~%20%2F%25%2B%26%3D%3F%23%00%C3%A9%7F");
 	buffer_finish(&buffer);
 }
 
@@ -101,8 +101,8 @@ static void test_json_strings_are_quoted_escaped_and_utf8(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		struct buffer buffer = {0};
 
-		buffer_json(&buffer, cases[i].text);
-		assert_string_equal(buffer_text(&buffer), cases[i].json);
+		buffer_json_string(&buffer, cases[i].text);
+		assert_string_equal(buffer_cstr(&buffer), cases[i].json);
 		buffer_finish(&buffer);
 	}
 }

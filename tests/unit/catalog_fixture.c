@@ -23,56 +23,56 @@ uint64_t __wrap_clock_boottime(void)
 
 /* --- the network ------------------------------------------------------------------------------------------------------------- */
 
-void call_start(struct net *net, struct call *call)
+void call_start(struct net *net, struct http_call *call)
 {
 	struct fixture *fixture = (struct fixture *)(void *)net;
 
 	assert_true(fixture->asked_count < COUNT(fixture->asked));
 	call->failure = (struct failure){0};
-	call->ending = (struct task){0};
-	call->exchange = (struct exchange *)(void *)fixture;
+	call->completion = (struct task){0};
+	call->state = (struct call_state *)(void *)fixture;
 	fixture->asked[fixture->asked_count++] = call;
 	fixture->calls++;
 }
 
-static struct call *take_call(struct fixture *fixture, size_t index)
+static struct http_call *take_call(struct fixture *fixture, size_t index)
 {
-	struct call *call;
+	struct http_call *call;
 
 	assert_true(index < fixture->asked_count);
 	call = fixture->asked[index];
 	fixture->asked_count--;
 	memmove(&fixture->asked[index], &fixture->asked[index + 1],
 		(fixture->asked_count - index) * sizeof(*fixture->asked));
-	call->exchange = NULL;
+	call->state = NULL;
 	return call;
 }
 
-void call_cancel(struct call *call)
+void call_cancel(struct http_call *call)
 {
-	struct fixture *fixture = (struct fixture *)(void *)call->exchange;
+	struct fixture *fixture = (struct fixture *)(void *)call->state;
 
 	for (size_t i = 0; fixture && i < fixture->asked_count; i++)
 		if (fixture->asked[i] == call) {
 			take_call(fixture, i);
-			http_request_finish(&call->request);
+			http_request_free(&call->request);
 			return;
 		}
 }
 
-bool call_runs(const struct call *call)
+bool call_runs(const struct http_call *call)
 {
-	return call->exchange != NULL;
+	return call->state != NULL;
 }
 
 const struct failure *net_down(const struct net *net)
 {
 	const struct fixture *fixture = (const struct fixture *)(const void *)net;
 
-	return fixture->down.error ? &fixture->down : NULL;
+	return fixture->down.errnum ? &fixture->down : NULL;
 }
 
-void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
+void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 {
 	(void)net;
 	(void)remaining;
@@ -81,36 +81,36 @@ void net_budget(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 
 /* --- the service ------------------------------------------------------------------------------------------------------------- */
 
-static int play_ask(const struct ask *ask, struct http_request *request)
+static int play_ask(const struct op_args *args, struct http_request *request)
 {
-	(void)ask;
+	(void)args;
 	(void)request;
 	return 0;
 }
 
 static const struct script *playing;
 
-static int play_answer(const struct ask *ask, const struct http_answer *answer, struct result *result,
-		       struct failure *failure, enum remedy *remedy)
+static int play_answer(const struct op_args *args, const struct http_response *response,
+		       struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
 {
-	(void)ask;
-	(void)answer;
+	(void)args;
+	(void)response;
 	for (size_t i = 0; i < playing->count; i++) {
-		int failed = result->take(result->context, &playing->entries[i]);
+		int failed = result->on_entry(result->context, &playing->entries[i]);
 
 		if (failed)
 			return failure_set(failure, -failed, "not taken");
 		result->entries++;
 	}
 	result->entries += playing->left_out;
-	result->left_out = playing->left_out;
+	result->names_too_long = playing->left_out;
 	if (playing->cursor)
-		buffer_string(&result->cursor, playing->cursor);
+		buffer_puts(&result->cursor, playing->cursor);
 	if (playing->total || playing->total_is_zero)
 		result->total = playing->total;
 	*failure = playing->failure;
-	*remedy = playing->remedy;
-	return -playing->failure.error;
+	*retry_hint = playing->remedy;
+	return -playing->failure.errnum;
 }
 
 static bool any_name(const char *displayed)
@@ -127,14 +127,14 @@ void fixture_make(struct fixture *fixture, enum paging paging)
 		.secret_paging = paging,
 		.page_size = 100,
 		.request_id_header = "Request-Id",
-		.finds_stores = paging == PAGING_CURSOR,
-		.finds_secrets = paging == PAGING_CURSOR,
+		.gets_store_by_name = paging == PAGING_CURSOR,
+		.gets_secret_by_name = paging == PAGING_CURSOR,
 		.name_is_valid = any_name,
 		.store_name_is_valid = any_name,
 	};
 	for (size_t i = 0; i < OPERATION_COUNT; i++) {
-		fixture->provider.operations[i].ask = play_ask;
-		fixture->provider.operations[i].answer = play_answer;
+		fixture->provider.operations[i].build_request = play_ask;
+		fixture->provider.operations[i].parse_response = play_answer;
 	}
 	fixture->options = (struct catalog_options){
 		.provider = &fixture->provider, .ttl = 60000, .negative_ttl = 5000, .timeout = 30000};
@@ -158,7 +158,7 @@ void fixture_free(struct fixture *fixture)
 struct store *fixture_store(struct fixture *fixture, const char *name)
 {
 	struct entry entry = entry_of(name, name);
-	const struct record *record = listing_own_put(catalog_stores(fixture->catalog), &entry, 0);
+	const struct record *record = listing_local_put(catalog_stores(fixture->catalog), &entry, 0);
 
 	assert_non_null(record);
 	return catalog_store(fixture->catalog, record);
@@ -227,31 +227,32 @@ void script_clear(struct script *script)
 	*script = (struct script){0};
 }
 
-const struct ask *ask_of(const struct call *call)
+const struct op_args *ask_of(const struct http_call *call)
 {
-	return &((const struct inquiry *)(const void *)((const char *)call - offsetof(struct inquiry, call)))
-			->ask;
+	return &((const struct api_call *)(const void *)((const char *)call -
+							 offsetof(struct api_call, http)))
+			->args;
 }
 
-static void end_call(struct call *call)
+static void end_call(struct http_call *call)
 {
 	struct http_request request = call->request;
 
 	call->request = (struct http_request){0};
 	call->done(call);
-	http_request_finish(&request);
+	http_request_free(&request);
 }
 
 void answer(struct fixture *fixture, size_t index, struct script *script)
 {
-	struct call *call = take_call(fixture, index);
-	struct http_answer http = {.status = 200};
+	struct http_call *call = take_call(fixture, index);
+	struct http_response http = {.status = 200};
 
 	buffer_append(&http.headers, "Date: Tue, 14 Nov 2023 22:13:20 GMT", 36);
 	playing = script;
-	if (call->judge(call, &http) == VERDICT_DONE)
+	if (call->on_response(call, &http) == RESPONSE_OK)
 		call->failure = (struct failure){0};
-	http_answer_finish(&http);
+	http_response_free(&http);
 	end_call(call);
 }
 
@@ -267,17 +268,17 @@ void answer_names(struct fixture *fixture, size_t index, const char *prefix, uns
 
 void attempt_fails(struct fixture *fixture, size_t index, int error)
 {
-	struct call *call = fixture->asked[index];
+	struct http_call *call = fixture->asked[index];
 
 	assert_true(index < fixture->asked_count);
 	failure_set(&call->failure, error, "an attempt failed");
-	if (call->tried)
-		call->tried(call);
+	if (call->on_retry)
+		call->on_retry(call);
 }
 
 void call_fails(struct fixture *fixture, size_t index, int error)
 {
-	struct call *call = take_call(fixture, index);
+	struct http_call *call = take_call(fixture, index);
 
 	failure_set(&call->failure, error, "the call failed");
 	end_call(call);
@@ -290,9 +291,9 @@ static void found(struct lookup *lookup)
 	struct seeker *seeker = container_of(lookup, struct seeker, lookup);
 
 	seeker->done++;
-	seeker->error = lookup->failure.error;
+	seeker->error = lookup->failure.errnum;
 	seeker->name[0] = seeker->id[0] = '\0';
-	if (!lookup->failure.error && lookup->record) {
+	if (!lookup->failure.errnum && lookup->record) {
 		snprintf(seeker->name, sizeof(seeker->name), "%s", lookup->record->name);
 		snprintf(seeker->id, sizeof(seeker->id), "%s",
 			 record_id(lookup->record) ? record_id(lookup->record) : "");
@@ -303,10 +304,10 @@ static void found(struct lookup *lookup)
 
 void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name)
 {
-	bool again = seeker->lookup.again;
+	bool again = seeker->lookup.bypass_cache;
 
 	seeker->lookup = (struct lookup){.deadline = loop_now(fixture->loop) + fixture->options.timeout,
-					 .again = again,
+					 .bypass_cache = again,
 					 .done = found};
 	seeker->done = 0;
 	snprintf(seeker->lookup.name, sizeof(seeker->lookup.name), "%s", name);
@@ -315,9 +316,9 @@ void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listin
 
 void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name)
 {
-	seeker->lookup.again = true;
+	seeker->lookup.bypass_cache = true;
 	seek(fixture, seeker, listing, name);
-	seeker->lookup.again = false;
+	seeker->lookup.bypass_cache = false;
 }
 
 /* --- views ------------------------------------------------------------------------------------------------------------------- */
@@ -331,7 +332,7 @@ const char *names_in(struct fixture *fixture, struct snapshot *view)
 
 	text[0] = '\0';
 	while ((record = snapshot_next(view, &position))) {
-		const struct record *present = catalog_record(fixture->catalog, record->serial);
+		const struct record *present = catalog_record(fixture->catalog, record->entry_id);
 
 		if (!present || strcmp(present->name, record->name))
 			continue;
@@ -345,7 +346,7 @@ const char *names_in(struct fixture *fixture, struct snapshot *view)
 struct snapshot *view_of(struct listing *listing)
 {
 	struct failure failure = {0};
-	struct snapshot *view = listing_view(listing, &failure);
+	struct snapshot *view = listing_open_view(listing, &failure);
 
 	assert_non_null(view);
 	return view;
@@ -375,7 +376,7 @@ const struct record *known_of(struct listing *listing, const char *name)
 {
 	const struct record *record;
 
-	listing_known(listing, name, &record);
+	listing_query(listing, name, &record);
 	return record;
 }
 
@@ -383,20 +384,20 @@ uint32_t serial_of(struct listing *listing, const char *name)
 {
 	const struct record *record = known_of(listing, name);
 
-	return record ? record->serial : 0;
+	return record ? record->entry_id : 0;
 }
 
 void told(struct listing *listing, const char *name, const char *id)
 {
 	struct entry entry = entry_of(name, id);
 
-	assert_int_equal(listing_told(listing, name, id ? &entry : NULL), 0);
+	assert_int_equal(listing_apply_answer(listing, name, id ? &entry : NULL), 0);
 }
 
 const struct record *own_put(struct listing *listing, const char *name, const char *id)
 {
 	struct entry entry = entry_of(name, id);
-	const struct record *record = listing_own_put(listing, &entry, 0);
+	const struct record *record = listing_local_put(listing, &entry, 0);
 
 	assert_non_null(record);
 	return record;
@@ -414,7 +415,7 @@ void assert_whole(struct fixture *fixture, const struct listing *listing, uint64
 {
 	assert_int_equal(fixture->asked_count, 0);
 	assert_null(listing->walk);
-	assert_true(listing->complete);
-	assert_int_equal(listing->last_failure.error, 0);
+	assert_true(listing->is_complete);
+	assert_int_equal(listing->last_failure.errnum, 0);
 	assert_int_equal(listing->current->present, entries);
 }

@@ -17,7 +17,7 @@ struct fixture {
 	struct catalog_options options;
 	struct provider provider;
 	struct failure down; /* what net_down says; error 0: the service is well */
-	struct call *asked[64];
+	struct http_call *asked[64];
 	size_t asked_count;
 	unsigned calls; /* that were ever started */
 };
@@ -48,7 +48,7 @@ struct script {
 	int64_t total; /* of numbered pages; 0: not told */
 	bool total_is_zero;
 	struct failure failure; /* error set: this is the answer instead */
-	enum remedy remedy;
+	enum retry_hint remedy;
 };
 
 /* An entry with nothing but a name and an id, and its place in a script. */
@@ -58,7 +58,7 @@ void script_add_many(struct script *script, const char *prefix, unsigned from, u
 void script_clear(struct script *script);
 
 /* What the call asks. */
-const struct ask *ask_of(const struct call *call);
+const struct op_args *ask_of(const struct http_call *call);
 
 /* Answers the call that was asked at `index` (0: the oldest that waits). */
 void answer(struct fixture *fixture, size_t index, struct script *script);

@@ -33,7 +33,7 @@ static void test_rfc3339_is_read(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		wall_time time = TIME_UNKNOWN;
+		wall_time_ns time = TIME_UNKNOWN;
 
 		assert_int_equal(time_parse_rfc3339(cases[i].text, strlen(cases[i].text), &time), 0);
 		assert_true(time == cases[i].seconds * NANOSECONDS + cases[i].nanoseconds);
@@ -70,7 +70,7 @@ static void test_what_is_no_rfc3339_is_refused(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		wall_time time = 7;
+		wall_time_ns time = 7;
 
 		assert_int_equal(time_parse_rfc3339(cases[i], strlen(cases[i]), &time), -EINVAL);
 		assert_true(time == 7);
@@ -97,7 +97,7 @@ static void test_services_spell_times_in_more_ways(void **state)
 		"2026-05-04T10:00:00 Z",
 		"2026-02-29T10:00:00",
 	};
-	wall_time time;
+	wall_time_ns time;
 	size_t i;
 
 	(void)state;
@@ -115,7 +115,7 @@ static void test_services_spell_times_in_more_ways(void **state)
 static void test_no_byte_behind_the_text_is_read(void **state)
 {
 	static const char text[] = "2026-05-04T10:00:00Z";
-	wall_time time;
+	wall_time_ns time;
 	size_t length;
 
 	(void)state;
@@ -133,7 +133,7 @@ static void test_no_byte_behind_the_text_is_read(void **state)
 
 static void test_years_beyond_what_fits_are_the_last_that_does(void **state)
 {
-	wall_time time;
+	wall_time_ns time;
 
 	(void)state;
 	assert_int_equal(time_parse_rfc3339("9999-12-31T23:59:59Z", 20, &time), 0);
@@ -162,7 +162,7 @@ static void test_http_dates_are_read_in_their_three_forms(void **state)
 		"1994-11-06T08:49:37Z",
 		"tomorrow",
 	};
-	wall_time time;
+	wall_time_ns time;
 	size_t i;
 
 	(void)state;

@@ -11,15 +11,15 @@
 #define JSON	    "\napplication/json\n"
 #define VALUE(text) .value = (const uint8_t *)(text), .value_length = sizeof(text) - 1
 
-static int make_request(const struct ask *ask, struct http_request *request)
+static int make_request(const struct op_args *args, struct http_request *request)
 {
-	return provider_cloudflare.operations[ask->operation].ask(ask, request);
+	return provider_cloudflare.operations[args->operation].build_request(args, request);
 }
 
 static void test_requests_are_what_the_service_takes(void **state)
 {
 	static const struct {
-		struct ask ask;
+		struct op_args ask;
 		const char *text;
 	} cases[] = {
 		{{.operation = OPERATION_LIST_STORES}, "GET " BASE "/stores?page=1&" PAGE},
@@ -77,13 +77,13 @@ static void test_requests_are_what_the_service_takes(void **state)
 		  VALUE("v")},
 		 "PATCH " BASE "/stores/S/secrets/I" JSON
 		 "{\"value\":\"v\",\"scopes\":[\"dex\"],\"comment\":\"c\"}"},
-		{{.operation = OPERATION_EDIT_SECRET,
+		{{.operation = OPERATION_UPDATE_SECRET,
 		  .store_id = "S",
 		  .id = "I",
 		  .name = "NAME",
 		  .comment = ""},
 		 "PATCH " BASE "/stores/S/secrets/I" JSON "{\"comment\":\"\"}"},
-		{{.operation = OPERATION_EDIT_SECRET,
+		{{.operation = OPERATION_UPDATE_SECRET,
 		  .store_id = "S",
 		  .id = "I",
 		  .name = "NAME",
@@ -111,15 +111,15 @@ static void test_requests_are_what_the_service_takes(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct ask ask = cases[i].ask;
+		struct op_args args = cases[i].ask;
 		struct http_request request = {0};
 
-		ask.account = ACCOUNT;
-		assert_int_equal(make_request(&ask, &request), 0);
+		args.account = ACCOUNT;
+		assert_int_equal(make_request(&args, &request), 0);
 		request_text(&request, &text);
-		assert_string_equal(buffer_text(&text), cases[i].text);
-		assert_int_equal(request.bears_value, ask.operation == OPERATION_PUT_SECRET);
-		http_request_finish(&request);
+		assert_string_equal(buffer_cstr(&text), cases[i].text);
+		assert_int_equal(request.bears_value, args.operation == OPERATION_PUT_SECRET);
+		http_request_free(&request);
 	}
 	buffer_finish(&text);
 }
@@ -127,7 +127,7 @@ static void test_requests_are_what_the_service_takes(void **state)
 /* DELETE of a secret without an id would be about all of them. */
 static void test_nothing_is_asked_without_the_ids_it_needs(void **state)
 {
-	static const struct ask asks[] = {
+	static const struct op_args asks[] = {
 		{.operation = OPERATION_LIST_STORES, .account = NULL},
 		{.operation = OPERATION_LIST_STORES, .account = ""},
 		{.operation = OPERATION_QUOTA, .account = ""},
@@ -142,12 +142,12 @@ static void test_nothing_is_asked_without_the_ids_it_needs(void **state)
 		 .account = ACCOUNT,
 		 .store_id = "S",
 		 .name = "N"},
-		{.operation = OPERATION_EDIT_SECRET,
+		{.operation = OPERATION_UPDATE_SECRET,
 		 .account = ACCOUNT,
 		 .store_id = "S",
 		 .name = "N",
 		 .comment = "c"},
-		{.operation = OPERATION_EDIT_SECRET,
+		{.operation = OPERATION_UPDATE_SECRET,
 		 .account = ACCOUNT,
 		 .store_id = "S",
 		 .name = "N",
@@ -166,7 +166,7 @@ static void test_nothing_is_asked_without_the_ids_it_needs(void **state)
 		struct http_request request = {0};
 
 		assert_int_equal(make_request(&asks[i], &request), -EINVAL);
-		http_request_finish(&request);
+		http_request_free(&request);
 	}
 }
 
@@ -174,14 +174,14 @@ static void test_nothing_is_asked_without_the_ids_it_needs(void **state)
 static void test_the_largest_value_fits_into_locked_memory(void **state)
 {
 	uint8_t *value = malloc(65536);
-	struct ask ask = {.operation = OPERATION_PUT_SECRET,
-			  .mode = PUT_REPLACE,
-			  .account = ACCOUNT,
-			  .store_id = "S",
-			  .id = "I",
-			  .name = "NAME",
-			  .value = value,
-			  .value_length = 65536};
+	struct op_args args = {.operation = OPERATION_PUT_SECRET,
+			       .mode = PUT_REPLACE,
+			       .account = ACCOUNT,
+			       .store_id = "S",
+			       .id = "I",
+			       .name = "NAME",
+			       .value = value,
+			       .value_length = 65536};
 	struct http_request request = {0};
 	struct locked_pool pool;
 
@@ -189,15 +189,15 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	memset(value, 1, 65536);
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(make_request(&ask, &request), 0);
+	assert_int_equal(make_request(&args, &request), 0);
 	assert_int_equal(request.body.length, 65536 * 6 + strlen("{\"value\":\"\"}"));
 	assert_memory_equal(request.body.data + request.body.length - 8, "\\u0001\"}", 8);
 	assert_int_equal(pool.held, request.body.size);
-	http_request_finish(&request);
+	http_request_free(&request);
 	assert_int_equal(pool.held, 0);
 	pool.cap = 65536;
-	assert_int_equal(make_request(&ask, &request), -ENOBUFS);
-	http_request_finish(&request);
+	assert_int_equal(make_request(&args, &request), -ENOBUFS);
+	http_request_free(&request);
 	free(value);
 }
 
@@ -236,19 +236,19 @@ static void test_credentials_are_a_token_or_an_address_with_its_key(void **state
 	assert_int_equal(provider_cloudflare.authorize(&(struct credentials){.token = "TOKEN"}, &lines), 0);
 	assert_int_equal(lines.length, sizeof(token));
 	assert_memory_equal(lines.data, token, sizeof(token));
-	locked_finish(&lines);
+	locked_free(&lines);
 	assert_int_equal(provider_cloudflare.authorize(
 				 &(struct credentials){.token = "TOKEN", .email = "a@b.c"}, &lines),
 			 0);
 	assert_int_equal(lines.length, sizeof(pair));
 	assert_memory_equal(lines.data, pair, sizeof(pair));
-	locked_finish(&lines);
+	locked_free(&lines);
 	assert_int_equal(provider_cloudflare.authorize(&(struct credentials){.token = "a\nb"}, &lines),
 			 -EINVAL);
 	assert_int_equal(provider_cloudflare.authorize(
 				 &(struct credentials){.token = "a", .email = "a@b\r\nX: y"}, &lines),
 			 -EINVAL);
-	locked_finish(&lines);
+	locked_free(&lines);
 }
 
 int main(void)

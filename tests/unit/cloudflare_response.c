@@ -13,35 +13,35 @@
 	"NAME id=" ID                                                                                        \
 	" created=2023-09-21T18:56:32Z modified=2023-09-22T18:56:32Z status=active scopes=ai_gateway:workers comment=what for;"
 
-static const struct ask list_stores = {.operation = OPERATION_LIST_STORES};
-static const struct ask list_secrets = {.operation = OPERATION_LIST_SECRETS, .store_id = "S"};
-static const struct ask find_store = {.operation = OPERATION_FIND_STORE, .name = "NAME"};
-static const struct ask search = {.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "NAME"};
-static const struct ask get_secret = {
+static const struct op_args list_stores = {.operation = OPERATION_LIST_STORES};
+static const struct op_args list_secrets = {.operation = OPERATION_LIST_SECRETS, .store_id = "S"};
+static const struct op_args find_store = {.operation = OPERATION_FIND_STORE, .name = "NAME"};
+static const struct op_args search = {.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "NAME"};
+static const struct op_args get_secret = {
 	.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "NAME", .id = ID};
-static const struct ask create = {
+static const struct op_args create = {
 	.operation = OPERATION_PUT_SECRET, .mode = PUT_CREATE, .store_id = "S", .name = "NAME"};
-static const struct ask patch = {
+static const struct op_args patch = {
 	.operation = OPERATION_PUT_SECRET, .mode = PUT_REPLACE, .store_id = "S", .name = "NAME", .id = ID};
-static const struct ask edit = {
-	.operation = OPERATION_EDIT_SECRET, .store_id = "S", .name = "NAME", .id = ID};
-static const struct ask duplicate = {
+static const struct op_args edit = {
+	.operation = OPERATION_UPDATE_SECRET, .store_id = "S", .name = "NAME", .id = ID};
+static const struct op_args duplicate = {
 	.operation = OPERATION_DUPLICATE_SECRET, .store_id = "S", .name = "NAME", .id = "OLD"};
-static const struct ask delete_secret = {
+static const struct op_args delete_secret = {
 	.operation = OPERATION_DELETE_SECRET, .store_id = "S", .name = "NAME", .id = ID};
-static const struct ask create_store = {.operation = OPERATION_CREATE_STORE, .name = "NAME"};
-static const struct ask delete_store = {.operation = OPERATION_DELETE_STORE, .store_id = "S"};
-static const struct ask quota = {.operation = OPERATION_QUOTA};
+static const struct op_args create_store = {.operation = OPERATION_CREATE_STORE, .name = "NAME"};
+static const struct op_args delete_store = {.operation = OPERATION_DELETE_STORE, .store_id = "S"};
+static const struct op_args quota = {.operation = OPERATION_QUOTA};
 
-static int read_text(const struct ask *ask, int status, const char *body)
+static int read_text(const struct op_args *args, int status, const char *body)
 {
-	return read_answer(&provider_cloudflare, ask, status, RAY, body);
+	return read_answer(&provider_cloudflare, args, status, RAY, body);
 }
 
 static void test_what_is_granted(void **state)
 {
 	static const struct {
-		const struct ask *ask;
+		const struct op_args *ask;
 		const char *body, *text;
 	} cases[] = {
 		{&list_stores,
@@ -92,20 +92,20 @@ static void test_what_is_granted(void **state)
 	for (i = 0; i < COUNT(cases); i++)
 		for (j = 0; j < COUNT(statuses); j++) {
 			assert_int_equal(read_text(cases[i].ask, statuses[j], cases[i].body), 0);
-			assert_string_equal(buffer_text(&got.text), cases[i].text);
+			assert_string_equal(buffer_cstr(&got.text), cases[i].text);
 			assert_string_equal(got.failure.request_id, "7d0c-FRA");
 		}
 }
 
 static void test_a_change_needs_no_words(void **state)
 {
-	static const struct ask *const changes[] = {&create, &patch, &edit, &duplicate, &create_store};
+	static const struct op_args *const changes[] = {&create, &patch, &edit, &duplicate, &create_store};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(changes); i++) {
 		assert_int_equal(read_text(changes[i], 204, ""), 0);
-		assert_string_equal(buffer_text(&got.text), "");
+		assert_string_equal(buffer_cstr(&got.text), "");
 		assert_int_equal(read_text(changes[i], 204, "<html>"), EIO);
 		assert_int_equal(read_text(changes[i], 202, ""), EIO);
 	}
@@ -141,13 +141,13 @@ static void test_rows_that_are_deleted_are_passed_over_and_counted(void **state)
 				   OK("\"result\":[{\"id\":\"1\",\"name\":\"a\",\"status\":\"deleted\"},"
 				      "{\"id\":\"2\",\"name\":\"b\",\"status\":\"pending\"}]")),
 			 0);
-	assert_string_equal(buffer_text(&got.text), "b id=2 status=pending;");
+	assert_string_equal(buffer_cstr(&got.text), "b id=2 status=pending;");
 	assert_int_equal(got.result.entries, 2);
 	assert_int_equal(
 		read_text(&get_secret, 200,
 			  OK("\"result\":{\"id\":\"" ID "\",\"name\":\"NAME\",\"status\":\"deleted\"}")),
 		ENOENT);
-	assert_int_equal(got.remedy, REMEDY_NONE);
+	assert_int_equal(got.remedy, RETRY_NEVER);
 }
 
 static void test_the_total_is_what_result_info_says(void **state)
@@ -190,7 +190,7 @@ static void test_deletions(void **state)
 			assert_int_equal(read_text(&delete_store, statuses[j], bodies[i]), 0);
 		}
 	assert_int_equal(read_text(&delete_secret, 200, "<html>"), EIO);
-	assert_int_equal(got.remedy, REMEDY_LOOK);
+	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 }
 
 static void test_the_quota(void **state)
@@ -220,15 +220,16 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 		OK("\"result\":7"),
 		OK("\"result\":\"x\""),
 	};
-	static const struct ask *const asks[] = {&list_secrets, &create, &patch, &get_secret, &create_store};
+	static const struct op_args *const asks[] = {&list_secrets, &create, &patch, &get_secret,
+						     &create_store};
 	size_t i, j;
 
 	(void)state;
 	for (i = 0; i < COUNT(bodies); i++)
 		for (j = 0; j < COUNT(asks); j++) {
 			assert_int_equal(read_text(asks[j], 200, bodies[i]), EIO);
-			assert_int_equal(got.remedy, REMEDY_LOOK);
-			assert_string_equal(buffer_text(&got.text), "");
+			assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+			assert_string_equal(buffer_cstr(&got.text), "");
 		}
 	assert_int_equal(
 		read_text(&list_secrets, 200, OK("\"result\":null,\"result_info\":{\"total_count\":1}")),
@@ -243,7 +244,7 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 }
 
 /* A refusal with one error, as the service words it. */
-static int refuse(const struct ask *ask, int status, int code, const char *message)
+static int refuse(const struct op_args *args, int status, int code, const char *message)
 {
 	char body[300];
 
@@ -251,13 +252,13 @@ static int refuse(const struct ask *ask, int status, int code, const char *messa
 		body, sizeof(body),
 		"{\"success\":false,\"errors\":[{\"code\":%d,\"message\":\"%s\"}],\"messages\":[],\"result\":null}",
 		code, message);
-	return read_text(ask, status, body);
+	return read_text(args, status, body);
 }
 
 static void test_slugs_decide_whatever_the_status_and_the_code(void **state)
 {
 	static const struct {
-		const struct ask *ask;
+		const struct op_args *ask;
 		const char *message;
 		int error;
 		bool store_is_gone;
@@ -293,8 +294,8 @@ static void test_slugs_decide_whatever_the_status_and_the_code(void **state)
 				assert_int_equal(
 					refuse(cases[i].ask, statuses[j], codes[k], cases[i].message),
 					cases[i].error);
-				assert_int_equal(got.remedy, REMEDY_NONE);
-				assert_int_equal(got.failure.store_is_gone, cases[i].store_is_gone);
+				assert_int_equal(got.remedy, RETRY_NEVER);
+				assert_int_equal(got.failure.store_is_deleted, cases[i].store_is_gone);
 				assert_string_equal(got.failure.request_id, "7d0c-FRA");
 			}
 }
@@ -303,7 +304,7 @@ static void test_what_has_no_slug_that_we_know(void **state)
 {
 	(void)state;
 	assert_int_equal(refuse(&create, 400, 1001, "secret_scope_invalid"), EINVAL);
-	assert_string_equal(got.failure.words, "secret_scope_invalid (1001)");
+	assert_string_equal(got.failure.message, "secret_scope_invalid (1001)");
 	assert_int_equal(refuse(&create, 400, 1001, "secret_not_found_at_all"), EINVAL);
 	assert_int_equal(refuse(&create, 200, 1001, "something_else"), EINVAL);
 	assert_int_equal(refuse(&create, 400, 1003, "a secret of this name already exists"), EEXIST);
@@ -313,10 +314,10 @@ static void test_what_has_no_slug_that_we_know(void **state)
 	assert_int_equal(refuse(&create_store, 409, 1003, "something_else"), EEXIST);
 	assert_int_equal(refuse(&delete_store, 409, 1003, "something_else"), ENOTEMPTY);
 	assert_int_equal(refuse(&patch, 409, 1003, "something_else"), EINVAL);
-	assert_int_equal(got.remedy, REMEDY_NONE);
+	assert_int_equal(got.remedy, RETRY_NEVER);
 	assert_int_equal(refuse(&create, 400, 1001, "maximum name length exceeded"), EINVAL);
 	assert_int_equal(refuse(&patch, 404, 7003, "something_else"), ENOENT);
-	assert_false(got.failure.store_is_gone);
+	assert_false(got.failure.store_is_deleted);
 	assert_int_equal(refuse(&patch, 401, 1, "something_else"), EACCES);
 	assert_int_equal(refuse(&patch, 403, 9109, "Unauthorized to access requested resource"), EACCES);
 }
@@ -325,10 +326,10 @@ static void test_what_is_asked_again(void **state)
 {
 	(void)state;
 	assert_int_equal(refuse(&create, 429, 10100, "rate limited"), EAGAIN);
-	assert_int_equal(got.remedy, REMEDY_LATER);
+	assert_int_equal(got.remedy, RETRY_LATER);
 	assert_int_equal(refuse(&create, 500, 1003, "secret_name_already_exists"), EIO);
-	assert_int_equal(got.remedy, REMEDY_LOOK);
-	assert_string_equal(got.failure.words, "secret_name_already_exists (1003)");
+	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_string_equal(got.failure.message, "secret_name_already_exists (1003)");
 }
 
 static void test_refusals_in_other_forms(void **state)
@@ -354,17 +355,17 @@ static void test_refusals_in_other_forms(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(read_text(&patch, 400, cases[i].body), EINVAL);
-		assert_string_equal(got.failure.words, cases[i].words);
+		assert_string_equal(got.failure.message, cases[i].words);
 	}
 	assert_int_equal(read_text(&patch, 200, "{\"success\":false}"), EINVAL);
 	assert_int_equal(
 		read_answer(&provider_cloudflare, &patch, 403, "cf-mitigated: challenge\n", "<html>"),
 		EACCES);
-	assert_string_equal(got.failure.words, "the service's firewall stopped the request (challenge)");
+	assert_string_equal(got.failure.message, "the service's firewall stopped the request (challenge)");
 	assert_int_equal(
 		read_answer(&provider_cloudflare, &patch, 403, "Content-Type: text/plain\n", "blocked\n"),
 		EACCES);
-	assert_string_equal(got.failure.words, "blocked");
+	assert_string_equal(got.failure.message, "blocked");
 }
 
 int main(void)

@@ -36,7 +36,7 @@ static void test_defaults(void **state)
 		     config.signing_key_from_api);
 	assert_int_equal(config.sizes, SIZES_OF_OWN);
 	assert_true(config.entry_timeout < 0 && config.attr_timeout < 0 && config.negative_timeout < 0);
-	assert_string_equal(buffer_text(&config.mount_options),
+	assert_string_equal(buffer_cstr(&config.mount_options),
 			    "fsname=fastly:,subtype=sstorefs,nosuid,nodev,noexec");
 	config_finish(&config);
 }
@@ -69,7 +69,7 @@ static void test_every_option_is_understood(void **state)
 	assert_int_equal(config.umask, 027);
 	assert_true(config.entry_timeout == 0.5 && config.attr_timeout == 2 && config.negative_timeout == 3);
 	assert_string_equal(config.signing_key, "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=");
-	assert_string_equal(buffer_text(&config.mount_options),
+	assert_string_equal(buffer_cstr(&config.mount_options),
 			    "fsname=fastly:prod,subtype=sstorefs,nosuid,nodev,noexec,"
 			    "allow_other,default_permissions");
 	config_finish(&config);
@@ -109,7 +109,7 @@ static void test_what_mount_and_fstab_add_changes_nothing(void **state)
 	(void)state;
 	assert_int_equal(read_words(&config, words), 0);
 	assert_string_equal(said, "");
-	assert_string_equal(buffer_text(&config.mount_options),
+	assert_string_equal(buffer_cstr(&config.mount_options),
 			    "fsname=fastly:,subtype=sstorefs,nosuid,nodev,noexec");
 	assert_null(config.users);
 	config_finish(&config);

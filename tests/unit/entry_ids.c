@@ -13,50 +13,50 @@ static struct record *record_number(uintptr_t number)
 
 static void test_every_number_is_new_and_none_is_zero(void **state)
 {
-	struct serials serials;
+	struct entry_ids ids;
 
 	(void)state;
-	serials_init(&serials);
+	entry_ids_init(&ids);
 	for (uint32_t i = 1; i < 5000; i++)
-		assert_int_equal(serials_take(&serials), i);
-	serials_finish(&serials);
+		assert_int_equal(entry_id_new(&ids), i);
+	entry_ids_free(&ids);
 }
 
 static void test_each_stands_for_its_record(void **state)
 {
-	struct serials serials;
+	struct entry_ids ids;
 
 	(void)state;
-	serials_init(&serials);
-	assert_null(serials_record(&serials, 1));
-	assert_null(serials_record(&serials, UINT32_MAX));
+	entry_ids_init(&ids);
+	assert_null(entry_id_lookup(&ids, 1));
+	assert_null(entry_id_lookup(&ids, UINT32_MAX));
 	for (uint32_t i = 1; i < MANY; i++)
-		assert_int_equal(serials_point(&serials, serials_take(&serials), record_number(i)), 0);
+		assert_int_equal(entry_id_bind(&ids, entry_id_new(&ids), record_number(i)), 0);
 	for (uint32_t i = 1; i < MANY; i++)
-		assert_ptr_equal(serials_record(&serials, i), record_number(i));
-	assert_null(serials_record(&serials, MANY));
-	assert_int_equal(serials_point(&serials, 7, record_number(1000)), 0);
-	assert_ptr_equal(serials_record(&serials, 7), record_number(1000));
-	serials_finish(&serials);
+		assert_ptr_equal(entry_id_lookup(&ids, i), record_number(i));
+	assert_null(entry_id_lookup(&ids, MANY));
+	assert_int_equal(entry_id_bind(&ids, 7, record_number(1000)), 0);
+	assert_ptr_equal(entry_id_lookup(&ids, 7), record_number(1000));
+	entry_ids_free(&ids);
 }
 
 static void test_what_went_stands_for_nothing_and_its_page_goes(void **state)
 {
-	struct serials serials;
+	struct entry_ids ids;
 
 	(void)state;
-	serials_init(&serials);
+	entry_ids_init(&ids);
 	for (uint32_t i = 1; i < MANY; i++)
-		serials_point(&serials, i, record_number(i));
+		entry_id_bind(&ids, i, record_number(i));
 	for (uint32_t i = 1; i < MANY; i++) {
-		assert_int_equal(serials_point(&serials, i, NULL), 0);
-		assert_int_equal(serials_point(&serials, i, NULL), 0);
-		assert_null(serials_record(&serials, i));
+		assert_int_equal(entry_id_bind(&ids, i, NULL), 0);
+		assert_int_equal(entry_id_bind(&ids, i, NULL), 0);
+		assert_null(entry_id_lookup(&ids, i));
 	}
-	for (size_t i = 0; i < serials.page_count; i++)
-		assert_null(serials.pages[i]);
-	assert_int_equal(serials_point(&serials, UINT32_MAX, NULL), 0);
-	serials_finish(&serials);
+	for (size_t i = 0; i < ids.page_count; i++)
+		assert_null(ids.pages[i]);
+	assert_int_equal(entry_id_bind(&ids, UINT32_MAX, NULL), 0);
+	entry_ids_free(&ids);
 }
 
 /* Where memory comes from is nobody's promise: all over the address space, and just before what came first. */
@@ -68,25 +68,25 @@ static void test_records_may_be_anywhere(void **state)
 					   UINT64_C(0x7fff00000000),
 					   16,
 					   UINT64_C(0x555700001000)};
-	struct serials serials;
+	struct entry_ids ids;
 
 	(void)state;
 	for (size_t first = 0; first < COUNT(places); first++) {
-		serials_init(&serials);
+		entry_ids_init(&ids);
 		for (uint32_t i = 0; i < 3 * COUNT(places); i++) {
 			const struct record *record =
 				(const struct record *)places[(first + i) % COUNT(places)];
 
-			assert_int_equal(serials_point(&serials, i + 1, record), 0);
-			assert_ptr_equal(serials_record(&serials, i + 1), record);
+			assert_int_equal(entry_id_bind(&ids, i + 1, record), 0);
+			assert_ptr_equal(entry_id_lookup(&ids, i + 1), record);
 		}
 		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
-			assert_ptr_equal(serials_record(&serials, i + 1),
+			assert_ptr_equal(entry_id_lookup(&ids, i + 1),
 					 (const struct record *)places[(first + i) % COUNT(places)]);
 		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
-			assert_int_equal(serials_point(&serials, i + 1, NULL), 0);
-		assert_null(serials.pages[0]);
-		serials_finish(&serials);
+			assert_int_equal(entry_id_bind(&ids, i + 1, NULL), 0);
+		assert_null(ids.pages[0]);
+		entry_ids_free(&ids);
 	}
 }
 

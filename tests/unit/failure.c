@@ -12,14 +12,14 @@
 
 static void test_setting_keeps_status_and_request_id(void **state)
 {
-	struct failure failure = {.status = 404, .request_id = "abc"};
+	struct failure failure = {.http_status = 404, .request_id = "abc"};
 
 	(void)state;
 	assert_int_equal(failure_set(&failure, ENOENT, "no %s here\n", "store"), -ENOENT);
-	assert_int_equal(failure.error, ENOENT);
-	assert_int_equal(failure.status, 404);
+	assert_int_equal(failure.errnum, ENOENT);
+	assert_int_equal(failure.http_status, 404);
 	assert_string_equal(failure.request_id, "abc");
-	assert_string_equal(failure.words, "no store here");
+	assert_string_equal(failure.message, "no store here");
 }
 
 static void test_words_are_one_line_of_text(void **state)
@@ -48,10 +48,10 @@ static void test_words_are_one_line_of_text(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct failure failure = {.words = "old"};
+		struct failure failure = {.message = "old"};
 
-		failure_quote(&failure, cases[i].text, strlen(cases[i].text));
-		assert_string_equal(failure.words, cases[i].words);
+		failure_set_message(&failure, cases[i].text, strlen(cases[i].text));
+		assert_string_equal(failure.message, cases[i].words);
 	}
 }
 
@@ -66,10 +66,10 @@ static void test_long_words_are_cut_at_whole_characters(void **state)
 
 		memset(text, 'x', before);
 		memcpy(text + before, "\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 8);
-		failure_quote(&failure, text, before + 8);
-		assert_true(strlen(failure.words) < sizeof(failure.words));
-		assert_true(utf8_is_valid(failure.words, strlen(failure.words)));
-		assert_true(strlen(failure.words) > sizeof(failure.words) - 5);
+		failure_set_message(&failure, text, before + 8);
+		assert_true(strlen(failure.message) < sizeof(failure.message));
+		assert_true(utf8_is_valid(failure.message, strlen(failure.message)));
+		assert_true(strlen(failure.message) > sizeof(failure.message) - 5);
 	}
 }
 
@@ -84,15 +84,15 @@ static void test_errnos_have_names(void **state)
 /* Whether `words` are dropped for the sake of `value`. */
 static bool censors(const char *words, const void *value, size_t length)
 {
-	struct failure failure = {.error = EINVAL, .status = 400};
+	struct failure failure = {.errnum = EINVAL, .http_status = 400};
 
-	failure_quote(&failure, words, strlen(words));
-	failure_censor(&failure, value, length);
-	assert_int_equal(failure.error, EINVAL);
-	if (strstr(failure.words, "quoted the value"))
+	failure_set_message(&failure, words, strlen(words));
+	failure_redact(&failure, value, length);
+	assert_int_equal(failure.errnum, EINVAL);
+	if (strstr(failure.message, "quoted the value"))
 		return true;
 	/* Either all or nothing. */
-	assert_int_equal(strncmp(failure.words, words, 10), 0);
+	assert_int_equal(strncmp(failure.message, words, 10), 0);
 	return false;
 }
 

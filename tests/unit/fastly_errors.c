@@ -7,36 +7,37 @@
 #include "sstorefs/provider.h"
 
 static struct failure failure;
-static enum remedy remedy;
+static enum retry_hint retry_hint;
 
-static int refuse(const struct ask *ask, int status, const char *type, const char *body)
+static int refuse(const struct op_args *args, int status, const char *type, const char *body)
 {
 	char headers[200];
-	struct result result = {0};
-	struct http_answer answer;
+	struct op_result result = {0};
+	struct http_response response;
 	int failed;
 
 	snprintf(headers, sizeof(headers), "%s%s%sFastly-Trace-Id: trace\n", type ? "Content-Type: " : "",
 		 type ? type : "", type ? "\n" : "");
-	answer = text_answer(status, headers, body);
-	failed = provider_fastly.operations[ask->operation].answer(ask, &answer, &result, &failure, &remedy);
-	assert_int_equal(failure.error, -failed);
-	assert_int_equal(failure.status, status);
+	response = text_answer(status, headers, body);
+	failed = provider_fastly.operations[args->operation].parse_response(args, &response, &result,
+									    &failure, &retry_hint);
+	assert_int_equal(failure.errnum, -failed);
+	assert_int_equal(failure.http_status, status);
 	assert_string_equal(failure.request_id, "trace");
-	result_finish(&result);
-	http_answer_finish(&answer);
+	op_result_free(&result);
+	http_response_free(&response);
 	return failed;
 }
 
-static struct ask put(enum put_mode mode)
+static struct op_args put(enum put_mode mode)
 {
-	return (struct ask){
+	return (struct op_args){
 		.operation = OPERATION_PUT_SECRET, .mode = mode, .store_id = "STORE", .name = "NAME"};
 }
 
-static struct ask other(enum operation operation)
+static struct op_args other(enum operation operation)
 {
-	return (struct ask){.operation = operation, .store_id = "STORE", .name = "NAME"};
+	return (struct op_args){.operation = operation, .store_id = "STORE", .name = "NAME"};
 }
 
 static void test_every_family_is_understood_under_any_content_type(void **state)
@@ -64,15 +65,15 @@ static void test_every_family_is_understood_under_any_content_type(void **state)
 					    "text/html",
 					    "nonsense",
 					    NULL};
-	struct ask ask = put(PUT_CREATE);
+	struct op_args args = put(PUT_CREATE);
 	size_t i, j;
 
 	(void)state;
 	for (i = 0; i < COUNT(families); i++)
 		for (j = 0; j < COUNT(types); j++) {
-			assert_int_equal(refuse(&ask, 400, types[j], families[i].body), -EEXIST);
-			assert_string_equal(failure.words, families[i].words);
-			assert_int_equal(remedy, REMEDY_NONE);
+			assert_int_equal(refuse(&args, 400, types[j], families[i].body), -EEXIST);
+			assert_string_equal(failure.message, families[i].words);
+			assert_int_equal(retry_hint, RETRY_NEVER);
 		}
 }
 
@@ -90,62 +91,62 @@ static void test_bodies_without_an_explanation_are_survived(void **state)
 		"{\"detail\":\"unfinished",
 		"<html><head><title>502 Bad Gateway</title></head></html>",
 	};
-	struct ask ask = put(PUT_EITHER);
+	struct op_args args = put(PUT_UPSERT);
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(bodies); i++) {
-		assert_int_equal(refuse(&ask, 502, "text/html", bodies[i]), -EIO);
-		assert_string_equal(failure.words, "502 Bad Gateway, no explanation");
-		assert_int_equal(remedy, REMEDY_LOOK);
-		assert_int_equal(refuse(&ask, 400, NULL, bodies[i]), -EINVAL);
-		assert_string_equal(failure.words, "400 Bad Request, no explanation");
+		assert_int_equal(refuse(&args, 502, "text/html", bodies[i]), -EIO);
+		assert_string_equal(failure.message, "502 Bad Gateway, no explanation");
+		assert_int_equal(retry_hint, RETRY_AFTER_CHECK);
+		assert_int_equal(refuse(&args, 400, NULL, bodies[i]), -EINVAL);
+		assert_string_equal(failure.message, "400 Bad Request, no explanation");
 	}
-	assert_int_equal(refuse(&ask, 503, "text/plain; charset=utf-8", "upstream is\nbusy\x1b\n"), -EIO);
-	assert_string_equal(failure.words, "upstream is busy\\u001b");
+	assert_int_equal(refuse(&args, 503, "text/plain; charset=utf-8", "upstream is\nbusy\x1b\n"), -EIO);
+	assert_string_equal(failure.message, "upstream is busy\\u001b");
 }
 
 static void test_statuses_have_their_errno_for_every_operation(void **state)
 {
 	static const struct {
 		int status, error;
-		enum remedy remedy;
+		enum retry_hint remedy;
 	} cases[] = {
-		{401, EACCES, REMEDY_NONE}, {403, EACCES, REMEDY_NONE},	 {404, ENOENT, REMEDY_NONE},
-		{413, EFBIG, REMEDY_NONE},  {408, EAGAIN, REMEDY_LATER}, {429, EAGAIN, REMEDY_LATER},
-		{400, EINVAL, REMEDY_NONE}, {418, EINVAL, REMEDY_NONE},	 {500, EIO, REMEDY_LOOK},
-		{503, EIO, REMEDY_LOOK},    {302, EIO, REMEDY_NONE},
+		{401, EACCES, RETRY_NEVER},    {403, EACCES, RETRY_NEVER}, {404, ENOENT, RETRY_NEVER},
+		{413, EFBIG, RETRY_NEVER},     {408, EAGAIN, RETRY_LATER}, {429, EAGAIN, RETRY_LATER},
+		{400, EINVAL, RETRY_NEVER},    {418, EINVAL, RETRY_NEVER}, {500, EIO, RETRY_AFTER_CHECK},
+		{503, EIO, RETRY_AFTER_CHECK}, {302, EIO, RETRY_NEVER},
 	};
 	size_t i;
 	int operation;
 
 	(void)state;
 	for (operation = 0; operation < OPERATION_COUNT; operation++) {
-		struct ask ask = other((enum operation)operation);
+		struct op_args args = other((enum operation)operation);
 
-		for (i = 0; provider_fastly.operations[operation].answer && i < COUNT(cases); i++) {
-			assert_int_equal(refuse(&ask, cases[i].status, "application/json",
+		for (i = 0; provider_fastly.operations[operation].parse_response && i < COUNT(cases); i++) {
+			assert_int_equal(refuse(&args, cases[i].status, "application/json",
 						"{\"msg\":\"Provided credentials are missing or invalid\"}"),
 					 -cases[i].error);
-			assert_int_equal(remedy, cases[i].remedy);
-			assert_string_equal(failure.words, "Provided credentials are missing or invalid");
+			assert_int_equal(retry_hint, cases[i].remedy);
+			assert_string_equal(failure.message, "Provided credentials are missing or invalid");
 		}
 	}
 }
 
-static int problem(const struct ask *ask, int status, const char *detail)
+static int problem(const struct op_args *args, int status, const char *detail)
 {
 	char body[300];
 
 	snprintf(body, sizeof(body), "{\"title\":\"Bad Request\",\"detail\":\"%s\",\"status\":%d}", detail,
 		 status);
-	return -refuse(ask, status, "application/problem+json", body);
+	return -refuse(args, status, "application/problem+json", body);
 }
 
 static void test_what_exists_already(void **state)
 {
-	struct ask create = put(PUT_CREATE), replace = put(PUT_REPLACE),
-		   store = other(OPERATION_CREATE_STORE);
+	struct op_args create = put(PUT_CREATE), replace = put(PUT_REPLACE),
+		       store = other(OPERATION_CREATE_STORE);
 
 	(void)state;
 	assert_int_equal(problem(&create, 400, "duplicate: name"), EEXIST);
@@ -163,22 +164,23 @@ static void test_what_exists_already(void **state)
 
 static void test_other_conflicts(void **state)
 {
-	struct ask either = put(PUT_EITHER), replace = put(PUT_REPLACE);
-	struct ask secret = other(OPERATION_DELETE_SECRET), store = other(OPERATION_DELETE_STORE);
+	struct op_args either = put(PUT_UPSERT), replace = put(PUT_REPLACE);
+	struct op_args secret = other(OPERATION_DELETE_SECRET), store = other(OPERATION_DELETE_STORE);
 
 	(void)state;
 	assert_int_equal(problem(&store, 409, "store is not empty"), ENOTEMPTY);
-	assert_int_equal(remedy, REMEDY_NONE);
+	assert_int_equal(retry_hint, RETRY_NEVER);
 	assert_int_equal(problem(&either, 409, "try again"), EINVAL);
-	assert_int_equal(remedy, REMEDY_NONE);
+	assert_int_equal(retry_hint, RETRY_NEVER);
 	assert_int_equal(problem(&replace, 409, "try again"), EINVAL);
 	assert_int_equal(problem(&secret, 409, "try again"), EINVAL);
-	assert_int_equal(remedy, REMEDY_NONE);
+	assert_int_equal(retry_hint, RETRY_NEVER);
 }
 
 static void test_what_is_missing_may_be_said_with_a_400(void **state)
 {
-	struct ask replace = put(PUT_REPLACE), create = put(PUT_CREATE), find = other(OPERATION_FIND_SECRET);
+	struct op_args replace = put(PUT_REPLACE), create = put(PUT_CREATE),
+		       find = other(OPERATION_FIND_SECRET);
 
 	(void)state;
 	assert_int_equal(problem(&replace, 400, "secret not found"), ENOENT);
@@ -218,8 +220,8 @@ static void test_quotas_are_told_from_other_limits(void **state)
 		{"secret exceeds the maximum size of 64KB", EFBIG},
 		{"secret must be at most 65536 bytes", EFBIG},
 	};
-	struct ask create = put(PUT_CREATE), either = put(PUT_EITHER), replace = put(PUT_REPLACE);
-	struct ask store = other(OPERATION_CREATE_STORE), list = other(OPERATION_LIST_SECRETS);
+	struct op_args create = put(PUT_CREATE), either = put(PUT_UPSERT), replace = put(PUT_REPLACE);
+	struct op_args store = other(OPERATION_CREATE_STORE), list = other(OPERATION_LIST_SECRETS);
 	size_t i;
 
 	(void)state;

@@ -14,7 +14,7 @@
 static const uint8_t client_key[crypto_box_PUBLICKEYBYTES] = {0xda, 0x23, 0x0f, 0x47};
 
 static const struct {
-	struct ask ask;
+	struct op_args ask;
 	enum http_method method;
 	const char *target, *body;
 } cases[] = {
@@ -83,7 +83,7 @@ static const struct {
 	 "{\"name\":\"NAME\",\"secret\":\"c2VjcmV0dW0gc2VydmFyZSE=\","
 	 "\"client_key\":\"2iMPRwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}"},
 	{{.operation = OPERATION_PUT_SECRET,
-	  .mode = PUT_EITHER,
+	  .mode = PUT_UPSERT,
 	  .store_id = STORE,
 	  .name = "%2E%2E",
 	  .value = (const uint8_t *)"\xff\xfe\0",
@@ -92,7 +92,7 @@ static const struct {
 	 STORES "/" STORE "/secrets",
 	 "{\"name\":\"..\",\"secret\":\"//4A\"}"},
 	{{.operation = OPERATION_PUT_SECRET,
-	  .mode = PUT_EITHER,
+	  .mode = PUT_UPSERT,
 	  .store_id = STORE,
 	  .name = "a\"b\\%0A%01\xc3\xa9",
 	  .value = (const uint8_t *)"x",
@@ -104,9 +104,9 @@ static const struct {
 	{{.operation = OPERATION_SIGNING_KEY}, HTTP_GET, STORES "/signing-key", NULL},
 };
 
-static int make_request(const struct ask *ask, struct http_request *request)
+static int make_request(const struct op_args *args, struct http_request *request)
 {
-	return provider_fastly.operations[ask->operation].ask(ask, request);
+	return provider_fastly.operations[args->operation].build_request(args, request);
 }
 
 static void test_requests_are_what_the_service_takes(void **state)
@@ -119,7 +119,7 @@ static void test_requests_are_what_the_service_takes(void **state)
 
 		assert_int_equal(make_request(&cases[i].ask, &request), 0);
 		assert_int_equal(request.method, cases[i].method);
-		assert_string_equal(buffer_text(&request.target), cases[i].target);
+		assert_string_equal(buffer_cstr(&request.target), cases[i].target);
 		assert_int_equal(request.headers.length, 25);
 		assert_memory_equal(request.headers.data, "Accept: application/json\0", 25);
 		assert_int_equal(request.body.length, cases[i].body ? strlen(cases[i].body) : 0);
@@ -129,28 +129,28 @@ static void test_requests_are_what_the_service_takes(void **state)
 			assert_string_equal(request.content_type, "application/json");
 		else
 			assert_null(request.content_type);
-		http_request_finish(&request);
+		http_request_free(&request);
 	}
 }
 
 static void test_only_a_value_that_is_not_sealed_is_borne(void **state)
 {
-	struct ask ask = {.operation = OPERATION_PUT_SECRET,
-			  .mode = PUT_EITHER,
-			  .store_id = STORE,
-			  .name = "NAME",
-			  .value = (const uint8_t *)"v",
-			  .value_length = 1};
+	struct op_args args = {.operation = OPERATION_PUT_SECRET,
+			       .mode = PUT_UPSERT,
+			       .store_id = STORE,
+			       .name = "NAME",
+			       .value = (const uint8_t *)"v",
+			       .value_length = 1};
 	struct http_request request = {0};
 
 	(void)state;
-	assert_int_equal(make_request(&ask, &request), 0);
+	assert_int_equal(make_request(&args, &request), 0);
 	assert_true(request.bears_value);
-	http_request_finish(&request);
-	ask.client_key = client_key;
-	assert_int_equal(make_request(&ask, &request), 0);
+	http_request_free(&request);
+	args.client_key = client_key;
+	assert_int_equal(make_request(&args, &request), 0);
 	assert_false(request.bears_value);
-	http_request_finish(&request);
+	http_request_free(&request);
 }
 
 /* A DELETE or a listing of one of these would not be about a store. */
@@ -165,11 +165,12 @@ static void test_what_is_no_store_id_is_refused(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(ids); i++)
 		for (j = 0; j < COUNT(operations); j++) {
-			struct ask ask = {.operation = operations[j], .store_id = ids[i], .name = "NAME"};
+			struct op_args args = {
+				.operation = operations[j], .store_id = ids[i], .name = "NAME"};
 			struct http_request request = {0};
 
-			assert_int_equal(make_request(&ask, &request), -EINVAL);
-			http_request_finish(&request);
+			assert_int_equal(make_request(&args, &request), -EINVAL);
+			http_request_free(&request);
 		}
 }
 
@@ -184,11 +185,12 @@ static void test_names_that_are_not_canonical_are_refused(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(names); i++)
 		for (j = 0; j < COUNT(operations); j++) {
-			struct ask ask = {.operation = operations[j], .store_id = STORE, .name = names[i]};
+			struct op_args args = {
+				.operation = operations[j], .store_id = STORE, .name = names[i]};
 			struct http_request request = {0};
 
-			assert_int_equal(make_request(&ask, &request), -EINVAL);
-			http_request_finish(&request);
+			assert_int_equal(make_request(&args, &request), -EINVAL);
+			http_request_free(&request);
 		}
 }
 
@@ -196,27 +198,27 @@ static void test_names_that_are_not_canonical_are_refused(void **state)
 static void test_the_largest_value_fits_into_locked_memory(void **state)
 {
 	uint8_t *sealed = calloc(1, 65584);
-	struct ask ask = {.operation = OPERATION_PUT_SECRET,
-			  .mode = PUT_EITHER,
-			  .store_id = STORE,
-			  .name = "NAME",
-			  .value = sealed,
-			  .value_length = 65584};
+	struct op_args args = {.operation = OPERATION_PUT_SECRET,
+			       .mode = PUT_UPSERT,
+			       .store_id = STORE,
+			       .name = "NAME",
+			       .value = sealed,
+			       .value_length = 65584};
 	struct http_request request = {0};
 	struct locked_pool pool;
 
 	(void)state;
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(make_request(&ask, &request), 0);
+	assert_int_equal(make_request(&args, &request), 0);
 	assert_int_equal(request.body.length, strlen("{\"name\":\"NAME\",\"secret\":\"\"}") + 87448);
 	assert_int_equal(request.body.data[request.body.length - 1], '}');
 	assert_int_equal(pool.held, request.body.size);
-	http_request_finish(&request);
+	http_request_free(&request);
 	assert_int_equal(pool.held, 0);
 	pool.cap = 65536;
-	assert_int_equal(make_request(&ask, &request), -ENOBUFS);
-	http_request_finish(&request);
+	assert_int_equal(make_request(&args, &request), -ENOBUFS);
+	http_request_free(&request);
 	free(sealed);
 }
 
@@ -253,7 +255,7 @@ static void test_the_token_goes_into_one_header_line(void **state)
 	assert_int_equal(provider_fastly.authorize(&credentials, &lines), 0);
 	assert_int_equal(lines.length, 18);
 	assert_memory_equal(lines.data, "Fastly-Key: TOKEN\0", 18);
-	locked_finish(&lines);
+	locked_free(&lines);
 	for (i = 0; i < COUNT(bad); i++) {
 		credentials.token = bad[i];
 		assert_int_equal(provider_fastly.authorize(&credentials, &lines), -EINVAL);

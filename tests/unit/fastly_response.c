@@ -15,7 +15,7 @@
 /* The entries of one answer, copied. */
 struct taken {
 	char names[8][300], ids[8][64], digests[8][64];
-	wall_time created[8], modified[8], expires[8];
+	wall_time_ns created[8], modified[8], expires[8];
 	unsigned count;
 	int refuse; /* what take() returns */
 };
@@ -39,53 +39,54 @@ static int take(void *context, const struct entry *entry)
 
 static struct {
 	struct taken taken;
-	struct result result;
+	struct op_result result;
 	struct failure failure;
-	enum remedy remedy;
+	enum retry_hint remedy;
 } got;
 
 /* Reads one answer into `got`. */
-static int read_bytes(const struct ask *ask, int status, const char *headers, const void *body, size_t length)
+static int read_bytes(const struct op_args *args, int status, const char *headers, const void *body,
+		      size_t length)
 {
-	struct http_answer answer = make_answer(status, headers, body, length);
+	struct http_response response = make_answer(status, headers, body, length);
 	int failed, refuse = got.taken.refuse;
 
-	result_finish(&got.result);
+	op_result_free(&got.result);
 	memset(&got, 0, sizeof(got));
 	got.taken.refuse = refuse;
-	got.result.take = take;
+	got.result.on_entry = take;
 	got.result.context = &got.taken;
-	failed = provider_fastly.operations[ask->operation].answer(ask, &answer, &got.result, &got.failure,
-								   &got.remedy);
-	assert_int_equal(got.failure.error, -failed);
-	assert_int_equal(got.failure.status, status);
-	http_answer_finish(&answer);
+	failed = provider_fastly.operations[args->operation].parse_response(args, &response, &got.result,
+									    &got.failure, &got.remedy);
+	assert_int_equal(got.failure.errnum, -failed);
+	assert_int_equal(got.failure.http_status, status);
+	http_response_free(&response);
 	return failed;
 }
 
-static int read_text(const struct ask *ask, int status, const char *body)
+static int read_text(const struct op_args *args, int status, const char *body)
 {
-	return read_bytes(ask, status, JSON, body, strlen(body));
+	return read_bytes(args, status, JSON, body, strlen(body));
 }
 
 static int finish(void **state)
 {
 	(void)state;
-	result_finish(&got.result);
+	op_result_free(&got.result);
 	memset(&got, 0, sizeof(got));
 	return 0;
 }
 
-static const struct ask list_stores = {.operation = OPERATION_LIST_STORES};
-static const struct ask list_secrets = {.operation = OPERATION_LIST_SECRETS, .store_id = "STORE"};
-static const struct ask find_secret = {
+static const struct op_args list_stores = {.operation = OPERATION_LIST_STORES};
+static const struct op_args list_secrets = {.operation = OPERATION_LIST_SECRETS, .store_id = "STORE"};
+static const struct op_args find_secret = {
 	.operation = OPERATION_FIND_SECRET, .store_id = "STORE", .name = "NAME"};
-static const struct ask client_key = {.operation = OPERATION_CLIENT_KEY};
-static const struct ask signing_key = {.operation = OPERATION_SIGNING_KEY};
+static const struct op_args client_key = {.operation = OPERATION_CLIENT_KEY};
+static const struct op_args signing_key = {.operation = OPERATION_SIGNING_KEY};
 
-static struct ask find_store(const char *name)
+static struct op_args find_store(const char *name)
 {
-	return (struct ask){.operation = OPERATION_FIND_STORE, .name = name};
+	return (struct op_args){.operation = OPERATION_FIND_STORE, .name = name};
 }
 
 static void test_a_page_of_stores(void **state)
@@ -125,7 +126,7 @@ static void test_a_page_of_secrets_with_a_cursor(void **state)
 	assert_true(got.taken.created[0] == 1669675240 * SECONDS);
 	assert_true(got.taken.modified[0] == got.taken.created[0]);
 	assert_true(got.taken.expires[0] == TIME_UNKNOWN);
-	assert_string_equal(buffer_text(&got.result.cursor), "abc/+=");
+	assert_string_equal(buffer_cstr(&got.result.cursor), "abc/+=");
 }
 
 static void test_a_listing_ends_without_a_cursor(void **state)
@@ -174,12 +175,12 @@ static void test_pages_that_make_no_sense_are_unreadable(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(bodies); i++) {
 		assert_int_equal(read_text(&list_secrets, 200, bodies[i]), -EIO);
-		assert_int_equal(got.remedy, REMEDY_LOOK);
-		assert_string_not_equal(got.failure.words, "");
+		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_string_not_equal(got.failure.message, "");
 		assert_int_equal(got.taken.count, 0);
 	}
 	assert_int_equal(read_text(&list_secrets, 203, "{\"data\":[]}"), -EIO);
-	assert_int_equal(got.remedy, REMEDY_LOOK);
+	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 }
 
 static void test_a_deep_nest_is_an_error_and_nothing_worse(void **state)
@@ -191,7 +192,7 @@ static void test_a_deep_nest_is_an_error_and_nothing_worse(void **state)
 	memset(nest, '[', DEPTH);
 	memset(nest + DEPTH, ']', DEPTH);
 	assert_int_equal(read_bytes(&list_secrets, 200, JSON, nest, 2 * DEPTH), -EIO);
-	assert_int_equal(got.remedy, REMEDY_LOOK);
+	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 	free(nest);
 }
 
@@ -210,7 +211,7 @@ static void test_what_is_no_entry_costs_only_itself(void **state)
 	assert_int_equal(read_text(&list_secrets, 200, body), 0);
 	assert_int_equal(got.result.entries, 11);
 	assert_int_equal(got.result.malformed, 7);
-	assert_int_equal(got.result.left_out, 1);
+	assert_int_equal(got.result.names_too_long, 1);
 	assert_int_equal(got.taken.count, 3);
 	assert_string_equal(got.taken.names[0], "nul%00");
 	assert_string_equal(got.taken.names[1], "a%2Fb");
@@ -246,14 +247,14 @@ static void test_a_reader_who_stops_ends_the_reading(void **state)
 
 static void test_a_store_is_found_by_its_exact_name(void **state)
 {
-	struct ask ask = find_store("prod");
+	struct op_args args = find_store("prod");
 
 	(void)state;
-	assert_int_equal(read_text(&ask, 200, ONE_STORE), 0);
+	assert_int_equal(read_text(&args, 200, ONE_STORE), 0);
 	assert_int_equal(got.taken.count, 1);
 	assert_string_equal(got.taken.ids[0], "6a1U7edUQlMux6qO6KFjlU");
 	assert_int_equal(
-		read_text(&ask, 200,
+		read_text(&args, 200,
 			  "{\"data\":[{\"id\":\"1\",\"name\":\"Prod\"},{\"id\":\"2\",\"name\":\"prod2\"},"
 			  "{\"id\":\"3\",\"name\":\"prod\"},{\"id\":\"4\",\"name\":\"prod\"}]}"),
 		0);
@@ -263,37 +264,37 @@ static void test_a_store_is_found_by_its_exact_name(void **state)
 
 static void test_no_store_of_a_name_is_enoent_however_it_is_said(void **state)
 {
-	struct ask ask = find_store("other");
+	struct op_args args = find_store("other");
 
 	(void)state;
-	assert_int_equal(read_text(&ask, 200, "{\"data\":[],\"meta\":{\"limit\":200}}"), -ENOENT);
-	assert_int_equal(got.remedy, REMEDY_NONE);
-	assert_string_not_equal(got.failure.words, "");
-	assert_int_equal(read_text(&ask, 200, ONE_STORE), -ENOENT);
+	assert_int_equal(read_text(&args, 200, "{\"data\":[],\"meta\":{\"limit\":200}}"), -ENOENT);
+	assert_int_equal(got.remedy, RETRY_NEVER);
+	assert_string_not_equal(got.failure.message, "");
+	assert_int_equal(read_text(&args, 200, ONE_STORE), -ENOENT);
 	assert_int_equal(got.taken.count, 0);
-	assert_int_equal(read_text(&ask, 404, "{\"title\":\"Not Found\",\"status\":404}"), -ENOENT);
+	assert_int_equal(read_text(&args, 404, "{\"title\":\"Not Found\",\"status\":404}"), -ENOENT);
 	/* The filter was overlooked: there is more to look at. */
-	assert_int_equal(read_text(&ask, 200, "{\"data\":[],\"meta\":{\"next_cursor\":\"n\"}}"), 0);
-	assert_string_equal(buffer_text(&got.result.cursor), "n");
+	assert_int_equal(read_text(&args, 200, "{\"data\":[],\"meta\":{\"next_cursor\":\"n\"}}"), 0);
+	assert_string_equal(buffer_cstr(&got.result.cursor), "n");
 }
 
 static void test_a_store_is_created(void **state)
 {
-	const struct ask ask = {.operation = OPERATION_CREATE_STORE, .name = "prod"};
+	const struct op_args args = {.operation = OPERATION_CREATE_STORE, .name = "prod"};
 	static const char *const wrong[] = {"", "{}", "{\"name\":\"prod\"}",
 					    "{\"id\":\"1\",\"name\":\"other\"}", "[]"};
 	size_t i;
 
 	(void)state;
-	assert_int_equal(read_text(&ask, 201,
+	assert_int_equal(read_text(&args, 201,
 				   "{\n  \"id\": \"gHoXWTpybFOm2BnwG803dg\",\n  \"name\": \"prod\",\n"
 				   "  \"created_at\": \"2023-11-27T15:54:54Z\"\n}\n"),
 			 0);
 	assert_int_equal(got.taken.count, 1);
 	assert_string_equal(got.taken.ids[0], "gHoXWTpybFOm2BnwG803dg");
 	for (i = 0; i < COUNT(wrong); i++) {
-		assert_int_equal(read_text(&ask, 201, wrong[i]), -EIO);
-		assert_int_equal(got.remedy, REMEDY_LOOK);
+		assert_int_equal(read_text(&args, 201, wrong[i]), -EIO);
+		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 	}
 }
 
@@ -303,14 +304,14 @@ static void test_a_store_is_created(void **state)
 
 static void test_a_secret_is_put_and_found(void **state)
 {
-	struct ask ask = {.operation = OPERATION_PUT_SECRET, .store_id = "STORE", .name = "NAME"};
+	struct op_args args = {.operation = OPERATION_PUT_SECRET, .store_id = "STORE", .name = "NAME"};
 	static const int statuses[] = {200, 201, 202, 206, 207};
 	size_t i;
 
 	(void)state;
-	for (ask.mode = PUT_CREATE; ask.mode <= PUT_EITHER; ask.mode++)
+	for (args.mode = PUT_CREATE; args.mode <= PUT_UPSERT; args.mode++)
 		for (i = 0; i < COUNT(statuses); i++) {
-			assert_int_equal(read_text(&ask, statuses[i], RECREATED), 0);
+			assert_int_equal(read_text(&args, statuses[i], RECREATED), 0);
 			assert_int_equal(got.taken.count, 1);
 			assert_string_equal(got.taken.names[0], "NAME");
 			assert_string_equal(got.taken.digests[0],
@@ -323,22 +324,22 @@ static void test_a_secret_is_put_and_found(void **state)
 
 static void test_an_answer_about_another_secret_makes_no_sense(void **state)
 {
-	struct ask ask = {
-		.operation = OPERATION_PUT_SECRET, .mode = PUT_EITHER, .store_id = "STORE", .name = "OTHER"};
+	struct op_args args = {
+		.operation = OPERATION_PUT_SECRET, .mode = PUT_UPSERT, .store_id = "STORE", .name = "OTHER"};
 	static const char *const wrong[] = {"", "{}", "[]", RECREATED, "{\"name\":7}", "{\"data\":[]}"};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(wrong); i++) {
-		assert_int_equal(read_text(&ask, 200, wrong[i]), -EIO);
-		assert_int_equal(got.remedy, REMEDY_LOOK);
+		assert_int_equal(read_text(&args, 200, wrong[i]), -EIO);
+		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 		assert_int_equal(got.taken.count, 0);
 	}
 }
 
 static void test_a_deletion_has_no_body(void **state)
 {
-	static const struct ask asks[] = {
+	static const struct op_args asks[] = {
 		{.operation = OPERATION_DELETE_STORE, .store_id = "STORE"},
 		{.operation = OPERATION_DELETE_SECRET, .store_id = "STORE", .name = "NAME"}};
 	size_t i;
@@ -350,12 +351,12 @@ static void test_a_deletion_has_no_body(void **state)
 		assert_string_equal(got.failure.request_id, "1ywuWvIbSXgrLYzKfRvjTF");
 		assert_false(got.result.deleted_async);
 		assert_int_equal(read_text(&asks[i], 200, "\n"), 0);
-		assert_int_equal(got.remedy, REMEDY_NONE);
+		assert_int_equal(got.remedy, RETRY_NEVER);
 		assert_int_equal(read_text(&asks[i], 200, "{\"status\":\"ok\"}"), 0);
 		assert_int_equal(read_text(&asks[i], 202, ""), 0);
 		assert_true(got.result.deleted_async);
 		assert_int_equal(read_text(&asks[i], 200, "<html>Please log in</html>"), -EIO);
-		assert_int_equal(got.remedy, REMEDY_LOOK);
+		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 		assert_int_equal(read_text(&asks[i], 404, ""), -ENOENT);
 	}
 }
@@ -381,8 +382,8 @@ static void test_a_client_key_as_it_was_recorded_is_accepted(void **state)
 	assert_int_equal(signing_key_decode(pinned, FASTLY_SIGNING_KEY), 0);
 	for (i = 0; i < COUNT(bodies); i++) {
 		assert_int_equal(read_text(&client_key, 200, bodies[i]), 0);
-		assert_int_equal(client_key_accept(&key, &got.result.client_key, pinned, NULL, 0, &why), 0);
-		assert_int_equal(key.dies_at, 599798);
+		assert_int_equal(client_key_verify(&key, &got.result.client_key, pinned, NULL, 0, &why), 0);
+		assert_int_equal(key.expires_at, 599798);
 	}
 	assert_int_equal(read_bytes(&client_key, 200, "", bodies[0], strlen(bodies[0])), 0);
 	assert_true(got.result.client_key.date == TIME_UNKNOWN);
@@ -428,7 +429,7 @@ static void test_no_client_key_at_all_makes_no_sense(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(bodies); i++) {
 		assert_int_equal(read_text(&client_key, 200, bodies[i]), -EIO);
-		assert_int_equal(got.remedy, REMEDY_LOOK);
+		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 	}
 }
 
@@ -443,10 +444,10 @@ static void test_the_signing_key_is_32_bytes(void **state)
 	assert_memory_equal(got.result.signing_key, pinned, sizeof(pinned));
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":\"AAAA\"}"), -EKEYREJECTED);
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":\"?\"}"), -EKEYREJECTED);
-	assert_int_equal(got.remedy, REMEDY_NONE);
+	assert_int_equal(got.remedy, RETRY_NEVER);
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":7}"), -EIO);
 	assert_int_equal(read_text(&signing_key, 200, "{}"), -EIO);
-	assert_int_equal(got.remedy, REMEDY_LOOK);
+	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 }
 
 int main(void)

@@ -9,22 +9,22 @@
 
 static void test_header_lines_are_found_by_name(void **state)
 {
-	struct http_answer answer =
+	struct http_response response =
 		text_answer(200,
 			    "Content-Type: text/plain\nX-Date: no\nDate:  \tMonday\nEmpty:\n"
 			    "date: second\nno colon here\nLast: one\n",
 			    "");
 
 	(void)state;
-	assert_string_equal(http_answer_header(&answer, "Date"), "Monday");
-	assert_string_equal(http_answer_header(&answer, "DATE"), "Monday");
-	assert_string_equal(http_answer_header(&answer, "content-type"), "text/plain");
-	assert_string_equal(http_answer_header(&answer, "Empty"), "");
-	assert_string_equal(http_answer_header(&answer, "Last"), "one");
-	assert_null(http_answer_header(&answer, "Dat"));
-	assert_null(http_answer_header(&answer, "no"));
-	http_answer_finish(&answer);
-	assert_null(http_answer_header(&answer, "Date"));
+	assert_string_equal(http_response_header(&response, "Date"), "Monday");
+	assert_string_equal(http_response_header(&response, "DATE"), "Monday");
+	assert_string_equal(http_response_header(&response, "content-type"), "text/plain");
+	assert_string_equal(http_response_header(&response, "Empty"), "");
+	assert_string_equal(http_response_header(&response, "Last"), "one");
+	assert_null(http_response_header(&response, "Dat"));
+	assert_null(http_response_header(&response, "no"));
+	http_response_free(&response);
+	assert_null(http_response_header(&response, "Date"));
 }
 
 static void test_a_header_line_stays_one_line(void **state)
@@ -36,7 +36,7 @@ static void test_a_header_line_stays_one_line(void **state)
 	http_request_header(&request, "X-Evil", "a\r\nFastly-Key: b");
 	assert_int_equal(request.headers.length, 48);
 	assert_memory_equal(request.headers.data, "Accept: application/json\0X-Evil: aFastly-Key: b\0", 48);
-	http_request_finish(&request);
+	http_request_free(&request);
 	assert_null(request.headers.data);
 }
 

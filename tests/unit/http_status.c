@@ -9,49 +9,49 @@ static void test_every_status_means_something(void **state)
 {
 	static const struct {
 		int status, error;
-		enum remedy remedy;
+		enum retry_hint remedy;
 	} cases[] = {
-		{200, 0, REMEDY_NONE},	     {201, 0, REMEDY_NONE},	  {202, 0, REMEDY_NONE},
-		{204, 0, REMEDY_NONE},	     {205, 0, REMEDY_NONE},	  {206, 0, REMEDY_NONE},
-		{207, 0, REMEDY_NONE},	     {203, EIO, REMEDY_LOOK},	  {226, EIO, REMEDY_LOOK},
-		{100, EIO, REMEDY_LOOK},     {0, EIO, REMEDY_LOOK},	  {301, EIO, REMEDY_NONE},
-		{302, EIO, REMEDY_NONE},     {304, EIO, REMEDY_NONE},	  {308, EIO, REMEDY_NONE},
-		{400, EINVAL, REMEDY_NONE},  {401, EACCES, REMEDY_NONE},  {402, EINVAL, REMEDY_NONE},
-		{403, EACCES, REMEDY_NONE},  {404, ENOENT, REMEDY_NONE},  {405, EINVAL, REMEDY_NONE},
-		{408, EAGAIN, REMEDY_LATER}, {409, EEXIST, REMEDY_NONE},  {410, ENOENT, REMEDY_NONE},
-		{413, EFBIG, REMEDY_NONE},   {418, EINVAL, REMEDY_NONE},  {422, EINVAL, REMEDY_NONE},
-		{425, EAGAIN, REMEDY_LATER}, {429, EAGAIN, REMEDY_LATER}, {499, EINVAL, REMEDY_NONE},
-		{500, EIO, REMEDY_LOOK},     {502, EIO, REMEDY_LOOK},	  {503, EIO, REMEDY_LOOK},
-		{504, EIO, REMEDY_LOOK},     {520, EIO, REMEDY_LOOK},	  {999, EIO, REMEDY_LOOK},
+		{200, 0, RETRY_NEVER},	       {201, 0, RETRY_NEVER},	      {202, 0, RETRY_NEVER},
+		{204, 0, RETRY_NEVER},	       {205, 0, RETRY_NEVER},	      {206, 0, RETRY_NEVER},
+		{207, 0, RETRY_NEVER},	       {203, EIO, RETRY_AFTER_CHECK}, {226, EIO, RETRY_AFTER_CHECK},
+		{100, EIO, RETRY_AFTER_CHECK}, {0, EIO, RETRY_AFTER_CHECK},   {301, EIO, RETRY_NEVER},
+		{302, EIO, RETRY_NEVER},       {304, EIO, RETRY_NEVER},	      {308, EIO, RETRY_NEVER},
+		{400, EINVAL, RETRY_NEVER},    {401, EACCES, RETRY_NEVER},    {402, EINVAL, RETRY_NEVER},
+		{403, EACCES, RETRY_NEVER},    {404, ENOENT, RETRY_NEVER},    {405, EINVAL, RETRY_NEVER},
+		{408, EAGAIN, RETRY_LATER},    {409, EEXIST, RETRY_NEVER},    {410, ENOENT, RETRY_NEVER},
+		{413, EFBIG, RETRY_NEVER},     {418, EINVAL, RETRY_NEVER},    {422, EINVAL, RETRY_NEVER},
+		{425, EAGAIN, RETRY_LATER},    {429, EAGAIN, RETRY_LATER},    {499, EINVAL, RETRY_NEVER},
+		{500, EIO, RETRY_AFTER_CHECK}, {502, EIO, RETRY_AFTER_CHECK}, {503, EIO, RETRY_AFTER_CHECK},
+		{504, EIO, RETRY_AFTER_CHECK}, {520, EIO, RETRY_AFTER_CHECK}, {999, EIO, RETRY_AFTER_CHECK},
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		const struct status_meaning *meaning = status_meaning(cases[i].status);
+		const struct http_status_info *info = http_status_info(cases[i].status);
 
-		assert_non_null(meaning->phrase);
-		if (meaning->error != cases[i].error || meaning->remedy != cases[i].remedy)
-			fail_msg("%d means errno %d, remedy %d", cases[i].status, meaning->error,
-				 meaning->remedy);
+		assert_non_null(info->phrase);
+		if (info->errnum != cases[i].error || info->retry_hint != cases[i].remedy)
+			fail_msg("%d means errno %d, remedy %d", cases[i].status, info->errnum,
+				 info->retry_hint);
 	}
 }
 
 static void test_a_status_alone_has_words(void **state)
 {
-	struct http_answer gateway = text_answer(502, "", ""),
-			   moved = text_answer(301, "Location: https://x/\n", "");
+	struct http_response gateway = text_answer(502, "", ""),
+			     moved = text_answer(301, "Location: https://x/\n", "");
 	struct failure failure = {0};
-	enum remedy remedy;
+	enum retry_hint retry_hint;
 
 	(void)state;
-	assert_int_equal(answer_status(&gateway, &failure, &remedy), -EIO);
-	assert_string_equal(failure.words, "502 Bad Gateway, no explanation");
-	assert_int_equal(answer_status(&moved, &failure, &remedy), -EIO);
-	assert_string_equal(failure.words, "301 Moved Permanently to https://x/, which is not followed");
-	assert_int_equal(remedy, REMEDY_NONE);
-	http_answer_finish(&gateway);
-	http_answer_finish(&moved);
+	assert_int_equal(response_map_status(&gateway, &failure, &retry_hint), -EIO);
+	assert_string_equal(failure.message, "502 Bad Gateway, no explanation");
+	assert_int_equal(response_map_status(&moved, &failure, &retry_hint), -EIO);
+	assert_string_equal(failure.message, "301 Moved Permanently to https://x/, which is not followed");
+	assert_int_equal(retry_hint, RETRY_NEVER);
+	http_response_free(&gateway);
+	http_response_free(&moved);
 }
 
 static void test_the_request_id_is_kept_and_the_rest_forgotten(void **state)
@@ -66,26 +66,26 @@ static void test_the_request_id_is_kept_and_the_rest_forgotten(void **state)
 	};
 	char long_header[400] = "Fastly-Trace-Id: ";
 	struct failure failure;
-	enum remedy remedy;
-	struct http_answer answer;
+	enum retry_hint retry_hint;
+	struct http_response response;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		answer = text_answer(404, cases[i].headers, "");
-		failure = (struct failure){.error = EIO, .words = "old", .request_id = "old"};
-		answer_begin(&answer, &provider_fastly, &failure, &remedy);
+		response = text_answer(404, cases[i].headers, "");
+		failure = (struct failure){.errnum = EIO, .message = "old", .request_id = "old"};
+		response_init(&response, &provider_fastly, &failure, &retry_hint);
 		assert_string_equal(failure.request_id, cases[i].request_id);
-		assert_int_equal(failure.status, 404);
-		assert_int_equal(failure.error, 0);
-		assert_string_equal(failure.words, "");
-		http_answer_finish(&answer);
+		assert_int_equal(failure.http_status, 404);
+		assert_int_equal(failure.errnum, 0);
+		assert_string_equal(failure.message, "");
+		http_response_free(&response);
 	}
 	memset(long_header + 17, 'x', 300);
-	answer = text_answer(404, long_header, "");
-	answer_begin(&answer, &provider_fastly, &failure, &remedy);
+	response = text_answer(404, long_header, "");
+	response_init(&response, &provider_fastly, &failure, &retry_hint);
 	assert_int_equal(strlen(failure.request_id), sizeof(failure.request_id) - 1);
-	http_answer_finish(&answer);
+	http_response_free(&response);
 }
 
 int main(void)

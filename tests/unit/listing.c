@@ -106,7 +106,7 @@ static void test_what_expires_vanishes_by_itself(void **state)
 	struct script script = {.count = 1};
 	struct fixture fixture;
 	struct listing *listing;
-	uint32_t serial;
+	uint32_t entry_id;
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
@@ -114,14 +114,14 @@ static void test_what_expires_vanishes_by_itself(void **state)
 	script.entries[0] = entry_of("A", NULL);
 	script.entries[0].expires_at = (SERVICE_TIME + 10) * NANOSECONDS;
 	answer(&fixture, 0, &script);
-	serial = serial_of(listing, "A");
+	entry_id = serial_of(listing, "A");
 	assert_int_equal(listing_time_left(listing, known_of(listing, "A")), 10000);
 	pass_time(&fixture, 9900);
-	assert_non_null(catalog_record(fixture.catalog, serial));
+	assert_non_null(catalog_record(fixture.catalog, entry_id));
 	assert_string_equal(names_of(&fixture, listing), "A");
 	assert_int_equal(listing_time_left(listing, known_of(listing, "A")), 100);
 	pass_time(&fixture, 100);
-	assert_null(catalog_record(fixture.catalog, serial));
+	assert_null(catalog_record(fixture.catalog, entry_id));
 	assert_null(known_of(listing, "A"));
 	assert_string_equal(names_of(&fixture, listing), "");
 	assert_int_equal(fixture.calls, 1);
@@ -134,24 +134,24 @@ static void test_an_entry_keeps_its_number_as_long_as_it_is_there(void **state)
 {
 	struct fixture fixture;
 	struct listing *listing;
-	uint32_t serial;
+	uint32_t entry_id;
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	walk_through(&fixture, listing, 0, 3);
-	serial = serial_of(listing, "N1");
+	entry_id = serial_of(listing, "N1");
 	for (int i = 0; i < 5; i++) {
 		pass_time(&fixture, 61000);
 		walk_through(&fixture, listing, 1, 3);
-		assert_int_equal(serial_of(listing, "N1"), serial);
-		assert_string_equal(catalog_record(fixture.catalog, serial)->name, "N1");
+		assert_int_equal(serial_of(listing, "N1"), entry_id);
+		assert_string_equal(catalog_record(fixture.catalog, entry_id)->name, "N1");
 	}
 	pass_time(&fixture, 61000);
 	walk_through(&fixture, listing, 2, 3);
-	assert_null(catalog_record(fixture.catalog, serial));
+	assert_null(catalog_record(fixture.catalog, entry_id));
 	pass_time(&fixture, 61000);
 	walk_through(&fixture, listing, 1, 3);
-	assert_int_not_equal(serial_of(listing, "N1"), serial);
+	assert_int_not_equal(serial_of(listing, "N1"), entry_id);
 	fixture_free(&fixture);
 }
 
@@ -159,19 +159,19 @@ static void test_a_refresh_that_fails_changes_nothing(void **state)
 {
 	struct fixture fixture;
 	struct listing *listing;
-	uint32_t serial;
+	uint32_t entry_id;
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	walk_through(&fixture, listing, 0, 3);
-	serial = serial_of(listing, "N1");
+	entry_id = serial_of(listing, "N1");
 	pass_time(&fixture, 61000);
 	snapshot_release(view_of(listing));
 	answer_names(&fixture, 0, "N", 1, 1, "more");
 	call_fails(&fixture, 0, EIO);
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
-	assert_int_equal(serial_of(listing, "N1"), serial);
-	assert_string_equal(catalog_record(fixture.catalog, serial)->name, "N1");
+	assert_int_equal(serial_of(listing, "N1"), entry_id);
+	assert_string_equal(catalog_record(fixture.catalog, entry_id)->name, "N1");
 	assert_true(listing_is_stale(listing, NULL));
 	fixture_free(&fixture);
 }
@@ -180,24 +180,24 @@ static void test_a_first_walk_that_fails_has_taught_something(void **state)
 {
 	struct fixture fixture;
 	struct listing *listing;
-	uint32_t serial;
+	uint32_t entry_id;
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	told(listing, "BEFORE", "id");
 	told(listing, "ABSENT", NULL);
-	serial = serial_of(listing, "BEFORE");
+	entry_id = serial_of(listing, "BEFORE");
 	snapshot_release(view_of(listing));
 	answer_names(&fixture, 0, "N", 0, 2, "more");
 	call_fails(&fixture, 0, EIO);
 	assert_non_null(known_of(listing, "N1"));
-	assert_int_equal(serial_of(listing, "BEFORE"), serial);
-	assert_string_equal(catalog_record(fixture.catalog, serial)->name, "BEFORE");
-	assert_false(listing->complete);
+	assert_int_equal(serial_of(listing, "BEFORE"), entry_id);
+	assert_string_equal(catalog_record(fixture.catalog, entry_id)->name, "BEFORE");
+	assert_false(listing->is_complete);
 	/* The next one may be whole. */
 	walk_through(&fixture, listing, 0, 3);
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
-	assert_null(catalog_record(fixture.catalog, serial));
+	assert_null(catalog_record(fixture.catalog, entry_id));
 	fixture_free(&fixture);
 }
 
@@ -232,10 +232,10 @@ static void test_a_walk_that_began_before_a_refresh_is_no_answer_to_it(void **st
 	answer_names(&fixture, 0, "N", 0, 2, "more");
 	catalog_refresh(fixture.catalog);
 	after = view_of(listing);
-	assert_true(snapshot_is_outdated(after));
+	assert_true(snapshot_is_stale(after));
 	snapshot_release(after);
 	answer_names(&fixture, 0, "N", 2, 1, NULL);
-	assert_false(snapshot_is_outdated(before));
+	assert_false(snapshot_is_stale(before));
 	assert_int_equal(listing_time_left(listing, NULL), 0);
 	after = view_of(listing);
 	assert_ptr_not_equal(after, before);
@@ -300,13 +300,13 @@ static void test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold(void *
 	assert_string_equal(names_of(&fixture, stores),
 			    "twin twin~a%2Fb twin~%252F twin~%0A t%2Fwin t%2Fwin~id2");
 	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin~a%2Fb"))), "a/b");
-	assert_int_equal(stores->current->left_out, 1);
+	assert_int_equal(stores->current->names_too_long, 1);
 	fixture_free(&fixture);
 }
 
 static void note_greeting(void *context, const struct failure *failure)
 {
-	*(int *)context = failure->error;
+	*(int *)context = failure->errnum;
 }
 
 /* What the listing shows is what a mount of that store alone is called. */
@@ -326,7 +326,7 @@ static void test_a_store_is_mounted_alone_by_the_name_that_shows_its_id(void **s
 		fixture_make(&fixture, PAGING_CURSOR);
 		fixture.options.store = names[i];
 		fixture_start(&fixture);
-		catalog_greet(fixture.catalog, note_greeting, &error);
+		catalog_probe(fixture.catalog, note_greeting, &error);
 		answer(&fixture, 0, &script);
 		store = catalog_only_store(fixture.catalog);
 		assert_int_equal(error, ids[i] ? 0 : ENOENT);
@@ -353,7 +353,7 @@ static void test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_
 	fixture_start(&fixture);
 	walk_stores(&fixture, twins, 2);
 	assert_string_equal(names_of(&fixture, catalog_stores(fixture.catalog)), name);
-	assert_int_equal(catalog_stores(fixture.catalog)->current->left_out, 1);
+	assert_int_equal(catalog_stores(fixture.catalog)->current->names_too_long, 1);
 	assert_string_equal(record_id(known_of(catalog_stores(fixture.catalog), name)), "id1");
 	fixture_free(&fixture);
 }
@@ -373,7 +373,7 @@ static void test_a_store_that_went_is_dropped_when_nobody_holds_it(void **state)
 	walk_stores(&fixture, entries, 2);
 	a = store_reference(catalog_store(fixture.catalog, known_of(stores, "a")));
 	b = catalog_store(fixture.catalog, known_of(stores, "b"));
-	secret = own_put(store_secrets(a), "SECRET", NULL)->serial;
+	secret = own_put(store_secrets(a), "SECRET", NULL)->entry_id;
 	walk_stores(&fixture, entries + 1, 1);
 	assert_ptr_equal(catalog_store(fixture.catalog, known_of(stores, "b")), b);
 	assert_null(known_of(stores, "a"));

@@ -43,13 +43,13 @@ static void test_bytes_are_kept_while_memory_grows(void **state)
 		assert_int_equal(locked.data[i], (uint8_t)(i * 7));
 	assert_int_equal(pool.held, locked.size);
 	assert_true(locked.size >= 70000 && locked.size % PAGE == 0);
-	locked_finish(&locked);
+	locked_free(&locked);
 	assert_int_equal(pool.held, 0);
 	assert_null(locked.data);
 	assert_int_equal(locked_append(&locked, "again", 5), 0);
 	assert_memory_equal(locked.data, "again", 5);
-	locked_finish(&locked);
-	locked_finish(&locked);
+	locked_free(&locked);
+	locked_free(&locked);
 }
 
 /* AddressSanitizer replaces mlock by nothing, so that there is nothing to be seen of it. */
@@ -101,7 +101,7 @@ static void test_memory_is_locked_and_not_dumped_also_after_it_grew(void **state
 		assert_non_null(strstr(flags, " dd")); /* not dumped */
 		assert_non_null(strstr(flags, " dc")); /* not copied by fork */
 	}
-	locked_finish(&locked);
+	locked_free(&locked);
 }
 #endif
 
@@ -120,10 +120,10 @@ static void test_the_cap_holds_and_leaves_the_content(void **state)
 	assert_memory_equal(one.data, "kept", 4);
 	assert_int_equal(pool.held, 4 * PAGE);
 	assert_int_equal(locked_reserve(&one, SIZE_MAX), -ENOMEM);
-	locked_finish(&two);
+	locked_free(&two);
 	assert_int_equal(locked_reserve(&one, 4 * PAGE), 0);
 	assert_memory_equal(one.data, "kept", 4);
-	locked_finish(&one);
+	locked_free(&one);
 	assert_int_equal(pool.held, 0);
 }
 
@@ -138,7 +138,7 @@ static void test_without_a_pool_it_is_ordinary_memory(void **state)
 	assert_int_equal(locked.length, 10000);
 	for (i = 0; i < 1000; i++)
 		assert_memory_equal(locked.data + 10 * i, "0123456789", 10);
-	locked_finish(&locked);
+	locked_free(&locked);
 	assert_null(locked.data);
 	assert_int_equal(locked_reserve(&locked, SIZE_MAX), -ENOMEM);
 }
@@ -170,13 +170,13 @@ static void take(struct locked_wait *wait)
 		return;
 	}
 	if (waiter->gives_back)
-		locked_finish(&waiter->locked);
+		locked_free(&waiter->locked);
 	locked_wait(waiter->locked.pool, wait);
 }
 
 static struct waiter make_waiter(struct locked_pool *pool, size_t pages, char name)
 {
-	return (struct waiter){.wait.room = take, .locked.pool = pool, .pages = pages, .name = name};
+	return (struct waiter){.wait.available = take, .locked.pool = pool, .pages = pages, .name = name};
 }
 
 static void test_first_come_first_served(void **state)
@@ -198,12 +198,12 @@ static void test_first_come_first_served(void **state)
 	locked_wait_cancel(&pool, &waiters[1].wait);
 	locked_wait_cancel(&pool, &waiters[4].wait);
 	locked_wait(&pool, &waiters[4].wait);
-	locked_finish(&all);
+	locked_free(&all);
 	assert_string_equal(order, "acde");
 	assert_int_equal(waiters[1].calls, 0);
 	assert_null(pool.first);
 	for (i = 0; i < COUNT(waiters); i++)
-		locked_finish(&waiters[i].locked);
+		locked_free(&waiters[i].locked);
 }
 
 static void test_who_can_not_be_served_waits_on_without_end_or_harm(void **state)
@@ -221,17 +221,17 @@ static void test_who_can_not_be_served_waits_on_without_end_or_harm(void **state
 	locked_wait(&pool, &large.wait);
 	locked_wait(&pool, &greedy.wait);
 	locked_wait(&pool, &small.wait);
-	locked_finish(&most);
+	locked_free(&most);
 	assert_string_equal(order, "s");
 	assert_int_equal(large.calls, 1);
 	assert_int_equal(greedy.calls, 1);
-	locked_finish(&rest);
+	locked_free(&rest);
 	assert_string_equal(order, "s");
-	locked_finish(&small.locked);
+	locked_free(&small.locked);
 	assert_string_equal(order, "sL");
-	locked_finish(&large.locked);
+	locked_free(&large.locked);
 	assert_string_equal(order, "sLG");
-	locked_finish(&greedy.locked);
+	locked_free(&greedy.locked);
 	assert_int_equal(pool.held, 0);
 	assert_null(pool.first);
 }
@@ -248,7 +248,7 @@ static bool give_one_back(void *context)
 
 	if (reclaimable->given_back == COUNT(reclaimable->locked))
 		return false;
-	locked_finish(&reclaimable->locked[reclaimable->given_back++]);
+	locked_free(&reclaimable->locked[reclaimable->given_back++]);
 	return true;
 }
 
@@ -281,8 +281,8 @@ static void test_what_is_held_for_want_of_others_makes_room_for_them(void **stat
 	assert_int_equal(locked_reserve(&two, 9 * PAGE), -ENOBUFS);
 	assert_int_equal(reclaimable.given_back, 3);
 	assert_false(locked_make_room(&pool, 9 * PAGE));
-	locked_finish(&one);
-	locked_finish(&two);
+	locked_free(&one);
+	locked_free(&two);
 	assert_int_equal(pool.held, 0);
 }
 
@@ -321,7 +321,7 @@ static int without_rights(void)
 		return 4;
 	if (locked_reserve(&locked, 32 * PAGE) != -ENOBUFS || memcmp(locked.data, "kept", 4) != 0)
 		return 5;
-	locked_finish(&locked);
+	locked_free(&locked);
 	return pool.held == 0 ? 0 : 6;
 }
 
@@ -344,7 +344,7 @@ static void test_what_the_cap_promises_can_be_locked(void **state)
 	while (size * 2 <= pool.cap)
 		size *= 2;
 	assert_int_equal(locked_reserve(&locked, size), 0);
-	locked_finish(&locked);
+	locked_free(&locked);
 }
 
 int main(void)

@@ -56,7 +56,7 @@ static unsigned count(const char *text)
 static void log_failure(const char *name, const char *program, const char *words)
 {
 	const struct log_actor actor = {1000, 100, 42, program, "/user.slice"};
-	struct failure failure = {.status = 400, .request_id = "id uid=0"};
+	struct failure failure = {.http_status = 400, .request_id = "id uid=0"};
 
 	failure_set(&failure, EINVAL, "%s", words);
 	log_event(LOG_WARNING, &(const struct log_event){.operation = "put",

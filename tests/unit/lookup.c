@@ -124,7 +124,7 @@ static void test_during_a_walk_a_name_costs_one_call(void **state)
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	snapshot_release(listing_view(listing, &failure));
+	snapshot_release(listing_open_view(listing, &failure));
 	answer_names(&fixture, 0, "N", 0, 100, "more");
 	seek(&fixture, &seeker, listing, "N7");
 	assert_string_equal(seeker.name, "N7");
@@ -150,7 +150,7 @@ static void test_single_calls_during_a_walk_are_no_more_than_its_pages(void **st
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	snapshot_release(listing_view(listing, &failure));
+	snapshot_release(listing_open_view(listing, &failure));
 	for (size_t i = 0; i < COUNT(seekers); i++) {
 		snprintf(name, sizeof(name), "ABSENT%zu", i);
 		seek(&fixture, &seekers[i], listing, name);
@@ -233,11 +233,11 @@ static void test_asked_again_where_names_can_only_be_walked_for(void **state)
 
 	(void)state;
 	fixture_make(&fixture, PAGING_NUMBERED);
-	fixture.provider.operations[OPERATION_FIND_SECRET].ask = NULL;
+	fixture.provider.operations[OPERATION_FIND_SECRET].build_request = NULL;
 	fixture_start(&fixture);
 	listing = store_secrets(fixture_store(&fixture, "store"));
 	/* A walk that is under way already is no answer. */
-	snapshot_release(listing_view(listing, &failure));
+	snapshot_release(listing_open_view(listing, &failure));
 	seek_again(&fixture, &seeker, listing, "OLD");
 	script_add(&script, "OLD");
 	answer(&fixture, 0, &script);
@@ -262,14 +262,14 @@ static void test_our_own_change_is_newer_than_a_call_on_its_way(void **state)
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "A");
-	assert_non_null(listing_own_put(listing, &ours, 0));
+	assert_non_null(listing_local_put(listing, &ours, 0));
 	call_fails(&fixture, 0, ENOENT);
 	assert_string_equal(seeker.id, "ours");
 	seek(&fixture, &seeker, listing, "A");
 	assert_string_equal(seeker.id, "ours");
 	/* The same the other way round. */
 	seek_again(&fixture, &seeker, listing, "A");
-	listing_own_delete(listing, "A");
+	listing_local_delete(listing, "A");
 	answer_found(&fixture, 0, "A", "theirs");
 	assert_int_equal(seeker.error, ENOENT);
 	seek(&fixture, &seeker, listing, "A");
@@ -287,13 +287,13 @@ static void test_a_doubt_on_the_way_means_to_ask_once_more(void **state)
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	seek(&fixture, &seeker, listing, "A");
-	listing_doubt(listing, "A", 0);
-	assert_true(listing_doubts(listing, "A"));
+	listing_invalidate(listing, "A", 0);
+	assert_true(listing_is_invalid(listing, "A"));
 	call_fails(&fixture, 0, ENOENT);
 	assert_int_equal(seeker.done, 0);
 	answer_found(&fixture, 0, "A", NULL);
 	assert_string_equal(seeker.name, "A");
-	assert_false(listing_doubts(listing, "A"));
+	assert_false(listing_is_invalid(listing, "A"));
 	fixture_free(&fixture);
 }
 
@@ -308,12 +308,12 @@ static void test_a_doubt_that_falls_into_a_walk_outlives_it(void **state)
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	walk_through(&fixture, listing, 0, 3);
 	pass_time(&fixture, 61000);
-	snapshot_release(listing_view(listing, &failure));
-	listing_doubt(listing, "N1", 0);
-	listing_doubt(listing, "N7", 0);
+	snapshot_release(listing_open_view(listing, &failure));
+	listing_invalidate(listing, "N1", 0);
+	listing_invalidate(listing, "N7", 0);
 	answer_names(&fixture, 0, "N", 0, 3, NULL);
-	assert_true(listing_doubts(listing, "N1"));
-	assert_true(listing_doubts(listing, "N7"));
+	assert_true(listing_is_invalid(listing, "N1"));
+	assert_true(listing_is_invalid(listing, "N7"));
 	seek(&fixture, &seeker, listing, "N1");
 	assert_int_equal(seeker.done, 0);
 	call_fails(&fixture, 0, ENOENT);
@@ -334,7 +334,7 @@ static void test_an_id_saves_the_search_if_it_is_still_good(void **state)
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
-	snapshot_release(listing_view(listing, &failure));
+	snapshot_release(listing_open_view(listing, &failure));
 	for (unsigned page = 0; page < 3; page++) {
 		script_add_many(&script, "N", 100 * page, 100);
 		script.entries[0].id = "id";
@@ -342,7 +342,7 @@ static void test_an_id_saves_the_search_if_it_is_still_good(void **state)
 		script_clear(&script);
 		script.total = 300;
 	}
-	assert_true(listing->complete);
+	assert_true(listing->is_complete);
 	pass_time(&fixture, 61000);
 	seek(&fixture, &seeker, listing, "N100");
 	assert_string_equal(seeker.name, "N100");
@@ -394,9 +394,9 @@ static void test_a_lookup_may_be_given_up(void **state)
 	answer_found(&fixture, 0, "A", NULL);
 	assert_int_equal(seeker.done, 0);
 	assert_int_equal(other.done, 1);
-	listing->misses = 100;
+	listing->single_lookups = 100;
 	catalog_refresh(fixture.catalog);
-	listing->misses = 100;
+	listing->single_lookups = 100;
 	seek(&fixture, &seeker, listing, "B");
 	lookup_cancel(&seeker.lookup);
 	pass_time(&fixture, 60000);

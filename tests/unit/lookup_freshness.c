@@ -41,7 +41,7 @@ static void test_of_a_long_listing_single_names_are_refreshed_first(void **state
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	snapshot_release(listing_view(listing, &failure));
+	snapshot_release(listing_open_view(listing, &failure));
 	answer_names(&fixture, 0, "N", 0, 100, "more");
 	answer_names(&fixture, 0, "N", 100, 100, NULL);
 	pass_time(&fixture, 61000);
@@ -73,7 +73,7 @@ static void test_while_the_service_is_down_what_is_known_is_given_and_marked(voi
 	pass_time(&fixture, 61000);
 	seek(&fixture, &seeker, listing, "N1");
 	attempt_fails(&fixture, 0, ECONNREFUSED);
-	assert_int_equal(listing_known(listing, "N1", &record), KNOWN_PRESENT);
+	assert_int_equal(listing_query(listing, "N1", &record), CACHE_HIT);
 	assert_true(listing_is_stale(listing, record));
 	call_fails(&fixture, 0, EHOSTUNREACH);
 	assert_true(listing_is_stale(listing, record));
@@ -84,7 +84,7 @@ static void test_while_the_service_is_down_what_is_known_is_given_and_marked(voi
 	seek(&fixture, &seeker, listing, "N1");
 	assert_string_equal(seeker.name, "N1");
 	answer_names(&fixture, 0, "N", 0, 3, NULL);
-	assert_int_equal(listing_known(listing, "N1", &record), KNOWN_PRESENT);
+	assert_int_equal(listing_query(listing, "N1", &record), CACHE_HIT);
 	assert_false(listing_is_stale(listing, record));
 	fixture_free(&fixture);
 }
@@ -98,7 +98,7 @@ static void test_while_the_service_is_down_it_is_left_in_peace(void **state)
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	snapshot_release(listing_view(listing, &failure));
+	snapshot_release(listing_open_view(listing, &failure));
 	answer_names(&fixture, 0, "N", 0, 100, "more");
 	answer_names(&fixture, 0, "N", 100, 100, NULL);
 	pass_time(&fixture, 61000);
@@ -215,7 +215,7 @@ static void test_with_minimal_single_names_do_not_walk_a_large_store_every_time(
 	fixture.options.minimal = true;
 	fixture_start(&fixture);
 	listing = store_secrets(fixture_store(&fixture, "store"));
-	snapshot_release(listing_view(listing, &failure));
+	snapshot_release(listing_open_view(listing, &failure));
 	pass_time(&fixture, 5000);
 	answer_names(&fixture, 0, "N", 0, 100, NULL); /* a walk of five seconds */
 	for (int i = 0; i < 20; i++) {

@@ -213,21 +213,21 @@ static void ring_again(struct timer *timer)
 	assert_int_equal(timer_start(actor->loop, timer, 0), 0);
 }
 
-static void count_turn(struct loop_partner *partner);
+static void count_turn(struct loop_poller *poller);
 static struct {
-	struct loop_partner partner;
+	struct loop_poller partner;
 	unsigned turns;
-} counter = {.partner = {.turn = count_turn}};
+} counter = {.partner = {.iterate = count_turn}};
 
-static void count_turn(struct loop_partner *partner)
+static void count_turn(struct loop_poller *poller)
 {
-	assert_ptr_equal(partner, &counter.partner);
+	assert_ptr_equal(poller, &counter.partner);
 	counter.turns++;
 }
 
-static bool never_busy(struct loop_partner *partner)
+static bool never_busy(struct loop_poller *poller)
 {
-	(void)partner;
+	(void)poller;
 	return false;
 }
 
@@ -239,7 +239,7 @@ static void a_timer_that_restarts_in_the_past_rings_once_a_turn(void **state)
 	(void)state;
 	counter.turns = 0;
 	counter.partner.busy = never_busy;
-	loop_join(loop, &counter.partner);
+	loop_set_poller(loop, &counter.partner);
 	assert_int_equal(timer_start(loop, &actor.timer, 0), 0);
 	assert_int_equal(loop_run(loop), 0);
 	assert_int_equal(counter.turns, 3);
@@ -265,7 +265,7 @@ static void a_task_that_queues_itself_runs_once_a_turn(void **state)
 	(void)state;
 	counter.turns = 0;
 	counter.partner.busy = never_busy;
-	loop_join(loop, &counter.partner);
+	loop_set_poller(loop, &counter.partner);
 	task_queue(loop, &actor.task);
 	task_queue(loop, &actor.task);
 	assert_int_equal(loop_run(loop), 0);
@@ -340,15 +340,15 @@ static void a_stop_before_the_run_is_not_lost(void **state)
 	loop_free(loop);
 }
 
-static bool always_busy(struct loop_partner *partner)
+static bool always_busy(struct loop_poller *poller)
 {
-	(void)partner;
+	(void)poller;
 	return true;
 }
 
-static int wait_fails(struct loop_partner *partner, struct pollfd *fds, unsigned count, int timeout)
+static int wait_fails(struct loop_poller *poller, struct pollfd *fds, unsigned count, int timeout)
 {
-	(void)partner, (void)fds, (void)timeout;
+	(void)poller, (void)fds, (void)timeout;
 	assert_int_equal(count, 0);
 	return -EIO;
 }
@@ -356,10 +356,10 @@ static int wait_fails(struct loop_partner *partner, struct pollfd *fds, unsigned
 static void a_busy_partner_waits_in_our_place_and_its_failure_is_the_loops(void **state)
 {
 	struct loop *loop = make_loop();
-	struct loop_partner partner = {.busy = always_busy, .wait = wait_fails};
+	struct loop_poller poller = {.busy = always_busy, .wait = wait_fails};
 
 	(void)state;
-	loop_join(loop, &partner);
+	loop_set_poller(loop, &poller);
 	assert_int_equal(loop_run(loop), -EIO);
 	loop_free(loop);
 }

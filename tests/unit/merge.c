@@ -17,7 +17,7 @@ static void test_our_own_changes_are_seen_at_once(void **state)
 	walk_through(&fixture, listing, 0, 3);
 	open = view_of(listing);
 	own_put(listing, "NEW", "id");
-	listing_own_delete(listing, "N1");
+	listing_local_delete(listing, "N1");
 	assert_string_equal(names_of(&fixture, listing), "N0 N2 NEW");
 	assert_string_equal(names_in(&fixture, open), "N0 N2 NEW");
 	assert_null(known_of(listing, "N1"));
@@ -31,25 +31,25 @@ static void test_a_walk_that_began_before_our_change_does_not_undo_it(void **sta
 	struct fixture fixture;
 	struct listing *listing;
 	struct snapshot *open;
-	uint32_t serial;
+	uint32_t entry_id;
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	walk_through(&fixture, listing, 0, 6);
 	pass_time(&fixture, 61000);
 	snapshot_release(view_of(listing));
-	open = snapshot_reference(listing->filling);
+	open = snapshot_reference(listing->next);
 	answer_names(&fixture, 0, "N", 0, 2, "more");
 	/* On a page that has come, on one that will, and new. */
-	listing_own_delete(listing, "N1");
-	listing_own_delete(listing, "N3");
-	serial = own_put(listing, "N4", "ours")->serial;
+	listing_local_delete(listing, "N1");
+	listing_local_delete(listing, "N3");
+	entry_id = own_put(listing, "N4", "ours")->entry_id;
 	own_put(listing, "NEW", "id");
 	answer_names(&fixture, 0, "N", 2, 4, NULL);
 	assert_string_equal(names_of(&fixture, listing), "N0 N4 NEW N2 N5");
 	assert_string_equal(names_in(&fixture, open), "N0 N4 NEW N2 N5");
 	assert_string_equal(record_id(known_of(listing, "N4")), "ours");
-	assert_int_equal(serial_of(listing, "N4"), serial);
+	assert_int_equal(serial_of(listing, "N4"), entry_id);
 	/* The walk after it does: by then the service must know. */
 	pass_time(&fixture, 61000);
 	walk_through(&fixture, listing, 0, 5);
@@ -63,7 +63,7 @@ static void test_our_changes_outlive_a_walk_that_fails(void **state)
 {
 	struct fixture fixture;
 	struct listing *listing;
-	uint32_t serial;
+	uint32_t entry_id;
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
@@ -71,11 +71,11 @@ static void test_our_changes_outlive_a_walk_that_fails(void **state)
 	pass_time(&fixture, 61000);
 	snapshot_release(view_of(listing));
 	answer_names(&fixture, 0, "N", 0, 1, "more");
-	serial = own_put(listing, "NEW", "id")->serial;
-	listing_own_delete(listing, "N2");
+	entry_id = own_put(listing, "NEW", "id")->entry_id;
+	listing_local_delete(listing, "N2");
 	call_fails(&fixture, 0, EIO);
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 NEW");
-	assert_string_equal(catalog_record(fixture.catalog, serial)->name, "NEW");
+	assert_string_equal(catalog_record(fixture.catalog, entry_id)->name, "NEW");
 	fixture_free(&fixture);
 }
 
@@ -90,13 +90,13 @@ static void test_made_anew_it_is_another_entry(void **state)
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	walk_through(&fixture, listing, 0, 3);
 	before = serial_of(listing, "N1");
-	listing_own_delete(listing, "N1");
+	listing_local_delete(listing, "N1");
 	assert_null(catalog_record(fixture.catalog, before));
-	after = own_put(listing, "N1", "new")->serial;
+	after = own_put(listing, "N1", "new")->entry_id;
 	assert_int_not_equal(before, after);
 	/* With a number of its own it takes the place of the one that is there. */
-	before = catalog_serial(fixture.catalog);
-	assert_non_null(listing_own_put(listing, &entry, before));
+	before = catalog_new_entry_id(fixture.catalog);
+	assert_non_null(listing_local_put(listing, &entry, before));
 	assert_null(catalog_record(fixture.catalog, after));
 	assert_int_equal(serial_of(listing, "N1"), before);
 	fixture_free(&fixture);
@@ -114,7 +114,7 @@ static void test_a_name_is_shown_once_wherever_its_record_moved(void **state)
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
 	own_put(listing, "N1", "and with a longer one more than before");
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
-	listing_own_delete(listing, "N1");
+	listing_local_delete(listing, "N1");
 	assert_string_equal(names_of(&fixture, listing), "N0 N2");
 	own_put(listing, "N1", "id");
 	assert_string_equal(names_of(&fixture, listing), "N0 N2 N1");
@@ -124,7 +124,7 @@ static void test_a_name_is_shown_once_wherever_its_record_moved(void **state)
 	{
 		struct entry entry = entry_of("N2", "theirs, which needs more room");
 
-		assert_non_null(listing_own_put(listing, &entry, catalog_serial(fixture.catalog)));
+		assert_non_null(listing_local_put(listing, &entry, catalog_new_entry_id(fixture.catalog)));
 	}
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
 	fixture_free(&fixture);
@@ -151,9 +151,9 @@ static void test_no_number_stands_for_what_was_freed(void **state)
 		answer(&fixture, 0, &script);
 		script_clear(&script);
 	}
-	theirs = snapshot_find(listing->filling, "NEW")->serial;
-	ours = catalog_serial(fixture.catalog);
-	assert_non_null(listing_own_put(listing, &entry, ours));
+	theirs = snapshot_find(listing->next, "NEW")->entry_id;
+	ours = catalog_new_entry_id(fixture.catalog);
+	assert_non_null(listing_local_put(listing, &entry, ours));
 	assert_null(catalog_record(fixture.catalog, theirs));
 	assert_string_equal(catalog_record(fixture.catalog, ours)->name, "NEW");
 	answer_names(&fixture, 0, "N", 0, 3, NULL);
@@ -179,19 +179,19 @@ static void test_an_entry_may_lie_in_the_record_it_replaces(void **state)
 	entry.status = "pending";
 	entry.scopes = "workers:ai_gateway";
 	entry.comment = "before";
-	assert_non_null(listing_own_put(listing, &entry, 0));
+	assert_non_null(listing_local_put(listing, &entry, 0));
 	snapshot_release(view_of(listing)); /* a walk, so that it stands in two snapshots */
 	record_entry(known_of(listing, "A"), &entry, &text);
 	entry.status = "active, and for a long time to come";
 	entry.comment = "x";
-	record = listing_own_put(listing, &entry, 0);
+	record = listing_local_put(listing, &entry, 0);
 	record_entry(record, &entry, &text);
 	assert_string_equal(entry.id, "an id of some length");
 	assert_string_equal(entry.scopes, "workers:ai_gateway");
 	record_entry(snapshot_find(listing->current, "A"), &entry, &text);
 	assert_string_equal(entry.scopes, "workers:ai_gateway");
 	entry.status = NULL;
-	record = listing_own_put(listing, &entry, 0);
+	record = listing_local_put(listing, &entry, 0);
 	record_entry(record, &entry, &text);
 	assert_string_equal(entry.scopes, "workers:ai_gateway");
 	assert_string_equal(entry.comment, "x");
@@ -205,21 +205,21 @@ static void test_a_doubted_create_keeps_its_number_when_it_turns_out_to_be_there
 	struct fixture fixture;
 	struct listing *listing;
 	const struct record *record;
-	uint32_t serial;
+	uint32_t entry_id;
 
 	(void)state;
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	serial = catalog_serial(fixture.catalog);
-	listing_doubt(listing, "A", serial);
-	assert_int_equal(listing_known(listing, "A", &record), KNOWN_NOT);
-	assert_null(catalog_record(fixture.catalog, serial));
+	entry_id = catalog_new_entry_id(fixture.catalog);
+	listing_invalidate(listing, "A", entry_id);
+	assert_int_equal(listing_query(listing, "A", &record), CACHE_MISS);
+	assert_null(catalog_record(fixture.catalog, entry_id));
 	told(listing, "A", "id");
-	assert_int_equal(serial_of(listing, "A"), serial);
+	assert_int_equal(serial_of(listing, "A"), entry_id);
 	/* The same, found by a walk. */
-	serial = catalog_serial(fixture.catalog);
-	listing_doubt(listing, "N1", serial);
+	entry_id = catalog_new_entry_id(fixture.catalog);
+	listing_invalidate(listing, "N1", entry_id);
 	walk_through(&fixture, listing, 0, 3);
-	assert_int_equal(serial_of(listing, "N1"), serial);
+	assert_int_equal(serial_of(listing, "N1"), entry_id);
 	fixture_free(&fixture);
 }
 
@@ -237,17 +237,17 @@ static void test_creating_and_deleting_without_end_costs_no_memory(void **state)
 	listing = store_secrets(fixture_store(&fixture, "store"));
 	walk_through(&fixture, listing, 0, 3);
 	open = view_of(listing);
-	listing_doubt(listing, "DOUBTED", 0);
+	listing_invalidate(listing, "DOUBTED", 0);
 	for (unsigned i = 0; i < 100000; i++) {
 		snprintf(name, sizeof(name), "T%u", i);
 		own_put(listing, name, "id");
-		listing_own_delete(listing, name);
+		listing_local_delete(listing, name);
 		if (i % 100 == 0)
 			pass_time(&fixture, 1);
 	}
 	pass_time(&fixture, 1);
 	assert_true(listing->current->indexed < 2000);
-	assert_true(listing_doubts(listing, "DOUBTED"));
+	assert_true(listing_is_invalid(listing, "DOUBTED"));
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
 	assert_string_equal(names_in(&fixture, open), "N0 N1 N2");
 	for (unsigned i = 0; i < 3; i++) {

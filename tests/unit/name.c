@@ -49,7 +49,7 @@ static void test_names_have_one_spelling_and_a_way_back(void **state)
 		struct buffer displayed = {0}, raw = {0};
 
 		assert_int_equal(name_display(&displayed, names[i].raw, names[i].length), 0);
-		assert_string_equal(buffer_text(&displayed), names[i].displayed);
+		assert_string_equal(buffer_cstr(&displayed), names[i].displayed);
 		assert_true(name_is_canonical(names[i].displayed));
 		assert_int_equal(name_decode(&raw, names[i].displayed), 0);
 		assert_int_equal(raw.length, names[i].length);
@@ -87,18 +87,18 @@ static void test_what_can_not_be_shown_says_why(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
-	buffer_string(&displayed, "before");
+	buffer_puts(&displayed, "before");
 	assert_int_equal(name_display(&displayed, "", 0), -EINVAL);
 	assert_int_equal(name_display(&displayed, "\xff", 1), -EILSEQ);
 	assert_int_equal(name_display(&displayed, "\xc0\xaf", 2), -EILSEQ);
 	assert_int_equal(name_display(&displayed, text, NAME_LENGTH_MAX + 1), -ENAMETOOLONG);
 	text[0] = '/';
 	assert_int_equal(name_display(&displayed, text, NAME_LENGTH_MAX - 1), -ENAMETOOLONG);
-	assert_string_equal(buffer_text(&displayed), "before");
+	assert_string_equal(buffer_cstr(&displayed), "before");
 	buffer_clear(&displayed);
 	assert_int_equal(name_display(&displayed, text, NAME_LENGTH_MAX - 2), 0);
 	assert_int_equal(displayed.length, NAME_LENGTH_MAX);
-	assert_true(name_is_canonical(buffer_text(&displayed)));
+	assert_true(name_is_canonical(buffer_cstr(&displayed)));
 	buffer_finish(&displayed);
 }
 
@@ -139,11 +139,11 @@ static void test_no_two_names_look_the_same(void **state)
 			for (i = 0; i < length; i++, rest /= strlen(bytes))
 				raw[i] = bytes[rest % strlen(bytes)];
 			assert_int_equal(name_display(&displayed, raw, length), 0);
-			assert_int_equal(name_decode(&back, buffer_text(&displayed)), 0);
+			assert_int_equal(name_decode(&back, buffer_cstr(&displayed)), 0);
 			assert_int_equal(back.length, length);
 			assert_memory_equal(back.data, raw, length);
-			assert_null(strchr(buffer_text(&displayed), '/'));
-			strcpy(seen[count++], buffer_text(&displayed));
+			assert_null(strchr(buffer_cstr(&displayed), '/'));
+			strcpy(seen[count++], buffer_cstr(&displayed));
 			buffer_finish(&displayed);
 			buffer_finish(&back);
 		}
@@ -190,7 +190,7 @@ static void test_utf8_is_told_from_what_is_none(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(good); i++) {
 		assert_true(utf8_is_valid(good[i].text, good[i].length));
-		assert_int_equal(utf8_count(good[i].text, good[i].length), good[i].characters);
+		assert_int_equal(utf8_length(good[i].text, good[i].length), good[i].characters);
 	}
 	for (i = 0; i < COUNT(bad); i++)
 		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
@@ -207,11 +207,11 @@ static void test_text_that_comes_in_pieces_is_begun(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(whole); i++) {
-		assert_true(utf8_is_begun(text, i));
-		assert_int_equal(utf8_whole(text, i), whole[i]);
+		assert_true(utf8_is_prefix(text, i));
+		assert_int_equal(utf8_valid_prefix(text, i), whole[i]);
 	}
 	for (i = 0; i < COUNT(never); i++)
-		assert_false(utf8_is_begun(never[i], strlen(never[i])));
+		assert_false(utf8_is_prefix(never[i], strlen(never[i])));
 }
 
 int main(void)

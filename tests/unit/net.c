@@ -36,18 +36,18 @@ static void run(enum http_method method, uint64_t budget, const char *target)
 
 static void ended(int error, unsigned sends, bool lost)
 {
-	if (probe.call.failure.error != error)
-		fail_msg("%s, not %s: %s", failure_errno_name(probe.call.failure.error),
-			 error ? failure_errno_name(error) : "success", probe.call.failure.words);
-	assert_int_equal(probe.call.sends, sends);
-	assert_int_equal(probe.call.lost, lost);
+	if (probe.call.failure.errnum != error)
+		fail_msg("%s, not %s: %s", failure_errno_name(probe.call.failure.errnum),
+			 error ? failure_errno_name(error) : "success", probe.call.failure.message);
+	assert_int_equal(probe.call.times_sent, sends);
+	assert_int_equal(probe.call.indeterminate, lost);
 	assert_int_equal(probe.call.sent_at != 0, sends != 0);
 }
 
-static void words_have(const char *part)
+static void text_contains(const char *part)
 {
-	if (!strstr(probe.call.failure.words, part))
-		fail_msg("no \"%s\" in \"%s\"", part, probe.call.failure.words);
+	if (!strstr(probe.call.failure.message, part))
+		fail_msg("no \"%s\" in \"%s\"", part, probe.call.failure.message);
 }
 
 static void an_answer_is_judged_once_and_told_once(void **state)
@@ -63,7 +63,7 @@ static void an_answer_is_judged_once_and_told_once(void **state)
 	assert_null(probe.call.request.target.data);
 	assert_int_equal(net_counts(fixture.net)->attempts, 1);
 	assert_true(net_counts(fixture.net)->reachable);
-	assert_true(net_counts(fixture.net)->last_answer_at >= before);
+	assert_true(net_counts(fixture.net)->last_response_at >= before);
 }
 
 static void the_request_arrives_as_it_was_written(void **state)
@@ -110,7 +110,7 @@ static void a_refusal_is_final_and_not_lost(void **state)
 	run(HTTP_PUT, 5000, "/refused?plan=404,200");
 	ended(ENOENT, 1, false);
 	assert_null(net_down(fixture.net));
-	assert_null(net_refused(fixture.net));
+	assert_null(net_unauthorized(fixture.net));
 	run(HTTP_GET, 5000, "/redirected?plan=301,200");
 	ended(EACCES, 1, false);
 	assert_int_equal(probe.status, 301);
@@ -126,7 +126,7 @@ static void a_5xx_is_lost_and_tried_again_if_it_may_be(void **state)
 	run(HTTP_POST, 5000, "/flaky-create?plan=503,200");
 	ended(EIO, 1, true);
 	assert_false(probe.lost_when_judged);
-	words_have("no answer that makes sense");
+	text_contains("no answer that makes sense");
 }
 
 static void nonsense_is_lost_too(void **state)
@@ -143,15 +143,15 @@ static void once_lost_a_refusal_proves_nothing(void **state)
 	(void)state;
 	run(HTTP_PUT, 5000, "/lost?plan=503,404");
 	ended(EIO, 2, true);
-	assert_int_equal(probe.call.failure.status, 404);
-	words_have("no; an earlier attempt may have taken effect");
+	assert_int_equal(probe.call.failure.http_status, 404);
+	text_contains("no; an earlier attempt may have taken effect");
 }
 
 static void a_question_is_answered_by_its_last_answer(void **state)
 {
 	(void)state;
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/asked?plan=503,404");
-	probe.call.only_asks = true;
+	probe.call.safe = true;
 	probe_run(&probe);
 	ended(ENOENT, 2, true);
 }
@@ -162,10 +162,10 @@ static void a_5xx_to_the_end_of_the_budget_is_eio(void **state)
 
 	(void)state;
 	run(HTTP_PUT, 1500, "/broken?plan=503");
-	assert_int_equal(probe.call.failure.error, EIO);
-	assert_true(probe.call.sends >= 2);
+	assert_int_equal(probe.call.failure.errnum, EIO);
+	assert_true(probe.call.times_sent >= 2);
 	assert_true(clock_boottime() <= before + 1500 + 300);
-	assert_int_equal(net_down(fixture.net)->error, EIO);
+	assert_int_equal(net_down(fixture.net)->errnum, EIO);
 	run(HTTP_GET, 5000, "/well?plan=404");
 	assert_null(net_down(fixture.net));
 }
@@ -183,8 +183,8 @@ static void broken_connections_are_lost_and_tried_again_if_they_may_be(void **st
 		probe_make(&probe, &fixture, HTTP_POST, 5000, "/post-%s?plan=%s,200", steps[i], steps[i]);
 		probe.call.request.bears_value = true;
 		probe_run(&probe);
-		assert_int_equal(probe.call.failure.error, EIO);
-		assert_true(probe.call.lost);
+		assert_int_equal(probe.call.failure.errnum, EIO);
+		assert_true(probe.call.indeterminate);
 		assert_int_equal(probe.judged, 0);
 	}
 }
@@ -197,10 +197,10 @@ static void a_call_made_once_is_made_once(void **state)
 	fixture.has_new_token = true;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		probe_make(&probe, &fixture, HTTP_GET, 5000, "/once-%s?plan=%s,200", steps[i], steps[i]);
-		probe.call.once = true;
+		probe.call.no_retry = true;
 		probe_run(&probe);
-		assert_int_not_equal(probe.call.failure.error, 0);
-		assert_int_equal(probe.call.sends, 1);
+		assert_int_not_equal(probe.call.failure.errnum, 0);
+		assert_int_equal(probe.call.times_sent, 1);
 	}
 }
 
@@ -221,9 +221,9 @@ static void a_wait_beyond_the_budget_ends_at_once(void **state)
 	(void)state;
 	run(HTTP_PUT, 20000, "/blocked?plan=429-300000,200");
 	ended(EAGAIN, 1, false);
-	words_have("slower, please");
+	text_contains("slower, please");
 	assert_true(clock_boottime() < before + 10000);
-	assert_int_equal(net_down(fixture.net)->error, EAGAIN);
+	assert_int_equal(net_down(fixture.net)->errnum, EAGAIN);
 }
 
 static void new_credentials_are_asked_for_once(void **state)
@@ -232,7 +232,7 @@ static void new_credentials_are_asked_for_once(void **state)
 	run(HTTP_POST, 5000, "/token?plan=401,200");
 	ended(EACCES, 1, false);
 	assert_int_equal(fixture.asked, 1);
-	assert_int_equal(net_refused(fixture.net)->status, 401);
+	assert_int_equal(net_unauthorized(fixture.net)->http_status, 401);
 	assert_null(net_down(fixture.net));
 
 	fixture.has_new_token = true;
@@ -240,7 +240,7 @@ static void new_credentials_are_asked_for_once(void **state)
 	ended(0, 2, false);
 	assert_non_null(strstr(probe.body, "\"X-Token\": \"new\""));
 	assert_null(strstr(probe.body, "X-Other"));
-	assert_null(net_refused(fixture.net));
+	assert_null(net_unauthorized(fixture.net));
 
 	run(HTTP_GET, 5000, "/token-bad?plan=401,401,200");
 	ended(EACCES, 2, false);
@@ -253,11 +253,11 @@ static void other_credentials_are_no_longer_refused(void **state)
 {
 	(void)state;
 	run(HTTP_GET, 5000, "/refused-token?plan=401");
-	assert_non_null(net_refused(fixture.net));
-	assert_int_equal(net_authorize(fixture.net, "X-Token: old\0X-Other: 1", 24), 0);
-	assert_non_null(net_refused(fixture.net));
-	assert_int_equal(net_authorize(fixture.net, "X-Token: better", 16), 0);
-	assert_null(net_refused(fixture.net));
+	assert_non_null(net_unauthorized(fixture.net));
+	assert_int_equal(net_set_credentials(fixture.net, "X-Token: old\0X-Other: 1", 24), 0);
+	assert_non_null(net_unauthorized(fixture.net));
+	assert_int_equal(net_set_credentials(fixture.net, "X-Token: better", 16), 0);
+	assert_null(net_unauthorized(fixture.net));
 }
 
 static void silence_ends_with_the_budget(void **state)
@@ -267,10 +267,10 @@ static void silence_ends_with_the_budget(void **state)
 	(void)state;
 	run(HTTP_POST, 400, "/silent?plan=hang");
 	ended(ETIMEDOUT, 1, true);
-	words_have("127.0.0.1 did not answer within 0.4 s");
+	text_contains("127.0.0.1 did not answer within 0.4 s");
 	assert_true(clock_boottime() >= before + 390);
 	assert_true(clock_boottime() < before + 2000);
-	assert_int_equal(net_down(fixture.net)->error, ETIMEDOUT);
+	assert_int_equal(net_down(fixture.net)->errnum, ETIMEDOUT);
 	assert_false(net_counts(fixture.net)->reachable);
 }
 
@@ -333,13 +333,13 @@ static void answers_are_capped(void **state)
 	(void)state;
 	run(HTTP_GET, 20000, "/big?plan=big,200");
 	ended(EIO, 1, true);
-	words_have("larger than 8 MiB");
+	text_contains("larger than 8 MiB");
 	run(HTTP_GET, 20000, "/bomb?plan=bomb,200");
 	ended(EIO, 1, true);
-	words_have("larger than 8 MiB");
+	text_contains("larger than 8 MiB");
 	run(HTTP_GET, 20000, "/flood?plan=flood,200");
 	ended(EIO, 1, true);
-	words_have("larger than 64 KiB");
+	text_contains("larger than 64 KiB");
 	run(HTTP_GET, 20000, "/fit?plan=fit");
 	ended(0, 1, false);
 	assert_int_equal(probe.body_length, HTTP_BODY_MAX);
@@ -350,7 +350,7 @@ static void answers_are_capped(void **state)
 
 static void tell_budget(struct probe *told)
 {
-	net_budget(fixture.net, told->status == 404 ? 100 : 9, 300);
+	net_set_rate_limit(fixture.net, told->status == 404 ? 100 : 9, 300);
 }
 
 static void reads_wait_while_the_rate_limit_budget_is_nearly_used_up(void **state)
@@ -371,7 +371,7 @@ static void reads_wait_while_the_rate_limit_budget_is_nearly_used_up(void **stat
 	assert_true(clock_boottime() < before + 200);
 	run(HTTP_GET, 100, "/budget-refused");
 	ended(EAGAIN, 0, false);
-	words_have("the rest is kept for writes until 2");
+	text_contains("the rest is kept for writes until 2");
 	assert_null(net_down(fixture.net));
 	run(HTTP_GET, 5000, "/budget-waits");
 	ended(0, 1, false);
@@ -380,7 +380,7 @@ static void reads_wait_while_the_rate_limit_budget_is_nearly_used_up(void **stat
 
 static void tell_that_nothing_is_left(struct probe *told)
 {
-	net_budget(fixture.net, 0, told->status == 404 ? 300 : 100000);
+	net_set_rate_limit(fixture.net, 0, told->status == 404 ? 300 : 100000);
 }
 
 static void nothing_is_asked_once_the_rate_limit_budget_is_used_up(void **state)
@@ -394,7 +394,7 @@ static void nothing_is_asked_once_the_rate_limit_budget_is_used_up(void **state)
 
 	run(HTTP_PUT, 100, "/budget-gone-refused");
 	ended(EAGAIN, 0, false);
-	words_have("budget is used up until 2");
+	text_contains("budget is used up until 2");
 	assert_null(net_down(fixture.net));
 	run(HTTP_PUT, 5000, "/budget-gone-waits");
 	ended(0, 1, false);
@@ -402,7 +402,7 @@ static void nothing_is_asked_once_the_rate_limit_budget_is_used_up(void **state)
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget-gone-long?plan=200");
 	probe.in_judge = tell_that_nothing_is_left;
 	probe_run(&probe);
-	assert_int_equal(net_down(fixture.net)->error, EAGAIN);
+	assert_int_equal(net_down(fixture.net)->errnum, EAGAIN);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)

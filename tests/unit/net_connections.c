@@ -34,7 +34,7 @@ static void get(struct probe *probe, const char *target)
 {
 	start(probe, HTTP_GET, 20000, false, target);
 	fixture_settle(&fixture);
-	assert_int_equal(probe->call.failure.error, 0);
+	assert_int_equal(probe->call.failure.errnum, 0);
 }
 
 /* libcurl repeats a request when a kept connection dies before the answer, whatever its method. */
@@ -49,9 +49,9 @@ static void a_request_repeated_by_libcurl_counts_as_lost(void **state)
 		get(probe, "/kept");
 		probe_make(probe, &fixture, HTTP_PUT, 5000, "/dies-put-%s?plan=%s,200", steps[i], steps[i]);
 		probe_run(probe);
-		assert_int_equal(probe->call.failure.error, 0);
-		assert_int_equal(probe->call.sends, 2);
-		assert_true(probe->call.lost);
+		assert_int_equal(probe->call.failure.errnum, 0);
+		assert_int_equal(probe->call.times_sent, 2);
+		assert_true(probe->call.indeterminate);
 		assert_true(probe->lost_when_judged);
 		/* One attempt: the repetition was libcurl's. */
 		assert_int_equal(net_counts(fixture.net)->attempts, 2);
@@ -73,9 +73,9 @@ static void a_create_is_not_repeated_by_libcurl(void **state)
 		probe_make(probe, &fixture, HTTP_POST, 5000, "/%s?plan=%s,200", name, steps[i]);
 		probe_body(probe, "{}");
 		probe_run(probe);
-		assert_int_equal(probe->call.failure.error, EIO);
-		assert_int_equal(probe->call.sends, 1);
-		assert_true(probe->call.lost);
+		assert_int_equal(probe->call.failure.errnum, EIO);
+		assert_int_equal(probe->call.times_sent, 1);
+		assert_true(probe->call.indeterminate);
 		assert_int_equal(server_saw(&fixture, name, "requests"), 1);
 		fixture_free(&fixture);
 	}
@@ -106,12 +106,12 @@ static void a_refused_connection_is_told_within_two_seconds(void **state)
 	fixture_make_for(&fixture, endpoint, NULL);
 	probe_make(probe, &fixture, HTTP_POST, 30000, "/");
 	probe_run(probe);
-	assert_int_equal(probe->call.failure.error, EHOSTUNREACH);
-	assert_string_equal(probe->call.failure.words, words);
-	assert_int_equal(probe->call.sends, 0);
-	assert_false(probe->call.lost);
+	assert_int_equal(probe->call.failure.errnum, EHOSTUNREACH);
+	assert_string_equal(probe->call.failure.message, words);
+	assert_int_equal(probe->call.times_sent, 0);
+	assert_false(probe->call.indeterminate);
 	assert_int_equal(net_counts(fixture.net)->attempts, 3);
-	assert_int_equal(net_down(fixture.net)->error, EHOSTUNREACH);
+	assert_int_equal(net_down(fixture.net)->errnum, EHOSTUNREACH);
 	assert_true(clock_boottime() >= before + 1000 && clock_boottime() < before + 5000);
 	fixture_free(&fixture);
 }
@@ -137,10 +137,10 @@ static void a_connection_that_never_comes_about_times_out(void **state)
 	fixture_make_for(&fixture, endpoint, NULL);
 	probe_make(probe, &fixture, HTTP_POST, 900, "/");
 	probe_run(probe);
-	assert_int_equal(probe->call.failure.error, ETIMEDOUT);
-	assert_non_null(strstr(probe->call.failure.words, "cannot connect to 127.0.0.1 port"));
-	assert_int_equal(probe->call.sends, 0);
-	assert_false(probe->call.lost);
+	assert_int_equal(probe->call.failure.errnum, ETIMEDOUT);
+	assert_non_null(strstr(probe->call.failure.message, "cannot connect to 127.0.0.1 port"));
+	assert_int_equal(probe->call.times_sent, 0);
+	assert_false(probe->call.indeterminate);
 	fixture_free(&fixture);
 	for (size_t i = 0; i < 4; i++)
 		close(callers[i]);
@@ -157,9 +157,9 @@ static void an_unknown_certificate_is_refused_at_once(void **state)
 	fixture_make_for(&fixture, endpoint, NULL);
 	probe_make(probe, &fixture, HTTP_PUT, 20000, "/certificate");
 	probe_run(probe);
-	assert_int_equal(probe->call.failure.error, EKEYREJECTED);
-	assert_non_null(strstr(probe->call.failure.words, "the certificate of localhost was refused: "));
-	assert_int_equal(probe->call.sends, 0);
+	assert_int_equal(probe->call.failure.errnum, EKEYREJECTED);
+	assert_non_null(strstr(probe->call.failure.message, "the certificate of localhost was refused: "));
+	assert_int_equal(probe->call.times_sent, 0);
 	assert_int_equal(net_counts(fixture.net)->attempts, 1);
 	fixture_free(&fixture);
 }
@@ -195,10 +195,10 @@ static void endpoints_that_will_not_do_are_refused(void **state)
 
 		assert_int_equal(loop_new(&loop), 0);
 		assert_int_equal(net_new(&net, loop, &options, &why), cases[i].words ? -EINVAL : 0);
-		if (cases[i].words && !strstr(why.words, cases[i].words))
-			fail_msg("%s: \"%s\" says nothing of \"%s\"", cases[i].endpoint, why.words,
+		if (cases[i].words && !strstr(why.message, cases[i].words))
+			fail_msg("%s: \"%s\" says nothing of \"%s\"", cases[i].endpoint, why.message,
 				 cases[i].words);
-		assert_null(strstr(why.words, "password"));
+		assert_null(strstr(why.message, "password"));
 		net_free(net);
 		loop_free(loop);
 	}
@@ -214,7 +214,7 @@ static void release_uploads(size_t count)
 {
 	get(&probes[count], "/release");
 	for (size_t i = 0; i < count; i++)
-		assert_int_equal(probes[i].call.failure.error, 0);
+		assert_int_equal(probes[i].call.failure.errnum, 0);
 }
 
 /* The server holds until /release, which ends all holding: each of these needs a server of its own. */
@@ -233,10 +233,10 @@ static void uploads_leave_connections_to_metadata(enum front front)
 	probe_start(&late);
 	while (!late.told)
 		server_saw(&fixture, "late", "requests");
-	assert_int_equal(late.call.failure.error, ETIMEDOUT);
-	assert_int_equal(late.call.sends, 0);
-	assert_false(late.call.lost);
-	assert_non_null(strstr(late.call.failure.words, "no connection to"));
+	assert_int_equal(late.call.failure.errnum, ETIMEDOUT);
+	assert_int_equal(late.call.times_sent, 0);
+	assert_false(late.call.indeterminate);
+	assert_non_null(strstr(late.call.failure.message, "no connection to"));
 
 	/* A cancelled one makes room for the next in the queue. */
 	call_cancel(&probes[3].call);
@@ -270,7 +270,7 @@ static void fifty_cold_requests_share_one_connection(void **state)
 		start(&probes[i], HTTP_GET, 20000, false, "/cold?plan=slow-20");
 	fixture_settle(&fixture);
 	for (size_t i = 0; i < 50; i++)
-		assert_int_equal(probes[i].call.failure.error, 0);
+		assert_int_equal(probes[i].call.failure.errnum, 0);
 	assert_int_equal(server_saw(&fixture, "cold", "requests"), 50);
 	assert_int_equal(server_saw(&fixture, "cold", "connections"), 1);
 	fixture_free(&fixture);
@@ -295,8 +295,8 @@ static void a_read_that_hung_is_tried_again_over_a_new_connection(void **state)
 	get(&probes[0], "/warm");
 	start(&probes[0], HTTP_GET, 2000, false, "/hung-once?plan=hang,200");
 	fixture_settle(&fixture);
-	assert_int_equal(probes[0].call.failure.error, 0);
-	assert_true(probes[0].call.lost);
+	assert_int_equal(probes[0].call.failure.errnum, 0);
+	assert_true(probes[0].call.indeterminate);
 	assert_int_equal(server_saw(&fixture, "hung-once", "connections"), 2);
 	fixture_free(&fixture);
 }
@@ -415,7 +415,7 @@ static void no_trace_of_a_value_outlives_its_call(void **state)
 		probe_start(probe);
 		assert_true(count_traces() >= length / MARKER_LENGTH);
 		fixture_settle(&fixture);
-		assert_int_equal(probe->call.failure.error, 0);
+		assert_int_equal(probe->call.failure.errnum, 0);
 		explicit_bzero(probe->body, sizeof(probe->body));
 		assert_int_equal(pool.held, 0);
 		assert_int_equal(count_traces(), 0);

@@ -74,7 +74,7 @@ static void start_again(struct probe *again)
 	if (again->told == 1) {
 		uint64_t deadline = clock_boottime() + 5000;
 
-		buffer_string(&again->call.request.target, "/again?plan=404,200");
+		buffer_puts(&again->call.request.target, "/again?plan=404,200");
 		again->call.deadline = deadline;
 		probe_start(again);
 	}
@@ -89,8 +89,8 @@ static void a_call_can_be_started_again_from_its_own_done(void **state)
 	probe_start(&probe);
 	while (probe.told < 2)
 		assert_int_equal(loop_run(fixture.loop), 0);
-	assert_int_equal(probe.call.failure.error, 0);
-	assert_int_equal(probe.call.sends, 1);
+	assert_int_equal(probe.call.failure.errnum, 0);
+	assert_int_equal(probe.call.times_sent, 1);
 	assert_int_equal(probe.told, 2);
 	fixture_free(&fixture);
 }

@@ -32,7 +32,7 @@ int server_start(void **state)
 	char script[512];
 
 	(void)state;
-	assert_int_equal(net_memory_init(), 0);
+	assert_int_equal(net_global_init(), 0);
 	snprintf(script, sizeof(script), "%s/tests/unit/scripted_server.py", source ? source : ".");
 	strcpy(server.directory, "/tmp/test-net-XXXXXX");
 	assert_non_null(mkdtemp(server.directory));
@@ -72,7 +72,7 @@ static bool credentials_refused(void *context)
 
 	fixture->asked++;
 	if (fixture->has_new_token)
-		assert_int_equal(net_authorize(fixture->net, "X-Token: new", 13), 0);
+		assert_int_equal(net_set_credentials(fixture->net, "X-Token: new", 13), 0);
 	return fixture->has_new_token;
 }
 
@@ -82,7 +82,7 @@ void fixture_make_for(struct fixture *fixture, const char *endpoint, const char 
 		.endpoint = endpoint,
 		.cacert = cacert,
 		.timeout = 60000,
-		.refused = credentials_refused,
+		.on_unauthorized = credentials_refused,
 		.context = fixture,
 	};
 	struct failure why = {0};
@@ -90,8 +90,8 @@ void fixture_make_for(struct fixture *fixture, const char *endpoint, const char 
 	*fixture = (struct fixture){0};
 	assert_int_equal(loop_new(&fixture->loop), 0);
 	if (net_new(&fixture->net, fixture->loop, &options, &why))
-		fail_msg("%s", why.words);
-	assert_int_equal(net_authorize(fixture->net, "X-Token: old\0X-Other: 1", 24), 0);
+		fail_msg("%s", why.message);
+	assert_int_equal(net_set_credentials(fixture->net, "X-Token: old\0X-Other: 1", 24), 0);
 }
 
 void fixture_make(struct fixture *fixture, enum front front)
@@ -124,36 +124,36 @@ void fixture_free(struct fixture *fixture)
 	loop_free(fixture->loop);
 }
 
-static enum verdict judge(struct call *call, const struct http_answer *answer)
+static enum response_class judge(struct http_call *call, const struct http_response *response)
 {
 	struct probe *probe = container_of(call, struct probe, call);
-	const char *wait = http_answer_header(answer, "x-wait");
-	enum verdict verdict = VERDICT_DONE;
+	const char *wait = http_response_header(response, "x-wait");
+	enum response_class class = RESPONSE_OK;
 
 	probe->judged++;
-	probe->status = answer->status;
-	probe->lost_when_judged = call->lost;
-	probe->body_length = answer->body.length;
-	snprintf(probe->body, sizeof(probe->body), "%s", buffer_text(&answer->body));
-	if (answer->status == 429) {
+	probe->status = response->status;
+	probe->lost_when_judged = call->indeterminate;
+	probe->body_length = response->body.length;
+	snprintf(probe->body, sizeof(probe->body), "%s", buffer_cstr(&response->body));
+	if (response->status == 429) {
 		failure_set(&call->failure, EAGAIN, "slower, please");
-		call->wait = wait ? strtoull(wait, NULL, 10) : 0;
-		verdict = VERDICT_AGAIN;
-	} else if (answer->status >= 500 || (answer->status == 200 && probe->body[0] != '{')) {
+		call->retry_after = wait ? strtoull(wait, NULL, 10) : 0;
+		class = RESPONSE_RETRY;
+	} else if (response->status >= 500 || (response->status == 200 && probe->body[0] != '{')) {
 		failure_set(&call->failure, EIO, "no answer that makes sense");
-		verdict = VERDICT_UNREADABLE;
-	} else if (answer->status != 200) {
-		failure_set(&call->failure, answer->status == 404 ? ENOENT : EACCES, "no");
-		verdict = VERDICT_FAILED;
+		class = RESPONSE_INDETERMINATE;
+	} else if (response->status != 200) {
+		failure_set(&call->failure, response->status == 404 ? ENOENT : EACCES, "no");
+		class = RESPONSE_REJECTED;
 	}
-	if (call->failure.error)
-		call->failure.status = answer->status;
+	if (call->failure.errnum)
+		call->failure.http_status = response->status;
 	if (probe->in_judge)
 		probe->in_judge(probe);
-	return verdict;
+	return class;
 }
 
-static void done(struct call *call)
+static void done(struct http_call *call)
 {
 	struct probe *probe = container_of(call, struct probe, call);
 	struct fixture *fixture = probe->fixture;
@@ -175,10 +175,10 @@ void probe_make(struct probe *probe, struct fixture *fixture, enum http_method m
 	va_start(arguments, target);
 	vsnprintf(text, sizeof(text), target, arguments);
 	va_end(arguments);
-	*probe = (struct probe){.fixture = fixture, .call = {.judge = judge, .done = done}};
+	*probe = (struct probe){.fixture = fixture, .call = {.on_response = judge, .done = done}};
 	probe->call.request.method = method;
-	buffer_string(&probe->call.request.target, text);
-	probe->call.repeatable = method != HTTP_POST;
+	buffer_puts(&probe->call.request.target, text);
+	probe->call.idempotent = method != HTTP_POST;
 	probe->call.deadline = clock_boottime() + budget;
 }
 
@@ -225,7 +225,7 @@ static void ask_server(struct fixture *fixture, struct probe *question, const ch
 	probe_start(question);
 	while (!question->told)
 		assert_int_equal(loop_run(fixture->loop), 0);
-	assert_int_equal(question->call.failure.error, 0);
+	assert_int_equal(question->call.failure.errnum, 0);
 }
 
 unsigned server_saw(struct fixture *fixture, const char *name, const char *what)

@@ -38,7 +38,7 @@ void fixture_free(struct fixture *fixture);
 
 /* A call, and what became of it. Its judge reads the scripted server's answers. */
 struct probe {
-	struct call call;
+	struct http_call call;
 	struct fixture *fixture;
 	unsigned judged, told;
 	bool lost_when_judged;

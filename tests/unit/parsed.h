@@ -10,9 +10,9 @@
 /* What came of one answer; its entries as one text, `NAME id=… created=…` with what there is, and `;` behind each. */
 static struct {
 	struct buffer text;
-	struct result result;
+	struct op_result result;
 	struct failure failure;
-	enum remedy remedy;
+	enum retry_hint remedy;
 } got;
 
 static inline void add_text(const char *name, const char *text)
@@ -21,7 +21,7 @@ static inline void add_text(const char *name, const char *text)
 		buffer_printf(&got.text, " %s=%s", name, text);
 }
 
-static inline void add_time(const char *name, wall_time time)
+static inline void add_time(const char *name, wall_time_ns time)
 {
 	char text[TIME_TEXT_SIZE];
 
@@ -32,7 +32,7 @@ static inline void add_time(const char *name, wall_time time)
 static inline int take(void *context, const struct entry *entry)
 {
 	(void)context;
-	buffer_string(&got.text, entry->name);
+	buffer_puts(&got.text, entry->name);
 	add_text("id", entry->id);
 	add_text("digest", entry->digest);
 	add_time("created", entry->created_at);
@@ -44,34 +44,34 @@ static inline int take(void *context, const struct entry *entry)
 	add_text("comment", entry->comment);
 	if (entry->livemode >= 0)
 		add_text("live", entry->livemode ? "yes" : "no");
-	buffer_string(&got.text, ";");
+	buffer_puts(&got.text, ";");
 	return 0;
 }
 
 /* Reads one answer into `got`. Returns a positive errno. */
-static inline int read_answer(const struct provider *provider, const struct ask *ask, int status,
+static inline int read_answer(const struct provider *provider, const struct op_args *args, int status,
 			      const char *headers, const char *body)
 {
-	struct http_answer answer = text_answer(status, headers, body);
+	struct http_response response = text_answer(status, headers, body);
 	int failed;
 
-	result_finish(&got.result);
+	op_result_free(&got.result);
 	buffer_clear(&got.text);
 	got.failure = (struct failure){0};
-	got.remedy = REMEDY_NONE;
-	got.result.take = take;
-	failed = provider->operations[ask->operation].answer(ask, &answer, &got.result, &got.failure,
-							     &got.remedy);
-	assert_int_equal(got.failure.error, -failed);
-	assert_int_equal(got.failure.status, status);
-	http_answer_finish(&answer);
+	got.remedy = RETRY_NEVER;
+	got.result.on_entry = take;
+	failed = provider->operations[args->operation].parse_response(args, &response, &got.result,
+								      &got.failure, &got.remedy);
+	assert_int_equal(got.failure.errnum, -failed);
+	assert_int_equal(got.failure.http_status, status);
+	http_response_free(&response);
 	return -failed;
 }
 
 static inline int forget_answer(void **state)
 {
 	(void)state;
-	result_finish(&got.result);
+	op_result_free(&got.result);
 	buffer_finish(&got.text);
 	return 0;
 }
@@ -79,10 +79,10 @@ static inline int forget_answer(void **state)
 /* A request as one text: method, target, header lines behind the first, Content-Type and body. */
 static inline void request_text(const struct http_request *request, struct buffer *text)
 {
-	const char *line = buffer_text(&request->headers), *end = line + request->headers.length;
+	const char *line = buffer_cstr(&request->headers), *end = line + request->headers.length;
 
 	buffer_clear(text);
-	buffer_printf(text, "%s %s", http_method_name(request->method), buffer_text(&request->target));
+	buffer_printf(text, "%s %s", http_method_name(request->method), buffer_cstr(&request->target));
 	for (; line < end; line += strlen(line) + 1)
 		if (strcmp(line, "Accept: application/json") != 0)
 			buffer_printf(text, "\n%s", line);

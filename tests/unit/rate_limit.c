@@ -15,7 +15,7 @@ static void test_fastlys_answers_say_how_long_to_wait(void **state)
 	static const struct {
 		int status;
 		const char *headers;
-		struct patience patience;
+		struct rate_limit patience;
 	} cases[] = {
 		{200, "", {0, -1, 0}},
 		{200, DATE, {0, -1, 0}},
@@ -45,15 +45,15 @@ static void test_fastlys_answers_say_how_long_to_wait(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct http_answer answer = text_answer(cases[i].status, cases[i].headers, "");
-		struct patience patience;
+		struct http_response response = text_answer(cases[i].status, cases[i].headers, "");
+		struct rate_limit limit;
 
-		memset(&patience, 0x5a, sizeof(patience));
-		provider_fastly.patience(&answer, &patience);
-		assert_int_equal(patience.wait_ms, cases[i].patience.wait_ms);
-		assert_int_equal(patience.remaining, cases[i].patience.remaining);
-		assert_int_equal(patience.resets_in_ms, cases[i].patience.resets_in_ms);
-		http_answer_finish(&answer);
+		memset(&limit, 0x5a, sizeof(limit));
+		provider_fastly.read_rate_limit(&response, &limit);
+		assert_int_equal(limit.wait_ms, cases[i].patience.wait_ms);
+		assert_int_equal(limit.remaining, cases[i].patience.remaining);
+		assert_int_equal(limit.resets_in_ms, cases[i].patience.resets_in_ms);
+		http_response_free(&response);
 	}
 }
 
@@ -62,7 +62,7 @@ static void test_cloudflares_answers_say_how_much_is_left(void **state)
 	static const struct {
 		int status;
 		const char *headers;
-		struct patience patience;
+		struct rate_limit patience;
 	} cases[] = {
 		{200, "", {0, -1, 0, false}},
 		{200, "Ratelimit: \"default\";r=50;t=30\n", {0, 50, 30000, false}},
@@ -90,16 +90,16 @@ static void test_cloudflares_answers_say_how_much_is_left(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct http_answer answer = text_answer(cases[i].status, cases[i].headers, "");
-		struct patience patience;
+		struct http_response response = text_answer(cases[i].status, cases[i].headers, "");
+		struct rate_limit limit;
 
-		memset(&patience, 0x5a, sizeof(patience));
-		provider_cloudflare.patience(&answer, &patience);
-		assert_int_equal(patience.wait_ms, cases[i].patience.wait_ms);
-		assert_int_equal(patience.remaining, cases[i].patience.remaining);
-		assert_int_equal(patience.resets_in_ms, cases[i].patience.resets_in_ms);
-		assert_false(patience.no_more);
-		http_answer_finish(&answer);
+		memset(&limit, 0x5a, sizeof(limit));
+		provider_cloudflare.read_rate_limit(&response, &limit);
+		assert_int_equal(limit.wait_ms, cases[i].patience.wait_ms);
+		assert_int_equal(limit.remaining, cases[i].patience.remaining);
+		assert_int_equal(limit.resets_in_ms, cases[i].patience.resets_in_ms);
+		assert_false(limit.do_not_retry);
+		http_response_free(&response);
 	}
 }
 

@@ -73,16 +73,16 @@ static void test_an_entry_comes_out_as_it_went_in(void **state)
 
 static void test_every_time_comes_out_whole(void **state)
 {
-	static const wall_time times[] = {TIME_UNKNOWN,
-					  -1,
-					  0,
-					  1,
-					  NANOSECONDS - 1,
-					  NANOSECONDS,
-					  SECOND + 123456789,
-					  UINT32_MAX * NANOSECONDS,
-					  (UINT32_MAX + INT64_C(1)) * NANOSECONDS,
-					  INT64_MAX};
+	static const wall_time_ns times[] = {TIME_UNKNOWN,
+					     -1,
+					     0,
+					     1,
+					     NANOSECONDS - 1,
+					     NANOSECONDS,
+					     SECOND + 123456789,
+					     UINT32_MAX * NANOSECONDS,
+					     (UINT32_MAX + INT64_C(1)) * NANOSECONDS,
+					     INT64_MAX};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(times); i++)
@@ -167,7 +167,7 @@ static void test_a_tombstone_is_a_name_that_is_gone(void **state)
 	const struct record *record = record_pack_absent(&room, "NAME");
 
 	(void)state;
-	assert_true(record->gone);
+	assert_true(record->deleted);
 	assert_string_equal(record->name, "NAME");
 	assert_null(record_id(record));
 	assert_null(record_pack_absent(&room, ""));

@@ -11,17 +11,17 @@
 
 static uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 
-static wall_time moment(const char *text)
+static wall_time_ns moment(const char *text)
 {
-	wall_time time;
+	wall_time_ns time;
 
 	assert_int_equal(time_parse_rfc3339(text, strlen(text), &time), 0);
 	return time;
 }
 
-static struct client_key_answer recorded(void)
+static struct client_key_response recorded(void)
 {
-	struct client_key_answer sent = {
+	struct client_key_response sent = {
 		.expires_at = moment("2023-11-27T16:04:54.798109645Z"),
 		.date = moment("2023-11-27T15:54:54Z"),
 	};
@@ -37,7 +37,7 @@ static struct client_key_answer recorded(void)
 	return sent;
 }
 
-static void refused_by(const struct client_key_answer *sent, const uint8_t *pinned, const uint8_t *sent_key,
+static void refused_by(const struct client_key_response *sent, const uint8_t *pinned, const uint8_t *sent_key,
 		       const char *because)
 {
 	struct client_key key, before;
@@ -45,32 +45,32 @@ static void refused_by(const struct client_key_answer *sent, const uint8_t *pinn
 
 	memset(&key, 0x5a, sizeof(key));
 	before = key;
-	assert_int_equal(client_key_accept(&key, sent, pinned, sent_key, 1000, &why), -EKEYREJECTED);
+	assert_int_equal(client_key_verify(&key, sent, pinned, sent_key, 1000, &why), -EKEYREJECTED);
 	assert_non_null(why);
 	if (!strstr(why, because))
 		fail_msg("refused because \"%s\", not \"%s\"", why, because);
 	assert_memory_equal(&key, &before, sizeof(key));
 }
 
-static void refused(const struct client_key_answer *sent, const char *because)
+static void refused(const struct client_key_response *sent, const char *because)
 {
 	refused_by(sent, signing_key, NULL, because);
 }
 
 static void test_the_recorded_triple_is_accepted(void **state)
 {
-	struct client_key_answer sent = recorded();
+	struct client_key_response sent = recorded();
 	struct client_key key;
 	const char *why = NULL;
 
 	(void)state;
-	assert_int_equal(client_key_accept(&key, &sent, signing_key, NULL, 5000, &why), 0);
+	assert_int_equal(client_key_verify(&key, &sent, signing_key, NULL, 5000, &why), 0);
 	assert_null(why);
 	assert_memory_equal(key.public_key, sent.public_key, sizeof(key.public_key));
 	/* Ten minutes and 798 ms from the send, less the second by which Date may be wrong. */
-	assert_int_equal(key.dies_at, 5000 + 600798 - 1000);
-	assert_int_equal(client_key_accept(&key, &sent, NULL, signing_key, 5000, &why), 0);
-	assert_int_equal(client_key_accept(&key, &sent, signing_key, signing_key, 5000, &why), 0);
+	assert_int_equal(key.expires_at, 5000 + 600798 - 1000);
+	assert_int_equal(client_key_verify(&key, &sent, NULL, signing_key, 5000, &why), 0);
+	assert_int_equal(client_key_verify(&key, &sent, signing_key, signing_key, 5000, &why), 0);
 }
 
 static void test_every_forgery_of_one_bit_is_refused(void **state)
@@ -79,19 +79,19 @@ static void test_every_forgery_of_one_bit_is_refused(void **state)
 
 	(void)state;
 	for (bit = 0; bit < 8 * crypto_box_PUBLICKEYBYTES; bit++) {
-		struct client_key_answer sent = recorded();
+		struct client_key_response sent = recorded();
 
 		sent.public_key[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		refused(&sent, "signature does not verify");
 	}
 	for (bit = 0; bit < 8 * crypto_sign_BYTES; bit++) {
-		struct client_key_answer sent = recorded();
+		struct client_key_response sent = recorded();
 
 		sent.signature[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		refused(&sent, "signature does not verify");
 	}
 	for (bit = 0; bit < 8 * sizeof(signing_key); bit++) {
-		struct client_key_answer sent = recorded();
+		struct client_key_response sent = recorded();
 		uint8_t other[sizeof(signing_key)];
 
 		memcpy(other, signing_key, sizeof(other));
@@ -105,7 +105,7 @@ static void test_every_forgery_of_one_bit_is_refused(void **state)
 static void test_only_the_raw_bytes_are_signed(void **state)
 {
 	uint8_t public_key[crypto_sign_PUBLICKEYBYTES], secret_key[crypto_sign_SECRETKEYBYTES];
-	struct client_key_answer sent = recorded();
+	struct client_key_response sent = recorded();
 	struct client_key key;
 	const char *why;
 
@@ -115,7 +115,7 @@ static void test_only_the_raw_bytes_are_signed(void **state)
 			     secret_key);
 	refused_by(&sent, public_key, NULL, "signature does not verify");
 	crypto_sign_detached(sent.signature, NULL, sent.public_key, crypto_box_PUBLICKEYBYTES, secret_key);
-	assert_int_equal(client_key_accept(&key, &sent, public_key, NULL, 0, &why), 0);
+	assert_int_equal(client_key_verify(&key, &sent, public_key, NULL, 0, &why), 0);
 	refused(&sent, "signature does not verify");
 }
 
@@ -126,7 +126,7 @@ static void test_wrong_lengths_are_refused_first(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(key_lengths); i++) {
-		struct client_key_answer sent = recorded();
+		struct client_key_response sent = recorded();
 
 		sent.public_key_length = key_lengths[i];
 		refused_by(&sent, NULL, NULL, "no key of 32 bytes");
@@ -138,7 +138,7 @@ static void test_wrong_lengths_are_refused_first(void **state)
 
 static void test_checks_come_in_their_order(void **state)
 {
-	struct client_key_answer sent = recorded();
+	struct client_key_response sent = recorded();
 	uint8_t other[sizeof(signing_key)] = {1};
 
 	(void)state;
@@ -173,7 +173,7 @@ static void test_lifetimes_are_counted_by_the_services_clock(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		struct client_key_answer sent = recorded();
+		struct client_key_response sent = recorded();
 		struct client_key key;
 		const char *why;
 
@@ -183,21 +183,21 @@ static void test_lifetimes_are_counted_by_the_services_clock(void **state)
 			refused(&sent, "expire");
 			continue;
 		}
-		assert_int_equal(client_key_accept(&key, &sent, signing_key, NULL, 7, &why), 0);
-		assert_int_equal(key.dies_at, 7 + cases[i].milliseconds);
+		assert_int_equal(client_key_verify(&key, &sent, signing_key, NULL, 7, &why), 0);
+		assert_int_equal(key.expires_at, 7 + cases[i].milliseconds);
 	}
 }
 
 static void test_without_a_date_a_key_lives_a_minute(void **state)
 {
-	struct client_key_answer sent = recorded();
+	struct client_key_response sent = recorded();
 	struct client_key key;
 	const char *why;
 
 	(void)state;
 	sent.date = TIME_UNKNOWN;
-	assert_int_equal(client_key_accept(&key, &sent, signing_key, NULL, 7, &why), 0);
-	assert_int_equal(key.dies_at, 7 + 59000);
+	assert_int_equal(client_key_verify(&key, &sent, signing_key, NULL, 7, &why), 0);
+	assert_int_equal(key.expires_at, 7 + 59000);
 	sent.expires_at = TIME_UNKNOWN;
 	refused(&sent, "when it expires");
 }
@@ -206,7 +206,7 @@ static void test_without_a_date_a_key_lives_a_minute(void **state)
 static void test_a_well_signed_key_of_low_order_is_refused(void **state)
 {
 	uint8_t public_key[crypto_sign_PUBLICKEYBYTES], secret_key[crypto_sign_SECRETKEYBYTES];
-	struct client_key_answer sent = recorded();
+	struct client_key_response sent = recorded();
 
 	(void)state;
 	memset(sent.public_key, 0, sizeof(sent.public_key));

@@ -47,7 +47,7 @@ static const char *shown(struct snapshot *snapshot)
 	while ((record = snapshot_next(snapshot, &position))) {
 		const struct record *present = snapshot_find(snapshot, record->name);
 
-		if (present->gone)
+		if (present->deleted)
 			continue;
 		strcat(text, text[0] ? " " : "");
 		strcat(text, present->name);
@@ -114,17 +114,17 @@ static void test_another_content_takes_the_place_of_the_old_one(void **state)
 	struct record *record = put(snapshot, "A", "a comment");
 
 	(void)state;
-	record->serial = 7;
-	record->own_change = true;
-	record->checked_at = 9;
-	record->doubted = true;
+	record->entry_id = 7;
+	record->local_change = true;
+	record->verified_at = 9;
+	record->invalid = true;
 	put(snapshot, "B", NULL);
 	assert_ptr_equal(put(snapshot, "A", "short"), record);
 	assert_string_equal(comment_of(record), "short");
-	assert_int_equal(record->serial, 7);
-	assert_true(record->own_change);
-	assert_int_equal(record->checked_at, 9);
-	assert_true(record->doubted);
+	assert_int_equal(record->entry_id, 7);
+	assert_true(record->local_change);
+	assert_int_equal(record->verified_at, 9);
+	assert_true(record->invalid);
 	/* Back again: its memory is still its own. */
 	assert_ptr_equal(put(snapshot, "A", "a comment"), record);
 	assert_string_equal(comment_of(record), "a comment");
@@ -139,17 +139,17 @@ static void test_what_grows_moves_and_is_shown_where_it_was(void **state)
 	struct record *record;
 
 	(void)state;
-	put(snapshot, "A", NULL)->serial = 7;
+	put(snapshot, "A", NULL)->entry_id = 7;
 	put(snapshot, "B", NULL);
 	record = put(snapshot, "A", "now with a comment");
-	assert_int_equal(record->serial, 7);
+	assert_int_equal(record->entry_id, 7);
 	assert_string_equal(comment_of(snapshot_find(snapshot, "A")), "now with a comment");
 	assert_string_equal(shown(snapshot), "A B");
 	put(snapshot, "A", "and once more with a longer comment");
 	put(snapshot, "C", NULL);
 	assert_string_equal(shown(snapshot), "A B C");
 	assert_int_equal(snapshot->present, 3);
-	assert_int_equal(snapshot->dead, 2);
+	assert_int_equal(snapshot->superseded, 2);
 	snapshot_release(snapshot);
 }
 
@@ -160,14 +160,14 @@ static void test_what_went_is_not_shown_and_may_come_back(void **state)
 
 	(void)state;
 	put(snapshot, "B", NULL);
-	snapshot_set_gone(snapshot, record, true);
-	snapshot_set_gone(snapshot, record, true);
+	snapshot_set_deleted(snapshot, record, true);
+	snapshot_set_deleted(snapshot, record, true);
 	assert_int_equal(snapshot->present, 1);
 	assert_string_equal(shown(snapshot), "B");
 	assert_ptr_equal(snapshot_find(snapshot, "A"), record);
 	put(snapshot, "A", NULL);
 	assert_string_equal(shown(snapshot), "A B");
-	snapshot_set_gone(snapshot, record, true);
+	snapshot_set_deleted(snapshot, record, true);
 	/* Made anew, and too large for its old place: shown at the end, once. */
 	put(snapshot, "A", "a comment that is too long");
 	assert_string_equal(shown(snapshot), "B A");
@@ -190,16 +190,16 @@ static void test_no_position_from_outside_leads_astray(void **state)
 		count++;
 	assert_int_equal(count, COUNT(begins));
 	for (uint64_t position = 0; position < 600000; position += 1 + position % 3) {
-		uint64_t boundary = snapshot_boundary(snapshot, position), next = boundary;
+		uint64_t boundary = snapshot_align_position(snapshot, position), next = boundary;
 		const struct record *record = snapshot_next(snapshot, &next);
 
 		if (record)
 			assert_ptr_equal(snapshot_find(snapshot, record->name), record);
 	}
 	for (size_t i = 1; i < count; i++)
-		assert_int_equal(snapshot_boundary(snapshot, begins[i]), begins[i]);
-	assert_int_equal(snapshot_boundary(snapshot, end), end);
-	end = snapshot_boundary(snapshot, UINT64_MAX / 2);
+		assert_int_equal(snapshot_align_position(snapshot, begins[i]), begins[i]);
+	assert_int_equal(snapshot_align_position(snapshot, end), end);
+	end = snapshot_align_position(snapshot, UINT64_MAX / 2);
 	assert_null(snapshot_next(snapshot, &end));
 	snapshot_release(snapshot);
 }
@@ -227,11 +227,11 @@ static void change_one(struct model *model)
 		record = put(model->snapshot, name_of(i), comment);
 		if (!model->serials[i]) {
 			model->serials[i] = ++model->last;
-			record->follower = false; /* as the listing does for another entry of a name */
+			record->relocated = false; /* as the listing does for another entry of a name */
 		}
-		record->serial = model->serials[i];
+		record->entry_id = model->serials[i];
 	} else if (record) {
-		snapshot_set_gone(model->snapshot, record, true);
+		snapshot_set_deleted(model->snapshot, record, true);
 		model->serials[i] = 0;
 	}
 }
@@ -241,7 +241,7 @@ static void assert_found(const struct model *model)
 	for (unsigned i = 0; i < NAMES; i++) {
 		const struct record *record = snapshot_find(model->snapshot, name_of(i));
 
-		assert_int_equal(record && !record->gone, model->serials[i] != 0);
+		assert_int_equal(record && !record->deleted, model->serials[i] != 0);
 		if (model->serials[i])
 			assert_int_equal(strlen(comment_of(record)), model->lengths[i]);
 	}
@@ -254,7 +254,7 @@ static void assert_shown_once(const struct model *model)
 	size_t count = 0, present = 0;
 
 	while ((record = snapshot_next(model->snapshot, &position)))
-		count += record->serial == model->serials[atoi(record->name + strlen("SECRET_"))];
+		count += record->entry_id == model->serials[atoi(record->name + strlen("SECRET_"))];
 	for (unsigned i = 0; i < NAMES; i++)
 		present += model->serials[i] != 0;
 	assert_int_equal(count, present);
@@ -280,17 +280,17 @@ static void test_it_is_like_a_plain_table_of_names(void **state)
 static void test_the_end_of_growing_is_told(void **state)
 {
 	struct snapshot *snapshot = snapshot_new();
-	const struct failure failure = {.error = 5, .words = "because"};
+	const struct failure failure = {.errnum = 5, .message = "because"};
 
 	(void)state;
-	snapshot->grows = true;
-	snapshot->outdated = true;
-	assert_true(snapshot_grows(snapshot));
-	assert_true(snapshot_is_outdated(snapshot));
-	snapshot_end(snapshot, &failure);
-	assert_false(snapshot_grows(snapshot));
-	assert_false(snapshot_is_outdated(snapshot));
-	assert_string_equal(snapshot_failure(snapshot)->words, "because");
+	snapshot->is_filling = true;
+	snapshot->is_stale = true;
+	assert_true(snapshot_is_filling(snapshot));
+	assert_true(snapshot_is_stale(snapshot));
+	snapshot_seal(snapshot, &failure);
+	assert_false(snapshot_is_filling(snapshot));
+	assert_false(snapshot_is_stale(snapshot));
+	assert_string_equal(snapshot_failure(snapshot)->message, "because");
 	snapshot_release(snapshot);
 }
 

@@ -11,15 +11,15 @@
 #define USER	    "scope%5Btype%5D=user&scope%5Buser%5D=usr_1"
 #define VALUE(text) .value = (const uint8_t *)(text), .value_length = sizeof(text) - 1
 
-static int make_request(const struct ask *ask, struct http_request *request)
+static int make_request(const struct op_args *args, struct http_request *request)
 {
-	return provider_stripe.operations[ask->operation].ask(ask, request);
+	return provider_stripe.operations[args->operation].build_request(args, request);
 }
 
 static void test_requests_are_what_the_service_takes(void **state)
 {
 	static const struct {
-		struct ask ask;
+		struct op_args ask;
 		const char *text;
 	} cases[] = {
 		{{.operation = OPERATION_LIST_SECRETS, .store_id = "account"},
@@ -32,7 +32,7 @@ static void test_requests_are_what_the_service_takes(void **state)
 		  .idempotency_key = "K"},
 		 "GET " SECRETS "/find?" USER "&name=a%2Fb%20%2B%26%3D%C3%A9"},
 		{{.operation = OPERATION_PUT_SECRET,
-		  .mode = PUT_EITHER,
+		  .mode = PUT_UPSERT,
 		  .store_id = "account",
 		  .name = "NAME",
 		  .expires_at = TIME_UNKNOWN,
@@ -40,7 +40,7 @@ static void test_requests_are_what_the_service_takes(void **state)
 		  VALUE("val")},
 		 "POST " SECRETS "\nIdempotency-Key: KEY" FORM "name=NAME&" OWN "&payload=val"},
 		{{.operation = OPERATION_PUT_SECRET,
-		  .mode = PUT_EITHER,
+		  .mode = PUT_UPSERT,
 		  .account = "acct_1",
 		  .store_id = "usr_1",
 		  .name = "a%0Ab",
@@ -63,43 +63,43 @@ static void test_requests_are_what_the_service_takes(void **state)
 
 		assert_int_equal(make_request(&cases[i].ask, &request), 0);
 		request_text(&request, &text);
-		assert_string_equal(buffer_text(&text), cases[i].text);
+		assert_string_equal(buffer_cstr(&text), cases[i].text);
 		assert_int_equal(request.bears_value, cases[i].ask.operation == OPERATION_PUT_SECRET);
-		assert_null(strstr(buffer_text(&text), "expand"));
-		http_request_finish(&request);
+		assert_null(strstr(buffer_cstr(&text), "expand"));
+		http_request_free(&request);
 	}
 	buffer_finish(&text);
 }
 
 static void test_what_there_is_no_verb_for_is_refused(void **state)
 {
-	struct ask ask = {
+	struct op_args args = {
 		.operation = OPERATION_PUT_SECRET, .store_id = "account", .name = "NAME", VALUE("v")};
 	struct http_request request = {0};
 
 	(void)state;
-	for (ask.mode = PUT_CREATE; ask.mode < PUT_EITHER; ask.mode++)
-		assert_int_equal(make_request(&ask, &request), -EINVAL);
-	ask.mode = PUT_EITHER;
-	ask.store_id = NULL;
-	assert_int_equal(make_request(&ask, &request), -EINVAL);
-	http_request_finish(&request);
-	ask.store_id = "account";
-	ask.name = "a/b";
-	assert_int_equal(make_request(&ask, &request), -EINVAL);
-	http_request_finish(&request);
+	for (args.mode = PUT_CREATE; args.mode < PUT_UPSERT; args.mode++)
+		assert_int_equal(make_request(&args, &request), -EINVAL);
+	args.mode = PUT_UPSERT;
+	args.store_id = NULL;
+	assert_int_equal(make_request(&args, &request), -EINVAL);
+	http_request_free(&request);
+	args.store_id = "account";
+	args.name = "a/b";
+	assert_int_equal(make_request(&args, &request), -EINVAL);
+	http_request_free(&request);
 }
 
 static void test_the_largest_value_fits_into_locked_memory(void **state)
 {
 	uint8_t *value = malloc(20000);
-	struct ask ask = {.operation = OPERATION_PUT_SECRET,
-			  .mode = PUT_EITHER,
-			  .store_id = "account",
-			  .name = "NAME",
-			  .expires_at = TIME_UNKNOWN,
-			  .value = value,
-			  .value_length = 20000};
+	struct op_args args = {.operation = OPERATION_PUT_SECRET,
+			       .mode = PUT_UPSERT,
+			       .store_id = "account",
+			       .name = "NAME",
+			       .expires_at = TIME_UNKNOWN,
+			       .value = value,
+			       .value_length = 20000};
 	struct http_request request = {0};
 	struct locked_pool pool;
 
@@ -107,10 +107,10 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	memset(value, '%', 20000);
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(make_request(&ask, &request), 0);
+	assert_int_equal(make_request(&args, &request), 0);
 	assert_int_equal(request.body.length, strlen("name=NAME&" OWN "&payload=") + 60000);
 	assert_int_equal(pool.held, request.body.size);
-	http_request_finish(&request);
+	http_request_free(&request);
 	assert_int_equal(pool.held, 0);
 	free(value);
 }
@@ -144,7 +144,7 @@ static void test_the_key_goes_into_one_header_line(void **state)
 	assert_int_equal(provider_stripe.authorize(&(struct credentials){.token = "sk_test_1"}, &lines), 0);
 	assert_int_equal(lines.length, sizeof(line));
 	assert_memory_equal(lines.data, line, sizeof(line));
-	locked_finish(&lines);
+	locked_free(&lines);
 	assert_int_equal(provider_stripe.authorize(&(struct credentials){.token = "a\rb"}, &lines), -EINVAL);
 }
 

@@ -9,22 +9,23 @@
 #define SHOWN	   "NAME id=" ID " created=2023-11-14T22:13:20Z live=no;"
 #define LIST(more) "{\"object\":\"list\",\"url\":\"/v1/apps/secrets\"," more "}"
 
-static const struct ask list = {.operation = OPERATION_LIST_SECRETS, .store_id = "account"};
-static const struct ask find = {.operation = OPERATION_FIND_SECRET, .store_id = "account", .name = "NAME"};
-static const struct ask put = {
-	.operation = OPERATION_PUT_SECRET, .mode = PUT_EITHER, .store_id = "account", .name = "NAME"};
-static const struct ask delete_secret = {
+static const struct op_args list = {.operation = OPERATION_LIST_SECRETS, .store_id = "account"};
+static const struct op_args find = {
+	.operation = OPERATION_FIND_SECRET, .store_id = "account", .name = "NAME"};
+static const struct op_args put = {
+	.operation = OPERATION_PUT_SECRET, .mode = PUT_UPSERT, .store_id = "account", .name = "NAME"};
+static const struct op_args delete_secret = {
 	.operation = OPERATION_DELETE_SECRET, .store_id = "account", .name = "NAME"};
 
-static int read_text(const struct ask *ask, int status, const char *body)
+static int read_text(const struct op_args *args, int status, const char *body)
 {
-	return read_answer(&provider_stripe, ask, status, "Request-Id: req_1\n", body);
+	return read_answer(&provider_stripe, args, status, "Request-Id: req_1\n", body);
 }
 
 static void test_what_is_granted(void **state)
 {
 	static const struct {
-		const struct ask *ask;
+		const struct op_args *ask;
 		const char *body, *text, *cursor;
 	} cases[] = {
 		{&find, SECRET(""), SHOWN, ""},
@@ -62,8 +63,8 @@ static void test_what_is_granted(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(read_text(cases[i].ask, 200, cases[i].body), 0);
-		assert_string_equal(buffer_text(&got.text), cases[i].text);
-		assert_string_equal(buffer_text(&got.result.cursor), cases[i].cursor);
+		assert_string_equal(buffer_cstr(&got.text), cases[i].text);
+		assert_string_equal(buffer_cstr(&got.result.cursor), cases[i].cursor);
 		assert_string_equal(got.failure.request_id, "req_1");
 	}
 }
@@ -71,7 +72,7 @@ static void test_what_is_granted(void **state)
 static void test_what_makes_no_sense_is_unreadable(void **state)
 {
 	static const struct {
-		const struct ask *ask;
+		const struct op_args *ask;
 		const char *body;
 	} cases[] = {
 		{&list, ""},
@@ -97,7 +98,7 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(read_text(cases[i].ask, 200, cases[i].body), EIO);
-		assert_int_equal(got.remedy, REMEDY_LOOK);
+		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 	}
 }
 
@@ -122,8 +123,8 @@ static void test_names_that_can_not_be_shown_are_counted(void **state)
 		LIST("\"has_more\":false,\"data\":[7,{},{\"name\":\"\"},{\"name\":\"%s\"},{\"name\":\"nul\\u0000\"}]"),
 		name);
 	assert_int_equal(read_text(&list, 200, body), 0);
-	assert_string_equal(buffer_text(&got.text), "nul%00;");
-	assert_int_equal(got.result.left_out, 1);
+	assert_string_equal(buffer_cstr(&got.text), "nul%00;");
+	assert_int_equal(got.result.names_too_long, 1);
 	assert_int_equal(got.result.malformed, 3);
 }
 
@@ -134,51 +135,51 @@ static void test_names_that_can_not_be_shown_are_counted(void **state)
 static void test_refusals(void **state)
 {
 	static const struct {
-		const struct ask *ask;
+		const struct op_args *ask;
 		int status;
 		const char *body;
 		int error;
-		enum remedy remedy;
+		enum retry_hint remedy;
 	} cases[] = {
 		{&find, 404,
 		 ERROR(",\"code\":\"resource_missing\",\"param\":\"name\",\"message\":\"No such secret: 'NAME'\""),
-		 ENOENT, REMEDY_NONE},
-		{&find, 404, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, REMEDY_NONE},
-		{&find, 400, ERROR(",\"code\":\"resource_missing\",\"param\":\"name\""), ENOENT, REMEDY_NONE},
-		{&delete_secret, 404, "", ENOENT, REMEDY_NONE},
-		{&delete_secret, 400, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, REMEDY_NONE},
+		 ENOENT, RETRY_NEVER},
+		{&find, 404, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, RETRY_NEVER},
+		{&find, 400, ERROR(",\"code\":\"resource_missing\",\"param\":\"name\""), ENOENT, RETRY_NEVER},
+		{&delete_secret, 404, "", ENOENT, RETRY_NEVER},
+		{&delete_secret, 400, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, RETRY_NEVER},
 		{&list, 400, ERROR(",\"param\":\"starting_after\",\"message\":\"No such secret: 'x'\""),
-		 EINVAL, REMEDY_NONE},
-		{&list, 401, ERROR(",\"message\":\"Invalid API Key provided: sk_1\""), EACCES, REMEDY_NONE},
-		{&put, 403, ERROR(",\"message\":\"no secret_write\""), EACCES, REMEDY_NONE},
+		 EINVAL, RETRY_NEVER},
+		{&list, 401, ERROR(",\"message\":\"Invalid API Key provided: sk_1\""), EACCES, RETRY_NEVER},
+		{&put, 403, ERROR(",\"message\":\"no secret_write\""), EACCES, RETRY_NEVER},
 		{&put, 400, ERROR(",\"code\":\"parameter_missing\",\"param\":\"scope\""), EINVAL,
-		 REMEDY_NONE},
-		{&put, 400, ERROR("," FULL), EDQUOT, REMEDY_NONE},
-		{&put, 403, ERROR("," FULL), EDQUOT, REMEDY_NONE},
+		 RETRY_NEVER},
+		{&put, 400, ERROR("," FULL), EDQUOT, RETRY_NEVER},
+		{&put, 403, ERROR("," FULL), EDQUOT, RETRY_NEVER},
 		{&put, 400, ERROR(",\"code\":\"resource_limit_exceeded\",\"message\":\"no\""), EDQUOT,
-		 REMEDY_NONE},
-		{&put, 400, ERROR(",\"code\":\"secret_limit_reached\""), EDQUOT, REMEDY_NONE},
-		{&put, 400, ERROR(",\"param\":\"scope[type]\"," FULL), EDQUOT, REMEDY_NONE},
-		{&put, 400, ERROR(",\"message\":\"something else\""), EINVAL, REMEDY_NONE},
-		{&list, 400, ERROR("," FULL), EINVAL, REMEDY_NONE},
-		{&put, 500, ERROR("," FULL), EIO, REMEDY_LOOK},
-		{&put, 400, ERROR(",\"param\":\"payload\"," LONG), EFBIG, REMEDY_NONE},
-		{&put, 400, ERROR(",\"param\":\"name\"," LONG), EINVAL, REMEDY_NONE},
+		 RETRY_NEVER},
+		{&put, 400, ERROR(",\"code\":\"secret_limit_reached\""), EDQUOT, RETRY_NEVER},
+		{&put, 400, ERROR(",\"param\":\"scope[type]\"," FULL), EDQUOT, RETRY_NEVER},
+		{&put, 400, ERROR(",\"message\":\"something else\""), EINVAL, RETRY_NEVER},
+		{&list, 400, ERROR("," FULL), EINVAL, RETRY_NEVER},
+		{&put, 500, ERROR("," FULL), EIO, RETRY_AFTER_CHECK},
+		{&put, 400, ERROR(",\"param\":\"payload\"," LONG), EFBIG, RETRY_NEVER},
+		{&put, 400, ERROR(",\"param\":\"name\"," LONG), EINVAL, RETRY_NEVER},
 		{&put, 400,
 		 ERROR(",\"param\":\"payload\",\"message\":\"Invalid string: it holds a null byte\""), EINVAL,
-		 REMEDY_NONE},
+		 RETRY_NEVER},
 		{&put, 409,
 		 "{\"error\":{\"type\":\"idempotency_error\",\"code\":\"idempotency_key_in_use\"}}", EAGAIN,
-		 REMEDY_LATER},
-		{&put, 409, ERROR(""), EAGAIN, REMEDY_LATER},
-		{&put, 429, ERROR(",\"code\":\"lock_timeout\""), EAGAIN, REMEDY_LATER},
-		{&put, 400, ERROR(",\"code\":\"rate_limit\""), EAGAIN, REMEDY_LATER},
-		{&put, 400, "{\"error\":{\"type\":\"idempotency_error\"}}", EINVAL, REMEDY_NONE},
-		{&put, 402, ERROR(""), EINVAL, REMEDY_NONE},
-		{&put, 503, "", EIO, REMEDY_LOOK},
-		{&put, 502, "<html>", EIO, REMEDY_LOOK},
-		{&list, 400, "{\"error\":7}", EINVAL, REMEDY_NONE},
-		{&list, 400, "[]", EINVAL, REMEDY_NONE},
+		 RETRY_LATER},
+		{&put, 409, ERROR(""), EAGAIN, RETRY_LATER},
+		{&put, 429, ERROR(",\"code\":\"lock_timeout\""), EAGAIN, RETRY_LATER},
+		{&put, 400, ERROR(",\"code\":\"rate_limit\""), EAGAIN, RETRY_LATER},
+		{&put, 400, "{\"error\":{\"type\":\"idempotency_error\"}}", EINVAL, RETRY_NEVER},
+		{&put, 402, ERROR(""), EINVAL, RETRY_NEVER},
+		{&put, 503, "", EIO, RETRY_AFTER_CHECK},
+		{&put, 502, "<html>", EIO, RETRY_AFTER_CHECK},
+		{&list, 400, "{\"error\":7}", EINVAL, RETRY_NEVER},
+		{&list, 400, "[]", EINVAL, RETRY_NEVER},
 	};
 	size_t i;
 
@@ -186,42 +187,42 @@ static void test_refusals(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(read_text(cases[i].ask, cases[i].status, cases[i].body), cases[i].error);
 		assert_int_equal(got.remedy, cases[i].remedy);
-		assert_string_not_equal(got.failure.words, "");
-		assert_false(got.failure.store_is_gone);
+		assert_string_not_equal(got.failure.message, "");
+		assert_false(got.failure.store_is_deleted);
 	}
 	assert_int_equal(read_text(&put, 400, ERROR(",\"code\":\"c\",\"message\":\"m\"")), EINVAL);
-	assert_string_equal(got.failure.words, "m (c)");
+	assert_string_equal(got.failure.message, "m (c)");
 	assert_int_equal(
 		read_text(&put, 404, ERROR(",\"code\":\"resource_missing\",\"param\":\"scope[user]\"")),
 		ENOENT);
-	assert_true(got.failure.store_is_gone);
+	assert_true(got.failure.store_is_deleted);
 }
 
 static void test_the_service_says_whether_to_ask_again(void **state)
 {
-	struct patience patience;
-	struct http_answer answer;
+	struct rate_limit limit;
+	struct http_response response;
 
 	(void)state;
 	assert_int_equal(read_answer(&provider_stripe, &put, 400, "Stripe-Should-Retry: true\n", ERROR("")),
 			 EAGAIN);
-	assert_int_equal(got.remedy, REMEDY_LATER);
+	assert_int_equal(got.remedy, RETRY_LATER);
 	assert_int_equal(read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: true\n", ERROR("")),
 			 EIO);
-	assert_int_equal(got.remedy, REMEDY_LOOK);
+	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 	assert_int_equal(read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: false\n", ERROR("")),
 			 EIO);
-	assert_int_equal(got.remedy, REMEDY_LOOK);
-	answer = text_answer(500, "Stripe-Should-Retry: false\nRetry-After: 3\n", "");
-	provider_stripe.patience(&answer, &patience);
-	assert_true(patience.no_more);
-	assert_int_equal(patience.wait_ms, 3000);
-	assert_int_equal(patience.remaining, -1);
-	http_answer_finish(&answer);
-	answer = text_answer(500, "Stripe-Should-Retry: true\n", "");
-	provider_stripe.patience(&answer, &patience);
-	assert_false(patience.no_more);
-	http_answer_finish(&answer);
+	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	response = text_answer(500, "Stripe-Should-Retry: false\nRetry-After: 3\n", "");
+	provider_stripe.read_rate_limit(&response, &limit);
+	assert_true(limit.do_not_retry);
+	assert_int_equal(limit.wait_ms, 3000);
+	assert_int_equal(limit.remaining, -1);
+	http_response_free(&response);
+	response = text_answer(500, "Stripe-Should-Retry: true\n", "");
+	provider_stripe.read_rate_limit(&response, &limit);
+	assert_false(limit.do_not_retry);
+	http_response_free(&response);
 }
 
 int main(void)

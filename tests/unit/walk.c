@@ -66,7 +66,7 @@ static void read_more(struct wait *wait)
 
 	reader->woken++;
 	reader->seen = reader->snapshot->present;
-	if (snapshot_grows(reader->snapshot))
+	if (snapshot_is_filling(reader->snapshot))
 		wait_begin(snapshot_waits(reader->snapshot), wait);
 }
 
@@ -90,7 +90,7 @@ static void test_who_reads_is_woken_at_every_page_and_at_the_end(void **state)
 	answer_names(&fixture, 0, "N", 10, 1, NULL);
 	assert_int_equal(reader.woken, 4);
 	assert_int_equal(reader.seen, 11);
-	assert_false(snapshot_grows(reader.snapshot));
+	assert_false(snapshot_is_filling(reader.snapshot));
 	snapshot_release(reader.snapshot);
 	fixture_free(&fixture);
 }
@@ -113,8 +113,8 @@ static unsigned pages_until_a_circle_is_noticed(unsigned tail, unsigned length)
 		answer_names(&fixture, 0, "N", at * 2, 2, cursor);
 		assert_true(++pages < 1000);
 	}
-	assert_false(listing->complete);
-	assert_int_equal(snapshot_failure(snapshot)->error, EIO);
+	assert_false(listing->is_complete);
+	assert_int_equal(snapshot_failure(snapshot)->errnum, EIO);
 	snapshot_release(snapshot);
 	fixture_free(&fixture);
 	return pages;
@@ -143,7 +143,7 @@ static void test_cursors_that_never_end_and_bring_nothing_end_with_an_error(void
 		answer_names(&fixture, 0, "N", 0, pages % 2 ? 2 : 0, cursor);
 		assert_true(++pages < 200);
 	}
-	assert_int_equal(listing->last_failure.error, EIO);
+	assert_int_equal(listing->last_failure.errnum, EIO);
 	fixture_free(&fixture);
 }
 
@@ -179,9 +179,9 @@ static void test_who_is_woken_may_let_go_of_the_store(void **state)
 		seeker.store = store_reference(listing_store(listing));
 		snapshot_release(view_of(listing));
 		/* Waits for the walk, and is the last to hold the store. */
-		listing->misses = 100;
+		listing->single_lookups = 100;
 		seek(&fixture, &seeker, listing, "N1");
-		listing_own_delete(catalog_stores(fixture.catalog), "store");
+		listing_local_delete(catalog_stores(fixture.catalog), "store");
 		if (i < 2)
 			answer_names(&fixture, 0, "N", 0, 2, "more");
 		else
@@ -217,9 +217,9 @@ static void test_who_is_woken_may_begin_the_next_walk(void **state)
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	restarter.listing = listing;
 	snapshot_release(view_of(listing));
-	listing->misses = 100;
+	listing->single_lookups = 100;
 	seek(&fixture, &seekers[0], listing, "ABSENT");
-	wait_begin(snapshot_waits(listing->filling), &restarter.wait);
+	wait_begin(snapshot_waits(listing->next), &restarter.wait);
 	seek(&fixture, &seekers[1], listing, "ABSENT");
 	answer_names(&fixture, 0, "N", 0, 2, NULL);
 	/* Who was woken after that asks once more, by itself: all was forgotten before it had its answer. */

@@ -95,8 +95,8 @@ static void test_a_listing_that_shrinks_meanwhile_is_walked_again(void **state)
 	answer_all_pages(&fixture, &shelf);
 	assert_int_equal(fixture.calls, 6);
 	assert_whole(&fixture, listing, 240);
-	assert_true(snapshot_find(listing->current, "N0")->gone);
-	assert_false(snapshot_find(listing->current, "N105")->gone);
+	assert_true(snapshot_find(listing->current, "N0")->deleted);
+	assert_false(snapshot_find(listing->current, "N105")->deleted);
 	assert_ptr_equal(listing->current, snapshot);
 	assert_null(strstr(names_in(&fixture, snapshot), "N9 "));
 	snapshot_release(snapshot);
@@ -184,7 +184,7 @@ static void test_names_that_are_left_out_count_for_the_total(void **state)
 	script_clear(&script);
 	assert_int_equal(fixture.calls, 1);
 	assert_whole(&fixture, listing, 2);
-	assert_int_equal(listing->current->left_out, 2);
+	assert_int_equal(listing->current->names_too_long, 2);
 	fixture_free(&fixture);
 }
 
@@ -203,12 +203,12 @@ static void test_one_failing_page_ends_the_walk_when_all_are_in(void **state)
 	assert_int_equal(fixture.asked_count, 7);
 	while (fixture.asked_count > 1)
 		answer_page(&fixture, 0, &shelf);
-	assert_true(snapshot_grows(snapshot));
+	assert_true(snapshot_is_filling(snapshot));
 	answer_page(&fixture, 0, &shelf);
-	assert_false(snapshot_grows(snapshot));
-	assert_int_equal(snapshot_failure(snapshot)->error, EIO);
+	assert_false(snapshot_is_filling(snapshot));
+	assert_int_equal(snapshot_failure(snapshot)->errnum, EIO);
 	assert_int_equal(fixture.calls, 9);
-	assert_false(listing->complete);
+	assert_false(listing->is_complete);
 	snapshot_release(snapshot);
 	fixture_free(&fixture);
 }
@@ -225,7 +225,7 @@ static void test_the_catalog_may_go_while_it_walks(void **state)
 	answer_page(&fixture, 0, &(struct shelf){.count = 1000, .page_size = 100, .total = 1000});
 	assert_int_equal(fixture.asked_count, 8);
 	fixture_free(&fixture);
-	assert_int_equal(snapshot_failure(snapshot)->error, EINTR);
+	assert_int_equal(snapshot_failure(snapshot)->errnum, EINTR);
 	snapshot_release(snapshot);
 }
 

@@ -50,7 +50,7 @@ static int collect(int from, uint64_t deadline, struct buffer *text)
 		else if (length > 0)
 			buffer_append(text, piece, (size_t)length);
 	}
-	return length < 0 ? -errno : buffer_result(text);
+	return length < 0 ? -errno : buffer_error(text);
 }
 
 /* Reads the mount's status. Returns 0 or a negative errno. */
@@ -62,14 +62,14 @@ static int read_status(const struct config *config, struct buffer *text)
 	pid_t child;
 
 	buffer_printf(&path, "%s/.sstorefs/status", config->mountpoint);
-	failed = buffer_result(&path);
+	failed = buffer_error(&path);
 	if (!failed && pipe2(ends, O_CLOEXEC))
 		failed = -errno;
 	if (failed)
 		goto out;
 	child = fork();
 	if (child == 0)
-		copy_status(buffer_text(&path), ends[1]);
+		copy_status(buffer_cstr(&path), ends[1]);
 	failed = child < 0 ? -errno : 0;
 	close(ends[1]);
 	if (!failed) {
@@ -89,27 +89,27 @@ out:
 
 static const struct {
 	int error;
-	const char *remedy;
+	const char *advice;
 } remedies[] = {
 	{ENOENT, "nothing of ours is mounted there"},	  {ENOTDIR, "nothing of ours is mounted there"},
 	{ENOTCONN, "its daemon is gone: mount it again"}, {EACCES, "only who mounted it may look"},
 	{ETIMEDOUT, "its daemon does not answer"},
 };
 
-static void tell_no_answer(struct findings *findings, const struct config *config, int error)
+static void report_no_answer(struct check_report *report, const struct config *config, int error)
 {
 	struct buffer why = {0};
 	const char *remedy = "its status can't be read";
 
 	for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
 		if (remedies[i].error == error)
-			remedy = remedies[i].remedy;
+			remedy = remedies[i].advice;
 	buffer_printf(&why, "%s: %s: %s", config->mountpoint, strerror(error), remedy);
-	findings_failed(findings, STEP_DAEMON, buffer_text(&why));
+	report_failed(report, STEP_DAEMON, buffer_cstr(&why));
 	buffer_finish(&why);
 }
 
-static void tell_status(struct findings *findings, const struct config *config, json_t *status)
+static void report_status(struct check_report *report, const struct config *config, json_t *status)
 {
 	const char *source = json_string_value(json_object_get(status, "source"));
 	const char *endpoint = json_string_value(json_object_get(status, "endpoint"));
@@ -118,45 +118,45 @@ static void tell_status(struct findings *findings, const struct config *config, 
 	json_t *remaining = json_object_get(status, "rate_limit_remaining");
 
 	if (!source || !endpoint) {
-		findings_failed(findings, STEP_DAEMON, "what stands there is no status of ours");
+		report_failed(report, STEP_DAEMON, "what stands there is no status of ours");
 		return;
 	}
-	findings_good(findings, STEP_DAEMON, "%s serves %s", config->mountpoint, source);
+	report_ok(report, STEP_DAEMON, "%s serves %s", config->mountpoint, source);
 	if (config->alive)
 		return;
 	if (down)
-		findings_failed(findings, STEP_SERVICE, down);
+		report_failed(report, STEP_SERVICE, down);
 	else if (!json_is_true(json_object_get(status, "reachable")))
-		findings_failed(findings, STEP_SERVICE, "the last request brought no answer");
+		report_failed(report, STEP_SERVICE, "the last request brought no answer");
 	else
-		findings_good(findings, STEP_SERVICE, "%s answered when it was last asked", endpoint);
+		report_ok(report, STEP_SERVICE, "%s answered when it was last asked", endpoint);
 	if (refused)
-		findings_failed(findings, STEP_ACCESS, refused);
-	else if (!findings->status)
-		findings_good(findings, STEP_ACCESS, "the token is accepted");
+		report_failed(report, STEP_ACCESS, refused);
+	else if (!report->status)
+		report_ok(report, STEP_ACCESS, "the token is accepted");
 	if (json_is_integer(remaining))
-		findings->rate_limit_remaining = json_integer_value(remaining);
+		report->rate_limit_remaining = json_integer_value(remaining);
 }
 
 int check_mount(const struct config *config)
 {
-	struct findings findings;
+	struct check_report report;
 	struct buffer text = {0};
 	json_t *status = NULL;
 	int failed, ended;
 
-	findings_begin(&findings);
+	report_begin(&report);
 	failed = read_status(config, &text);
 	if (!failed)
-		status = json_loadb(buffer_text(&text), text.length, JSON_ALLOW_NUL, NULL);
+		status = json_loadb(buffer_cstr(&text), text.length, JSON_ALLOW_NUL, NULL);
 	if (failed)
-		tell_no_answer(&findings, config, -failed);
+		report_no_answer(&report, config, -failed);
 	else
-		tell_status(&findings, config, status);
-	findings_print(&findings, config);
-	ended = findings.status;
+		report_status(&report, config, status);
+	report_print(&report, config);
+	ended = report.status;
 	json_decref(status);
-	findings_finish(&findings);
+	report_finish(&report);
 	buffer_finish(&text);
 	return ended;
 }

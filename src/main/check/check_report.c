@@ -21,92 +21,92 @@ static const struct {
 	[STEP_KEY] = {"key", CHECK_KEY_REJECTED},	 [STEP_WRITE] = {"write", CHECK_NO_WRITE},
 };
 
-void findings_begin(struct findings *findings)
+void report_begin(struct check_report *report)
 {
-	*findings = (struct findings){.rate_limit_remaining = -1, .began_at = clock_boottime()};
+	*report = (struct check_report){.rate_limit_remaining = -1, .began_at = clock_boottime()};
 }
 
-void findings_finish(struct findings *findings)
+void report_finish(struct check_report *report)
 {
 	for (unsigned i = 0; i < STEP_COUNT; i++)
-		buffer_finish(&findings->steps[i].says);
+		buffer_finish(&report->steps[i].says);
 }
 
-static struct finding *note(struct findings *findings, enum step step, const char *result)
+static struct check_result *note(struct check_report *report, enum step step, const char *result)
 {
-	struct finding *finding = &findings->steps[step];
+	struct check_result *step_result = &report->steps[step];
 	uint64_t now = clock_boottime();
 
-	buffer_clear(&finding->says);
-	finding->result = result;
-	finding->took = now - findings->began_at;
-	findings->began_at = now;
-	return finding;
+	buffer_clear(&step_result->says);
+	step_result->result = result;
+	step_result->took = now - report->began_at;
+	report->began_at = now;
+	return step_result;
 }
 
-void findings_good(struct findings *findings, enum step step, const char *format, ...)
+void report_ok(struct check_report *report, enum step step, const char *format, ...)
 {
-	struct finding *finding = note(findings, step, "good");
+	struct check_result *step_result = note(report, step, "good");
 	char says[512];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(says, sizeof says, format, arguments);
 	va_end(arguments);
-	buffer_string(&finding->says, says);
+	buffer_puts(&step_result->says, says);
 }
 
-void findings_skip(struct findings *findings, enum step step, const char *why)
+void report_skip(struct check_report *report, enum step step, const char *why)
 {
-	buffer_string(&note(findings, step, "skipped")->says, why);
+	buffer_puts(&note(report, step, "skipped")->says, why);
 }
 
-void findings_failed(struct findings *findings, enum step step, const char *why)
+void report_failed(struct check_report *report, enum step step, const char *why)
 {
-	buffer_string(&note(findings, step, "failed")->says, why);
-	if (!findings->status)
-		findings->status = steps[step].status;
+	buffer_puts(&note(report, step, "failed")->says, why);
+	if (!report->status)
+		report->status = steps[step].status;
 }
 
 /* A service that went away in the middle is no missing right. */
-static bool is_trouble(const struct failure *failure)
+static bool is_failure(const struct failure *failure)
 {
-	return failure->error == EIO || failure->error == ETIMEDOUT || failure->error == EHOSTUNREACH ||
-	       failure->error == EAGAIN || failure->error == ENOMEM ||
-	       (failure->error == EKEYREJECTED && !failure->status);
+	return failure->errnum == EIO || failure->errnum == ETIMEDOUT || failure->errnum == EHOSTUNREACH ||
+	       failure->errnum == EAGAIN || failure->errnum == ENOMEM ||
+	       (failure->errnum == EKEYREJECTED && !failure->http_status);
 }
 
-void findings_refused(struct findings *findings, enum step step, const struct failure *failure,
-		      const char *why)
+void report_http_failed(struct check_report *report, enum step step, const struct failure *failure,
+			const char *why)
 {
-	struct finding *finding = &findings->steps[step];
+	struct check_result *step_result = &report->steps[step];
 
-	if (!findings->status && is_trouble(failure))
-		findings->status = CHECK_UNREACHABLE;
-	else if (!findings->status && failure->status == 401)
-		findings->status = CHECK_TOKEN_REFUSED;
-	findings_failed(findings, step, why);
-	finding->http_status = failure->status;
-	snprintf(finding->request_id, sizeof finding->request_id, "%s", failure->request_id);
+	if (!report->status && is_failure(failure))
+		report->status = CHECK_UNREACHABLE;
+	else if (!report->status && failure->http_status == 401)
+		report->status = CHECK_TOKEN_REFUSED;
+	report_failed(report, step, why);
+	step_result->http_status = failure->http_status;
+	snprintf(step_result->request_id, sizeof step_result->request_id, "%s", failure->request_id);
 }
 
-static void print_lines(const struct findings *findings)
+static void print_lines(const struct check_report *report)
 {
 	struct buffer line = {0};
 
 	for (unsigned i = 0; i < STEP_COUNT; i++) {
-		const struct finding *finding = &findings->steps[i];
+		const struct check_result *step_result = &report->steps[i];
 
-		if (!finding->result)
+		if (!step_result->result)
 			continue;
 		buffer_clear(&line);
-		buffer_printable(&line, buffer_text(&finding->says), "");
-		if (*finding->request_id) {
-			buffer_string(&line, " (request ");
-			buffer_quoted(&line, finding->request_id);
-			buffer_string(&line, ")");
+		buffer_printable(&line, buffer_cstr(&step_result->says), "");
+		if (*step_result->request_id) {
+			buffer_puts(&line, " (request ");
+			buffer_quoted(&line, step_result->request_id);
+			buffer_puts(&line, ")");
 		}
-		printf("%-8s %-8s %s\n", steps[i].name, finding->result, buffer_text(&line));
+		printf("%-8s %-8s %s\n", steps[i].name, step_result->result, buffer_cstr(&line));
 	}
 	buffer_finish(&line);
 }
@@ -115,58 +115,58 @@ static void print_member(struct buffer *text, const char *name, const char *valu
 {
 	buffer_printf(text, "\"%s\": ", name);
 	if (value && *value)
-		buffer_json(text, value);
+		buffer_json_string(text, value);
 	else
-		buffer_string(text, "null");
-	buffer_string(text, ", ");
+		buffer_puts(text, "null");
+	buffer_puts(text, ", ");
 }
 
-static void print_step(struct buffer *text, unsigned step, const struct finding *finding)
+static void print_step(struct buffer *text, unsigned step, const struct check_result *step_result)
 {
-	buffer_string(text, "{");
+	buffer_puts(text, "{");
 	print_member(text, "step", steps[step].name);
-	print_member(text, "result", finding->result);
-	print_member(text, "says", buffer_text(&finding->says));
-	print_member(text, "request_id", finding->request_id);
-	if (finding->http_status)
-		buffer_printf(text, "\"http_status\": %d, ", finding->http_status);
+	print_member(text, "result", step_result->result);
+	print_member(text, "says", buffer_cstr(&step_result->says));
+	print_member(text, "request_id", step_result->request_id);
+	if (step_result->http_status)
+		buffer_printf(text, "\"http_status\": %d, ", step_result->http_status);
 	else
-		buffer_string(text, "\"http_status\": null, ");
-	buffer_printf(text, "\"seconds\": %.3f}", (double)finding->took / 1000);
+		buffer_puts(text, "\"http_status\": null, ");
+	buffer_printf(text, "\"seconds\": %.3f}", (double)step_result->took / 1000);
 }
 
-static void print_object(const struct findings *findings, const struct config *config)
+static void print_object(const struct check_report *report, const struct config *config)
 {
 	struct buffer text = {0};
 	const char *between = "";
 
-	buffer_string(&text, "{");
+	buffer_puts(&text, "{");
 	print_member(&text, "source", config->source);
 	print_member(&text, "endpoint", config->source ? config->endpoint : NULL);
 	print_member(&text, "mountpoint", config->mountpoint);
 	buffer_printf(&text, "\"good\": %s, \"status\": %d, \"rate_limit_remaining\": ",
-		      findings->status ? "false" : "true", findings->status);
-	if (findings->rate_limit_remaining >= 0)
-		buffer_printf(&text, "%" PRId64, findings->rate_limit_remaining);
+		      report->status ? "false" : "true", report->status);
+	if (report->rate_limit_remaining >= 0)
+		buffer_printf(&text, "%" PRId64, report->rate_limit_remaining);
 	else
-		buffer_string(&text, "null");
-	buffer_string(&text, ", \"steps\": [");
+		buffer_puts(&text, "null");
+	buffer_puts(&text, ", \"steps\": [");
 	for (unsigned i = 0; i < STEP_COUNT; i++) {
-		if (!findings->steps[i].result)
+		if (!report->steps[i].result)
 			continue;
-		buffer_string(&text, between);
-		print_step(&text, i, &findings->steps[i]);
+		buffer_puts(&text, between);
+		print_step(&text, i, &report->steps[i]);
 		between = ", ";
 	}
-	buffer_string(&text, "]}");
-	puts(buffer_text(&text));
+	buffer_puts(&text, "]}");
+	puts(buffer_cstr(&text));
 	buffer_finish(&text);
 }
 
-void findings_print(const struct findings *findings, const struct config *config)
+void report_print(const struct check_report *report, const struct config *config)
 {
 	if (config->json)
-		print_object(findings, config);
+		print_object(report, config);
 	else
-		print_lines(findings);
+		print_lines(report);
 }

@@ -30,11 +30,11 @@ enum {
 	CHECK_NO_DAEMON = 9,
 };
 
-struct findings {
+struct check_report {
 	int status;		      /* of the first step that failed; 0: none did */
 	int64_t rate_limit_remaining; /* -1: not known */
 	uint64_t began_at;	      /* the step under way, CLOCK_BOOTTIME in milliseconds */
-	struct finding {
+	struct check_result {
 		const char *result; /* "good", "failed", "skipped"; NULL: it was not looked at */
 		struct buffer says;
 		uint64_t took; /* milliseconds */
@@ -43,19 +43,19 @@ struct findings {
 	} steps[STEP_COUNT];
 };
 
-void findings_begin(struct findings *findings);
-void findings_finish(struct findings *findings);
+void report_begin(struct check_report *report);
+void report_finish(struct check_report *report);
 
 /* Each notes the end of a step; the time since the one before it is how long it took. */
-void findings_good(struct findings *findings, enum step step, const char *format, ...)
+void report_ok(struct check_report *report, enum step step, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void findings_skip(struct findings *findings, enum step step, const char *why);
-void findings_failed(struct findings *findings, enum step step, const char *why);
+void report_skip(struct check_report *report, enum step step, const char *why);
+void report_failed(struct check_report *report, enum step step, const char *why);
 /* The same for an answer of the service, which may also mean that a former step's finding holds no longer. */
-void findings_refused(struct findings *findings, enum step step, const struct failure *failure,
-		      const char *why);
+void report_http_failed(struct check_report *report, enum step step, const struct failure *failure,
+			const char *why);
 
 /* Prints them: lines, or with `config->json` one object. */
-void findings_print(const struct findings *findings, const struct config *config);
+void report_print(const struct check_report *report, const struct config *config);
 
 #endif

@@ -17,10 +17,10 @@
 #include "sstorefs/wait.h"
 
 struct check {
-	struct connection connection;
-	struct findings findings;
+	struct client client;
+	struct check_report report;
 	struct store *store; /* the one that is tried; NULL: there is none */
-	struct inquiry inquiry;
+	struct api_call api_call;
 	uint64_t deadline; /* of the whole check */
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 	bool has_signing_key;
@@ -34,12 +34,12 @@ static void check_write(struct check *check);
 
 static const struct config *config_of(const struct check *check)
 {
-	return check->connection.config;
+	return check->client.config;
 }
 
 static void end(struct check *check)
 {
-	loop_stop(check->connection.loop);
+	loop_stop(check->client.loop);
 }
 
 /* --- one question ---------------------------------------------------------------------------------------------------------------- */
@@ -50,59 +50,60 @@ static int ignore_entry(void *context, const struct entry *entry)
 	return 0;
 }
 
-static void ask(struct check *check, enum operation operation, void (*done)(struct inquiry *inquiry))
+static void start_call(struct check *check, enum operation operation, void (*done)(struct api_call *api_call))
 {
-	check->inquiry = (struct inquiry){.done = done, .result.take = ignore_entry};
-	check->inquiry.ask.operation = operation;
-	check->inquiry.ask.page = 1;
-	check->inquiry.ask.store_id = check->store ? store_id(check->store) : NULL;
-	check->inquiry.ask.name = check->name;
-	check->inquiry.ask.id = check->id;
-	inquiry_start(check->connection.catalog, &check->inquiry, check->deadline);
+	check->api_call = (struct api_call){.done = done, .result.on_entry = ignore_entry};
+	check->api_call.args.operation = operation;
+	check->api_call.args.page = 1;
+	check->api_call.args.store_id = check->store ? store_id(check->store) : NULL;
+	check->api_call.args.name = check->name;
+	check->api_call.args.id = check->id;
+	api_call_start(check->client.catalog, &check->api_call, check->deadline);
 }
 
 static void refused(struct check *check, enum step step, const struct failure *failure, const char *what)
 {
 	char why[1024];
 
-	snprintf(why, sizeof why, "%s: %s (%s)", what, failure->words, failure_errno_name(failure->error));
-	findings_refused(&check->findings, step, failure, why);
+	snprintf(why, sizeof why, "%s: %s (%s)", what, failure->message, failure_errno_name(failure->errnum));
+	report_http_failed(&check->report, step, failure, why);
 }
 
 /* --- the service, and whether it takes the token --------------------------------------------------------------------------------- */
 
 /* The first call's failure tells how far it came. */
-static void tell_greeting(struct check *check, const struct failure *failure)
+static void report_probe(struct check *check, const struct failure *failure)
 {
 	const struct config *config = config_of(check);
-	bool refused_token = failure->status == 401 || failure->status == 403 || failure->error == EACCES;
-	bool no_store = failure->error == ENOENT && config->store;
+	bool refused_token =
+		failure->http_status == 401 || failure->http_status == 403 || failure->errnum == EACCES;
+	bool no_store = failure->errnum == ENOENT && config->store;
 	struct buffer line = {0};
 
-	connection_explain(&check->connection, failure, &line);
+	client_explain(&check->client, failure, &line);
 	if (refused_token || no_store)
-		findings_good(&check->findings, STEP_SERVICE, "%s answers", config->endpoint);
+		report_ok(&check->report, STEP_SERVICE, "%s answers", config->endpoint);
 	if (no_store)
-		findings_good(&check->findings, STEP_ACCESS, "the token is accepted");
-	findings_refused(&check->findings,
-			 refused_token ? STEP_ACCESS
-			 : no_store    ? STEP_STORE
-				       : STEP_SERVICE,
-			 failure, buffer_text(&line));
+		report_ok(&check->report, STEP_ACCESS, "the token is accepted");
+	report_http_failed(&check->report,
+			   refused_token ? STEP_ACCESS
+			   : no_store	 ? STEP_STORE
+					 : STEP_SERVICE,
+			   failure, buffer_cstr(&line));
 	buffer_finish(&line);
 }
 
-static void greeted(void *context, const struct failure *failure)
+static void on_probed(void *context, const struct failure *failure)
 {
 	struct check *check = context;
 
-	if (failure->error) {
-		tell_greeting(check, failure);
+	if (failure->errnum) {
+		report_probe(check, failure);
 		end(check);
 		return;
 	}
-	findings_good(&check->findings, STEP_SERVICE, "%s answers", config_of(check)->endpoint);
-	findings_good(&check->findings, STEP_ACCESS, "the token is accepted");
+	report_ok(&check->report, STEP_SERVICE, "%s answers", config_of(check)->endpoint);
+	report_ok(&check->report, STEP_ACCESS, "the token is accepted");
 	check_store(check);
 }
 
@@ -110,16 +111,16 @@ static void greeted(void *context, const struct failure *failure)
 
 static struct store *first_store(struct catalog *catalog)
 {
-	struct snapshot *view = listing_known_view(catalog_stores(catalog));
+	struct snapshot *view = listing_last_complete(catalog_stores(catalog));
 	const struct record *record;
 	struct failure ignored = {0};
 	uint64_t position = 0;
 
 	if (!view)
-		view = listing_view(catalog_stores(catalog), &ignored);
+		view = listing_open_view(catalog_stores(catalog), &ignored);
 	record = view ? snapshot_next(view, &position) : NULL;
 	if (record)
-		record = catalog_record(catalog, record->serial);
+		record = catalog_record(catalog, record->entry_id);
 	if (view)
 		snapshot_release(view);
 	return record ? catalog_store(catalog, record) : NULL;
@@ -127,35 +128,35 @@ static struct store *first_store(struct catalog *catalog)
 
 static void check_store(struct check *check)
 {
-	struct catalog *catalog = check->connection.catalog;
+	struct catalog *catalog = check->client.catalog;
 	bool only = config_of(check)->store != NULL;
 
 	check->store = only ? catalog_only_store(catalog) : first_store(catalog);
 	if (!check->store) {
-		findings_skip(&check->findings, STEP_STORE,
-			      "there is no store yet to try the rest with: make one with mkdir");
+		report_skip(&check->report, STEP_STORE,
+			    "there is no store yet to try the rest with: make one with mkdir");
 		end(check);
 		return;
 	}
 	store_reference(check->store);
-	findings_good(&check->findings, STEP_STORE, only ? "%s is there" : "%s stands for all stores",
-		      store_name(check->store));
+	report_ok(&check->report, STEP_STORE, only ? "%s is there" : "%s stands for all stores",
+		  store_name(check->store));
 	check_read(check);
 }
 
 /* --- the right to list ----------------------------------------------------------------------------------------------------------- */
 
-static void listed(struct inquiry *inquiry)
+static void listed(struct api_call *api_call)
 {
-	struct check *check = container_of(inquiry, struct check, inquiry);
+	struct check *check = container_of(api_call, struct check, api_call);
 
-	if (inquiry->failure.error)
-		refused(check, STEP_READ, &inquiry->failure, "secrets can't be listed");
+	if (api_call->failure.errnum)
+		refused(check, STEP_READ, &api_call->failure, "secrets can't be listed");
 	else
-		findings_good(&check->findings, STEP_READ, "secrets can be listed");
-	inquiry_finish(inquiry);
+		report_ok(&check->report, STEP_READ, "secrets can be listed");
+	api_call_free(api_call);
 	if (config_of(check)->read_only) {
-		findings_skip(&check->findings, STEP_WRITE, "a mount with ro changes nothing");
+		report_skip(&check->report, STEP_WRITE, "a mount with ro changes nothing");
 		end(check);
 	} else if (config_of(check)->provider->seals) {
 		check_key(check);
@@ -166,74 +167,74 @@ static void listed(struct inquiry *inquiry)
 
 static void check_read(struct check *check)
 {
-	ask(check, OPERATION_LIST_SECRETS, listed);
+	start_call(check, OPERATION_LIST_SECRETS, listed);
 }
 
 /* --- the key that values are sealed under ---------------------------------------------------------------------------------------- */
 
-static void client_key_came(struct inquiry *inquiry)
+static void on_client_key(struct api_call *api_call)
 {
-	struct check *check = container_of(inquiry, struct check, inquiry);
-	const uint8_t *pinned = catalog_options(check->connection.catalog)->signing_key;
-	struct failure failure = inquiry->failure;
+	struct check *check = container_of(api_call, struct check, api_call);
+	const uint8_t *pinned = catalog_options(check->client.catalog)->signing_key;
+	struct failure failure = api_call->failure;
 	struct client_key key;
 	const char *why = "";
 
-	if (failure.error)
+	if (failure.errnum)
 		refused(check, STEP_KEY, &failure, "no client key came");
-	else if (client_key_accept(&key, &inquiry->result.client_key, pinned,
-				   check->has_signing_key ? check->signing_key : NULL, inquiry->call.sent_at,
+	else if (client_key_verify(&key, &api_call->result.client_key, pinned,
+				   check->has_signing_key ? check->signing_key : NULL, api_call->http.sent_at,
 				   &why)) {
 		failure_set(&failure, EKEYREJECTED, "%s", why);
 		refused(check, STEP_KEY, &failure, "the client key is not to be trusted");
 	} else {
-		findings_good(&check->findings, STEP_KEY,
-			      "the client key is signed by %s, and good for %" PRIu64 " s",
-			      pinned ? "the key that is trusted" : "the key that the API names",
-			      (key.dies_at - loop_now(check->connection.loop)) / 1000);
+		report_ok(&check->report, STEP_KEY,
+			  "the client key is signed by %s, and good for %" PRIu64 " s",
+			  pinned ? "the key that is trusted" : "the key that the API names",
+			  (key.expires_at - loop_now(check->client.loop)) / 1000);
 	}
-	inquiry_finish(inquiry);
+	api_call_free(api_call);
 	check_write(check);
 }
 
-static void signing_key_came(struct inquiry *inquiry)
+static void on_signing_key(struct api_call *api_call)
 {
-	struct check *check = container_of(inquiry, struct check, inquiry);
-	bool failed = inquiry->failure.error != 0;
+	struct check *check = container_of(api_call, struct check, api_call);
+	bool failed = api_call->failure.errnum != 0;
 
 	if (failed)
-		refused(check, STEP_KEY, &inquiry->failure, "no signing key came");
+		refused(check, STEP_KEY, &api_call->failure, "no signing key came");
 	else
-		memcpy(check->signing_key, inquiry->result.signing_key, sizeof check->signing_key);
+		memcpy(check->signing_key, api_call->result.signing_key, sizeof check->signing_key);
 	check->has_signing_key = !failed;
-	inquiry_finish(inquiry);
+	api_call_free(api_call);
 	if (failed)
 		check_write(check);
 	else
-		ask(check, OPERATION_CLIENT_KEY, client_key_came);
+		start_call(check, OPERATION_CLIENT_KEY, on_client_key);
 }
 
 static void check_key(struct check *check)
 {
 	if (config_of(check)->signing_key_from_api)
-		ask(check, OPERATION_SIGNING_KEY, signing_key_came);
+		start_call(check, OPERATION_SIGNING_KEY, on_signing_key);
 	else
-		ask(check, OPERATION_CLIENT_KEY, client_key_came);
+		start_call(check, OPERATION_CLIENT_KEY, on_client_key);
 }
 
 /* --- the right to change --------------------------------------------------------------------------------------------------------- */
 
 /* That there is nothing to delete is what a service says only to those who may. */
-static void deleted(struct inquiry *inquiry)
+static void deleted(struct api_call *api_call)
 {
-	struct check *check = container_of(inquiry, struct check, inquiry);
-	const struct failure *failure = &inquiry->failure;
+	struct check *check = container_of(api_call, struct check, api_call);
+	const struct failure *failure = &api_call->failure;
 
-	if (failure->error == 0 || failure->error == ENOENT)
-		findings_good(&check->findings, STEP_WRITE, "secrets may be changed");
+	if (failure->errnum == 0 || failure->errnum == ENOENT)
+		report_ok(&check->report, STEP_WRITE, "secrets may be changed");
 	else
 		refused(check, STEP_WRITE, failure, "secrets can't be changed");
-	inquiry_finish(inquiry);
+	api_call_free(api_call);
 	end(check);
 }
 
@@ -245,7 +246,7 @@ static void check_write(struct check *check)
 	randombytes_buf(random, sizeof random);
 	sodium_bin2hex(check->id, sizeof check->id, random, sizeof random);
 	snprintf(check->name, sizeof check->name, "sstorefs-check-%s", check->id);
-	ask(check, OPERATION_DELETE_SECRET, deleted);
+	start_call(check, OPERATION_DELETE_SECRET, deleted);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------------------------- */
@@ -253,16 +254,16 @@ static void check_write(struct check *check)
 static int begin(struct check *check)
 {
 	struct buffer why = {0};
-	int failed = connection_read_token(&check->connection, &why);
+	int failed = client_read_token(&check->client, &why);
 
 	if (failed) {
-		findings_failed(&check->findings, STEP_TOKEN, buffer_text(&why));
+		report_failed(&check->report, STEP_TOKEN, buffer_cstr(&why));
 		goto out;
 	}
-	findings_good(&check->findings, STEP_TOKEN, "%s can be read", check->connection.token.origin);
-	failed = connection_open(&check->connection, &why);
+	report_ok(&check->report, STEP_TOKEN, "%s can be read", check->client.token.origin);
+	failed = client_open(&check->client, &why);
 	if (failed)
-		findings_failed(&check->findings, STEP_SERVICE, buffer_text(&why));
+		report_failed(&check->report, STEP_SERVICE, buffer_cstr(&why));
 out:
 	buffer_finish(&why);
 	return failed;
@@ -276,19 +277,19 @@ int check_source(struct config *config)
 	log_as_json(config->log_json);
 	log_name(config->source, NULL);
 	log_open(LOG_TO_STDERR, config->debug);
-	connection_init(&check.connection, config);
-	findings_begin(&check.findings);
+	client_init(&check.client, config);
+	report_begin(&check.report);
 	if (!begin(&check)) {
-		check.deadline = loop_now(check.connection.loop) + config->timeout;
-		catalog_greet(check.connection.catalog, greeted, &check);
-		if (loop_run(check.connection.loop))
-			findings_failed(&check.findings, STEP_SERVICE, "waiting for an answer failed");
-		check.findings.rate_limit_remaining = net_counts(check.connection.net)->budget_remaining;
+		check.deadline = loop_now(check.client.loop) + config->timeout;
+		catalog_probe(check.client.catalog, on_probed, &check);
+		if (loop_run(check.client.loop))
+			report_failed(&check.report, STEP_SERVICE, "waiting for an answer failed");
+		check.report.rate_limit_remaining = net_counts(check.client.net)->budget_remaining;
 	}
-	findings_print(&check.findings, config);
-	status = check.findings.status;
+	report_print(&check.report, config);
+	status = check.report.status;
 	store_release(check.store);
-	findings_finish(&check.findings);
-	connection_close(&check.connection);
+	report_finish(&check.report);
+	client_close(&check.client);
 	return status;
 }
