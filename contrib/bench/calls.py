@@ -78,7 +78,7 @@ def of_mount(stage, source, store, secrets, operations):
     service = source.partition(":")[0]
     stage.sandbox.reset()
     if service == "cloudflare":
-        stage.sandbox.play(cloudflare__quota_stores=2, cloudflare__quota_secrets=secrets + 10)
+        stage.sandbox.variant(cloudflare__quota_stores=2, cloudflare__quota_secrets=secrets + 10)
     stage.sandbox.seed(store, secrets, service=service)
     stage.sandbox.clear()
     with stage.mount("ttl=600", source=source) as mount:

@@ -4,11 +4,11 @@ import base64
 import json
 from urllib.parse import parse_qsl
 
-from faults import BadSpec
-from http_types import Answer
+from faults import InvalidFault
+from http_types import Response
 
 
-class Wrong(Exception):
+class BadCommand(Exception):
     """The question makes no sense."""
 
     def __init__(self, why, status=400):
@@ -16,113 +16,113 @@ class Wrong(Exception):
         self.status = status
 
 
-class ControlApi:
-    def __init__(self, house):
-        self.house = house
+class AdminApi:
+    def __init__(self, app):
+        self.app = app
 
-    async def answer(self, request):
+    async def response(self, request):
         action = ACTIONS.get((request.method, request.path.removeprefix("/_sandbox/")))
         try:
             if action is None:
-                raise Wrong(f"no such control: {request.method} {request.path}", 404)
-            result = action(self.house, dict(parse_qsl(request.query, keep_blank_values=True)), request.body)
+                raise BadCommand(f"no such control: {request.method} {request.path}", 404)
+            result = action(self.app, dict(parse_qsl(request.query, keep_blank_values=True)), request.body)
             result = await result if hasattr(result, "__await__") else result
-        except Wrong as why:
-            return Answer(why.status, f"{why}\n".encode(), "text/plain")
-        except (BadSpec, ValueError, KeyError, TypeError) as why:
-            return Answer(400, f"{type(why).__name__}: {why}\n".encode(), "text/plain")
-        return Answer(200, json.dumps(result).encode())
+        except BadCommand as why:
+            return Response(why.status, f"{why}\n".encode(), "text/plain")
+        except (InvalidFault, ValueError, KeyError, TypeError) as why:
+            return Response(400, f"{type(why).__name__}: {why}\n".encode(), "text/plain")
+        return Response(200, json.dumps(result).encode())
 
 
-async def calls(house, query, body):
-    return await house.journal.wait(query, int(query.get("wait", 0)), float(query.get("timeout", 10)))
+async def calls(app, query, body):
+    return await app.call_log.wait(query, int(query.get("wait", 0)), float(query.get("timeout", 10)))
 
 
-def forget_calls(house, query, body):
-    house.journal.forget()
+def forget_calls(app, query, body):
+    app.call_log.forget()
 
 
-def record(house, query, body):
-    house.journal.recording = json.loads(body)
-    house.journal.exchanges.clear()
+def record(app, query, body):
+    app.call_log.recording = json.loads(body)
+    app.call_log.exchanges.clear()
 
 
-def exchanges(house, query, body):
-    return list(house.journal.exchanges)
+def exchanges(app, query, body):
+    return list(app.call_log.exchanges)
 
 
-def uploads(house, query, body):
-    return house.journal.uploads_of(query.get("name"))
+def uploads(app, query, body):
+    return app.call_log.uploads_of(query.get("name"))
 
 
-def value(house, query, body):
+def value(app, query, body):
     """The stored value, which only the sandbox can tell."""
-    store = house.seeds.store(query)
-    secret = store and house.state.secret(store, query["name"])
+    store = app.seeds.store(query)
+    secret = store and app.state.secret(store, query["name"])
     if secret is None or secret["value"] is None:
-        raise Wrong("nothing of that name is stored", 404)
+        raise BadCommand("nothing of that name is stored", 404)
     return {"value_base64": base64.b64encode(secret["value"]).decode()}
 
 
-def faults(house, query, body):
-    return [fault.shown() for fault in house.faults.all]
+def faults(app, query, body):
+    return [fault.shown() for fault in app.faults.all]
 
 
-def add_faults(house, query, body):
+def add_faults(app, query, body):
     """A JSON list of texts or objects, or one text a line."""
     text = body.decode()
     specs = json.loads(text) if text.lstrip().startswith("[") else [line for line in text.splitlines() if line.strip()]
-    return [house.faults.add(spec).number for spec in specs]
+    return [app.faults.add(spec).number for spec in specs]
 
 
-def clear_faults(house, query, body):
+def clear_faults(app, query, body):
     """All of them, or the one with that number."""
     if "number" in query:
-        house.faults.remove(int(query["number"]))
+        app.faults.remove(int(query["number"]))
     else:
-        house.faults.clear()
+        app.faults.clear()
 
 
-def release(house, query, body):
-    return {"released": house.faults.release(int(query["count"]) if "count" in query else None)}
+def release(app, query, body):
+    return {"released": app.faults.release(int(query["count"]) if "count" in query else None)}
 
 
-def seed(house, query, body):
-    return house.seeds.seed(json.loads(body))
+def seed(app, query, body):
+    return app.seeds.seed(json.loads(body))
 
 
-def put(house, query, body):
-    return house.seeds.put(json.loads(body))
+def put(app, query, body):
+    return app.seeds.put(json.loads(body))
 
 
-def delete(house, query, body):
-    if not house.seeds.delete(json.loads(body)):
-        raise Wrong("nothing of that name is stored", 404)
+def delete(app, query, body):
+    if not app.seeds.delete(json.loads(body)):
+        raise BadCommand("nothing of that name is stored", 404)
 
 
-def play(house, query, body):
-    wishes = json.loads(body)
-    for name, choice in wishes.items():
-        house.plays.choose(name, choice)
-    house.clock.offset = house.plays["clock"]
-    return house.plays.chosen
+def variant(app, query, body):
+    params = json.loads(body)
+    for name, choice in params.items():
+        app.variants.set(name, choice)
+    app.clock.offset = app.variants["clock"]
+    return app.variants.values
 
 
-def plays(house, query, body):
-    return house.plays.chosen
+def variants(app, query, body):
+    return app.variants.values
 
 
-def tokens(house, query, body):
+def tokens(app, query, body):
     """The tokens that are good from now on."""
-    house.tokens[:] = json.loads(body)
+    app.tokens[:] = json.loads(body)
 
 
-def state(house, query, body):
-    return house.summary()
+def state(app, query, body):
+    return app.summary()
 
 
-def reset(house, query, body):
-    house.reset()
+def reset(app, query, body):
+    app.reset()
 
 
 ACTIONS = {
@@ -139,8 +139,8 @@ ACTIONS = {
     ("POST", "seed"): seed,
     ("POST", "put"): put,
     ("POST", "delete"): delete,
-    ("GET", "play"): plays,
-    ("POST", "play"): play,
+    ("GET", "variant"): variants,
+    ("POST", "variant"): variant,
     ("POST", "tokens"): tokens,
     ("GET", "state"): state,
     ("POST", "reset"): reset,

@@ -16,10 +16,10 @@ LIMITS = [("fastly.rate_limit", "1000"), ("cloudflare.rate_limit", "1200"), ("st
 def read_arguments(words=None):
     options = _parser().parse_args(words)
     if options.limits:
-        options.play[:0] = LIMITS
+        options.variant[:0] = LIMITS
     for option, plays_meant in SHORT_FORMS.items():
         if (value := getattr(options, option)) is not None:
-            options.play += [(name, value) for name in plays_meant]
+            options.variant += [(name, value) for name in plays_meant]
     return options
 
 
@@ -40,7 +40,7 @@ def _parser():
     add("--state", metavar="FILE", help="SQLite file that keeps everything; in memory otherwise")
     add("--fault", action="append", default=[], type=_checked(_fault), metavar="SPEC",
         help="see below; may be given again")
-    add("--play", action="append", default=[], type=_checked(_play), metavar="NAME=VALUE",
+    add("--variant", action="append", default=[], type=_checked(_play), metavar="NAME=VALUE",
         help="see below; may be given again")
     add("--limits", action="store_true", help="the services' documented rate limits; off otherwise")
     add("--signing-seed", type=_checked(_seed), metavar="BASE64", help="32 bytes from which the signing key is made")
@@ -48,7 +48,7 @@ def _parser():
     add("--log", action="store_true", help="one line a call on stderr")
     for option, plays_meant in SHORT_FORMS.items():
         add("--" + option.replace("_", "-"), type=_short(plays_meant[0]), metavar="NUMBER",
-            help="the same as " + " ".join(f"--play {name}=NUMBER" for name in plays_meant))
+            help="the same as " + " ".join(f"--variant {name}=NUMBER" for name in plays_meant))
     return parser
 
 
@@ -74,17 +74,17 @@ def _play(text):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"{text} is not NAME=VALUE")
-    variants.Plays().choose(name, value)
+    variants.Variants().set(name, value)
     return name, value
 
 
 def _fault(text):
-    faults.read_fault(text)
+    faults.parse_fault(text)
     return text
 
 
-def _short(play):
-    return _checked(lambda text: _play(f"{play}={text}")[1])
+def _short(variant):
+    return _checked(lambda text: _play(f"{variant}={text}")[1])
 
 
 def _seed(text):
@@ -95,5 +95,5 @@ def _seed(text):
 
 
 def _epilog():
-    lines = ["Faults are NAME=VALUE,NAME=VALUE,… in one word:", *faults.described(), "", "Plays:", *variants.described()]
+    lines = ["Faults are NAME=VALUE,NAME=VALUE,… in one word:", *faults.described(), "", "Variants:", *variants.described()]
     return "\n".join(textwrap.fill(line, 110, subsequent_indent=" " * 12) for line in lines)

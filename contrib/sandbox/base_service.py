@@ -1,6 +1,6 @@
 """What the services have in common: how the exchange talks to them."""
 
-from http_types import Refusal
+from http_types import ApiError
 
 
 class Service:
@@ -10,29 +10,29 @@ class Service:
     recognise, credentials, _answer, _refused, dress, new_request_id, error, announce_exhausted, find_store, make_store.
     """
 
-    def __init__(self, state, plays, clock, journal):
+    def __init__(self, state, variants, clock, call_log):
         self.state = state
-        self.plays = plays
+        self.variants = variants
         self.clock = clock
-        self.journal = journal
+        self.call_log = call_log
 
     def owns(self, path):
         return path.startswith(self.paths)
 
-    def answer(self, request, call):
+    def response(self, request, call):
         try:
-            return self._answer(request, call)
-        except Refusal as refusal:
-            return self._refused(refusal)
+            return self._respond(request, call)
+        except ApiError as error:
+            return self._error_response(error)
 
-    def forged(self, request, call, answer):
+    def on_fault(self, request, call, response):
         """A fault answers in our place."""
 
-    def finished(self, call):
+    def on_done(self, call):
         """The call is over, answered or not."""
 
     def forget(self):
         self.rate.forget()
 
-    def status(self, play):
-        return int(self.plays[f"{self.name}.{play}"])
+    def status(self, variant):
+        return int(self.variants[f"{self.name}.{variant}"])

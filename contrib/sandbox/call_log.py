@@ -23,7 +23,7 @@ STATES = {
 }
 
 
-class Journal:
+class CallLog:
     def __init__(self):
         self.calls = deque(maxlen=CALLS_KEPT)
         self.uploads = deque()
@@ -35,14 +35,14 @@ class Journal:
         self.recording = False
         self.exchanges = deque(maxlen=EXCHANGES_KEPT)
 
-    def begin(self, request, service, line_number, credentials):
+    def begin(self, request, service, connection_number, credentials):
         """A call's record. It is in the journal from now on, and changes as the call goes on."""
         self.number += 1
         call = {
             "number": self.number, "at": time.monotonic(), "state": "begun", "service": service,
             "operation": f"{service}.unknown",
             "method": request.method, "path": request.target, "http_version": request.version,
-            "headers": shown_headers(request, credentials), "credentials": credentials, "connection": line_number,
+            "headers": shown_headers(request, credentials), "credentials": credentials, "connection": connection_number,
             "body_bytes": len(request.body), "status": None, "duration": None, "store": None, "name": None,
             "names": None, "value_sha256": None, "mode": None, "sealed": None, "client_key": None, "expand": None,
             "request_id": None, "fault": None,
@@ -71,14 +71,14 @@ class Journal:
         call["duration"] = round(time.monotonic() - call["at"], 6)
         self.changed()
 
-    def record(self, call, request, answer):
+    def record(self, call, request, response):
         """Keeps both whole, where that was asked for. `answer` is None if it never came or was not the service's own."""
         if self.recording:
             self.exchanges.append({
                 **{key: call[key] for key in ("operation", "method", "path", "headers", "fault")},
                 "body_base64": base64.b64encode(request.body).decode(),
-                "status": answer.status if answer else None,
-                "answer_base64": base64.b64encode(answer.body).decode() if answer else None})
+                "status": response.status if response else None,
+                "answer_base64": base64.b64encode(response.body).decode() if response else None})
 
     def changed(self):
         """Lets everybody who waits look again."""
@@ -87,20 +87,20 @@ class Journal:
                 future.set_result(None)
         self.waiting.clear()
 
-    def find(self, wishes):
-        since = int(wishes.get("since", 0))
-        in_state = STATES[wishes.get("state", "begun")]
-        globs = [(key, wishes[key]) for key in ("operation", "service", "method", "name", "store", "path")
-                 if key in wishes]
+    def find(self, params):
+        since = int(params.get("since", 0))
+        in_state = STATES[params.get("state", "begun")]
+        globs = [(key, params[key]) for key in ("operation", "service", "method", "name", "store", "path")
+                 if key in params]
         return [call for call in self.calls if call["number"] > since and in_state(call)
                 and all(fnmatchcase(call[key] or "", glob) for key, glob in globs)]
 
-    async def wait(self, wishes, count, seconds):
+    async def wait(self, params, count, seconds):
         """The calls that fit, as soon as there are `count`, or those there are when the time is up."""
         deadline = time.monotonic() + seconds
         while True:
             begun = time.monotonic()
-            found = self.find(wishes)
+            found = self.find(params)
             took = time.monotonic() - begun
             if len(found) >= count or begun >= deadline:
                 return found

@@ -77,22 +77,22 @@ class Sandbox:
 
     # Asking
 
-    def calls(self, **wishes):
+    def calls(self, **params):
         """The journal, in order. Patterns: operation, service, method, name, store, path; also since, state."""
-        return self._ask("GET", "calls", wishes)
+        return self._ask("GET", "calls", params)
 
-    def wait_for_calls(self, count, timeout=60, **wishes):
+    def wait_for_calls(self, count, timeout=60, **params):
         """The first moment at which `count` calls fit; state="begun" (the default), "held", "answered", "dropped"…"""
-        found = self._ask("GET", "calls", {**wishes, "wait": count, "timeout": timeout}, timeout=timeout + 20)
+        found = self._ask("GET", "calls", {**params, "wait": count, "timeout": timeout}, timeout=timeout + 20)
         if len(found) < count:
             seen = "\n".join(f"  {call['operation']} {call['name']} {call['state']} {call['status']}"
                              for call in self.calls())
-            raise TimeoutError(f"{len(found)} of {count} calls like {wishes} in {timeout} s; all calls:\n{seen}")
+            raise TimeoutError(f"{len(found)} of {count} calls like {params} in {timeout} s; all calls:\n{seen}")
         return found
 
-    def wait_for_call(self, operation, timeout=60, **wishes):
+    def wait_for_call(self, operation, timeout=60, **params):
         """The first call of that operation, waited for."""
-        return self.wait_for_calls(1, timeout, operation=operation, **wishes)[0]
+        return self.wait_for_calls(1, timeout, operation=operation, **params)[0]
 
     def uploads(self, name=None):
         """The values that were accepted, as bytes, in order; of one name or of all."""
@@ -110,9 +110,9 @@ class Sandbox:
 
     def value(self, store, name, service="fastly", **more):
         """The stored value as bytes, or None."""
-        wishes = {"service": service, "store": store, "name": name, **more}
-        answer = self._ask("GET", "value", wishes, none_for_404=True)
-        return answer and base64.b64decode(answer["value_base64"])
+        params = {"service": service, "store": store, "name": name, **more}
+        response = self._ask("GET", "value", params, none_for_404=True)
+        return response and base64.b64decode(response["value_base64"])
 
     def summary(self):
         return self._ask("GET", "state")
@@ -131,26 +131,26 @@ class Sandbox:
         """Lets the oldest `count` held calls go on; without a count all, and ends every hold. Returns how many."""
         return self._ask("POST", "release", {} if count is None else {"count": count})["released"]
 
-    def play(self, **choices):
-        """play(fastly__patch_missing=400): two underscores stand for the dot."""
-        return self._ask("POST", "play", body={name.replace("__", "."): choice for name, choice in choices.items()})
+    def variant(self, **choices):
+        """variant(fastly__patch_missing=400): two underscores stand for the dot."""
+        return self._ask("POST", "variant", body={name.replace("__", "."): choice for name, choice in choices.items()})
 
     def seed(self, store=None, count=None, prefix="SECRET_", service="fastly", **more):
         """`count` secrets PREFIX0000000 on, in a store that is made if need be; or stores=N."""
-        wishes = {"service": service, "store": store, "count": count, "prefix": prefix, **more}
-        return self._ask("POST", "seed", body={name: value for name, value in wishes.items() if value is not None},
+        params = {"service": service, "store": store, "count": count, "prefix": prefix, **more}
+        return self._ask("POST", "seed", body={name: value for name, value in params.items() if value is not None},
                          timeout=120)
 
     def put(self, store, name, value, service="fastly", **more):
         """What another client would have stored, or nobody could: no rule is asked. more: created, modified, …"""
-        wishes = {"service": service, "store": store, "name": name,
+        params = {"service": service, "store": store, "name": name,
                   "value_base64": base64.b64encode(value).decode(), **more}
-        return self._ask("POST", "put", body=wishes)
+        return self._ask("POST", "put", body=params)
 
     def delete(self, store, name=None, service="fastly", **more):
         """Deletes a secret, or a whole store, as another client would."""
-        wishes = {"service": service, "store": store, **({} if name is None else {"name": name}), **more}
-        self._ask("POST", "delete", body=wishes)
+        params = {"service": service, "store": store, **({} if name is None else {"name": name}), **more}
+        self._ask("POST", "delete", body=params)
 
     def tokens(self, *tokens):
         """The tokens that are good from now on."""
@@ -173,12 +173,12 @@ class Sandbox:
         try:
             target = f"/_sandbox/{action}?{urlencode(query or {})}"
             connection.request(method, target, None if body is None else json.dumps(body))
-            answer = connection.getresponse()
-            text = answer.read()
+            response = connection.getresponse()
+            text = response.read()
         finally:
             connection.close()
-        if answer.status == 404 and none_for_404:
+        if response.status == 404 and none_for_404:
             return None
-        if answer.status != 200:
-            raise ValueError(f"{method} {target}: {answer.status} {text.decode()}")
+        if response.status != 200:
+            raise ValueError(f"{method} {target}: {response.status} {text.decode()}")
         return json.loads(text)

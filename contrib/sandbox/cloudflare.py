@@ -7,14 +7,14 @@ import secrets as random
 
 from clock import to_micros
 from cloudflare_body import Rules, bad_body, members, read_body, slug
-from cloudflare_page import MORE_WORDS, SECRET_ORDERS, STORE_ORDERS, PageWish, SecretOrder, result_info
-from error_bodies import error_answer
-from http_types import Answer, lenient_name
+from cloudflare_page import MORE_WORDS, SECRET_ORDERS, STORE_ORDERS, PageParams, SecretOrder, result_info
+from error_bodies import error_response
+from http_types import Response, lenient_name
 from rate_limit import Lockout
 from routing import Router, no_body
 from base_service import Service
 from state import scopes_of
-from parsing import Unreadable, read_query
+from parsing import ParseError, read_query
 
 BASE = "/accounts/{account}/secrets_store"
 PREFIX = "/client/v4"
@@ -45,15 +45,15 @@ class Cloudflare(Service):
     paths = (PREFIX + "/", "/accounts/")
     secret_id_sql = "lower(hex(randomblob(16)))"
 
-    def __init__(self, state, plays, clock, journal, account, emails):
-        super().__init__(state, plays, clock, journal)
+    def __init__(self, state, variants, clock, call_log, account, emails):
+        super().__init__(state, variants, clock, call_log)
         self.account = account
         self.emails = emails
-        self.rules = Rules(plays)
+        self.rules = Rules(variants)
         self.order = SecretOrder(state)
         self.rate = Lockout(clock)
 
-    def recognise(self, request, call):
+    def identify(self, request, call):
         """Names the call for the journal and the faults, before anything is checked."""
         found = ROUTES.find(request.method, [lenient_name(part) for part in _parts(request)])
         if not isinstance(found, tuple):
@@ -64,9 +64,9 @@ class Cloudflare(Service):
         call["store"] = store["name"] if store else words.get("store")
         secret = store and self.state.secret_by_id(store, words.get("secret", ""))
         call["name"] = secret["name"] if secret else words.get("secret")
-        self._recognise_body(operation, request, call)
+        self._identify_body(operation, request, call)
 
-    def _recognise_body(self, operation, request, call):
+    def _identify_body(self, operation, request, call):
         names = _names_in(request)
         if operation == "create_secrets":
             call["mode"], call["names"], call["name"] = "create", names, names[0] if names else None
@@ -88,43 +88,43 @@ class Cloudflare(Service):
             right = right and key in tokens and email in self.emails
         return "present" if right else "wrong"
 
-    def _refused(self, refusal):
-        return self.error(refusal.status, refusal.detail, None, refusal.more.get("code"))
+    def _error_response(self, error):
+        return self.error(error.status, error.detail, None, error.more.get("code"))
 
-    def dress(self, request, answer, call):
+    def decorate(self, request, response, call):
         """What every answer carries, refusals too."""
-        answer.headers += [("CF-RAY", call["request_id"]), ("Cache-Control", "no-store"), ("Server", "cloudflare")]
-        limit, window = self.plays["cloudflare.rate_limit"], self.plays["cloudflare.rate_window"]
+        response.headers += [("CF-RAY", call["request_id"]), ("Cache-Control", "no-store"), ("Server", "cloudflare")]
+        limit, window = self.variants["cloudflare.rate_limit"], self.variants["cloudflare.rate_window"]
         if limit:
             left, reset = self.rate.left(limit, window)
-            answer.set("Ratelimit", f'"default";r={left};t={math.ceil(reset)}')
-            answer.set("Ratelimit-Policy", f'"default";q={limit};w={math.ceil(window)}')
-            if answer.status == 429:
-                answer.set("Retry-After", str(math.ceil(reset)))
+            response.set("Ratelimit", f'"default";r={left};t={math.ceil(reset)}')
+            response.set("Ratelimit-Policy", f'"default";q={limit};w={math.ceil(window)}')
+            if response.status == 429:
+                response.set("Retry-After", str(math.ceil(reset)))
 
     def new_request_id(self):
         return f"{random.token_hex(8)}-FRA"
 
     def error(self, status, detail, family=None, code=None):
         code = int(code) if str(code or "").isdigit() else CODES.get(status, 1001)
-        return error_answer(family or "cloudflare", status, detail, code)
+        return error_response(family or "cloudflare", status, detail, code)
 
-    def announce_exhausted(self, answer, seconds):
-        answer.set("Ratelimit", f'"default";r=0;t={math.ceil(seconds)}')
-        answer.set("Ratelimit-Policy", '"default";q=1200;w=300')
+    def announce_exhausted(self, response, seconds):
+        response.set("Ratelimit", f'"default";r=0;t={math.ceil(seconds)}')
+        response.set("Ratelimit-Policy", '"default";q=1200;w=300')
 
-    def find_store(self, wishes):
-        return self.state.store(self.name, wishes["store"]) or self.state.store_named(self.name, wishes["store"])
+    def find_store(self, params):
+        return self.state.store(self.name, params["store"]) or self.state.store_named(self.name, params["store"])
 
-    def make_store(self, wishes):
-        return self.state.add_store(self.name, random.token_hex(16), wishes["store"], self.clock.now())
+    def make_store(self, params):
+        return self.state.add_store(self.name, random.token_hex(16), params["store"], self.clock.now())
 
     # What is checked for every call
 
-    def _answer(self, request, call):
+    def _respond(self, request, call):
         self._authenticate(request, call)
-        limit = self.plays["cloudflare.rate_limit"]
-        if limit and not self.rate.spend(limit, self.plays["cloudflare.rate_window"], self.plays["cloudflare.lockout"]):
+        limit = self.variants["cloudflare.rate_limit"]
+        if limit and not self.rate.spend(limit, self.variants["cloudflare.rate_window"], self.variants["cloudflare.lockout"]):
             raise slug(429, "rate limit exceeded", 10100)
         operation, words = self._route(request)
         if operation not in WITH_QUERY and request.query:
@@ -153,7 +153,7 @@ class Cloudflare(Service):
             raise slug(404, "not found", 1000)
         try:
             found = ROUTES.find(request.method, request.segments()[-len(parts):])
-        except Unreadable:
+        except ParseError:
             found = None
         if isinstance(found, list):
             raise slug(405, "Method not allowed for this authentication scheme", 10405)
@@ -177,22 +177,22 @@ class Cloudflare(Service):
     # Quota and stores
 
     def get_quota(self, request, call):
-        quota = {"quota": self.plays["cloudflare.quota_secrets"], "usage": self.state.secret_total(self.name)}
+        quota = {"quota": self.variants["cloudflare.quota_secrets"], "usage": self.state.secret_total(self.name)}
         return success({"secrets": quota})
 
     def list_stores(self, request, call):
-        wish = PageWish(request, self.plays, STORE_ORDERS)
-        column = STORE_ORDERS[wish.order]
+        param = PageParams(request, self.variants, STORE_ORDERS)
+        column = STORE_ORDERS[param.order]
         rows = self.state.all("SELECT * FROM stores WHERE service = 'cloudflare'"
-                              f" ORDER BY {column} {wish.direction}, number {wish.direction}")
-        page = [self._store_object(store) for store in wish.slice(rows)]
-        return success(page, result_info(wish, len(page), len(rows), self.plays["cloudflare.result_info"]))
+                              f" ORDER BY {column} {param.direction}, number {param.direction}")
+        page = [self._store_object(store) for store in param.slice(rows)]
+        return success(page, result_info(param, len(page), len(rows), self.variants["cloudflare.result_info"]))
 
     def create_store(self, request, call):
         """An object, not an array of one."""
         body = read_body(request)
         name = self.rules.store_name(members(body, {"name"})["name"])
-        if self.state.store_count(self.name) >= self.plays["cloudflare.quota_stores"]:
+        if self.state.store_count(self.name) >= self.variants["cloudflare.quota_stores"]:
             raise slug(400, "maximum_stores_exceeded", 1003)
         if self.state.store_named(self.name, name):
             raise slug(self.status("conflict_status"), f"store_name_already_exists: {name}", 1003)
@@ -204,7 +204,7 @@ class Cloudflare(Service):
     def delete_store(self, request, call, store):
         try:
             force = read_query(request.query, ("force",)).get("force", "false")
-        except Unreadable as why:
+        except ParseError as why:
             raise slug(400, f"invalid_query: {why}") from None
         if force not in ("true", "false"):
             raise slug(400, "invalid_query: force is true or false")
@@ -217,28 +217,28 @@ class Cloudflare(Service):
 
     def list_secrets(self, request, call, store):
         """`total_count` is that of the whole store, whatever is searched for."""
-        wish = PageWish(request, self.plays, SECRET_ORDERS, MORE_WORDS)
+        param = PageParams(request, self.variants, SECRET_ORDERS, MORE_WORDS)
         now = self.clock.now()
-        linger = self.plays["cloudflare.deleted_rows"]
+        linger = self.variants["cloudflare.deleted_rows"]
         lingering = now - linger if linger else None
-        numbers = self.order.numbers(store, wish, now - self.plays["cloudflare.pending"], lingering)
-        page = [self._secret_object(store, secret) for secret in self.order.rows(wish.slice(numbers))]
-        total = self.state.secret_count(store) if wish.search or wish.scopes else len(numbers)
-        return success(page, result_info(wish, len(page), total, self.plays["cloudflare.result_info"]))
+        numbers = self.order.numbers(store, param, now - self.variants["cloudflare.pending"], lingering)
+        page = [self._secret_object(store, secret) for secret in self.order.rows(param.slice(numbers))]
+        total = self.state.secret_count(store) if param.search or param.scopes else len(numbers)
+        return success(page, result_info(param, len(page), total, self.variants["cloudflare.result_info"]))
 
     def get_secret(self, request, call, store, secret):
         return success(self._secret_object(store, secret))
 
     def create_secrets(self, request, call, store):
-        """An array, answered by an array of the same length; all of them or none, unless `partial` is played."""
+        """An array, answered by an array of the same length; all of them or none, unless `partial` is set."""
         body = read_body(request)
         if not isinstance(body, list) or not body:
             raise slug(400, "invalid_json_body")
-        wishes = [self._new_secret(entry) for entry in body]
-        if self.plays["cloudflare.multi_create"] == "partial":
-            made = [self._create(store, call, [wish])[0] for wish in wishes]
+        params = [self._new_secret(entry) for entry in body]
+        if self.variants["cloudflare.multi_create"] == "partial":
+            made = [self._create(store, call, [param])[0] for param in params]
         else:
-            made = self._create(store, call, wishes)
+            made = self._create(store, call, params)
         return success([self._secret_object(store, secret) for secret in made])
 
     def _new_secret(self, entry):
@@ -246,22 +246,22 @@ class Cloudflare(Service):
         return {"name": self.rules.name(entry["name"]), "value": self.rules.value(entry["value"]),
                 "scopes": self.rules.scopes(entry["scopes"]), "comment": self.rules.comment(entry.get("comment", ""))}
 
-    def _create(self, store, call, wishes):
+    def _create(self, store, call, params):
         with self.state.change():
-            made = [self._add(store, wish) for wish in wishes]
-        for wish in wishes:
-            self.journal.value_seen(call, wish["value"])
-            self.journal.upload(call, wish["value"], wish["name"])
+            made = [self._add(store, param) for param in params]
+        for param in params:
+            self.call_log.value_seen(call, param["value"])
+            self.call_log.upload(call, param["value"], param["name"])
         return made
 
-    def _add(self, store, wish):
+    def _add(self, store, param):
         """Within `change()`."""
-        if self.state.secret(store, wish["name"]):
-            raise slug(self.status("conflict_status"), f"secret_name_already_exists: {wish['name']}", 1003)
-        if self.state.secret_total(self.name) >= self.plays["cloudflare.quota_secrets"]:
-            raise slug(400, self.plays["cloudflare.quota_slug"], 1003)
-        return self.state.add_secret(store, wish["name"], wish["value"], self.clock.now(), id=random.token_hex(16),
-                                     scopes=json.dumps(wish["scopes"]), comment=wish["comment"] or None)
+        if self.state.secret(store, param["name"]):
+            raise slug(self.status("conflict_status"), f"secret_name_already_exists: {param['name']}", 1003)
+        if self.state.secret_total(self.name) >= self.variants["cloudflare.quota_secrets"]:
+            raise slug(400, self.variants["cloudflare.quota_slug"], 1003)
+        return self.state.add_secret(store, param["name"], param["value"], self.clock.now(), id=random.token_hex(16),
+                                     scopes=json.dumps(param["scopes"]), comment=param["comment"] or None)
 
     def patch_secret(self, request, call, store, secret):
         """Only what is sent changes; the id stays, and so does the name."""
@@ -278,18 +278,18 @@ class Cloudflare(Service):
         with self.state.change():
             self.state.update_secret(secret["number"], **columns)
         if "value" in body:
-            self.journal.value_seen(call, columns["value"])
-            self.journal.upload(call, columns["value"])
+            self.call_log.value_seen(call, columns["value"])
+            self.call_log.upload(call, columns["value"])
         return success(self._secret_object(store, self.state.secret(store, secret["name"])))
 
     def duplicate_secret(self, request, call, store, secret):
         body = members(read_body(request), {"name", "scopes"}, {"comment"})
-        kept = secret["comment"] if self.plays["cloudflare.duplicate_comment"] == "keep" else None
-        wish = {"name": self.rules.name(body["name"]), "value": secret["value"],
+        kept = secret["comment"] if self.variants["cloudflare.duplicate_comment"] == "keep" else None
+        param = {"name": self.rules.name(body["name"]), "value": secret["value"],
                 "scopes": self.rules.scopes(body["scopes"]),
                 "comment": self.rules.comment(body.get("comment", kept or ""))}
         with self.state.change():
-            copy = self._add(store, wish)
+            copy = self._add(store, param)
         return success(self._secret_object(store, copy))
 
     def delete_secret(self, request, call, store, secret):
@@ -305,7 +305,7 @@ class Cloudflare(Service):
         return success(None, status=self.status("delete_status"))
 
     def _delete(self, secrets):
-        linger_at = self.clock.now() if self.plays["cloudflare.deleted_rows"] else None
+        linger_at = self.clock.now() if self.variants["cloudflare.deleted_rows"] else None
         for secret in secrets:
             self.state.delete_secret(secret, linger_at)
 
@@ -321,21 +321,21 @@ class Cloudflare(Service):
                  "scopes": scopes_of(secret)}
         if secret["comment"]:
             shown["comment"] = secret["comment"]
-        elif self.plays["cloudflare.no_comment"] != "absent":
-            shown["comment"] = None if self.plays["cloudflare.no_comment"] == "null" else ""
+        elif self.variants["cloudflare.no_comment"] != "absent":
+            shown["comment"] = None if self.variants["cloudflare.no_comment"] == "null" else ""
         return shown
 
     def _status(self, secret):
         if secret["deleted_at"]:
-            return self.plays["cloudflare.deleted_status"]
-        return "pending" if secret["modified"] > self.clock.now() - self.plays["cloudflare.pending"] else "active"
+            return self.variants["cloudflare.deleted_status"]
+        return "pending" if secret["modified"] > self.clock.now() - self.variants["cloudflare.pending"] else "active"
 
 
 def success(result, info=None, status=200):
     body = {"success": True, "errors": [], "messages": [], "result": result}
     if info is not None:
         body["result_info"] = info
-    return Answer(status, json.dumps(body, ensure_ascii=False).encode())
+    return Response(status, json.dumps(body, ensure_ascii=False).encode())
 
 
 def _parts(request):
@@ -346,7 +346,7 @@ def _names_in(request):
     """The names a body speaks of, for the journal; what is wrong with them is said later."""
     try:
         entries = request.json()
-    except Unreadable:
+    except ParseError:
         return []
     entries = entries if isinstance(entries, list) else [entries]
     return [entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
@@ -355,5 +355,5 @@ def _names_in(request):
 def _has_value(request):
     try:
         return "value" in request.json()
-    except (Unreadable, TypeError):
+    except (ParseError, TypeError):
         return False

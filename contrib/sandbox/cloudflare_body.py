@@ -2,8 +2,8 @@
 
 import re
 
-from http_types import Refusal
-from parsing import Unreadable
+from http_types import ApiError
+from parsing import ParseError
 
 LARGEST_VALUE = 65536
 LONGEST_NAME = 255
@@ -13,7 +13,7 @@ _NAME_WITH_PERIODS = re.compile(r"[A-Za-z0-9_.-]+")
 
 def slug(status, text, code=1001):
     """Codes are classes of errors; the slug in the message tells which one it is."""
-    return Refusal(status, text, code=code)
+    return ApiError(status, text, code=code)
 
 
 def bad_body(why):
@@ -26,7 +26,7 @@ def read_body(request):
         raise slug(415, "unsupported_media_type")
     try:
         return request.json()
-    except Unreadable as why:
+    except ParseError as why:
         raise bad_body(why) from None
 
 
@@ -45,17 +45,17 @@ MISSING = {"name": "secret_name_empty", "scopes": "secret_scopes_empty", "value"
 
 
 class Rules:
-    """The rules that depend on what is played."""
+    """The rules that depend on what is set."""
 
-    def __init__(self, plays):
-        self.plays = plays
+    def __init__(self, variants):
+        self.variants = variants
 
     def name(self, name):
         if not isinstance(name, str):
             raise bad_body("name is no string")
         if not name:
             raise slug(400, "secret_name_empty")
-        allowed = _NAME_WITH_PERIODS if self.plays["cloudflare.periods"] == "accept" else _NAME
+        allowed = _NAME_WITH_PERIODS if self.variants["cloudflare.periods"] == "accept" else _NAME
         if not allowed.fullmatch(name) or len(name) > LONGEST_NAME:
             raise slug(400, "secret_name_invalid")
         return name
@@ -76,7 +76,7 @@ class Rules:
             raise bad_body("value is no string")
         if not value:
             raise slug(400, "secret_value_empty")
-        if "\0" in value and self.plays["cloudflare.nul"] == "refuse":
+        if "\0" in value and self.variants["cloudflare.nul"] == "refuse":
             raise slug(400, "secret_value_invalid")
         raw = value.encode()
         if len(raw) > LARGEST_VALUE:
@@ -89,7 +89,7 @@ class Rules:
             raise bad_body("scopes is no array of strings")
         if not scopes:
             raise slug(400, "secret_scopes_empty")
-        if len(set(scopes)) != len(scopes) or not set(scopes) <= set(self.plays["cloudflare.scopes"]):
+        if len(set(scopes)) != len(scopes) or not set(scopes) <= set(self.variants["cloudflare.scopes"]):
             raise slug(400, "secret_scope_invalid")
         return sorted(scopes)
 

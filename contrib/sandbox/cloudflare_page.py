@@ -2,8 +2,8 @@
 
 from array import array
 
-from http_types import Refusal
-from parsing import Unreadable, read_query, whole_number
+from http_types import ApiError
+from parsing import ParseError, read_query, whole_number
 
 LARGEST_PAGE = 100
 ORDERS_KEPT = 16
@@ -15,18 +15,18 @@ _PAGE_WORDS = ("page", "per_page", "order", "direction")
 MORE_WORDS = ("search", "scopes")
 
 
-class PageWish:
+class PageParams:
     """What a listing's query asks for."""
 
-    def __init__(self, request, plays, orders, more_words=()):
+    def __init__(self, request, variants, orders, more_words=()):
         try:
             query = read_query(request.query, (*_PAGE_WORDS, *more_words))
             self.page = whole_number(query.get("page", "1"), 1, 10**9)
-            default = str(plays["cloudflare.default_page"])
+            default = str(variants["cloudflare.default_page"])
             self.per_page = whole_number(query.get("per_page", default), 1, LARGEST_PAGE)
-        except Unreadable as why:
-            raise Refusal(400, f"invalid_query: {why}", code=1001) from None
-        self.per_page = min(self.per_page, plays["cloudflare.page_cap"])
+        except ParseError as why:
+            raise ApiError(400, f"invalid_query: {why}", code=1001) from None
+        self.per_page = min(self.per_page, variants["cloudflare.page_cap"])
         self.order = _one_of(query.get("order", "created"), orders)
         self.direction = _one_of(query.get("direction", "desc"), ("asc", "desc"))
         self.search = query.get("search", "")
@@ -38,7 +38,7 @@ class PageWish:
 
 def _one_of(word, choices):
     if word not in choices:
-        raise Refusal(400, f"invalid_query: {word}", code=1001)
+        raise ApiError(400, f"invalid_query: {word}", code=1001)
     return word
 
 
@@ -50,26 +50,26 @@ class SecretOrder:
         self.generation = None
         self.kept = {}
 
-    def numbers(self, store, wish, settled, lingering):
+    def numbers(self, store, param, settled, lingering):
         """Row numbers of the secrets that fit, in order. `lingering`: since when deleted rows are still shown."""
         if self.generation != self.state.generation or len(self.kept) > ORDERS_KEPT:
             self.kept.clear()
             self.generation = self.state.generation
-        by_time = settled if wish.order == "status" else None
-        key = (store["number"], wish.order, wish.direction, wish.search, *wish.scopes, by_time, lingering)
+        by_time = settled if param.order == "status" else None
+        key = (store["number"], param.order, param.direction, param.search, *param.scopes, by_time, lingering)
         if key not in self.kept:
-            self.kept[key] = self._read(store, wish, settled, lingering)
+            self.kept[key] = self._read(store, param, settled, lingering)
         return self.kept[key]
 
-    def _read(self, store, wish, settled, lingering):
-        values = {"store": store["number"], "settled": settled, "lingering": lingering, "search": wish.search.lower()}
+    def _read(self, store, param, settled, lingering):
+        values = {"store": store["number"], "settled": settled, "lingering": lingering, "search": param.search.lower()}
         where = "deleted_at IS NULL" if lingering is None else "(deleted_at IS NULL OR deleted_at > :lingering)"
-        if wish.search:
+        if param.search:
             where += " AND (instr(lower(name), :search) OR instr(lower(coalesce(comment, '')), :search))"
-        for place, scope in enumerate(wish.scopes):
+        for place, scope in enumerate(param.scopes):
             where += f" AND instr(scopes, :scope{place})"
             values[f"scope{place}"] = f'"{scope}"'
-        order = f"{SECRET_ORDERS[wish.order]} {wish.direction}, number {wish.direction}"
+        order = f"{SECRET_ORDERS[param.order]} {param.direction}, number {param.direction}"
         rows = self.state.db.execute(
             f"SELECT number FROM secrets WHERE store = :store AND {where} ORDER BY {order}", values)
         return array("q", (row[0] for row in rows))
@@ -82,11 +82,11 @@ class SecretOrder:
         return [found[number] for number in numbers]
 
 
-def result_info(wish, count, total, form):
-    """What a page says of the whole. `form` is what is played."""
-    info = {"count": count, "page": wish.page, "per_page": wish.per_page, "total_count": total}
+def result_info(param, count, total, form):
+    """What a page says of the whole. `form` is what is set."""
+    info = {"count": count, "page": param.page, "per_page": param.per_page, "total_count": total}
     if form == "total_pages":
-        info["total_pages"] = -(-total // wish.per_page)
+        info["total_pages"] = -(-total // param.per_page)
     elif form == "null":
         info = dict.fromkeys(info)
     elif form == "no_total":

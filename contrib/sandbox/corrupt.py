@@ -85,12 +85,12 @@ KEYS = {
 }
 
 
-def spoil_key(kind, answer, keys):
+def corrupt_key(kind, response, keys):
     """A client key's answer, or the signing key's (which only `other_signing_key` changes)."""
-    members = json.loads(answer.body)
+    members = json.loads(response.body)
     if "signing_key" in members:
         if kind == "other_signing_key":
-            answer.body = pretty({"signing_key": base64.b64encode(bytes(OTHER_SIGNING_KEY.verify_key)).decode()})
+            response.body = pretty({"signing_key": base64.b64encode(bytes(OTHER_SIGNING_KEY.verify_key)).decode()})
         return
     names = [name for name in ("public_key", "client_key") if name in members]
     if not names:
@@ -100,7 +100,7 @@ def spoil_key(kind, answer, keys):
     key = _spoiled(kind, key, keys)
     key = {name: base64.b64encode(value).decode() if isinstance(value, bytes) else value for name, value in key.items()}
     public = key.pop("public_key")
-    answer.body = pretty({name: public for name in names} | key)
+    response.body = pretty({name: public for name in names} | key)
 
 
 def _spoiled(kind, key, keys):
@@ -200,39 +200,39 @@ PAGES = {
 }
 
 
-def spoil_page(kind, answer, query):
-    page = json.loads(answer.body)
+def corrupt_page(kind, response, query):
+    page = json.loads(response.body)
     entries = page.get("data", page.get("result")) if isinstance(page, dict) else None
     if isinstance(entries, list):
         PAGES[kind](page, entries, query)
-        answer.body = pretty(page)
+        response.body = pretty(page)
 
 
 # Everything else
 
 
-def spoil_body(kind, answer, size):
+def corrupt_body(kind, response, size):
     if kind == "bomb":
-        answer.body = gzip.compress(b" " * (size or BOMB_BYTES), 1)
-        answer.set("Content-Encoding", "gzip")
+        response.body = gzip.compress(b" " * (size or BOMB_BYTES), 1)
+        response.set("Content-Encoding", "gzip")
         return
-    answer.body = BODIES[kind](answer.body)
+    response.body = BODIES[kind](response.body)
     if kind == "html":
-        answer.content_type = "text/html"
-    if answer.status == 204:
+        response.content_type = "text/html"
+    if response.status == 204:
         # A 204 can't have a body, so a spoiled one comes with 200.
-        answer.status = 200
+        response.status = 200
 
 
-def spoil_headers(fault, answer, now):
+def corrupt_headers(fault, response, now):
     for name, value in fault.headers:
-        answer.set(name, value)
+        response.set(name, value)
     for number in range(fault.get("flood", 0)):
-        answer.headers.append((f"X-Flood-{number}", "x" * 64))
+        response.headers.append((f"X-Flood-{number}", "x" * 64))
     if (content_type := fault.get("content_type")) is not None:
-        answer.content_type = None if content_type == "none" else content_type
+        response.content_type = None if content_type == "none" else content_type
     if (retry_after := fault.get("retry_after")) is not None:
         date = retry_after.startswith("date")
-        answer.set("Retry-After", formatdate(now + float(retry_after[4:]), usegmt=True) if date else retry_after)
+        response.set("Retry-After", formatdate(now + float(retry_after[4:]), usegmt=True) if date else retry_after)
     if (skew := fault.get("skew")) is not None:
-        answer.date = None if skew == "none" else answer.date + skew
+        response.date = None if skew == "none" else response.date + skew

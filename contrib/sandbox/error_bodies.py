@@ -3,7 +3,7 @@
 import json
 from http import HTTPStatus
 
-from http_types import Answer
+from http_types import Response
 
 
 def _title(status):
@@ -77,6 +77,6 @@ FAMILIES = {form.__name__: form for form in (
     problem, jsonapi, legacy, legacy_title, legacy_errors, cloudflare, cloudflare_bare, stripe, github, html, text, empty)}
 
 
-def error_answer(family, status, detail, code=None, **more):
+def error_response(family, status, detail, code=None, **more):
     content_type, body = FAMILIES[family](status, detail, code, **more)
-    return Answer(status, body, content_type)
+    return Response(status, body, content_type)

@@ -5,14 +5,14 @@ import re
 import secrets as random
 import string
 
-from error_bodies import error_answer, pretty
+from error_bodies import error_response, pretty
 from fastly_keys import ClientKeys
-from fastly_page import Cursors, digest_tag, page_answer, page_wish, secret_text, store_text
-from http_types import Answer, Refusal, lenient_name
-from rate_limit import Windows
+from fastly_page import Cursors, digest_tag, page_response, page_params, secret_text, store_text
+from http_types import Response, ApiError, lenient_name
+from rate_limit import FixedWindow
 from routing import Router, no_body
 from base_service import Service
-from parsing import Unreadable, read_base64
+from parsing import ParseError, read_base64
 
 BASE = "/resources/stores/secret"
 LARGEST_VALUE = 65536
@@ -43,13 +43,13 @@ class Fastly(Service):
     paths = ("/resources/", "/realms/")
     secret_id_sql = "NULL"
 
-    def __init__(self, state, plays, clock, journal, signing_seed=None):
-        super().__init__(state, plays, clock, journal)
-        self.keys = ClientKeys(state, plays, clock, signing_seed)
+    def __init__(self, state, variants, clock, call_log, signing_seed=None):
+        super().__init__(state, variants, clock, call_log)
+        self.keys = ClientKeys(state, variants, clock, signing_seed)
         self.cursors = Cursors(state, random.token_bytes(32))
-        self.rate = Windows(clock)
+        self.rate = FixedWindow(clock)
 
-    def recognise(self, request, call):
+    def identify(self, request, call):
         """Names the call for the journal and the faults, before anything is checked."""
         raw = [lenient_name(part) for part in request.path.split("/")[1:]]
         found = ROUTES.find(request.method, raw)
@@ -71,136 +71,136 @@ class Fastly(Service):
         token = request.headers.get("fastly-key")
         return token and ("present" if token in tokens else "wrong")
 
-    def dress(self, request, answer, call):
+    def decorate(self, request, response, call):
         """What every answer carries, refusals too."""
-        answer.headers += [("Cache-Control", "no-store"), ("Pragma", "no-cache"), ("Via", "1.1 varnish"),
+        response.headers += [("Cache-Control", "no-store"), ("Pragma", "no-cache"), ("Via", "1.1 varnish"),
                            ("Fastly-Trace-Id", call["request_id"])]
-        self._announce_rate(request, answer)
+        self._announce_rate(request, response)
 
     def new_request_id(self):
         return random.token_hex(16)
 
     def error(self, status, detail, family=None, code=None):
-        return error_answer(family or self.plays["fastly.error_body"], status, detail, code)
+        return error_response(family or self.variants["fastly.error_body"], status, detail, code)
 
-    def announce_exhausted(self, answer, seconds):
-        answer.set("Fastly-RateLimit-Remaining", "0")
-        answer.set("Fastly-RateLimit-Reset", str(math.ceil(self.clock.now() + seconds)))
+    def announce_exhausted(self, response, seconds):
+        response.set("Fastly-RateLimit-Remaining", "0")
+        response.set("Fastly-RateLimit-Reset", str(math.ceil(self.clock.now() + seconds)))
 
-    def _refused(self, refusal):
-        answer = self.error(refusal.status, refusal.detail, refusal.more.get("family"))
-        answer.headers += refusal.more.get("headers", [])
-        return answer
+    def _error_response(self, error):
+        response = self.error(error.status, error.detail, error.more.get("family"))
+        response.headers += error.more.get("headers", [])
+        return response
 
-    def _answer(self, request, call):
+    def _respond(self, request, call):
         if call["operation"] not in OPEN_TO_ALL and call["credentials"] != "present":
-            raise Refusal(self.status("unauthorized"), "Provided credentials are missing or invalid",
+            raise ApiError(self.status("unauthorized"), "Provided credentials are missing or invalid",
                           family="legacy")
         self._spend_rate(request)
         operation, words = self._route(request)
         if operation in ("list_stores", "list_secrets"):
             no_body(request)
         elif request.query:
-            raise Refusal(400, "this call takes no parameters")
+            raise ApiError(400, "this call takes no parameters")
         return getattr(self, operation)(request, call, **words)
 
     def _route(self, request):
         if any(part in (".", "..") for part in request.path.split("/")):
-            raise Refusal(400, "a path with dot segments")
+            raise ApiError(400, "a path with dot segments")
         try:
             found = ROUTES.find(request.method, request.segments())
-        except Unreadable as why:
-            raise Refusal(400, f"path: {why}") from None
+        except ParseError as why:
+            raise ApiError(400, f"path: {why}") from None
         if found is None:
-            raise Refusal(404, "no such path")
+            raise ApiError(404, "no such path")
         if isinstance(found, list):
-            raise Refusal(405, "method not allowed", headers=[("Allow", ", ".join(found))])
+            raise ApiError(405, "method not allowed", headers=[("Allow", ", ".join(found))])
         return found
 
     # For the control interface, which names a store by its name or its id
 
-    def find_store(self, wishes):
-        return self.state.store(self.name, wishes["store"]) or self.state.store_named(self.name, wishes["store"])
+    def find_store(self, params):
+        return self.state.store(self.name, params["store"]) or self.state.store_named(self.name, params["store"])
 
-    def make_store(self, wishes):
-        return self.state.add_store(self.name, new_store_id(), wishes["store"], self.clock.now())
+    def make_store(self, params):
+        return self.state.add_store(self.name, new_store_id(), params["store"], self.clock.now())
 
     # Rate limits: calls that change something, in windows of an hour
 
     def _spend_rate(self, request):
-        limit = self.plays["fastly.rate_limit"]
-        if limit and request.method != "GET" and not self.rate.spend(limit, self.plays["fastly.rate_window"]):
-            raise Refusal(429, "You have exceeded your hourly rate limit", family="legacy")
+        limit = self.variants["fastly.rate_limit"]
+        if limit and request.method != "GET" and not self.rate.spend(limit, self.variants["fastly.rate_window"]):
+            raise ApiError(429, "You have exceeded your hourly rate limit", family="legacy")
 
-    def _announce_rate(self, request, answer):
-        limit = self.plays["fastly.rate_limit"]
-        if limit and request.method != "GET" and self.plays["fastly.rate_headers"] == "yes":
-            left, reset = self.rate.left(limit, self.plays["fastly.rate_window"])
-            answer.set("Fastly-RateLimit-Remaining", str(left))
-            answer.set("Fastly-RateLimit-Reset", str(math.ceil(reset)))
+    def _announce_rate(self, request, response):
+        limit = self.variants["fastly.rate_limit"]
+        if limit and request.method != "GET" and self.variants["fastly.rate_headers"] == "yes":
+            left, reset = self.rate.left(limit, self.variants["fastly.rate_window"])
+            response.set("Fastly-RateLimit-Remaining", str(left))
+            response.set("Fastly-RateLimit-Reset", str(math.ceil(reset)))
 
     # Stores
 
     def list_stores(self, request, call):
-        limit, query = page_wish(request, self.plays, ("limit", "cursor", "name"))
+        limit, query = page_params(request, self.variants, ("limit", "cursor", "name"))
         if "name" in query:
             return self._store_by_name(query, limit)
         after = self.cursors.key("stores", query.get("cursor"))
         rows = self.state.all("SELECT * FROM stores WHERE service = 'fastly' AND id > ? ORDER BY id LIMIT ?",
                               after or "", limit + 1)
         cursor = self.cursors.after("stores", rows[limit - 1]["id"]) if len(rows) > limit else None
-        return page_answer(rows[:limit], store_text, limit, cursor)
+        return page_response(rows[:limit], store_text, limit, cursor)
 
     def _store_by_name(self, query, limit):
         if "cursor" in query and query["cursor"]:
-            raise Refusal(400, "cursor and name exclude each other")
+            raise ApiError(400, "cursor and name exclude each other")
         store = self.state.store_named(self.name, query["name"])
-        if store is None and self.plays["fastly.unknown_store_name"] == "404":
-            raise Refusal(404, "store not found")
-        return page_answer([store] if store else [], store_text, limit, None)
+        if store is None and self.variants["fastly.unknown_store_name"] == "404":
+            raise ApiError(404, "store not found")
+        return page_response([store] if store else [], store_text, limit, None)
 
     def create_store(self, request, call):
         body = _object(request, {"name"}, set())
         name = self._good_name(body["name"])
         if self.state.store_named(self.name, name):
-            raise Refusal(400, "duplicate: name")
-        quota = self.plays["fastly.quota_stores"]
+            raise ApiError(400, "duplicate: name")
+        quota = self.variants["fastly.quota_stores"]
         if quota and self.state.store_count(self.name) >= quota:
             self._over_quota("stores")
         store = self.state.add_store(self.name, new_store_id(), name, self.clock.now())
-        return Answer(201, (store_text(store) + "\n").encode())
+        return Response(201, (store_text(store) + "\n").encode())
 
     def get_store(self, request, call, store):
         no_body(request)
-        return Answer(200, (store_text(self._store(store)) + "\n").encode())
+        return Response(200, (store_text(self._store(store)) + "\n").encode())
 
     def delete_store(self, request, call, store):
         no_body(request)
         self.state.delete_store(self._store(store))
-        return Answer(204)
+        return Response(204)
 
     def _store(self, store_id):
         store = self.state.store(self.name, store_id)
         if store is None:
-            raise Refusal(404, "store not found")
+            raise ApiError(404, "store not found")
         return store
 
     def _over_quota(self, what):
-        raise Refusal(self.status("quota_status"), f"the maximum number of {what} is reached")
+        raise ApiError(self.status("quota_status"), f"the maximum number of {what} is reached")
 
     # Secrets
 
     def list_secrets(self, request, call, store):
         store = self._store(store)
-        limit, query = page_wish(request, self.plays, ("limit", "cursor"))
+        limit, query = page_params(request, self.variants, ("limit", "cursor"))
         listing = f"secrets {store['id']}"
         after = self.cursors.key(listing, query.get("cursor"))
         rows = self._secrets_after(store, after, limit + 1)
         cursor = self.cursors.after(listing, rows[limit - 1]["name"]) if len(rows) > limit else None
-        return page_answer(rows[:limit], secret_text, limit, cursor)
+        return page_response(rows[:limit], secret_text, limit, cursor)
 
     def _secrets_after(self, store, after, count):
-        backwards = self.plays["fastly.order"] == "reverse"
+        backwards = self.variants["fastly.order"] == "reverse"
         beyond, order = ("<", "DESC") if backwards else (">", "ASC")
         border = "" if after is None else f"AND name {beyond} :after"
         return self.state.db.execute(
@@ -210,17 +210,17 @@ class Fastly(Service):
 
     def get_secret(self, request, call, store, name):
         no_body(request)
-        return Answer(200, (secret_text(self._secret(self._store(store), name)) + "\n").encode())
+        return Response(200, (secret_text(self._secret(self._store(store), name)) + "\n").encode())
 
     def delete_secret(self, request, call, store, name):
         no_body(request)
         self.state.delete_secret(self._secret(self._store(store), name))
-        return Answer(204)
+        return Response(204)
 
     def _secret(self, store, name):
         secret = self.state.secret(store, name)
         if secret is None:
-            raise Refusal(404, "secret not found")
+            raise ApiError(404, "secret not found")
         return secret
 
     def put_secret(self, request, call, store):
@@ -231,16 +231,16 @@ class Fastly(Service):
         old = self.state.secret(store, name)
         self._check_mode(MODES[request.method], old)
         secret = self._keep(store, name, value, old, body.get("client_key"))
-        self.journal.upload(call, value)
+        self.call_log.upload(call, value)
         recreated = old is not None
-        return Answer(200, (secret_text(secret, recreated=recreated) + "\n").encode())
+        return Response(200, (secret_text(secret, recreated=recreated) + "\n").encode())
 
     def _check_mode(self, mode, old):
         if old is not None and mode == "create":
-            raise Refusal(400, "duplicate: name")
+            raise ApiError(400, "duplicate: name")
         if old is None and mode == "replace":
-            raise Refusal(self.status("patch_missing"), "secret not found")
-        quota = self.plays["fastly.quota_secrets"]
+            raise ApiError(self.status("patch_missing"), "secret not found")
+        quota = self.variants["fastly.quota_secrets"]
         if old is None and quota and self.state.secret_total(self.name) >= quota:
             self._over_quota("secrets")
 
@@ -257,41 +257,41 @@ class Fastly(Service):
         """The plaintext, opened if it came sealed."""
         try:
             value = read_base64(body["secret"])
-        except Unreadable:
-            raise Refusal(400, "secret: invalid base64") from None
+        except ParseError:
+            raise ApiError(400, "secret: invalid base64") from None
         call["sealed"] = "client_key" in body
         if call["sealed"]:
             call["client_key"] = body["client_key"]
             value = self.keys.open(body["client_key"], value)
-        self.journal.value_seen(call, value)
+        self.call_log.value_seen(call, value)
         if len(value) > LARGEST_VALUE:
-            raise Refusal(400, "secret: too large")
-        if not value and self.plays["fastly.empty_value"] == "refuse":
-            raise Refusal(400, "secret: must not be empty")
+            raise ApiError(400, "secret: too large")
+        if not value and self.variants["fastly.empty_value"] == "refuse":
+            raise ApiError(400, "secret: must not be empty")
         return value
 
     def _good_name(self, name):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise Refusal(400, "name: must contain only letters, numbers, dashes, underscores, and periods")
-        if len(name) > self.plays["fastly.name_length"]:
-            raise Refusal(400, "name: too long")
+            raise ApiError(400, "name: must contain only letters, numbers, dashes, underscores, and periods")
+        if len(name) > self.variants["fastly.name_length"]:
+            raise ApiError(400, "name: too long")
         return name
 
     # Keys, and what Fastly's own command line asks before every command
 
     def create_client_key(self, request, call):
         no_body(request)
-        return Answer(200, pretty(self.keys.issue()))
+        return Response(200, pretty(self.keys.issue()))
 
     def get_signing_key(self, request, call):
         no_body(request)
         key = self.keys.signing_key()
-        return Answer(200, pretty({"signing_key": key}), headers=[("Etag", digest_tag(key))])
+        return Response(200, pretty({"signing_key": key}), headers=[("Etag", digest_tag(key))])
 
     def openid_configuration(self, request, call):
         base = f"http://{request.headers.get('host', '127.0.0.1')}/realms/fastly"
         connect = f"{base}/protocol/openid-connect"
-        return Answer(200, pretty({"issuer": base, "authorization_endpoint": f"{connect}/auth",
+        return Response(200, pretty({"issuer": base, "authorization_endpoint": f"{connect}/auth",
                                    "token_endpoint": f"{connect}/token", "jwks_uri": f"{connect}/certs",
                                    "response_types_supported": ["code"], "subject_types_supported": ["public"],
                                    "id_token_signing_alg_values_supported": ["RS256"]}))
@@ -312,22 +312,22 @@ def _name_in(request):
     try:
         name = request.json()["name"]
         return name if isinstance(name, str) else None
-    except (Unreadable, LookupError, TypeError):
+    except (ParseError, LookupError, TypeError):
         return None
 
 
 def _object(request, required, optional):
     """A JSON object with all of the required members and no unknown one."""
     if request.content_type() != "application/json":
-        raise Refusal(415, "Content-Type must be application/json")
+        raise ApiError(415, "Content-Type must be application/json")
     try:
         body = request.json()
-    except Unreadable as why:
-        raise Refusal(400, f"invalid JSON: {why}") from None
+    except ParseError as why:
+        raise ApiError(400, f"invalid JSON: {why}") from None
     if not isinstance(body, dict):
-        raise Refusal(400, "the body must be an object")
+        raise ApiError(400, "the body must be an object")
     for name in sorted(required - body.keys()):
-        raise Refusal(400, f"{name}: missing")
+        raise ApiError(400, f"{name}: missing")
     for name in sorted(body.keys() - required - optional):
-        raise Refusal(400, f"{name}: unknown")
+        raise ApiError(400, f"{name}: unknown")
     return body

@@ -9,8 +9,8 @@ from nacl.public import PrivateKey, SealedBox
 from nacl.signing import SigningKey
 
 from clock import to_nanos
-from http_types import Refusal
-from parsing import Unreadable, read_base64
+from http_types import ApiError
+from parsing import ParseError, read_base64
 
 
 @lru_cache(maxsize=64)
@@ -26,9 +26,9 @@ def _text(raw):
 class ClientKeys:
     """Issues keys, and opens what was sealed under one that is still alive."""
 
-    def __init__(self, state, plays, clock, signing_seed=None):
+    def __init__(self, state, variants, clock, signing_seed=None):
         self.state = state
-        self.plays = plays
+        self.variants = variants
         self.clock = clock
         self.signing = SigningKey(state.setting("signing_seed", signing_seed or random.token_bytes(32)))
 
@@ -39,11 +39,11 @@ class ClientKeys:
         """The members of a client key's answer; the signature covers the 32 raw bytes, nothing else."""
         private = PrivateKey.generate()
         public = bytes(private.public_key)
-        expires_at = self.clock.now() + self.plays["fastly.client_key_lifetime"]
+        expires_at = self.clock.now() + self.variants["fastly.client_key_lifetime"]
         with self.state.change() as db:
             db.execute("DELETE FROM client_keys WHERE expires_at < ?", (self.clock.now() - 3600,))
             db.execute("INSERT INTO client_keys VALUES (?, ?, ?, 0)", (public, bytes(private), expires_at))
-        choice = self.plays["fastly.key_member"]
+        choice = self.variants["fastly.key_member"]
         names = ("public_key", "client_key") if choice == "both" else (choice,)
         return {**{name: _text(public) for name in names},
                 "signature": _text(self.signing.sign(public).signature), "expires_at": to_nanos(expires_at)}
@@ -54,7 +54,7 @@ class ClientKeys:
         try:
             return box.decrypt(sealed)
         except (CryptoError, ValueError, TypeError):
-            raise Refusal(400, "secret: can't be decrypted with this client key") from None
+            raise ApiError(400, "secret: can't be decrypted with this client key") from None
 
     def spend(self, client_key):
         """Within `change()`: an upload under this key was accepted."""
@@ -67,11 +67,11 @@ class ClientKeys:
     def _alive(self, client_key):
         try:
             public = read_base64(client_key)
-        except Unreadable:
-            raise Refusal(400, "client_key: invalid base64") from None
+        except ParseError:
+            raise ApiError(400, "client_key: invalid base64") from None
         row = self.state.one("SELECT * FROM client_keys WHERE public = ?", public)
         if row is None or row["expires_at"] <= self.clock.now():
-            raise Refusal(400, "client_key: unknown or expired")
-        if row["uses"] and self.plays["fastly.client_key_reuse"] == "no":
-            raise Refusal(400, "client_key: already used")
+            raise ApiError(400, "client_key: unknown or expired")
+        if row["uses"] and self.variants["fastly.client_key_reuse"] == "no":
+            raise ApiError(400, "client_key: already used")
         return row

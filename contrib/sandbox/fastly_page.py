@@ -6,8 +6,8 @@ import hmac
 import json
 
 from clock import to_seconds
-from http_types import Answer, Refusal
-from parsing import Unreadable, read_query, whole_number
+from http_types import Response, ApiError
+from parsing import ParseError, read_query, whole_number
 
 LARGEST_PAGE = 200
 _quoted = json.encoder.encode_basestring
@@ -33,20 +33,20 @@ class Cursors:
             raw = base64.urlsafe_b64decode(cursor.encode("ascii"))
             key = raw[9:].decode()
         except ValueError:
-            raise Refusal(400, "cursor: invalid") from None
+            raise ApiError(400, "cursor: invalid") from None
         if cursor != self.after(listing, key):
-            raise Refusal(400, "cursor: invalid")
+            raise ApiError(400, "cursor: invalid")
         return key
 
 
-def page_wish(request, plays, known):
+def page_params(request, variants, known):
     """The query of a listing: (limit, the rest of the parameters)."""
     try:
         query = read_query(request.query, known)
-        asked = whole_number(query["limit"], 1, LARGEST_PAGE) if "limit" in query else plays["fastly.default_page"]
-    except Unreadable as why:
-        raise Refusal(400, str(why)) from None
-    return min(max(asked, plays["fastly.smallest_page"]), plays["fastly.page_cap"]), query
+        asked = whole_number(query["limit"], 1, LARGEST_PAGE) if "limit" in query else variants["fastly.default_page"]
+    except ParseError as why:
+        raise ApiError(400, str(why)) from None
+    return min(max(asked, variants["fastly.smallest_page"]), variants["fastly.page_cap"]), query
 
 
 def store_text(store, indent=""):
@@ -62,12 +62,12 @@ def secret_text(secret, indent="", recreated=False):
             f'{indent}  "created_at": "{to_seconds(int(secret["created"]))}"{more}\n{indent}}}')
 
 
-def page_answer(rows, one_text, limit, next_cursor):
+def page_response(rows, one_text, limit, next_cursor):
     """`next_cursor` is left out, not null, at the end of the listing."""
     data = ",\n".join("    " + one_text(row, "    ") for row in rows)
     data = f"[\n{data}\n  ]" if data else "[]"
     more = f',\n    "next_cursor": {_quoted(next_cursor)}' if next_cursor else ""
-    return Answer(200, f'{{\n  "data": {data},\n  "meta": {{\n    "limit": {limit}{more}\n  }}\n}}\n'.encode())
+    return Response(200, f'{{\n  "data": {data},\n  "meta": {{\n    "limit": {limit}{more}\n  }}\n}}\n'.encode())
 
 
 def digest_tag(text):

@@ -9,7 +9,7 @@ from corrupt import BODIES, KEYS, PAGES
 from error_bodies import FAMILIES
 
 
-class BadSpec(ValueError):
+class InvalidFault(ValueError):
     """A fault that can't be understood."""
 
 
@@ -112,44 +112,44 @@ class Fault:
     """One fault. `seen` counts fitting calls, `done` those it was applied to."""
 
     spec: str
-    wishes: dict
+    params: dict
     headers: list = field(default_factory=list)
     number: int = 0
     seen: int = 0
     done: int = 0
 
     def fits(self, call):
-        wishes = self.wishes
-        if not all(fnmatchcase(call[key] or "", wishes[key]) for key in _GLOBS if key in wishes):
+        params = self.params
+        if not all(fnmatchcase(call[key] or "", params[key]) for key in _GLOBS if key in params):
             return False
         self.seen += 1
-        if self.seen <= wishes.get("after", 0) or self.done >= wishes.get("times", float("inf")):
+        if self.seen <= params.get("after", 0) or self.done >= params.get("times", float("inf")):
             return False
-        if random.random() >= wishes.get("probability", 1):
+        if random.random() >= params.get("probability", 1):
             return False
         self.done += 1
         return True
 
     def spent(self):
-        return self.done >= self.wishes.get("times", float("inf"))
+        return self.done >= self.params.get("times", float("inf"))
 
     def get(self, name, default=None):
-        return self.wishes.get(name, default)
+        return self.params.get(name, default)
 
     def at(self, effect, when):
         """Whether this fault has that effect, at that time: before or after the change is made (or in the middle of
         the answer, which is neither)."""
-        if effect not in self.wishes:
+        if effect not in self.params:
             return False
         if effect in ("hold", "reset", "close"):
-            return self.wishes[effect] == when
-        return self.wishes.get("when", _USUAL_WHEN[effect]) == when
+            return self.params[effect] == when
+        return self.params.get("when", _USUAL_WHEN[effect]) == when
 
     def shown(self):
         return {"number": self.number, "spec": self.spec, "seen": self.seen, "done": self.done}
 
 
-def read_fault(spec):
+def parse_fault(spec):
     """A fault from text, or from a JSON object with the same names (whose values may hold commas)."""
     if isinstance(spec, dict):
         pairs = [(name, value) for name, values in spec.items()
@@ -157,26 +157,26 @@ def read_fault(spec):
     else:
         pairs = [(piece.partition("=")[0].strip(), piece.partition("=")[2].strip()) for piece in spec.split(",")]
     text = ",".join(f"{name}={value}" for name, value in pairs)
-    wishes, headers = {}, []
+    params, headers = {}, []
     for name, value in pairs:
         read = _read_one(name, str(value), text)
         if name == "header":
             headers.append(read)
-        elif name in wishes:
-            raise BadSpec(f"{name} is given twice in {text!r}")
-        wishes[name] = read
-    if not any(name in wishes for name in _USUAL_WHEN if name not in ("when", "family", "detail", "code")):
-        raise BadSpec(f"{text!r} says which calls, but not what goes wrong")
-    return Fault(text, wishes, headers)
+        elif name in params:
+            raise InvalidFault(f"{name} is given twice in {text!r}")
+        params[name] = read
+    if not any(name in params for name in _USUAL_WHEN if name not in ("when", "family", "detail", "code")):
+        raise InvalidFault(f"{text!r} says which calls, but not what goes wrong")
+    return Fault(text, params, headers)
 
 
 def _read_one(name, value, text):
     if name not in _READERS:
-        raise BadSpec(f"unknown word {name!r} in {text!r}; known are {', '.join(_READERS)}")
+        raise InvalidFault(f"unknown word {name!r} in {text!r}; known are {', '.join(_READERS)}")
     try:
         return _READERS[name](value)
     except ValueError:
-        raise BadSpec(f"{name} can't be {value!r} in {text!r}") from None
+        raise InvalidFault(f"{name} can't be {value!r} in {text!r}") from None
 
 
 class Faults:
@@ -189,7 +189,7 @@ class Faults:
         self.cleared = asyncio.Event()
 
     def add(self, spec):
-        fault = read_fault(spec)
+        fault = parse_fault(spec)
         self.number += 1
         fault.number = self.number
         self.all.append(fault)
@@ -208,7 +208,7 @@ class Faults:
     def release(self, count=None):
         """Lets the oldest `count` held calls go on; without a count all, and nothing is held from now on."""
         if count is None:
-            self.all = [fault for fault in self.all if "hold" not in fault.wishes]
+            self.all = [fault for fault in self.all if "hold" not in fault.params]
         let_go, self.held = (self.held, []) if count is None else (self.held[:count], self.held[count:])
         for future in let_go:
             if not future.done():

@@ -8,14 +8,14 @@ import re
 import secrets as random
 from datetime import datetime, timezone
 
-from error_bodies import error_answer
+from error_bodies import error_response
 from github_keys import StoreKeys
 from github_page import link_header, page_params
-from http_types import Answer, Refusal, lenient_name
-from rate_limit import Minutes, Windows
+from http_types import Response, ApiError, lenient_name
+from rate_limit import Minutes, FixedWindow
 from routing import Router
 from base_service import Service
-from parsing import Unreadable, read_base64
+from parsing import ParseError, read_base64
 
 KINDS = ("actions", "dependabot", "codespaces", "agents")
 VERSION = "2022-11-28"
@@ -60,17 +60,17 @@ class GitHub(Service):
     paths = ("/repos/", "/orgs/", "/user", "/rate_limit", PREFIX + "/")
     secret_id_sql = "NULL"
 
-    def __init__(self, state, plays, clock, journal):
-        super().__init__(state, plays, clock, journal)
-        self.keys = StoreKeys(state, plays)
-        self.rate = Windows(clock)
+    def __init__(self, state, variants, clock, call_log):
+        super().__init__(state, variants, clock, call_log)
+        self.keys = StoreKeys(state, variants)
+        self.rate = FixedWindow(clock)
         self.minute = Minutes(clock)
 
     def forget(self):
         super().forget()
         self.minute.forget()
 
-    def recognise(self, request, call):
+    def identify(self, request, call):
         """Names the call for the journal and the faults, before anything is checked."""
         found = ROUTES.find(request.method, [lenient_name(part) for part in _path(request).split("/")[1:]])
         if not isinstance(found, tuple):
@@ -90,50 +90,50 @@ class GitHub(Service):
         scheme, _, token = sent.partition(" ")
         return "present" if scheme.lower() in SCHEMES and token.strip() in tokens else "wrong"
 
-    def dress(self, request, answer, call):
+    def decorate(self, request, response, call):
         """What every answer carries, refusals too."""
-        limit = self.plays["github.rate_limit"] or 5000
+        limit = self.variants["github.rate_limit"] or 5000
         left, reset = self.rate.left(limit, HOUR)
-        answer.headers += [("X-GitHub-Request-Id", call["request_id"]), ("X-GitHub-Media-Type", "github.v3; format=json"),
+        response.headers += [("X-GitHub-Request-Id", call["request_id"]), ("X-GitHub-Media-Type", "github.v3; format=json"),
                            ("X-GitHub-Api-Version-Selected", VERSION)]
         for name, value in (("Limit", limit), ("Remaining", left), ("Used", limit - left), ("Reset", math.ceil(reset)),
                             ("Resource", "core")):
-            if answer.get(f"X-RateLimit-{name}") is None:
-                answer.headers.append((f"X-RateLimit-{name}", str(value)))
+            if response.get(f"X-RateLimit-{name}") is None:
+                response.headers.append((f"X-RateLimit-{name}", str(value)))
 
     def new_request_id(self):
         return ":".join(random.token_hex(size).upper() for size in (2, 3, 4, 4, 4))
 
     def error(self, status, detail, family=None, code=None):
-        return error_answer(family or "github", status, detail, code)
+        return error_response(family or "github", status, detail, code)
 
-    def announce_exhausted(self, answer, seconds):
-        answer.set("X-RateLimit-Remaining", "0")
-        answer.set("X-RateLimit-Reset", str(math.ceil(self.clock.now() + seconds)))
+    def announce_exhausted(self, response, seconds):
+        response.set("X-RateLimit-Remaining", "0")
+        response.set("X-RateLimit-Reset", str(math.ceil(self.clock.now() + seconds)))
 
-    def _refused(self, refusal):
-        answer = self.error(refusal.status, refusal.detail)
-        answer.headers += refusal.more.get("headers", [])
-        return answer
+    def _error_response(self, error):
+        response = self.error(error.status, error.detail)
+        response.headers += error.more.get("headers", [])
+        return response
 
     # For the control interface: a store is OWNER/REPO/STORE or ORG/STORE; STORE alone is the first repository's
 
-    def find_store(self, wishes):
-        return self.state.store(self.name, self._id_of(wishes["store"]))
+    def find_store(self, params):
+        return self.state.store(self.name, self._id_of(params["store"]))
 
-    def make_store(self, wishes):
-        store_id = self._id_of(wishes["store"])
+    def make_store(self, params):
+        store_id = self._id_of(params["store"])
         name = store_id.partition("/environments/")[2] or store_id.rpartition("/")[2]
         return self.state.add_store(self.name, store_id, name, self.clock.now())
 
     def _id_of(self, text):
         if text.startswith(("repos/", "orgs/")):
             return text
-        return _store_id(f"repos/{self.plays['github.repositories'][0].lower()}", None if text in KINDS else "environment", text)
+        return _store_id(f"repos/{self.variants['github.repositories'][0].lower()}", None if text in KINDS else "environment", text)
 
     # What is checked for every call
 
-    def _answer(self, request, call):
+    def _respond(self, request, call):
         self._check_head(request, call)
         (operation, kind), words = self._route(request)
         self._check_rights(request)
@@ -141,63 +141,63 @@ class GitHub(Service):
         parameters = [words[name] for name in ("environment", "name") if name in words]
         if kind:
             store = self._store(base, kind, parameters.pop(0) if kind == "environment" else None)
-            answer = getattr(self, operation)(request, call, store, *parameters)
+            response = getattr(self, operation)(request, call, store, *parameters)
         else:
-            answer = getattr(self, operation)(request, call, base, *parameters)
-        return self._conditional(request, answer)
+            response = getattr(self, operation)(request, call, base, *parameters)
+        return self._conditional(request, response)
 
     def _check_head(self, request, call):
         if "user-agent" not in request.headers:
-            raise Refusal(403, "Request forbidden by administrative rules. Please make sure your request has a"
+            raise ApiError(403, "Request forbidden by administrative rules. Please make sure your request has a"
                                " User-Agent header")
         if call["credentials"] is None:
-            raise Refusal(401, "Requires authentication")
+            raise ApiError(401, "Requires authentication")
         if call["credentials"] == "wrong":
-            raise Refusal(401, "Bad credentials")
+            raise ApiError(401, "Bad credentials")
         if request.headers.get("x-github-api-version", VERSION) != VERSION:
-            raise Refusal(400, "Version is not supported")
+            raise ApiError(400, "Version is not supported")
         if call["operation"].partition(".")[2] not in UNMETERED:
             self._spend(request)
 
     def _spend(self, request):
-        limit = self.plays["github.rate_limit"]
+        limit = self.variants["github.rate_limit"]
         # A 304 costs nothing: _conditional() gives the call back.
         if limit and not self.rate.spend(limit, HOUR):
-            raise Refusal(self.status("limit_status"), "API rate limit exceeded for user ID 1.")
+            raise ApiError(self.status("limit_status"), "API rate limit exceeded for user ID 1.")
         change = request.method != "GET"
-        for key, most, cost in (("points", self.plays["github.points"], 5 if change else 1),
-                                ("changes", self.plays["github.changes"], 1 if change else 0)):
+        for key, most, cost in (("points", self.variants["github.points"], 5 if change else 1),
+                                ("changes", self.variants["github.changes"], 1 if change else 0)):
             if most and not self.minute.spend(key, most, cost):
                 after = [("Retry-After", str(math.ceil(self.minute.left(key))))]
-                raise Refusal(self.status("limit_status"), "You have exceeded a secondary rate limit. Please wait a few"
+                raise ApiError(self.status("limit_status"), "You have exceeded a secondary rate limit. Please wait a few"
                               " minutes before you try again.",
-                              headers=after if self.plays["github.retry_after"] == "yes" else [])
+                              headers=after if self.variants["github.retry_after"] == "yes" else [])
 
     def _route(self, request):
         try:
             segments = request.segments()
             found = ROUTES.find(request.method, segments[2:] if _path(request) != request.path else segments)
-        except Unreadable:
+        except ParseError:
             found = None
         if not isinstance(found, tuple):
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return found
 
     def _check_rights(self, request):
-        rights = self.plays["github.rights"]
+        rights = self.variants["github.rights"]
         if rights == "none" or rights == "read" and request.method != "GET":
-            raise Refusal(403, "Resource not accessible by personal access token")
+            raise ApiError(403, "Resource not accessible by personal access token")
 
     def _base(self, words):
         """repos/OWNER/REPO or orgs/ORG, in lower case; what the token may not see is not there."""
         if "org" in words:
-            base, known = f"orgs/{words['org']}", self.plays["github.organizations"]
+            base, known = f"orgs/{words['org']}", self.variants["github.organizations"]
         elif "repo" in words:
-            base, known = f"repos/{words['owner']}/{words['repo']}", self.plays["github.repositories"]
+            base, known = f"repos/{words['owner']}/{words['repo']}", self.variants["github.repositories"]
         else:
             return None
         if base.lower().partition("/")[2] not in (name.lower() for name in known):
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return base.lower()
 
     def _store(self, base, kind, environment):
@@ -206,29 +206,29 @@ class GitHub(Service):
         store = self.state.store(self.name, store_id)
         if store is None:
             if environment:
-                raise Refusal(404, "Not Found")
+                raise ApiError(404, "Not Found")
             store = self.state.add_store(self.name, store_id, kind, self.clock.now())
         return store
 
-    def _conditional(self, request, answer):
+    def _conditional(self, request, response):
         """The same token and the same answer have the same ETag; 304 costs nothing of the hour's limit."""
-        if answer.status != 200 or request.method != "GET" or self.plays["github.etags"] == "no":
-            return answer
+        if response.status != 200 or request.method != "GET" or self.variants["github.etags"] == "no":
+            return response
         token = request.headers["authorization"].encode()
-        tag = f'W/"{hashlib.sha256(token + answer.body).hexdigest()}"'
-        answer.set("ETag", tag)
-        answer.set("Cache-Control", "private, max-age=60, s-maxage=60")
+        tag = f'W/"{hashlib.sha256(token + response.body).hexdigest()}"'
+        response.set("ETag", tag)
+        response.set("Cache-Control", "private, max-age=60, s-maxage=60")
         if request.headers.get("if-none-match") != tag:
-            return answer
+            return response
         self.rate.give_back()
-        return Answer(304, headers=answer.headers)
+        return Response(304, headers=response.headers)
 
     # Repositories, organizations, the user
 
     def get_repository(self, request, call, base):
-        names = [name.lower() for name in self.plays["github.repositories"]]
-        full = self.plays["github.repositories"][names.index(base.partition("/")[2])]
-        push = self.plays["github.rights"] == "write"
+        names = [name.lower() for name in self.variants["github.repositories"]]
+        full = self.variants["github.repositories"][names.index(base.partition("/")[2])]
+        push = self.variants["github.rights"] == "write"
         return _json({"id": self._repository_id(full), "name": full.rpartition("/")[2], "full_name": full, "private": True,
                       "permissions": {"admin": push, "maintain": push, "push": push, "triage": push, "pull": True}})
 
@@ -239,7 +239,7 @@ class GitHub(Service):
         return _json({"login": "sandbox", "id": 1})
 
     def get_rate_limit(self, request, call, base):
-        limit = self.plays["github.rate_limit"] or 5000
+        limit = self.variants["github.rate_limit"] or 5000
         left, reset = self.rate.left(limit, HOUR)
         core = {"limit": limit, "used": limit - left, "remaining": left, "reset": math.ceil(reset)}
         return _json({"resources": {"core": core}, "rate": core})
@@ -250,13 +250,13 @@ class GitHub(Service):
     # Environments
 
     def list_environments(self, request, call, base):
-        per_page, page = page_params(request, self.plays)
+        per_page, page = page_params(request, self.variants)
         like = f"{base}/environments/"
         rows = self.state.all("SELECT * FROM stores WHERE service = 'github' AND substr(id, 1, ?) = ? ORDER BY name",
                               len(like), like)
-        answer = _json({"total_count": len(rows), "environments": [
+        response = _json({"total_count": len(rows), "environments": [
             self._environment(base, row) for row in rows[(page - 1) * per_page:page * per_page]]})
-        return link_header(answer, request, page, per_page, len(rows))
+        return link_header(response, request, page, per_page, len(rows))
 
     def get_environment(self, request, call, base, environment):
         return _json(self._environment(base, self._store(base, "environment", environment)))
@@ -264,9 +264,9 @@ class GitHub(Service):
     def put_environment(self, request, call, base, environment):
         """Resets the protection rules of one that is there: `reset` in the journal says that a client did so."""
         if request.body and not isinstance(_body(request), (dict, type(None))):
-            raise Refusal(422, "Invalid request.")
+            raise ApiError(422, "Invalid request.")
         if not environment or len(environment) > 255:
-            raise Refusal(422, "Invalid request. The name of the environment is not valid.")
+            raise ApiError(422, "Invalid request. The name of the environment is not valid.")
         store_id = _store_id(base, "environment", environment)
         store = self.state.store(self.name, store_id)
         call["mode"] = "reset" if store else "create"
@@ -275,7 +275,7 @@ class GitHub(Service):
 
     def delete_environment(self, request, call, base, environment):
         self.state.delete_store(self._store(base, "environment", environment))
-        return Answer(204)
+        return Response(204)
 
     def _environment(self, base, store):
         url = f"https://api.github.com/{base}/environments/{store['name']}"
@@ -286,20 +286,20 @@ class GitHub(Service):
     # Secrets
 
     def list_secrets(self, request, call, store):
-        per_page, page = page_params(request, self.plays)
+        per_page, page = page_params(request, self.variants)
         total = self.state.secret_count(store)
         rows = self.state.all("SELECT * FROM secrets WHERE store = ? AND deleted_at IS NULL ORDER BY name LIMIT ? OFFSET ?",
                               store["number"], per_page, (page - 1) * per_page)
-        answer = _json({"total_count": total, "secrets": [_described(store, row) for row in rows]})
-        return link_header(answer, request, page, per_page, total)
+        response = _json({"total_count": total, "secrets": [_described(store, row) for row in rows]})
+        return link_header(response, request, page, per_page, total)
 
     def get_secret(self, request, call, store, name):
         return _json(_described(store, self._secret(store, name)))
 
     def list_selected(self, request, call, store, name):
-        chosen = json.loads(self._secret(store, name)["scopes"] or "{}").get("repositories", [])
+        values = json.loads(self._secret(store, name)["scopes"] or "{}").get("repositories", [])
         found = [{"id": number, "name": full.rpartition("/")[2], "full_name": full}
-                 for full in self.plays["github.repositories"] if (number := self._repository_id(full)) in chosen]
+                 for full in self.variants["github.repositories"] if (number := self._repository_id(full)) in values]
         return _json({"total_count": len(found), "repositories": found})
 
     def get_public_key(self, request, call, store):
@@ -311,19 +311,19 @@ class GitHub(Service):
         body = _body(request)
         visibility = _visibility(store, body)
         value = self.keys.open(store, body["key_id"], _sealed(body))
-        self.journal.value_seen(call, value)
+        self.call_log.value_seen(call, value)
         if len(value) > LARGEST_VALUE:
-            raise Refusal(422, "Secret value is too large: the limit is 48 KB")
+            raise ApiError(422, "Secret value is too large: the limit is 48 KB")
         old = self.state.secret(store, name)
         if old is None and self.state.secret_count(store) >= self._quota(store):
-            raise Refusal(self.status("quota_status"), "The maximum number of secrets is reached")
+            raise ApiError(self.status("quota_status"), "The maximum number of secrets is reached")
         self._keep(store, name, value, old, visibility)
         call["name"] = name
-        self.journal.upload(call, value)
-        return Answer(204) if old is not None else _json({}, 201)
+        self.call_log.upload(call, value)
+        return Response(204) if old is not None else _json({}, 201)
 
     def _quota(self, store):
-        return self.plays["github.quota_organization" if store["id"].startswith("orgs/") else "github.quota_secrets"]
+        return self.variants["github.quota_organization" if store["id"].startswith("orgs/") else "github.quota_secrets"]
 
     def _keep(self, store, name, value, old, visibility):
         now = self.clock.now()
@@ -335,13 +335,13 @@ class GitHub(Service):
 
     def delete_secret(self, request, call, store, name):
         self.state.delete_secret(self._secret(store, name))
-        return Answer(204)
+        return Response(204)
 
     def _secret(self, store, name):
         """Names are the same in capitals and in small letters; they are kept in capitals."""
         secret = self.state.secret(store, name.upper())
         if secret is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return secret
 
 
@@ -358,7 +358,7 @@ def _time(seconds):
 
 
 def _json(value, status=200):
-    return Answer(status, json.dumps(value, ensure_ascii=False).encode(), "application/json; charset=utf-8")
+    return Response(status, json.dumps(value, ensure_ascii=False).encode(), "application/json; charset=utf-8")
 
 
 def _described(store, secret):
@@ -374,43 +374,43 @@ def _described(store, secret):
 def _body(request):
     try:
         return request.json() if request.body else None
-    except Unreadable:
-        raise Refusal(400, "Problems parsing JSON") from None
+    except ParseError:
+        raise ApiError(400, "Problems parsing JSON") from None
 
 
 def _good_name(name):
     name = name.upper()
     if not _NAME.fullmatch(name):
-        raise Refusal(422, "Secret names can only contain alphanumeric characters ([a-z], [A-Z], [0-9]) or underscores (_)."
+        raise ApiError(422, "Secret names can only contain alphanumeric characters ([a-z], [A-Z], [0-9]) or underscores (_)."
                            " Spaces are not allowed. Must start with a letter ([a-z], [A-Z]) or underscores (_).")
     if name.startswith("GITHUB_"):
-        raise Refusal(422, "Secret names must not start with GITHUB_.")
+        raise ApiError(422, "Secret names must not start with GITHUB_.")
     return name
 
 
 def _sealed(body):
     try:
         return read_base64(body["encrypted_value"])
-    except Unreadable:
-        raise Refusal(422, "Invalid request.\n\nencrypted_value is not base64.") from None
+    except ParseError:
+        raise ApiError(422, "Invalid request.\n\nencrypted_value is not base64.") from None
 
 
 def _visibility(store, body):
     """What goes beside the value, checked; as it is kept."""
     is_organization = store["id"].startswith("orgs/")
     if not isinstance(body, dict):
-        raise Refusal(422, "Invalid request.\n\nFor 'links/0/schema', nil is not an object.")
+        raise ApiError(422, "Invalid request.\n\nFor 'links/0/schema', nil is not an object.")
     for member in ("encrypted_value", "key_id", *(("visibility",) if is_organization else ())):
         if not isinstance(body.get(member), str):
-            raise Refusal(422, f'Invalid request.\n\n"{member}" wasn\'t supplied.')
+            raise ApiError(422, f'Invalid request.\n\n"{member}" wasn\'t supplied.')
     known = {"encrypted_value", "key_id"} | ({"visibility", "selected_repository_ids"} if is_organization else set())
     if unknown := sorted(body.keys() - known):
-        raise Refusal(422, f'Invalid request.\n\n"{unknown[0]}" is not a permitted key.')
+        raise ApiError(422, f'Invalid request.\n\n"{unknown[0]}" is not a permitted key.')
     if not is_organization:
         return None
-    chosen = body.get("selected_repository_ids", [])
-    if body["visibility"] not in _VISIBILITIES or not all(type(number) is int for number in chosen):
-        raise Refusal(422, "Invalid request.\n\nvisibility")
-    if chosen and body["visibility"] != "selected":
-        raise Refusal(422, "Invalid request.\n\nselected_repository_ids needs the visibility selected.")
-    return json.dumps({"visibility": body["visibility"], "repositories": chosen})
+    values = body.get("selected_repository_ids", [])
+    if body["visibility"] not in _VISIBILITIES or not all(type(number) is int for number in values):
+        raise ApiError(422, "Invalid request.\n\nvisibility")
+    if values and body["visibility"] != "selected":
+        raise ApiError(422, "Invalid request.\n\nselected_repository_ids needs the visibility selected.")
+    return json.dumps({"visibility": body["visibility"], "repositories": values})

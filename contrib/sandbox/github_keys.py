@@ -3,7 +3,7 @@
 import hashlib
 import secrets as random
 
-from http_types import Refusal
+from http_types import ApiError
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
@@ -11,15 +11,15 @@ IMPROPER = "Bad request - validation failed due to an improperly encrypted secre
 
 
 class StoreKeys:
-    """Each key is made from one seed, the store and the generation that is played: another one changes all keys."""
+    """Each key is made from one seed, the store and the generation that is set: another one changes all keys."""
 
-    def __init__(self, state, plays):
+    def __init__(self, state, variants):
         self.state = state
-        self.plays = plays
+        self.variants = variants
 
     def _private(self, store):
         seed = self.state.setting("github.key_seed", random.token_bytes(32))
-        text = f"{self.plays['github.key_generation']} {store['id']}".encode()
+        text = f"{self.variants['github.key_generation']} {store['id']}".encode()
         return PrivateKey(hashlib.blake2b(text, key=seed, digest_size=32).digest())
 
     def public(self, store):
@@ -30,8 +30,8 @@ class StoreKeys:
     def open(self, store, key_id, sealed):
         """The plaintext of what was sealed for this store, under the key that it has now."""
         if key_id != self.public(store)[0]:
-            raise Refusal(422, IMPROPER)
+            raise ApiError(422, IMPROPER)
         try:
             return SealedBox(self._private(store)).decrypt(sealed)
         except (CryptoError, ValueError):
-            raise Refusal(422, IMPROPER) from None
+            raise ApiError(422, IMPROPER) from None

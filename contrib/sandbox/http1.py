@@ -17,7 +17,7 @@ _ONCE = ("content-length", "host", "transfer-encoding")
 _BLANKS = b" " * 65536
 
 
-class Malformed(Exception):
+class BadRequest(Exception):
     """What came is no HTTP request, and the connection can't be used further."""
 
     def __init__(self, status, why):
@@ -25,7 +25,7 @@ class Malformed(Exception):
         self.status = status
 
 
-class Line:
+class Connection:
     """One client connection."""
 
     def __init__(self, number, reader, writer):
@@ -47,7 +47,7 @@ class Line:
             headers = _read_headers(head)
             body = await self._read_body(parser)
         except h11.RemoteProtocolError as why:
-            raise Malformed(why.error_status_hint, str(why)) from why
+            raise BadRequest(why.error_status_hint, str(why)) from why
         self.unread = parser.trailing_data[0]
         version = _version(head)
         return Request(head.method.decode(), _target(head), version, headers, body, _keeps_alive(version, headers))
@@ -72,38 +72,38 @@ class Line:
         while type(event := await self._event(parser)) is h11.Data:
             body += event.data
             if len(body) > BODY_LIMIT:
-                raise Malformed(413, "the body is too large")
+                raise BadRequest(413, "the body is too large")
         return body
 
-    async def send(self, answer, keep_alive, head_only=False):
+    async def send(self, response, keep_alive, head_only=False):
         """Head and body leave in one write: two would meet Nagle and the peer's delayed acknowledgement."""
-        head = answer_head(answer, keep_alive)
-        if answer.padding == 0:
-            self.writer.write(head if head_only else head + answer.body)
+        head = response_head(response, keep_alive)
+        if response.padding == 0:
+            self.writer.write(head if head_only else head + response.body)
         else:
-            await self._send_padded(head, answer)
+            await self._send_padded(head, response)
         if self.writer.transport.get_write_buffer_size():
             await self.writer.drain()
 
-    async def _send_padded(self, head, answer):
+    async def _send_padded(self, head, response):
         self.writer.write(head)
-        for sent in range(0, answer.padding, len(_BLANKS)):
-            self.writer.write(_BLANKS[: answer.padding - sent])
+        for sent in range(0, response.padding, len(_BLANKS)):
+            self.writer.write(_BLANKS[: response.padding - sent])
             await self.writer.drain()
-        self.writer.write(answer.body)
+        self.writer.write(response.body)
 
-    async def send_slowly(self, answer, keep_alive, bytes_per_second):
+    async def send_slowly(self, response, keep_alive, bytes_per_second):
         """Byte by byte, as slow-loris does it. False if the client left before the end."""
-        for byte in answer_head(answer, keep_alive) + answer.body:
+        for byte in response_head(response, keep_alive) + response.body:
             self.writer.write(bytes([byte]))
             await self.writer.drain()
             if await self.hung_up(1 / bytes_per_second):
                 return False
         return True
 
-    async def send_half(self, answer, keep_alive):
+    async def send_half(self, response, keep_alive):
         """The head promises the whole body, half of it comes."""
-        self.writer.write(answer_head(answer, keep_alive) + answer.body[: len(answer.body) // 2])
+        self.writer.write(response_head(response, keep_alive) + response.body[: len(response.body) // 2])
         await self.writer.drain()
 
     async def hung_up(self, seconds):
@@ -131,14 +131,14 @@ class Line:
 def _version(head):
     version = f"HTTP/{head.http_version.decode()}"
     if version not in ("HTTP/1.1", "HTTP/1.0"):
-        raise Malformed(400, f"{version} is not spoken here")
+        raise BadRequest(400, f"{version} is not spoken here")
     return version
 
 
 def _target(head):
     target = head.target.decode("latin-1")
     if not target.startswith("/") or "#" in target:
-        raise Malformed(400, "the target must be a path")
+        raise BadRequest(400, "the target must be a path")
     return target
 
 
@@ -147,23 +147,23 @@ def _read_headers(head):
     headers = {}
     names = [name for name, _ in head.headers]
     if sum(len(name) + len(value) + 4 for name, value in head.headers) > HEAD_LIMIT:
-        raise Malformed(431, "the header is too large")
+        raise BadRequest(431, "the header is too large")
     for name in _ONCE:
         if names.count(name.encode()) > 1:
-            raise Malformed(400, f"{name} is given twice")
+            raise BadRequest(400, f"{name} is given twice")
     for raw_name, raw_value in head.headers:
         name, value = raw_name.decode(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if "transfer-encoding" in headers and "content-length" in headers:
-        raise Malformed(400, "a transfer encoding that is not just chunked")
+        raise BadRequest(400, "a transfer encoding that is not just chunked")
     if int(headers.get("content-length", "0")) > BODY_LIMIT:
-        raise Malformed(413, "the body is too large")
+        raise BadRequest(413, "the body is too large")
     return headers
 
 
 def _keeps_alive(version, headers):
-    wish = headers.get("connection", "").lower()
-    return "keep-alive" in wish if version == "HTTP/1.0" else "close" not in wish
+    param = headers.get("connection", "").lower()
+    return "keep-alive" in param if version == "HTTP/1.0" else "close" not in param
 
 
 def _phrase(status):
@@ -173,17 +173,17 @@ def _phrase(status):
         return "Unknown"
 
 
-def answer_head(answer, keep_alive):
+def response_head(response, keep_alive):
     """A 204 has neither type nor length; everything else has a length, so that connections can be reused."""
-    lines = [f"HTTP/1.1 {answer.status} {_phrase(answer.status)}"]
-    if answer.date is not None:
-        lines.append(f"Date: {formatdate(answer.date, usegmt=True)}")
-    if answer.status not in (204, 304):
-        if answer.content_type and answer.get("content-type") is None:
-            lines.append(f"Content-Type: {answer.content_type}")
-        if answer.get("content-length") is None:
-            lines.append(f"Content-Length: {len(answer.body) + answer.padding}")
-    lines += [f"{name}: {value}" for name, value in answer.headers]
+    lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
+    if response.date is not None:
+        lines.append(f"Date: {formatdate(response.date, usegmt=True)}")
+    if response.status not in (204, 304):
+        if response.content_type and response.get("content-type") is None:
+            lines.append(f"Content-Type: {response.content_type}")
+        if response.get("content-length") is None:
+            lines.append(f"Content-Length: {len(response.body) + response.padding}")
+    lines += [f"{name}: {value}" for name, value in response.headers]
     if not keep_alive:
         lines.append("Connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")

@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass
-class Answer:
+class Response:
     """One HTTP answer. `padding` blanks go out before the body, without ever being held in memory at once."""
 
     status: int
@@ -59,7 +59,7 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """A service says no. Each service turns it into its own kind of body."""
 
     def __init__(self, status, detail, **more):

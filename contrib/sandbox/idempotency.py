@@ -2,7 +2,7 @@
 
 import hashlib
 
-from http_types import Answer, Refusal
+from http_types import Response, ApiError
 
 LONGEST_KEY = 255
 
@@ -18,7 +18,7 @@ class Idempotency:
         """The key, or None; only POST has one that counts."""
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None and not 1 <= len(key) <= LONGEST_KEY:
-            raise Refusal(400, f"Idempotency-Key must have 1 to {LONGEST_KEY} characters", type="idempotency_error")
+            raise ApiError(400, f"Idempotency-Key must have 1 to {LONGEST_KEY} characters", type="idempotency_error")
         return key
 
     def begin(self, world, key, call):
@@ -31,20 +31,20 @@ class Idempotency:
     def replay(self, world, key, request, call):
         """The kept answer, None if there is none, or a refusal."""
         if self.open.get((world, key), call["number"]) != call["number"]:
-            raise Refusal(409, "There is currently another in-progress request using this Idempotency Key",
+            raise ApiError(409, "There is currently another in-progress request using this Idempotency Key",
                           type="idempotency_error", code="idempotency_key_in_use")
         row = self.state.one("SELECT * FROM replays WHERE world = ? AND key = ?", world, key)
         if row is None:
             return None
         if row["fingerprint"] != _fingerprint(request):
-            raise Refusal(400, "Keys for idempotent requests can only be used with the same parameters they were first"
+            raise ApiError(400, "Keys for idempotent requests can only be used with the same parameters they were first"
                           " used with.", type="idempotency_error")
-        return Answer(row["status"], row["body"], headers=[("Idempotent-Replayed", "true")])
+        return Response(row["status"], row["body"], headers=[("Idempotent-Replayed", "true")])
 
-    def keep(self, world, key, request, answer):
+    def keep(self, world, key, request, response):
         with self.state.change() as db:
             db.execute("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)",
-                       (world, key, _fingerprint(request), answer.status, answer.body))
+                       (world, key, _fingerprint(request), response.status, response.body))
 
 
 def _fingerprint(request):

@@ -6,19 +6,19 @@ import json
 import re
 
 
-class Unreadable(ValueError):
+class ParseError(ValueError):
     """The text is not in the form it claims to be in."""
 
 
 def _members_once(pairs):
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Unreadable("a member is given twice")
+        raise ParseError("a member is given twice")
     return members
 
 
 def _no_constant(word):
-    raise Unreadable(f"{word} is not JSON")
+    raise ParseError(f"{word} is not JSON")
 
 
 def read_json(body):
@@ -30,20 +30,20 @@ def read_json(body):
             # A lone \ud800 passes json.loads, but no UTF-8 text can hold it.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (UnicodeError, RecursionError, json.JSONDecodeError) as why:
-        raise Unreadable(str(why)) from why
+        raise ParseError(str(why)) from why
     return value
 
 
 def read_base64(text):
     """Standard alphabet, padded, canonical: the one spelling of these bytes."""
     if not isinstance(text, str):
-        raise Unreadable("not a string")
+        raise ParseError("not a string")
     try:
         value = base64.b64decode(text.encode("ascii"), validate=True)
     except (UnicodeError, binascii.Error) as why:
-        raise Unreadable(str(why)) from why
+        raise ParseError(str(why)) from why
     if base64.b64encode(value).decode() != text:
-        raise Unreadable("not canonical")
+        raise ParseError("not canonical")
     return value
 
 
@@ -55,14 +55,14 @@ def percent_decoded(raw, plus_is_space=False):
     """Every % must begin an escape, and what comes out must be UTF-8."""
     for found in _ESCAPE.finditer(raw):
         if not _HEX_PAIR.fullmatch(found.group(1) or ""):
-            raise Unreadable("a percent sign that begins no escape")
+            raise ParseError("a percent sign that begins no escape")
     if plus_is_space:
         raw = raw.replace("+", " ")
     as_bytes = re.sub(rb"%(..)", lambda found: bytes([int(found.group(1), 16)]), raw.encode("latin-1"))
     try:
         return as_bytes.decode("utf-8")
     except UnicodeError as why:
-        raise Unreadable("not UTF-8") from why
+        raise ParseError("not UTF-8") from why
 
 
 def read_pairs(text):
@@ -71,7 +71,7 @@ def read_pairs(text):
     for piece in text.split("&") if text else []:
         name, equals, value = piece.partition("=")
         if not name or not equals:
-            raise Unreadable("a parameter without a name or a value")
+            raise ParseError("a parameter without a name or a value")
         pairs.append((percent_decoded(name, True), percent_decoded(value, True)))
     return pairs
 
@@ -81,9 +81,9 @@ def read_query(text, known):
     values = {}
     for name, value in read_pairs(text):
         if name not in known:
-            raise Unreadable(f"unknown parameter: {name}")
+            raise ParseError(f"unknown parameter: {name}")
         if name in values:
-            raise Unreadable(f"parameter given twice: {name}")
+            raise ParseError(f"parameter given twice: {name}")
         values[name] = value
     return values
 
@@ -93,5 +93,5 @@ _WHOLE = re.compile(r"0|[1-9][0-9]{0,17}")
 
 def whole_number(text, low, high):
     if not _WHOLE.fullmatch(text) or not low <= int(text) <= high:
-        raise Unreadable(f"not a whole number from {low} to {high}")
+        raise ParseError(f"not a whole number from {low} to {high}")
     return int(text)

@@ -1,7 +1,7 @@
 """Rate limits: fixed windows, windows with a lockout, buckets that fill again, and sums over the last minute."""
 
 
-class Windows:
+class FixedWindow:
     """So many calls in each window; windows begin at the multiples of their length, as Fastly's hours do."""
 
     def __init__(self, clock):
@@ -9,14 +9,14 @@ class Windows:
         self.begun = None
         self.spent = 0
 
-    def _turn(self, length):
+    def _roll_window(self, length):
         begun = self.clock.now() // length * length
         if begun != self.begun:
             self.begun, self.spent = begun, 0
 
     def spend(self, limit, length):
         """Takes one call from the window, if there is one left."""
-        self._turn(length)
+        self._roll_window(length)
         if self.spent >= limit:
             return False
         self.spent += 1
@@ -28,7 +28,7 @@ class Windows:
 
     def left(self, limit, length):
         """(calls left, when the next window begins)"""
-        self._turn(length)
+        self._roll_window(length)
         return limit - self.spent, self.begun + length
 
     def forget(self):
@@ -64,7 +64,7 @@ class Lockout:
         self.begun, self.spent, self.locked_until = 0, 0, 0
 
 
-class Buckets:
+class TokenBucket:
     """So many calls a second for each key, and no more saved up than a second's worth."""
 
     def __init__(self, clock):

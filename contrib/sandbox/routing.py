@@ -1,6 +1,6 @@
 """From method and path to the name of an operation, by table."""
 
-from http_types import Refusal
+from http_types import ApiError
 
 
 class Router:
@@ -37,4 +37,4 @@ def _fit(pattern, segments):
 
 def no_body(request):
     if request.body:
-        raise Refusal(400, "this call takes no body")
+        raise ApiError(400, "this call takes no body")

@@ -4,13 +4,13 @@ import sys
 
 from clock import Clock
 from cloudflare import Cloudflare
-from admin_api import ControlApi
-from handler import Exchanges
+from admin_api import AdminApi
+from handler import CallHandlers
 from fastly import Fastly
 from faults import Faults
 from github import GitHub
-from call_log import Journal
-from variants import Plays
+from call_log import CallLog
+from variants import Variants
 from seeds import Seeds
 from server import Server
 from state import State
@@ -25,39 +25,39 @@ class Sandbox:
     def __init__(self, options):
         self.options = options
         self.clock = Clock()
-        self.plays = Plays()
+        self.variants = Variants()
         self.state = State(options.state)
-        self.journal = Journal()
+        self.call_log = CallLog()
         self.faults = Faults()
         self.tokens = list(options.token)
-        self.fastly = Fastly(self.state, self.plays, self.clock, self.journal, options.signing_seed)
-        self.cloudflare = Cloudflare(self.state, self.plays, self.clock, self.journal, options.account,
+        self.fastly = Fastly(self.state, self.variants, self.clock, self.call_log, options.signing_seed)
+        self.cloudflare = Cloudflare(self.state, self.variants, self.clock, self.call_log, options.account,
                                      options.email or [EMAIL])
-        self.stripe = Stripe(self.state, self.plays, self.clock, self.journal, self.tokens, options.stripe_account)
-        self.github = GitHub(self.state, self.plays, self.clock, self.journal)
+        self.stripe = Stripe(self.state, self.variants, self.clock, self.call_log, self.tokens, options.stripe_account)
+        self.github = GitHub(self.state, self.variants, self.clock, self.call_log)
         self.services = (self.fastly, self.cloudflare, self.stripe, self.github)
         self.seeds = Seeds(self.services, self.state, self.clock)
         self.begin_as_asked()
 
     def begin_as_asked(self):
         """The plays and faults of the command line."""
-        for name, choice in self.options.play:
-            self.plays.choose(name, choice)
-        self.clock.offset = self.plays["clock"]
+        for name, choice in self.options.variant:
+            self.variants.set(name, choice)
+        self.clock.offset = self.variants["clock"]
         for spec in self.options.fault:
             self.faults.add(spec)
 
     def server(self):
         log = print_call if self.options.log else None
-        exchanges = Exchanges(self.services, self.faults, self.journal, self.clock, self.tokens, log)
-        return Server(exchanges, ControlApi(self), self.clock)
+        exchanges = CallHandlers(self.services, self.faults, self.call_log, self.clock, self.tokens, log)
+        return Server(exchanges, AdminApi(self), self.clock)
 
     def reset(self):
         """As it was at the start, but for the signing key and the numbers of calls."""
         self.faults.clear()
-        self.journal.forget()
-        self.journal.recording = False
-        self.plays.forget()
+        self.call_log.forget()
+        self.call_log.recording = False
+        self.variants.forget()
         self.state.forget_everything()
         self.tokens[:] = self.options.token
         for service in self.services:
@@ -67,10 +67,10 @@ class Sandbox:
     def summary(self):
         count = {service.name: {"stores": self.state.store_count(service.name),
                                 "secrets": self.state.secret_total(service.name)} for service in self.services}
-        return {**count, "signing_key": self.fastly.keys.signing_key(), "calls": self.journal.number,
-                "counts": self.journal.counts, "expanded": self.journal.expanded,
-                "uploads": len(self.journal.uploads), "held": len(self.faults.held),
-                "faults": [fault.shown() for fault in self.faults.all], "play": self.plays.chosen}
+        return {**count, "signing_key": self.fastly.keys.signing_key(), "calls": self.call_log.number,
+                "counts": self.call_log.counts, "expanded": self.call_log.expanded,
+                "uploads": len(self.call_log.uploads), "held": len(self.faults.held),
+                "faults": [fault.shown() for fault in self.faults.all], "variant": self.variants.values}
 
 
 def print_call(call):

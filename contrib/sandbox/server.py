@@ -3,8 +3,8 @@
 import asyncio
 import ipaddress
 
-from http1 import HEAD_LIMIT, Line, Malformed
-from http_types import Answer
+from http1 import HEAD_LIMIT, Connection, BadRequest
+from http_types import Response
 
 BACKLOG = 1024
 
@@ -31,32 +31,32 @@ class Server:
         self.connections = 0
 
     async def listen(self, host, port):
-        server = await asyncio.start_server(self._converse, host, port, limit=HEAD_LIMIT, backlog=BACKLOG)
+        server = await asyncio.start_server(self._handle_connection, host, port, limit=HEAD_LIMIT, backlog=BACKLOG)
         return server, server.sockets[0].getsockname()[1]
 
-    async def _converse(self, reader, writer):
+    async def _handle_connection(self, reader, writer):
         self.connections += 1
-        line = Line(self.connections, reader, writer)
+        connection = Connection(self.connections, reader, writer)
         try:
-            while await self._turn(line):
+            while await self._handle_request(connection):
                 pass
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            line.close()
+            connection.close()
 
-    async def _turn(self, line):
+    async def _handle_request(self, connection):
         """One request and its answer; false when the connection is over."""
         try:
-            request = await line.read_request()
-        except Malformed as why:
-            answer = Answer(why.status, f"{why}\n".encode(), "text/plain", date=self.clock.now())
-            await line.send(answer, keep_alive=False)
+            request = await connection.read_request()
+        except BadRequest as why:
+            response = Response(why.status, f"{why}\n".encode(), "text/plain", date=self.clock.now())
+            await connection.send(response, keep_alive=False)
             return False
         if request is None:
             return False
         if request.path.startswith("/_sandbox/"):
-            answer = await self.control.answer(request)
-            await line.send(answer, request.keep_alive)
+            response = await self.control.response(request)
+            await connection.send(response, request.keep_alive)
             return request.keep_alive
-        return await self.exchanges.run(request, line)
+        return await self.exchanges.run(request, connection)

@@ -6,14 +6,14 @@ import re
 import secrets as random
 import string
 
-from error_bodies import error_answer, pretty
+from error_bodies import error_response, pretty
 from idempotency import Idempotency
-from http_types import Answer, Refusal
-from rate_limit import Buckets
+from http_types import Response, ApiError
+from rate_limit import TokenBucket
 from routing import Router
 from base_service import Service
 from stripe_form import Parameters, bad, expansions, read_form
-from parsing import Unreadable, read_pairs
+from parsing import ParseError, read_pairs
 
 BASE = "/v1/apps/secrets"
 _ACCOUNT = re.compile(r"acct_\w+", re.ASCII)
@@ -41,15 +41,15 @@ class Stripe(Service):
     paths = ("/v1/",)
     secret_id_sql = "'appsecret_' || hex(randomblob(12))"
 
-    def __init__(self, state, plays, clock, journal, tokens, accounts):
-        super().__init__(state, plays, clock, journal)
+    def __init__(self, state, variants, clock, call_log, tokens, accounts):
+        super().__init__(state, variants, clock, call_log)
         self.tokens = tokens
         self.accounts = accounts
-        self.parameters = Parameters(plays)
+        self.parameters = Parameters(variants)
         self.idempotency = Idempotency(state)
-        self.rate = Buckets(clock)
+        self.rate = TokenBucket(clock)
 
-    def recognise(self, request, call):
+    def identify(self, request, call):
         """Names the call for the journal and the faults, before anything is checked."""
         found = ROUTES.find(request.method, request.path.split("/")[1:])
         if not isinstance(found, tuple):
@@ -69,58 +69,58 @@ class Stripe(Service):
             return None
         return "present" if _key(request) in tokens else "wrong"
 
-    def dress(self, request, answer, call):
-        answer.headers += [("Request-Id", call["request_id"]), ("Cache-Control", "no-cache, no-store"),
+    def decorate(self, request, response, call):
+        response.headers += [("Request-Id", call["request_id"]), ("Cache-Control", "no-cache, no-store"),
                            ("Stripe-Version", request.headers.get("stripe-version", DEFAULT_VERSION))]
         if key := request.headers.get("idempotency-key"):
-            answer.headers.append(("Idempotency-Key", key))
+            response.headers.append(("Idempotency-Key", key))
 
     def new_request_id(self):
         return "req_" + _random_word(14)
 
     def error(self, status, detail, family=None, code=None, **more):
         if family not in (None, "stripe"):
-            return error_answer(family, status, detail, code)
+            return error_response(family, status, detail, code)
         more.setdefault("error_type", TYPES.get(status, "invalid_request_error"))
-        return error_answer("stripe", status, detail, code or ("rate_limit" if status == 429 else None), **more)
+        return error_response("stripe", status, detail, code or ("rate_limit" if status == 429 else None), **more)
 
-    def announce_exhausted(self, answer, seconds):
-        answer.set("Stripe-Rate-Limited-Reason", "global-rate")
+    def announce_exhausted(self, response, seconds):
+        response.set("Stripe-Rate-Limited-Reason", "global-rate")
 
-    def forged(self, request, call, answer):
+    def on_fault(self, request, call, response):
         """A 500 is an answer of the service's own, which it keeps for the key; the other 5xx are a gateway's."""
         key = request.headers.get("idempotency-key")
-        if key and answer.status == 500 and request.method == "POST" and self.plays["stripe.replay_500"] == "yes":
-            self.idempotency.keep(_world(request), key, request, answer)
+        if key and response.status == 500 and request.method == "POST" and self.variants["stripe.replay_500"] == "yes":
+            self.idempotency.keep(_world(request), key, request, response)
 
-    def finished(self, call):
+    def on_done(self, call):
         self.idempotency.end(call)
 
     # For the control interface: a store is a scope of a world (test or live, own account or another)
 
-    def find_store(self, wishes):
-        return self.state.store(self.name, self._scope_id(wishes))
+    def find_store(self, params):
+        return self.state.store(self.name, self._scope_id(params))
 
-    def make_store(self, wishes):
-        return self.state.add_store(self.name, self._scope_id(wishes), wishes["store"], self.clock.now())
+    def make_store(self, params):
+        return self.state.add_store(self.name, self._scope_id(params), params["store"], self.clock.now())
 
-    def _scope_id(self, wishes):
-        live = str(wishes.get("livemode", _is_live(self.tokens[0]))).lower() == "true"
-        return f"{_world_name(live, wishes.get('account', ''))}/{wishes['store']}"
+    def _scope_id(self, params):
+        live = str(params.get("livemode", _is_live(self.tokens[0]))).lower() == "true"
+        return f"{_world_name(live, params.get('account', ''))}/{params['store']}"
 
     # What is checked for every call
 
-    def _refused(self, refusal):
-        more = refusal.more
+    def _error_response(self, error):
+        more = error.more
         kept = {name: more[key] for name, key in (("param", "param"), ("error_type", "type")) if more.get(key)}
-        answer = self.error(refusal.status, refusal.detail, None, more.get("code"), **kept)
-        answer.headers += more.get("headers", [])
-        return answer
+        response = self.error(error.status, error.detail, None, more.get("code"), **kept)
+        response.headers += more.get("headers", [])
+        return response
 
-    def _answer(self, request, call):
+    def _respond(self, request, call):
         self._authenticate(request, call)
-        if self.plays["stripe.rate_limit"] and not self.rate.spend("all", self.plays["stripe.rate_limit"]):
-            raise Refusal(429, "Request rate limit exceeded.", code="rate_limit",
+        if self.variants["stripe.rate_limit"] and not self.rate.spend("all", self.variants["stripe.rate_limit"]):
+            raise ApiError(429, "Request rate limit exceeded.", code="rate_limit",
                           headers=[("Stripe-Rate-Limited-Reason", "global-rate")])
         found = ROUTES.find(request.method, request.path.split("/")[1:])
         if not isinstance(found, tuple):
@@ -140,14 +140,14 @@ class Stripe(Service):
         # A scope is no object: it need not be created, and it is there with its first secret.
         store = self.state.store(self.name, scope_id) or {"number": 0, "name": scope, "id": scope_id}
         try:
-            answer = getattr(self, operation)(form, call, store)
-        except Refusal as refusal:
-            if not refusal.more.get("begun"):
+            response = getattr(self, operation)(form, call, store)
+        except ApiError as error:
+            if not error.more.get("begun"):
                 raise
-            answer = self._refused(refusal)
+            response = self._error_response(error)
         if key:
-            self.idempotency.keep(world, key, request, answer)
-        return answer
+            self.idempotency.keep(world, key, request, response)
+        return response
 
     def _authenticate(self, request, call):
         if call["credentials"] is None:
@@ -181,14 +181,14 @@ class Stripe(Service):
         backwards = "ending_before" in form
         border = self._border(store, form)
         # The order is that of creation, and row numbers are given in it.
-        downwards = (self.plays["stripe.order"] == "newest") != backwards
+        downwards = (self.variants["stripe.order"] == "newest") != backwards
         beyond, order = ("<", "DESC") if downwards else (">", "ASC")
         limits = "" if border is None else f"AND number {beyond} {border}"
         rows = self.state.all(f"SELECT * FROM secrets WHERE store = ? {limits} ORDER BY number {order} LIMIT ?",
                               store["number"], limit + 1)
         page = rows[:limit][::-1] if backwards else rows[:limit]
         data = [_object(store, secret, expanded) for secret in page]
-        return Answer(200, pretty({"object": "list", "data": data, "has_more": len(rows) > limit, "url": BASE}))
+        return Response(200, pretty({"object": "list", "data": data, "has_more": len(rows) > limit, "url": BASE}))
 
     def _border(self, store, form):
         """The row number of the object after or before which the page lies."""
@@ -203,12 +203,12 @@ class Stripe(Service):
     def find_secret(self, form, call, store):
         name = self.parameters.text(form, "name")
         expanded = "payload" in expansions(form, ("payload",))
-        return Answer(200, pretty(_object(store, self._secret(store, name), expanded)))
+        return Response(200, pretty(_object(store, self._secret(store, name), expanded)))
 
     def _secret(self, store, name):
         secret = self.state.secret(store, name)
         if secret is None:
-            raise Refusal(404, f"No such secret: '{name}'", code="resource_missing", param="name", begun=True)
+            raise ApiError(404, f"No such secret: '{name}'", code="resource_missing", param="name", begun=True)
         return secret
 
     def delete_secret(self, form, call, store):
@@ -217,25 +217,25 @@ class Stripe(Service):
         secret = self._secret(store, name)
         self.state.delete_secret(secret)
         whole = {**_object(store, secret, expanded), "deleted": True}
-        if self.plays["stripe.delete_body"] == "short":
+        if self.variants["stripe.delete_body"] == "short":
             whole = {key: whole[key] for key in ("id", "object", "deleted")}
-        return Answer(200, pretty(whole))
+        return Response(200, pretty(whole))
 
     def set_secret(self, form, call, store):
         name, payload = self.parameters.text(form, "name"), self.parameters.text(form, "payload")
         expires_at = self.parameters.expires_at(form, self.clock.now())
         expanded = "payload" in expansions(form, ("payload",))
         value = payload.encode()
-        self.journal.value_seen(call, value)
+        self.call_log.value_seen(call, value)
         old = self.state.secret(store, name)
         secret = self._replace(store, old, value, expires_at) if old else self._create(store, name, value, expires_at)
-        self.journal.upload(call, value)
-        return Answer(200, pretty(_object(store, secret, expanded)))
+        self.call_log.upload(call, value)
+        return Response(200, pretty(_object(store, secret, expanded)))
 
     def _create(self, store, name, value, expires_at):
-        if self.state.secret_count(store) >= self.plays["stripe.per_scope"]:
-            code, most = self.plays["stripe.full_code"], self.plays["stripe.per_scope"]
-            raise Refusal(self.status("full_status"), f"You have reached the maximum of {most} secrets for this scope.",
+        if self.state.secret_count(store) >= self.variants["stripe.per_scope"]:
+            code, most = self.variants["stripe.full_code"], self.variants["stripe.per_scope"]
+            raise ApiError(self.status("full_status"), f"You have reached the maximum of {most} secrets for this scope.",
                           code=None if code == "none" else code, begun=True)
         if store["number"] == 0:
             store = self.state.add_store(self.name, store["id"], store["name"], self.clock.now())
@@ -243,12 +243,12 @@ class Stripe(Service):
             return self.state.add_secret(store, name, value, self.clock.now(), id=_secret_id(), expires_at=expires_at)
 
     def _replace(self, store, old, value, expires_at):
-        if expires_at is None and self.plays["stripe.replace_expiry"] == "keep":
+        if expires_at is None and self.variants["stripe.replace_expiry"] == "keep":
             expires_at = old["expires_at"]
         columns = {"value": value, "expires_at": expires_at, "modified": self.clock.now()}
-        if self.plays["stripe.replace_id"] == "new":
+        if self.variants["stripe.replace_id"] == "new":
             columns["id"] = _secret_id()
-        if self.plays["stripe.replace_created"] == "new":
+        if self.variants["stripe.replace_created"] == "new":
             columns["created"] = self.clock.now()
         with self.state.change():
             self.state.update_secret(old["number"], **columns)
@@ -308,7 +308,7 @@ def _said(request):
     """The parameters for the journal; what is wrong with them is said later."""
     try:
         return dict(read_pairs(request.query if request.method == "GET" else request.body.decode("latin-1")))
-    except Unreadable:
+    except ParseError:
         return {}
 
 

@@ -2,8 +2,8 @@
 
 import re
 
-from http_types import Refusal
-from parsing import Unreadable, read_pairs, whole_number
+from http_types import ApiError
+from parsing import ParseError, read_pairs, whole_number
 
 LONGEST = 5000
 _KEY = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
@@ -12,14 +12,14 @@ MEMBERS = {"scope": ("type", "user")}
 
 
 def bad(message, param=None, code=None, status=400):
-    return Refusal(status, message, param=param, code=code)
+    return ApiError(status, message, param=param, code=code)
 
 
 def read_form(text, known):
     """{name: text, "scope": {…}, "expand": […]}; what is not known or given twice is refused."""
     try:
         pairs = read_pairs(text)
-    except Unreadable as why:
+    except ParseError as why:
         raise bad(f"Invalid request: {why}") from None
     form = {}
     for key, value in pairs:
@@ -54,8 +54,8 @@ def _take(form, key, name, member, value):
 class Parameters:
     """The rules for each parameter. `plays` says what is counted and whether NUL may be there."""
 
-    def __init__(self, plays):
-        self.plays = plays
+    def __init__(self, variants):
+        self.variants = variants
 
     def text(self, form, name):
         """A required text; an empty one means unset to Stripe."""
@@ -68,10 +68,10 @@ class Parameters:
         if not value:
             raise bad(f"You passed an empty string for '{param}'. We assume empty values are an attempt to unset a"
                       f" parameter; however '{param}' cannot be unset.", param, "parameter_invalid_empty")
-        length = len(value.encode()) if self.plays["stripe.length"] == "bytes" else len(value)
+        length = len(value.encode()) if self.variants["stripe.length"] == "bytes" else len(value)
         if length > LONGEST:
             raise bad(f"Invalid string: must be at most {LONGEST} characters", param)
-        if "\0" in value and self.plays["stripe.nul"] == "refuse":
+        if "\0" in value and self.variants["stripe.nul"] == "refuse":
             raise bad("Invalid string: it holds a null byte", param)
 
     def scope(self, form):
@@ -98,23 +98,23 @@ class Parameters:
             return None
         try:
             moment = whole_number(form["expires_at"], 0, 10**11)
-        except Unreadable:
+        except ParseError:
             raise bad("Invalid integer", "expires_at", "parameter_invalid_integer") from None
-        if moment <= now and self.plays["stripe.past_expiry"] == "refuse":
+        if moment <= now and self.variants["stripe.past_expiry"] == "refuse":
             raise bad("Invalid timestamp: must be in the future", "expires_at")
         return moment
 
     def limit(self, form):
         try:
-            return min(whole_number(form.get("limit", "10"), 1, 100), self.plays["stripe.page_cap"])
-        except Unreadable:
+            return min(whole_number(form.get("limit", "10"), 1, 100), self.variants["stripe.page_cap"])
+        except ParseError:
             raise bad("Invalid limit: must be from 1 to 100", "limit", "parameter_invalid_integer") from None
 
 
 def expansions(form, allowed):
     """What the caller wants to see in full: `payload` brings the value back, as the real service does."""
-    wishes = form.get("expand", [])
-    for wish in wishes:
-        if wish not in allowed:
-            raise bad(f"This property cannot be expanded ({wish}).", "expand")
-    return wishes
+    params = form.get("expand", [])
+    for param in params:
+        if param not in allowed:
+            raise bad(f"This property cannot be expanded ({param}).", "expand")
+    return params

@@ -10,7 +10,7 @@ from writers import errno_of, write_file
 WRITES = {"fastly": "fastly.put_secret", "cloudflare": "cloudflare.patch_secret", "stripe": "stripe.set_secret"}
 STORES = {"fastly": "prod", "cloudflare": "prod", "stripe": "account"}
 OTHERS = {"cloudflare": Cloudflare, "stripe": Stripe}
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Seen:
     holds: bytes
 
 
-class Stage:
+class Harness:
     """`service` is Fastly's, as the fixtures make it; the other two are reached the same way."""
 
     def __init__(self, make_mount, service, source="fastly", options="", nginx=None, work=None):
@@ -83,8 +83,8 @@ class Stage:
 
     def recover(self):
         """All is well again, and it is found out without anybody's help."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while (error := errno_of(write_file, self.path, b"again")) != 0:
-            assert time.monotonic() < deadline, f"{os.strerror(error)}, {PATIENCE} s after all was well again"
+            assert time.monotonic() < deadline, f"{os.strerror(error)}, {TIMEOUT} s after all was well again"
             time.sleep(0.1)
         assert self.value() == b"again"

@@ -29,7 +29,7 @@ def limited():
     with Sandbox("--limits") as sandbox:
         sandbox.seed("prod", 0)
         sandbox.seed("prod", 0, service="cloudflare")
-        sandbox.play(cloudflare__quota_secrets=1000, stripe__per_scope=1000)
+        sandbox.variant(cloudflare__quota_secrets=1000, stripe__per_scope=1000)
         sandbox.clear()
         yield sandbox
 
@@ -126,7 +126,7 @@ def test_fastly(make_mount, limited, record_property):
 @pytest.mark.timeout(240)
 def test_cloudflare(make_mount, limited, record_property):
     """One call too many locks everybody out for long. Everybody lists as fast as he can: what is left near the limit is kept for writes."""
-    limited.play(cloudflare__rate_window=8)
+    limited.variant(cloudflare__rate_window=8)
     fleet = Fleet(make_mount, limited, "cloudflare").start()
     seconds = fleet.run(reads=True, after=900)
     fleet.check()

@@ -14,7 +14,7 @@ from integration_conftest import Service
 from mounting import environment, mounts_at, run_program
 from network import dropping, instead_of
 from proxy import Proxy
-from harness import Stage
+from harness import Harness
 from writers import errno_of, write_file
 
 SILENT = "nameserver 127.0.0.1\noptions timeout:30 attempts:2\n"
@@ -181,18 +181,18 @@ def test_many_at_once_over_connections_that_end(make_mount, tls, nginx, sandbox,
 
 def test_the_front_is_replaced_under_load(make_mount, tls, nginx, sandbox, table):
     """As services do when they deploy: 60 writes one after the other while the server is replaced three times; a write that says it was done was done."""
-    stage = Stage(make_mount, tls, "fastly", "timeout=10", nginx)
+    harness = Harness(make_mount, tls, "fastly", "timeout=10", nginx)
     results = {}
 
     def write_all():
         for number in range(60):
             name = f"NAME{number}"
-            results[name] = errno_of(write_file, stage.mount / f"prod/{name}", name.encode())
+            results[name] = errno_of(write_file, harness.mount / f"prod/{name}", name.encode())
 
     writer = threading.Thread(target=write_all)
     writer.start()
     for _ in range(3):
-        sandbox.wait_for_calls(len(sandbox.calls(operation=stage.writes)) + 5, operation=stage.writes)
+        sandbox.wait_for_calls(len(sandbox.calls(operation=harness.writes)) + 5, operation=harness.writes)
         nginx.start()
     writer.join()
     table.line("the server is replaced three times, 60 writes", results.values(), "all")

@@ -10,7 +10,7 @@ from threading import Timer
 import pytest
 
 from network import dropping
-from harness import Stage
+from harness import Harness
 from report import Row, errno_name
 
 ANY = (1, 99)
@@ -20,9 +20,9 @@ PART = {"seconds": (0, BUDGET + 8), "timeout": BUDGET}  # to its end, or until n
 UNKNOWN = "unknown"
 
 
-def refuses_connections(stage):
-    stage.nginx.stop()
-    stage.ends.append(Restart(stage.nginx))
+def refuses_connections(harness):
+    harness.nginx.stop()
+    harness.ends.append(Restart(harness.nginx))
 
 
 class Restart:
@@ -37,16 +37,16 @@ class Restart:
 
 def front(**change):
     """The front starts anew, changed."""
-    def begin(stage):
-        words = {name: getattr(stage.nginx.certificates, value) if name == "certificate" else value
+    def begin(harness):
+        words = {name: getattr(harness.nginx.certificates, value) if name == "certificate" else value
                  for name, value in change.items()}
-        stage.nginx.start(**words)
-        stage.ends.append(Restart(stage.nginx))
+        harness.nginx.start(**words)
+        harness.ends.append(Restart(harness.nginx))
     return begin
 
 
-def drops_packets(stage):
-    stage.until_the_end(dropping(stage.nginx.port))
+def drops_packets(harness):
+    harness.until_the_end(dropping(harness.nginx.port))
 
 
 def refusals():
@@ -131,33 +131,33 @@ def test_a_fault(row, request, make_mount, tmp_path, record_property):
     """Each row agrees with DESIGN 2 and 3."""
     service = request.getfixturevalue(row.way)
     nginx = request.getfixturevalue("nginx") if row.way == "tls" else None
-    stage = Stage(make_mount, service, row.source, f"timeout={row.timeout}", nginx, tmp_path)
-    stage.prepare()
+    harness = Harness(make_mount, service, row.source, f"timeout={row.timeout}", nginx, tmp_path)
+    harness.prepare()
     if callable(row.begin):
-        row.begin(stage)
+        row.begin(harness)
     elif row.begin:
-        stage.fault(row.begin)
+        harness.fault(row.begin)
     if row.notices:
-        stage.notice()
-    seen = stage.write()
+        harness.notice()
+    seen = harness.write()
     record_property("row", (f"{row.source}: {row.fault}", errno_name(seen.error), seen.calls, f"{seen.seconds:.1f}",
                             seen.holds.decode()))
     if row.error:
-        assert errno_name(row.error) in stage.errors().splitlines()[0]
-    stage.end_fault()
+        assert errno_name(row.error) in harness.errors().splitlines()[0]
+    harness.end_fault()
     assert errno_name(seen.error) == errno_name(row.error)
     assert row.calls[0] <= seen.calls <= row.calls[1]
     assert seen.holds == row.holds
     assert row.seconds[0] <= seen.seconds <= row.seconds[1]
     if row.state == UNKNOWN:
-        tells_the_truth(stage, seen)
+        tells_the_truth(harness, seen)
     elif row.state:
-        assert stage.state() == row.state
+        assert harness.state() == row.state
 
 
-def tells_the_truth(stage, seen):
+def tells_the_truth(harness, seen):
     """What was unknown is read again, and then it is known: `stored` if it took effect, else `failed`."""
-    told = stage.state()
+    told = harness.state()
     assert told in ("unknown", "stored" if seen.holds == b"val" else "failed"), told
 
 
@@ -165,25 +165,25 @@ def tells_the_truth(stage, seen):
                          ids=["refused", "dropped", "expired"])
 def test_what_is_over_is_over(begin, nginx, tls, make_mount, tmp_path):
     """The daemon stays up, and finds out by itself that all is well again."""
-    stage = Stage(make_mount, tls, "fastly", "timeout=2", nginx, tmp_path)
-    stage.sandbox.put("prod", "OTHER", b"other")
-    stage.prepare()
-    begin(stage)
-    assert stage.write().error != 0
+    harness = Harness(make_mount, tls, "fastly", "timeout=2", nginx, tmp_path)
+    harness.sandbox.put("prod", "OTHER", b"other")
+    harness.prepare()
+    begin(harness)
+    assert harness.write().error != 0
     # What was known is still told, at once.
-    assert sorted(os.listdir(stage.path.parent)) == ["NAME", "OTHER"]
-    assert (stage.path.parent / "OTHER").stat().st_size == 1
-    stage.end_fault()
-    stage.recover()
+    assert sorted(os.listdir(harness.path.parent)) == ["NAME", "OTHER"]
+    assert (harness.path.parent / "OTHER").stat().st_size == 1
+    harness.end_fault()
+    harness.recover()
 
 
 def test_a_pause_of_the_network_is_waited_for(nginx, tls, make_mount, tmp_path):
     """Packets vanish for a second."""
-    stage = Stage(make_mount, tls, "fastly", "timeout=30", nginx, tmp_path)
-    stage.prepare()
-    drops_packets(stage)
-    timer = Timer(1, stage.end_fault)
+    harness = Harness(make_mount, tls, "fastly", "timeout=30", nginx, tmp_path)
+    harness.prepare()
+    drops_packets(harness)
+    timer = Timer(1, harness.end_fault)
     timer.start()
-    seen = stage.write()
+    seen = harness.write()
     timer.join()
     assert (seen.error, seen.holds) == (0, b"val") and seen.seconds > 0.9

@@ -12,7 +12,7 @@ BUILD = Path(os.environ.get("SSTOREFS_BUILD", Path(__file__).resolve().parents[2
 PROGRAM = BUILD / "sstorefs"
 # -d for every mount of the run, so that the canaries look through all that can be said.
 FOREGROUND = "-d" if os.environ.get("SSTOREFS_DEBUG") else "-f"
-PATIENCE = 60
+TIMEOUT = 60
 CLONE_NEWNS = 0x00020000
 TOKEN_VARIABLES = ("FASTLY_API_TOKEN", "FASTLY_API_KEY", "FASTLY_API_ENDPOINT", "FASTLY_API_URL",
                    "FASTLY_USE_API_SIGNING_KEY", "CREDENTIALS_DIRECTORY")
@@ -55,7 +55,7 @@ def mounts_at(path):
     return [words[2] for words in lines if words[1].encode().decode("unicode_escape") == str(path)]
 
 
-def wait_until_mounted(path, process, timeout=PATIENCE):
+def wait_until_mounted(path, process, timeout=TIMEOUT):
     """The kernel tells of every change of the mounts through poll(2)."""
     with open("/proc/self/mounts") as mounts:
         watch = select.poll()
@@ -128,7 +128,7 @@ class Mount:
         subprocess.run(["umount", self.path], check=True)
         return self.wait()
 
-    def wait(self, timeout=PATIENCE + 30):
+    def wait(self, timeout=TIMEOUT + 30):
         status = self.process.wait(timeout)
         self.process = None
         return status
@@ -139,7 +139,7 @@ class Mount:
         if self.process:
             try:
                 if mounts_at(self.path):
-                    subprocess.run(["umount", self.path], check=True, timeout=PATIENCE)
+                    subprocess.run(["umount", self.path], check=True, timeout=TIMEOUT)
                 if (status := self.wait()) != 0:
                     problems.append(f"the daemon ended with status {status}")
             except (subprocess.SubprocessError, OSError) as why:
@@ -184,7 +184,7 @@ def is_in_memory(process, marker):
     return any(marker in piece for piece in memory_of(process))
 
 
-def run_program(words, work, timeout=PATIENCE + 30, **variables):
+def run_program(words, work, timeout=TIMEOUT + 30, **variables):
     """The program on a line of its own, to its end: for what does not mount, and for what stays in the background."""
     done = subprocess.run([str(word) for word in words], env=environment(work, **variables), cwd=work, timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -206,7 +206,7 @@ def daemon_at(path):
     return None
 
 
-def wait_for_end(pid, timeout=PATIENCE + 30):
+def wait_for_end(pid, timeout=TIMEOUT + 30):
     """Of a process that is not our child. Whether it has ended."""
     try:
         end = os.pidfd_open(pid)

@@ -33,8 +33,8 @@ class OtherService(Service):
     def fault(self, operation, **words):
         return self.sandbox.fault({"operation": f"{self.name}.{operation}", **words})
 
-    def play(self, **choices):
-        return self.sandbox.play(**{f"{self.name}__{name}": choice for name, choice in choices.items()})
+    def variant(self, **choices):
+        return self.sandbox.variant(**{f"{self.name}__{name}": choice for name, choice in choices.items()})
 
     @contextmanager
     def watched(self):

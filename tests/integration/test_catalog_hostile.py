@@ -126,7 +126,7 @@ def test_numbered_pages_that_shift_while_they_are_read(make_mount, cloudflare):
 @pytest.mark.parametrize("page", ["repeat_cursor", "has_more", "not_list", "nameless"])
 def test_spoiled_pages_that_begin_behind_an_entry(make_mount, sandbox, page):
     stripe = Stripe("direct", sandbox, sandbox.url)
-    sandbox.play(stripe__page_cap=2, stripe__per_scope=100)
+    sandbox.variant(stripe__page_cap=2, stripe__per_scope=100)
     for number in range(7):
         stripe.put("account", f"N{number}", b"x")
     mount = make_mount(stripe, source="stripe:", options="timeout=2")

@@ -228,7 +228,7 @@ def test_nocreate(mount, cloudflare):
 
 @pytest.mark.parametrize("status", [202, 200])
 def test_unlink(mount, cloudflare, status):
-    cloudflare.play(delete_status=status)
+    cloudflare.variant(delete_status=status)
     cloudflare.put("prod", "NAME", b"old")
     told = cloudflare.secret("NAME")
     os.unlink(mount / "prod/NAME")
@@ -242,7 +242,7 @@ def test_unlink(mount, cloudflare, status):
 
 @pytest.mark.parametrize("shown", ["deleted", "active"])
 def test_a_listing_may_show_what_is_deleted_a_moment_longer(mount, cloudflare, shown):
-    cloudflare.play(deleted_rows=60, deleted_status=shown)
+    cloudflare.variant(deleted_rows=60, deleted_status=shown)
     cloudflare.put("prod", "NAME", b"old")
     os.unlink(mount / "prod/NAME")
     assert cloudflare.secret("NAME")["status"] == shown, "the sandbox still lists it"
@@ -255,7 +255,7 @@ def test_a_listing_may_show_what_is_deleted_a_moment_longer(mount, cloudflare, s
 
 
 def test_mkdir_and_rmdir(mount, cloudflare):
-    cloudflare.play(quota_stores=3)
+    cloudflare.variant(quota_stores=3)
     os.mkdir(mount / "new")
     write_file(mount / "new/NAME", b"val")
     assert errno_of(os.mkdir, mount / "new") == errno.EEXIST

@@ -63,7 +63,7 @@ def test_a_secret_deleted_and_made_anew_while_we_look_is_replaced(mount, cloudfl
 
 @pytest.mark.parametrize("status", [409, 400])
 def test_a_secret_created_elsewhere_is_replaced(mount, cloudflare, status):
-    cloudflare.play(conflict_status=status)
+    cloudflare.variant(conflict_status=status)
     assert os.listdir(mount / "prod") == []
     for number in range(120):
         cloudflare.put("prod", f"A{number}_NAME", b"x")
@@ -76,7 +76,7 @@ def test_a_secret_created_elsewhere_is_replaced(mount, cloudflare, status):
 
 @pytest.mark.parametrize("status", [409, 400])
 def test_under_o_excl_it_is_eexist(mount, cloudflare, status):
-    cloudflare.play(conflict_status=status)
+    cloudflare.variant(conflict_status=status)
     assert os.listdir(mount / "prod") == []
     cloudflare.put("prod", "NAME", b"theirs")
     assert errno_of(write_file, mount / "prod/NAME", b"ours", os.O_CREAT | os.O_EXCL) == errno.EEXIST
@@ -121,7 +121,7 @@ def test_an_edit_of_a_secret_that_went_away_is_enoent(mount, cloudflare):
 
 @pytest.mark.parametrize("comment", ["drop", "keep"])
 def test_mv_and_ln_duplicate(mount, cloudflare, comment):
-    cloudflare.play(duplicate_comment=comment)
+    cloudflare.variant(duplicate_comment=comment)
     cloudflare.put("prod", "NAME", b"val", scopes=["dex", "workers"], comment="what for")
     os.stat(mount / "prod/NAME")
     cloudflare.sandbox.clear()
@@ -151,7 +151,7 @@ def test_a_rename_never_replaces_what_another_client_has_just_made(mount, cloudf
 
 def test_a_name_with_a_full_quota_can_not_be_duplicated(mount, cloudflare):
     cloudflare.put("prod", "NAME", b"val")
-    cloudflare.play(quota_secrets=1)
+    cloudflare.variant(quota_secrets=1)
     assert errno_of(os.rename, mount / "prod/NAME", mount / "prod/NEW") == errno.EDQUOT
     assert cloudflare.value("prod", "NAME") == b"val"
 

@@ -40,7 +40,7 @@ def test_df_shows_quota_and_usage(mount, cloudflare):
     assert figures(mount.path) == (100, 7)
     assert len(cloudflare.calls("get_quota")) == 1
     mount.refresh()
-    cloudflare.play(quota_secrets=50)
+    cloudflare.variant(quota_secrets=50)
     assert figures(mount.path) == (50, 7)
 
 
@@ -52,7 +52,7 @@ def test_df_goes_on_when_the_quota_may_not_be_seen(mount, cloudflare):
 @pytest.mark.parametrize("slug", ["maximum_secrets_exceeded", "secrets_quota_exceeded", "quota_exceeded"])
 def test_one_secret_more_than_the_quota_is_edquot_and_told_at_the_next_open(mount, cloudflare, slug):
     cloudflare.put("prod", "OLD", b"old")
-    cloudflare.play(quota_secrets=1, quota_slug=slug)
+    cloudflare.variant(quota_secrets=1, quota_slug=slug)
     assert errno_of(write_file, mount / "prod/NEW", b"val") == errno.EDQUOT
     assert slug in mount.control("errors")
     assert not (mount / "prod/NEW").exists()
@@ -67,12 +67,12 @@ def test_one_secret_more_than_the_quota_is_edquot_and_told_at_the_next_open(moun
 
 def test_a_quota_that_df_has_shown_to_be_used_up_is_told_at_open(mount, cloudflare):
     cloudflare.put("prod", "OLD", b"old")
-    cloudflare.play(quota_secrets=1)
+    cloudflare.variant(quota_secrets=1)
     assert figures(mount.path) == (1, 1)
     refused = shell('echo val > "$NAME"', NAME=mount / "prod/NEW")
     assert refused.returncode != 0 and "quota" in refused.stderr.lower()
     assert cloudflare.calls("create_secrets") == []
-    cloudflare.play(quota_secrets=2)
+    cloudflare.variant(quota_secrets=2)
     mount.refresh()
     write_file(mount / "prod/NEW", b"val")
 
@@ -171,7 +171,7 @@ def test_success_must_be_said(make_mount, cloudflare):
 @pytest.mark.parametrize("cap", [100, 30])
 def test_listings_are_whole_whatever_pages_tell(mount, cloudflare, info, cap):
     cloudflare.seed("prod", 345)
-    cloudflare.play(result_info=info, page_cap=cap)
+    cloudflare.variant(result_info=info, page_cap=cap)
     assert len(os.listdir(mount / "prod")) == 345
     if (info, cap) == ("full", 100):
         assert len(cloudflare.calls("list_secrets")) == 4
@@ -206,7 +206,7 @@ def test_a_stat_of_a_stale_name_asks_for_that_one(make_mount, cloudflare):
 
 
 def test_the_last_tenth_of_the_budget_is_for_writes(make_mount, cloudflare):
-    cloudflare.play(rate_limit=40, rate_window=300)
+    cloudflare.variant(rate_limit=40, rate_window=300)
     mount = make_mount(cloudflare, source=cloudflare.source, options="timeout=2")
     cloudflare.put("prod", "NAME", b"old")
     for _ in range(60):
@@ -219,7 +219,7 @@ def test_the_last_tenth_of_the_budget_is_for_writes(make_mount, cloudflare):
 
 
 def test_nobody_walks_into_the_lockout(make_mount, cloudflare):
-    cloudflare.play(rate_limit=20, rate_window=300)
+    cloudflare.variant(rate_limit=20, rate_window=300)
     mount = make_mount(cloudflare, source=cloudflare.source, options="timeout=2")
     cloudflare.put("prod", "NAME", b"old")
     os.stat(mount / "prod/NAME")

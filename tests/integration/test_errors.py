@@ -112,7 +112,7 @@ def test_a_client_key_that_the_service_has_forgotten_is_fetched_anew(mount, sand
 
 
 def test_a_key_that_lives_shortly_is_renewed(make_mount, direct, sandbox):
-    sandbox.play(fastly__client_key_lifetime=4)
+    sandbox.variant(fastly__client_key_lifetime=4)
     mount = make_mount(direct)
     for number in range(4):
         write_file(mount / f"prod/NAME{number}", b"val")
@@ -123,19 +123,19 @@ def test_a_key_that_lives_shortly_is_renewed(make_mount, direct, sandbox):
 
 def test_quota_of_secrets(direct_mount, sandbox):
     sandbox.put("prod", "OLD", b"old")
-    sandbox.play(fastly__quota_secrets=1)
+    sandbox.variant(fastly__quota_secrets=1)
     assert errno_of(write_file, direct_mount / "prod/NEW", b"val") == errno.EDQUOT
     assert not (direct_mount / "prod/NEW").exists()
     write_file(direct_mount / "prod/OLD", b"val")
 
 
 def test_quota_of_stores(direct_mount, sandbox):
-    sandbox.play(fastly__quota_stores=1)
+    sandbox.variant(fastly__quota_stores=1)
     assert errno_of(os.mkdir, direct_mount / "new") == errno.EDQUOT
 
 
 def test_an_exhausted_quota_is_told_at_open(direct_mount, sandbox):
-    sandbox.play(fastly__quota_secrets=1)
+    sandbox.variant(fastly__quota_secrets=1)
     write_file(direct_mount / "prod/ONE", b"val")
     assert errno_of(write_file, direct_mount / "prod/TWO", b"val") == errno.EDQUOT
     refused = shell('echo val > "$NAME"', NAME=direct_mount / "prod/THREE")

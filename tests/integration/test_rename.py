@@ -43,7 +43,7 @@ def test_what_another_client_has_written_since_is_not_lost_with_the_old_name(dir
 
 
 def test_a_box_whose_key_has_died_is_of_no_use(direct_mount, sandbox):
-    sandbox.play(fastly__client_key_lifetime=9)
+    sandbox.variant(fastly__client_key_lifetime=9)
     write_file(direct_mount / "prod/NAME", b"val")
     deadline = time.monotonic() + 60
     here, there = "NAME", "NEW"

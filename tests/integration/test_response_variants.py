@@ -16,7 +16,7 @@ NEW = os.O_CREAT | os.O_EXCL
 
 @pytest.fixture
 def cloudflare(sandbox):
-    sandbox.play(cloudflare__quota_stores=3)
+    sandbox.variant(cloudflare__quota_stores=3)
     service = Cloudflare("direct", sandbox, sandbox.url)
     service.seed("prod", 0)
     return service
@@ -133,7 +133,7 @@ def test_cloudflares_empty_lists_may_be_left_out(make_mount, cloudflare, body):
 
 
 def test_cloudflares_pages_may_be_smaller_than_asked_for(make_mount, cloudflare):
-    cloudflare.play(page_cap=20)
+    cloudflare.variant(page_cap=20)
     cloudflare.seed("prod", 50)
     mount = make_mount(cloudflare, source=cloudflare.source)
     cloudflare.sandbox.clear()
@@ -142,7 +142,7 @@ def test_cloudflares_pages_may_be_smaller_than_asked_for(make_mount, cloudflare)
 
 
 def test_client_keys_may_be_good_for_one_value_each(direct_mount, sandbox):
-    sandbox.play(fastly__client_key_reuse="no")
+    sandbox.variant(fastly__client_key_reuse="no")
     failed = []
 
     def write(number):
@@ -160,7 +160,7 @@ def test_client_keys_may_be_good_for_one_value_each(direct_mount, sandbox):
 
 
 def test_what_was_sealed_under_such_a_key_can_not_be_renamed(direct_mount, sandbox):
-    sandbox.play(fastly__client_key_reuse="no")
+    sandbox.variant(fastly__client_key_reuse="no")
     write_file(direct_mount / "prod/NAME", b"val")
     assert errno_of(os.rename, direct_mount / "prod/NAME", direct_mount / "prod/OTHER") == errno.EOPNOTSUPP
     assert sandbox.value("prod", "NAME") == b"val" and os.listdir(direct_mount / "prod") == ["NAME"]

@@ -107,7 +107,7 @@ def test_stripe_account(mount, stripe):
 @pytest.mark.parametrize("count", [10, 250])
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_listings_are_whole(mount, stripe, count, order):
-    stripe.play(per_scope=1000, order=order)
+    stripe.variant(per_scope=1000, order=order)
     stripe.seed("account", count)
     assert len(os.listdir(mount / "account")) == count
     assert len(stripe.calls("list_secrets")) == -(-count // 100)
@@ -189,7 +189,7 @@ def test_the_limit_is_5000_characters(mount, stripe):
 
 
 def test_a_service_that_counts_bytes_is_efbig_too(mount, stripe):
-    stripe.play(length="bytes")
+    stripe.variant(length="bytes")
     assert errno_of(write_file, mount / "account/NAME", "é".encode() * 2501) == errno.EFBIG
     assert "at most 5000" in mount.control("errors")
 
@@ -222,7 +222,7 @@ def test_nocreate_looks_first_too(mount, stripe):
 
 @pytest.mark.parametrize("body", ["full", "short"])
 def test_unlink(mount, stripe, body):
-    stripe.play(delete_body=body)
+    stripe.variant(delete_body=body)
     stripe.put("account", "NAME", b"old")
     os.unlink(mount / "account/NAME")
     assert stripe.value("account", "NAME") is None and not (mount / "account/NAME").exists()
@@ -388,7 +388,7 @@ def test_an_expired_secret_goes_by_itself_without_a_call(mount, stripe):
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("code", ["none", "resource_limit_exceeded"])
 def test_the_eleventh_secret_is_edquot(mount, stripe, status, code):
-    stripe.play(full_status=status, full_code=code)
+    stripe.variant(full_status=status, full_code=code)
     stripe.seed("account", 10)
     os.mkdir(mount / "usr_a")
     assert errno_of(write_file, mount / "account/NEW", b"val") == errno.EDQUOT

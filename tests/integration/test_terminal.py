@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mounting import BUILD, PATIENCE
+from mounting import BUILD, TIMEOUT
 
 TOP = Path(__file__).resolve().parents[2]
 PROGRAM = TOP / "contrib" / "terminal" / "terminal.py"
@@ -15,7 +15,7 @@ import terminal  # noqa: E402
 
 def test_the_picture_shows_what_a_terminal_shows_today(tmp_path):
     words = [sys.executable, PROGRAM, "--build", BUILD, "--output", tmp_path / "terminal.svg"]
-    subprocess.run([str(word) for word in words], check=True, timeout=PATIENCE)
+    subprocess.run([str(word) for word in words], check=True, timeout=TIMEOUT)
     today = terminal.drawn((tmp_path / "terminal.svg").read_text())
     shown = terminal.drawn((TOP / "doc" / "terminal.svg").read_text())
     assert terminal.comparable(today) == terminal.comparable(shown)

@@ -29,7 +29,7 @@ def go_everywhere(mount, store):
 def test_every_request_and_every_answer_is_as_the_schema_has_it(make_mount, cloudflare, sandbox):
     stripe = Stripe("direct", sandbox, sandbox.url)
     sandbox.record()
-    cloudflare.play(quota_stores=2)
+    cloudflare.variant(quota_stores=2)
     go_everywhere(make_mount(cloudflare, source=cloudflare.source), "prod")
     go_everywhere(make_mount(stripe, source=stripe.source), "account")
     found, count = problems(sandbox.exchanges())

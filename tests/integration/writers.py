@@ -7,10 +7,10 @@ import textwrap
 import time
 
 PYTHON = "/usr/bin/python3"
-PATIENCE = 90
+TIMEOUT = 90
 
 
-def shell(command, which="bash", timeout=PATIENCE, cwd=None, **variables):
+def shell(command, which="bash", timeout=TIMEOUT, cwd=None, **variables):
     """`command` with `variables` in its environment. Messages are in English."""
     return subprocess.run([which, "-c", command], timeout=timeout, cwd=cwd, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL,
@@ -24,7 +24,7 @@ def start(*words, **variables):
                             env={**os.environ, "LC_ALL": "C", **{name: str(value) for name, value in variables.items()}})
 
 
-def python(program, *words, timeout=PATIENCE):
+def python(program, *words, timeout=TIMEOUT):
     """A Python program of its own, so that its end is a process's end."""
     return subprocess.run([PYTHON, "-c", textwrap.dedent(program), *map(str, words)], timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -14,7 +14,7 @@ from client import Sandbox
 from service_model import STALE
 from mounting import Mount
 
-PATIENCE = 60
+TIMEOUT = 60
 
 # Where the secrets are, how that is mounted, and what the calls are that change something: None where the journal says it (create, either, replace).
 PLACES = {
@@ -86,7 +86,7 @@ class Actor:
     def wait_for_end(self):
         watch = select.poll()
         watch.register(self.end, select.POLLIN)
-        if not watch.poll(PATIENCE * 1000):
+        if not watch.poll(TIMEOUT * 1000):
             raise Diverged(f"{self.name} does not end")
         os.close(self.end)
         self.line.close()
@@ -96,7 +96,7 @@ class Actor:
 STEP_BY_STEP = "ttl=indefinite,negative_ttl=86400,entry_timeout=0,attr_timeout=0,negative_timeout=0"
 
 
-class Stage:
+class Harness:
     def __init__(self, service, names, work, program=None, options=STEP_BY_STEP):
         self.service = service
         self.names = names
@@ -109,14 +109,14 @@ class Stage:
         self.entrance = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.entrance.bind(self.address)
         self.entrance.listen(64)
-        self.entrance.settimeout(PATIENCE)
+        self.entrance.settimeout(TIMEOUT)
         self.actors = {}
         self.seen = 0
         self.edits = 0
 
     def start(self):
         self.sandbox.start()
-        self.sandbox.play(fastly__client_key_lifetime=86400)  # a sealed box is good for as long as its key lives
+        self.sandbox.variant(fastly__client_key_lifetime=86400)  # a sealed box is good for as long as its key lives
         if self.service.name != "stripe":
             self.sandbox.seed(self.store, 0, service=self.service.name)
         (self.work / "mount").mkdir()
@@ -160,7 +160,7 @@ class Stage:
     def welcome(self):
         """The next actor who comes in."""
         line, _ = self.entrance.accept()
-        line.settimeout(PATIENCE)
+        line.settimeout(TIMEOUT)
         name, process = line.recv(64).decode().split()
         self.actors[name] = Actor(line, name, int(process))
         return self.actors[name]
@@ -191,7 +191,7 @@ class Stage:
         return self.sandbox.fault({"operation": self.operation(change), "name": name, "times": 1, **FAULTS[kind]})
 
     def wait_until_it_hangs(self, name):
-        self.sandbox.wait_for_calls(1, timeout=PATIENCE, operation=self.operation("put"), name=name, state="open")
+        self.sandbox.wait_for_calls(1, timeout=TIMEOUT, operation=self.operation("put"), name=name, state="open")
 
     def put(self, name, value):
         """As another client. Stripe shows the time of creation alone, in seconds: each time another one."""
@@ -213,7 +213,7 @@ class Stage:
         wishes = {"since": self.seen, "service": self.service.name, "operation": f"{self.service.name}.*_secret*"}
         if expected:
             self.sandbox._ask("GET", "calls", {**wishes, "operation": f"{self.service.name}.[!lfgq]*_secret*", "state": "ended",
-                                              "wait": expected, "timeout": PATIENCE})
+                                              "wait": expected, "timeout": TIMEOUT})
         calls = self.sandbox._ask("GET", "calls", wishes)
         self.seen = max([self.seen, *(call["number"] for call in calls)])
         walks = [call for call in calls if call["operation"].endswith(".list_secrets")]

@@ -36,11 +36,11 @@ class Programs:
 
     def process(self):
         """One of them; a new one now and then, while there are few."""
-        processes = self.world.processes
+        processes = self.model.processes
         if not processes or (len(processes) < 2 and self.random.random() < 0.2):
             self.born += 1
             name = f"P{self.born}"
-            self.stage.start_actor(name)
+            self.harness.start_actor(name)
             processes[name] = Process(name)
             return processes[name]
         return self.random.choice(list(processes.values()))
@@ -76,11 +76,11 @@ class Programs:
         if "exclusive" in meaning and not temporary and self.random.random() < 0.4:
             self.will_meet("put", name, name, UNHEARD)
         self.note(process, "open", name, oct(flags), sorted(meaning), "O_CLOEXEC" if closed_by_exec else "")
-        expected = self.world.open(process, name, **meaning)
-        error, number = self.stage.tell(process.name, "open", flags | (os.O_CLOEXEC if closed_by_exec else 0), 0,
-                                        self.stage.path(name), threaded=self.threaded())
+        expected = self.model.open(process, name, **meaning)
+        error, number = self.harness.tell(process.name, "open", flags | (os.O_CLOEXEC if closed_by_exec else 0), 0,
+                                        self.harness.path(name), threaded=self.threaded())
         if not error and 0 in expected.errors:
-            self.world.opened(process, number, expected.handle, closed_by_exec)
+            self.model.opened(process, number, expected.handle, closed_by_exec)
             self.trace[-1] += f" = {number}"
         return expected, error
 
@@ -90,10 +90,10 @@ class Programs:
         and what comes of the step would hang on that.
         """
         for name in names:
-            if name in self.exchange.doubted and not self.world.file_is_there(name):
+            if name in self.exchange.doubted and not self.model.file_is_there(name):
                 self.note("stat", name)
-                error = errno_of(os.stat, self.stage.path(name))
-                self.compare(self.world.stat(name), error)
+                error = errno_of(os.stat, self.harness.path(name))
+                self.compare(self.model.stat(name), error)
 
     def threaded(self):
         return self.random.random() < 0.2
@@ -104,10 +104,10 @@ class Programs:
         process, number = chosen
         data = self.random.choice(NO_TEXT if self.random.random() < 0.04 else PIECES)
         if self.random.random() < 0.005:
-            data = b"x" * (self.world.service.limit + self.random.choice((0, 1, 2)))
+            data = b"x" * (self.model.service.limit + self.random.choice((0, 1, 2)))
         self.note(process, "write", number, data[:12], len(data))
-        expected = self.world.write(process, number, data)
-        return expected, self.stage.tell(process.name, "write", number, data=data, threaded=self.threaded())[0]
+        expected = self.model.write(process, number, data)
+        return expected, self.harness.tell(process.name, "write", number, data=data, threaded=self.threaded())[0]
 
     def write_somewhere(self):
         if not (chosen := self.descriptor()):
@@ -115,8 +115,8 @@ class Programs:
         process, number = chosen
         data, position = self.value(), self.random.randint(0, 6)
         self.note(process, "pwrite", number, data, position)
-        expected = self.world.write(process, number, data, position)
-        return expected, self.stage.tell(process.name, "pwrite", number, position, data=data)[0]
+        expected = self.model.write(process, number, data, position)
+        return expected, self.harness.tell(process.name, "pwrite", number, position, data=data)[0]
 
     def cut_off(self):
         if not (chosen := self.descriptor()):
@@ -124,8 +124,8 @@ class Programs:
         process, number = chosen
         size = self.size()
         self.note(process, "ftruncate", number, size)
-        expected = self.world.cut(process, number, size)
-        return expected, self.stage.tell(process.name, "cut", number, size)[0]
+        expected = self.model.cut(process, number, size)
+        return expected, self.harness.tell(process.name, "cut", number, size)[0]
 
     def allocate(self):
         if not (chosen := self.descriptor()):
@@ -133,29 +133,29 @@ class Programs:
         process, number = chosen
         size = self.size() or 1
         self.note(process, "fallocate", number, size)
-        expected = self.world.allocate(process, number, size)
-        return expected, self.stage.tell(process.name, "allocate", number, size)[0]
+        expected = self.model.allocate(process, number, size)
+        return expected, self.harness.tell(process.name, "allocate", number, size)[0]
 
     def size(self):
         """Mostly near that of what is written; now and then too large."""
-        return self.random.randint(0, 12) if self.random.random() < 0.97 else self.world.service.bytes_max + self.random.choice((0, 1, 2))
+        return self.random.randint(0, 12) if self.random.random() < 0.97 else self.model.service.bytes_max + self.random.choice((0, 1, 2))
 
     def close_one(self):
         if not (chosen := self.descriptor()):
             return None
         process, number = chosen
         self.note(process, "close", number)
-        expected = self.world.close(process, number)
-        return expected, self.stage.tell(process.name, "close", number, threaded=self.threaded())[0]
+        expected = self.model.close(process, number)
+        return expected, self.harness.tell(process.name, "close", number, threaded=self.threaded())[0]
 
     def duplicate(self):
         if not (chosen := self.descriptor()) or len(chosen[0].descriptors) >= DESCRIPTORS_MAX:
             return None
         process, number = chosen
         closed_by_exec = self.random.random() < 0.3
-        error, new = self.stage.tell(process.name, "dup", number, int(closed_by_exec))
+        error, new = self.harness.tell(process.name, "dup", number, int(closed_by_exec))
         self.note(process, "dup", number, "=", new, "O_CLOEXEC" if closed_by_exec else "")
-        return self.world.dup(process, number, new, closed_by_exec), error
+        return self.model.dup(process, number, new, closed_by_exec), error
 
     def duplicate_onto(self):
         if not (chosen := self.descriptor()) or len(chosen[0].descriptors) < 2:
@@ -163,27 +163,27 @@ class Programs:
         process, number = chosen
         onto = self.random.choice([other for other in sorted(process.descriptors) if other != number])
         self.note(process, "dup2", number, onto)
-        expected = self.world.dup2(process, number, onto)
-        return expected, self.stage.tell(process.name, "dup2", number, onto)[0]
+        expected = self.model.dup2(process, number, onto)
+        return expected, self.harness.tell(process.name, "dup2", number, onto)[0]
 
     def synchronise(self):
         if not (chosen := self.descriptor()):
             return None
         process, number = chosen
         self.note(process, "fsync", number)
-        expected = self.world.fsync(process, number)
-        return expected, self.stage.tell(process.name, "fsync", number, threaded=self.threaded())[0]
+        expected = self.model.fsync(process, number)
+        return expected, self.harness.tell(process.name, "fsync", number, threaded=self.threaded())[0]
 
     def fork(self):
         process = self.process()
-        if len(self.world.processes) >= PROCESSES_MAX or not process.descriptors:
+        if len(self.model.processes) >= PROCESSES_MAX or not process.descriptors:
             return None
         self.born += 1
         name = f"P{self.born}"
         self.note(process, "fork", name)
-        expected = self.world.fork(process, name)
-        error, _ = self.stage.tell(process.name, "fork", 0, 0, name)
-        self.stage.welcome()
+        expected = self.model.fork(process, name)
+        error, _ = self.harness.tell(process.name, "fork", 0, 0, name)
+        self.harness.welcome()
         return expected, error
 
     def execute(self):
@@ -191,25 +191,25 @@ class Programs:
         if not process.descriptors:
             return None
         self.note(process, "exec")
-        expected = self.world.execute(process)
-        return expected, self.stage.tell(process.name, "exec", threaded=self.threaded())[0]
+        expected = self.model.execute(process)
+        return expected, self.harness.tell(process.name, "exec", threaded=self.threaded())[0]
 
     def exit(self):
         process = self.process()
         status = self.random.choice((0, 0, 3))
         self.note(process, "exit", status)
-        expected = self.world.end(process, dying=status != 0)
-        self.stage.actors[process.name].order("exit", status, threaded=self.threaded())
-        self.stage.gone(process.name)
+        expected = self.model.end(process, dying=status != 0)
+        self.harness.actors[process.name].order("exit", status, threaded=self.threaded())
+        self.harness.gone(process.name)
         return expected, 0
 
     def kill(self):
         process = self.process()
         number = self.random.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV))
         self.note(process, "is killed by", number.name)
-        expected = self.world.end(process, dying=True)
-        os.kill(self.stage.actors[process.name].process, number)
-        self.stage.gone(process.name)
+        expected = self.model.end(process, dying=True)
+        os.kill(self.harness.actors[process.name].process, number)
+        self.harness.gone(process.name)
         return expected, 0
 
     def kill_during_an_upload(self):
@@ -222,47 +222,47 @@ class Programs:
         if not self.would_publish(process, number) or ("put", file.name) in self.exchange.faults:
             return None
         self.note(process, "close", number, "hangs, and it is killed")
-        fault = self.stage.fault(file.name, "put", "hangs")
+        fault = self.harness.fault(file.name, "put", "hangs")
         self.exchange.faults["put", file.name] = "hangs"
-        actor = self.stage.actors[process.name]
+        actor = self.harness.actors[process.name]
         actor.order("close", number)
-        expected = self.world.close(process, number)
+        expected = self.model.close(process, number)
         if self.exchange.faults.pop(("put", file.name), None):  # it was told without a call
-            self.stage.sandbox.clear_faults(fault)
+            self.harness.sandbox.clear_faults(fault)
             return expected, actor.answer()[0]
-        self.stage.wait_until_it_hangs(file.name)
+        self.harness.wait_until_it_hangs(file.name)
         os.kill(actor.process, signal.SIGKILL)
-        rest = self.world.end(process, dying=True)
-        self.stage.gone(process.name)
-        self.stage.sandbox.clear_faults(fault)
+        rest = self.model.end(process, dying=True)
+        self.harness.gone(process.name)
+        self.harness.sandbox.clear_faults(fault)
         return Outcome(calls=expected.calls + rest.calls, released=True), 0
 
     def would_publish(self, process, number):
         handle, _ = process.descriptors[number]
         left = [other for other, (at, _) in process.descriptors.items() if other != number and at.file is handle.file]
-        return (self.world.commit not in ("fsync", "write") and self.world.publishable(handle) and handle.opener is process and not left
-                and not self.world.refusal(stored_form(handle.value)))
+        return (self.model.commit not in ("fsync", "write") and self.model.publishable(handle) and handle.opener is process and not left
+                and not self.model.refusal(stored_form(handle.value)))
 
     def remove(self):
         name = self.any_name()
         self.look_first(name)
         self.note("unlink", name)
-        expected = self.world.unlink(name)
-        return expected, errno_of(os.unlink, self.stage.path(name))
+        expected = self.model.unlink(name)
+        return expected, errno_of(os.unlink, self.harness.path(name))
 
     def set_times(self):
         name = self.any_name()
         self.look_first(name)
         times = tuple(self.random.randint(0, 2**32) * 10**9 + self.random.randrange(10**9) for _ in range(2))
         self.note("utimensat", name, *times)
-        expected = self.world.set_times(name, times)
-        return expected, errno_of(lambda: os.utime(self.stage.path(name), ns=times))
+        expected = self.model.set_times(name, times)
+        return expected, errno_of(lambda: os.utime(self.harness.path(name), ns=times))
 
     def rename(self):
-        return self.give_name(os.rename, self.world.rename)
+        return self.give_name(os.rename, self.model.rename)
 
     def link(self):
-        return self.give_name(os.link, self.world.link)
+        return self.give_name(os.link, self.model.link)
 
     def give_name(self, act, expect):
         name, to = self.any_name(), self.name()
@@ -273,7 +273,7 @@ class Programs:
             self.will_meet("duplicate", name, to)
         self.note(act.__name__, name, to)
         expected = expect(name, to)
-        return expected, errno_of(act, self.stage.path(name), self.stage.path(to))
+        return expected, errno_of(act, self.harness.path(name), self.harness.path(to))
 
 
 def errno_of(action, *words):

@@ -26,8 +26,8 @@ from mounting import enter_own_mounts  # noqa: E402
 from service_model import FASTLY, SERVICES  # noqa: E402
 from objects import TEMPORARY, Outcome  # noqa: E402
 from programs import NAMES, UNHEARD, Programs, errno_of  # noqa: E402
-from spec import World  # noqa: E402
-from harness import STEP_BY_STEP, Diverged, Stage  # noqa: E402
+from spec import Model  # noqa: E402
+from harness import STEP_BY_STEP, Diverged, Harness  # noqa: E402
 
 OPTIONS = ("commit=close", "commit=fsync", "commit=write", "nocreate")
 SHOWN = 400
@@ -37,12 +37,12 @@ FAULTS = {"put": ("refused", "refused", "lost", "unheard", "stumbles", "later"),
 
 
 class Play(Programs):
-    def __init__(self, stage, seed, option):
-        self.stage = stage
+    def __init__(self, harness, seed, option):
+        self.harness = harness
         self.seed = seed
         self.random = random.Random(seed)
-        self.world = World(stage.service, NAMES + tuple(TEMPORARY), option)
-        self.exchange = self.world.exchange
+        self.model = Model(harness.service, NAMES + tuple(TEMPORARY), option)
+        self.exchange = self.model.exchange
         self.trace = deque(maxlen=SHOWN)
         self.count = 0
         self.born = 0
@@ -54,7 +54,7 @@ class Play(Programs):
 
     def step(self):
         # Where only others can create, they do it more often.
-        weights = [weight * (8 if self.world.nocreate and action == Play.edit_elsewhere else 1) for weight, action in self.STEPS]
+        weights = [weight * (8 if self.model.nocreate and action == Play.edit_elsewhere else 1) for weight, action in self.STEPS]
         while True:
             action = self.random.choices(self.STEPS, weights)[0][1]
             if (done := action(self)) is not None:
@@ -72,7 +72,7 @@ class Play(Programs):
         self.trace[-1] += f" -> {errno.errorcode.get(got, got) if got else 'ok'}" + "".join(f"; {call[0]} {call[1]} {call[3]}" for call in expected.calls)
         if got not in expected.errors:
             raise Diverged(f"the program got {_names({got})}, and should have got {_names(expected.errors)}")
-        calls, walked = self.stage.calls(len(expected.calls))  # walked: it learned of everything
+        calls, walked = self.harness.calls(len(expected.calls))  # walked: it learned of everything
         wanted = expected.calls
         if expected.released:  # of several names, each in its own time
             calls, wanted = (sorted(some, key=lambda call: call[1]) for some in (calls, wanted))
@@ -81,17 +81,17 @@ class Play(Programs):
         if walked:
             self.exchange.learn_all()
         if expected.released:
-            self.stage.wait_until_idle()
+            self.harness.wait_until_idle()
         self.compare_sizes()
 
     def compare_sizes(self):
         """And times that were set. What is in doubt is left so: to look would settle it."""
-        for name in self.world.names:
+        for name in self.model.names:
             if name in self.exchange.doubted:
                 continue
-            expected = self.world.seen(name)
+            expected = self.model.seen(name)
             try:
-                found = os.stat(self.stage.path(name))
+                found = os.stat(self.harness.path(name))
             except FileNotFoundError:
                 found = None
             shown = found and (found.st_size, (found.st_atime_ns, found.st_mtime_ns) if expected and expected[1] else None)
@@ -99,9 +99,9 @@ class Play(Programs):
                 raise Diverged(f"{name} has the size and times {shown}, and should have {expected}")
 
     def compare_everything(self):
-        for name in self.world.names:
+        for name in self.model.names:
             held = self.exchange.held.get(name)
-            if self.stage.value(name) != (held and held.value):
+            if self.harness.value(name) != (held and held.value):
                 raise Diverged(f"the service holds something else as {name}")
 
     # --- what others do ---------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class Play(Programs):
             return None
         self.note("another client puts", name, value)
         self.exchange.hold(name, value, elsewhere=True)
-        self.stage.put(name, value)
+        self.harness.put(name, value)
         return Outcome(), 0
 
     def delete_elsewhere(self):
@@ -121,7 +121,7 @@ class Play(Programs):
             return None
         self.note("another client deletes", name)
         del self.exchange.held[name]
-        self.stage.delete(name)
+        self.harness.delete(name)
         return Outcome(), 0
 
     def go_wrong(self):
@@ -135,7 +135,7 @@ class Play(Programs):
             return False
         self.note("the next", change, "of", name, "will be", kind)
         self.exchange.faults[change, name] = kind
-        self.stage.fault(name, change, kind)
+        self.harness.fault(name, change, kind)
         return True
 
     # Where another client was first, and our create's answer is lost, it can't be told who made it, if all of it happened within one second of the service's clock.
@@ -146,21 +146,21 @@ class Play(Programs):
 
     def is_agreed(self, name):
         """Whether the mount knows what the service holds, and what is changed is what it seems to be."""
-        known, file = self.exchange.known[name], self.world.files.get(name)
-        if (known and file and file.created) or (not known and self.world.nocreate):
+        known, file = self.exchange.known[name], self.model.files.get(name)
+        if (known and file and file.created) or (not known and self.model.nocreate):
             return False
         return name not in self.exchange.doubted and known == self.exchange.held.get(name)
 
     def refresh(self):
         self.note("refresh, ls")
-        self.stage.mount.refresh()
+        self.harness.mount.refresh()
         self.exchange.learn_all()
         return self.list_all()
 
     def list_all(self):
-        names = sorted(os.listdir(self.stage.directory))
+        names = sorted(os.listdir(self.harness.directory))
         there = {name for name, known in self.exchange.known.items() if known}
-        there |= {name for name in self.world.files if self.world.file_is_there(name)}
+        there |= {name for name in self.model.files if self.model.file_is_there(name)}
         doubted = self.exchange.doubted
         if set(names) - doubted != there - doubted:
             raise Diverged(f"ls shows {names}, and should show {sorted(there)} (and perhaps {sorted(doubted)})")
@@ -173,10 +173,10 @@ class Play(Programs):
     def inspect(self):
         name = self.any_name()
         self.look_first(name)
-        expected = self.world.state(name)
+        expected = self.model.state(name)
         self.note("state of", name)
         try:
-            state = os.getxattr(self.stage.path(name), "user.sstorefs.state").decode()
+            state = os.getxattr(self.harness.path(name), "user.sstorefs.state").decode()
         except FileNotFoundError:
             state = None
         if state != expected:
@@ -190,7 +190,7 @@ class Play(Programs):
             self.step()
             if self.count % 200 == 0:
                 self.compare_everything()
-                self.stage.sandbox.clear()
+                self.harness.sandbox.clear()
         self.leave_nothing_staged()
         self.compare_everything()
 
@@ -198,7 +198,7 @@ class Play(Programs):
         """It would be lost with the mount, and the daemon would say so."""
         for name in TEMPORARY:
             self.note("unlink", name)
-            self.compare(self.world.unlink(name), errno_of(os.unlink, self.stage.path(name)))
+            self.compare(self.model.unlink(name), errno_of(os.unlink, self.harness.path(name)))
 
 
 Play.STEPS = (
@@ -225,15 +225,15 @@ def build_actor(work):
 
 def play(steps, seed, work, service=FASTLY, option="commit=close"):
     """Returns the play. Raises Diverged with all that is needed to play it again."""
-    stage = Stage(service, NAMES + tuple(TEMPORARY), work, build_actor(work), f"{STEP_BY_STEP},{option}").start()
-    play = Play(stage, seed, option)
+    harness = Harness(service, NAMES + tuple(TEMPORARY), work, build_actor(work), f"{STEP_BY_STEP},{option}").start()
+    play = Play(harness, seed, option)
     try:
         play.run(steps)
-        stage.stop()
+        harness.stop()
     except Exception as why:
-        stage.abandon()
+        harness.abandon()
         steps_before = "\n".join(play.trace)
-        log = "\n".join(stage.mount.log().splitlines()[-20:])
+        log = "\n".join(harness.mount.log().splitlines()[-20:])
         raise Diverged(f"seed {seed}, step {play.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
                        f"the end of the daemon's log:\n{log}\n"
                        f"play it again: tests/model/runner.py --service {service.name} --option {option} --seed {seed} --steps {play.count + 1}") from why

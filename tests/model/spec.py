@@ -13,7 +13,7 @@ from names import Names
 from objects import ANYHOW, AS_MKSTEMP, EXCLUSIVELY, TEMPORARY, File, Handle, Outcome, Process, failed, is_text
 
 
-class World(Names):
+class Model(Names):
     def is_valid(self, name):
         return self.service.dots or "." not in name
 

@@ -14,62 +14,62 @@ import pytest
 
 from chaos_writer import SHARED, UNKNOWN
 from service_model import SERVICES
-from harness import Stage
+from harness import Harness
 from writers import PYTHON
 
 WRITERS = 16
 WRITES = int(os.environ.get("CHAOS_WRITES", 40))  # of each of them
 SEED = os.environ.get("CHAOS_SEED")
-PATIENCE = 200
+TIMEOUT = 200
 CHAOS = ({"reset": "before", "probability": 0.05}, {"status": 503, "probability": 0.03}, {"status": 429, "retry_after": 0, "probability": 0.03},
          {"latency": "0.05..0.5", "probability": 0.07}, {"reset": "after", "probability": 0.05}, {"close": "after", "probability": 0.03},
          {"reset": "middle", "probability": 0.02})
 
 
 @pytest.fixture(params=SERVICES)
-def stage(request, tmp_path):
-    stage = Stage(SERVICES[request.param], (), tmp_path, options="timeout=20")
-    stage.start()
-    stage.sandbox.play(cloudflare__quota_secrets=1000, stripe__per_scope=1000)
-    yield stage
-    print(stage.mount.log())  # seen only if it failed
-    stage.stop()
+def harness(request, tmp_path):
+    harness = Harness(SERVICES[request.param], (), tmp_path, options="timeout=20")
+    harness.start()
+    harness.sandbox.variant(cloudflare__quota_secrets=1000, stripe__per_scope=1000)
+    yield harness
+    print(harness.mount.log())  # seen only if it failed
+    harness.stop()
 
 
-def writers_do_their_work(stage, seed):
+def writers_do_their_work(harness, seed):
     program = Path(__file__).with_name("chaos_writer.py")
-    writers = [subprocess.Popen([PYTHON, program, stage.directory, str(number), str(seed), str(WRITES)],
+    writers = [subprocess.Popen([PYTHON, program, harness.directory, str(number), str(seed), str(WRITES)],
                                 stdout=subprocess.PIPE, text=True) for number in range(WRITERS)]
     try:
-        return [json.loads(writer.communicate(timeout=PATIENCE)[0]) for writer in writers]
+        return [json.loads(writer.communicate(timeout=TIMEOUT)[0]) for writer in writers]
     finally:
         for writer in writers:
             writer.kill()
             writer.wait()
 
 
-def check_acknowledged(stage, told):
+def check_acknowledged(harness, told):
     """Each of them has been taken by the service, byte for byte."""
-    taken = {(upload["name"], base64.b64decode(upload["value_base64"]).decode()) for upload in stage.sandbox.upload_records()}
+    taken = {(upload["name"], base64.b64decode(upload["value_base64"]).decode()) for upload in harness.sandbox.upload_records()}
     missing = {tuple(one) for writer in told for one in writer["acknowledged"]} - taken
     assert not missing, f"acknowledged, and never taken: {missing}"
 
 
-def check_own(stage, told):
+def check_own(harness, told):
     """What was acknowledged last is held; where the last outcome is not known, one of what it may be."""
     for one in told:
         for name, values in one["may_hold"].items():
-            held = stage.value(name)
+            held = harness.value(name)
             assert (held and held.decode()) in values, f"{name} holds {held!r}"
 
 
-def check_shared(stage, told):
+def check_shared(harness, told):
     """The last close wins: what is held was not acknowledged before the close of another began, which was acknowledged, too."""
     for name in SHARED:
         closes = [close for one in told for close in one["shared"] if close[0] == name]
         if not any(close[4] == 0 for close in closes):
             continue
-        held = stage.value(name).decode()
+        held = harness.value(name).decode()
         (winner,) = [close for close in closes if close[1] == held]
         _, _, _, ended, error = winner
         assert error == 0 or error in UNKNOWN, f"{name} holds what was refused"
@@ -78,21 +78,21 @@ def check_shared(stage, told):
 
 
 @pytest.mark.timeout(300)
-def test_what_was_acknowledged_is_held_and_hardly_anything_fails(stage, record_property):
+def test_what_was_acknowledged_is_held_and_hardly_anything_fails(harness, record_property):
     seed = int(SEED) if SEED else random.SystemRandom().randrange(10**9)
     record_property("seed", seed)
     for fault in CHAOS:
-        stage.sandbox.fault(fault)
-    told = writers_do_their_work(stage, seed)
-    stage.sandbox.clear_faults()
+        harness.sandbox.fault(fault)
+    told = writers_do_their_work(harness, seed)
+    harness.sandbox.clear_faults()
 
-    calls = stage.sandbox.calls(service=stage.service.name)
+    calls = harness.sandbox.calls(service=harness.service.name)
     hit = sum(call["fault"] is not None for call in calls) / len(calls)
     failures = [failure for one in told for failure in one["failures"]]
     written = sum(one["written"] for one in told)
     record_property("played", f"{written} writes, {len(failures)} failed {failures}; {len(calls)} calls, {hit:.0%} of them hit")
     assert hit > 0.15
-    check_acknowledged(stage, told)
-    check_own(stage, told)
-    check_shared(stage, told)
+    check_acknowledged(harness, told)
+    check_own(harness, told)
+    check_shared(harness, told)
     assert written == WRITERS * WRITES and len(failures) < written * 0.02, failures

@@ -58,25 +58,25 @@ def test_a_sealed_value_is_opened_and_kept(sandbox, fastly, store, value):
 def test_one_client_key_serves_many_secrets_unless_played(sandbox, fastly, store):
     key = fastly.client_key()
     assert [fastly.put_sealed(store, name, b"1", key).status for name in "ABC"] == [200] * 3
-    sandbox.play(fastly__client_key_reuse="no")
+    sandbox.variant(fastly__client_key_reuse="no")
     assert fastly.put_sealed(store, "D", b"1", key).status == 400
     assert fastly.put_sealed(store, "D", b"1", fastly.client_key()).status == 200
 
 
 def test_an_expired_client_key_is_refused(sandbox, fastly, store):
     key = fastly.client_key()
-    sandbox.play(clock=601)
+    sandbox.variant(clock=601)
     reply = fastly.put_sealed(store, "A", b"1", key)
     assert (reply.status, reply.json["detail"]) == (400, "client_key: unknown or expired")
     assert sandbox.uploads() == []
 
 
 def test_the_lifetime_can_be_another(sandbox, fastly, store):
-    sandbox.play(fastly__client_key_lifetime=5)
+    sandbox.variant(fastly__client_key_lifetime=5)
     key = fastly.client_key()
-    sandbox.play(clock=4)
+    sandbox.variant(clock=4)
     assert fastly.put_sealed(store, "A", b"1", key).status == 200
-    sandbox.play(clock=6)
+    sandbox.variant(clock=6)
     assert fastly.put_sealed(store, "A", b"1", key).status == 400
 
 
@@ -120,9 +120,9 @@ def test_the_journal_knows_the_key_and_the_value_by_its_sum(sandbox, fastly, sto
 
 
 def test_the_member_can_be_called_otherwise(sandbox, fastly):
-    sandbox.play(fastly__key_member="client_key")
+    sandbox.variant(fastly__key_member="client_key")
     assert "public_key" not in fastly.call("POST", "/client-key").json
-    sandbox.play(fastly__key_member="both")
+    sandbox.variant(fastly__key_member="both")
     key = fastly.call("POST", "/client-key").json
     assert key["public_key"] == key["client_key"]
 

@@ -39,7 +39,7 @@ def test_an_array_creates_no_store(cloudflare):
 def test_there_is_one_store_unless_played(sandbox, cloudflare, store):
     reply = cloudflare.call("POST", "/stores", {"name": "more"})
     assert (reply.status, reply.json["errors"][0]) == (400, {"code": 1003, "message": "maximum_stores_exceeded"})
-    sandbox.play(cloudflare__quota_stores=2)
+    sandbox.variant(cloudflare__quota_stores=2)
     assert cloudflare.call("POST", "/stores", {"name": "more"}).status == 200
 
 
@@ -88,7 +88,7 @@ def test_bad_scopes_are_refused(cloudflare, store, scopes, slug):
 def test_a_taken_name_is_refused_as_played(sandbox, cloudflare, store):
     created(cloudflare, store)
     for status in (409, 400):
-        sandbox.play(cloudflare__conflict_status=status)
+        sandbox.variant(cloudflare__conflict_status=status)
         reply = cloudflare.create(store, "A")
         assert reply.status == status
         assert reply.json["errors"][0] == {"code": 1003, "message": "secret_name_already_exists: A"}
@@ -99,7 +99,7 @@ def test_several_are_created_together_or_not_at_all_unless_played(sandbox, cloud
     assert cloudflare.create(store, "A", "B").status == 409
     assert sandbox.value("default_secrets_store", "A", "cloudflare") is None
     assert sandbox.uploads("A") == []
-    sandbox.play(cloudflare__multi_create="partial")
+    sandbox.variant(cloudflare__multi_create="partial")
     assert cloudflare.create(store, "A", "B").status == 409
     assert sandbox.value("default_secrets_store", "A", "cloudflare") == b"v"
 
@@ -134,7 +134,7 @@ def test_bad_patches_are_refused_and_change_nothing(sandbox, cloudflare, store, 
 def test_a_secret_is_pending_and_then_active(sandbox, cloudflare, store):
     secret = created(cloudflare, store)
     assert secret["status"] == "pending"
-    sandbox.play(clock=2)
+    sandbox.variant(clock=2)
     path = f"/stores/{store}/secrets/{secret['id']}"
     assert cloudflare.call("GET", path).json["result"]["status"] == "active"
     assert cloudflare.call("PATCH", path, {"value": "w"}).json["result"]["status"] == "pending"
@@ -142,7 +142,7 @@ def test_a_secret_is_pending_and_then_active(sandbox, cloudflare, store):
 
 def test_a_deletion_is_202_or_200_with_null(sandbox, cloudflare, store):
     for status in (202, 200):
-        sandbox.play(cloudflare__delete_status=status)
+        sandbox.variant(cloudflare__delete_status=status)
         secret = created(cloudflare, store)
         reply = cloudflare.call("DELETE", f"/stores/{store}/secrets/{secret['id']}")
         assert (reply.status, reply.json["result"]) == (status, None)
@@ -150,13 +150,13 @@ def test_a_deletion_is_202_or_200_with_null(sandbox, cloudflare, store):
 
 
 def test_deleted_rows_can_linger_in_listings(sandbox, cloudflare, store):
-    sandbox.play(cloudflare__deleted_rows=60)
+    sandbox.variant(cloudflare__deleted_rows=60)
     secret = created(cloudflare, store)
     cloudflare.call("DELETE", f"/stores/{store}/secrets/{secret['id']}")
     assert [row["status"] for row in listed(cloudflare, store)["result"]] == ["deleted"]
     again = created(cloudflare, store)
     assert again["id"] != secret["id"]
-    sandbox.play(clock=61)
+    sandbox.variant(clock=61)
     assert [row["id"] for row in listed(cloudflare, store)["result"]] == [again["id"]]
 
 
@@ -188,7 +188,7 @@ def test_bad_names_are_refused(cloudflare, store, name, slug):
 
 
 def test_periods_are_taken_when_played(sandbox, cloudflare, store):
-    sandbox.play(cloudflare__periods="accept")
+    sandbox.variant(cloudflare__periods="accept")
     assert cloudflare.create(store, "a.b").status == 200
 
 
@@ -218,7 +218,7 @@ def test_bodies_that_are_not_exact_are_refused(sandbox, cloudflare, store, body)
 
 
 def test_the_secret_quota_is_that_of_the_account(sandbox, cloudflare, store):
-    sandbox.play(cloudflare__quota_secrets=2)
+    sandbox.variant(cloudflare__quota_secrets=2)
     assert cloudflare.create(store, "A", "B", "C").status == 400
     assert cloudflare.create(store, "A", "B").status == 200
     reply = cloudflare.create(store, "C")
@@ -278,7 +278,7 @@ def test_odd_queries_are_refused(cloudflare, store, query):
                                         ("no_total", {"count": 0, "page": 1, "per_page": 20}),
                                         ("total_pages", {"count": 0, "page": 1, "per_page": 20, "total_count": 0, "total_pages": 0})])
 def test_the_page_information_can_be_less_or_more(sandbox, cloudflare, store, form, info):
-    sandbox.play(cloudflare__result_info=form)
+    sandbox.variant(cloudflare__result_info=form)
     assert cloudflare.call("GET", f"/stores/{store}/secrets").json.get("result_info") == info
 
 
@@ -337,22 +337,22 @@ def test_content_type_and_bodies_are_checked(cloudflare, store):
 
 
 def test_over_the_limit_everything_is_locked_out(sandbox, cloudflare):
-    sandbox.play(cloudflare__rate_limit=3, cloudflare__rate_window=60, cloudflare__lockout=300)
+    sandbox.variant(cloudflare__rate_limit=3, cloudflare__rate_window=60, cloudflare__lockout=300)
     replies = [cloudflare.call("GET", "/quota") for _ in range(5)]
     assert [reply.status for reply in replies] == [200, 200, 200, 429, 429]
     assert replies[0].headers["Ratelimit"].startswith('"default";r=2;t=')
     assert replies[0].headers["Ratelimit-Policy"] == '"default";q=3;w=60'
     assert "Retry-After" not in replies[2].headers
     assert 290 <= int(replies[3].headers["Retry-After"]) <= 300
-    sandbox.play(clock=100)
+    sandbox.variant(clock=100)
     assert cloudflare.call("GET", "/quota").status == 429
-    sandbox.play(clock=310)
+    sandbox.variant(clock=310)
     assert cloudflare.call("GET", "/quota").status == 200
 
 
 @pytest.mark.parametrize("played, expected", [("null", None), ("empty", "")])
 def test_a_missing_comment_can_be_null_or_empty(sandbox, cloudflare, store, played, expected):
-    sandbox.play(cloudflare__no_comment=played)
+    sandbox.variant(cloudflare__no_comment=played)
     assert created(cloudflare, store)["comment"] == expected
 
 

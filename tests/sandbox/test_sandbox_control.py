@@ -162,18 +162,18 @@ def test_tokens_can_change(sandbox, fastly):
 @pytest.mark.parametrize("choice", [{"none": 1}, {"fastly.order": "sideways"}, {"fastly.page_cap": "many"}])
 def test_a_play_that_makes_no_sense_is_refused(sandbox, choice):
     with pytest.raises(ValueError):
-        sandbox.play(**{name.replace(".", "__"): value for name, value in choice.items()})
+        sandbox.variant(**{name.replace(".", "__"): value for name, value in choice.items()})
 
 
 def test_reset_makes_it_as_new(sandbox, fastly, store):
     fastly.put(store, "A", b"1")
-    sandbox.play(fastly__order="reverse")
+    sandbox.variant(fastly__order="reverse")
     sandbox.fault("status=503")
     sandbox.tokens("other")
     sandbox.reset()
     summary = sandbox.summary()
     assert summary["fastly"] == {"stores": 0, "secrets": 0} and summary["faults"] == []
-    assert summary["play"]["fastly.order"] == "name" and summary["uploads"] == 0
+    assert summary["variant"]["fastly.order"] == "name" and summary["uploads"] == 0
     assert fastly.call("GET").json["data"] == [] and len(sandbox.calls()) == 1
 
 

@@ -53,7 +53,7 @@ def test_the_digest_of_the_write_is_the_one_that_is_listed_and_fetched(fastly, s
 def test_created_at_is_in_whole_seconds_and_moves_with_a_rewrite(sandbox, fastly, store):
     first = fastly.put(store, "A", b"1").json["created_at"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first)
-    sandbox.play(clock=5)
+    sandbox.variant(clock=5)
     second = fastly.put(store, "A", b"1").json["created_at"]
     seconds = [datetime.fromisoformat(moment).timestamp() for moment in (first, second)]
     assert 4 <= seconds[1] - seconds[0] <= 7
@@ -69,7 +69,7 @@ def test_post_of_a_taken_name_is_400_duplicate_and_changes_nothing(sandbox, fast
 
 @pytest.mark.parametrize("status", [404, 400])
 def test_patch_of_a_missing_name_is_refused_as_played(sandbox, fastly, store, status):
-    sandbox.play(fastly__patch_missing=status)
+    sandbox.variant(fastly__patch_missing=status)
     assert fastly.put(store, "A", b"1", "PATCH").status == status
     assert sandbox.value("prod", "A") is None
 
@@ -151,7 +151,7 @@ def test_the_last_page_has_no_cursor_at_all(sandbox, fastly):
 def test_fewer_than_ten_are_never_a_page_unless_played(sandbox, fastly):
     store = sandbox.seed("big", 30)["store"]
     assert len(fastly.call("GET", f"/{store}/secrets?limit=3").json["data"]) == 10
-    sandbox.play(fastly__smallest_page=0)
+    sandbox.variant(fastly__smallest_page=0)
     assert len(fastly.call("GET", f"/{store}/secrets?limit=3").json["data"]) == 3
 
 
@@ -209,7 +209,7 @@ def test_a_store_is_found_by_name_in_a_list_of_one(sandbox, fastly, store):
     found = fastly.call("GET", "?name=prod").json
     assert [entry["id"] for entry in found["data"]] == [store] and "meta" in found
     assert fastly.call("GET", "?name=none").json["data"] == []
-    sandbox.play(fastly__unknown_store_name="404")
+    sandbox.variant(fastly__unknown_store_name="404")
     assert fastly.call("GET", "?name=none").status == 404
 
 
@@ -292,7 +292,7 @@ def test_a_value_has_one_to_65536_bytes(sandbox, fastly, store):
     assert fastly.put(store, "A", b"x" * 65536).status == 200
     assert fastly.put(store, "A", b"x" * 65537).status == 400
     assert [len(value) for value in sandbox.uploads()] == [65536]
-    sandbox.play(fastly__empty_value="accept")
+    sandbox.variant(fastly__empty_value="accept")
     assert fastly.put(store, "A", b"").status == 200
 
 
@@ -304,14 +304,14 @@ def test_a_taken_store_name_is_refused(fastly, store):
 # Quotas, rates, forms
 
 def test_quotas_are_kept_when_played(sandbox, fastly):
-    sandbox.play(fastly__quota_stores=1, fastly__quota_secrets=2, fastly__quota_status=500)
+    sandbox.variant(fastly__quota_stores=1, fastly__quota_secrets=2, fastly__quota_status=500)
     store = fastly.store()
     assert fastly.call("POST", "", {"name": "more"}).status == 500
     assert [fastly.put(store, name, b"1").status for name in "ABCA"] == [200, 200, 500, 200]
 
 
 def test_the_rate_limit_counts_what_changes_something(sandbox, fastly, store):
-    sandbox.play(fastly__rate_limit=2)
+    sandbox.variant(fastly__rate_limit=2)
     replies = [fastly.put(store, "A", b"1") for _ in range(3)]
     assert [reply.status for reply in replies] == [200, 200, 429]
     assert [reply.headers["Fastly-RateLimit-Remaining"] for reply in replies] == ["1", "0", "0"]
@@ -326,7 +326,7 @@ def test_the_rate_limit_counts_what_changes_something(sandbox, fastly, store):
     ("legacy", "application/json", "msg"), ("legacy_title", "application/json", "title"),
     ("legacy_errors", "application/json", "errors")])
 def test_errors_come_in_every_form(sandbox, fastly, form, content_type, member):
-    sandbox.play(fastly__error_body=form)
+    sandbox.variant(fastly__error_body=form)
     reply = fastly.call("GET", "/none")
     assert (reply.status, reply.type) == (404, content_type)
     assert member in reply.json
@@ -339,7 +339,7 @@ def test_fastlys_own_command_line_finds_what_it_asks_first(sandbox, fastly):
 
 
 def test_the_clock_can_be_another(sandbox, fastly, store):
-    sandbox.play(clock=-86400)
+    sandbox.variant(clock=-86400)
     reply = fastly.put(store, "A", b"1")
     for moment in (parsedate_to_datetime(reply.headers["Date"]), datetime.fromisoformat(reply.json["created_at"])):
         assert abs((datetime.now(timezone.utc) - moment).total_seconds() - 86400) < 5

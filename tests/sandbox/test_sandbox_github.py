@@ -55,7 +55,7 @@ def test_what_is_sealed_for_another_store_or_an_old_key_is_refused(sandbox, gith
     foreign = github.put("actions", "A", b"1", github.key("dependabot"))
     assert foreign.status == 422 and "improperly encrypted secret" in message(foreign)
     old = github.key("actions")
-    sandbox.play(github__key_generation=1)
+    sandbox.variant(github__key_generation=1)
     assert github.put("actions", "A", b"1", old).status == 422
     assert github.put("actions", "A", b"1").status == 201
 
@@ -74,10 +74,10 @@ def test_a_body_must_be_whole(github):
 def test_the_limit_of_a_value_and_of_a_store(sandbox, github):
     assert github.put("actions", "A", b"x" * 49152).status == 201
     assert github.put("actions", "A", b"x" * 49153).status == 422
-    sandbox.play(github__quota_secrets=1)
+    sandbox.variant(github__quota_secrets=1)
     assert github.put("actions", "B", b"v").status == 422
     assert github.put("actions", "A", b"v").status == 204
-    sandbox.play(github__quota_status="403")
+    sandbox.variant(github__quota_status="403")
     assert github.put("actions", "B", b"v").status == 403
 
 
@@ -140,7 +140,7 @@ def test_tokens(sandbox, github):
     assert github.call("GET", "actions/secrets", Authorization=None).status == 401
     assert github.call("GET", "actions/secrets", **{"User-Agent": None}).status == 403
     assert github.call("GET", "actions/secrets", **{"X-GitHub-Api-Version": "1999-01-01"}).status == 400
-    sandbox.play(github__rights="read")
+    sandbox.variant(github__rights="read")
     assert github.call("GET", "actions/secrets").status == 200
     assert "not accessible" in message(github.put("actions", "A", b"1"))
 
@@ -150,7 +150,7 @@ def test_a_server_of_ones_own_has_a_prefix(github):
 
 
 def test_the_same_question_with_its_etag_costs_nothing(sandbox, github):
-    sandbox.play(github__rate_limit=10)
+    sandbox.variant(github__rate_limit=10)
     github.put("actions", "A", b"1")
     first = github.call("GET", "actions/secrets")
     again = github.call("GET", "actions/secrets", **{"If-None-Match": first.headers["ETag"]})
@@ -163,7 +163,7 @@ def test_the_same_question_with_its_etag_costs_nothing(sandbox, github):
 
 
 def test_the_primary_limit_says_until_when(sandbox, github):
-    sandbox.play(github__rate_limit=2)
+    sandbox.variant(github__rate_limit=2)
     github.call("GET", "actions/secrets")
     assert github.call("GET", "actions/secrets").headers["X-RateLimit-Remaining"] == "0"
     refused = github.call("GET", "actions/secrets")
@@ -175,11 +175,11 @@ def test_the_primary_limit_says_until_when(sandbox, github):
 @pytest.mark.parametrize("limit, calls", [("github__changes", 2), ("github__points", 13)])
 def test_the_secondary_limits(sandbox, github, limit, calls):
     key = github.key("actions")
-    sandbox.play(**{limit: calls})
+    sandbox.variant(**{limit: calls})
     statuses = [github.put("actions", f"A{number}", b"1", key).status for number in range(3)]
     assert statuses == [201, 201, 403]
     refused = github.put("actions", "A3", b"1", key)
     assert "secondary rate limit" in message(refused) and 0 < int(refused.headers["Retry-After"]) <= 60
-    sandbox.play(github__retry_after="no", github__limit_status="429")
+    sandbox.variant(github__retry_after="no", github__limit_status="429")
     refused = github.put("actions", "A3", b"1", key)
     assert refused.status == 429 and "Retry-After" not in refused.headers

@@ -96,8 +96,8 @@ def test_it_listens_on_loopback_only(address):
     assert done.returncode == 2 and "listen" in done.stderr and done.stdout == ""
 
 
-@pytest.mark.parametrize("words", [("--play", "none=1"), ("--play", "fastly.order=sideways"), ("--fault", "nonsense=1"),
-                                   ("--play", "clock=x"), ("--signing-seed", "AAAA")])
+@pytest.mark.parametrize("words", [("--variant", "none=1"), ("--variant", "fastly.order=sideways"), ("--fault", "nonsense=1"),
+                                   ("--variant", "clock=x"), ("--signing-seed", "AAAA")])
 def test_options_that_make_no_sense_are_named(words):
     done = _run("--listen", "127.0.0.1:0", "--token", "t", *words)
     assert done.returncode != 0 and words[0].strip("-") in done.stderr
@@ -139,7 +139,7 @@ def test_a_signing_seed_fixes_the_signing_key(sandbox_class):
 
 
 def test_options_of_the_command_line_hold_from_the_start_and_after_a_reset(sandbox_class):
-    options = ("--fault", "status=503,method=GET", "--play", "fastly.patch_missing=400", "--client-key-lifetime", "5",
+    options = ("--fault", "status=503,method=GET", "--variant", "fastly.patch_missing=400", "--client-key-lifetime", "5",
                "--quota-secrets", "7", "--limits")
     with sandbox_class(*options) as sandbox:
         for _ in range(2):
@@ -147,7 +147,7 @@ def test_options_of_the_command_line_hold_from_the_start_and_after_a_reset(sandb
             store = fastly.store()
             assert fastly.call("GET").status == 503
             assert fastly.put(store, "A", b"1", "PATCH").status == 400
-            choices = sandbox.summary()["play"]
+            choices = sandbox.summary()["variant"]
             assert choices["fastly.client_key_lifetime"] == 5 and choices["cloudflare.quota_secrets"] == 7
             assert choices["fastly.rate_limit"] == 1000 and choices["cloudflare.rate_limit"] == 1200
             fastly.close()

@@ -34,7 +34,7 @@ def test_the_manual_has_every_play_with_its_default():
 
 
 def test_the_manual_has_every_word_of_a_fault_and_every_kind():
-    faults = help_text().partition("which calls")[2].partition("Plays:")[0]
+    faults = help_text().partition("which calls")[2].partition("Variants:")[0]
     words = re.findall(r"^  ([a-z_]+)=  ", faults, re.MULTILINE)
     kinds = {kind for line in re.sub(r"\n {6,}", "", faults).splitlines() for group in re.findall(r"\(([a-z_|]+)\)", line)
              for kind in group.split("|")}

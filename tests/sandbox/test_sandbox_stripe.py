@@ -30,7 +30,7 @@ def test_set_answers_the_object_without_its_payload(sandbox, stripe):
 def test_set_replaces_and_keeps_the_id_unless_played(sandbox, stripe):
     first = stripe.post(name="A", payload="1").json
     assert stripe.post(name="A", payload="2").json["id"] == first["id"]
-    sandbox.play(stripe__replace_id="new")
+    sandbox.variant(stripe__replace_id="new")
     assert stripe.post(name="A", payload="3").json["id"] != first["id"]
     assert sandbox.value("account", "A", "stripe") == b"3"
     assert names(stripe.get()) == ["A"]
@@ -51,7 +51,7 @@ def test_delete_is_a_post_and_says_deleted(sandbox, stripe):
     reply = stripe.post("/delete", name="A")
     assert (reply.status, reply.json) == (200, {**made, "deleted": True})
     assert stripe.post("/delete", name="A").status == 404
-    sandbox.play(stripe__delete_body="short")
+    sandbox.variant(stripe__delete_body="short")
     made = stripe.post(name="A", payload="1").json
     assert stripe.post("/delete", name="A").json == {"id": made["id"], "object": "apps.secret", "deleted": True}
 
@@ -95,7 +95,7 @@ def test_the_eleventh_secret_of_a_scope_is_refused_but_not_a_replacement(sandbox
     assert [stripe.post(name=f"n{number}", payload="1").status for number in range(11)] == [200] * 10 + [400]
     assert stripe.post(name="n0", payload="2").status == 200
     assert stripe.post(name="n0", payload="2", user="usr_1").status == 200
-    sandbox.play(stripe__per_scope=11)
+    sandbox.variant(stripe__per_scope=11)
     assert stripe.post(name="n10", payload="1").status == 200
 
 
@@ -105,7 +105,7 @@ def test_five_thousand_characters_fit_not_bytes_unless_played(sandbox, stripe, m
     assert stripe.post(**{**whole, member: "é" * 5000}).status == 200
     reply = stripe.post(**{**whole, member: "é" * 5001})
     assert (reply.status, error(reply)["param"]) == (400, member)
-    sandbox.play(stripe__length="bytes")
+    sandbox.variant(stripe__length="bytes")
     assert stripe.post(**{**whole, member: "é" * 2500}).status == 200
     assert stripe.post(**{**whole, member: "é" * 2501}).status == 400
 
@@ -114,7 +114,7 @@ def test_an_expired_secret_goes_by_itself(sandbox, stripe):
     soon = int(time.time()) + 100
     assert stripe.post(name="A", payload="1", expires_at=soon).json["expires_at"] == soon
     assert names(stripe.get()) == ["A"]
-    sandbox.play(clock=101)
+    sandbox.variant(clock=101)
     assert names(stripe.get()) == [] and stripe.get("/find", name="A").status == 404
 
 
@@ -122,7 +122,7 @@ def test_a_replace_clears_the_expiry_unless_played(sandbox, stripe):
     soon = int(time.time()) + 100
     stripe.post(name="A", payload="1", expires_at=soon)
     assert stripe.post(name="A", payload="2").json["expires_at"] is None
-    sandbox.play(stripe__replace_expiry="keep")
+    sandbox.variant(stripe__replace_expiry="keep")
     stripe.post(name="A", payload="1", expires_at=soon)
     assert stripe.post(name="A", payload="2").json["expires_at"] == soon
 
@@ -234,7 +234,7 @@ def test_a_version_is_a_date(stripe):
 
 
 def test_the_rate_limit_says_why(sandbox, stripe):
-    sandbox.play(stripe__rate_limit=2)
+    sandbox.variant(stripe__rate_limit=2)
     replies = [stripe.get() for _ in range(6)]
     assert replies[0].status == 200 and replies[-1].status == 429
     assert error(replies[-1])["code"] == "rate_limit"

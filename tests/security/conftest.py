@@ -19,7 +19,7 @@ from integration_conftest import (Service, direct, direct_mount, front, make_mou
                                   pytest_configure, pytest_runtest_makereport, running_sandbox, sandbox, service)
 from fake_dev import Devices  # noqa: E402
 from services import Cloudflare, Stripe  # noqa: E402
-from private_mount import World  # noqa: E402
+from private_mount import PrivateMount  # noqa: E402
 
 
 class Fastly(Service):
@@ -75,8 +75,8 @@ def place():
 
 
 @pytest.fixture
-def world(direct, tmp_path):
+def private_mount(direct, tmp_path):
     """A place that every user can reach."""
-    world = World(direct)
-    yield world
-    world.finish(tmp_path)
+    private_mount = PrivateMount(direct)
+    yield private_mount
+    private_mount.finish(tmp_path)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mounting import PATIENCE, PROGRAM, environment, mounts_at
+from mounting import TIMEOUT, PROGRAM, environment, mounts_at
 
 HERE = Path(__file__).parent
 PYTHON = "/usr/bin/python3"
@@ -45,7 +45,7 @@ def daemons_of(program, *words):
     return found
 
 
-class World:
+class PrivateMount:
     """One directory with a program, a token and a mountpoint."""
 
     def __init__(self, service):
@@ -90,7 +90,7 @@ class World:
         end = os.pidfd_open(self.process.pid)
         try:
             while True:
-                ready, *_ = select.select([self.manager, end], [], [], PATIENCE)
+                ready, *_ = select.select([self.manager, end], [], [], TIMEOUT)
                 assert self.manager in ready, self.log()
                 if b"READY=1" in self.manager.recv(4096):
                     return
@@ -119,7 +119,7 @@ class World:
 
     def wait_for_log(self, text):
         """The log grows by an event that inotify could tell; a daemon that says nothing in a minute never will."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while text not in self.log():
             assert self.process.poll() is None and time.monotonic() < deadline, f"no {text!r} in the log:\n{self.log()}"
             time.sleep(0.01)
@@ -129,7 +129,7 @@ class World:
         return self.wait()
 
     def wait(self):
-        status = self.process.wait(PATIENCE)
+        status = self.process.wait(TIMEOUT)
         self.process = None
         return status
 
@@ -139,7 +139,7 @@ class World:
             subprocess.run(["umount", "-l", self.mountpoint], check=True)
         if self.process:
             try:
-                self.process.wait(PATIENCE)
+                self.process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.process.send_signal(signal.SIGKILL)
                 self.process.wait()

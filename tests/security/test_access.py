@@ -51,10 +51,10 @@ def secrets(sandbox):
             sandbox.put("prod", f"{user}_{number}", b"old value")
 
 
-def check(world, allowed):
+def check(private_mount, allowed):
     """Everybody tries everything. What is not allowed is refused, for want of permission."""
     for (user, uid), expected in zip(USERS.items(), allowed):
-        outcomes = world.visit(uid, tag=user)
+        outcomes = private_mount.visit(uid, tag=user)
         done = {operation for operation, outcome in outcomes.items() if outcome == "done"}
         assert done == expected, f"{user}: {outcomes}"
         for operation in (ROOT | NEVER) - expected:
@@ -64,20 +64,20 @@ def check(world, allowed):
 
 
 @pytest.mark.parametrize("options", MOUNTED)
-def test_a_mount(world, sandbox, secrets, options):
-    world.mount(options)
-    check(world, MOUNTED[options])
+def test_a_mount(private_mount, sandbox, secrets, options):
+    private_mount.mount(options)
+    check(private_mount, MOUNTED[options])
 
 
 @pytest.mark.parametrize("kernel, options, user", DESCRIPTORS)
-def test_a_descriptor_that_is_mounted_already(world, sandbox, secrets, kernel, options, user):
-    world.mount_descriptor(kernel, options, user)
-    check(world, DESCRIPTORS[kernel, options, user])
+def test_a_descriptor_that_is_mounted_already(private_mount, sandbox, secrets, kernel, options, user):
+    private_mount.mount_descriptor(kernel, options, user)
+    check(private_mount, DESCRIPTORS[kernel, options, user])
 
 
-def test_read_only(world, sandbox, secrets):
-    world.mount("ro")
-    outcomes = world.visit(0, tag="root")
+def test_read_only(private_mount, sandbox, secrets):
+    private_mount.mount("ro")
+    outcomes = private_mount.visit(0, tag="root")
     for operation in ("write", "create", "remove", "store", "link", "chmod", "chown", "setxattr"):
         assert outcomes[operation] == "EROFS", outcomes
     assert {operation for operation, outcome in outcomes.items() if outcome == "done"} == ALL - CHANGE - {"write"}
@@ -109,15 +109,15 @@ print(json.dumps(outcomes))
 
 
 @pytest.mark.parametrize("kernel, options", [("", ""), ("default_permissions", "default_permissions")], ids=["asked here", "asked in the kernel"])
-def test_who_owns_a_file_may_do_to_it_what_he_could_elsewhere(world, sandbox, secrets, kernel, options):
+def test_who_owns_a_file_may_do_to_it_what_he_could_elsewhere(private_mount, sandbox, secrets, kernel, options):
     """As an ordinary file beside it says, too; and nothing is changed by it."""
-    world.mount_descriptor(kernel, ",".join(filter(None, [options, f"uid={OTHER},gid={GROUP},umask=0"])), OTHER)
-    ordinary = world.work / "ordinary"
+    private_mount.mount_descriptor(kernel, ",".join(filter(None, [options, f"uid={OTHER},gid={GROUP},umask=0"])), OTHER)
+    ordinary = private_mount.work / "ordinary"
     ordinary.write_bytes(b"")
     os.chown(ordinary, OTHER, GROUP)
     expected = {what: OWNERS.get(what, "done") for what in ATTEMPTS}
-    secret = world.mountpoint / "prod/root_1"
-    for name in ordinary, secret, world.mountpoint / "prod", world.mountpoint, world.mountpoint / ".sstorefs/errors":
+    secret = private_mount.mountpoint / "prod/root_1"
+    for name in ordinary, secret, private_mount.mountpoint / "prod", private_mount.mountpoint, private_mount.mountpoint / ".sstorefs/errors":
         done = subprocess.run([PYTHON, "-c", TRY, name, json.dumps(ATTEMPTS)], capture_output=True, text=True, check=True, cwd="/",
                               user=OTHER, group=OTHER, extra_groups=[GROUP, OTHER_GROUP])
         if name != ordinary or kernel:
@@ -126,19 +126,19 @@ def test_who_owns_a_file_may_do_to_it_what_he_could_elsewhere(world, sandbox, se
     assert look.stdout.split()[1:] == [str(OTHER), str(GROUP)] and "w" in look.stdout and "s" not in look.stdout
 
 
-def test_nocreate(world, sandbox, secrets):
-    world.mount("nocreate,allow_other,uid=65534")
+def test_nocreate(private_mount, sandbox, secrets):
+    private_mount.mount("nocreate,allow_other,uid=65534")
     for user in ("root", "nobody"):
-        outcomes = world.visit(USERS[user], tag=user)
+        outcomes = private_mount.visit(USERS[user], tag=user)
         for operation in ("create", "remove", "store", "link", "setxattr"):
             assert outcomes[operation] == "EPERM", outcomes
         assert outcomes["write"] == "done" and sandbox.value("prod", f"{user}_1") == b"val"
     assert sandbox.calls(operation="fastly.delete_secret") == []
 
 
-def test_a_descriptor_open_to_all_is_refused_unless_the_kernel_checks(world, sandbox):
+def test_a_descriptor_open_to_all_is_refused_unless_the_kernel_checks(private_mount, sandbox):
     """As far as we are told. An opener who says nothing of it lets everybody in, and only he could know."""
-    world.token(owner=NOBODY)
-    words = [world.program, "fastly:", "/dev/fd/9", "-f", "-o", world.options("allow_other")]
-    refused = run_program(words, world.logs)
+    private_mount.token(owner=NOBODY)
+    words = [private_mount.program, "fastly:", "/dev/fd/9", "-f", "-o", private_mount.options("allow_other")]
+    refused = run_program(words, private_mount.logs)
     assert refused.returncode == 1 and "default_permissions" in refused.stderr

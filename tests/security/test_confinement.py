@@ -38,56 +38,56 @@ def call(process, number, *arguments):
 
 
 @pytest.fixture(params=["", "user=nobody,allow_other"], ids=["root", "user="])
-def confined(request, world, sandbox):
-    return world.mount(request.param)
+def confined(request, private_mount, sandbox):
+    return private_mount.mount(request.param)
 
 
-def test_root_keeps_what_looking_at_writers_takes(world, sandbox):
-    world.mount()
+def test_root_keeps_what_looking_at_writers_takes(private_mount, sandbox):
+    private_mount.mount()
     for kind in ("CapPrm", "CapEff", "CapBnd"):
-        assert capabilities(world.process.pid, kind) == {SYS_PTRACE, DAC_READ_SEARCH}, kind
+        assert capabilities(private_mount.process.pid, kind) == {SYS_PTRACE, DAC_READ_SEARCH}, kind
     for kind in ("CapInh", "CapAmb"):
-        assert capabilities(world.process.pid, kind) == set(), kind
+        assert capabilities(private_mount.process.pid, kind) == set(), kind
 
 
-def test_another_user_keeps_nothing(world, sandbox):
-    world.mount("user=nobody,allow_other")
+def test_another_user_keeps_nothing(private_mount, sandbox):
+    private_mount.mount("user=nobody,allow_other")
     for kind in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"):
-        assert capabilities(world.process.pid, kind) == set(), kind
+        assert capabilities(private_mount.process.pid, kind) == set(), kind
 
 
-def test_what_unmounts_can_do_that_alone(world, sandbox):
-    world.mount()
-    (helper,) = [int(pid) for pid in open(f"/proc/{world.process.pid}/task/{world.process.pid}/children").read().split()]
+def test_what_unmounts_can_do_that_alone(private_mount, sandbox):
+    private_mount.mount()
+    (helper,) = [int(pid) for pid in open(f"/proc/{private_mount.process.pid}/task/{private_mount.process.pid}/children").read().split()]
     assert capabilities(helper, "CapEff") == capabilities(helper, "CapBnd") == {SYS_ADMIN}
     names = {os.readlink(f"/proc/{helper}/fd/{name}") for name in os.listdir(f"/proc/{helper}/fd")}
-    assert {name for name in names if not name.startswith("socket:")} == {"/dev/null", str(world.mountpoint)}
+    assert {name for name in names if not name.startswith("socket:")} == {"/dev/null", str(private_mount.mountpoint)}
     with open(f"/proc/{helper}/mem", "rb", 0) as memory, open(f"/proc/{helper}/maps") as maps:
         for line in maps:
             begin, end = (int(bound, 16) for bound in line.split()[0].split("-"))
             if line.split()[1].startswith("rw") and end - begin < 1 << 30:
                 memory.seek(begin)
-                assert world.service.token.encode() not in memory.read(end - begin), "it was there before the token"
+                assert private_mount.service.token.encode() not in memory.read(end - begin), "it was there before the token"
 
 
-def test_a_mount_goes_without_the_help_of_what_unmounts(world, sandbox):
+def test_a_mount_goes_without_the_help_of_what_unmounts(private_mount, sandbox):
     """Killed, it can't; the daemon says so and ends, and nothing is lost."""
-    world.mount()
-    (helper,) = [int(pid) for pid in open(f"/proc/{world.process.pid}/task/{world.process.pid}/children").read().split()]
+    private_mount.mount()
+    (helper,) = [int(pid) for pid in open(f"/proc/{private_mount.process.pid}/task/{private_mount.process.pid}/children").read().split()]
     os.kill(helper, signal.SIGKILL)
-    world.process.send_signal(signal.SIGTERM)
-    assert world.wait() == 0 and "could not be unmounted" in world.log()
-    assert mounts_at(world.mountpoint) == ["fuse.sstorefs"]
+    private_mount.process.send_signal(signal.SIGTERM)
+    assert private_mount.wait() == 0 and "could not be unmounted" in private_mount.log()
+    assert mounts_at(private_mount.mountpoint) == ["fuse.sstorefs"]
 
 
 if platform.machine() == "x86_64" and "sanitize" not in os.environ.get("SSTOREFS_BUILD", ""):
     # The sanitizers make calls of their own, and switch the filter off with a line that says so.
     @pytest.mark.parametrize("name", CALLS)
-    def test_a_call_that_is_none_of_ours_ends_the_process(world, sandbox, name):
-        world.mount()
-        assert call(world.process.pid, CALLS[name], 0, 0, 0, 0) is None
-        assert world.process.wait(60) == -signal.SIGSYS
-        world.process = None
+    def test_a_call_that_is_none_of_ours_ends_the_process(private_mount, sandbox, name):
+        private_mount.mount()
+        assert call(private_mount.process.pid, CALLS[name], 0, 0, 0, 0) is None
+        assert private_mount.process.wait(60) == -signal.SIGSYS
+        private_mount.process = None
 
     def test_nothing_can_be_opened_to_be_written_to(confined):
         confined_to = confined.process.pid
@@ -104,33 +104,33 @@ if platform.machine() == "x86_64" and "sanitize" not in os.environ.get("SSTOREFS
         assert call(confined_to, 41, 17, 3, 0) == -errno.EAFNOSUPPORT, "nor packets of one's own making sent"
         assert confined.unmount() == 0
 
-    def test_memory_is_never_written_to_and_executed(world, sandbox):
-        world.mount()
-        assert call(world.process.pid, 9, 0, 4096, 7, 0x22, -1, 0) is None
-        world.process.wait(60)
-        world.process = None
+    def test_memory_is_never_written_to_and_executed(private_mount, sandbox):
+        private_mount.mount()
+        assert call(private_mount.process.pid, 9, 0, 4096, 7, 0x22, -1, 0) is None
+        private_mount.process.wait(60)
+        private_mount.process = None
 
 
-def test_who_mounts_without_root_gains_nothing_either(world, sandbox, devices):
+def test_who_mounts_without_root_gains_nothing_either(private_mount, sandbox, devices):
     """It was for fusermount3 alone that it could, and that is another process's now."""
-    world.mount(user=NOBODY)
-    assert state_of(world.process.pid)["NoNewPrivs"] == "1"
-    write_file_as(NOBODY, world)
-    world.process.send_signal(signal.SIGTERM)
-    assert world.wait() == 0 and mounts_at(world.mountpoint) == []
+    private_mount.mount(user=NOBODY)
+    assert state_of(private_mount.process.pid)["NoNewPrivs"] == "1"
+    write_file_as(NOBODY, private_mount)
+    private_mount.process.send_signal(signal.SIGTERM)
+    assert private_mount.wait() == 0 and mounts_at(private_mount.mountpoint) == []
 
 
-def write_file_as(user, world):
-    done = subprocess.run(["sh", "-c", f"echo val > {world.mountpoint}/prod/NAME && sync {world.mountpoint}/prod/NAME"],
+def write_file_as(user, private_mount):
+    done = subprocess.run(["sh", "-c", f"echo val > {private_mount.mountpoint}/prod/NAME && sync {private_mount.mountpoint}/prod/NAME"],
                           user=user, group=user, extra_groups=[])
     assert done.returncode == 0
 
 
-def test_names_are_looked_up_under_the_filter(world, sandbox):
+def test_names_are_looked_up_under_the_filter(private_mount, sandbox):
     """libcurl does so in threads, with modules of libc that are loaded then."""
-    port = world.service.url.rsplit(":", 1)[1]
-    world.token()
-    world.start([world.program, "fastly:", world.mountpoint, "-f", "-o", world.options(f"endpoint=http://localhost:{port},ttl=minimal")])
-    write_file(world.mountpoint / "prod/NAME", b"val")
+    port = private_mount.service.url.rsplit(":", 1)[1]
+    private_mount.token()
+    private_mount.start([private_mount.program, "fastly:", private_mount.mountpoint, "-f", "-o", private_mount.options(f"endpoint=http://localhost:{port},ttl=minimal")])
+    write_file(private_mount.mountpoint / "prod/NAME", b"val")
     assert sandbox.value("prod", "NAME") == b"val"
-    assert world.unmount() == 0
+    assert private_mount.unmount() == 0

@@ -114,13 +114,13 @@ def test_memory_that_is_mapped_shows_nothing(opened, direct_mount):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGBUS
 
 
-def test_only_root_may_look_into_the_daemon(world):
+def test_only_root_may_look_into_the_daemon(private_mount):
     """Not even another process of the user it runs as. Nor does a crash write a core."""
-    world.mount_descriptor(user=NOBODY)
-    with open(f"/proc/{world.process.pid}/limits") as limits:
+    private_mount.mount_descriptor(user=NOBODY)
+    with open(f"/proc/{private_mount.process.pid}/limits") as limits:
         (core,) = [line.split() for line in limits if line.startswith("Max core")]
     assert core[4:6] == ["0", "0"]
     for file in ("mem", "maps", "environ", "fd", "map_files"):
-        looked = subprocess.run(["ls" if file in ("fd", "map_files") else "cat", f"/proc/{world.process.pid}/{file}"],
+        looked = subprocess.run(["ls" if file in ("fd", "map_files") else "cat", f"/proc/{private_mount.process.pid}/{file}"],
                                 capture_output=True, text=True, **as_user(NOBODY))
         assert looked.returncode != 0 and "Permission denied" in looked.stderr, file

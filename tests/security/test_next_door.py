@@ -9,21 +9,21 @@ from private_mount import NOBODY
 
 
 @pytest.fixture
-def installed(world):
+def installed(private_mount):
     """The programs as they are installed: root's, and not to be read by others."""
     programs = {}
     for program in (PROGRAM, BUILD / "src/mount-proxy/sstorefs-mount-proxy"):
-        programs[program.name] = shutil.copy(program, world.work)
-        (world.work / program.name).chmod(0o711)
+        programs[program.name] = shutil.copy(program, private_mount.work)
+        (private_mount.work / program.name).chmod(0o711)
     return programs
 
 
 @pytest.fixture
-def beside(world, sandbox):
+def beside(private_mount, sandbox):
     started = []
 
     def start(words, **more):
-        started.append(Neighbour(world.work, words, world.service.token, **more))
+        started.append(Neighbour(private_mount.work, words, private_mount.service.token, **more))
         return started[-1]
 
     yield start
@@ -31,8 +31,8 @@ def beside(world, sandbox):
         one.finish()
 
 
-def options(world, token="vault/token"):
-    return f"token_file={world.work}/{token},{world.service.options}"
+def options(private_mount, token="vault/token"):
+    return f"token_file={private_mount.work}/{token},{private_mount.service.options}"
 
 
 @pytest.mark.parametrize("program", ["sstorefs", "sstorefs-mount-proxy"])
@@ -42,26 +42,26 @@ def test_nothing_is_seen_of_a_program_from_its_first_instruction_on(installed, b
     assert process.steal() == "{}"
 
 
-def test_the_helper_that_waits_for_the_mount_shows_nothing(world, installed, beside, tmp_path):
+def test_the_helper_that_waits_for_the_mount_shows_nothing(private_mount, installed, beside, tmp_path):
     """It may wait for half a minute."""
-    process = beside([world.work / "sstorefs-mount-proxy", "--request", world.work / "absent", "--", installed["sstorefs"]])
+    process = beside([private_mount.work / "sstorefs-mount-proxy", "--request", private_mount.work / "absent", "--", installed["sstorefs"]])
     assert process.steal() == "{}"
 
 
 @pytest.mark.parametrize("words", [("--check", "fastly:"), ("fastly:", "{mountpoint}", "-f"), ("fastly:", "{mountpoint}")],
                          ids=["a check", "the daemon", "the parent of a daemon"])
-def test_what_waits_for_the_service_shows_nothing(world, installed, beside, sandbox, devices, words):
+def test_what_waits_for_the_service_shows_nothing(private_mount, installed, beside, sandbox, devices, words):
     """Its program not being the installed one, the first thing it does has to be enough."""
     sandbox.fault(operation="fastly.list_stores", hold="before")
-    (world.work / "sstorefs").chmod(0o755)
-    world.mountpoint.chmod(0o777)
-    process = beside([installed["sstorefs"], *(word.format(mountpoint=world.mountpoint) for word in words), "-o", options(world)])
+    (private_mount.work / "sstorefs").chmod(0o755)
+    private_mount.mountpoint.chmod(0o777)
+    process = beside([installed["sstorefs"], *(word.format(mountpoint=private_mount.mountpoint) for word in words), "-o", options(private_mount)])
     sandbox.wait_for_call("fastly.list_stores", state="held")
     assert process.steal() == "{}"
     sandbox.release()
 
 
-def test_the_theft_is_possible_where_nothing_hinders_it(world, beside, tmp_path):
+def test_the_theft_is_possible_where_nothing_hinders_it(private_mount, beside, tmp_path):
     """Or the tests above could not fail."""
-    program = shutil.copy("/bin/sleep", world.work)
-    assert world.service.token in beside([program, "60"]).steal()
+    program = shutil.copy("/bin/sleep", private_mount.work)
+    assert private_mount.service.token in beside([program, "60"]).steal()

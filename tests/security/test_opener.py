@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mounting import BUILD, PATIENCE, mounts_at
+from mounting import BUILD, TIMEOUT, mounts_at
 from private_mount import NOBODY, OTHER, as_user
 
 OPENER = BUILD / "src/mount-proxy/sstorefs-mount-proxy"
@@ -44,7 +44,7 @@ class Helper:
 
     def end(self):
         self.process.terminate()
-        assert self.process.wait(PATIENCE) == 0
+        assert self.process.wait(TIMEOUT) == 0
 
     def finish(self):
         for asker in self.askers:

@@ -11,20 +11,20 @@ from writers import write_file
 
 
 @pytest.fixture
-def home(world):
+def home(private_mount):
     """A directory of another user, who can change at any time what root finds below it."""
-    home = world.work / "home"
+    home = private_mount.work / "home"
     (home / "sub/mnt").mkdir(parents=True)
     for path in (home, home / "sub", home / "sub/mnt"):
         os.chown(path, OTHER, OTHER)
-    world.mountpoint = home / "sub/mnt"
+    private_mount.mountpoint = home / "sub/mnt"
     return home
 
 
 @pytest.fixture
-def victim(world):
+def victim(private_mount):
     """What that user may not touch: a directory, and something mounted in it."""
-    victim = world.work / "etc"
+    victim = private_mount.work / "etc"
     (victim / "mnt").mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "victim", victim / "mnt"], check=True)
     yield victim
@@ -39,9 +39,9 @@ def swap(home, victim):
     os.chown(home / "sub", OTHER, OTHER, follow_symlinks=False)
 
 
-def start(world, sandbox, meanwhile):
+def start(private_mount, sandbox, meanwhile):
     """Mounts, and does something while the service is waited for."""
-    world.token()
+    private_mount.token()
     sandbox.fault(operation="fastly.list_stores", hold="before", times=1)
 
     def swap_and_release():
@@ -49,27 +49,27 @@ def start(world, sandbox, meanwhile):
         meanwhile()
         sandbox.release()
 
-    return world.start([world.program, "fastly:", world.mountpoint, "-f", "-o", world.options()], meanwhile=swap_and_release)
+    return private_mount.start([private_mount.program, "fastly:", private_mount.mountpoint, "-f", "-o", private_mount.options()], meanwhile=swap_and_release)
 
 
 def is_still_as_it_was(victim):
     return mounts_at(victim / "mnt") == ["tmpfs"] and mounts_at(victim) == []
 
 
-def test_a_link_of_another_user_is_not_followed(world, home, victim):
-    world.token()
+def test_a_link_of_another_user_is_not_followed(private_mount, home, victim):
+    private_mount.token()
     (home / "link").symlink_to(victim)
     os.chown(home / "link", OTHER, OTHER, follow_symlinks=False)
-    refused = run_program([world.program, "fastly:", home / "link", "-o", world.options()], world.logs)
+    refused = run_program([private_mount.program, "fastly:", home / "link", "-o", private_mount.options()], private_mount.logs)
     assert is_still_as_it_was(victim)
     assert refused.returncode == 32 and refused.stderr.count("\n") == 1 and "'link' leads elsewhere" in refused.stderr
 
 
 @pytest.mark.parametrize("path", ["home/link", "home/sub/../link", "home/link/mnt"])
-def test_nor_does_the_opener_follow_it(world, home, victim, path):
+def test_nor_does_the_opener_follow_it(private_mount, home, victim, path):
     (home / "link").symlink_to(victim)
     opener = BUILD / "src/mount-proxy/sstorefs-mount-proxy"
-    served = subprocess.Popen([opener, world.work / path, "-u", "nobody", "--listen", world.work / "socket"], stderr=subprocess.PIPE, text=True)
+    served = subprocess.Popen([opener, private_mount.work / path, "-u", "nobody", "--listen", private_mount.work / "socket"], stderr=subprocess.PIPE, text=True)
     try:
         assert served.wait(60) == 32 and is_still_as_it_was(victim)
     finally:
@@ -78,48 +78,48 @@ def test_nor_does_the_opener_follow_it(world, home, victim, path):
         served.wait()
 
 
-def test_a_way_that_is_changed_meanwhile_leads_nowhere_else(world, sandbox, home, victim):
-    start(world, sandbox, lambda: swap(home, victim))
+def test_a_way_that_is_changed_meanwhile_leads_nowhere_else(private_mount, sandbox, home, victim):
+    start(private_mount, sandbox, lambda: swap(home, victim))
     assert is_still_as_it_was(victim) and mounts_at(home / "old/mnt") == ["fuse.sstorefs"]
     write_file(home / "old/mnt/prod/NAME", b"val")
     assert sandbox.value("prod", "NAME") == b"val"
-    world.mountpoint = home / "old/mnt"
-    assert world.unmount() == 0
+    private_mount.mountpoint = home / "old/mnt"
+    assert private_mount.unmount() == 0
 
 
-def test_the_end_takes_no_foreign_mount_away(world, sandbox, home, victim):
-    world.mount()
+def test_the_end_takes_no_foreign_mount_away(private_mount, sandbox, home, victim):
+    private_mount.mount()
     swap(home, victim)
-    world.process.send_signal(signal.SIGTERM)
-    assert world.wait() == 0
+    private_mount.process.send_signal(signal.SIGTERM)
+    assert private_mount.wait() == 0
     assert is_still_as_it_was(victim) and mounts_at(home / "old/mnt") == []
 
 
-def test_nor_does_the_replacement_of_a_dead_mount(world, sandbox, home, victim):
-    world.mount()
-    world.process.send_signal(signal.SIGKILL)
-    world.wait()
-    start(world, sandbox, lambda: swap(home, victim))
+def test_nor_does_the_replacement_of_a_dead_mount(private_mount, sandbox, home, victim):
+    private_mount.mount()
+    private_mount.process.send_signal(signal.SIGKILL)
+    private_mount.wait()
+    start(private_mount, sandbox, lambda: swap(home, victim))
     assert is_still_as_it_was(victim) and mounts_at(home / "old/mnt") == ["fuse.sstorefs"]
-    world.mountpoint = home / "old/mnt"
-    assert world.unmount() == 0
+    private_mount.mountpoint = home / "old/mnt"
+    assert private_mount.unmount() == 0
 
 
-def test_links_that_only_root_can_have_made_are_followed(world, sandbox):
-    (world.work / "link").symlink_to(world.mountpoint)
-    world.token()
-    world.start([world.program, "fastly:", world.work / "link/.", "-f", "-o", world.options()])
-    assert mounts_at(world.mountpoint) == ["fuse.sstorefs"]
-    assert world.unmount() == 0
+def test_links_that_only_root_can_have_made_are_followed(private_mount, sandbox):
+    (private_mount.work / "link").symlink_to(private_mount.mountpoint)
+    private_mount.token()
+    private_mount.start([private_mount.program, "fastly:", private_mount.work / "link/.", "-f", "-o", private_mount.options()])
+    assert mounts_at(private_mount.mountpoint) == ["fuse.sstorefs"]
+    assert private_mount.unmount() == 0
 
 
-def test_who_is_not_root_may_use_links_of_his_own(world, sandbox, devices):
+def test_who_is_not_root_may_use_links_of_his_own(private_mount, sandbox, devices):
     """And of others: fusermount3 sees to it that he owns what he mounts on."""
-    (world.work / "link").symlink_to(world.mountpoint)
-    os.chown(world.work / "link", OTHER, OTHER, follow_symlinks=False)
-    world.token(owner=NOBODY)
-    os.chown(world.mountpoint, NOBODY, NOBODY)
-    world.start([world.program, "fastly:", world.work / "link", "-f", "-o", world.options()], user=NOBODY)
-    assert mounts_at(world.mountpoint) == ["fuse.sstorefs"]
-    world.process.send_signal(signal.SIGTERM)
-    assert world.wait() == 0 and mounts_at(world.mountpoint) == []
+    (private_mount.work / "link").symlink_to(private_mount.mountpoint)
+    os.chown(private_mount.work / "link", OTHER, OTHER, follow_symlinks=False)
+    private_mount.token(owner=NOBODY)
+    os.chown(private_mount.mountpoint, NOBODY, NOBODY)
+    private_mount.start([private_mount.program, "fastly:", private_mount.work / "link", "-f", "-o", private_mount.options()], user=NOBODY)
+    assert mounts_at(private_mount.mountpoint) == ["fuse.sstorefs"]
+    private_mount.process.send_signal(signal.SIGTERM)
+    assert private_mount.wait() == 0 and mounts_at(private_mount.mountpoint) == []

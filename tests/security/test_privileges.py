@@ -15,58 +15,58 @@ from writers import errno_of, write_file
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
 
-def test_root_gains_no_new_privileges(world):
-    world.mount()
-    assert state_of(world.process.pid)["NoNewPrivs"] == "1"
-    assert world.unmount() == 0
+def test_root_gains_no_new_privileges(private_mount):
+    private_mount.mount()
+    assert state_of(private_mount.process.pid)["NoNewPrivs"] == "1"
+    assert private_mount.unmount() == 0
 
 
-def test_without_root_it_can_still_unmount(world, devices):
+def test_without_root_it_can_still_unmount(private_mount, devices):
     """For which it takes fusermount3, which another process runs: the daemon itself gains nothing any more."""
-    world.mount(user=NOBODY)
-    assert state_of(world.process.pid)["NoNewPrivs"] == "1"
-    world.process.send_signal(signal.SIGTERM)
-    assert world.wait() == 0
-    assert mounts_at(world.mountpoint) == [] and "unmounted" not in world.log()
+    private_mount.mount(user=NOBODY)
+    assert state_of(private_mount.process.pid)["NoNewPrivs"] == "1"
+    private_mount.process.send_signal(signal.SIGTERM)
+    assert private_mount.wait() == 0
+    assert mounts_at(private_mount.mountpoint) == [] and "unmounted" not in private_mount.log()
 
 
-def test_without_root_it_says_when_it_cannot_unmount(world, devices):
+def test_without_root_it_says_when_it_cannot_unmount(private_mount, devices):
     """Which libfuse does not."""
-    world.mount(user=NOBODY)
+    private_mount.mount(user=NOBODY)
     subprocess.run(["mount", "--bind", "/bin/false", "/usr/bin/fusermount3"], check=True)
     try:
-        world.process.send_signal(signal.SIGTERM)
-        assert world.wait() == 0, "nothing was lost"
+        private_mount.process.send_signal(signal.SIGTERM)
+        assert private_mount.wait() == 0, "nothing was lost"
     finally:
         subprocess.run(["umount", "/usr/bin/fusermount3"], check=True)
-    assert mounts_at(world.mountpoint) and f"{world.mountpoint} could not be unmounted" in world.log()
+    assert mounts_at(private_mount.mountpoint) and f"{private_mount.mountpoint} could not be unmounted" in private_mount.log()
 
 
-def test_on_a_descriptor_there_is_nothing_to_gain(world, sandbox):
-    world.mount_descriptor(user=NOBODY)
-    state = state_of(world.process.pid)
+def test_on_a_descriptor_there_is_nothing_to_gain(private_mount, sandbox):
+    private_mount.mount_descriptor(user=NOBODY)
+    state = state_of(private_mount.process.pid)
     assert state["NoNewPrivs"] == "1" and state["Uid"].split() == [str(NOBODY)] * 4
     assert {state[name] for name in CAPABILITIES} == {"0" * 16}
-    world.process.send_signal(signal.SIGTERM)
-    assert world.wait() == 0
-    assert world.visit(NOBODY)["look"] == "ENOTCONN", "it is the mount proxy's to unmount"
+    private_mount.process.send_signal(signal.SIGTERM)
+    assert private_mount.wait() == 0
+    assert private_mount.visit(NOBODY)["look"] == "ENOTCONN", "it is the mount proxy's to unmount"
 
 
-def test_mount_fuse3_with_drop_privileges(world, sandbox):
+def test_mount_fuse3_with_drop_privileges(private_mount, sandbox):
     """Nothing of it ever runs as root, and the mount is that user's."""
-    world.token(owner=NOBODY)
-    words = ["mount", "-t", "fuse3", f"{world.program}#fastly:", world.mountpoint, "-o",
-             world.options("setuid=nobody,drop_privileges,timeout=5")]
-    done = run_program(words, world.work)
+    private_mount.token(owner=NOBODY)
+    words = ["mount", "-t", "fuse3", f"{private_mount.program}#fastly:", private_mount.mountpoint, "-o",
+             private_mount.options("setuid=nobody,drop_privileges,timeout=5")]
+    done = run_program(words, private_mount.work)
     assert done.returncode == 0, done.stderr
-    (daemon,) = daemons_of(world.program)
+    (daemon,) = daemons_of(private_mount.program)
     state = state_of(daemon)
     assert state["Uid"].split() == [str(NOBODY)] * 4 and state["NoNewPrivs"] == "1"
     assert {state[name] for name in CAPABILITIES} == {"0" * 16}
-    outcomes = world.visit(NOBODY)
+    outcomes = private_mount.visit(NOBODY)
     assert outcomes["look"] == outcomes["create"] == "done"
-    assert world.visit(0)["look"] == "EACCES"
-    subprocess.run(["umount", world.mountpoint], check=True)
+    assert private_mount.visit(0)["look"] == "EACCES"
+    subprocess.run(["umount", private_mount.mountpoint], check=True)
     assert wait_for_end(daemon)
 
 
@@ -74,9 +74,9 @@ def test_mount_fuse3_with_drop_privileges(world, sandbox):
 
 
 @pytest.fixture
-def dropped(world, sandbox):
+def dropped(private_mount, sandbox):
     sandbox.put("prod", "OLD", b"old value")
-    return world.mount("user=nobody,allow_other,uid=12345")
+    return private_mount.mount("user=nobody,allow_other,uid=12345")
 
 
 def test_user_keeps_no_privilege_at_all(dropped):
@@ -141,12 +141,12 @@ def test_root_mounts_anew_over_what_was_left(dropped, sandbox):
     assert sandbox.value("prod", "NAME") == b"val"
 
 
-def test_a_token_that_user_can_read_is_read_again(world, sandbox):
-    world.token(group=NOBODY, mode=0o640)
-    world.start([world.program, "fastly:", world.mountpoint, "-f", "-o", world.options("user=nobody")])
-    (world.work / "token").write_text("next-token")
+def test_a_token_that_user_can_read_is_read_again(private_mount, sandbox):
+    private_mount.token(group=NOBODY, mode=0o640)
+    private_mount.start([private_mount.program, "fastly:", private_mount.mountpoint, "-f", "-o", private_mount.options("user=nobody")])
+    (private_mount.work / "token").write_text("next-token")
     sandbox.tokens("next-token")
-    write_file(world.mountpoint / "prod/NAME", b"val")
+    write_file(private_mount.mountpoint / "prod/NAME", b"val")
     assert sandbox.value("prod", "NAME") == b"val"
 
 
@@ -154,38 +154,38 @@ def test_a_token_that_user_cannot_read_is_said_to_be(dropped):
     assert f"nobody can't read the token file {dropped.work}/token" in dropped.log()
 
 
-def test_a_ca_file_that_user_cannot_read_fails_the_mount(world, front):
-    world.token()
-    words = [world.program, "fastly:", world.mountpoint, "-o",
-             f"token_file={world.work}/token,endpoint={front.url},cacert={front.cacert},user=nobody"]
-    refused = run_program(words, world.work)
+def test_a_ca_file_that_user_cannot_read_fails_the_mount(private_mount, front):
+    private_mount.token()
+    words = [private_mount.program, "fastly:", private_mount.mountpoint, "-o",
+             f"token_file={private_mount.work}/token,endpoint={front.url},cacert={front.cacert},user=nobody"]
+    refused = run_program(words, private_mount.work)
     assert refused.returncode == 32 and str(front.cacert) in refused.stderr and refused.stderr.count("\n") == 1
-    assert mounts_at(world.mountpoint) == []
+    assert mounts_at(private_mount.mountpoint) == []
 
 
-def test_only_root_becomes_somebody(world):
-    world.token(owner=NOBODY)
-    refused = subprocess.run([world.program, "fastly:", world.mountpoint, "-o", world.options("user=root")], capture_output=True,
+def test_only_root_becomes_somebody(private_mount):
+    private_mount.token(owner=NOBODY)
+    refused = subprocess.run([private_mount.program, "fastly:", private_mount.mountpoint, "-o", private_mount.options("user=root")], capture_output=True,
                              text=True, **as_user(NOBODY))
     assert refused.returncode == 1 and "only root" in refused.stderr
 
 
 @pytest.mark.parametrize("option", ["user", "user=root", "users"])
-def test_what_mount_says_of_users_changes_nothing(world, option):
-    world.mount(option)
-    assert state_of(world.process.pid)["Uid"].split() == ["0"] * 4
-    assert world.unmount() == 0
+def test_what_mount_says_of_users_changes_nothing(private_mount, option):
+    private_mount.mount(option)
+    assert state_of(private_mount.process.pid)["Uid"].split() == ["0"] * 4
+    assert private_mount.unmount() == 0
 
 
-def test_mount_passes_user_on(world, sandbox):
+def test_mount_passes_user_on(private_mount, sandbox):
     """mount(8) has an option of that name for itself."""
-    world.token()
-    done = run_program(["mount", "-t", "fuse.sstorefs", "fastly:", world.mountpoint, "-o", world.options("user=nobody")], world.work)
+    private_mount.token()
+    done = run_program(["mount", "-t", "fuse.sstorefs", "fastly:", private_mount.mountpoint, "-o", private_mount.options("user=nobody")], private_mount.work)
     assert done.returncode == 0, done.stderr
     program = os.readlink("/usr/local/sbin/sstorefs")
-    (daemon,) = daemons_of(os.readlink("/usr/local/sbin/sstorefs"), world.mountpoint)
+    (daemon,) = daemons_of(os.readlink("/usr/local/sbin/sstorefs"), private_mount.mountpoint)
     assert state_of(daemon)["Uid"].split() == [str(NOBODY)] * 4
-    subprocess.run(["umount", world.mountpoint], check=True)
+    subprocess.run(["umount", private_mount.mountpoint], check=True)
     assert wait_for_end(daemon)
 
 

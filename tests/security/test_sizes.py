@@ -30,10 +30,10 @@ TOLD = {
 
 
 @pytest.mark.parametrize("options", TOLD)
-def test_others_learn_no_length_unless_it_is_asked_for(world, sandbox, options):
+def test_others_learn_no_length_unless_it_is_asked_for(private_mount, sandbox, options):
     """While it is written, and once it is stored."""
-    world.mount(options)
-    path = world.mountpoint / "prod/NAME"
+    private_mount.mount(options)
+    path = private_mount.mountpoint / "prod/NAME"
     opened = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     os.write(opened, b"nine byte")
     for _ in ("open", "stored"):
@@ -46,8 +46,8 @@ def test_others_learn_no_length_unless_it_is_asked_for(world, sandbox, options):
     assert sandbox.uploads() == [b"nine byte"]
 
 
-def test_on_a_descriptor_it_is_as_the_daemon_is_told(world, sandbox):
-    world.mount_descriptor("allow_other,default_permissions", "allow_other,default_permissions,umask=022", NOBODY)
-    path = world.mountpoint / "prod/NAME"
+def test_on_a_descriptor_it_is_as_the_daemon_is_told(private_mount, sandbox):
+    private_mount.mount_descriptor("allow_other,default_permissions", "allow_other,default_permissions,umask=022", NOBODY)
+    path = private_mount.mountpoint / "prod/NAME"
     subprocess.run(["sh", "-c", 'printf 123456789 > "$1"', "sh", path], check=True, **as_user(NOBODY))
     assert [size_for(user, path) for user in (0, NOBODY, OTHER)] == [1, 1, 1]

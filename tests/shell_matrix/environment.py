@@ -30,7 +30,7 @@ KINDS = {kind.name: kind for kind in (
 )}
 WITHDRAWN = "good-for-the-mount-alone"
 BRIEF = 3
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Access:
@@ -43,11 +43,11 @@ class Access:
         self.options = ",".join(words)
 
 
-class House:
+class Environment:
     def __init__(self, work, kind):
         self.kind = kind
         self.work = work
-        plays = [word for name, value in kind.plays for word in ("--play", f"{name}={value}")]
+        plays = [word for name, value in kind.plays for word in ("--variant", f"{name}={value}")]
         self.sandbox = Sandbox("--token", WITHDRAWN, *plays)
         self.mounts = {}
 
@@ -98,7 +98,7 @@ class House:
     def wait_for_upload(self, name):
         """Stripe and Cloudflare may be asked for the name first."""
         for seen in range(1, 4):
-            self.sandbox.wait_for_calls(seen, name=f"{name}*", timeout=PATIENCE)
+            self.sandbox.wait_for_calls(seen, name=f"{name}*", timeout=TIMEOUT)
             if self.calls(name)[0]:
                 return
         raise AssertionError(f"{name} is asked for, again and again, and never sent")
@@ -106,13 +106,13 @@ class House:
     def wait_for_end_of_calls(self, name):
         """What was not given up goes on until the mount's time-out."""
         begun = len(self.sandbox.calls(name=f"{name}*"))
-        self.sandbox.wait_for_calls(begun, name=f"{name}*", state="ended", timeout=PATIENCE)
+        self.sandbox.wait_for_calls(begun, name=f"{name}*", state="ended", timeout=TIMEOUT)
 
-    def be_well(self, mount):
+    def wait_until_up(self, mount):
         """A success, and nobody thinks the service down any more. Until it is asked again what was known is told: that there is no such name."""
         name = "WELL"
         self.put(name, b"well")
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not (self.directory(mount) / name).exists():
             assert time.monotonic() < deadline, "the service is well, and nobody finds out"
             time.sleep(0.1)

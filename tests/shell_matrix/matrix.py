@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 OLD = b"the old value"
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @dataclass(frozen=True)
@@ -155,22 +155,22 @@ LINES = "".join(f"~ line {line:03d} of many\n" for line in range(2, 80)).encode(
 class Matrix:
     """Runs each column of the rows that are asked for when the first of its results is."""
 
-    def __init__(self, house, work, runs, kill_after_write, gnupg_home):
-        self.house = house
+    def __init__(self, environment, work, runs, kill_after_write, gnupg_home):
+        self.environment = environment
         self.work = work
         self.gnupg_home = gnupg_home
         self.kill_after_write = kill_after_write
         self.runs = {column: [run for run in runs if run.column == column] for column in COLUMNS}
         self.done = set()
         for run in runs:
-            size = house.kind.value_max + 2 if run.column == "WRITE" else 0
+            size = environment.kind.value_max + 2 if run.column == "WRITE" else 0
             # Nothing of its name, which may be said everywhere.
             run.value = hashlib.blake2b(run.name.encode(), digest_size=8).hexdigest().encode().ljust(size, b"x")
             run.text = run.value + b"\n" + LINES
 
     def start(self):
         existing = [run.name for runs in self.runs.values() for run in runs if run.start == "existing"]
-        self.house.start(existing, OLD)
+        self.environment.start(existing, OLD)
 
     def column(self, column):
         """Several at once, but those of one column only: the next may want another mood of the service."""
@@ -189,8 +189,8 @@ class Matrix:
             return False
         run.name += "_again"
         if run.start == "existing":
-            self.house.put(run.name, OLD)
-        self.house.be_well("brief")
+            self.environment.put(run.name, OLD)
+        self.environment.wait_until_up("brief")
         return True
 
     def _try(self, run):
@@ -201,17 +201,17 @@ class Matrix:
             run.failure = why
 
     def _run(self, run):
-        mount = self.house.mounts[COLUMNS[run.column]]
-        directory = self.house.directory(COLUMNS[run.column])
+        mount = self.environment.mounts[COLUMNS[run.column]]
+        directory = self.environment.directory(COLUMNS[run.column])
         place = Workplace(self.work / run.name, run, directory, self.gnupg_home)
         if run.column in FAULTS:
-            self.house.fault(f"{run.name}*", **FAULTS[run.column] | ({"hang": 2} if run.cannot_be_killed else {}))
+            self.environment.fault(f"{run.name}*", **FAULTS[run.column] | ({"hang": 2} if run.cannot_be_killed else {}))
         writer = place.command(run, *((self.kill_after_write, mount.path) if run.column == "killed writing" else ()))
         try:
             if run.column == "killed uploading":
-                self.house.wait_for_upload(run.name)
+                self.environment.wait_for_upload(run.name)
                 os.killpg(writer.pid, signal.SIGKILL)
-            run.stderr = writer.communicate(timeout=PATIENCE)[1]
+            run.stderr = writer.communicate(timeout=TIMEOUT)[1]
         finally:
             if writer.poll() is None:
                 os.killpg(writer.pid, signal.SIGKILL)
@@ -226,9 +226,9 @@ class Matrix:
         if run.column in ("published", "answered"):
             run.synced = [subprocess.run(["sync", path], capture_output=True, text=True, env={"LC_ALL": "C"}) for _ in range(2)]
         if run.column.startswith("killed"):
-            self.house.wait_for_end_of_calls(run.name)
-        run.puts, run.deletes, run.others = self.house.calls(run.name)
-        run.held = self.house.held(run.name)
+            self.environment.wait_for_end_of_calls(run.name)
+        run.puts, run.deletes, run.others = self.environment.calls(run.name)
+        run.held = self.environment.held(run.name)
 
 
 def _state(path):

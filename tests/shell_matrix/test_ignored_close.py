@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from environment import KINDS, House
+from environment import KINDS, Environment
 from matrix import OLD
 
 pytestmark = pytest.mark.xdist_group("other programs")
@@ -53,12 +53,12 @@ def named(way):
 
 @pytest.fixture(scope="session", params=KINDS)
 def deaf_house(request, tmp_path_factory):
-    house = House(tmp_path_factory.mktemp(f"deaf_{request.param}"), KINDS[request.param])
-    house.start([named(way) for way in ALL], OLD)
+    environment = Environment(tmp_path_factory.mktemp(f"deaf_{request.param}"), KINDS[request.param])
+    environment.start([named(way) for way in ALL], OLD)
     for way in ALL:
-        house.fault(f"{named(way)}*", status=403, detail="not by you")
-    yield house
-    house.stop()
+        environment.fault(f"{named(way)}*", status=403, detail="not by you")
+    yield environment
+    environment.stop()
 
 
 @pytest.fixture

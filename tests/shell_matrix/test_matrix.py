@@ -16,7 +16,7 @@ import signal
 
 import pytest
 
-from environment import KINDS, House
+from environment import KINDS, Environment
 from matrix import COLUMNS, HERE, Matrix, Run, read_table
 
 ROWS = read_table(HERE / "matrix.table")
@@ -56,14 +56,14 @@ def matrices(request, tmp_path_factory, kill_after_write, gnupg_home):
             runs = [params["run"] for params in params if params["service_name"] == service]
             work = tmp_path_factory.mktemp(service)
             (work / "idioms").mkdir()
-            made[service] = Matrix(House(work / "mounts", KINDS[service]), work / "idioms", runs, kill_after_write,
+            made[service] = Matrix(Environment(work / "mounts", KINDS[service]), work / "idioms", runs, kill_after_write,
                                    gnupg_home)
             made[service].start()
         return made[service]
 
     yield matrix
     for matrix in made.values():
-        matrix.house.stop()
+        matrix.environment.stop()
 
 
 @pytest.fixture

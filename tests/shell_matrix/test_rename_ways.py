@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from environment import KINDS, House
+from environment import KINDS, Environment
 from matrix import OLD
 
 HERE = Path(__file__).resolve().parent
@@ -113,10 +113,10 @@ WAYS = (
 
 @pytest.fixture(scope="module", params=SERVICES)
 def ways_house(request, tmp_path_factory):
-    house = House(tmp_path_factory.mktemp("rename_ways"), KINDS[request.param])
-    house.start([name_of(number, "existing") for number in range(len(WAYS))], OLD)
-    yield house
-    house.stop()
+    environment = Environment(tmp_path_factory.mktemp("rename_ways"), KINDS[request.param])
+    environment.start([name_of(number, "existing") for number in range(len(WAYS))], OLD)
+    yield environment
+    environment.stop()
 
 
 def name_of(number, start):
@@ -132,26 +132,26 @@ def cases():
 class Seen:
     """What is at the service, and what was sent since the last look."""
 
-    def __init__(self, house):
-        self.house = house
-        house.sandbox.clear()
+    def __init__(self, environment):
+        self.environment = environment
+        environment.sandbox.clear()
         self.before = self.names()
 
     def names(self):
         """As the service lists them, and what is here and not there."""
-        (self.house.mounts["good"].path / ".sstorefs/refresh").write_text("x")
-        return set(os.listdir(self.house.directory("good")))
+        (self.environment.mounts["good"].path / ".sstorefs/refresh").write_text("x")
+        return set(os.listdir(self.environment.directory("good")))
 
     def uploads(self):
-        return len(self.house.sandbox.upload_records())
+        return len(self.environment.sandbox.upload_records())
 
 
-def environment(house, name, work, value):
+def environment(environment, name, work, value):
     file = work / "file"
     file.write_text(value)
     subprocess.run(f"base64 -w0 {file} > {file}.base64", shell=True, check=True)
     return {"PATH": f"{HERE}/programs:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(work), "PROGRAMS": f"{HERE}/programs", "BASE": name,
-            "NAME": str(house.directory("good") / name), "DIR": str(house.directory("good")), "FILE": str(file), "VALUE": value, "NODE_MODULES": str(NODE_MODULES),
+            "NAME": str(environment.directory("good") / name), "DIR": str(environment.directory("good")), "FILE": str(file), "VALUE": value, "NODE_MODULES": str(NODE_MODULES),
             "GIT_CONFIG_NOSYSTEM": "1"}
 
 

@@ -147,7 +147,7 @@ class Soak:
         self.mounts, self.workers = {}, []
 
     def _lift_quotas(self):
-        self.sandbox.play(cloudflare__quota_secrets=10000, stripe__per_scope=10000)
+        self.sandbox.variant(cloudflare__quota_secrets=10000, stripe__per_scope=10000)
 
     def start(self):
         from mounting import Mount
