@@ -1,4 +1,4 @@
-"""The Cloudflare Secrets Store API (API-FACTS 2 and 6)."""
+"""The Cloudflare Secrets Store API (doc/apis.md, Cloudflare)."""
 
 import json
 import math

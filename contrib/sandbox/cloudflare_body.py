@@ -1,4 +1,4 @@
-"""What Cloudflare takes in bodies: members, names, values, scopes, comments (API-FACTS 2.3, 2.6, 6)."""
+"""What Cloudflare takes in bodies: members, names, values, scopes, comments (doc/apis.md, Cloudflare 3, Cloudflare 6)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Cloudflare's listings: numbered pages, in any of five orders, filtered (API-FACTS 2.4)."""
+"""Cloudflare's listings: numbered pages, in any of five orders, filtered (doc/apis.md, Cloudflare 4)."""
 
 from array import array
 

@@ -1,4 +1,4 @@
-"""The Fastly Secret Store API (API-FACTS 1)."""
+"""The Fastly Secret Store API (doc/apis.md, Fastly)."""
 
 import math
 import re

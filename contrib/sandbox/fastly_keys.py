@@ -1,4 +1,4 @@
-"""Fastly's client keys: X25519 key pairs, signed, under which values arrive sealed (API-FACTS 1.7)."""
+"""Fastly's client keys: X25519 key pairs, signed, under which values arrive sealed (doc/apis.md, Fastly 7)."""
 
 import base64
 import secrets as random

@@ -1,4 +1,4 @@
-"""Fastly's listings: pages by cursor, written as the service writes them (API-FACTS 1.4)."""
+"""Fastly's listings: pages by cursor, written as the service writes them (doc/apis.md, Fastly 4)."""
 
 import base64
 import hashlib

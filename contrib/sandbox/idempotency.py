@@ -1,4 +1,4 @@
-"""Stripe's Idempotency-Key: an answer is kept, and given again to the same question (API-FACTS 3.4)."""
+"""Stripe's Idempotency-Key: an answer is kept, and given again to the same question (doc/apis.md, Stripe 4)."""
 
 import hashlib
 

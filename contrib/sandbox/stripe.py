@@ -1,4 +1,4 @@
-"""The Stripe Apps Secret Store API (API-FACTS 3 and 6)."""
+"""The Stripe Apps Secret Store API (doc/apis.md, Stripe)."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Stripe's parameters: closed forms with brackets, in queries and in bodies (API-FACTS 3.2)."""
+"""Stripe's parameters: closed forms with brackets, in queries and in bodies (doc/apis.md, Stripe 2)."""
 
 import re
 

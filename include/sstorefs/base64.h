@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What so many bytes take as text, with its NUL. */
+/* Size of the encoded form of `length` bytes, including the terminating NUL. */
 #define BASE64_SIZE(length) (((length) + 2) / 3 * 4 + 1)
 
 /*

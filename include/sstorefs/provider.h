@@ -104,7 +104,7 @@ enum retry_hint {
 	RETRY_AFTER_CHECK, /* unreadable: it may have been carried out */
 };
 
-/* What an answer said about the service's patience (headers; API-FACTS 1.5, 2.5, 3.4). */
+/* What an answer said about the service's patience (headers; doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4). */
 struct rate_limit {
 	uint64_t wait_ms;  /* wait at least so long before the next attempt; 0: nothing was said */
 	int64_t remaining; /* calls left in the budget; -1: nothing was said */

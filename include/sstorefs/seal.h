@@ -9,7 +9,7 @@
 #include "sstorefs/failure.h"
 
 /*
- * Client keys: short-lived X25519 public keys under which secrets are sealed before they leave this process. Source: API-FACTS 1.7.
+ * Client keys: short-lived X25519 public keys under which secrets are sealed before they leave this process. Source: doc/apis.md, Fastly 7.
  */
 struct client_key {
 	uint8_t public_key[crypto_box_PUBLICKEYBYTES];
@@ -27,7 +27,7 @@ struct client_key_response {
 	wall_time_ns date;	 /* the reply's own Date; TIME_UNKNOWN if it had none */
 };
 
-/* Fastly's production signing key (API-FACTS 1.7), base64. */
+/* Fastly's production signing key (doc/apis.md, Fastly 7), base64. */
 #define FASTLY_SIGNING_KEY "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="
 
 /*

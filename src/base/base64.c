@@ -1,5 +1,6 @@
 /*
- * Base64 of what is no secret: version tags, which are asked for all the time. Keys and boxes are libsodium's matter.
+ * Base64 of version tags, which are not secret and asked for all the time. Keys and sealed values
+ * use libsodium's.
  */
 #include "sstorefs/base64.h"
 

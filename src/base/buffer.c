@@ -1,4 +1,4 @@
-/* Strings that grow, and the three encodings they are filled in; nothing that must be wiped (locked.c). */
+/* Strings that grow, and the three encodings that fill them. Not for secrets: nothing is wiped. */
 #include "sstorefs/buffer.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* The clocks, and the spellings of time that services and people use; nothing here waits (loop.c). */
+/* Reads the clocks, parses and prints times in the forms that services and people use. */
 #include "sstorefs/clock.h"
 
 #include <errno.h>

@@ -1,6 +1,4 @@
-/*
- * The last failures, in memory, newest first when they are read.
- */
+/* Keeps the last failures in memory; they are printed newest first. */
 #include "sstorefs/error_log.h"
 
 #include <errno.h>

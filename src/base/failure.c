@@ -1,4 +1,4 @@
-/* Failures: how they are set, quoted and named; whether a quotation gives a value away is redact.c's. */
+/* Sets, quotes and names failures. */
 #include "sstorefs/failure.h"
 
 #include <stdarg.h>

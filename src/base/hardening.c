@@ -1,6 +1,4 @@
-/*
- * A process that cannot be dumped, traced or looked into. The privileges it has are privileges.c's.
- */
+/* Makes the process one that cannot be dumped or traced. */
 #include "sstorefs/hardening.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* HTTP requests and answers as plain data: giving them back, and their header lines. Sending them is the network's. */
+/* HTTP requests and responses as plain data, and their header lines. */
 #include "sstorefs/http.h"
 
 #include <sodium.h>

@@ -1,4 +1,4 @@
-/* Locked memory and the pool that rations it; what is done with the bytes, and for how long somebody waits, is not decided here. */
+/* Locked memory, and the pool that rations it among those who wait for some. */
 #include "sstorefs/locked.h"
 
 #include <errno.h>

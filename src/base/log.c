@@ -1,4 +1,4 @@
-/* The log: what a line says. How lines that repeat are folded is log_fold.c, how they get to their reader log_queue.c. */
+/* The log: one line an event, to stderr or syslog. */
 #include "sstorefs/log.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* The loop's turns: waiting, watches, tasks. Timers are ordered in timer_heap.c, transfers are the partner's. */
+/* The event loop: waits, watches descriptors, runs tasks and timers. */
 #include "sstorefs/loop.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Names: how what a service calls something is spelled in a directory, and back; what a service would take is the provider's. */
+/* Encodes what a service calls something into a file name, and back. */
 #include "sstorefs/name.h"
 
 #include <errno.h>

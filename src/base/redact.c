@@ -1,6 +1,6 @@
 /*
- * Whether the words of a service, or its request id, give a value away. They, being short, are decoded in every way in which they may quote it; the value, which
- * is long, is read as it lies in locked memory, byte by byte, and never copied.
+ * Finds a value in a service's words. The words, being short, are decoded in every way in which
+ * they may quote it; the value is not encoded.
  */
 #include "sstorefs/failure.h"
 

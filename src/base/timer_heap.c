@@ -1,4 +1,4 @@
-/* The heap of running timers; when they are looked at and called is the loop's business. */
+/* A binary heap of running timers. */
 #include "timer_heap.h"
 
 #include <errno.h>

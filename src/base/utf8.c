@@ -1,4 +1,4 @@
-/* UTF-8: what is well-formed, and how long it is. What the characters mean is nobody's business here. */
+/* UTF-8 validation and character counting (Unicode 15, table 3-7). */
 #include "utf8.h"
 
 #include <stdint.h>

@@ -1,4 +1,7 @@
-/* What is deleted and may still be listed; that it is not shown again is the inquiry's matter. */
+/*
+ * Ids of recently deleted secrets. Asynchronous deletes (HTTP 202) may still appear in listings for
+ * a while; api_call.c filters them out.
+ */
 #include "deleted_ids.h"
 
 #include <string.h>

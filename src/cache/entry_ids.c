@@ -1,6 +1,4 @@
-/*
- * The table of serial numbers: which record each stands for now.
- */
+/* The table of entry ids: which record each stands for now. */
 #include "entry_ids.h"
 
 #include <errno.h>

@@ -1,7 +1,4 @@
-/*
- * A listing: what is known of one directory, and how fresh it is. How news come into it is merge.c, how pages are
- * fetched walk.c, how single names are asked for name_query.c, who waits for either lookup.c.
- */
+/* A listing: what is known of one directory, and how fresh it is. */
 #include "listing.h"
 
 #include <errno.h>

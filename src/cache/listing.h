@@ -1,3 +1,4 @@
+/* A listing from the inside: what is known of one directory. */
 #ifndef SSTOREFS_CACHE_LISTING_H
 #define SSTOREFS_CACHE_LISTING_H
 

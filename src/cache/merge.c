@@ -1,6 +1,6 @@
 /*
- * News of a listing: how pages, single calls and our own changes come together in its snapshots, so that neither an
- * older answer nor a walk that began earlier undoes a change of ours. How long news stays news is listing.c.
+ * Merges pages, responses about single names and local changes into the snapshots of a listing, so
+ * that neither an older response nor a walk that began earlier undoes a local change.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -245,7 +245,10 @@ static void mark_local_change(struct listing *listing, struct record *record)
 	listing->has_local_changes |= record->local_change;
 }
 
-/* In all that is known: in what stands, and in what the running walk is about to put in its place. */
+/*
+ * Stores `image` in the current snapshot and, during a walk, in the next one. Returns the newest
+ * copy, or NULL when memory ran out.
+ */
 static struct record *set(struct listing *listing, const struct record *image, uint32_t entry_id, bool local)
 {
 	struct record *record, *other;

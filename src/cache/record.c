@@ -1,6 +1,4 @@
-/*
- * One entry packed into a few bytes, and out again. Where it is packed to is the snapshot's matter (snapshot.c).
- */
+/* Packs an entry into a few bytes, and unpacks it. */
 #include "record.h"
 
 #include <sodium.h>

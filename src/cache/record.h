@@ -1,3 +1,7 @@
+/*
+ * The packed form of one entry, as it lies in a snapshot's chunk: the fixed part, the name with its
+ * NUL, then fields of one tag byte, two length bytes where the size varies, and the content.
+ */
 #ifndef SSTOREFS_CACHE_RECORD_H
 #define SSTOREFS_CACHE_RECORD_H
 

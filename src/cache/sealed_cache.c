@@ -1,6 +1,4 @@
-/*
- * The sealed boxes of the last writes.
- */
+/* Keeps the sealed values of the last writes. */
 #include "sealed_cache.h"
 
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * Sealed values of the last writes: what a secret is renamed from at a service that can neither
+ * rename nor copy. They cannot be opened here, and are of use only while their client key is valid.
+ */
 #ifndef SSTOREFS_CACHE_SEALED_CACHE_H
 #define SSTOREFS_CACHE_SEALED_CACHE_H
 

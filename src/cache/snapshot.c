@@ -1,6 +1,6 @@
 /*
- * A snapshot: the records of one walk in chunks that never move, with a hash index over their names. What the records mean and when they are
- * believed is the listing's matter (listing.c).
+ * A snapshot: the records of one walk in chunks that never move, with a hash index over their
+ * names.
  */
 #include "snapshot.h"
 
@@ -134,7 +134,10 @@ static bool is_of_name(const struct record *record, const char *name)
 	return !record->superseded && !strcmp(record->name, name);
 }
 
-/* Who asks for one name after the other asks for most in the order in which they came, or for the same once more. */
+/*
+ * Fast path: lookups usually repeat the last name or follow directory order, so try the last hit
+ * and its successor before hashing.
+ */
 static struct record *guess(struct snapshot *snapshot, const char *name)
 {
 	uint64_t next = snapshot->last_found;

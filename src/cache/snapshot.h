@@ -1,3 +1,7 @@
+/*
+ * Snapshots as the listing that fills them sees them. Other rooms read them through
+ * sstorefs/snapshot.h.
+ */
 #ifndef SSTOREFS_CACHE_SNAPSHOT_H
 #define SSTOREFS_CACHE_SNAPSHOT_H
 

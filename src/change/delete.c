@@ -1,6 +1,4 @@
-/*
- * Deleting a secret.
- */
+/* Deletes a secret. */
 #include <errno.h>
 #include <string.h>
 

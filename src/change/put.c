@@ -1,6 +1,7 @@
 /*
- * A value's way to the service: its turn, the look at what is there where the service's verbs need one, the key, the upload, and settling what a lost answer left
- * open. The steps stand in the order in which they happen. When a value is published at all is the fs room's matter.
+ * Puts one value at the service: waits for its place in the queue of the name, looks up what is
+ * there if the service's verbs need it, waits for the key, uploads, and settles what a lost reply
+ * left open. The steps stand in the order in which they happen.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -102,7 +103,10 @@ static void timed_out(struct timer *timer)
 {
 	struct put_op *put = container_of(timer, struct put_op, timer);
 
-	/* The call below has the same deadline and better words; this one is for what is waited for before there is a call. */
+	/*
+	 * Covers the waits before the HTTP call (queue, key, memory). The call itself enforces the
+	 * same deadline and reports more precisely, hence the slack.
+	 */
 	if (put->api_call.http.times_sent)
 		put->indeterminate = true;
 	if (put->memory_wait.link)

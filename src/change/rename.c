@@ -1,6 +1,6 @@
 /*
- * Giving a stored secret another name, or one more: from its sealed box (Fastly), by the service's own duplicate (Cloudflare), or from the value where that is still at hand. The new name
- * is made first, and the old one deleted after it: at no moment is there none.
+ * Renames or copies a stored secret: from its sealed value (Fastly), by the service's own duplicate
+ * (Cloudflare), or from a value that is still at hand.
  */
 #include <errno.h>
 #include <stdio.h>

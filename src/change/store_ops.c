@@ -1,6 +1,4 @@
-/*
- * Creating and deleting stores.
- */
+/* Creates and deletes stores. */
 #include <errno.h>
 #include <string.h>
 

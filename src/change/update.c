@@ -1,4 +1,7 @@
-/* Changing what a stored secret has beside its value: its turn, its id, the change. Which attributes can be set, and when, is the fs room's matter. */
+/*
+ * Changes what a stored secret has beside its value: waits in the queue of the name, looks up the
+ * id, sends the change.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The command line from argv to struct config. The options behind -o are options.c's, the source source.c's. */
+/* Reads the command line into struct config. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

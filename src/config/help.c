@@ -1,4 +1,4 @@
-/* --help and --version. The table of options is options.c's. */
+/* Prints --help and --version. */
 #define FUSE_USE_VERSION 314
 #include <curl/curl.h>
 #include <fuse_lowlevel.h>

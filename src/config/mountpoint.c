@@ -1,4 +1,4 @@
-/* What lies at the mountpoint before anything is mounted there. Mounting itself is fs's. */
+/* Checks what is at the mountpoint before anything is mounted there. */
 #include <fcntl.h>
 #include <limits.h>
 #include <mntent.h>

@@ -1,4 +1,4 @@
-/* The options behind -o: one table, and what takes each of them in. The rest of the command line is config.c's. */
+/* The options behind -o: one table, and a function for each that reads its value. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The table of options, and messages about them. */
 #ifndef SSTOREFS_CONFIG_OPTIONS_H
 #define SSTOREFS_CONFIG_OPTIONS_H
 

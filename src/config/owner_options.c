@@ -1,4 +1,4 @@
-/* The options that name users and groups: whose the files are, and who the daemon becomes. */
+/* Options that name users and groups: who owns the files, and whom the daemon runs as. */
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 
 #include "options.h"
 
-/* All but -1, which chown(2) takes for `leave as it is`. */
+/* Rejects 4294967295: chown(2) treats (uid_t)-1 as "unchanged". */
 static bool read_id(const char *value, uint32_t *id)
 {
 	unsigned long long number;

@@ -1,4 +1,4 @@
-/* SOURCE and endpoint: which service, which account, which store, at which address. Credentials are token.c's. */
+/* Parses SOURCE and the endpoint: which service, account and store, at which address. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -36,7 +36,7 @@ static int fastly_source(struct config *config, const char *rest)
 	return *rest == '\0' ? 0 : parse_store(config, rest);
 }
 
-/* 32 hex digits, as far as is known; the schema says no more than how many there may be (API-FACTS 6.5). */
+/* 32 hex digits, as far as is known; the schema says no more than how many there may be (doc/apis.md, Cloudflare 3). */
 static bool is_account_id(const char *text)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

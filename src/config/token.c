@@ -1,4 +1,4 @@
-/* Where the token comes from, and how it gets into locked memory and nowhere else. What is sent of it is the provider's. */
+/* Reads the token into locked memory, from a file, a pipe or the environment. */
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 #define TOKEN_MAX 8192
 
-/* Keys that go with an e-mail address, and win over a token where both are set (API-FACTS 2.1). */
+/* Keys that go with an e-mail address, and win over a token where both are set (doc/apis.md, Cloudflare 1). */
 static const struct credential_pair {
 	const char *service, *key, *email;
 } credential_pairs[] = {

@@ -1,6 +1,6 @@
 /*
- * Asking the service: a provider's request goes out through the network, and its answer comes back through the provider. What is asked, and what
- * follows from the answer, is decided by those who ask.
+ * One call of a service's API: the provider builds the request and parses the response, the network
+ * carries both.
  */
 #include "sstorefs/api_call.h"
 

@@ -1,6 +1,4 @@
-/*
- * The catalog as a whole: its listings, its stores, its first call and its figures. What a listing knows is listing.c.
- */
+/* The catalog: begins and ends its parts, makes the first call, and shows its figures. */
 #include "catalog.h"
 #include "sstorefs/name.h"
 

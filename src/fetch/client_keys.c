@@ -1,6 +1,4 @@
-/*
- * Fetching client keys: when, how often, and what is done when it fails. What makes a key good is in the seal room.
- */
+/* Fetches client keys ahead of need, and says which one to seal under. */
 #include "client_keys.h"
 
 #include <errno.h>
@@ -90,7 +88,7 @@ static void accept_key(struct client_keys *keys, struct failure *failure)
 	keys->is_used = keys->is_shared = keys->is_taken = false;
 }
 
-/* Both answers are needed, in whatever order they come. */
+/* Client key and signing key are fetched in parallel; continues when both have arrived. */
 static void on_client_key(struct api_call *api_call)
 {
 	struct client_keys *keys = container_of(api_call, struct client_keys, api_call);

@@ -1,3 +1,4 @@
+/* The client key: fetched ahead of need, verified, used until shortly before it expires. */
 #ifndef SSTOREFS_FETCH_CLIENT_KEYS_H
 #define SSTOREFS_FETCH_CLIENT_KEYS_H
 

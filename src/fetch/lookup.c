@@ -1,6 +1,4 @@
-/*
- * Finding out about a name: from memory, by one call, or by waiting for a walk. Which of them is decided here.
- */
+/* Finds out about a name: from the cache, by one call, or by waiting for a walk. */
 #include <errno.h>
 #include <string.h>
 

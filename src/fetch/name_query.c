@@ -1,5 +1,5 @@
 /*
- * One name asked for by one call (or, where the service can only search, by as many as its pages), shared by all who
+ * Asks for one name by one call, or by as many as a search has pages. A query is shared by all who
  * want to know.
  */
 #include <errno.h>

@@ -1,6 +1,4 @@
-/*
- * Turns: who wants to change one name waits for those who asked before.
- */
+/* Queues of those who change one name: one begins when the one before it has ended. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +89,10 @@ void name_queue_leave(struct name_ticket *ticket)
 		set_remove(&queue->catalog->name_queues, queue);
 		free(queue);
 	} else if (was_first) {
-		/* In a turn of the loop of its own: a row of turns that end at once must not nest. */
+		/*
+		 * Starts the next waiter from the event loop, not recursively: many waiters may
+		 * complete immediately.
+		 */
 		task_queue(queue->catalog->loop, &queue->first->task);
 	}
 }

@@ -1,4 +1,4 @@
-/* The quota of secrets: what the service says of it, and what our own creations and deletions make of that. Whether an open is refused for it is the fs room's matter. */
+/* The quota of secrets: asks the service for it when the figures are past their time. */
 #include "sstorefs/quota.h"
 
 #include <errno.h>

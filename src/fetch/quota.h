@@ -1,3 +1,4 @@
+/* The quota from the inside. */
 #ifndef SSTOREFS_FETCH_QUOTA_H
 #define SSTOREFS_FETCH_QUOTA_H
 

@@ -1,5 +1,6 @@
 /*
- * Stores that somebody looked at: each with the listing of its secrets, kept until the store is gone and nobody refers to it any more.
+ * Stores that were looked at, each with the listing of its secrets. One is kept until it is deleted
+ * and no reference is left.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * The page walker: fetches all pages of a listing, cursors one after the other, numbered pages side by side. What the entries mean to the listing is
- * listing.c.
+ * The page walker: fetches all pages of a listing, one after the other by cursor, or several at
+ * once by number.
  */
 #include <errno.h>
 #include <malloc.h>

@@ -1,6 +1,4 @@
-/*
- * The audit: one line for every change that was tried, and by whom.
- */
+/* The audit: logs each change that was tried, and who tried it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

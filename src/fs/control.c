@@ -1,6 +1,4 @@
-/*
- * The control directory: a table of files. What `status` and `metrics` say is in files of their own.
- */
+/* The control directory: a table of files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

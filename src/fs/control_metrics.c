@@ -1,6 +1,4 @@
-/*
- * `.sstorefs/metrics`: the figures of a mount as Prometheus reads them (its text format 0.0.4). What people read is control_status.c's.
- */
+/* `.sstorefs/metrics`: the figures of a mount in Prometheus' text format 0.0.4. */
 #include "fs_internal.h"
 
 enum kind { COUNTER, GAUGE };

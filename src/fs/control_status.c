@@ -1,6 +1,4 @@
-/*
- * `.sstorefs/status`: how the mount is, as JSON.
- */
+/* `.sstorefs/status`: the state of a mount as JSON. */
 #include <stdio.h>
 
 #include "fs_internal.h"

@@ -1,11 +1,9 @@
-/*
- * Requests that are answered later, and the kernel's wish to end them early.
- */
+/* Requests that are answered later, and interrupts of them. */
 #include <errno.h>
 
 #include "fs_internal.h"
 
-/* libfuse holds the request's lock here, so nothing is done but to remember it for the loop's next turn. */
+/* libfuse calls this with the request lock held: only queue a task, never reply from here. */
 static void on_interrupt(fuse_req_t request, void *data)
 {
 	struct deferred *deferred = data;

@@ -1,4 +1,7 @@
-/* The digest that is shown of a secret: the service's own version tag, or one made here where it has none. Never a hash of a value. */
+/*
+ * The digest that is shown of a secret: the service's own version tag, or one made here of its
+ * metadata. Never a hash of a value.
+ */
 #include <sodium.h>
 #include <string.h>
 

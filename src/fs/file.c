@@ -1,5 +1,6 @@
 /*
- * Files and handles: what is known here and not at the service, for as long as a secret is open, on its way, or failed to get there.
+ * Files and handles: what is known here and not at the service, while a secret is open, being
+ * uploaded, or failed to be.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -67,7 +68,10 @@ static void file_free(struct file *file)
 	free(file);
 }
 
-/* A file that has lost its name may still be open under the inode number of a secret that is opened anew: it makes room. */
+/*
+ * Detaches an unlinked but still open file from its inode number: the number is about to be used
+ * again for the same secret.
+ */
 static void detach(struct fs *fs, uint32_t entry_id)
 {
 	struct file *file = file_of_entry_id(fs, entry_id);
@@ -139,7 +143,7 @@ bool file_is_stored(const struct file *file)
 	return file_record(file) != NULL;
 }
 
-/* The oldest file that only remembers a failure makes room for the newest. */
+/* Evicts the oldest file that is kept only for its error. */
 static void evict_oldest(struct fs *fs)
 {
 	for (struct file *file = fs->first_file; file; file = file->next)

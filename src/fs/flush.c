@@ -1,6 +1,4 @@
-/*
- * When a value is published: FLUSH, FSYNC and RELEASE (DESIGN 3, rules 3 to 10). What publishing is, is upload.c; who is to close what, takeover.c.
- */
+/* FLUSH, FSYNC and RELEASE: decides when a value is published (doc/semantics.md). */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -440,7 +438,10 @@ void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	fuse_reply_err(request, 0);
 }
 
-/* Whoever waits with a handle in his hand lets go of it: the mount is gone, and nobody reads the answer. What is on its way goes on. */
+/*
+ * The mount is gone: completes waiting FLUSH and FSYNC requests, whose replies go nowhere. Uploads
+ * in flight continue.
+ */
 static void end_waiting_for_handles(struct fs *fs)
 {
 	struct deferred *deferred, *next;

@@ -542,7 +542,10 @@ int parse_comment(const struct fs *fs, const char *value, size_t size, struct pe
 int parse_expires_at(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
 /* Why they can't be carried out: an expiry goes up with a value alone. */
 enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs);
-/* Answers the request once they are what the secret has, or will have with the value that it awaits. What is taken of `wishes` is gone from it. */
+/*
+ * Applies `attrs` now (to a stored secret) or with the next upload (of a dirty handle), then
+ * replies to `request`. Takes ownership of the strings it uses and clears them in `attrs`.
+ */
 void setxattr_apply(struct fs *fs, fuse_req_t request, const struct inode *inode,
 		    struct pending_attrs *attrs);
 void pending_attrs_free(struct pending_attrs *attrs);

@@ -1,7 +1,4 @@
-/*
- * The kernel's descriptor as libfuse reads and writes it. What is asked and answered is not looked at here, but for one
- * flag in the answer to INIT.
- */
+/* Reads and writes the kernel's descriptor for libfuse, and sets one flag in the reply to INIT. */
 #include <errno.h>
 #include <linux/fuse.h>
 #include <stdlib.h>

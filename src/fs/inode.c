@@ -1,5 +1,5 @@
 /*
- * Inode numbers: what each stands for, its attributes, and how long the kernel may keep them.
+ * Inode numbers: what each stands for, its attributes, and for how long the kernel may cache them.
  */
 #include <string.h>
 

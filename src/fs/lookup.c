@@ -1,6 +1,4 @@
-/*
- * LOOKUP, GETATTR and ACCESS: what is there and what it looks like.
- */
+/* LOOKUP, GETATTR and ACCESS. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

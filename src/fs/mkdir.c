@@ -1,6 +1,4 @@
-/*
- * MKDIR and RMDIR: stores that are created and deleted.
- */
+/* MKDIR and RMDIR: create and delete stores. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

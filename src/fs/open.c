@@ -1,7 +1,4 @@
-/*
- * OPEN and CREATE: what can be refused is refused (precheck.c), then a handle is made. Where that needs an answer of the service or room in locked memory, the request
- * waits for it (open_wait.c) and comes back here.
- */
+/* OPEN and CREATE: refuses what can be refused now (precheck.c), then makes a handle. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * An OPEN or CREATE that waits: for word whether the service takes our token again, for room in locked memory, or for a descriptor with which its process
- * can be told from others. Then it is done over, in open.c.
+ * An OPEN or CREATE that waits: to hear whether the service accepts the token again, or for locked
+ * memory.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,6 @@
 /*
- * Who opened a file, who writes it, and whether one of them is dying: what /proc and pidfds tell about processes. What their descriptors tell is
- * fdinfo_scan.c; what follows from it, takeover.c and flush.c.
- *
- * A process that executes another program closes what is to be closed (O_CLOEXEC) with its exec_update_lock held, and waits for our answer. Whatever
- * takes that lock must not be read then, or both wait for ever, and with them every `ps` of the machine: of /proc/PID/ that is `stat`, `wchan`, `stack`,
- * `syscall`, `io` and `environ`; not `status` and `fdinfo`.
+ * Identifies the process that opened a handle, and tells from /proc and pidfds whether it still
+ * holds the file and whether it is dying.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -367,7 +363,10 @@ void handle_take_over(struct fs *fs, struct handle *handle)
 
 /* --- who closes ------------------------------------------------------------------------------------------------------------------ */
 
-/* Whether it ends by a signal or with a status other than 0: 1, 0 or -ENOBUFS. Only for one that is ending: it executes nothing any more. */
+/*
+ * True if an exiting process was killed or exits with a status other than 0. Call it only after
+ * is_ending(): reading /proc/PID/stat takes exec_update_lock and would deadlock with an exec.
+ */
 static int ends_badly(pid_t thread)
 {
 	uint64_t flags = 0, code = 0;

@@ -1,6 +1,4 @@
-/*
- * Refusals: what is refused here, without a call, and what to do about it. Opening is where most of it is told, because that is where every shell reports it.
- */
+/* Refuses at open what can be refused then, because every shell reports the errors of open. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

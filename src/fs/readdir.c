@@ -1,5 +1,6 @@
 /*
- * Directories as they are read: each keeps the snapshot it was opened on, so that offsets stay what they were however the listing changes meanwhile.
+ * Reads directories. Each open directory keeps the snapshot it was opened on, so that offsets stay
+ * valid however the listing changes.
  */
 #include <errno.h>
 #include <stdlib.h>

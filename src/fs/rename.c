@@ -1,5 +1,6 @@
 /*
- * RENAME and LINK. What is only here takes its new name here; what is staged is published under it; what is stored is moved at the service, where it can.
+ * RENAME and LINK: renames a file that is only here, uploads a staged one under its new name, and
+ * lets the service rename a stored one where it can.
  */
 #include <errno.h>
 #include <stdio.h>

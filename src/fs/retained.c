@@ -1,5 +1,6 @@
 /*
- * Retained values: what was just stored under a new name stays in locked memory for a few seconds where the service can't rename it, so that a rename can store it under its real name.
+ * Retained values: a value just stored under a new name stays in locked memory for some seconds
+ * where the service cannot rename it, so that a rename can store it under its real name.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * The session with the kernel: its descriptor in the loop, its requests and the buffer they are received in.
+ * The session with the kernel: the mount, its descriptor in the loop, its requests and their
+ * receive buffer.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * Attributes that can be set: what is wanted of a secret beside its value. Kept until the value is published, where that is still to come, and else changed at the
- * service. Which attributes there are is xattr.c's.
+ * Attributes that can be set: kept until the value is published if it is dirty, else changed at the
+ * service now.
  */
 #include <errno.h>
 #include <stdlib.h>

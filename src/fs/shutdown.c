@@ -1,5 +1,5 @@
 /*
- * The end of a mount: what is whole is finished, what is not is given up and named (DESIGN 3, rule 20).
+ * The end of a mount: uploads what is complete, discards and names what is not (doc/semantics.md).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -97,7 +97,10 @@ static void scan_handle(struct fs *fs, struct handle *handle)
 		return;
 	}
 	*final = (struct final_scan){.fs = fs, .file = handle->file, .scan.done = on_fd_scan};
-	/* Counts as an upload while it lasts: neither the file nor the drain may end before it. */
+	/*
+	 * Counts as an upload for the duration of the scan, so that neither the file is freed nor
+	 * the drain completes.
+	 */
 	handle->file->uploads++;
 	fs->uploads++;
 	close_search_start(&final->scan, fs, handle);

@@ -1,6 +1,6 @@
 /*
- * Staging: new files under temporary names, which are here until they are renamed to what they are. So programs that write aside and rename work at services that can't
- * rename, with one upload.
+ * Staging: new files under temporary names, kept here until they are renamed. So programs that
+ * write aside and rename work at services that cannot rename, with one upload.
  */
 #include <ctype.h>
 #include <errno.h>

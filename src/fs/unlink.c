@@ -1,6 +1,4 @@
-/*
- * UNLINK.
- */
+/* UNLINK: deletes a secret. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

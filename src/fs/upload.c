@@ -1,6 +1,6 @@
 /*
- * A value on its way to the service, as the file system sees it: what of the buffer is the value, who waits for it, and what is remembered of how it went. How
- * it gets there is the store room's publication.
+ * An upload as the file system sees it: which bytes of the buffer are the value, who waits for it,
+ * and what is kept of its outcome.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -56,7 +56,10 @@ static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 	return 0;
 }
 
-/* What the last publication came to; one that was asked for earlier and ends later, as those refused at once let it, changes nothing of that. */
+/*
+ * Records the outcome of upload `number`. Uploads can complete out of order, for validation fails
+ * at once; the highest number wins.
+ */
 static void record_outcome(struct file *file, unsigned number, const struct failure *failure, bool unknown)
 {
 	if (number < file->last_upload_ended)
@@ -78,7 +81,10 @@ static const char *new_digest(const struct put_op *put, struct entry_text *text)
 	return entry_digest(&entry, text);
 }
 
-/* It exists now: what was opened to create it, and waits for its turn, is one of several writers of the same file. */
+/*
+ * The secret now exists: queued exclusive creates of our own handles become upserts instead of
+ * failing with EEXIST.
+ */
 static void downgrade_creates(const struct file *file)
 {
 	for (struct upload *upload = file->fs->first_upload; upload; upload = upload->next)

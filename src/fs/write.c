@@ -1,6 +1,4 @@
-/*
- * WRITE and truncation: a value as it grows in its handle. Nothing here goes to the service.
- */
+/* WRITE and truncation: a value grows in its handle. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

@@ -1,6 +1,4 @@
-/*
- * Extended attributes: one table, and the four operations as loops over it.
- */
+/* Extended attributes: one table, and four operations that loop over it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,4 @@
-/*
- * The way to the service, put together and taken apart. What is asked over it is daemon.c's and check_source.c's.
- */
+/* Puts together and takes apart what speaks to the service: token, network, catalog. */
 #include "client.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* What a mount and --check need to speak to the service: token, network, catalog. */
 #ifndef SSTOREFS_MAIN_CLIENT_H
 #define SSTOREFS_MAIN_CLIENT_H
 

@@ -1,6 +1,4 @@
-/*
- * The daemon: its parts put together, its signals, its beginning and its end. The way to the service is client.c's.
- */
+/* The daemon: starts and ends its parts, handles signals. */
 #include "daemon.h"
 
 #include <errno.h>

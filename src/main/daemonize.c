@@ -1,6 +1,4 @@
-/*
- * Going to the background.
- */
+/* Goes to the background. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/wait.h>

@@ -1,6 +1,4 @@
-/*
- * What libraries that come with libcurl would do when they are loaded, though nothing here asks for it.
- */
+/* Keeps libraries that come with libcurl from initializing themselves when they are loaded. */
 
 /*
  * GnuTLS, which libcurl's LDAP and RTMP bring along where its own TLS is OpenSSL: its constructor would make random numbers, test

@@ -1,6 +1,4 @@
-/*
- * sstorefs: argv to configuration, foreground or background, exit status.
- */
+/* sstorefs: from argv to the exit status. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>

@@ -1,6 +1,4 @@
-/*
- * What no later part of the process may do: gain privileges, and, where `user=` says so, have any.
- */
+/* Gives up what no later part of the process needs: privileges, and with `user=` the user. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

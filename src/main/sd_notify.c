@@ -1,6 +1,4 @@
-/*
- * Telling the service manager how we are. What is told, and when, is daemon.c's.
- */
+/* Tells the service manager the state of the daemon (sd_notify(3)). */
 #include "sd_notify.h"
 
 #include <inttypes.h>

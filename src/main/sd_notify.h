@@ -1,3 +1,7 @@
+/*
+ * Tells the service manager the state of the daemon (sd_notify(3), by its datagram). Without
+ * NOTIFY_SOCKET in the environment no function here does anything.
+ */
 #ifndef SSTOREFS_MAIN_SD_NOTIFY_H
 #define SSTOREFS_MAIN_SD_NOTIFY_H
 

@@ -1,7 +1,4 @@
-/*
- * free(3) and realloc(3) of the whole process, its libraries included: what is given back is wiped first (DESIGN 7). libcurl and its TLS library have
- * hooks for that (net), but values and tokens pass through others that have none: HTTP/2's headers, JSON, the texts that libc formats.
- */
+/* free(3) and realloc(3) of the whole process, its libraries included, wipe what they free. */
 #include <dlfcn.h>
 #include <malloc.h>
 #include <stdbool.h>
@@ -15,7 +12,7 @@
 
 void free(void *block)
 {
-	/* Whose malloc it is, libc's or one that was preloaded, his is the memory. */
+	/* The next `free` in lookup order: libc's, or that of an LD_PRELOADed allocator. */
 	static void (*owner)(void *block);
 	/* Volatile, for the compiler is told that dlsym() never comes back here. */
 	static volatile bool asks;

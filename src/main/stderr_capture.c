@@ -1,4 +1,7 @@
-/* What libfuse and fusermount3 say on stderr while they mount, caught for the one line that tells why it failed; mounting is fs's. */
+/*
+ * Captures what libfuse and fusermount3 print on stderr while they mount, for the one line that
+ * says why it failed.
+ */
 #include "stderr_capture.h"
 
 #include <fcntl.h>

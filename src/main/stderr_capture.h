@@ -1,4 +1,4 @@
-/* What is said on stderr while something mounts. */
+/* Captures stderr while something mounts. */
 #ifndef SSTOREFS_MAIN_STDERR_CAPTURE_H
 #define SSTOREFS_MAIN_STDERR_CAPTURE_H
 

@@ -1,6 +1,4 @@
-/*
- * How the descriptor gets from who mounts to who serves: through a socket of ours.
- */
+/* Passes the descriptor of a mount from who mounts to who serves, through a socket. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

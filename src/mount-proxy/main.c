@@ -1,6 +1,4 @@
-/*
- * sstorefs-mount-proxy: what of a mount takes root, in a program of its own, so that the daemon needs none.
- */
+/* sstorefs-mount-proxy: does what of a mount takes root, so that the daemon needs none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

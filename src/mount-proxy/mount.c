@@ -1,6 +1,4 @@
-/*
- * The mount, and its directory. Who gets its descriptor is fd_pass.c's.
- */
+/* Mounts and unmounts by mount(2). */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,3 +1,7 @@
+/*
+ * The mount proxy: makes the mount, which takes root, and hands its descriptor to a daemon without
+ * privileges.
+ */
 #ifndef SSTOREFS_MOUNT_PROXY_MOUNT_PROXY_H
 #define SSTOREFS_MOUNT_PROXY_MOUNT_PROXY_H
 

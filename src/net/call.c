@@ -1,7 +1,4 @@
-/*
- * Where calls begin, wait for a connection or a moment, and end. One attempt is transfer.c's, what follows it
- * retry.c's.
- */
+/* Starts calls, queues them for a connection, delays them, and ends them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 /*
- * Transport failures in a user's terms: errno, words, and whether another attempt is worth while. What
- * answers mean is the judges'.
+ * Transport errors in a user's terms: errno, message, and whether another attempt is worth while.
  */
 #include <errno.h>
 #include <inttypes.h>

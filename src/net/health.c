@@ -1,4 +1,4 @@
-/* What calls teach about the service: up or down, token accepted or not, rate-limit budget, counters. */
+/* What calls tell about the service: up or down, token accepted or not, rate limit, counters. */
 #include <errno.h>
 
 #include "net_internal.h"

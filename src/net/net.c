@@ -1,4 +1,4 @@
-/* The network itself: the endpoint, libcurl's multi handle, and its place in the loop. Calls are call.c's. */
+/* The network: the endpoint, libcurl's multi handle, and its place in the loop. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -298,7 +298,9 @@ void net_free(struct net *net)
 
 	if (!net)
 		return;
-	/* Whoever waits would take the place of each call that goes. */
+	/*
+	 * Cancels queued calls first, or cancelling an active one would start the next queued one.
+	 */
 	for (int upload = 0; upload <= 1; upload++) {
 		while ((state = TAILQ_FIRST(&net->waiting[upload])))
 			call_cancel(state->call);

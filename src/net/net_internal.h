@@ -137,7 +137,7 @@ void call_backoff(struct call_state *state, uint64_t pause);
 void call_finish(struct call_state *state);
 /* Frees an exchange that has no call any more. */
 void call_state_free(struct call_state *state);
-/* Starts whoever waits for a connection and can have one now. */
+/* Starts queued calls while connection slots are free; metadata calls first. */
 void calls_admit(struct net *net);
 
 /* health.c: what calls teach about the service. */

@@ -1,6 +1,6 @@
 /*
- * What follows an attempt: the judge's verdict or a transport failure becomes another attempt or the end.
- * How an attempt is made is transfer.c's. Rules: DESIGN 3.13 and 5.
+ * Decides after each attempt, from the class of the response or the transport error, whether
+ * another one follows.
  */
 #include <errno.h>
 #include <sodium.h>

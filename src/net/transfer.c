@@ -1,6 +1,5 @@
 /*
- * One attempt on the wire: from a request to libcurl's options, from its callbacks to an answer. What follows
- * is retry.c's.
+ * One attempt on the wire: from a request to libcurl's options, from its callbacks to a response.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,4 +1,7 @@
-/* The allocator of libcurl and its TLS library: whatever they free is wiped first (DESIGN 7). */
+/*
+ * The allocator of libcurl and its TLS library, which wipes whatever they free. free(3) of the
+ * whole process does so too, but is lost where another allocator is preloaded.
+ */
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Credentials as header lines, in locked memory; where they come from is the configuration's matter. */
+/* Credentials as header lines, in locked memory. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,7 @@
-/* Cloudflare's Secrets Store: operation to request, answer to result (API-FACTS 2 and 6). What its refusals mean is cloudflare_errors.c's. */
+/*
+ * Cloudflare's Secrets Store: operations to requests, responses to results (doc/apis.md,
+ * Cloudflare).
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -64,7 +67,7 @@ static int request_secret(struct http_request *request, enum http_method method,
 	return failed;
 }
 
-/* In an order that new secrets don't shift: the default one begins with the newest (API-FACTS 2.4). */
+/* In an order that new secrets don't shift: the default one begins with the newest (doc/apis.md, Cloudflare 4). */
 static int request_page(struct http_request *request, const struct op_args *args)
 {
 	struct buffer number = {0};
@@ -215,7 +218,7 @@ static const char *read_scopes(const json_t *item, struct buffer *scopes)
 	return scopes->length > 0 ? buffer_cstr(scopes) : NULL;
 }
 
-/* What is deleted may be told for a while (API-FACTS 2.6). */
+/* What is deleted may be told for a while (doc/apis.md, Cloudflare 6). */
 static bool is_deleted(const json_t *item)
 {
 	const char *status = json_get_string(item, "status");
@@ -243,7 +246,7 @@ static bool parse_fields(struct entry_parser *parser, const json_t *item, struct
 	return parser->stores || !is_deleted(item);
 }
 
-/* A list that is null or left out (API-FACTS 6.4) is empty, if the first page doesn't say that there is something. */
+/* A list that is null or left out (doc/apis.md, Cloudflare 2) is empty, if the first page doesn't say that there is something. */
 static bool is_empty_list(const struct op_args *args, const json_t *entries, int64_t total)
 {
 	bool is_first = args->operation != OPERATION_FIND_SECRET && args->page <= 1;
@@ -268,7 +271,7 @@ static int list_response(const struct op_args *args, const struct http_response 
 	parser.stores = args->operation == OPERATION_LIST_STORES || args->operation == OPERATION_FIND_STORE;
 	parser.one_name = args->operation == OPERATION_FIND_STORE || args->operation == OPERATION_FIND_SECRET;
 	entries = json_object_get(object, "result");
-	/* Of a search it tells the whole store's (API-FACTS 2.4); nobody counts then. */
+	/* Of a search it tells the whole store's (doc/apis.md, Cloudflare 4); nobody counts then. */
 	info = json_object_get(object, "result_info");
 	result->total = json_get_int(info, "total_count", -1);
 	if (result->total < 0)
@@ -333,7 +336,7 @@ static int find_secret_response(const struct op_args *args, const struct http_re
 			: list_response(args, response, result, failure, retry_hint);
 }
 
-/* `result` is null, an empty object or the old secret: nothing to be read (API-FACTS 2.7). */
+/* `result` is null, an empty object or the old secret: nothing to be read (doc/apis.md, Cloudflare 7). */
 static int delete_response(const struct op_args *args, const struct http_response *response,
 			   struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
 {
@@ -370,7 +373,7 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 	rate_limit_from_ratelimit(response, limit, "Ratelimit");
 	if (response->status != 429)
 		return;
-	/* Whoever asks too often is locked out until then, whatever else he asks (API-FACTS 2.5). */
+	/* Whoever asks too often is locked out until then, whatever else he asks (doc/apis.md, Cloudflare 5). */
 	if (limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;
 	limit->remaining = 0;
@@ -379,7 +382,7 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 
 /* The service itself */
 
-/* The alphabet of the service's own client, without what it takes by accident (API-FACTS 2.6); the length is a guess. */
+/* The alphabet of the service's own client, without what it takes by accident (doc/apis.md, Cloudflare 6); the length is a guess. */
 static bool name_is_valid(const char *displayed)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

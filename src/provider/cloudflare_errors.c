@@ -1,4 +1,4 @@
-/* What Cloudflare means when it refuses: its slugs (API-FACTS 2.5) to errno and words; what it grants is cloudflare.c's. */
+/* Cloudflare's errors: from the words of a message to an errno (doc/apis.md, Cloudflare 5). */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -48,7 +48,7 @@ static bool has_slug(const char *message, const char *slug)
 	       (message[length] == '\0' || strchr(": ,.(", message[length]));
 }
 
-/* The slug for too many secrets is not known (API-FACTS 5). */
+/* The slug for too many secrets is not known (doc/apis.md). */
 static bool is_quota_message(const char *message)
 {
 	static const char *const quota[] = {"quota", NULL}, *const maximum[] = {"maximum", NULL};

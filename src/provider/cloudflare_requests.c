@@ -1,11 +1,11 @@
-/* The bodies of Cloudflare's requests (API-FACTS 2.3); where they go is cloudflare.c's. */
+/* The bodies of Cloudflare's requests (doc/apis.md, Cloudflare 3). */
 #include <errno.h>
 #include <string.h>
 
 #include "provider_internal.h"
 #include "sstorefs/name.h"
 
-#define SCOPES_DEFAULT "workers" /* a new secret must have one (API-FACTS 2.6) */
+#define SCOPES_DEFAULT "workers" /* a new secret must have one (doc/apis.md, Cloudflare 6) */
 
 /* What a body is written from. */
 struct named_body {
@@ -61,7 +61,7 @@ static void write_store(struct body_writer *body, const void *context)
 	body_puts(body, "}");
 }
 
-/* An array of one (API-FACTS 2.3). */
+/* An array of one (doc/apis.md, Cloudflare 3). */
 static void write_creation(struct body_writer *body, const void *context)
 {
 	const struct named_body *from = context;

@@ -1,4 +1,4 @@
-/* Reading the entries of an answer, as far as all services are alike; what else stands in them is each service's own. */
+/* Parses the entries of a response, as far as all services are alike. */
 #include <errno.h>
 #include <string.h>
 

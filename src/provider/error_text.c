@@ -1,4 +1,4 @@
-/* What services write for people, read where a status says little; what follows from it is each service's own. */
+/* Recognizes sizes and quotas in the words of an error, where the status says little. */
 #include <string.h>
 #include <strings.h>
 

@@ -1,4 +1,4 @@
-/* Fastly's Secret Store: operation to request, answer to result (API-FACTS 1). What its refusals mean is fastly_errors.c's. */
+/* Fastly's Secret Store: operations to requests, responses to results (doc/apis.md, Fastly). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 /* Requests */
 
-/* Two words stand where a store's id stands in paths, and are none (API-FACTS 1.8). */
+/* Two words stand where a store's id stands in paths, and are none (doc/apis.md, Fastly 8). */
 static bool is_store_id(const char *id)
 {
 	static const char *const others[] = {"", "client-key", "signing-key"};
@@ -161,7 +161,7 @@ static int create_store_request(const struct op_args *args, struct http_request 
 	return request_body(request, args, write_store);
 }
 
-/* Create, replace, or either: three verbs for one body (API-FACTS 1.2). */
+/* Create, replace, or either: three verbs for one body (doc/apis.md, Fastly 2). */
 static int put_secret_request(const struct op_args *args, struct http_request *request)
 {
 	static const enum http_method methods[] = {
@@ -304,7 +304,7 @@ static int entry_response(const struct op_args *args, const struct http_response
 	return failed;
 }
 
-/* 204 without a body is all there is to say (API-FACTS 1.2); a page to log in at is not. */
+/* 204 without a body is all there is to say (doc/apis.md, Fastly 2); a page to log in at is not. */
 static int delete_response(const struct op_args *args, const struct http_response *response,
 			   struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
 {
@@ -325,7 +325,7 @@ static int client_key_response(const struct op_args *args, const struct http_res
 	struct client_key_response *key = &result->client_key;
 	json_t *object;
 	int failed = response_read(args, response, failure, retry_hint, &object);
-	/* The documentation calls it otherwise than the service (API-FACTS 1.7). */
+	/* The documentation calls it otherwise than the service (doc/apis.md, Fastly 7). */
 	const json_t *public_key = json_object_get(object, "public_key");
 	const char *member = public_key && !json_is_null(public_key) ? "public_key" : "client_key";
 	const char *date = http_response_header(response, "Date");
@@ -373,14 +373,14 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 	*limit = (struct rate_limit){.remaining = -1};
 	rate_limit_from_retry_after(response, limit);
 	rate_limit_from_counters(response, limit, "Fastly-RateLimit-Remaining", "Fastly-RateLimit-Reset");
-	/* No Retry-After is documented: what says when a 429 ends is the reset (API-FACTS 1.5). */
+	/* No Retry-After is documented: what says when a 429 ends is the reset (doc/apis.md, Fastly 5). */
 	if (response->status == 429 && limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;
 }
 
 /* The service itself */
 
-/* API-FACTS 1.6; the length is a guess. */
+/* doc/apis.md, Fastly 6; the length is a guess. */
 static bool name_is_valid(const char *displayed)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";

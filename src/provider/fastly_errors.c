@@ -1,4 +1,4 @@
-/* What Fastly means when it refuses: its error bodies (API-FACTS 1.5) to errno and words; what it grants is fastly.c's. */
+/* Fastly's errors: from its families of bodies to an errno (doc/apis.md, Fastly 5). */
 #include <errno.h>
 #include <string.h>
 
@@ -94,7 +94,7 @@ static unsigned intent_of(const struct op_args *args)
 	return others[args->operation] ? others[args->operation] : READS;
 }
 
-/* What words mean where a status says little. Quotas have been answered in many ways (API-FACTS 1.5), so they count with a 403 too. */
+/* What words mean where a status says little. Quotas have been answered in many ways (doc/apis.md, Fastly 5), so they count with a 403 too. */
 static const struct {
 	bool (*says)(const char *detail);
 	unsigned intents;
@@ -139,7 +139,7 @@ static void refine(const struct op_args *args, const char *detail, struct failur
 			failure->errnum = wordings[i].errnum;
 			return;
 		}
-	/* 412 is how a sister API says that a name is taken (API-FACTS 1.5). */
+	/* 412 is how a sister API says that a name is taken (doc/apis.md, Fastly 5). */
 	if (failure->http_status == 409 || (failure->http_status == 412 && intent == CREATES))
 		refine_conflict(intent, failure);
 }

@@ -1,11 +1,14 @@
-/* What HTTP statuses mean to us, in one table; what a service's own words add to that is in the provider's file. */
+/*
+ * What an HTTP status means where the service's words say nothing more: one table (doc/apis.md,
+ * Common 1).
+ */
 #include <errno.h>
 #include <string.h>
 
 #include "provider_internal.h"
 
 static const struct http_status_info http_statuses[] = {
-	/* Those that official clients take for success (API-FACTS 1.5). */
+	/* Those that official clients take for success (doc/apis.md, Fastly 5). */
 	{200, "OK", 0, RETRY_NEVER},
 	{201, "Created", 0, RETRY_NEVER},
 	{202, "Accepted", 0, RETRY_NEVER},

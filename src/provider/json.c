@@ -1,4 +1,4 @@
-/* Reading the JSON that services answer with, forgiving of what is odd and deaf to what makes no sense; writing it is request_body.c's. */
+/* Reads members of the JSON in responses: tolerates what is odd, rejects what makes no sense. */
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>

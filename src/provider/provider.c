@@ -1,4 +1,4 @@
-/* The providers there are, and what all of them share by name; what each of them says and hears is in its own file. */
+/* The table of providers, and the names of operations. */
 #include "sstorefs/provider.h"
 
 #include <string.h>

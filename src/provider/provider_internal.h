@@ -1,3 +1,4 @@
+/* What providers are made of. */
 #ifndef SSTOREFS_PROVIDER_PROVIDER_INTERNAL_H
 #define SSTOREFS_PROVIDER_PROVIDER_INTERNAL_H
 

@@ -1,4 +1,7 @@
-/* What answers say about how long to wait. A provider has no clock: moments are counted from the answer's own Date. */
+/*
+ * Reads from headers how long to wait. A provider has no clock: times are counted from the
+ * response's own Date.
+ */
 #include <string.h>
 
 #include "provider_internal.h"

@@ -1,4 +1,7 @@
-/* JSON and form bodies that hold values, written by hand into locked memory: jansson never sees a value. Reading JSON is json.c's. */
+/*
+ * JSON and form bodies that hold values, written into locked memory by hand: jansson never sees a
+ * value.
+ */
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,6 @@
-/* Stripe's Apps Secret Store: operation to request, answer to result (API-FACTS 3 and 6). What its refusals mean is stripe_errors.c's. */
+/*
+ * Stripe's Apps Secret Store: operations to requests, responses to results (doc/apis.md, Stripe).
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -231,7 +233,7 @@ static int entry_response(const struct op_args *args, const struct http_response
 	return failed;
 }
 
-/* The whole secret, or no more than its id (API-FACTS 3.2), or nothing: read none of it. */
+/* The whole secret, or no more than its id (doc/apis.md, Stripe 2), or nothing: read none of it. */
 static int delete_response(const struct op_args *args, const struct http_response *response,
 			   struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
 {
@@ -248,7 +250,7 @@ static int delete_response(const struct op_args *args, const struct http_respons
 	return failed;
 }
 
-/* Its limits are a second's (API-FACTS 3.4): nothing tells of them but a 429. */
+/* Its limits are a second's (doc/apis.md, Stripe 4): nothing tells of them but a 429. */
 static void read_rate_limit(const struct http_response *response, struct rate_limit *limit)
 {
 	const char *again = http_response_header(response, "Stripe-Should-Retry");
@@ -260,7 +262,7 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 
 /* The service itself */
 
-/* Anything that can be shown: no alphabet is published, and the limit of 5000 characters is far (API-FACTS 3.5). */
+/* Anything that can be shown: no alphabet is published, and the limit of 5000 characters is far (doc/apis.md, Stripe 5). */
 static bool name_is_valid(const char *displayed)
 {
 	return *displayed && name_is_canonical(displayed);

@@ -1,4 +1,4 @@
-/* What Stripe means when it refuses: its error object (API-FACTS 3.4) to errno and words; what it grants is stripe.c's. */
+/* Stripe's errors: from its error object to an errno (doc/apis.md, Stripe 4). */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -42,7 +42,7 @@ static bool concerns_payload(const struct explanation *explanation)
 	return equals(explanation->param, "payload") && text_contains(explanation->message, lengths);
 }
 
-/* No code for it is known (API-FACTS 5): the words may tell. */
+/* No code for it is known (doc/apis.md): the words may tell. */
 static bool is_quota_message(const struct explanation *explanation)
 {
 	static const char *const codes[] = {"limit_exceeded", "limit_reached", "too_many", NULL};
@@ -92,7 +92,7 @@ static void refine(const struct op_args *args, const struct explanation *explana
 	}
 }
 
-/* The header has the last word (API-FACTS 3.4); a wish not to be asked again is patience's. */
+/* The header has the last word (doc/apis.md, Stripe 4); a wish not to be asked again is patience's. */
 static bool is_retry_requested(const struct http_response *response)
 {
 	const char *again = http_response_header(response, "Stripe-Should-Retry");

@@ -1,4 +1,4 @@
-/* Paths and queries of requests: percent-encoding as RFC 3986 has it; what stands in them is each service's own. */
+/* Builds paths and queries of requests, percent-encoded (RFC 3986). */
 #include <errno.h>
 #include <string.h>
 

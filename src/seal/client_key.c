@@ -1,10 +1,10 @@
-/* Client keys: which are believed, for how long, and sealing under them; when one is fetched is the store's to decide. */
+/* Client keys: verifies them, and seals values under them. */
 #include <errno.h>
 #include <string.h>
 
 #include "sstorefs/seal.h"
 
-/* For a key whose answer had no Date, so that the service's clock is not known: a tenth of what Fastly's keys live (API-FACTS 1.7). */
+/* For a key whose answer had no Date, so that the service's clock is not known: a tenth of what Fastly's keys live (doc/apis.md, Fastly 7). */
 #define LIFETIME_WITHOUT_DATE (60 * NANOSECONDS)
 
 /* Date is cut to whole seconds: the service may have been up to this much further on when it answered. */

@@ -1,4 +1,4 @@
-/* The services' answers when all is well: API-FACTS in a few lines each. The real sandbox is contrib/sandbox. */
+/* The services' answers when all is well: doc/apis.md in a few lines each. The real sandbox is contrib/sandbox. */
 #include "service_model.h"
 
 #include <jansson.h>

@@ -1,4 +1,4 @@
-"""Cloudflare Secrets Store: quotas and rate limits, credentials and refusals, listings of many pages (DESIGN 5; API-FACTS 2)."""
+"""Cloudflare Secrets Store: quotas and rate limits, credentials and refusals, listings of many pages (DESIGN 5; doc/apis.md, Cloudflare)."""
 
 import errno
 import os

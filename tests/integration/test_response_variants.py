@@ -103,7 +103,7 @@ def test_a_change_may_be_answered_with_no_content(request, make_mount, direct, k
 
 @pytest.mark.parametrize("body", ["no_result", "null_result", "object_result"])
 def test_cloudflare_may_leave_the_result_out(make_mount, cloudflare, body):
-    """The schema has it optional (API-FACTS 6.4)."""
+    """The schema has it optional (doc/apis.md, Cloudflare 2)."""
     for method in ("POST", "PATCH", "DELETE"):
         cloudflare.sandbox.fault(service="cloudflare", method=method, body=body)
     mount = make_mount(cloudflare, source=cloudflare.source)

@@ -1,5 +1,5 @@
 """
-Cloudflare's and Stripe's APIs as a schema of our own, from the facts (API-FACTS 2, 3 and 6): what may be sent, and what is answered.
+Cloudflare's and Stripe's APIs as a schema of our own, from the facts (doc/apis.md, Cloudflare, Stripe): what may be sent, and what is answered.
 
 Requests are checked more strictly than the services do: what they do not need is not sent. The shapes of answers, and the checker, are those
 of the sandbox's own tests.

@@ -1,4 +1,4 @@
-"""The shapes of the three services' answers, written from API-FACTS, and a small checker for them."""
+"""The shapes of the three services' answers, written from doc/apis.md, and a small checker for them."""
 
 import re
 

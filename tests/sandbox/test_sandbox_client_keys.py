@@ -1,4 +1,4 @@
-"""Client keys are real: signatures verify, boxes open, keys die (API-FACTS 1.7)."""
+"""Client keys are real: signatures verify, boxes open, keys die (doc/apis.md, Fastly 7)."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""The sandbox's Cloudflare says what is known of the real one (API-FACTS 2 and 6)."""
+"""The sandbox's Cloudflare says what is known of the real one (doc/apis.md, Cloudflare)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The sandbox's Fastly says what the real one was recorded to say (API-FACTS 1)."""
+"""The sandbox's Fastly says what the real one was recorded to say (doc/apis.md, Fastly)."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""The sandbox's Stripe says what is known of the real one (API-FACTS 3 and 6)."""
+"""The sandbox's Stripe says what is known of the real one (doc/apis.md, Stripe)."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-/* Cloudflare's requests, byte for byte (API-FACTS 2.3). */
+/* Cloudflare's requests, byte for byte (doc/apis.md, Cloudflare 3). */
 #include <sodium.h>
 #include <stdlib.h>
 

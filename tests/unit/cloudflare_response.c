@@ -1,4 +1,4 @@
-/* Cloudflare's answers: what is granted, what makes no sense, and what refusals mean (API-FACTS 2.2 to 2.6, and 6). */
+/* Cloudflare's answers: what is granted, what makes no sense, and what refusals mean (doc/apis.md, Cloudflare 2 to 6, and 6). */
 #include "check.h"
 #include "parsed.h"
 

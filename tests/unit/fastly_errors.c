@@ -1,4 +1,4 @@
-/* Fastly's refusals: every family of error bodies, under its own Content-Type or a wrong one, and what they mean (API-FACTS 1.5). */
+/* Fastly's refusals: every family of error bodies, under its own Content-Type or a wrong one, and what they mean (doc/apis.md, Fastly 5). */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Fastly's requests, byte for byte (API-FACTS 1.2; the bodies' shape is the recorded one). */
+/* Fastly's requests, byte for byte (doc/apis.md, Fastly 2; the bodies' shape is the recorded one). */
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -194,7 +194,7 @@ static void test_names_that_are_not_canonical_are_refused(void **state)
 		}
 }
 
-/* API-FACTS 1.6: 65 584 bytes sealed are 87 448 characters; and it lies in the memory it was given. */
+/* doc/apis.md, Fastly 6: 65 584 bytes sealed are 87 448 characters; and it lies in the memory it was given. */
 static void test_the_largest_value_fits_into_locked_memory(void **state)
 {
 	uint8_t *sealed = calloc(1, 65584);

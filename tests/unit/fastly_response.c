@@ -1,4 +1,4 @@
-/* Fastly's answers: those that grant, in the shapes that were recorded, and those that make no sense (API-FACTS 1). */
+/* Fastly's answers: those that grant, in the shapes that were recorded, and those that make no sense (doc/apis.md, Fastly). */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>

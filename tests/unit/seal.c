@@ -1,4 +1,4 @@
-/* Client keys: which are believed. The triple is a recorded one (API-FACTS 1.7). */
+/* Client keys: which are believed. The triple is a recorded one (doc/apis.md, Fastly 7). */
 #include "sstorefs/seal.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Stripe's requests, byte for byte (API-FACTS 3.2). */
+/* Stripe's requests, byte for byte (doc/apis.md, Stripe 2). */
 #include <sodium.h>
 #include <stdlib.h>
 

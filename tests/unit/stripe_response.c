@@ -1,4 +1,4 @@
-/* Stripe's answers: what is granted, what makes no sense, and what refusals mean (API-FACTS 3.2 to 3.5, and 6). */
+/* Stripe's answers: what is granted, what makes no sense, and what refusals mean (doc/apis.md, Stripe 2 to 5, and 6). */
 #include "check.h"
 #include "parsed.h"
 

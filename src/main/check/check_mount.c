@@ -1,6 +1,4 @@
-/*
- * --check of a mount: asks its daemon, by `.sstorefs/status`, and not the service. For probes, which come every few seconds.
- */
+/* --check of a mount: asks its daemon through `.sstorefs/status`, and not the service. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>

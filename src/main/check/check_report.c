@@ -1,6 +1,4 @@
-/*
- * What --check found: how it is kept, what it means for the exit status, how it is printed. Finding out is check_source.c's and check_mount.c's.
- */
+/* The report of --check: its results, the exit status that follows, and how both are printed. */
 #include "check_report.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * --check of a source: asks the service what a mount and its writers would ask, and changes nothing. One step after the other, in the
- * order of this file.
+ * --check of a source: asks the service what a mount and its writers would ask, and changes
+ * nothing. The steps stand in their order.
  */
 #include "check.h"
 
