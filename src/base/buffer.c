@@ -149,3 +149,25 @@ int buffer_error(const struct buffer *buffer)
 {
 	return buffer->failed ? -ENOMEM : 0;
 }
+
+void buffer_printable(struct buffer *buffer, const char *text, const char *escaped)
+{
+	size_t left = strlen(text);
+	char piece[PRINTABLE_MAX];
+
+	while (left > 0) {
+		bool doubled = strchr(escaped, *text) != NULL;
+		size_t length = printable_next(&text, &left, piece);
+
+		if (doubled)
+			buffer_append(buffer, "\\", 1);
+		buffer_append(buffer, piece, length);
+	}
+}
+
+void buffer_quoted(struct buffer *buffer, const char *text)
+{
+	buffer_append(buffer, "\"", 1);
+	buffer_printable(buffer, text, "\\\"");
+	buffer_append(buffer, "\"", 1);
+}

@@ -52,25 +52,3 @@ size_t printable_next(const char **text, size_t *left, char piece[static PRINTAB
 	*left -= length;
 	return strlen(piece);
 }
-
-void buffer_printable(struct buffer *buffer, const char *text, const char *escaped)
-{
-	size_t left = strlen(text);
-	char piece[PRINTABLE_MAX];
-
-	while (left > 0) {
-		bool doubled = strchr(escaped, *text) != NULL;
-		size_t length = printable_next(&text, &left, piece);
-
-		if (doubled)
-			buffer_append(buffer, "\\", 1);
-		buffer_append(buffer, piece, length);
-	}
-}
-
-void buffer_quoted(struct buffer *buffer, const char *text)
-{
-	buffer_append(buffer, "\"", 1);
-	buffer_printable(buffer, text, "\\\"");
-	buffer_append(buffer, "\"", 1);
-}
