@@ -7,37 +7,6 @@
 #include "options.h"
 #include "sstorefs/clock.h"
 
-int usage_error(const struct config *config, const char *format, ...)
-{
-	va_list arguments;
-	struct buffer shown = {0};
-	char *line = NULL;
-
-	va_start(arguments, format);
-	if (vasprintf(&line, format, arguments) < 0)
-		line = NULL;
-	va_end(arguments);
-	/* A word of the command line may have anything in it, and a complaint is one line. */
-	buffer_printable(&shown, line ? line : "out of memory: free some and try again", "");
-	fprintf(stderr, "%s: %s\n", config->program, buffer_cstr(&shown));
-	buffer_finish(&shown);
-	free(line);
-	return -EINVAL;
-}
-
-int oom_error(const struct config *config)
-{
-	usage_error(config, "out of memory while reading the command line: free some and try again");
-	return -ENOMEM;
-}
-
-const char *env_or_null(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value != '\0' ? value : NULL;
-}
-
 static void set_defaults(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
