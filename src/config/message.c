@@ -1,9 +1,9 @@
 /* Messages about the command line, and the environment. */
+#include "options.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "options.h"
 
 int usage_error(const struct config *config, const char *format, ...)
 {

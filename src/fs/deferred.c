@@ -53,3 +53,14 @@ void deferred_reply_err(struct deferred *deferred, int error)
 	if (request)
 		fuse_reply_err(request, error);
 }
+
+uint64_t fs_deadline(const struct fs *fs)
+{
+	return loop_now(fs->loop) + fs->config->timeout;
+}
+
+void open_waits_continue(struct fs *fs)
+{
+	if (fs->first_open_wait)
+		task_queue(fs->loop, &fs->open_waits_task);
+}

@@ -258,19 +258,23 @@ void handle_free(struct handle *handle)
 	free(handle);
 }
 
-struct value *value_new(struct locked_pool *pool)
+size_t handle_length(const struct handle *handle)
 {
-	struct value *value = calloc(1, sizeof *value);
-
-	if (value)
-		*value = (struct value){.references = 1, .bytes = {.pool = pool}};
-	return value;
+	return handle->value ? handle->value->bytes.length : 0;
 }
 
-void value_release(struct value *value)
+void staging_end(struct file *file)
 {
-	if (!value || --value->references)
+	if (!file->staged)
 		return;
-	locked_free(&value->bytes);
-	free(value);
+	value_release(file->staged);
+	file->staged = NULL;
+	file->fs->staged--;
+}
+
+void pending_attrs_free(struct pending_attrs *attrs)
+{
+	free(attrs->scopes);
+	free(attrs->comment);
+	*attrs = (struct pending_attrs){0};
 }

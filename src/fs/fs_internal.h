@@ -517,8 +517,10 @@ enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode, con
 
 /* --- opening (open.c, open_wait.c) ------------------------------------------------------------------------------------------------- */
 
-/* Opens the inode `number`, or creates `name` in the directory `number`, and answers: 0. Or a positive errno, and no answer yet. */
-int do_open(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
+/*
+ * Opens the inode `number`, or creates `name` in the directory `number`, and replies. Returns 0, or a positive errno without a reply.
+ */
+typedef int open_call(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
 /* Whether `error`, a positive errno, is what time may mend: want of locked memory or descriptors. */
 bool open_may_wait(const struct fs *fs, const char *name, int flags, int error);
 void open_waits_init(struct fs *fs);
@@ -527,7 +529,7 @@ void open_waits_continue(struct fs *fs);
 /* Whether something must be waited for first, and waiting for it. */
 bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
 void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
-		     const struct fuse_file_info *info);
+		     const struct fuse_file_info *info, open_call *open);
 
 /* --- digests (digest.c) ---------------------------------------------------------------------------------------------------------- */
 

@@ -159,3 +159,8 @@ void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_par
 	entry->entry_timeout = fs->config->entry_timeout >= 0 && !inode->file ? fs->config->entry_timeout
 									      : time_left(fs, inode);
 }
+
+enum inode_kind staging_kind(const struct file *file)
+{
+	return file->is_directory ? INODE_STAGED_DIRECTORY : file->target ? INODE_STAGED_LINK : INODE_SECRET;
+}

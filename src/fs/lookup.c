@@ -12,11 +12,6 @@ struct lookup_request {
 	struct store *store; /* referenced; NULL: it is a store that is looked up */
 };
 
-uint64_t fs_deadline(const struct fs *fs)
-{
-	return loop_now(fs->loop) + fs->config->timeout;
-}
-
 static void lookup_request_free(struct lookup_request *pending)
 {
 	store_release(pending->store);

@@ -233,7 +233,7 @@ static void reply_created(struct fs *fs, fuse_req_t request, struct handle *hand
 		forget(handle);
 }
 
-int do_open(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
+static int do_open(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct handle *handle = NULL;
@@ -251,12 +251,6 @@ int do_open(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse
 	return 0;
 }
 
-bool open_may_wait(const struct fs *fs, const char *name, int flags, int error)
-{
-	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
-	return error == ENOBUFS && !(name && staging_applies(fs, name, flags) && staging_is_full(fs));
-}
-
 static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -264,12 +258,12 @@ static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struc
 
 	/* What is opened for fsync tells what is known, and waits for nothing. */
 	if ((name || !opens_to_read(info->flags)) && open_must_wait(fs, number, name)) {
-		open_wait_start(fs, request, number, name, info);
+		open_wait_start(fs, request, number, name, info, do_open);
 		return;
 	}
 	error = do_open(request, number, name, info);
 	if (open_may_wait(fs, name, info->flags, error))
-		open_wait_start(fs, request, number, name, info);
+		open_wait_start(fs, request, number, name, info, do_open);
 	else if (error)
 		fuse_reply_err(request, error);
 }

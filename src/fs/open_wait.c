@@ -14,6 +14,7 @@
 	3000 /* milliseconds between two questions whether a token that was refused is good again */
 
 struct open_wait {
+	open_call *open; /* what is called when the wait is over */
 	struct deferred deferred;
 	fuse_ino_t number; /* of the file, or of the directory it is created in */
 	bool creates;
@@ -141,7 +142,7 @@ static void do_over(struct open_wait *pending)
 		return;
 	}
 	request = pending->deferred.request;
-	error = do_open(request, pending->number, name, &pending->info);
+	error = pending->open(request, pending->number, name, &pending->info);
 	if (open_may_wait(pending->deferred.fs, name, pending->info.flags, error)) {
 		wait_for_memory(pending);
 		return;
@@ -195,12 +196,6 @@ void open_waits_init(struct fs *fs)
 	fs->open_waits_task.run = serve;
 }
 
-void open_waits_continue(struct fs *fs)
-{
-	if (fs->first_open_wait)
-		task_queue(fs->loop, &fs->open_waits_task);
-}
-
 /* Whatever it says of the name: if the token was taken, the network knows now, and so does the refusal. */
 static void on_probe(struct lookup *lookup)
 {
@@ -229,7 +224,7 @@ static void probe(struct open_wait *pending)
 }
 
 void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
-		     const struct fuse_file_info *info)
+		     const struct fuse_file_info *info, open_call *open)
 {
 	struct open_wait *pending = calloc(1, sizeof *pending);
 
@@ -238,6 +233,7 @@ void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const
 		return;
 	}
 	pending->number = number;
+	pending->open = open;
 	pending->creates = name != NULL;
 	pending->info = *info;
 	if (name)
@@ -252,4 +248,10 @@ void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const
 		probe(pending);
 	else
 		wait_for_memory(pending);
+}
+
+bool open_may_wait(const struct fs *fs, const char *name, int flags, int error)
+{
+	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
+	return error == ENOBUFS && !(name && staging_applies(fs, name, flags) && staging_is_full(fs));
 }

@@ -9,13 +9,6 @@
 #include "fs_internal.h"
 #include "sstorefs/name.h"
 
-void pending_attrs_free(struct pending_attrs *attrs)
-{
-	free(attrs->scopes);
-	free(attrs->comment);
-	*attrs = (struct pending_attrs){0};
-}
-
 /* Reading them */
 
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)

@@ -24,12 +24,6 @@ static void finish_later(struct task *task)
 		finish(fs);
 }
 
-void fs_check_drained(struct fs *fs)
-{
-	if (fs->drained && !fs->uploads)
-		task_queue(fs->loop, &fs->drain_task);
-}
-
 static void out_of_time(struct timer *timer)
 {
 	struct fs *fs = container_of(timer, struct fs, drain_timer);

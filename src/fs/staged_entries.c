@@ -36,37 +36,6 @@ enum refusal staging_path(const struct inode *directory, const char *name,
 	return length > NAME_LENGTH_MAX ? REFUSAL_LONG_NAME : REFUSAL_NONE;
 }
 
-const char *staging_name_in(const struct file *file, const struct file *directory)
-{
-	const char *slash = strchr(file->name, '/');
-	size_t length = directory ? strlen(directory->name) : 0;
-
-	if (!directory)
-		return slash ? NULL : file->name;
-	if (file->store != directory->store || file->unlinked || !slash ||
-	    (size_t)(slash - file->name) != length || memcmp(file->name, directory->name, length) != 0)
-		return NULL;
-	return slash + 1;
-}
-
-bool staging_directory_is_empty(const struct file *directory)
-{
-	for (const struct file *file = directory->fs->first_file; file; file = file->next)
-		if (staging_name_in(file, directory))
-			return false;
-	return true;
-}
-
-bool staging_has_value(const struct file *file)
-{
-	return file->staged && !file->is_directory && !file->target;
-}
-
-enum inode_kind staging_kind(const struct file *file)
-{
-	return file->is_directory ? INODE_STAGED_DIRECTORY : file->target ? INODE_STAGED_LINK : INODE_SECRET;
-}
-
 /* A staged file that nothing is written to. 0 or a positive errno. */
 static int make(struct fs *fs, struct store *store, const char *name, struct file **made)
 {

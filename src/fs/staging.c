@@ -222,11 +222,28 @@ void staging_discard_all(struct fs *fs)
 	}
 }
 
-void staging_end(struct file *file)
+const char *staging_name_in(const struct file *file, const struct file *directory)
 {
-	if (!file->staged)
-		return;
-	value_release(file->staged);
-	file->staged = NULL;
-	file->fs->staged--;
+	const char *slash = strchr(file->name, '/');
+	size_t length = directory ? strlen(directory->name) : 0;
+
+	if (!directory)
+		return slash ? NULL : file->name;
+	if (file->store != directory->store || file->unlinked || !slash ||
+	    (size_t)(slash - file->name) != length || memcmp(file->name, directory->name, length) != 0)
+		return NULL;
+	return slash + 1;
+}
+
+bool staging_directory_is_empty(const struct file *directory)
+{
+	for (const struct file *file = directory->fs->first_file; file; file = file->next)
+		if (staging_name_in(file, directory))
+			return false;
+	return true;
+}
+
+bool staging_has_value(const struct file *file)
+{
+	return file->staged && !file->is_directory && !file->target;
 }

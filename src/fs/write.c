@@ -219,11 +219,6 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 		fuse_reply_write(request, size);
 }
 
-size_t handle_length(const struct handle *handle)
-{
-	return handle->value ? handle->value->bytes.length : 0;
-}
-
 /* Cuts the value. What is cut to nothing is known to be empty from then on. */
 static int cut(struct fs *fs, struct handle *handle, size_t size)
 {
