@@ -228,4 +228,17 @@ struct catalog_counts {
 };
 const struct catalog_counts *catalog_counts(const struct catalog *catalog);
 
+/* Why the service cannot be reached now; NULL if it can, as far as is known. */
+const struct failure *catalog_down(const struct catalog *catalog);
+
+/* The refusal of the credentials that nothing has contradicted since, and when it came; NULL: they are good as far as is known. */
+const struct failure *catalog_unauthorized(const struct catalog *catalog);
+uint64_t catalog_unauthorized_since(const struct catalog *catalog);
+
+/* Figures of the network. */
+const struct net_counts *catalog_net_counts(const struct catalog *catalog);
+
+/* "list_stores" for OPERATION_LIST_STORES. */
+const char *catalog_operation_name(enum operation operation);
+
 #endif

@@ -13,7 +13,6 @@ struct fs;
 
 struct fs_options {
 	struct loop *loop;
-	struct net *net;
 	struct catalog *catalog;
 	struct locked_pool *pool;
 	struct error_log *error_log;

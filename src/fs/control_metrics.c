@@ -83,7 +83,7 @@ static double is_reachable(const struct sources *sources)
 
 static double token_is_accepted(const struct sources *sources)
 {
-	return !net_unauthorized(sources->fs->options.net);
+	return !catalog_unauthorized(sources->fs->catalog);
 }
 
 static double answered_at(const struct sources *sources)
@@ -231,7 +231,7 @@ static void print_operations(struct buffer *text, const struct sources *sources)
 		for (enum operation operation = 0; operation < OPERATION_COUNT; operation++)
 			if (sources->fs->provider->operations[operation].build_request)
 				buffer_printf(text, "sstorefs_%s{operation=\"%s\"} %.15g\n",
-					      operation_figures[i].name, operation_name(operation),
+					      operation_figures[i].name, catalog_operation_name(operation),
 					      operation_figures[i].figure(sources->catalog, operation));
 	}
 }
@@ -306,7 +306,7 @@ static void print_listings(struct buffer *text, struct fs *fs)
 void metrics_print(struct fs *fs, struct buffer *text)
 {
 	const struct sources sources = {.fs = fs,
-					.net = net_counts(fs->options.net),
+					.net = catalog_net_counts(fs->catalog),
 					.catalog = catalog_counts(fs->catalog),
 					.now = loop_now(fs->loop)};
 

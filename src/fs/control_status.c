@@ -23,8 +23,8 @@ static void print_string(struct buffer *text, const char *name, const char *valu
 
 static void print_service(struct buffer *text, const struct fs *fs)
 {
-	const struct net_counts *counts = net_counts(fs->options.net);
-	const struct failure *down = net_down(fs->options.net), *refused = net_unauthorized(fs->options.net);
+	const struct net_counts *counts = catalog_net_counts(fs->catalog);
+	const struct failure *down = catalog_down(fs->catalog), *refused = catalog_unauthorized(fs->catalog);
 	uint64_t now = loop_now(fs->loop), dies_at = catalog_key_expires_at(fs->catalog);
 	char time[TIME_TEXT_SIZE];
 

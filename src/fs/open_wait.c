@@ -39,8 +39,8 @@ static bool has_memory(const struct fs *fs)
 
 static bool must_probe(const struct fs *fs)
 {
-	return net_unauthorized(fs->options.net) &&
-	       loop_now(fs->loop) - net_unauthorized_since(fs->options.net) >= PROBE_EVERY;
+	return catalog_unauthorized(fs->catalog) &&
+	       loop_now(fs->loop) - catalog_unauthorized_since(fs->catalog) >= PROBE_EVERY;
 }
 
 bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name)

@@ -99,10 +99,10 @@ static const struct {
 /* The service is known to refuse the token or to be down, or its client key is not to be trusted. NULL: nothing is in the way. */
 static const struct failure *service_failure(const struct fs *fs)
 {
-	const struct failure *failure = net_unauthorized(fs->options.net);
+	const struct failure *failure = catalog_unauthorized(fs->catalog);
 
 	if (!failure)
-		failure = net_down(fs->options.net);
+		failure = catalog_down(fs->catalog);
 	return failure ? failure : catalog_key_failure(fs->catalog);
 }
 

@@ -177,7 +177,6 @@ static void on_probed(void *context, const struct failure *failure)
 	struct daemon *daemon = context;
 	const struct fs_options options = {
 		.loop = loop_of(daemon),
-		.net = daemon->client.net,
 		.catalog = daemon->client.catalog,
 		.pool = &daemon->client.pool,
 		.error_log = &daemon->error_log,

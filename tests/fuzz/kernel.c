@@ -168,7 +168,6 @@ static void greeted(void *context, const struct failure *failure)
 {
 	struct kernel *kernel = context;
 	const struct fs_options options = {.loop = kernel->scripted.loop,
-					   .net = &kernel->scripted.net,
 					   .catalog = kernel->catalog,
 					   .pool = &kernel->pool,
 					   .error_log = &kernel->journal,
