@@ -33,16 +33,11 @@ void quota_invalidate(struct quota *quota)
 
 /* Asking */
 
-static bool is_known(const struct quota *quota)
-{
-	return quota->figures.limit >= 0;
-}
-
 static bool is_fresh(const struct quota *quota)
 {
 	uint64_t ttl = quota->catalog->options.ttl, life = ttl > LIFE_MIN ? ttl : LIFE_MIN;
 
-	return is_known(quota) && !quota->expired &&
+	return quota_is_known(quota) && !quota->expired &&
 	       (life == CLOCK_NEVER || now(quota) - quota->reported_at < life);
 }
 
@@ -97,8 +92,8 @@ static void timed_out(struct timer *timer)
 void quota_query_start(struct catalog *catalog, struct quota_query *query)
 {
 	struct quota *quota = &catalog->quota;
-	bool may_wait =
-		!net_down(catalog->net) && (!is_known(quota) || quota->expired || catalog->options.minimal);
+	bool may_wait = !net_down(catalog->net) &&
+			(!quota_is_known(quota) || quota->expired || catalog->options.minimal);
 
 	query->catalog = catalog;
 	query->timer = (struct timer){.expired = timed_out};
@@ -122,39 +117,6 @@ void quota_query_cancel(struct quota_query *query)
 
 /* Hearing */
 
-static bool creates(const struct op_args *args)
-{
-	return args->operation == OPERATION_DUPLICATE_SECRET ||
-	       (args->operation == OPERATION_PUT_SECRET && args->mode != PUT_REPLACE);
-}
-
-static void note_exhausted(struct quota *quota, const struct op_args *args)
-{
-	quota->exhausted_until = now(quota) + quota->catalog->options.negative_ttl;
-	quota->exhausted_store[0] = '\0';
-	if (args->store_id && strlen(args->store_id) < sizeof(quota->exhausted_store))
-		strcpy(quota->exhausted_store, args->store_id);
-}
-
-/* Of a put that creates or replaces nobody knows which it did; services with figures have none. */
-static void adjust_usage(struct quota *quota, int64_t by)
-{
-	if (is_known(quota) && quota->figures.usage + by >= 0)
-		quota->figures.usage += by;
-}
-
-void quota_apply(struct quota *quota, const struct op_args *args, const struct failure *failure)
-{
-	if (creates(args) && failure->errnum == EDQUOT) {
-		note_exhausted(quota, args);
-	} else if (creates(args) && !failure->errnum) {
-		adjust_usage(quota, args->mode != PUT_UPSERT);
-	} else if (args->operation == OPERATION_DELETE_SECRET && !failure->errnum) {
-		adjust_usage(quota, -1);
-		quota->exhausted_until = 0;
-	}
-}
-
 bool quota_is_exhausted(const struct catalog *catalog, const struct store *store)
 {
 	const struct quota *quota = &catalog->quota;
@@ -163,6 +125,6 @@ bool quota_is_exhausted(const struct catalog *catalog, const struct store *store
 
 	if (quota->exhausted_until && now(quota) < quota->exhausted_until)
 		return here;
-	return is_known(quota) && !quota->expired && quota->figures.usage >= quota->figures.limit &&
+	return quota_is_known(quota) && !quota->expired && quota->figures.usage >= quota->figures.limit &&
 	       now(quota) - quota->reported_at < catalog->options.negative_ttl;
 }

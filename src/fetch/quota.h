@@ -29,4 +29,7 @@ void quota_invalidate(struct quota *quota);
 /* Something was asked of the service, and ended so: own creations and deletions move the figures. */
 void quota_apply(struct quota *quota, const struct op_args *args, const struct failure *failure);
 
+/* True if the service has told its figures. */
+bool quota_is_known(const struct quota *quota);
+
 #endif
