@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "sstorefs/clock.h"
+#include "sstorefs/entry.h"
 #include "sstorefs/failure.h"
 #include "sstorefs/http.h"
 #include "sstorefs/seal.h"
@@ -59,23 +60,6 @@ struct op_args {
 	const char *scopes;	  /* `a:b`, or NULL: leave as it is (the default when it is new) */
 	const char *comment;	  /* or NULL: leave as it is; "" clears it */
 	wall_time_ns expires_at;  /* TIME_UNKNOWN: send none */
-};
-
-/* Room for a service's digest where one is kept to be compared: base64 or hex of 64 bytes. A longer one is not kept. */
-#define DIGEST_TEXT_SIZE 132
-
-/* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts are NULL. */
-struct entry {
-	const char *name; /* displayed; NULL when the answer left it out (Stripe's delete) */
-	const char *id;
-	const char *digest; /* as the service sent it; NULL where it has none */
-	wall_time_ns created_at;
-	wall_time_ns modified_at; /* last change; the same as created_at where the service has only that */
-	wall_time_ns expires_at;  /* TIME_UNKNOWN: never */
-	const char *status;
-	const char *scopes; /* `a:b` */
-	const char *comment;
-	int livemode; /* -1 where it does not apply */
 };
 
 /* What came back. The caller zeroes it and sets take and context; answer() fills in the rest. */

@@ -1,7 +1,7 @@
 /* What own creations and deletions make of the figures of the quota. */
+#include "catalog.h"
 #include <errno.h>
 #include <string.h>
-#include "catalog.h"
 
 bool quota_is_known(const struct quota *quota)
 {
