@@ -1,8 +1,8 @@
 #ifndef SSTOREFS_RECORD_H
 #define SSTOREFS_RECORD_H
 
-#include <stdint.h>
 #include "sstorefs/entry.h"
+#include <stdint.h>
 
 /*
  * Records: what is cached of one store or secret.

@@ -3,41 +3,22 @@
 
 #include <errno.h>
 
-#include "fetch/catalog.h"
+#include "cache.h"
 
 #define PAUSE_AFTER_FAILURE 3000 /* milliseconds in which a refresh that failed is not tried again */
 #define TTL_WALK_FACTOR	    10	 /* a listing lives at least so many times as long as it took to fetch */
 #define TTL_MINIMAL	    1000 /* with `minimal`: what one program's next few calls may still use */
 
-int listing_init(struct listing *listing, struct catalog *catalog, struct store *store)
-{
-	*listing =
-		(struct listing){.catalog = catalog, .store = store, .compaction = {.run = listing_compact}};
-	return listings_add(&catalog->listings, listing);
-}
-
-void listing_finish(struct listing *listing)
-{
-	walk_abort(listing);
-	name_query_abort_all(listing);
-	task_cancel(&listing->compaction);
-	if (listing->current)
-		listing_unbind_records(listing, listing->current);
-	snapshot_release(listing->current);
-	listing->current = NULL;
-	listings_remove(&listing->catalog->listings, listing);
-}
-
 static uint64_t now(const struct listing *listing)
 {
-	return loop_now(listing->catalog->loop);
+	return loop_now(listing->cache->loop);
 }
 
 /* --- how fresh it is ------------------------------------------------------------------------------------------------------- */
 
 bool listing_is_local(const struct listing *listing)
 {
-	return !listing->store && listing->catalog->options.provider->stores_are_local;
+	return !listing->store && listing->cache->options.stores_are_local;
 }
 
 /* Any process may ask, and as often as it likes: what was told is believed for a moment, whatever `ttl` and `negative_ttl` say. */
@@ -48,7 +29,7 @@ static uint64_t at_least(uint64_t life)
 
 static uint64_t time_to_live(const struct listing *listing)
 {
-	const struct catalog_options *options = &listing->catalog->options;
+	const struct cache_options *options = &listing->cache->options;
 	uint64_t floor = listing->whole_walk_ms * TTL_WALK_FACTOR;
 
 	if (options->ttl == CLOCK_NEVER || listing_is_local(listing))
@@ -76,7 +57,7 @@ static uint64_t record_time_left(const struct listing *listing, const struct rec
 	if (!record || !record->verified_at)
 		return 0;
 	return left_of(record_age(listing, record), record->deleted
-							    ? at_least(listing->catalog->options.negative_ttl)
+							    ? at_least(listing->cache->options.negative_ttl)
 							    : time_to_live(listing));
 }
 
@@ -88,7 +69,7 @@ static uint64_t whole_time_left(const struct listing *listing)
 	return left_of(now(listing) - listing->listed_at, time_to_live(listing));
 }
 
-static uint64_t freshness(const struct listing *listing, const struct record *record)
+uint64_t listing_freshness(const struct listing *listing, const struct record *record)
 {
 	uint64_t whole, alone;
 
@@ -99,26 +80,21 @@ static uint64_t freshness(const struct listing *listing, const struct record *re
 	return whole > alone ? whole : alone;
 }
 
-bool record_is_past_expiry(const struct catalog *catalog, const struct record *record)
-{
-	return record->expires && record_expires_at(record) <= catalog_time(catalog);
-}
-
 uint64_t listing_time_left(const struct listing *listing, const struct record *record)
 {
-	uint64_t left = freshness(listing, record), until_expiry;
+	uint64_t left = listing_freshness(listing, record), until_expiry;
 	wall_time_ns expiry;
 
 	if (!record || !record->expires)
 		return left;
-	expiry = record_expires_at(record) - catalog_time(listing->catalog);
+	expiry = record_expires_at(record) - cache_time(listing->cache);
 	until_expiry = expiry > 0 ? (uint64_t)(expiry / (NANOSECONDS / 1000)) : 0;
 	return left < until_expiry ? left : until_expiry;
 }
 
 bool listing_is_stale(const struct listing *listing, const struct record *record)
 {
-	return listing->last_failure_at && !freshness(listing, record);
+	return listing->last_failure_at && !listing_freshness(listing, record);
 }
 
 bool listing_last_refresh_failed(const struct listing *listing)
@@ -160,9 +136,7 @@ void listing_expire(struct listing *listing)
 	listing->next->is_stale = true;
 }
 
-/* --- refreshing ------------------------------------------------------------------------------------------------------------ */
-
-static bool failed_lately(const struct listing *listing)
+bool listing_failed_lately(const struct listing *listing)
 {
 	return listing->last_failure_at && now(listing) - listing->last_failure_at < PAUSE_AFTER_FAILURE;
 }
@@ -173,44 +147,10 @@ bool listing_can_afford_walk(const struct listing *listing)
 	       now(listing) - listing->last_walk_at >= listing->last_walk_ms * TTL_WALK_FACTOR;
 }
 
-void listing_refresh(struct listing *listing)
-{
-	if (listing->walk || failed_lately(listing))
-		return;
-	if (!listing->force_refresh && !listing_can_afford_walk(listing))
-		return;
-	if (walk_begin(listing))
-		listing_note_failure(listing);
-}
-
-/*
- * In the background, after something was given though it was past its time: the one name while that is the smaller
- * question, the whole listing after a few such.
- */
-static void refresh_in_background(struct listing *listing, const struct record *record)
-{
-	uint64_t deadline = now(listing) + listing->catalog->options.timeout;
-
-	if (failed_lately(listing))
-		return;
-	if (!record || !name_query_is_cheaper(listing, record))
-		listing_refresh(listing);
-	else if (!listing->walk)
-		name_query_start(listing, record->name, false, deadline);
-}
-
-/* Old answers are given while news is on its way; not where the user wants none, unless the service can't be asked. */
-static bool may_be_old(const struct listing *listing)
-{
-	if (!listing->catalog->options.minimal && !listing->force_refresh)
-		return true;
-	return failed_lately(listing) || net_down(listing->catalog->net);
-}
-
 /* --- what is known --------------------------------------------------------------------------------------------------------- */
 
 /* What a walk has brought so far is newer than what stood before. */
-static const struct record *find_record(const struct listing *listing, const char *name)
+const struct record *listing_find(const struct listing *listing, const char *name)
 {
 	const struct record *record = listing->next ? snapshot_find(listing->next, name) : NULL;
 
@@ -219,21 +159,21 @@ static const struct record *find_record(const struct listing *listing, const cha
 	return record;
 }
 
-static enum cache_result cache_lookup(const struct listing *listing, const struct record *found)
+enum cache_result listing_classify(const struct listing *listing, const struct record *found)
 {
 	if (found ? found->invalid : !listing->is_complete)
 		return CACHE_MISS;
-	if (found && found->deleted && !listing->is_complete && !freshness(listing, found))
+	if (found && found->deleted && !listing->is_complete && !listing_freshness(listing, found))
 		return CACHE_MISS;
-	if (!found || found->deleted || record_is_past_expiry(listing->catalog, found))
+	if (!found || found->deleted || record_is_past_expiry(listing->cache, found))
 		return CACHE_NEGATIVE;
 	return CACHE_HIT;
 }
 
 enum cache_result listing_peek(const struct listing *listing, const char *name, const struct record **record)
 {
-	const struct record *found = find_record(listing, name);
-	enum cache_result cached = cache_lookup(listing, found);
+	const struct record *found = listing_find(listing, name);
+	enum cache_result cached = listing_classify(listing, found);
 
 	*record = cached == CACHE_HIT ? found : NULL;
 	return cached;
@@ -241,62 +181,16 @@ enum cache_result listing_peek(const struct listing *listing, const char *name, 
 
 const struct record *listing_peek_any(const struct listing *listing, const char *name)
 {
-	const struct record *record = find_record(listing, name);
+	const struct record *record = listing_find(listing, name);
 
-	return record && !record->deleted && !record_is_past_expiry(listing->catalog, record) ? record : NULL;
+	return record && !record->deleted && !record_is_past_expiry(listing->cache, record) ? record : NULL;
 }
 
 bool listing_is_invalid(const struct listing *listing, const char *name)
 {
-	const struct record *record = find_record(listing, name);
+	const struct record *record = listing_find(listing, name);
 
 	return record && record->invalid;
-}
-
-enum cache_result listing_query(struct listing *listing, const char *name, const struct record **record)
-{
-	const struct record *found = find_record(listing, name);
-	enum cache_result cached = cache_lookup(listing, found);
-
-	*record = NULL;
-	if (cached == CACHE_MISS)
-		return CACHE_MISS;
-	if (!freshness(listing, found)) {
-		if (!may_be_old(listing))
-			return CACHE_MISS;
-		refresh_in_background(listing, found);
-	}
-	if (cached == CACHE_HIT)
-		*record = found;
-	listing->catalog->counts.hits++;
-	return cached;
-}
-
-void listing_revalidate(struct listing *listing, const struct record *record)
-{
-	listing->catalog->counts.hits++;
-	if (!freshness(listing, record))
-		refresh_in_background(listing, record);
-}
-
-struct snapshot *listing_open_view(struct listing *listing, struct failure *failure)
-{
-	const struct failure *down = net_down(listing->catalog->net);
-
-	if (listing->is_complete && (freshness(listing, NULL) || may_be_old(listing))) {
-		if (!freshness(listing, NULL))
-			listing_refresh(listing);
-		return snapshot_reference(listing->current);
-	}
-	if (!listing->is_complete && !listing->walk && !listing->force_refresh && down) {
-		*failure = *down;
-		return NULL;
-	}
-	if (walk_begin(listing)) {
-		failure_set(failure, ENOMEM, "out of memory");
-		return NULL;
-	}
-	return snapshot_reference(listing->next);
 }
 
 struct snapshot *listing_last_complete(struct listing *listing)

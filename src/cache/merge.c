@@ -6,12 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fetch/catalog.h"
+#include "cache.h"
 #include "sstorefs/name.h"
+
+static void tell_name_changed(struct listing *listing, const char *name)
+{
+	if (listing->cache->name_changed)
+		listing->cache->name_changed(listing, name);
+}
+
+static void tell_stores_changed(struct listing *listing)
+{
+	if (listing->cache->stores_changed)
+		listing->cache->stores_changed(listing->cache);
+}
 
 static struct entry_ids *entry_ids_of(const struct listing *listing)
 {
-	return &listing->catalog->entry_ids;
+	return &listing->cache->entry_ids;
 }
 
 /* Whether it is this record that its serial number stands for now. */
@@ -52,7 +64,7 @@ static struct record *put(struct listing *listing, struct snapshot *snapshot, co
 	record->entry_id = entry_id;
 	record->listing = listing->number;
 	record->invalid = false;
-	record->verified_at = record_time(loop_now(listing->catalog->loop));
+	record->verified_at = record_time(loop_now(listing->cache->loop));
 	if (entry_id && entry_id_bind(entry_ids_of(listing), entry_id, record))
 		return NULL;
 	return record;
@@ -108,7 +120,6 @@ void listing_walk_started(struct listing *listing)
 
 int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 {
-	struct walk *walk = listing->walk;
 	struct buffer name = {0};
 	struct entry entry = *sent;
 	const struct record *cached, *old;
@@ -129,10 +140,10 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 	entry.name = image->name;
 	cached = current_record(listing, entry.name);
 	old = snapshot_find(listing->next, entry.name);
-	if (old && !old->deleted && old->walk_round == walk->pass)
-		walk->repeated++;
+	if (old && !old->deleted && old->walk_round == listing->pass.number)
+		listing->pass.repeated++;
 	else
-		walk->new_entries++;
+		listing->pass.new_entries++;
 	if (cached && cached->local_change)
 		return 0; /* our own change is newer than this page, and stands in both snapshots */
 	entry_id = kept_entry_id(listing, old ? old : cached, entry.id);
@@ -140,18 +151,18 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 		put(listing, listing->next, image, entry_id ? entry_id : entry_id_new(entry_ids_of(listing)));
 	if (!record)
 		return -ENOMEM;
-	record->walk_round = walk->pass;
+	record->walk_round = listing->pass.number;
 	return 0;
 }
 
 /* A walk that went round again: what the last round did not show any more went while we walked. */
-static void drop_unseen(struct listing *listing, const struct walk *walk)
+static void drop_unseen(struct listing *listing)
 {
 	struct record *record;
 	uint64_t position = 0;
 
-	while (walk->pass && (record = snapshot_step(listing->next, &position))) {
-		if (record->deleted || record->walk_round == walk->pass || record->local_change)
+	while (listing->pass.number && (record = snapshot_step(listing->next, &position))) {
+		if (record->deleted || record->walk_round == listing->pass.number || record->local_change)
 			continue;
 		unbind(listing, record);
 		snapshot_set_deleted(listing->next, record, true);
@@ -199,7 +210,7 @@ static void put_back(struct listing *listing)
 	}
 }
 
-static void replace(struct listing *listing, const struct walk *walk)
+static void replace(struct listing *listing, uint64_t pages)
 {
 	if (listing->current)
 		listing_unbind_records(listing, listing->current);
@@ -208,18 +219,18 @@ static void replace(struct listing *listing, const struct walk *walk)
 	listing->is_complete = true;
 	listing->force_refresh = listing->next->is_stale;
 	listing->single_lookups = 0;
-	listing->pages = walk->done;
-	listing->listed_at = loop_now(listing->catalog->loop);
+	listing->pages = pages;
+	listing->listed_at = loop_now(listing->cache->loop);
 }
 
-void listing_walk_done(struct listing *listing, const struct walk *walk, const struct failure *failure)
+void listing_walk_done(struct listing *listing, uint64_t pages, const struct failure *failure)
 {
 	struct snapshot *next = listing->next;
 
 	listing->last_failure = failure ? *failure : (struct failure){0};
 	if (!failure) {
-		drop_unseen(listing, walk);
-		replace(listing, walk);
+		drop_unseen(listing);
+		replace(listing, pages);
 		listing_note_success(listing);
 	} else if (listing->is_complete) {
 		put_back(listing);
@@ -231,7 +242,7 @@ void listing_walk_done(struct listing *listing, const struct walk *walk, const s
 	}
 	listing->next = NULL;
 	if (!listing->store)
-		stores_collect(listing->catalog);
+		tell_stores_changed(listing);
 	snapshot_seal(next, failure);
 	snapshot_release(next);
 }
@@ -263,14 +274,14 @@ static struct record *set(struct listing *listing, const struct record *image, u
 	if (local)
 		mark_local_change(listing, record);
 	if (snapshot_needs_compaction(listing->current))
-		task_queue(listing->catalog->loop, &listing->compaction);
+		task_queue(listing->cache->loop, &listing->compaction);
 	if (!listing->walk)
 		return record;
 	other = put(listing, listing->next, image, entry_id);
 	if (!other)
 		return NULL;
 	other->local_change = record->local_change;
-	other->walk_round = listing->walk->pass;
+	other->walk_round = listing->pass.number;
 	return other;
 }
 
@@ -301,7 +312,7 @@ const struct record *listing_local_put(struct listing *listing, const struct ent
 		entry_id = kept_entry_id(listing, current_record(listing, entry->name), entry->id);
 	if (!entry_id)
 		entry_id = entry_id_new(entry_ids_of(listing));
-	name_query_supersede(listing, image->name);
+	tell_name_changed(listing, image->name);
 	return set(listing, image, entry_id, true);
 }
 
@@ -312,10 +323,10 @@ void listing_local_delete(struct listing *listing, const char *name)
 
 	if (!image)
 		return;
-	name_query_supersede(listing, image->name);
+	tell_name_changed(listing, image->name);
 	set(listing, image, 0, true);
 	if (!listing->store)
-		stores_collect(listing->catalog);
+		tell_stores_changed(listing);
 }
 
 static void renumber(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t entry_id)
@@ -381,7 +392,7 @@ void listing_invalidate(struct listing *listing, const char *name, uint32_t entr
 
 	if (listing_is_local(listing))
 		return;
-	name_query_supersede(listing, name);
+	tell_name_changed(listing, name);
 	if (!current_record(listing, name)) {
 		image = record_pack_absent(&room, name);
 		if (!image || !set(listing, image, 0, true))

@@ -5,7 +5,7 @@
 #ifndef SSTOREFS_CACHE_RECORD_H
 #define SSTOREFS_CACHE_RECORD_H
 
-#include "sstorefs/catalog.h"
+#include "sstorefs/record.h"
 
 /*
  * The packed form of one entry (struct record in catalog.h), as it stands in a snapshot's chunk: the fixed part,

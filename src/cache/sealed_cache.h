@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "sstorefs/provider.h"
+#include "sstorefs/entry.h"
 #include "sstorefs/seal.h"
 
 struct store;

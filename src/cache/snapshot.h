@@ -6,6 +6,7 @@
 #define SSTOREFS_CACHE_SNAPSHOT_H
 
 #include "record.h"
+#include "sstorefs/snapshot.h"
 
 /*
  * Snapshots as the listing that fills them sees them; the rest of the world reads them through catalog.h.

@@ -11,6 +11,8 @@
 
 #include "catalog.h"
 
+#define SEARCH_PAGES_MAX 1000 /* a search that does not end by itself */
+
 #define STACK_OF_PARSING (32u << 10) /* more than reading an answer takes */
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
@@ -100,7 +102,8 @@ static int filter_entry(void *context, const struct entry *entry)
 	const struct entry_filter *filter = context;
 	const struct catalog *catalog = filter->catalog;
 
-	if (entry->id && deleted_ids_contains(&catalog->deleted_ids, entry->id, loop_now(catalog->loop)))
+	if (entry->id &&
+	    deleted_ids_contains(&catalog->cache.deleted_ids, entry->id, loop_now(catalog->loop)))
 		return 0;
 	return filter->on_entry(filter->context, entry);
 }
@@ -114,8 +117,8 @@ static void note_date(struct api_call *api_call, const char *text)
 	if (!text || time_parse_http(text, &date) || date < 0 || date > DATE_LAST)
 		return;
 	api_call->response_date = date;
-	api_call->catalog->last_date = date;
-	api_call->catalog->last_date_at = loop_now(api_call->catalog->loop);
+	api_call->catalog->cache.last_date = date;
+	api_call->catalog->cache.last_date_at = loop_now(api_call->catalog->loop);
 }
 
 static enum response_class on_response(struct http_call *call, const struct http_response *response)
@@ -177,7 +180,7 @@ static void on_done(struct http_call *call)
 	if (api_call->failure.errnum)
 		counts->failed[api_call->args.operation]++;
 	if (!api_call->failure.errnum && api_call->result.deleted_async && api_call->args.id)
-		deleted_ids_add(&api_call->catalog->deleted_ids, api_call->args.id,
+		deleted_ids_add(&api_call->catalog->cache.deleted_ids, api_call->args.id,
 				loop_now(api_call->catalog->loop));
 	quota_apply(&api_call->catalog->quota, &api_call->args, &api_call->failure);
 	api_call->done(api_call);
@@ -261,4 +264,24 @@ void api_call_free(struct api_call *api_call)
 
 	op_result_free(&api_call->result);
 	api_call->result = again; /* the next page may be asked for with it */
+}
+
+bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
+		      struct buffer *cursor)
+{
+	struct op_result result = api_call->result;
+	bool more;
+
+	api_call->result = (struct op_result){.on_entry = result.on_entry, .context = result.context};
+	more = paging == PAGING_NUMBERED ? result.entries > 0 : result.cursor.length > 0;
+	if (more && ++api_call->args.page > SEARCH_PAGES_MAX)
+		more = false;
+	buffer_clear(cursor);
+	if (more && paging == PAGING_CURSOR) {
+		buffer_append(cursor, result.cursor.data, result.cursor.length);
+		api_call->args.cursor = buffer_cstr(cursor);
+		more = !buffer_error(cursor);
+	}
+	op_result_free(&result);
+	return more && loop_now(catalog->loop) < api_call->http.deadline;
 }

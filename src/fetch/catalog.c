@@ -6,40 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LISTINGS_MAX (1u << 24) /* what records have room for */
-
-int listings_add(struct listings *listings, struct listing *listing)
+static void stores_changed(struct cache *cache)
 {
-	struct listing **slots;
-	uint32_t number, count;
-
-	for (number = listings->free ? listings->free : 1;
-	     number < listings->count && listings->slots[number]; number++)
-		;
-	if (number >= listings->count) {
-		count = listings->count ? 2 * listings->count : 8;
-		slots = count <= LISTINGS_MAX ? reallocarray(listings->slots, count, sizeof *slots) : NULL;
-		if (!slots)
-			return -ENOMEM;
-		for (uint32_t i = listings->count; i < count; i++)
-			slots[i] = NULL;
-		listings->slots = slots;
-		listings->count = count;
-	}
-	listings->slots[number] = listing;
-	listings->free = number + 1;
-	listing->number = number;
-	return 0;
-}
-
-void listings_remove(struct listings *listings, struct listing *listing)
-{
-	if (!listing->number)
-		return;
-	listings->slots[listing->number] = NULL;
-	if (listing->number < listings->free)
-		listings->free = listing->number;
-	listing->number = 0;
+	stores_collect(container_of(cache, struct catalog, cache));
 }
 
 int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
@@ -53,14 +22,19 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->loop = loop;
 	made->net = net;
 	made->options = *options;
-	made->last_date = TIME_UNKNOWN;
+	cache_init(&made->cache, loop,
+		   &(struct cache_options){.ttl = options->ttl,
+					   .negative_ttl = options->negative_ttl,
+					   .minimal = options->minimal,
+					   .stores_are_local = options->provider->stores_are_local});
+	made->cache.name_changed = name_query_supersede;
+	made->cache.stores_changed = stores_changed;
 	made->heap_trim.run = trim_heap;
 	made->stores_by_entry_id.compare = stores_compare;
 	made->name_queues.compare = name_queues_compare;
-	entry_ids_init(&made->entry_ids);
 	client_keys_init(&made->keys, made);
 	quota_init(&made->quota, made);
-	failed = listing_init(&made->stores, made, NULL);
+	failed = listing_init(&made->stores, &made->cache, made, NULL);
 	if (!failed)
 		failed = local_stores_init(made);
 	if (failed) {
@@ -83,10 +57,9 @@ void catalog_free(struct catalog *catalog)
 	refusals_finish(&catalog->refusals);
 	sealed_cache_free(&catalog->sealed_cache);
 	stores_free(catalog);
-	listing_finish(&catalog->stores);
+	listing_close(&catalog->stores);
 	task_cancel(&catalog->heap_trim);
-	entry_ids_free(&catalog->entry_ids);
-	free(catalog->listings.slots);
+	cache_free(&catalog->cache);
 	free(catalog);
 }
 
@@ -100,56 +73,14 @@ const struct catalog_counts *catalog_counts(const struct catalog *catalog)
 	return &catalog->counts;
 }
 
-const struct record *catalog_record(const struct catalog *catalog, uint32_t entry_id)
-{
-	const struct record *record = entry_id_lookup(&catalog->entry_ids, entry_id);
-
-	return record && !record_is_past_expiry(catalog, record) ? record : NULL;
-}
-
 uint32_t catalog_new_entry_id(struct catalog *catalog)
 {
-	return entry_id_new(&catalog->entry_ids);
+	return entry_id_new(&catalog->cache.entry_ids);
 }
 
 struct listing *catalog_stores(struct catalog *catalog)
 {
 	return &catalog->stores;
-}
-
-struct listing *catalog_listing(const struct catalog *catalog, const struct record *record)
-{
-	return record->listing < catalog->listings.count ? catalog->listings.slots[record->listing] : NULL;
-}
-
-wall_time_ns catalog_time(const struct catalog *catalog)
-{
-	if (catalog->last_date == TIME_UNKNOWN)
-		return clock_wall();
-	return catalog->last_date +
-	       (wall_time_ns)(loop_now(catalog->loop) - catalog->last_date_at) * (NANOSECONDS / 1000);
-}
-
-/* A service that tells no Date is taken to go by our clock: then nothing that it made is later than now. */
-static bool is_since_by_our_clock(const struct catalog *catalog, wall_time_ns time, uint64_t since)
-{
-	wall_time_ns now = clock_wall();
-	wall_time_ns sent_at = now - (wall_time_ns)(loop_now(catalog->loop) - since) * (NANOSECONDS / 1000);
-
-	return time / NANOSECONDS >= sent_at / NANOSECONDS && time <= now;
-}
-
-/* Its times and its Date are cut to whole seconds. */
-bool catalog_is_since(const struct catalog *catalog, wall_time_ns time, uint64_t since)
-{
-	wall_time_ns sent_at;
-
-	if (time == TIME_UNKNOWN)
-		return false;
-	if (catalog->last_date == TIME_UNKNOWN)
-		return is_since_by_our_clock(catalog, time, since);
-	sent_at = catalog->last_date - (wall_time_ns)(catalog->last_date_at - since) * (NANOSECONDS / 1000);
-	return time / NANOSECONDS >= sent_at / NANOSECONDS;
 }
 
 void catalog_refresh(struct catalog *catalog)
@@ -301,4 +232,24 @@ void catalog_probe(struct catalog *catalog, void (*done)(void *context, const st
 struct store *catalog_only_store(struct catalog *catalog)
 {
 	return catalog->only_store;
+}
+
+const struct record *catalog_record(const struct catalog *catalog, uint32_t entry_id)
+{
+	return cache_record(&catalog->cache, entry_id);
+}
+
+struct listing *catalog_listing(const struct catalog *catalog, const struct record *record)
+{
+	return cache_listing(&catalog->cache, record);
+}
+
+wall_time_ns catalog_time(const struct catalog *catalog)
+{
+	return cache_time(&catalog->cache);
+}
+
+bool catalog_is_since(const struct catalog *catalog, wall_time_ns time, uint64_t since)
+{
+	return cache_is_since(&catalog->cache, time, since);
 }

@@ -147,7 +147,7 @@ static void on_walk_page(struct lookup *lookup)
 		walk_is_recent(lookup) ? snapshot_find(listing->next, lookup->name) : NULL;
 
 	if (record && !record->deleted && !record->invalid &&
-	    !record_is_past_expiry(listing->catalog, record)) {
+	    !record_is_past_expiry(listing->cache, record)) {
 		lookup->record = record;
 		lookup_end(lookup);
 	} else if (listing_last_refresh_failed(listing) && end_if_peeked(lookup)) {

@@ -8,8 +8,6 @@
 
 #include "catalog.h"
 
-#define SEARCH_PAGES_MAX 1000 /* a search that does not end by itself */
-
 struct name_query {
 	struct listing *listing;
 	struct api_call api_call;
@@ -135,7 +133,7 @@ static void name_query_end(struct name_query *query)
 	name_query_unlink(query);
 	query->ended = true;
 	if (is_absent && !listing->store)
-		stores_collect(listing->catalog);
+		listing->cache->stores_changed(listing->cache);
 	wait_wake_all(&query->waits);
 	name_query_free(query);
 }
@@ -144,26 +142,6 @@ static void send_query(struct name_query *query)
 {
 	api_call_start(query->listing->catalog, &query->api_call, query->deadline);
 	query->api_call.http.on_retry = on_retry;
-}
-
-bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
-		      struct buffer *cursor)
-{
-	struct op_result result = api_call->result;
-	bool more;
-
-	api_call->result = (struct op_result){.on_entry = result.on_entry, .context = result.context};
-	more = paging == PAGING_NUMBERED ? result.entries > 0 : result.cursor.length > 0;
-	if (more && ++api_call->args.page > SEARCH_PAGES_MAX)
-		more = false;
-	buffer_clear(cursor);
-	if (more && paging == PAGING_CURSOR) {
-		buffer_append(cursor, result.cursor.data, result.cursor.length);
-		api_call->args.cursor = buffer_cstr(cursor);
-		more = !buffer_error(cursor);
-	}
-	op_result_free(&result);
-	return more && loop_now(catalog->loop) < api_call->http.deadline;
 }
 
 /* Where names can only be searched for, an id that is known saves the search, if it is still that of the name. */

@@ -24,7 +24,7 @@ struct store *store_reference(struct store *store)
 static void store_free(struct store *store)
 {
 	sealed_cache_drop_store(&store->catalog->sealed_cache, store);
-	listing_finish(&store->secrets);
+	listing_close(&store->secrets);
 	free(store->name);
 	free(store->id);
 	free(store);
@@ -60,7 +60,7 @@ struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *
 	*store = (struct store){.catalog = catalog, .references = 1, .entry_id = entry_id};
 	store->name = strdup(name);
 	store->id = strdup(id);
-	if (listing_init(&store->secrets, catalog, store) || !store->name || !store->id) {
+	if (listing_init(&store->secrets, &catalog->cache, catalog, store) || !store->name || !store->id) {
 		store_free(store);
 		return NULL;
 	}
@@ -98,7 +98,7 @@ void stores_collect(struct catalog *catalog)
 
 	for (struct store *store = catalog->first_store; store; store = next) {
 		next = store->next;
-		if (store->entry_id && !catalog_record(catalog, store->entry_id))
+		if (store->entry_id && !cache_record(&catalog->cache, store->entry_id))
 			store_detach(catalog, store);
 	}
 }

@@ -75,6 +75,7 @@ int walk_begin(struct listing *listing)
 	}
 	listing->next->is_filling = true;
 	listing_walk_started(listing);
+	listing->pass = (struct walk_pass){0};
 	listing->walk = walk;
 	walk->listing = listing;
 	walk->number = ++listing->catalog->last_walk;
@@ -100,7 +101,7 @@ static void walk_end(struct walk *walk)
 	if (!failure)
 		listing->whole_walk_ms = listing->last_walk_ms;
 	task_queue(listing->catalog->loop, &listing->catalog->heap_trim);
-	listing_walk_done(listing, walk, failure); /* who is woken may let go of the listing */
+	listing_walk_done(listing, walk->done, failure); /* who is woken may let go of the listing */
 	buffer_finish(&walk->cursor);
 	buffer_finish(&walk->cycle_mark);
 	free(walk);
@@ -184,16 +185,16 @@ static void next_by_cursor(struct walk *walk, const struct op_result *result)
  */
 static bool count_is_off(const struct walk *walk)
 {
-	uint64_t total = (uint64_t)walk->total, most = walk->entries - walk->repeated;
+	uint64_t total = (uint64_t)walk->total, most = walk->entries - walk->listing->pass.repeated;
 
 	return walk->total >= 0 && (total > most || total + walk->malformed < most);
 }
 
 static void start_next_pass(struct walk *walk)
 {
-	walk->pass++;
+	walk->listing->pass.number++;
 	walk->entries = 0;
-	walk->repeated = 0;
+	walk->listing->pass.repeated = 0;
 	walk->malformed = 0;
 	walk->ended = false;
 	walk->next_page = 2;
@@ -246,7 +247,7 @@ static void next_by_number(struct walk *walk, const struct op_result *result)
 	fetch_next_pages(walk);
 	if (any_page_runs(walk))
 		return;
-	if (!walk->failure.errnum && count_is_off(walk) && walk->pass < ROUNDS_AGAIN_MAX) {
+	if (!walk->failure.errnum && count_is_off(walk) && walk->listing->pass.number < ROUNDS_AGAIN_MAX) {
 		start_next_pass(walk);
 		return;
 	}
@@ -268,8 +269,9 @@ static void count_page(struct walk *walk, const struct op_result *result)
 	walk->good_at = loop_now(listing->catalog->loop);
 	walk->entries += result->entries;
 	walk->malformed += result->malformed;
-	walk->empty_pages = walk->new_entries || result->names_too_long ? 0 : walk->empty_pages + 1;
-	walk->new_entries = 0;
+	walk->empty_pages =
+		walk->listing->pass.new_entries || result->names_too_long ? 0 : walk->empty_pages + 1;
+	walk->listing->pass.new_entries = 0;
 	listing->next->names_too_long += result->names_too_long;
 	listing_note_success(listing);
 }
