@@ -11,8 +11,8 @@
  */
 struct cache_options {
 	uint64_t ttl, negative_ttl; /* milliseconds; CLOCK_NEVER: for ever */
-	bool minimal;		    /* answers older than a second are never given while the service can be asked */
-	bool stores_are_local;	    /* the listing of stores is ours and never grows old */
+	bool minimal; /* answers older than a second are never given while the service can be asked */
+	bool stores_are_local; /* the listing of stores is ours and never grows old */
 };
 
 struct cache {

@@ -1,6 +1,6 @@
 /* When what is cached is asked for anew: by reading it past its time, in the background or at once. */
-#include <errno.h>
 #include "catalog.h"
+#include <errno.h>
 
 void listing_refresh(struct listing *listing)
 {

@@ -4,7 +4,7 @@
 #include "cache/listing.h"
 #include "sstorefs/api_call.h"
 
-#define WALK_WIDTH	 8 /* numbered pages that are fetched side by side */
+#define WALK_WIDTH 8 /* numbered pages that are fetched side by side */
 
 /*
  * The page walker: fetches all pages of a listing.
@@ -26,7 +26,7 @@ struct walk {
 	unsigned empty_pages;		  /* pages in a row that brought nothing new */
 	unsigned next_page, last_page; /* numbered: the next to ask for; the last there is (0: not known) */
 	int64_t total;		       /* what the service promised; -1: it did not */
-	uint64_t entries;    /* that came in this pass */
+	uint64_t entries;	       /* that came in this pass */
 	uint64_t malformed;	       /* those that were none */
 	bool ended;		       /* numbered: an empty page was seen */
 	bool total_unreliable;	       /* numbered: the promised count is not to be believed */

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "fs_internal.h"
+#include "opener.h"
 #include "sstorefs/log.h"
 
 /* The path in one line of /proc/PID/cgroup, HIERARCHY:CONTROLLERS:PATH, or NULL. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control.h"
+#include "file.h"
 #include "fs_internal.h"
 
 static void print_errors(struct fs *fs, struct buffer *text)

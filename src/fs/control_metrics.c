@@ -1,5 +1,8 @@
 /* `.sstorefs/metrics`: the figures of a mount in Prometheus' text format 0.0.4. */
+#include "control.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "value.h"
 
 enum kind { COUNTER, GAUGE };
 

@@ -1,7 +1,10 @@
 /* `.sstorefs/status`: the state of a mount as JSON. */
 #include <stdio.h>
 
+#include "control.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "value.h"
 
 static void print_seconds_since(struct buffer *text, const struct fs *fs, const char *name, uint64_t then)
 {

@@ -1,6 +1,7 @@
 /* Requests that are answered later, and interrupts of them. */
 #include <errno.h>
 
+#include "deferred.h"
 #include "fs_internal.h"
 
 /* libfuse calls this with the request lock held: only queue a task, never reply from here. */

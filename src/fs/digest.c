@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "digest.h"
 #include "fs_internal.h"
 #include "sstorefs/base64.h"
 

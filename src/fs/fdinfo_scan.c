@@ -13,7 +13,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "fdinfo_scan.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "opener.h"
 
 #define FIRST_SLICE 200	 /* microseconds that a search takes when it starts: most have ended by then */
 #define SLICE	    4000 /* microseconds that all searches together take of one turn of the loop */

@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "fs_internal.h"
+#include "opener.h"
+#include "recent.h"
+#include "staging.h"
+#include "value.h"
 
 #define KEPT_ERRORS_MAX 1000 /* files that are kept only to tell what became of them */
 

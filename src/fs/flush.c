@@ -2,8 +2,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "audit.h"
+#include "control.h"
+#include "deferred.h"
+#include "fdinfo_scan.h"
+#include "file.h"
+#include "flush.h"
 #include "fs_internal.h"
+#include "opener.h"
+#include "operations.h"
 #include "sstorefs/log.h"
+#include "staging.h"
+#include "takeover.h"
+#include "upload.h"
+#include "value.h"
+#include "written.h"
 
 /* --- answering once an upload has ended ------------------------------------------------------------------------------------------ */
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fs_internal.h"
+#include "fuse_io.h"
 #include "sstorefs/log.h"
 
 #define REPLY_PAGE_SIZE 512 /* a power of two: what is aligned to it lies on one page */

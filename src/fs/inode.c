@@ -3,7 +3,12 @@
  */
 #include <string.h>
 
+#include "control.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "staging.h"
+#include "written.h"
 
 #define KERNEL_TIMEOUT_MAX 1.0 /* seconds: `refresh` must be able to take effect */
 

@@ -3,8 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control.h"
+#include "deferred.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "operations.h"
+#include "precheck.h"
 #include "sstorefs/name.h"
+#include "staging.h"
 
 struct lookup_request {
 	struct deferred deferred;

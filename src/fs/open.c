@@ -4,8 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
+#include "control.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "open_wait.h"
+#include "opener.h"
+#include "operations.h"
+#include "precheck.h"
+#include "recent.h"
 #include "sstorefs/name.h"
+#include "staging.h"
+#include "value.h"
 
 /* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error` set: `file` may then be gone. */
 static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_ino_t number, int flags,

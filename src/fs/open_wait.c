@@ -6,8 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
+#include "deferred.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "open_wait.h"
+#include "opener.h"
+#include "precheck.h"
 #include "sstorefs/name.h"
+#include "staging.h"
 
 #define LARGEST_VALUE (128u << 10) /* bytes of locked memory that a value may come to need */
 #define PROBE_EVERY                                                                                          \

@@ -13,7 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "deferred.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "opener.h"
 
 #define STATUS_SIZE	(16 << 10) /* /proc/PID/status of nearly every process */
 #define STATUS_LARGEST	(1 << 20)  /* and of one with all the supplementary groups there can be, 65 536 */

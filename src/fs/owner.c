@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "fs_internal.h"
+#include "inode.h"
+#include "precheck.h"
 
 /* Whether the caller is in the group, as far as can be told: where it can't, what changes nothing is granted. */
 static bool is_in_group(fuse_req_t request, gid_t group)

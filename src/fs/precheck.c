@@ -3,11 +3,16 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "audit.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "precheck.h"
 #include "sstorefs/error_log.h"
 #include "sstorefs/log.h"
 #include "sstorefs/name.h"
 #include "sstorefs/quota.h"
+#include "value.h"
+#include "written.h"
 
 static const struct {
 	int error;

@@ -2,12 +2,16 @@
 #define SSTOREFS_FS_PRECHECK_H
 
 #define FUSE_USE_VERSION 314
+#include "fs_base.h"
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
 /*
  * Refusals: what is refused here, without a call.
  */
+
+struct inode;
+struct pending_attrs;
 struct audit_event;
 struct fs;
 struct store;
@@ -71,5 +75,12 @@ enum refusal precheck_create(const struct fs *fs);
 /* Why `name` can't be opened with `flags`, or created where it does not exist. */
 enum refusal precheck_open(struct fs *fs, const struct store *store, const char *name, int flags,
 			   bool exists);
+
+/* Why a SETATTR of `what` is refused: the caller could not do it on an ordinary file that looks like this one. */
+enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode, const struct stat *wanted,
+			      int what);
+
+/* Why they can't be carried out: an expiry goes up with a value alone. */
+enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs);
 
 #endif

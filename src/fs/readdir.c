@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control.h"
+#include "deferred.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "operations.h"
+#include "staging.h"
 
 /*
  * Offsets: 0 the beginning, 1 behind ".", 2 behind "..", then the snapshot's positions (in units of 4, behind

@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "recent.h"
 
 #define LATELY	     (UINT64_C(10) * 60 * 1000) /* milliseconds */
 #define RECENT_SLOTS 4096u /* names; two that share a slot are that many creations apart */

@@ -7,8 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
+#include "deferred.h"
+#include "drain.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "operations.h"
+#include "precheck.h"
+#include "retained.h"
 #include "sstorefs/name.h"
+#include "staging.h"
+#include "upload.h"
+#include "value.h"
+#include "written.h"
 
 struct rename_request {
 	struct deferred deferred;

@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "retained.h"
+#include "upload.h"
+#include "value.h"
 
 #define RETAINED_MS    10000
 #define RETAINED_MAX   64 /* values at once */

@@ -12,8 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control.h"
+#include "deferred.h"
+#include "fdinfo_scan.h"
+#include "file.h"
+#include "flush.h"
 #include "fs_internal.h"
+#include "fuse_io.h"
+#include "open_wait.h"
+#include "opener.h"
+#include "operations.h"
+#include "recent.h"
+#include "retained.h"
 #include "sstorefs/log.h"
+#include "staging.h"
+#include "upload.h"
+#include "written.h"
 
 #define REQUESTS_PER_ITERATION 64
 #define HEADER_SIZE	       4096u /* libfuse's, in front of what is written */

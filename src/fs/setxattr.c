@@ -6,8 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
+#include "deferred.h"
+#include "digest.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "precheck.h"
+#include "setxattr.h"
 #include "sstorefs/name.h"
+#include "value.h"
+#include "written.h"
 
 /* Reading them */
 

@@ -4,8 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "drain.h"
+#include "fdinfo_scan.h"
+#include "file.h"
+#include "flush.h"
 #include "fs_internal.h"
+#include "opener.h"
+#include "retained.h"
 #include "sstorefs/log.h"
+#include "staging.h"
+#include "takeover.h"
 
 static void finish(struct fs *fs)
 {

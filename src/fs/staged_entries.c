@@ -7,7 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "operations.h"
+#include "precheck.h"
+#include "staging.h"
 
 /* Those in which rsync gathers files until it renames all of them at once. */
 static bool takes_directory(const char *name)

@@ -8,9 +8,12 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "file.h"
 #include "fs_internal.h"
 #include "sstorefs/log.h"
 #include "sstorefs/name.h"
+#include "staging.h"
+#include "value.h"
 
 #define STAGED_MAX     64		/* files at once */
 #define STAGED_AGE_MAX (15 * 60 * 1000) /* milliseconds that one may lie here with nobody holding it */

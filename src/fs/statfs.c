@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
+#include "deferred.h"
 #include "fs_internal.h"
+#include "operations.h"
 #include "sstorefs/name.h"
 #include "sstorefs/quota.h"
 

@@ -6,7 +6,12 @@
  */
 #include <errno.h>
 
+#include "fdinfo_scan.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "opener.h"
+#include "takeover.h"
 
 static void look_at_parent(struct close_search *search);
 static void look_at_opener(struct close_search *search);

@@ -3,8 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
+#include "deferred.h"
+#include "drain.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "operations.h"
+#include "precheck.h"
+#include "retained.h"
 #include "sstorefs/name.h"
+#include "staging.h"
+#include "upload.h"
+#include "written.h"
 
 struct unlink_request {
 	struct deferred deferred;

@@ -6,8 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
+#include "digest.h"
+#include "drain.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "opener.h"
+#include "retained.h"
 #include "sstorefs/name.h"
+#include "staging.h"
+#include "upload.h"
+#include "value.h"
+#include "written.h"
 
 static bool is_printable(const uint8_t *text, size_t length)
 {

@@ -4,8 +4,18 @@
 #include <linux/falloc.h>
 #include <string.h>
 
+#include "audit.h"
+#include "control.h"
+#include "file.h"
+#include "flush.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "opener.h"
+#include "operations.h"
+#include "precheck.h"
 #include "sstorefs/name.h"
+#include "value.h"
+#include "written.h"
 
 static struct handle *handle_of(const struct fuse_file_info *info)
 {

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "value.h"
 
 #define WRITTEN_MAX 4096 /* entries of less than 200 bytes each */
 

@@ -4,7 +4,15 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "audit.h"
+#include "digest.h"
+#include "file.h"
 #include "fs_internal.h"
+#include "inode.h"
+#include "operations.h"
+#include "precheck.h"
+#include "setxattr.h"
+#include "value.h"
 
 /* What an attribute is shown from: the entry as the service told it, and the file where it is open or not settled. */
 struct xattr_context {

@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "byte_source.h"
+#include "fs/file.h"
 #include "fs/fs_internal.h"
+#include "fs/setxattr.h"
+#include "fs/value.h"
 #include "sstorefs/name.h"
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/staging.h"
 #include "kernel_request.h"
 #include "sstorefs/name.h"
 

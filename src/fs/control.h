@@ -1,0 +1,33 @@
+#ifndef SSTOREFS_FS_CONTROL_H
+#define SSTOREFS_FS_CONTROL_H
+
+#include "fs_base.h"
+
+/*
+ * The control directory.
+ */
+
+unsigned control_count(void);
+
+const char *control_name(unsigned control);
+
+mode_t control_mode(unsigned control);
+
+int control_find(const char *name); /* -1: none */
+
+void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info);
+
+void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info);
+
+void control_write(struct fs *fs, fuse_req_t request, size_t size);
+
+void control_release(fuse_req_t request, struct fuse_file_info *info);
+
+/* The end of the mount: not every RELEASE comes. */
+void control_forget(struct fs *fs);
+
+void status_print(struct fs *fs, struct buffer *text);
+
+void metrics_print(struct fs *fs, struct buffer *text);
+
+#endif

@@ -1,0 +1,27 @@
+#ifndef SSTOREFS_FS_SETXATTR_H
+#define SSTOREFS_FS_SETXATTR_H
+
+#include "fs_base.h"
+
+/*
+ * Attributes that can be set.
+ */
+
+struct inode;
+struct pending_attrs;
+
+/* Read one attribute's text into zeroed `wishes`. 0, -EOPNOTSUPP where the service has no such thing, -EINVAL, -EILSEQ, -ENOMEM. */
+int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+
+int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+
+int parse_expires_at(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+
+/*
+ * Applies `attrs` now (to a stored secret) or with the next upload (of a dirty handle), then
+ * replies to `request`. Takes ownership of the strings it uses and clears them in `attrs`.
+ */
+void setxattr_apply(struct fs *fs, fuse_req_t request, const struct inode *inode,
+		    struct pending_attrs *attrs);
+
+#endif
