@@ -1,8 +1,8 @@
 #ifndef SSTOREFS_FS_RETAINED_H
 #define SSTOREFS_FS_RETAINED_H
 
-#include "fs_base.h"
 #include "file.h"
+#include "fs_base.h"
 
 /*
  * Values that are kept for a moment, for a rename.

@@ -1,8 +1,8 @@
 #ifndef SSTOREFS_FS_TAKEOVER_H
 #define SSTOREFS_FS_TAKEOVER_H
 
-#include "fs_base.h"
 #include "fdinfo_scan.h"
+#include "fs_base.h"
 
 /*
  * * Who still has to close a handle before its value is whole: the process that opened it; once that has let go of it, the one that wrote every byte, which takes its place. A program that is started with the file as its output (Ruby's `system(cmd, out: f)`, fish's `cmd > f`) waits and fails like an opener. * What is started so may be a shell, whose children write: the outermost ancestor of the writer that holds the file answers for it.

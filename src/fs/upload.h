@@ -1,8 +1,8 @@
 #ifndef SSTOREFS_FS_UPLOAD_H
 #define SSTOREFS_FS_UPLOAD_H
 
-#include "fs_base.h"
 #include "audit.h"
+#include "fs_base.h"
 
 /*
  * Uploads: values on their way to the service.
