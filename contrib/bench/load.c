@@ -1,6 +1,6 @@
 /*
- * Works on a directory of files SECRET_0000000, SECRET_0000001 … and prints how many operations it got done, in how many seconds,
- * and how many of them its own processes used the processor for.
+ * Works on a directory of files SECRET_0000000, SECRET_0000001 … and prints how many operations it
+ * got done, in how many seconds, and how many of them its own processes used the processor for.
  *
  *     load KIND DIRECTORY FILES OPERATIONS
  */
@@ -113,8 +113,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		size_t (*run)(const struct work *work);
-	} kinds[] = {
-		{"stat", stat_each}, {"getxattr", digest_of_each}, {"ls-l", list_all}, {"find", find_all}};
+	} kinds[] = {{"stat", stat_each},
+		     {"getxattr", digest_of_each},
+		     {"ls-l", list_all},
+		     {"find", find_all}};
 	struct work work;
 
 	if (argc != 5)

@@ -1,6 +1,7 @@
 /*
- * A FUSE file system that does nothing: one directory of N files whose attributes come out of arithmetic. What a program
- * gets through it is the most that a file system on libfuse can give on this machine at this moment.
+ * A FUSE file system that does nothing: one directory of N files whose attributes come out of
+ * arithmetic. What a program gets through it is the most that a file system on libfuse can give on
+ * this machine at this moment.
  *
  *     nothing MOUNTPOINT FILES SECONDS
  *
@@ -100,14 +101,15 @@ static void read_directory(fuse_req_t request, fuse_ino_t inode, size_t size, of
 
 	(void)info;
 	for (size_t i = (size_t)offset; data && i < count; i++) {
-		struct fuse_entry_param entry = entry_of(inode == STORE_INODE ? FILE_INODE + i : STORE_INODE);
+		struct fuse_entry_param entry =
+			entry_of(inode == STORE_INODE ? FILE_INODE + i : STORE_INODE);
 		char name[32] = STORE;
 		size_t needed;
 
 		if (inode == STORE_INODE)
 			snprintf(name, sizeof name, NAME, i);
-		needed =
-			fuse_add_direntry_plus(request, data + used, size - used, name, &entry, (off_t)i + 1);
+		needed = fuse_add_direntry_plus(request, data + used, size - used, name, &entry,
+						(off_t)i + 1);
 		if (needed > size - used)
 			break;
 		used += needed;

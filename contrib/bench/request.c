@@ -1,6 +1,6 @@
 /*
- * The bare HTTP request: sends the same body again and again over one connection, as libcurl does by itself, and prints how many
- * seconds all of it took, the best request, and the median one.
+ * The bare HTTP request: sends the same body again and again over one connection, as libcurl does
+ * by itself, and prints how many seconds all of it took, the best request, and the median one.
  *
  *     request URL METHOD BODY COUNT TOKEN
  */

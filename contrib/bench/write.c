@@ -1,6 +1,7 @@
 /*
- * Writes secrets PREFIX0, PREFIX1 … with so many writers side by side, each opening, writing and closing one file after the other, and
- * prints how many seconds all of it took, the best write, and the median one.
+ * Writes secrets PREFIX0, PREFIX1 … with so many writers side by side, each opening, writing and
+ * closing one file after the other, and prints how many seconds all of it took, the best write, and
+ * the median one.
  *
  *     write DIRECTORY PREFIX COUNT WRITERS
  */
@@ -65,8 +66,8 @@ int main(int argc, char **argv)
 
 	if (!count || !writers)
 		return fprintf(stderr, "usage: %s DIRECTORY PREFIX COUNT WRITERS\n", argv[0]), 2;
-	seconds = mmap(NULL, count * sizeof *seconds, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		       0);
+	seconds = mmap(NULL, count * sizeof *seconds, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (seconds == MAP_FAILED || pipe(gate))
 		return perror("write"), 1;
 	for (unsigned i = 0; writers > 1 && i < writers; i++) {

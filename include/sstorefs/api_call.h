@@ -4,18 +4,22 @@
 #include "sstorefs/catalog.h"
 
 /*
- * One thing asked of the service: the provider's translation and the network's call joined. Embedded in its owner, zeroed. The owner fills in `ask`
- * (borrowed strings live until the end), `result.take` and `result.context`, and `done`; at the end `failure.error` is 0 or says why not, and
- * `result` holds what came. The result is freed by api_call_free, which the owner calls when it has read it.
+ * One thing asked of the service: the provider's translation and the network's call joined.
+ * Embedded in its owner, zeroed. The owner fills in `ask` (borrowed strings live until the end),
+ * `result.take` and `result.context`, and `done`; at the end `failure.error` is 0 or says why not,
+ * and `result` holds what came. The result is freed by api_call_free, which the owner calls when it
+ * has read it.
  */
 struct api_call {
 	struct op_args args;
 	struct op_result result;
 	struct locked_pool *pool; /* for a body that bears a value; else NULL */
-	/* The value that is sent, as it was written: where the service's words quote it, they are dropped before anybody hears of them. NULL: none is. */
+	/* The value that is sent, as it was written: where the service's words quote it, they are
+	 * dropped before anybody hears of them. NULL: none is. */
 	const uint8_t *redact_value;
 	size_t redact_length;
-	bool is_anybodys; /* any process can have it asked: one that failed a moment ago is answered from memory (refusals.h) */
+	bool is_anybodys; /* any process can have it asked: one that failed a moment ago is answered
+			     from memory (refusals.h) */
 	void (*done)(struct api_call *api_call);
 
 	struct failure failure;

@@ -7,9 +7,9 @@
 /*
  * A string that grows. Never for values or tokens: those live in locked memory (locked.h).
  *
- * A zeroed buffer is an empty one. Once memory ran out `failed` stays set and every further append does
- * nothing, so that a row of appends needs one check at its end. `data` is NULL or ends with a NUL that
- * `length` does not count.
+ * A zeroed buffer is an empty one. Once memory ran out `failed` stays set and every further append
+ * does nothing, so that a row of appends needs one check at its end. `data` is NULL or ends with a
+ * NUL that `length` does not count.
  */
 struct buffer {
 	char *data;
@@ -25,17 +25,21 @@ void buffer_clear(struct buffer *buffer);
 
 void buffer_append(struct buffer *buffer, const void *data, size_t length);
 void buffer_puts(struct buffer *buffer, const char *string);
-void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
-/* Appends `length` bytes percent-encoded: all but letters, digits and `-._~` (RFC 3986, unreserved). */
+/* Appends `length` bytes percent-encoded: all but letters, digits and `-._~` (RFC 3986,
+ * unreserved). */
 void buffer_percent_encode(struct buffer *buffer, const void *data, size_t length);
 
-/* Appends `string` as a JSON string with its quotes: what can't be seen is escaped, bytes that are not UTF-8 become U+FFFD. */
+/* Appends `string` as a JSON string with its quotes: what can't be seen is escaped, bytes that are
+ * not UTF-8 become U+FFFD. */
 void buffer_json_string(struct buffer *buffer, const char *string);
 
 /*
- * The next character of a text that was written by others, as it may be shown: itself, `\u202e` for what can't be seen or changes how
- * others are shown, `\xff` for a byte that is no UTF-8. Moves `text` and `left`, which is at least 1, behind it. Returns its length.
+ * The next character of a text that was written by others, as it may be shown: itself, `\u202e` for
+ * what can't be seen or changes how others are shown, `\xff` for a byte that is no UTF-8. Moves
+ * `text` and `left`, which is at least 1, behind it. Returns its length.
  */
 #define PRINTABLE_MAX 16
 size_t printable_next(const char **text, size_t *left, char piece[static PRINTABLE_MAX]);

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Time: CLOCK_BOOTTIME in milliseconds for everything that is waited for or grows old (a wrong or jumping
- * wall clock must not matter), wall time only to be shown to people.
+ * Time: CLOCK_BOOTTIME in milliseconds for everything that is waited for or grows old (a wrong or
+ * jumping wall clock must not matter), wall time only to be shown to people.
  */
 #define CLOCK_NEVER UINT64_MAX
 
@@ -21,31 +21,36 @@ typedef int64_t wall_time_ns;
 
 wall_time_ns clock_wall(void);
 
-/* The time that the kernel gives to files that change now, up to a tick behind clock_wall(): what is compared with theirs. */
+/* The time that the kernel gives to files that change now, up to a tick behind clock_wall(): what
+ * is compared with theirs. */
 wall_time_ns clock_files(void);
 
 /*
- * Reads an RFC 3339 date-time (any number of fractional digits, `Z` or a numeric offset, `T`, `t` or a
- * space between). `length` bytes at `text`, no NUL needed. Returns 0 or -EINVAL; `time` is untouched on failure.
+ * Reads an RFC 3339 date-time (any number of fractional digits, `Z` or a numeric offset, `T`, `t`
+ * or a space between). `length` bytes at `text`, no NUL needed. Returns 0 or -EINVAL; `time` is
+ * untouched on failure.
  */
 int time_parse_rfc3339(const char *text, size_t length, wall_time_ns *time);
 
 /*
- * The same for what a service writes, which calls it ISO 8601: besides, `,` before the fraction, an offset without its colon or minutes, and
- * none at all, which is UTC. Returns 0 or -EINVAL; `time` is untouched on failure.
+ * The same for what a service writes, which calls it ISO 8601: besides, `,` before the fraction, an
+ * offset without its colon or minutes, and none at all, which is UTC. Returns 0 or -EINVAL; `time`
+ * is untouched on failure.
  */
 int time_parse_iso8601(const char *text, size_t length, wall_time_ns *time);
 
 /* Reads an HTTP date in any of its three forms (RFC 9110, 5.6.7). Returns 0 or -EINVAL. */
 int time_parse_http(const char *text, wall_time_ns *time);
 
-/* `2026-05-04T10:00:00Z`, whole seconds, cut, not rounded. 21 bytes with the NUL are enough up to year 9999. */
+/* `2026-05-04T10:00:00Z`, whole seconds, cut, not rounded. 21 bytes with the NUL are enough up to
+ * year 9999. */
 #define TIME_TEXT_SIZE 32
 const char *time_format(wall_time_ns time, char text[static TIME_TEXT_SIZE]);
 /* The same with milliseconds, cut: `2026-05-04T10:00:00.123Z`. */
 const char *time_format_ms(wall_time_ns time, char text[static TIME_TEXT_SIZE]);
 
-/* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`, a hundred years at most; 0 or -EINVAL. */
+/* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`, a hundred years at
+ * most; 0 or -EINVAL. */
 int time_parse_duration(const char *text, uint64_t *seconds);
 
 #endif

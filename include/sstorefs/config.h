@@ -31,15 +31,17 @@ struct config {
 	enum action action;
 	const char *program; /* how it was called, for messages */
 	bool foreground, debug;
-	bool json;     /* --check tells what it found as JSON */
-	bool alive;    /* --check of a mount looks at whether its daemon answers, and at nothing else */
+	bool json;  /* --check tells what it found as JSON */
+	bool alive; /* --check of a mount looks at whether its daemon answers, and at nothing else
+		     */
 	bool log_json; /* so does the log */
 
 	char *source;		  /* as given: "fastly:STORE" */
 	char *mountpoint;	  /* absolute, or /dev/fd/N */
 	int mount_fd;		  /* N of /dev/fd/N, else -1 */
 	struct mount_place place; /* the mountpoint, opened; none at /dev/fd/N */
-	bool dead_mount; /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it first */
+	bool dead_mount; /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it
+			    first */
 	const struct provider *provider;
 	char *account; /* Cloudflare account id or Stripe account; NULL */
 	char *store;   /* displayed name of the one store, or NULL for all */
@@ -69,28 +71,31 @@ struct config {
 };
 
 /*
- * Reads argv. Returns 0 with `config` filled in, or -EINVAL after one line on stderr that names the cause and the remedy.
- * config_finish is right in both cases.
+ * Reads argv. Returns 0 with `config` filled in, or -EINVAL after one line on stderr that names the
+ * cause and the remedy. config_finish is right in both cases.
  */
 int config_read(struct config *config, int argc, char **argv);
 void config_finish(struct config *config);
 
 /*
- * Looks at the mountpoint, opens it as `place`, makes it absolute, and sets `dead_mount`; at /dev/fd/N only for whether it is a FUSE descriptor that is
- * mounted. Returns 0, or a negative errno after one line on stderr: a mount that failed (status 32), where config_read tells wrong
+ * Looks at the mountpoint, opens it as `place`, makes it absolute, and sets `dead_mount`; at
+ * /dev/fd/N only for whether it is a FUSE descriptor that is mounted. Returns 0, or a negative
+ * errno after one line on stderr: a mount that failed (status 32), where config_read tells wrong
  * usage (status 1).
  */
 int config_check_mountpoint(struct config *config);
 
-/* Whether something is mounted below our mount, as far as this process can see; where it can't tell (/dev/fd/N), true. */
+/* Whether something is mounted below our mount, as far as this process can see; where it can't tell
+ * (/dev/fd/N), true. */
 bool mountpoint_has_submounts(const struct config *config);
 
 void config_print_help(const struct config *config);
 void config_print_version(void);
 
 /*
- * Where the token comes from (DESIGN 2): token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, the service's variables. Held in locked memory; the
- * environment's bytes are overwritten at the first token_read, which remembers what it took.
+ * Where the token comes from (DESIGN 2): token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, the
+ * service's variables. Held in locked memory; the environment's bytes are overwritten at the first
+ * token_read, which remembers what it took.
  */
 struct token {
 	struct locked_pool *pool;
@@ -103,8 +108,9 @@ struct token {
 };
 
 /*
- * (Re)reads the token; the first time into a zeroed struct with `pool` set. Returns 0 and sets `changed` (may be NULL) if it differs from what was held; or -EACCES, -ENOENT, -EINVAL, … with one line in `why`
- * that names cause and remedy; what was held is then kept.
+ * (Re)reads the token; the first time into a zeroed struct with `pool` set. Returns 0 and sets
+ * `changed` (may be NULL) if it differs from what was held; or -EACCES, -ENOENT, -EINVAL, … with
+ * one line in `why` that names cause and remedy; what was held is then kept.
  */
 int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why);
 void token_finish(struct token *token);

@@ -3,20 +3,23 @@
 
 #include "sstorefs/clock.h"
 
-/* Room for a service's digest where one is kept to be compared: base64 or hex of 64 bytes. A longer one is not kept. */
+/* Room for a service's digest where one is kept to be compared: base64 or hex of 64 bytes. A longer
+ * one is not kept. */
 #define DIGEST_TEXT_SIZE 132
 
 /*
  * A store or a secret as a service describes it.
  */
 
-/* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts are NULL. */
+/* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts
+ * are NULL. */
 struct entry {
 	const char *name; /* displayed; NULL when the answer left it out (Stripe's delete) */
 	const char *id;
 	const char *digest; /* as the service sent it; NULL where it has none */
 	wall_time_ns created_at;
-	wall_time_ns modified_at; /* last change; the same as created_at where the service has only that */
+	wall_time_ns modified_at; /* last change; the same as created_at where the service has only
+				     that */
 	wall_time_ns expires_at;  /* TIME_UNKNOWN: never */
 	const char *status;
 	const char *scopes; /* `a:b` */

@@ -7,7 +7,8 @@
 #include "sstorefs/locked.h"
 
 /*
- * The file system: what the kernel asks, answered from the catalog, and what writers write, held until it is published.
+ * The file system: what the kernel asks, answered from the catalog, and what writers write, held
+ * until it is published.
  */
 struct fs;
 
@@ -30,16 +31,20 @@ struct fs_options {
 int fs_new(struct fs **fs, const struct fs_options *options);
 void fs_free(struct fs *fs);
 
-/* Begins to serve at `descriptor`, `/dev/fd/N` of a mount, which it then owns. 0, or a negative errno. */
+/* Begins to serve at `descriptor`, `/dev/fd/N` of a mount, which it then owns. 0, or a negative
+ * errno. */
 int fs_mount(struct fs *fs, const char *descriptor);
 
 /*
- * The end: new opens fail with ESHUTDOWN, what is due is published, unfinished values are wiped and named in the log. `drained` is called from the loop when
- * nothing is in flight any more, or at `deadline` (CLOCK_BOOTTIME, milliseconds); `lost` tells how many values were given up.
+ * The end: new opens fail with ESHUTDOWN, what is due is published, unfinished values are wiped and
+ * named in the log. `drained` is called from the loop when nothing is in flight any more, or at
+ * `deadline` (CLOCK_BOOTTIME, milliseconds); `lost` tells how many values were given up.
  */
-void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost), void *context);
+void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost),
+	      void *context);
 
-/* What the kernel remembers of names counts no more, where it can be told that (since Linux 6.16); else for a second at most. */
+/* What the kernel remembers of names counts no more, where it can be told that (since Linux 6.16);
+ * else for a second at most. */
 void fs_forget_names(struct fs *fs);
 
 #endif

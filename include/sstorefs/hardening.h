@@ -4,7 +4,8 @@
 #include <stdbool.h>
 
 /*
- * What no process of this project allows: being dumped, traced, or looked into by others of its user. Both programs call it first.
+ * What no process of this project allows: being dumped, traced, or looked into by others of its
+ * user. Both programs call it first.
  */
 
 /* Whether the address sanitizer keeps our memory: it does so in ways of its own. */
@@ -17,8 +18,9 @@
 #endif
 
 /*
- * Makes this process undumpable, which also closes /proc/PID/root, fd, mem and environ to its own user, and empties the cores that
- * root may take all the same. A program that its user can't read (mode 0711) is undumpable from exec(2) on; this is for the others.
+ * Makes this process undumpable, which also closes /proc/PID/root, fd, mem and environ to its own
+ * user, and empties the cores that root may take all the same. A program that its user can't read
+ * (mode 0711) is undumpable from exec(2) on; this is for the others.
  */
 void process_harden(void);
 

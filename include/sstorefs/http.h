@@ -9,7 +9,8 @@
 #include "sstorefs/locked.h"
 
 /*
- * What providers write and read and the network carries: one HTTP request, one HTTP answer. Plain data.
+ * What providers write and read and the network carries: one HTTP request, one HTTP answer. Plain
+ * data.
  */
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
 
@@ -18,11 +19,13 @@ const char *http_method_name(enum http_method method);
 
 struct http_request {
 	enum http_method method;
-	struct buffer target;	  /* path and query, from '/', appended to the endpoint */
-	struct buffer headers;	  /* further header lines, each `Name: value` and a NUL; nothing secret */
+	struct buffer target; /* path and query, from '/', appended to the endpoint */
+	struct buffer
+		headers; /* further header lines, each `Name: value` and a NUL; nothing secret */
 	const char *content_type; /* of the body; NULL: none is sent. Static */
-	struct locked body; /* sent as it is; empty: none. `body.pool` set by whoever sends values unsealed */
-	bool bears_value;   /* the body holds a value that is not sealed: HTTP/1.1 only (DESIGN 7) */
+	struct locked body; /* sent as it is; empty: none. `body.pool` set by whoever sends values
+			       unsealed */
+	bool bears_value; /* the body holds a value that is not sealed: HTTP/1.1 only (DESIGN 7) */
 };
 
 void http_request_free(struct http_request *request);
@@ -32,9 +35,9 @@ void http_request_header(struct http_request *request, const char *name, const c
 
 struct http_response {
 	int status;
-	struct buffer
-		headers; /* as received, each line `Name: value` without trailing blanks and a NUL; of the last answer only */
-	struct buffer body; /* decoded (gzip), complete; at most HTTP_BODY_MAX */
+	struct buffer headers; /* as received, each line `Name: value` without trailing blanks and a
+				  NUL; of the last answer only */
+	struct buffer body;    /* decoded (gzip), complete; at most HTTP_BODY_MAX */
 };
 
 #define HTTP_BODY_MAX	(8u << 20)
@@ -42,8 +45,8 @@ struct http_response {
 
 void http_response_free(struct http_response *response);
 
-/* The value of header `name` (case-insensitive, first one wins), without surrounding blanks; NULL if absent.
- * Valid as long as the answer. */
+/* The value of header `name` (case-insensitive, first one wins), without surrounding blanks; NULL
+ * if absent. Valid as long as the answer. */
 const char *http_response_header(const struct http_response *response, const char *name);
 
 #endif

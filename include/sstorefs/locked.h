@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Locked memory: where values and tokens live. It is not swapped, not dumped, and wiped when it is given
- * back. Locked memory is scarce, so a pool caps what is held and lets callers wait for room.
+ * Locked memory: where values and tokens live. It is not swapped, not dumped, and wiped when it is
+ * given back. Locked memory is scarce, so a pool caps what is held and lets callers wait for room.
  */
 struct locked_wait {
 	/* Called once, from locked_release, when there may be room again: try again from here. */
@@ -20,18 +20,19 @@ struct locked_pool {
 	size_t held; /* bytes held now, in whole pages */
 	struct locked_wait *first, **last;
 	bool serving; /* the queue is being called right now */
-	/* Frees something that is held only because there was room, and returns true; false: there is no such thing. NULL: there never is. */
+	/* Frees something that is held only because there was room, and returns true; false: there
+	 * is no such thing. NULL: there never is. */
 	bool (*reclaim)(void *context);
 	void *reclaim_context;
 };
 
-/* `cap` in bytes; 0 finds out what the process may lock (RLIMIT_MEMLOCK, CAP_IPC_LOCK) and takes most of it,
- * 64 MiB at most. */
+/* `cap` in bytes; 0 finds out what the process may lock (RLIMIT_MEMLOCK, CAP_IPC_LOCK) and takes
+ * most of it, 64 MiB at most. */
 void locked_pool_init(struct locked_pool *pool, size_t cap);
 
 /*
- * Bytes in locked memory, growing as they come. A zeroed struct with `pool` set is empty. With `pool` NULL
- * it is ordinary memory, wiped all the same: for bodies that hold nothing secret.
+ * Bytes in locked memory, growing as they come. A zeroed struct with `pool` set is empty. With
+ * `pool` NULL it is ordinary memory, wiped all the same: for bodies that hold nothing secret.
  */
 struct locked {
 	struct locked_pool *pool;
@@ -40,15 +41,16 @@ struct locked {
 	size_t size; /* what `data` has room for */
 };
 
-/* Makes room for `size` bytes in all, keeping the content. Returns 0, -ENOBUFS when the pool or the system
- * has no more locked memory (the content is untouched), -ENOMEM. */
+/* Makes room for `size` bytes in all, keeping the content. Returns 0, -ENOBUFS when the pool or the
+ * system has no more locked memory (the content is untouched), -ENOMEM. */
 int locked_reserve(struct locked *locked, size_t size);
 int locked_append(struct locked *locked, const void *data, size_t length);
 
 /* Wipes and gives back. The struct is empty afterwards and can be used again. */
 void locked_free(struct locked *locked);
 
-/* Frees what is held only because there was room, until `size` more bytes can be held. Returns whether they can. */
+/* Frees what is held only because there was room, until `size` more bytes can be held. Returns
+ * whether they can. */
 bool locked_make_room(struct locked_pool *pool, size_t size);
 
 /* Queues `wait` until something is given back; first come, first served. */

@@ -9,8 +9,9 @@
  */
 
 /*
- * Finds out about one name. Embedded in its owner, zeroed, `name` copied in; `done` is called once, from the loop or from within
- * lookup_start. `failure.error` is 0 (then look with listing_query or `record`), ENOENT, or why it could not be found out.
+ * Finds out about one name. Embedded in its owner, zeroed, `name` copied in; `done` is called once,
+ * from the loop or from within lookup_start. `failure.error` is 0 (then look with listing_query or
+ * `record`), ENOENT, or why it could not be found out.
  */
 struct lookup {
 	char name[256];

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * The loop: one thread waits here for descriptors, timers and tasks, and calls back. Callbacks never wait;
- * they may start and stop anything, themselves included.
+ * The loop: one thread waits here for descriptors, timers and tasks, and calls back. Callbacks
+ * never wait; they may start and stop anything, themselves included.
  */
 struct loop;
 
@@ -34,8 +34,9 @@ struct task {
 };
 
 /*
- * Who else waits: with it set, the loop calls wait() in place of poll() while `busy` says so, and turn()
- * in each of its turns. The network is the one that needs it (curl_multi_poll, curl_multi_perform).
+ * Who else waits: with it set, the loop calls wait() in place of poll() while `busy` says so, and
+ * turn() in each of its turns. The network is the one that needs it (curl_multi_poll,
+ * curl_multi_perform).
  */
 struct loop_poller {
 	bool (*busy)(struct loop_poller *poller);

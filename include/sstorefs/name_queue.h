@@ -16,7 +16,8 @@ struct name_ticket {
 	struct task task;
 };
 
-/* Queues for `name` in `listing`; begin() is called once it is this turn's, perhaps at once. A failure to queue (no memory) is -ENOMEM. */
+/* Queues for `name` in `listing`; begin() is called once it is this turn's, perhaps at once. A
+ * failure to queue (no memory) is -ENOMEM. */
 int name_queue_join(struct listing *listing, const char *name, struct name_ticket *ticket);
 
 /* Whether it has been queued for and has not begun. */

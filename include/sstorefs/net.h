@@ -9,72 +9,85 @@
 #include "sstorefs/loop.h"
 
 /*
- * The network: calls with retries inside a time budget, over kept connections. It knows HTTP and nothing of
- * the services: what an answer means is told by each call's judge.
+ * The network: calls with retries inside a time budget, over kept connections. It knows HTTP and
+ * nothing of the services: what an answer means is told by each call's judge.
  */
 struct net;
 
 /*
- * Makes libcurl and its TLS library wipe whatever memory they free (DESIGN 7). Once in a process, before any
- * thread and before anything else of libcurl or OpenSSL is used. Returns 0 or a negative errno.
+ * Makes libcurl and its TLS library wipe whatever memory they free (DESIGN 7). Once in a process,
+ * before any thread and before anything else of libcurl or OpenSSL is used. Returns 0 or a negative
+ * errno.
  */
 int net_global_init(void);
 
 struct net_options {
 	const char *endpoint; /* base URL without a trailing slash; copied */
 	const char *cacert;   /* file of trusted CAs, or NULL for the system's; copied */
-	uint64_t timeout;     /* the longest budget of a call, milliseconds: caps connection time-outs too */
+	uint64_t timeout; /* the longest budget of a call, milliseconds: caps connection time-outs
+			     too */
 
-	/* A 401 was answered: read the credentials again. Returns true if they changed (and were given to
-	 * net_set_credentials), so that the call is worth another attempt. */
+	/* A 401 was answered: read the credentials again. Returns true if they changed (and were
+	 * given to net_set_credentials), so that the call is worth another attempt. */
 	bool (*on_unauthorized)(void *context);
 	void *context;
 };
 
-/* Returns 0, -ENOMEM, or -EINVAL for an endpoint or CA file that libcurl can't take (`why` says so). Joins `loop`. */
-int net_new(struct net **net, struct loop *loop, const struct net_options *options, struct failure *why);
+/* Returns 0, -ENOMEM, or -EINVAL for an endpoint or CA file that libcurl can't take (`why` says
+ * so). Joins `loop`. */
+int net_new(struct net **net, struct loop *loop, const struct net_options *options,
+	    struct failure *why);
 
 /* Ends every transfer without calling anybody back. */
 void net_free(struct net *net);
 
-/* Sets the header lines that carry the credentials, each `Name: value` and a NUL, `length` bytes in all. Copied into locked
- * memory, wiped when replaced; other ones than before clear net_unauthorized. Returns 0, -ENOBUFS or -ENOMEM (the old ones stay). */
+/* Sets the header lines that carry the credentials, each `Name: value` and a NUL, `length` bytes in
+ * all. Copied into locked memory, wiped when replaced; other ones than before clear
+ * net_unauthorized. Returns 0, -ENOBUFS or -ENOMEM (the old ones stay). */
 int net_set_credentials(struct net *net, const char *lines, size_t length);
 
 /* What a judge says of one answer. */
 enum response_class {
 	RESPONSE_OK,	   /* it means success; the judge has taken what it needs */
 	RESPONSE_REJECTED, /* it means a failure that no repetition changes; `failure` is set */
-	RESPONSE_RETRY, /* refused for now and not carried out (429): again, not before `wait`; `failure` is set */
-	RESPONSE_INDETERMINATE, /* a 5xx, or a 2xx whose body makes no sense: whether it took effect is unknown; `failure` is set */
+	RESPONSE_RETRY,	   /* refused for now and not carried out (429): again, not before `wait`;
+			      `failure` is set */
+	RESPONSE_INDETERMINATE, /* a 5xx, or a 2xx whose body makes no sense: whether it took effect
+				   is unknown; `failure` is set */
 };
 
 /*
- * One exchange with the service as the caller sees it; up to several attempts inside. Embedded in its owner, zeroed, filled in,
- * started; the owner keeps it until `done` or call_cancel.
+ * One exchange with the service as the caller sees it; up to several attempts inside. Embedded in
+ * its owner, zeroed, filled in, started; the owner keeps it until `done` or call_cancel.
  *
- * At its end `failure.error` is 0 or says why. An attempt that may have been sent and brought no readable answer makes `lost` true;
- * from then on any failure's errno is EIO or ETIMEDOUT, unless it `only_asks`. A call that is not `repeatable` ends with its first lost attempt.
+ * At its end `failure.error` is 0 or says why. An attempt that may have been sent and brought no
+ * readable answer makes `lost` true; from then on any failure's errno is EIO or ETIMEDOUT, unless
+ * it `only_asks`. A call that is not `repeatable` ends with its first lost attempt.
  */
 struct http_call {
 	struct http_request request; /* the call's; freed when it ends */
-	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits included */
+	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits
+			      included */
 	bool idempotent;   /* doing it twice is the same as doing it once */
 	bool upload;	   /* counts as an upload: yields the last connections to metadata */
-	bool safe; /* changes nothing: what the last attempt was told is true, whatever became of others */
+	bool safe; /* changes nothing: what the last attempt was told is true, whatever became of
+		      others */
 	bool no_retry; /* never a second attempt, whatever happens (probes) */
 
-	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no wish), and change
-	 * `request.headers`: they are read anew for each attempt. */
-	enum response_class (*on_response)(struct http_call *call, const struct http_response *response);
-	/* Called, if set, from the loop when an attempt failed and another one will follow; `failure` says how. */
+	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no
+	 * wish), and change `request.headers`: they are read anew for each attempt. */
+	enum response_class (*on_response)(struct http_call *call,
+					   const struct http_response *response);
+	/* Called, if set, from the loop when an attempt failed and another one will follow;
+	 * `failure` says how. */
 	void (*on_retry)(struct http_call *call);
 	/* Called once, from the loop, never from inside call_start. The call is free again. */
 	void (*done)(struct http_call *call);
 
 	struct failure failure;
 	uint64_t retry_after;
-	uint64_t sent_at; /* when the last attempt's request began to leave, CLOCK_BOOTTIME; 0 if none did */
+	uint64_t sent_at;    /* when the last attempt's request began to leave, CLOCK_BOOTTIME; 0 if
+				none did */
 	unsigned times_sent; /* how many times a request left or may have left */
 	bool indeterminate;
 
@@ -90,9 +103,10 @@ void call_cancel(struct http_call *call);
 bool call_runs(const struct http_call *call);
 
 /*
- * What is known of the service's health. A service is down for 3 s after a call failed for good with EIO, ETIMEDOUT, EHOSTUNREACH
- * or EAGAIN, and refused after a 401; any success clears both. It is down, too, while its rate-limit budget is used up for longer than a
- * call can wait. NULL while it is well; else the failure, to refuse an open with.
+ * What is known of the service's health. A service is down for 3 s after a call failed for good
+ * with EIO, ETIMEDOUT, EHOSTUNREACH or EAGAIN, and refused after a 401; any success clears both. It
+ * is down, too, while its rate-limit budget is used up for longer than a call can wait. NULL while
+ * it is well; else the failure, to refuse an open with.
  */
 const struct failure *net_down(const struct net *net);
 const struct failure *net_unauthorized(const struct net *net);
@@ -102,21 +116,24 @@ uint64_t net_unauthorized_since(const struct net *net);
 /* Counters, for status and metrics. */
 struct net_counts {
 	uint64_t attempts, failures, retries;
-	uint64_t running,
-		uploads; /* now: transfers, and those of them that are uploads (waiting ones included) */
+	uint64_t running, uploads;  /* now: transfers, and those of them that are uploads (waiting
+				       ones included) */
 	uint64_t last_response_at;  /* CLOCK_BOOTTIME of the last readable answer; 0: none yet */
 	int64_t last_response_wall; /* the same as wall time, nanoseconds since 1970 */
 	bool reachable;		    /* whether the last attempt brought an answer */
-	int64_t budget_remaining;   /* rate-limit budget as the service last told it; -1: never told */
+	int64_t budget_remaining;   /* rate-limit budget as the service last told it; -1: never told
+				     */
 	uint64_t budget_resets_at;  /* CLOCK_BOOTTIME; 0: never told */
 };
 const struct net_counts *net_counts(const struct net *net);
 
-/* Draws how long to wait, in milliseconds, before what has failed so many times and was waited for as often is tried again. Calls do it by
- * themselves; this is for who makes a new call of what was lost. */
+/* Draws how long to wait, in milliseconds, before what has failed so many times and was waited for
+ * as often is tried again. Calls do it by themselves; this is for who makes a new call of what was
+ * lost. */
 uint64_t net_backoff(unsigned pauses);
 
-/* The provider's reading of rate-limit headers: told to the network by judges, so that it can slow down before the wall. */
+/* The provider's reading of rate-limit headers: told to the network by judges, so that it can slow
+ * down before the wall. */
 void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms);
 
 #endif

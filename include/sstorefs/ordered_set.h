@@ -2,7 +2,8 @@
 #define SSTOREFS_ORDERED_SET_H
 
 /*
- * An ordered set of pointers: libc's balanced tree (tsearch) under names that don't clash with ours.
+ * An ordered set of pointers: libc's balanced tree (tsearch) under names that don't clash with
+ * ours.
  */
 struct ordered_set {
 	int (*compare)(const void *left, const void *right);
@@ -12,7 +13,8 @@ struct ordered_set {
 /* The item that compares equal to `key`; NULL: none. */
 void *set_find(const struct ordered_set *set, const void *key);
 
-/* Adds `item` unless an equal one is there. Returns the one that is in the tree then; NULL when memory ran out. */
+/* Adds `item` unless an equal one is there. Returns the one that is in the tree then; NULL when
+ * memory ran out. */
 void *set_add(struct ordered_set *set, void *item);
 
 /* Takes the item that equals `item` out; the item itself is not freed. */

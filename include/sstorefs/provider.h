@@ -12,8 +12,8 @@
 #include "sstorefs/seal.h"
 
 /*
- * Providers: our translation to one service each. Operation to HTTP request, HTTP answer to result or failure. No I/O, no state, no clock.
- * All names are displayed names (name.h).
+ * Providers: our translation to one service each. Operation to HTTP request, HTTP answer to result
+ * or failure. No I/O, no state, no clock. All names are displayed names (name.h).
  */
 enum operation {
 	OPERATION_LIST_STORES,
@@ -21,7 +21,8 @@ enum operation {
 	OPERATION_CREATE_STORE,
 	OPERATION_DELETE_STORE,
 	OPERATION_LIST_SECRETS,
-	OPERATION_FIND_SECRET, /* by name; may bring several entries and several pages: the caller compares names */
+	OPERATION_FIND_SECRET, /* by name; may bring several entries and several pages: the caller
+				  compares names */
 	OPERATION_PUT_SECRET,
 	OPERATION_UPDATE_SECRET, /* scopes, comment */
 	OPERATION_DELETE_SECRET,
@@ -41,40 +42,48 @@ enum put_mode {
 	PUT_UPSERT,
 };
 
-/* What is asked of a service. Only what the operation needs is set; the rest is zero. Everything is borrowed. */
+/* What is asked of a service. Only what the operation needs is set; the rest is zero. Everything is
+ * borrowed. */
 struct op_args {
 	enum operation operation;
 	const char *account;  /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
-	const char *store_id; /* the service's id of the store; Stripe: the scope, "account" or "usr_…" */
+	const char *store_id; /* the service's id of the store; Stripe: the scope, "account" or
+				 "usr_…" */
 	const char *name;     /* of the store or secret, displayed */
-	const char *id; /* of the secret, where the service addresses by id; of the one that is duplicated */
+	const char *id;	    /* of the secret, where the service addresses by id; of the one that is
+			       duplicated */
 	const char *cursor; /* where the page begins, as the page before said; NULL: the first */
 	unsigned page;	    /* the page's number, from 1, where pages are numbered */
 
 	enum put_mode mode;
 	const uint8_t *value; /* the value, or the sealed box when `client_key` is set */
 	size_t value_length;
-	const uint8_t *client_key; /* crypto_box_PUBLICKEYBYTES bytes, or NULL */
-	const char
-		*idempotency_key; /* for this change and its repetitions, where the service has such keys */
-	const char *scopes;	  /* `a:b`, or NULL: leave as it is (the default when it is new) */
-	const char *comment;	  /* or NULL: leave as it is; "" clears it */
-	wall_time_ns expires_at;  /* TIME_UNKNOWN: send none */
+	const uint8_t *client_key;   /* crypto_box_PUBLICKEYBYTES bytes, or NULL */
+	const char *idempotency_key; /* for this change and its repetitions, where the service has
+					such keys */
+	const char *scopes;	 /* `a:b`, or NULL: leave as it is (the default when it is new) */
+	const char *comment;	 /* or NULL: leave as it is; "" clears it */
+	wall_time_ns expires_at; /* TIME_UNKNOWN: send none */
 };
 
 /* What came back. The caller zeroes it and sets take and context; answer() fills in the rest. */
 struct op_result {
-	/* Called for each entry of the answer, in order. Returns 0, or a negative errno that ends the reading. */
+	/* Called for each entry of the answer, in order. Returns 0, or a negative errno that ends
+	 * the reading. */
 	int (*on_entry)(void *context, const struct entry *entry);
 	void *context;
 
 	unsigned entries;	 /* how many the answer had, those that were left out included */
 	unsigned names_too_long; /* entries whose displayed name is over NAME_LENGTH_MAX */
 	unsigned malformed;	 /* entries that are none (no object, no name, not UTF-8) */
-	struct buffer cursor;	 /* where the next page begins; empty: this was the last (cursor paging) */
-	int64_t total; /* how many there are on all pages, as the service says (numbered paging); -1 when it didn't */
-	unsigned page_size; /* how many the service puts on a page (numbered paging); 0 when it didn't say */
-	bool deleted_async; /* a deletion was accepted, and listings may show the name a moment longer */
+	struct buffer
+		cursor; /* where the next page begins; empty: this was the last (cursor paging) */
+	int64_t total; /* how many there are on all pages, as the service says (numbered paging); -1
+			  when it didn't */
+	unsigned page_size;   /* how many the service puts on a page (numbered paging); 0 when it
+				 didn't say */
+	bool deleted_async;   /* a deletion was accepted, and listings may show the name a moment
+				 longer */
 	int64_t quota, usage; /* OPERATION_QUOTA */
 	struct client_key_response client_key;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
@@ -88,7 +97,8 @@ enum retry_hint {
 	RETRY_AFTER_CHECK, /* unreadable: it may have been carried out */
 };
 
-/* What an answer said about the service's patience (headers; doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4). */
+/* What an answer said about the service's patience (headers; doc/apis.md, Fastly 5, Cloudflare 5,
+ * Stripe 4). */
 struct rate_limit {
 	uint64_t wait_ms;  /* wait at least so long before the next attempt; 0: nothing was said */
 	int64_t remaining; /* calls left in the budget; -1: nothing was said */
@@ -116,39 +126,50 @@ struct provider {
 	bool seals;		     /* values are sealed under a client key */
 	bool stores_are_local;	     /* Stripe: scopes are not the service's objects */
 	const char *builtin_store;   /* where they are local: the one that is always there */
-	bool gets_store_by_name; /* OPERATION_FIND_STORE is one call by exact name; else it is the list, or absent */
-	bool gets_secret_by_name; /* OPERATION_FIND_SECRET is one call by exact name; else a search, or with an id one call for that */
-	bool writes_by_id;		    /* replace and delete need the secret's id */
-	bool has_upsert;		    /* PUT_UPSERT exists */
-	bool has_create;		    /* PUT_CREATE exists and is atomic */
-	bool has_replace;		    /* PUT_REPLACE exists */
-	bool delete_store_refuses_nonempty; /* the service itself refuses to delete a store that has secrets */
+	bool gets_store_by_name;  /* OPERATION_FIND_STORE is one call by exact name; else it is the
+				     list, or absent */
+	bool gets_secret_by_name; /* OPERATION_FIND_SECRET is one call by exact name; else a search,
+				     or with an id one call for that */
+	bool writes_by_id;	  /* replace and delete need the secret's id */
+	bool has_upsert;	  /* PUT_UPSERT exists */
+	bool has_create;	  /* PUT_CREATE exists and is atomic */
+	bool has_replace;	  /* PUT_REPLACE exists */
+	bool delete_store_refuses_nonempty; /* the service itself refuses to delete a store that has
+					       secrets */
 	bool has_copy, has_update, has_quota, has_idempotency_keys;
 	bool quota_is_per_store; /* one full store says nothing of the others */
-	bool has_expiry; /* secrets can be given an expiry, and a replacement that gives none takes it away */
-	bool reads_unmetered; /* the rate-limit budget that it tells is for changes alone, whatever the answer that tells it */
-	bool lists_unvalidated_names; /* names outside `name_is_valid` may exist at the service: checked on create alone */
+	bool has_expiry; /* secrets can be given an expiry, and a replacement that gives none takes
+			    it away */
+	bool reads_unmetered; /* the rate-limit budget that it tells is for changes alone, whatever
+				 the answer that tells it */
+	bool lists_unvalidated_names; /* names outside `name_is_valid` may exist at the service:
+					 checked on create alone */
 
 	/* Whether the service would take `displayed` for a new secret, and for a new store. */
 	bool (*name_is_valid)(const char *displayed);
 	bool (*store_name_is_valid)(const char *displayed);
-	/* Appends the header lines that carry the credentials, each with its NUL, to `lines` (locked memory). */
+	/* Appends the header lines that carry the credentials, each with its NUL, to `lines`
+	 * (locked memory). */
 	int (*authorize)(const struct credentials *credentials, struct locked *lines);
 
 	/* One pair an operation; both NULL where the service has no such operation. */
 	struct {
-		/* Writes the request. `request` is zeroed but for body.pool. Returns 0, -ENOMEM, -ENOBUFS, -EINVAL. */
+		/* Writes the request. `request` is zeroed but for body.pool. Returns 0, -ENOMEM,
+		 * -ENOBUFS, -EINVAL. */
 		int (*build_request)(const struct op_args *args, struct http_request *request);
 		/*
-		 * Reads the answer, whatever its status. Returns 0, or a negative errno with `failure` filled in (error,
-		 * status, request id, words) and `remedy` set. A 2xx that makes no sense is -EIO and RETRY_AFTER_CHECK.
+		 * Reads the answer, whatever its status. Returns 0, or a negative errno with
+		 * `failure` filled in (error, status, request id, words) and `remedy` set. A 2xx
+		 * that makes no sense is -EIO and RETRY_AFTER_CHECK.
 		 */
-		int (*parse_response)(const struct op_args *args, const struct http_response *response,
+		int (*parse_response)(const struct op_args *args,
+				      const struct http_response *response,
 				      struct op_result *result, struct failure *failure,
 				      enum retry_hint *retry_hint);
 	} operations[OPERATION_COUNT];
 
-	/* Reads request id of any answer, failed or not, into failure->request_id, and the rate-limit headers. */
+	/* Reads request id of any answer, failed or not, into failure->request_id, and the
+	 * rate-limit headers. */
 	void (*read_rate_limit)(const struct http_response *response, struct rate_limit *limit);
 	const char *request_id_header;
 };

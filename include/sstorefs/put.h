@@ -16,7 +16,8 @@ struct put_op {
 	size_t length;	      /* at least 1 */
 	enum put_mode mode;
 	const char *scopes, *comment; /* NULL: the mount's options where it is new, else as it is */
-	bool expiry_is_set; /* `expires_at` counts; else what a present secret has, and the mount's option for a new one */
+	bool expiry_is_set; /* `expires_at` counts; else what a present secret has, and the mount's
+			       option for a new one */
 	wall_time_ns expires_at; /* TIME_UNKNOWN: never */
 	uint32_t entry_id;	 /* number of the new entry, where it is new; 0: any */
 	struct locked_pool *pool;
@@ -43,9 +44,10 @@ struct put_op {
 	bool fresh_key;	    /* the one it waited for, and its is the first value under it */
 	bool exclusive_key; /* it takes one that nothing else was or will be sealed under */
 	uint64_t first_sent_at;
-	bool got_entry;		     /* the answer described what is there now */
-	const struct record *record; /* for the length of done(): what is there now; NULL: not known */
-	uint8_t *sealed;	     /* the box that is sent, and the key it was sealed under */
+	bool got_entry; /* the answer described what is there now */
+	const struct record
+		*record; /* for the length of done(): what is there now; NULL: not known */
+	uint8_t *sealed; /* the box that is sent, and the key it was sealed under */
 	struct client_key sealed_under;
 	char id[128]; /* the secret's, where it is addressed by id */
 };

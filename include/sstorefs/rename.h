@@ -10,8 +10,9 @@
  */
 
 /*
- * Gives a stored secret another name, or with `copy` one more. EOPNOTSUPP where the service has no way to do it, and its value is not at hand; then nothing was changed. If the old name
- * could not be deleted both stay, and the failure says so.
+ * Gives a stored secret another name, or with `copy` one more. EOPNOTSUPP where the service has no
+ * way to do it, and its value is not at hand; then nothing was changed. If the old name could not
+ * be deleted both stay, and the failure says so.
  */
 struct rename_op {
 	struct store *store;
@@ -21,8 +22,9 @@ struct rename_op {
 	uint64_t deadline;
 	void (*done)(struct rename_op *renaming);
 	/*
-	 * Where the service can't rename: fills in the value, its attributes and the pool, and returns true, if what was last written under the old name is at hand, and is
-	 * what the service has there, `record`. NULL: it never is.
+	 * Where the service can't rename: fills in the value, its attributes and the pool, and
+	 * returns true, if what was last written under the old name is at hand, and is what the
+	 * service has there, `record`. NULL: it never is.
 	 */
 	bool (*recall)(struct rename_op *renaming, const struct record *record, struct put_op *put);
 

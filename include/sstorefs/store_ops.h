@@ -8,7 +8,8 @@
  * Creates and deletes stores.
  */
 
-/* Creates or deletes a store. A store with secrets is not deleted: ENOTEMPTY, by the service's word or by looking there, never from memory. */
+/* Creates or deletes a store. A store with secrets is not deleted: ENOTEMPTY, by the service's word
+ * or by looking there, never from memory. */
 struct store_op {
 	struct catalog *catalog;
 	const char *name;    /* to create */

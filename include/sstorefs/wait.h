@@ -4,7 +4,8 @@
 #include <stddef.h>
 
 /*
- * Somebody who waits for something to happen. Embedded in its owner; zeroed when it waits for nothing.
+ * Somebody who waits for something to happen. Embedded in its owner; zeroed when it waits for
+ * nothing.
  */
 struct wait {
 	void (*woken)(struct wait *wait);
@@ -53,6 +54,7 @@ static inline void wait_wake_all(struct wait_list *list)
 }
 
 /* The struct of type `type` in which `pointer` is the member `member`. */
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -6,7 +6,8 @@
 
 static char letter(uint32_t bits)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	return letters[bits & 63];
 }
@@ -25,7 +26,8 @@ const char *base64_encode(char *text, const uint8_t *bytes, size_t length)
 	char *at = text;
 
 	for (; length >= 3; bytes += 3, length -= 3)
-		at = encode_three(at, (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2]);
+		at = encode_three(at,
+				  (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2]);
 	if (length == 2) {
 		at = encode_three(at, (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8);
 		at[-1] = '=';

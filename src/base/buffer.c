@@ -26,7 +26,8 @@ void buffer_clear(struct buffer *buffer)
 		buffer->data[0] = '\0';
 }
 
-/* Makes room for `length` more bytes and the NUL. Returns where they go, or NULL with `failed` set. */
+/* Makes room for `length` more bytes and the NUL. Returns where they go, or NULL with `failed` set.
+ */
 static char *buffer_reserve(struct buffer *buffer, size_t length)
 {
 	size_t size = buffer->size ? buffer->size : BUFFER_SIZE_MIN;
@@ -93,8 +94,9 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 
 static bool is_unreserved(char byte)
 {
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-	       byte == '-' || byte == '.' || byte == '_' || byte == '~';
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
+	       byte == '~';
 }
 
 void buffer_percent_encode(struct buffer *buffer, const void *data, size_t length)

@@ -32,8 +32,8 @@ wall_time_ns clock_files(void)
 	return wall_of(CLOCK_REALTIME_COARSE);
 }
 
-/* Seconds since 1970 as a moment; what 64 bits can't hold becomes the nearest they can: services write year 1 for "not
- * set" and year 9999 for "never". */
+/* Seconds since 1970 as a moment; what 64 bits can't hold becomes the nearest they can: services
+ * write year 1 for "not set" and year 9999 for "never". */
 static wall_time_ns time_from_seconds(int64_t seconds, int64_t nanoseconds)
 {
 	wall_time_ns time;
@@ -44,13 +44,16 @@ static wall_time_ns time_from_seconds(int64_t seconds, int64_t nanoseconds)
 	return seconds < 0 ? TIME_UNKNOWN + 1 : INT64_MAX;
 }
 
-/* Seconds since 1970, or -EINVAL in `failed` for a day that its month does not have. Second 60 is taken for the next one's 0. */
+/* Seconds since 1970, or -EINVAL in `failed` for a day that its month does not have. Second 60 is
+ * taken for the next one's 0. */
 static int64_t seconds_of(const struct tm *date, int *failed)
 {
-	struct tm day = {.tm_year = date->tm_year, .tm_mon = date->tm_mon, .tm_mday = date->tm_mday};
+	struct tm day = {
+		.tm_year = date->tm_year, .tm_mon = date->tm_mon, .tm_mday = date->tm_mday};
 	int64_t seconds = timegm(&day);
 
-	*failed = day.tm_mon == date->tm_mon ? 0 : -EINVAL; /* timegm has gone on to the next month */
+	*failed =
+		day.tm_mon == date->tm_mon ? 0 : -EINVAL; /* timegm has gone on to the next month */
 	return seconds + date->tm_hour * 3600 + date->tm_min * 60 + date->tm_sec;
 }
 
@@ -170,7 +173,8 @@ int time_parse_iso8601(const char *text, size_t length, wall_time_ns *time)
 
 int time_parse_http(const char *text, wall_time_ns *time)
 {
-	/* RFC 9110, 5.6.7: the preferred form and the two obsolete ones. Nothing here calls setlocale, so that names are English. */
+	/* RFC 9110, 5.6.7: the preferred form and the two obsolete ones. Nothing here calls
+	 * setlocale, so that names are English. */
 	static const char *const formats[] = {
 		"%a, %d %b %Y %H:%M:%S GMT",
 		"%A, %d-%b-%y %H:%M:%S GMT",
@@ -196,7 +200,8 @@ int time_parse_http(const char *text, wall_time_ns *time)
 
 const char *time_format_ms(wall_time_ns time, char text[static TIME_TEXT_SIZE])
 {
-	unsigned milliseconds = (unsigned)((time % NANOSECONDS + NANOSECONDS) % NANOSECONDS / 1000000);
+	unsigned milliseconds =
+		(unsigned)((time % NANOSECONDS + NANOSECONDS) % NANOSECONDS / 1000000);
 
 	time_format(time, text);
 	/* Over the Z. */
@@ -236,7 +241,8 @@ int time_parse_duration(const char *text, uint64_t *seconds)
 		return -EINVAL;
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (strcmp(digit, units[i].unit) == 0 &&
-		    !__builtin_mul_overflow(number, units[i].seconds, &number) && number <= DURATION_MAX) {
+		    !__builtin_mul_overflow(number, units[i].seconds, &number) &&
+		    number <= DURATION_MAX) {
 			*seconds = number;
 			return 0;
 		}

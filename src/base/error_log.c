@@ -26,18 +26,18 @@ static const char *or_dash(const char *text)
 	return *text ? text : "-";
 }
 
-static void fill(struct error_log_line *line, const char *operation, const char *store, const char *name,
-		 const struct failure *failure)
+static void fill(struct error_log_line *line, const char *operation, const char *store,
+		 const char *name, const struct failure *failure)
 {
 	line->at = clock_wall();
 	snprintf(line->operation, sizeof line->operation, "%s", operation);
-	snprintf(line->path, sizeof line->path, "%s%s%s", store ? store : "", store && *store ? "/" : "",
-		 name);
+	snprintf(line->path, sizeof line->path, "%s%s%s", store ? store : "",
+		 store && *store ? "/" : "", name);
 	line->failure = *failure;
 }
 
-void error_log_add(struct error_log *error_log, const char *operation, const char *store, const char *name,
-		   const struct failure *failure)
+void error_log_add(struct error_log *error_log, const char *operation, const char *store,
+		   const char *name, const struct failure *failure)
 {
 	fill(&error_log->lines[error_log->next], operation, store, name, failure);
 	error_log->next = (error_log->next + 1) % ERROR_LOG_SIZE;
@@ -55,18 +55,19 @@ bool error_log_repeats(const struct error_log *error_log, const char *operation,
 		return false;
 	fill(&line, operation, store, name, failure);
 	return line.at >= newest->at && line.at - newest->at < NANOSECONDS &&
-	       strcmp(line.operation, newest->operation) == 0 && strcmp(line.path, newest->path) == 0 &&
-	       failure->errnum == newest->failure.errnum &&
+	       strcmp(line.operation, newest->operation) == 0 &&
+	       strcmp(line.path, newest->path) == 0 && failure->errnum == newest->failure.errnum &&
 	       strcmp(failure->message, newest->failure.message) == 0;
 }
 
-void error_log_report(struct error_log *error_log, const char *operation, const char *store, const char *name,
-		      const struct failure *failure)
+void error_log_report(struct error_log *error_log, const char *operation, const char *store,
+		      const char *name, const struct failure *failure)
 {
 	error_log_add(error_log, operation, store, name, failure);
-	log_event(LOG_WARNING,
-		  &(const struct log_event){
-			  .operation = operation, .store = store, .name = name, .failure = failure});
+	log_event(LOG_WARNING, &(const struct log_event){.operation = operation,
+							 .store = store,
+							 .name = name,
+							 .failure = failure});
 }
 
 void error_log_print(const struct error_log *error_log, struct buffer *text)
@@ -75,7 +76,8 @@ void error_log_print(const struct error_log *error_log, struct buffer *text)
 
 	for (size_t i = 0; i < error_log->count; i++) {
 		const struct error_log_line *line =
-			&error_log->lines[(error_log->next + ERROR_LOG_SIZE - 1 - i) % ERROR_LOG_SIZE];
+			&error_log->lines[(error_log->next + ERROR_LOG_SIZE - 1 - i) %
+					  ERROR_LOG_SIZE];
 		const struct failure *failure = &line->failure;
 
 		buffer_printf(text, "%s\t%s\t", time_format(line->at, time), line->operation);

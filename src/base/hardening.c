@@ -11,8 +11,9 @@
 #define COREDUMP_FILTER "/proc/self/coredump_filter"
 
 /*
- * The file is root's in a process that is undumpable from exec(2) on, and nobody may make it dumpable for a moment to write it: what
- * is seen in that moment is the token's file (/proc/PID/root). Who starts such a process sets it: sstorefs-mount-proxy, systemd.
+ * The file is root's in a process that is undumpable from exec(2) on, and nobody may make it
+ * dumpable for a moment to write it: what is seen in that moment is the token's file
+ * (/proc/PID/root). Who starts such a process sets it: sstorefs-mount-proxy, systemd.
  */
 static void empty_cores(void)
 {

@@ -21,13 +21,15 @@ static size_t page_size(void)
 /* MAP_FAILED when there is no more. */
 static void *map_private(size_t size, int flags)
 {
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor */
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
+	 */
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
 /*
- * Whether more than `limit` bytes may be locked, found out by trying: CAP_IPC_LOCK lifts the limit, but not in a user namespace, where it
- * looks the same. MLOCK_ONFAULT makes the kernel check without touching a page.
+ * Whether more than `limit` bytes may be locked, found out by trying: CAP_IPC_LOCK lifts the limit,
+ * but not in a user namespace, where it looks the same. MLOCK_ONFAULT makes the kernel check
+ * without touching a page.
  */
 static bool may_lock_more_than(size_t limit)
 {
@@ -61,7 +63,8 @@ void locked_pool_init(struct locked_pool *pool, size_t cap)
 	pool->last = &pool->first;
 }
 
-/* Doubling, so that many small appends cost few moves; above DOUBLES_UP_TO only what is wanted, in whole pages: it is scarce. */
+/* Doubling, so that many small appends cost few moves; above DOUBLES_UP_TO only what is wanted, in
+ * whole pages: it is scarce. */
 static size_t grown(size_t size, size_t wanted)
 {
 	while (size < wanted && size < DOUBLES_UP_TO)
@@ -109,7 +112,8 @@ static uint8_t *map_locked(size_t size, int *failed)
 	return data;
 }
 
-/* mremap moves pages rather than bytes, so no copy stays behind, and what is new is locked and excluded from dumps like the old. */
+/* mremap moves pages rather than bytes, so no copy stays behind, and what is new is locked and
+ * excluded from dumps like the old. */
 static uint8_t *remap_locked(uint8_t *old, size_t old_size, size_t size, int *failed)
 {
 	uint8_t *data = mremap(old, old_size, size, MREMAP_MAYMOVE);
@@ -197,8 +201,9 @@ static void serve_first(struct locked_pool *pool)
 }
 
 /*
- * Calls everybody who waits, once: who can't be served may queue himself again. Those are called again only if others have meanwhile given
- * back more than they took, so that it ends. What is given back from inside a call is offered by the loop that runs already.
+ * Calls everybody who waits, once: who can't be served may queue himself again. Those are called
+ * again only if others have meanwhile given back more than they took, so that it ends. What is
+ * given back from inside a call is offered by the loop that runs already.
  */
 static void serve(struct locked_pool *pool)
 {

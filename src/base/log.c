@@ -17,14 +17,16 @@
 
 #define LOG_LINE_MAX 2048
 
-/* The project's one global: a failure must find the log from everywhere, before there is anything else to find it by. */
+/* The project's one global: a failure must find the log from everywhere, before there is anything
+ * else to find it by. */
 static struct {
 	enum log_target target;
 	bool debug, json, systemd_journal, ready;
 	const char *source, *mountpoint;
 } logging = {.target = LOG_TO_STDERR};
 
-/* JOURNAL_STREAM says device and inode of what the service manager made our stderr; a redirected one is another file. */
+/* JOURNAL_STREAM says device and inode of what the service manager made our stderr; a redirected
+ * one is another file. */
 static bool stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -32,7 +34,8 @@ static bool stderr_is_journal(void)
 	struct stat status;
 
 	return stream && sscanf(stream, "%" SCNuMAX ":%" SCNuMAX, &device, &inode) == 2 &&
-	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
 }
 
 static const char *level_name(int priority)
@@ -45,7 +48,9 @@ static const char *level_name(int priority)
 	return names[LOG_PRI(priority)];
 }
 
-/* --- what stands around a line --------------------------------------------------------------------------------------------------- */
+/* --- what stands around a line
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* As syslog(3) has it (RFC 3164): priority, local time, who. */
 static void begin_syslog(struct buffer *line, int priority)
@@ -56,12 +61,13 @@ static void begin_syslog(struct buffer *line, int priority)
 
 	if (localtime_r(&now, &local))
 		strftime(date, sizeof date, "%h %e %T ", &local);
-	buffer_printf(line, "<%d>%ssstorefs[%d]: ", LOG_DAEMON | LOG_PRI(priority), date, (int)getpid());
+	buffer_printf(line, "<%d>%ssstorefs[%d]: ", LOG_DAEMON | LOG_PRI(priority), date,
+		      (int)getpid());
 }
 
 /*
- * Writes a line. `rest` is all of it but the time, and of an object but the brace and the time; a line that is no
- * event has no time of its own where people read it as it comes.
+ * Writes a line. `rest` is all of it but the time, and of an object but the brace and the time; a
+ * line that is no event has no time of its own where people read it as it comes.
  */
 static void write_line(int priority, const char *rest, bool has_time, uint64_t repeats)
 {
@@ -76,7 +82,8 @@ static void write_line(int priority, const char *rest, bool has_time, uint64_t r
 	else if (!logging.json)
 		buffer_printf(&line, "sstorefs: %s%s", has_time ? time : "", has_time ? " " : "");
 	if (logging.json && repeats)
-		buffer_printf(&line, "{\"time\": \"%s\", \"repeated\": %" PRIu64 ", %s", time, repeats, rest);
+		buffer_printf(&line, "{\"time\": \"%s\", \"repeated\": %" PRIu64 ", %s", time,
+			      repeats, rest);
 	else if (logging.json)
 		buffer_printf(&line, "{\"time\": \"%s\", %s", time, rest);
 	else if (repeats)
@@ -90,7 +97,8 @@ static void write_line(int priority, const char *rest, bool has_time, uint64_t r
 	buffer_finish(&line);
 }
 
-/* Of lines that are folded it is their first byte that tells whether they are events; objects all have a time. */
+/* Of lines that are folded it is their first byte that tells whether they are events; objects all
+ * have a time. */
 enum { PLAIN = ' ', EVENT = '!' };
 
 static void write_repeat(int priority, const char *marked, uint64_t times)
@@ -114,11 +122,12 @@ static void say_lost(uint64_t lines)
 	struct buffer marked = {0};
 	char words[128];
 
-	snprintf(words, sizeof words, "%" PRIu64 " lines were lost here: the log's reader did not take them",
-		 lines);
+	snprintf(words, sizeof words,
+		 "%" PRIu64 " lines were lost here: the log's reader did not take them", lines);
 	buffer_printf(&marked, "%c", PLAIN);
 	if (logging.json)
-		buffer_printf(&marked, "\"level\": \"warning\", \"lost\": %" PRIu64 ", \"message\": \"%s\"}",
+		buffer_printf(&marked,
+			      "\"level\": \"warning\", \"lost\": %" PRIu64 ", \"message\": \"%s\"}",
 			      lines, words);
 	else
 		buffer_puts(&marked, words);
@@ -129,11 +138,14 @@ static void say_lost(uint64_t lines)
 
 static void say_left_out(uint64_t lines)
 {
-	log_line(LOG_WARNING, "%" PRIu64 " lines were left out here: too many; .sstorefs/errors has the last",
+	log_line(LOG_WARNING,
+		 "%" PRIu64 " lines were left out here: too many; .sstorefs/errors has the last",
 		 lines);
 }
 
-/* --- opening and closing --------------------------------------------------------------------------------------------------------- */
+/* --- opening and closing
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void get_ready(void)
 {
@@ -180,7 +192,9 @@ void log_close(void)
 	log_queue_close();
 }
 
-/* --- what a line says ------------------------------------------------------------------------------------------------------------ */
+/* --- what a line says
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void add_string(struct buffer *line, const char *name, const char *value)
 {
@@ -199,7 +213,8 @@ static void add_string(struct buffer *line, const char *name, const char *value)
 
 static void add_number(struct buffer *line, const char *name, int64_t value)
 {
-	buffer_printf(line, logging.json ? "\"%s\": %" PRId64 ", " : "%s=%" PRId64 " ", name, value);
+	buffer_printf(line, logging.json ? "\"%s\": %" PRId64 ", " : "%s=%" PRId64 " ", name,
+		      value);
 }
 
 static const char *unless_empty(const char *text)
@@ -258,7 +273,8 @@ void log_line(int priority, const char *format, ...)
 static void add_failure(struct buffer *line, const struct failure *failure)
 {
 	if (!logging.json)
-		buffer_printf(line, "errno=%s ", failure->errnum ? failure_errno_name(failure->errnum) : "0");
+		buffer_printf(line, "errno=%s ",
+			      failure->errnum ? failure_errno_name(failure->errnum) : "0");
 	else if (failure->errnum)
 		add_string(line, "errno", failure_errno_name(failure->errnum));
 	else

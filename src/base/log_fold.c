@@ -1,4 +1,5 @@
-/* What keeps the log short: a line that repeats is counted, and of what any process can cause there are only so many lines a second. */
+/* What keeps the log short: a line that repeats is counted, and of what any process can cause there
+ * are only so many lines a second. */
 #include "log_fold.h"
 
 #include <stdlib.h>
@@ -117,7 +118,8 @@ static bool is_one_too_many(void)
 {
 	uint64_t now = clock_boottime();
 
-	fold.allowance = fold.allowed_at ? fold.allowance + (now - fold.allowed_at) * RATE : BURST * 1000;
+	fold.allowance =
+		fold.allowed_at ? fold.allowance + (now - fold.allowed_at) * RATE : BURST * 1000;
 	fold.allowed_at = now;
 	if (fold.allowance > BURST * 1000)
 		fold.allowance = BURST * 1000;

@@ -7,10 +7,12 @@
 #include "sstorefs/loop.h"
 
 /*
- * Lines that come again and again, and lines that are too many: both are counted, and said once in a while.
+ * Lines that come again and again, and lines that are too many: both are counted, and said once in
+ * a while.
  */
 
-/* What becomes of what was counted: `repeat` writes a line once more with its number, `left_out` how many were too many. */
+/* What becomes of what was counted: `repeat` writes a line once more with its number, `left_out`
+ * how many were too many. */
 struct log_fold_tellers {
 	void (*repeat)(int priority, const char *line, uint64_t times);
 	void (*left_out)(uint64_t lines);
@@ -18,7 +20,8 @@ struct log_fold_tellers {
 void log_fold_init(const struct log_fold_tellers *tellers);
 void log_fold_attach(struct loop *loop);
 
-/* Whether `line` is to be written now. One that `may_be_left_out` isn't either when there were too many such. */
+/* Whether `line` is to be written now. One that `may_be_left_out` isn't either when there were too
+ * many such. */
 bool log_fold_passes(int priority, const char *line, bool may_be_left_out);
 
 /* Says all that was counted. */

@@ -1,4 +1,5 @@
-/* The queue of the log: lines that its reader has not taken yet, so many bytes of them and no more. */
+/* The queue of the log: lines that its reader has not taken yet, so many bytes of them and no more.
+ */
 #include "log_queue.h"
 
 #include <errno.h>

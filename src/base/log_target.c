@@ -1,4 +1,5 @@
-/* Where the log is written to: stderr, whatever it is, or syslog's socket; never by a call that waits for a reader. */
+/* Where the log is written to: stderr, whatever it is, or syslog's socket; never by a call that
+ * waits for a reader. */
 #include "log_target.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* O_NONBLOCK belongs to the description, which is shared with whoever gave us stderr: ours is another one, of the same pipe. */
+/* O_NONBLOCK belongs to the description, which is shared with whoever gave us stderr: ours is
+ * another one, of the same pipe. */
 static void reopen(struct log_writer *writer)
 {
 	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -60,7 +62,8 @@ static bool connect_as(struct log_writer *writer, int type)
 /* As syslog(3) does: a datagram, or a stream where the other side wants one. */
 static bool connect_syslog(struct log_writer *writer)
 {
-	return connect_as(writer, SOCK_DGRAM) || (errno == EPROTOTYPE && connect_as(writer, SOCK_STREAM));
+	return connect_as(writer, SOCK_DGRAM) ||
+	       (errno == EPROTOTYPE && connect_as(writer, SOCK_STREAM));
 }
 
 void log_writer_open(struct log_writer *writer, enum log_target target)
@@ -93,8 +96,9 @@ const char *log_writer_end(const struct log_writer *writer, size_t *length)
 	return writer->kind == TO_SYSLOG ? "" : "\n";
 }
 
-/* Nothing says of a shared description that it may not wait. From Linux 6.5 on RWF_NOWAIT does, of a pipe; before, and for terminals, it has room when poll
- * says so, for as many bytes as a pipe takes at once, unless another process takes the room in between. */
+/* Nothing says of a shared description that it may not wait. From Linux 6.5 on RWF_NOWAIT does, of
+ * a pipe; before, and for terminals, it has room when poll says so, for as many bytes as a pipe
+ * takes at once, unless another process takes the room in between. */
 static ssize_t write_shared(int fd, const char *text, size_t length)
 {
 	struct iovec part = {.iov_base = (void *)(uintptr_t)text,

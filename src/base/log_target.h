@@ -13,7 +13,8 @@
 struct log_writer {
 	enum {
 		TO_FILE,     /* waits for no reader: files, /dev/null */
-		TO_REOPENED, /* a pipe or terminal, through a description of our own with O_NONBLOCK */
+		TO_REOPENED, /* a pipe or terminal, through a description of our own with O_NONBLOCK
+			      */
 		TO_SHARED,   /* one that could not be reopened: its description is others', too */
 		TO_SOCKET,   /* stderr that is a socket, as the journal's is */
 		TO_SYSLOG,   /* /dev/log */
@@ -26,9 +27,9 @@ void log_writer_open(struct log_writer *writer, enum log_target target);
 void log_writer_close(struct log_writer *writer);
 
 /*
- * Writes as much of the text as is taken now. Returns the number of bytes, -EAGAIN when the reader takes none now (poll
- * `fd` for POLLOUT), -ENOTCONN when there is no reader to be found and trying again later may help, or another negative
- * errno when this text can't be written.
+ * Writes as much of the text as is taken now. Returns the number of bytes, -EAGAIN when the reader
+ * takes none now (poll `fd` for POLLOUT), -ENOTCONN when there is no reader to be found and trying
+ * again later may help, or another negative errno when this text can't be written.
  */
 ssize_t log_writer_write(struct log_writer *writer, const char *text, size_t length);
 

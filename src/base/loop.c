@@ -9,7 +9,8 @@
 #include "timer_heap.h"
 
 struct loop {
-	/* Side by side, so that poll can have `fds` as it is. A stopped watch is NULL until compaction. */
+	/* Side by side, so that poll can have `fds` as it is. A stopped watch is NULL until
+	 * compaction. */
 	struct pollfd *fds;
 	struct watch **watches;
 	unsigned count, size;
@@ -88,7 +89,8 @@ uint64_t loop_now(const struct loop *loop)
 	return loop->now;
 }
 
-/* Closes the gaps that stopped watches left; only between turns, since callbacks stop watches at any time. */
+/* Closes the gaps that stopped watches left; only between turns, since callbacks stop watches at
+ * any time. */
 static void watches_compact(struct loop *loop)
 {
 	unsigned kept = 0;
@@ -116,7 +118,8 @@ static void watches_call(struct loop *loop)
 
 static void timers_call(struct loop *loop)
 {
-	/* One that restarts itself for a moment that is past gets the next turn, not this one again. */
+	/* One that restarts itself for a moment that is past gets the next turn, not this one
+	 * again. */
 	size_t most = loop->timers.count;
 	struct timer *timer;
 
@@ -212,7 +215,8 @@ int watch_start(struct loop *loop, struct watch *watch)
 		loop->watches = watches;
 		loop->size = size;
 	}
-	loop->fds[loop->count] = (struct pollfd){.fd = watch->fd, .events = watch->writes ? POLLOUT : POLLIN};
+	loop->fds[loop->count] =
+		(struct pollfd){.fd = watch->fd, .events = watch->writes ? POLLOUT : POLLIN};
 	loop->watches[loop->count++] = watch;
 	watch->loop = loop;
 	return 0;

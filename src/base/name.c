@@ -23,7 +23,8 @@ static int hex_digit(char byte)
 	return -1;
 }
 
-/* Whether an escape begins here. An encoded byte begins with '%', so this is the same before and after encoding what follows. */
+/* Whether an escape begins here. An encoded byte begins with '%', so this is the same before and
+ * after encoding what follows. */
 static bool is_escape(const char *text, size_t length)
 {
 	return length >= 3 && text[0] == '%' && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0;
@@ -63,7 +64,8 @@ static int encode(struct encoded_name *out, const char *raw, size_t length)
 
 		if (i < encoded || byte == '/' || byte < 0x20 || byte == 0x7f ||
 		    is_escape(raw + i, length - i))
-			out->length += (size_t)sprintf(out->text + out->length, "%%%02X", (unsigned)byte);
+			out->length +=
+				(size_t)sprintf(out->text + out->length, "%%%02X", (unsigned)byte);
 		else
 			out->text[out->length++] = (char)byte;
 		if (out->length > NAME_LENGTH_MAX)
@@ -72,7 +74,8 @@ static int encode(struct encoded_name *out, const char *raw, size_t length)
 	return 0;
 }
 
-/* Decodes any spelling, and only then asks whether it was the one that exists: the one that the decoded name is displayed in. */
+/* Decodes any spelling, and only then asks whether it was the one that exists: the one that the
+ * decoded name is displayed in. */
 static int decode(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const char *displayed)
 {
 	size_t i, decoded = 0, length = strnlen(displayed, NAME_LENGTH_MAX + 1);
@@ -82,8 +85,8 @@ static int decode(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const ch
 		return -EINVAL;
 	for (i = 0; i < length; i++) {
 		if (is_escape(displayed + i, length - i)) {
-			raw[decoded++] =
-				(char)(hex_digit(displayed[i + 1]) << 4 | hex_digit(displayed[i + 2]));
+			raw[decoded++] = (char)(hex_digit(displayed[i + 1]) << 4 |
+						hex_digit(displayed[i + 2]));
 			i += 2;
 		} else {
 			raw[decoded++] = displayed[i];

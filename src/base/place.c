@@ -27,7 +27,8 @@ static bool is_trusted(uid_t owner)
 	return owner == 0 || owner == geteuid();
 }
 
-/* Whether others could put something else there. In a sticky directory they can, but not in the place of what is root's. */
+/* Whether others could put something else there. In a sticky directory they can, but not in the
+ * place of what is root's. */
 static bool others_can_change(const struct stat *directory)
 {
 	bool writable = directory->st_mode & (S_IWGRP | S_IWOTH) && !(directory->st_mode & S_ISVTX);
@@ -56,8 +57,8 @@ static int step_to(struct mount_place *place, int parent, const char *name, int 
 
 static int go_to(struct walk *walk, const char *path)
 {
-	int directory = openat(walk->place->directory >= 0 ? walk->place->directory : AT_FDCWD, path,
-			       O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	int directory = openat(walk->place->directory >= 0 ? walk->place->directory : AT_FDCWD,
+			       path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 
 	return directory < 0 ? -errno : step_to(walk->place, -1, NULL, directory);
 }

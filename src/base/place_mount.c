@@ -1,5 +1,6 @@
 /*
- * What is mounted at a place, and mounting and unmounting there: never by a path that could lead elsewhere by now.
+ * What is mounted at a place, and mounting and unmounting there: never by a path that could lead
+ * elsewhere by now.
  */
 #include "sstorefs/place.h"
 
@@ -27,7 +28,8 @@ static struct way way_to(int directory)
 	return way;
 }
 
-/* The number that /proc/self/mountinfo has of the mount which `directory` lies in; -1 if there is no telling. */
+/* The number that /proc/self/mountinfo has of the mount which `directory` lies in; -1 if there is
+ * no telling. */
 static long mount_of(int directory)
 {
 	char path[64], line[256];
@@ -66,9 +68,10 @@ static bool is_of_our_type(long number)
 bool place_is_ours(const struct mount_place *place)
 {
 	struct statx status;
-	bool is_root = statx(place->directory, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
-			     &status) == 0 &&
-		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	bool is_root =
+		statx(place->directory, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
+		      &status) == 0 &&
+		status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	long number = is_root ? mount_of(place->directory) : -1;
 
 	return number >= 0 && is_of_our_type(number);
@@ -78,9 +81,10 @@ int place_check(const struct mount_place *place)
 {
 	struct statx status;
 
-	/* Of a mount whose daemon was killed a moment ago the kernel still knows what it would answer: it has to be asked again. */
-	return statx(place->directory, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE,
-		     &status)
+	/* Of a mount whose daemon was killed a moment ago the kernel still knows what it would
+	 * answer: it has to be asked again. */
+	return statx(place->directory, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC | AT_NO_AUTOMOUNT,
+		     STATX_TYPE, &status)
 		       ? -errno
 		       : 0;
 }
@@ -107,9 +111,11 @@ int place_unmount(const struct mount_place *place)
 	return umount2(way.path, MNT_DETACH) ? -errno : 0;
 }
 
-int place_mount(const struct mount_place *place, const struct place_mount *mounted, const char **failed)
+int place_mount(const struct mount_place *place, const struct place_mount *mounted,
+		const char **failed)
 {
-	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | (mounted->read_only ? MS_RDONLY : 0);
+	unsigned long flags =
+		MS_NOSUID | MS_NODEV | MS_NOEXEC | (mounted->read_only ? MS_RDONLY : 0);
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC), error;
 	struct way way = way_to(place->directory);
 	char options[256];
@@ -119,8 +125,9 @@ int place_mount(const struct mount_place *place, const struct place_mount *mount
 	if (fd < 0)
 		return -errno;
 	*failed = "mount failed";
-	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s%s", fd, mounted->uid,
-		 mounted->gid, mounted->default_permissions ? ",default_permissions" : "",
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s%s", fd,
+		 mounted->uid, mounted->gid,
+		 mounted->default_permissions ? ",default_permissions" : "",
 		 mounted->allow_other ? ",allow_other" : "");
 	if (mount(mounted->source, way.path, TYPE, flags, options) == 0)
 		return fd;

@@ -26,7 +26,8 @@ struct window {
 	size_t present; /* how many there are */
 };
 
-/* Quoting drops or changes blanks and control bytes, so the search is done with them and without. */
+/* Quoting drops or changes blanks and control bytes, so the search is done with them and without.
+ */
 static bool is_skipped(uint8_t byte, bool without_blanks)
 {
 	return without_blanks && (byte <= 0x20 || byte == 0x7f);
@@ -34,7 +35,8 @@ static bool is_skipped(uint8_t byte, bool without_blanks)
 
 static struct window window_of(size_t length)
 {
-	return (struct window){.mask = length == RUN_LENGTH ? UINT64_MAX : (UINT64_C(1) << 8 * length) - 1,
+	return (struct window){.mask = length == RUN_LENGTH ? UINT64_MAX
+							    : (UINT64_C(1) << 8 * length) - 1,
 			       .length = length};
 }
 
@@ -46,7 +48,8 @@ static bool window_next(struct window *window, uint8_t byte)
 	return window->present >= window->length;
 }
 
-static bool decoded_contains(const struct decoded *decoded, const struct window *wanted, bool without_blanks)
+static bool decoded_contains(const struct decoded *decoded, const struct window *wanted,
+			     bool without_blanks)
 {
 	struct window window = window_of(wanted->length);
 	size_t i;
@@ -63,8 +66,10 @@ static uint32_t filter_place(const struct window *window)
 	return (uint32_t)(window->bytes * UINT64_C(0x9e3779b97f4a7c15) >> (64 - FILTER_BITS));
 }
 
-/* Whether a run of the value occurs in `reading`. The filter makes it one step a byte of the value. */
-static bool search(const struct decoded *decoded, const uint8_t *value, size_t length, bool without_blanks)
+/* Whether a run of the value occurs in `reading`. The filter makes it one step a byte of the value.
+ */
+static bool search(const struct decoded *decoded, const uint8_t *value, size_t length,
+		   bool without_blanks)
 {
 	uint8_t filter[(1 << FILTER_BITS) / 8] = {0};
 	struct window window;
@@ -77,8 +82,10 @@ static bool search(const struct decoded *decoded, const uint8_t *value, size_t l
 		return false;
 	window = window_of(count);
 	for (i = 0; i < decoded->length; i++)
-		if (!is_skipped(decoded->bytes[i], without_blanks) && window_next(&window, decoded->bytes[i]))
-			filter[filter_place(&window) / 8] |= (uint8_t)(1 << filter_place(&window) % 8);
+		if (!is_skipped(decoded->bytes[i], without_blanks) &&
+		    window_next(&window, decoded->bytes[i]))
+			filter[filter_place(&window) / 8] |=
+				(uint8_t)(1 << filter_place(&window) % 8);
 	window = window_of(count);
 	for (i = 0; i < length && !found; i++)
 		if (!is_skipped(value[i], without_blanks) && window_next(&window, value[i]) &&
@@ -88,11 +95,12 @@ static bool search(const struct decoded *decoded, const uint8_t *value, size_t l
 	return found;
 }
 
-/* The four places at which a quotation may begin within base64's groups of four characters differ in how many bits of the first one belong to
- * a byte that isn't quoted whole. */
+/* The four places at which a quotation may begin within base64's groups of four characters differ
+ * in how many bits of the first one belong to a byte that isn't quoted whole. */
 static void read_base64(struct decoded *decoded, const struct decoded *words, unsigned dropped_bits)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_";
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_";
 	uint32_t bits = 0;
 	unsigned count = 0;
 	bool begun = false;
@@ -133,7 +141,8 @@ static bool search_variants(const struct decoded *words, const uint8_t *value, s
 
 	for (dropped_bits = 0; dropped_bits < 8 && !found; dropped_bits += 2) {
 		read_base64(&decoded, words, dropped_bits);
-		found = search(&decoded, value, length, false) || search(&decoded, value, length, true);
+		found = search(&decoded, value, length, false) ||
+			search(&decoded, value, length, true);
 		sodium_memzero(&decoded, sizeof(decoded));
 	}
 	return found;
@@ -183,7 +192,8 @@ static void add_character(struct decoded *decoded, uint32_t code)
 	}
 }
 
-/* Reads the escape that begins with the backslash at `text`. Returns how many bytes it has; 0: it is none. */
+/* Reads the escape that begins with the backslash at `text`. Returns how many bytes it has; 0: it
+ * is none. */
 static size_t read_json_escape(struct decoded *decoded, const uint8_t *text, size_t left)
 {
 	static const char letters[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
@@ -201,7 +211,8 @@ static size_t read_json_escape(struct decoded *decoded, const uint8_t *text, siz
 		      ? hex_number(text + 8, left - 8, 4)
 		      : -1;
 	if (low >= 0 && (low & 0xfc00) == 0xdc00) {
-		add_character(decoded, 0x10000 + ((uint32_t)(code & 0x3ff) << 10 | (uint32_t)(low & 0x3ff)));
+		add_character(decoded,
+			      0x10000 + ((uint32_t)(code & 0x3ff) << 10 | (uint32_t)(low & 0x3ff)));
 		return 12;
 	}
 	add_character(decoded, (uint32_t)code);
@@ -228,8 +239,9 @@ static void read_percent(struct decoded *decoded, const struct decoded *words)
 	size_t i;
 
 	for (i = 0; i < words->length; i++) {
-		int byte = words->bytes[i] == '%' ? hex_number(words->bytes + i + 1, words->length - i - 1, 2)
-						  : -1;
+		int byte = words->bytes[i] == '%'
+				   ? hex_number(words->bytes + i + 1, words->length - i - 1, 2)
+				   : -1;
 
 		decoded->bytes[decoded->length++] = byte >= 0 ? (uint8_t)byte : words->bytes[i];
 		i += byte >= 0 ? 2 : 0;

@@ -14,7 +14,8 @@ struct timer_heap {
 
 void timer_heap_finish(struct timer_heap *heap);
 
-/* Puts `timer` in, or moves it if it is in already, to where its `at` belongs. Returns 0 or -ENOMEM. */
+/* Puts `timer` in, or moves it if it is in already, to where its `at` belongs. Returns 0 or
+ * -ENOMEM. */
 int timer_heap_put(struct timer_heap *heap, struct timer *timer);
 
 /* Takes `timer` out; nothing if it is not in. */

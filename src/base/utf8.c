@@ -5,8 +5,8 @@
 
 #include "sstorefs/name.h"
 
-/* Unicode's table of well-formed byte sequences (Unicode 15, table 3-7): it is the second byte that rules out
- * overlong forms, surrogates and what lies above U+10FFFF. */
+/* Unicode's table of well-formed byte sequences (Unicode 15, table 3-7): it is the second byte that
+ * rules out overlong forms, surrogates and what lies above U+10FFFF. */
 static const struct {
 	uint8_t first, last; /* of the first byte */
 	uint8_t low, high;   /* of the second */
@@ -17,7 +17,8 @@ static const struct {
 	{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
 };
 
-/* The length of the sequence that `bytes` begin, as far as `length` lets see; 0: they begin none. */
+/* The length of the sequence that `bytes` begin, as far as `length` lets see; 0: they begin none.
+ */
 static size_t sequence_length(const uint8_t *bytes, size_t length)
 {
 	size_t row = 0, i;

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the well-formed UTF-8 character that `text` begins with; 0 if it begins with none. `length` is at least 1. */
+/* Bytes of the well-formed UTF-8 character that `text` begins with; 0 if it begins with none.
+ * `length` is at least 1. */
 size_t utf8_next(const void *text, size_t length);
 
 /* The number of that character, which is `length` bytes long. */

@@ -27,7 +27,8 @@ const struct record *cache_record(const struct cache *cache, uint32_t entry_id)
 
 struct listing *cache_listing(const struct cache *cache, const struct record *record)
 {
-	return record->listing < cache->listings.count ? cache->listings.slots[record->listing] : NULL;
+	return record->listing < cache->listings.count ? cache->listings.slots[record->listing]
+						       : NULL;
 }
 
 int listings_add(struct listings *listings, struct listing *listing)
@@ -40,7 +41,8 @@ int listings_add(struct listings *listings, struct listing *listing)
 		;
 	if (number >= listings->count) {
 		count = listings->count ? 2 * listings->count : 8;
-		slots = count <= LISTINGS_MAX ? reallocarray(listings->slots, count, sizeof *slots) : NULL;
+		slots = count <= LISTINGS_MAX ? reallocarray(listings->slots, count, sizeof *slots)
+					      : NULL;
 		if (!slots)
 			return -ENOMEM;
 		for (uint32_t i = listings->count; i < count; i++)

@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 /*
- * Ids of secrets whose deletion the service has accepted and may not have carried out yet: listings can show them for a moment. Ids are never
- * used again, so that it does no harm to pass them over. Zeroed when empty.
+ * Ids of secrets whose deletion the service has accepted and may not have carried out yet: listings
+ * can show them for a moment. Ids are never used again, so that it does no harm to pass them over.
+ * Zeroed when empty.
  */
 #define DELETED_IDS_MAX 256 /* the oldest makes room for the newest */
 

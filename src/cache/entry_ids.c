@@ -9,13 +9,14 @@
 #define PAGE_RECORDS 512
 
 /*
- * Records of neighbouring numbers nearly always came on the same page of the service, and lie near each other: their distance
- * takes half of what their address does.
+ * Records of neighbouring numbers nearly always came on the same page of the service, and lie near
+ * each other: their distance takes half of what their address does.
  */
 struct entry_id_page {
 	unsigned used;
 	uintptr_t base;			 /* an address near the first record */
-	int32_t distances[PAGE_RECORDS]; /* from there, in units of RECORD_ALIGNMENT; 0: no record */
+	int32_t distances[PAGE_RECORDS]; /* from there, in units of RECORD_ALIGNMENT; 0: no record
+					  */
 	const struct record **records;	 /* all of them, once one was too far away; else NULL */
 };
 
@@ -32,7 +33,8 @@ static const struct record *page_record(const struct entry_id_page *page, uint32
 
 	if (page->records)
 		return page->records[number];
-	return distance ? (const struct record *)(page->base + (uintptr_t)(distance * RECORD_ALIGNMENT))
+	return distance ? (const struct record *)(page->base +
+						  (uintptr_t)(distance * RECORD_ALIGNMENT))
 			: NULL;
 }
 
@@ -57,7 +59,8 @@ static int page_point(struct entry_id_page *page, uint32_t number, const struct 
 	if (!page->used)
 		page->base = (uintptr_t)record - RECORD_ALIGNMENT;
 	distance = record ? (intptr_t)((uintptr_t)record - page->base) / RECORD_ALIGNMENT : 0;
-	if (!page->records && (distance != (int32_t)distance || (record && !distance)) && page_widen(page))
+	if (!page->records && (distance != (int32_t)distance || (record && !distance)) &&
+	    page_widen(page))
 		return -ENOMEM;
 	page->used += record != NULL;
 	page->used -= page_record(page, number) != NULL;

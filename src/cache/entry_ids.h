@@ -7,8 +7,9 @@
 struct record;
 
 /*
- * From serial number to record, in constant time. Numbers only grow, so the table is an array of pages, and a page goes when its last record
- * went: a process that runs for years keeps 8 bytes for 512 numbers of the past.
+ * From serial number to record, in constant time. Numbers only grow, so the table is an array of
+ * pages, and a page goes when its last record went: a process that runs for years keeps 8 bytes for
+ * 512 numbers of the past.
  */
 struct entry_ids {
 	struct entry_id_page **pages;

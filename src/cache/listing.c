@@ -5,23 +5,29 @@
 
 #include "cache.h"
 
-#define PAUSE_AFTER_FAILURE 3000 /* milliseconds in which a refresh that failed is not tried again */
-#define TTL_WALK_FACTOR	    10	 /* a listing lives at least so many times as long as it took to fetch */
-#define TTL_MINIMAL	    1000 /* with `minimal`: what one program's next few calls may still use */
+#define PAUSE_AFTER_FAILURE                                                                        \
+	3000 /* milliseconds in which a refresh that failed is not tried again */
+#define TTL_WALK_FACTOR                                                                            \
+	10		 /* a listing lives at least so many times as long as it took to fetch     \
+			  */
+#define TTL_MINIMAL 1000 /* with `minimal`: what one program's next few calls may still use */
 
 static uint64_t now(const struct listing *listing)
 {
 	return loop_now(listing->cache->loop);
 }
 
-/* --- how fresh it is ------------------------------------------------------------------------------------------------------- */
+/* --- how fresh it is
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 bool listing_is_local(const struct listing *listing)
 {
 	return !listing->store && listing->cache->options.stores_are_local;
 }
 
-/* Any process may ask, and as often as it likes: what was told is believed for a moment, whatever `ttl` and `negative_ttl` say. */
+/* Any process may ask, and as often as it likes: what was told is believed for a moment, whatever
+ * `ttl` and `negative_ttl` say. */
 static uint64_t at_least(uint64_t life)
 {
 	return life > TTL_MINIMAL ? life : TTL_MINIMAL;
@@ -56,9 +62,9 @@ static uint64_t record_time_left(const struct listing *listing, const struct rec
 {
 	if (!record || !record->verified_at)
 		return 0;
-	return left_of(record_age(listing, record), record->deleted
-							    ? at_least(listing->cache->options.negative_ttl)
-							    : time_to_live(listing));
+	return left_of(record_age(listing, record),
+		       record->deleted ? at_least(listing->cache->options.negative_ttl)
+				       : time_to_live(listing));
 }
 
 /* And because the whole listing is. */
@@ -138,7 +144,8 @@ void listing_expire(struct listing *listing)
 
 bool listing_failed_lately(const struct listing *listing)
 {
-	return listing->last_failure_at && now(listing) - listing->last_failure_at < PAUSE_AFTER_FAILURE;
+	return listing->last_failure_at &&
+	       now(listing) - listing->last_failure_at < PAUSE_AFTER_FAILURE;
 }
 
 bool listing_can_afford_walk(const struct listing *listing)
@@ -147,7 +154,9 @@ bool listing_can_afford_walk(const struct listing *listing)
 	       now(listing) - listing->last_walk_at >= listing->last_walk_ms * TTL_WALK_FACTOR;
 }
 
-/* --- what is known --------------------------------------------------------------------------------------------------------- */
+/* --- what is known
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 /* What a walk has brought so far is newer than what stood before. */
 const struct record *listing_find(const struct listing *listing, const char *name)
@@ -170,7 +179,8 @@ enum cache_result listing_classify(const struct listing *listing, const struct r
 	return CACHE_HIT;
 }
 
-enum cache_result listing_peek(const struct listing *listing, const char *name, const struct record **record)
+enum cache_result listing_peek(const struct listing *listing, const char *name,
+			       const struct record **record)
 {
 	const struct record *found = listing_find(listing, name);
 	enum cache_result cached = listing_classify(listing, found);
@@ -183,7 +193,8 @@ const struct record *listing_peek_any(const struct listing *listing, const char 
 {
 	const struct record *record = listing_find(listing, name);
 
-	return record && !record->deleted && !record_is_past_expiry(listing->cache, record) ? record : NULL;
+	return record && !record->deleted && !record_is_past_expiry(listing->cache, record) ? record
+											    : NULL;
 }
 
 bool listing_is_invalid(const struct listing *listing, const char *name)

@@ -22,30 +22,33 @@ struct listing {
 	struct catalog *catalog; /* kept for those who fetch */
 	struct store *store;	 /* NULL: this is the listing of stores */
 	uint32_t number;
-	struct snapshot *current; /* what is known; NULL: nothing yet */
-	struct snapshot *next;	  /* what the walk that runs has brought; NULL: none runs */
-	bool is_complete;	  /* `current` came of a whole walk */
-	uint64_t listed_at;	  /* when it was complete, CLOCK_BOOTTIME milliseconds */
-	uint64_t whole_walk_ms;	  /* the last whole one, milliseconds */
-	uint64_t last_walk_at;	  /* when the last walk ended, well or not; 0: there was none */
-	uint64_t last_walk_ms;	  /* for how long that one kept the service busy, milliseconds */
-	uint64_t
-		last_failure_at; /* the last failed attempt of a refresh since the last good answer; 0: there was none */
+	struct snapshot *current;    /* what is known; NULL: nothing yet */
+	struct snapshot *next;	     /* what the walk that runs has brought; NULL: none runs */
+	bool is_complete;	     /* `current` came of a whole walk */
+	uint64_t listed_at;	     /* when it was complete, CLOCK_BOOTTIME milliseconds */
+	uint64_t whole_walk_ms;	     /* the last whole one, milliseconds */
+	uint64_t last_walk_at;	     /* when the last walk ended, well or not; 0: there was none */
+	uint64_t last_walk_ms;	     /* for how long that one kept the service busy, milliseconds */
+	uint64_t last_failure_at;    /* the last failed attempt of a refresh since the last good
+					answer; 0: there was none */
 	struct failure last_failure; /* of the last walk; error 0: it was whole */
-	bool force_refresh; /* `refresh` was asked for: past its time, and not given while the service can be asked */
-	uint64_t pages;			 /* of the last whole walk */
-	unsigned single_lookups;	 /* single calls since the last whole walk */
-	struct walk_pass pass;		 /* of the walk that runs, or ran last */
-	struct walk *walk;		 /* NULL: none runs */
-	bool has_local_changes;		 /* records that were changed by us while a walk ran */
+	bool force_refresh;	 /* `refresh` was asked for: past its time, and not given while the
+				    service can be asked */
+	uint64_t pages;		 /* of the last whole walk */
+	unsigned single_lookups; /* single calls since the last whole walk */
+	struct walk_pass pass;	 /* of the walk that runs, or ran last */
+	struct walk *walk;	 /* NULL: none runs */
+	bool has_local_changes;	 /* records that were changed by us while a walk ran */
 	struct name_query *name_queries; /* single calls on their way */
 	struct task compaction;		 /* leaves out of `current` what is of no use any more */
 };
 
-int listing_init(struct listing *listing, struct cache *cache, struct catalog *catalog, struct store *store);
+int listing_init(struct listing *listing, struct cache *cache, struct catalog *catalog,
+		 struct store *store);
 void listing_finish(struct listing *listing);
 
-/* --- what is known and how fresh it is (listing.c) ------------------------------------------------------------------------- */
+/* --- what is known and how fresh it is (listing.c)
+ * ------------------------------------------------------------------------- */
 
 /* Whether it is of stores that only we know of: it never grows old. */
 bool listing_is_local(const struct listing *listing);
@@ -54,7 +57,8 @@ bool listing_is_local(const struct listing *listing);
 bool listing_can_afford_walk(const struct listing *listing);
 
 /* What memory says of a name, however old. NULL is put into `*record` unless it is present. */
-enum cache_result listing_peek(const struct listing *listing, const char *name, const struct record **record);
+enum cache_result listing_peek(const struct listing *listing, const char *name,
+			       const struct record **record);
 
 /* Nothing that is known now is fresh any more. */
 void listing_expire(struct listing *listing);
@@ -63,7 +67,8 @@ void listing_expire(struct listing *listing);
 void listing_note_failure(struct listing *listing);
 void listing_note_success(struct listing *listing);
 
-/* --- how news comes together (merge.c) --------------------------------------------------------------------------------------- */
+/* --- how news comes together (merge.c)
+ * --------------------------------------------------------------------------------------- */
 
 /* A walk begins: it is younger than all our own changes so far. */
 void listing_walk_started(struct listing *listing);
@@ -75,7 +80,8 @@ void listing_walk_done(struct listing *listing, uint64_t pages, const struct fai
 /* What a single call told of `name`: an entry, or NULL when there is none. 0 or -ENOMEM. */
 int listing_apply_answer(struct listing *listing, const char *name, const struct entry *entry);
 
-/* Takes the serial numbers of a snapshot's records off the table, where they still stand for these records. */
+/* Takes the serial numbers of a snapshot's records off the table, where they still stand for these
+ * records. */
 void listing_unbind_records(struct listing *listing, const struct snapshot *snapshot);
 
 /* Rids `current` of what is of no use any more. */

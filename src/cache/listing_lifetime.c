@@ -1,10 +1,13 @@
 /* The beginning and the end of a listing. */
 #include "cache.h"
 
-int listing_init(struct listing *listing, struct cache *cache, struct catalog *catalog, struct store *store)
+int listing_init(struct listing *listing, struct cache *cache, struct catalog *catalog,
+		 struct store *store)
 {
-	*listing = (struct listing){
-		.cache = cache, .catalog = catalog, .store = store, .compaction = {.run = listing_compact}};
+	*listing = (struct listing){.cache = cache,
+				    .catalog = catalog,
+				    .store = store,
+				    .compaction = {.run = listing_compact}};
 	return listings_add(&cache->listings, listing);
 }
 

@@ -29,7 +29,8 @@ static struct entry_ids *entry_ids_of(const struct listing *listing)
 /* Whether it is this record that its serial number stands for now. */
 static bool is_bound(const struct listing *listing, const struct record *record)
 {
-	return record->entry_id && entry_id_lookup(entry_ids_of(listing), record->entry_id) == record;
+	return record->entry_id &&
+	       entry_id_lookup(entry_ids_of(listing), record->entry_id) == record;
 }
 
 static void unbind(const struct listing *listing, const struct record *record)
@@ -47,9 +48,10 @@ void listing_unbind_records(struct listing *listing, const struct snapshot *snap
 		unbind(listing, record);
 }
 
-/* Puts `image` into one snapshot, as the entry `serial` (0: none, it is gone). NULL when memory ran out. */
-static struct record *put(struct listing *listing, struct snapshot *snapshot, const struct record *image,
-			  uint32_t entry_id)
+/* Puts `image` into one snapshot, as the entry `serial` (0: none, it is gone). NULL when memory ran
+ * out. */
+static struct record *put(struct listing *listing, struct snapshot *snapshot,
+			  const struct record *image, uint32_t entry_id)
 {
 	struct record *old = snapshot_find(snapshot, image->name), *record;
 	bool is_other = old && old->entry_id && old->entry_id != entry_id;
@@ -60,7 +62,8 @@ static struct record *put(struct listing *listing, struct snapshot *snapshot, co
 	if (!record)
 		return NULL;
 	if (is_other)
-		record->relocated = false; /* what directories showed in its old place is not this one */
+		record->relocated =
+			false; /* what directories showed in its old place is not this one */
 	record->entry_id = entry_id;
 	record->listing = listing->number;
 	record->invalid = false;
@@ -70,8 +73,10 @@ static struct record *put(struct listing *listing, struct snapshot *snapshot, co
 	return record;
 }
 
-/* The number that an entry keeps: that of the record with its name, unless it is another store under the same name. */
-static uint32_t kept_entry_id(const struct listing *listing, const struct record *cached, const char *id)
+/* The number that an entry keeps: that of the record with its name, unless it is another store
+ * under the same name. */
+static uint32_t kept_entry_id(const struct listing *listing, const struct record *cached,
+			      const char *id)
 {
 	const char *cached_id;
 
@@ -88,11 +93,13 @@ static struct record *current_record(const struct listing *listing, const char *
 	return listing->current ? snapshot_find(listing->current, name) : NULL;
 }
 
-/* --- pages ------------------------------------------------------------------------------------------------------------------- */
+/* --- pages
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /*
- * Two stores of one name: the later one shows its id, which may have any bytes, too. Returns 0, -ENOMEM, or another error where that makes no name,
- * and the store must be left out.
+ * Two stores of one name: the later one shows its id, which may have any bytes, too. Returns 0,
+ * -ENOMEM, or another error where that makes no name, and the store must be left out.
  */
 static int make_name_unique(const struct listing *listing, struct entry *entry, struct buffer *name)
 {
@@ -147,8 +154,8 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 	if (cached && cached->local_change)
 		return 0; /* our own change is newer than this page, and stands in both snapshots */
 	entry_id = kept_entry_id(listing, old ? old : cached, entry.id);
-	record =
-		put(listing, listing->next, image, entry_id ? entry_id : entry_id_new(entry_ids_of(listing)));
+	record = put(listing, listing->next, image,
+		     entry_id ? entry_id : entry_id_new(entry_ids_of(listing)));
 	if (!record)
 		return -ENOMEM;
 	record->walk_round = listing->pass.number;
@@ -162,7 +169,8 @@ static void drop_unseen(struct listing *listing)
 	uint64_t position = 0;
 
 	while (listing->pass.number && (record = snapshot_step(listing->next, &position))) {
-		if (record->deleted || record->walk_round == listing->pass.number || record->local_change)
+		if (record->deleted || record->walk_round == listing->pass.number ||
+		    record->local_change)
 			continue;
 		unbind(listing, record);
 		snapshot_set_deleted(listing->next, record, true);
@@ -178,7 +186,8 @@ static bool copy(struct listing *listing, struct snapshot *snapshot, const struc
 	return other && (!stood || !entry_id_bind(entry_ids_of(listing), other->entry_id, other));
 }
 
-/* A walk that failed on a listing that was never whole still taught us something: what else is known joins it. */
+/* A walk that failed on a listing that was never whole still taught us something: what else is
+ * known joins it. */
 static void keep_part(struct listing *listing)
 {
 	struct snapshot *current = listing->current;
@@ -194,7 +203,8 @@ static void keep_part(struct listing *listing)
 	listing->current = snapshot_reference(listing->next);
 }
 
-/* A refresh that failed changes nothing: numbers that it moved over go back to the records that are known. */
+/* A refresh that failed changes nothing: numbers that it moved over go back to the records that are
+ * known. */
 static void put_back(struct listing *listing)
 {
 	const struct record *record, *cached;
@@ -247,7 +257,9 @@ void listing_walk_done(struct listing *listing, uint64_t pages, const struct fai
 	snapshot_release(next);
 }
 
-/* --- what is told of one name -------------------------------------------------------------------------------------------------- */
+/* --- what is told of one name
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* What the running walk brings of it is older. */
 static void mark_local_change(struct listing *listing, struct record *record)
@@ -260,7 +272,8 @@ static void mark_local_change(struct listing *listing, struct record *record)
  * Stores `image` in the current snapshot and, during a walk, in the next one. Returns the newest
  * copy, or NULL when memory ran out.
  */
-static struct record *set(struct listing *listing, const struct record *image, uint32_t entry_id, bool local)
+static struct record *set(struct listing *listing, const struct record *image, uint32_t entry_id,
+			  bool local)
 {
 	struct record *record, *other;
 
@@ -301,7 +314,8 @@ int listing_apply_answer(struct listing *listing, const char *name, const struct
 	return set(listing, image, entry_id, false) ? 0 : -ENOMEM;
 }
 
-const struct record *listing_local_put(struct listing *listing, const struct entry *entry, uint32_t entry_id)
+const struct record *listing_local_put(struct listing *listing, const struct entry *entry,
+				       uint32_t entry_id)
 {
 	union record_room room;
 	struct record *image = record_pack(&room, entry);
@@ -329,7 +343,8 @@ void listing_local_delete(struct listing *listing, const char *name)
 		tell_stores_changed(listing);
 }
 
-static void renumber(struct listing *listing, struct snapshot *snapshot, const char *name, uint32_t entry_id)
+static void renumber(struct listing *listing, struct snapshot *snapshot, const char *name,
+		     uint32_t entry_id)
 {
 	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
 
@@ -338,11 +353,13 @@ static void renumber(struct listing *listing, struct snapshot *snapshot, const c
 	unbind(listing, record);
 	record->entry_id = entry_id;
 	record->relocated = false;
-	/* Where memory runs out the number stands for nothing, and the new name is looked up again. */
+	/* Where memory runs out the number stands for nothing, and the new name is looked up again.
+	 */
 	(void)entry_id_bind(entry_ids_of(listing), entry_id, record);
 }
 
-void listing_local_rename(struct listing *listing, const char *from, const char *to, uint32_t entry_id)
+void listing_local_rename(struct listing *listing, const char *from, const char *to,
+			  uint32_t entry_id)
 {
 	renumber(listing, listing->current, to, entry_id);
 	renumber(listing, listing->next, to, entry_id);
@@ -405,9 +422,12 @@ void listing_invalidate(struct listing *listing, const char *name, uint32_t entr
 	invalidate_in(listing, listing->next, name, entry_id);
 }
 
-/* --- tidying ------------------------------------------------------------------------------------------------------------------- */
+/* --- tidying
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
-/* Tombstones are of use as long as absence has to be remembered: while a walk runs, or the listing is not whole. */
+/* Tombstones are of use as long as absence has to be remembered: while a walk runs, or the listing
+ * is not whole. */
 static bool is_of_use(const struct listing *listing, const struct record *record)
 {
 	return !record->deleted || record->invalid ||
@@ -433,7 +453,8 @@ void listing_compact(struct task *task)
 			position = 0;
 			while ((record = snapshot_step(listing->current, &position)))
 				if (record->entry_id && !record->deleted)
-					entry_id_bind(entry_ids_of(listing), record->entry_id, record);
+					entry_id_bind(entry_ids_of(listing), record->entry_id,
+						      record);
 			snapshot_release(compacted);
 			return;
 		}

@@ -19,8 +19,9 @@ enum tag {
 	TAG_EXPIRES,
 };
 
-#define DIGEST_SIZE    32
-#define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* five texts of this size and all else still fit a record */
+#define DIGEST_SIZE 32
+#define FIELD_SIZE_MAX                                                                             \
+	(RECORD_SIZE_MAX / 8) /* five texts of this size and all else still fit a record */
 
 /* Fields that are always of one size need not say so. */
 static const uint8_t fixed_sizes[] = {
@@ -113,8 +114,8 @@ struct record *record_pack(union record_room *room, const struct entry *entry)
 
 	if (!length || length > UINT8_MAX)
 		return NULL;
-	*record =
-		(struct record){.name_length = (uint8_t)length, .expires = entry->expires_at != TIME_UNKNOWN};
+	*record = (struct record){.name_length = (uint8_t)length,
+				  .expires = entry->expires_at != TIME_UNKNOWN};
 	memcpy(record->name, entry->name, length + 1);
 	if (is_plain_time(entry->modified_at))
 		record->changed_at = (uint32_t)(entry->modified_at / NANOSECONDS);
@@ -151,7 +152,8 @@ static size_t content_size(const uint8_t *field)
 	return fixed_sizes[field[0]] ? fixed_sizes[field[0]] : (size_t)(field[1] | field[2] << 8);
 }
 
-/* The field after `field`, the first one for NULL; NULL at the end (padding is zero, and no tag is). */
+/* The field after `field`, the first one for NULL; NULL at the end (padding is zero, and no tag
+ * is). */
 static const uint8_t *next_field(const struct record *record, const uint8_t *field)
 {
 	const uint8_t *end = (const uint8_t *)record + (size_t)record->size * RECORD_ALIGNMENT;
@@ -216,7 +218,8 @@ void record_entry(const struct record *record, struct entry *entry, struct entry
 		.expires_at = TIME_UNKNOWN,
 		.livemode = -1,
 	};
-	for (const uint8_t *field = next_field(record, NULL); field; field = next_field(record, field))
+	for (const uint8_t *field = next_field(record, NULL); field;
+	     field = next_field(record, field))
 		unpack_field(field, entry, text);
 	if (entry->created_at == TIME_UNKNOWN)
 		entry->created_at = entry->modified_at;

@@ -8,8 +8,9 @@
 #include "sstorefs/record.h"
 
 /*
- * The packed form of one entry (struct record in catalog.h), as it stands in a snapshot's chunk: the fixed part,
- * the name with its NUL, then fields of one tag byte, two length bytes where the size is not always the same, and the content.
+ * The packed form of one entry (struct record in catalog.h), as it stands in a snapshot's chunk:
+ * the fixed part, the name with its NUL, then fields of one tag byte, two length bytes where the
+ * size is not always the same, and the content.
  */
 #define RECORD_ALIGNMENT 4
 #define RECORD_SIZE_MAX	 (32u << 10)
@@ -21,8 +22,8 @@ union record_room {
 };
 
 /*
- * Packs `entry` into `room`: its numbers are zero, its size a multiple of RECORD_ALIGNMENT. Texts that are too long
- * are cut. NULL for an entry without a name, or with one over 255 bytes.
+ * Packs `entry` into `room`: its numbers are zero, its size a multiple of RECORD_ALIGNMENT. Texts
+ * that are too long are cut. NULL for an entry without a name, or with one over 255 bytes.
  */
 struct record *record_pack(union record_room *room, const struct entry *entry);
 

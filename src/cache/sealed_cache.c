@@ -45,8 +45,8 @@ static struct sealed_value *sealed_value_to_fill(struct sealed_cache *cache)
 }
 
 void sealed_cache_put(struct sealed_cache *cache, const struct store *store, const char *name,
-		      const char *digest, const struct client_key *key, uint8_t *sealed, size_t length,
-		      uint64_t now)
+		      const char *digest, const struct client_key *key, uint8_t *sealed,
+		      size_t length, uint64_t now)
 {
 	struct sealed_value *kept = sealed_value_of(cache, store, name);
 
@@ -64,13 +64,15 @@ void sealed_cache_put(struct sealed_cache *cache, const struct store *store, con
 	strcpy(kept->digest, digest);
 }
 
-const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache, const struct store *store,
-					     const char *name, const char *digest, uint64_t now)
+const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache,
+					     const struct store *store, const char *name,
+					     const char *digest, uint64_t now)
 {
 	const struct sealed_value *kept =
 		sealed_value_of((struct sealed_cache *)(uintptr_t)cache, store, name);
 
-	if (!kept || !digest || strcmp(kept->digest, digest) != 0 || now + MARGIN >= kept->key.expires_at)
+	if (!kept || !digest || strcmp(kept->digest, digest) != 0 ||
+	    now + MARGIN >= kept->key.expires_at)
 		return NULL;
 	return kept;
 }

@@ -14,16 +14,16 @@ struct store;
 struct entry;
 
 /*
- * Sealed boxes of the last writes: what a secret is renamed from at a service that can neither rename nor copy. They can't be opened here, and are of use only while
- * their client key lives.
+ * Sealed boxes of the last writes: what a secret is renamed from at a service that can neither
+ * rename nor copy. They can't be opened here, and are of use only while their client key lives.
  */
 #define SEALED_VALUES_MAX 32
 
 struct sealed_value {
 	const struct store *store; /* NULL: free */
 	char name[256];
-	char digest
-		[DIGEST_TEXT_SIZE]; /* of the secret that came of it: another means that somebody has changed it */
+	char digest[DIGEST_TEXT_SIZE]; /* of the secret that came of it: another means that somebody
+					  has changed it */
 	struct client_key key;
 	uint8_t *sealed;
 	size_t length;
@@ -36,14 +36,17 @@ struct sealed_cache {
 
 void sealed_cache_free(struct sealed_cache *cache);
 
-/* Keeps `sealed` (taken over, malloc'd) as what was last written to the name. Without a digest it is of no use and freed. */
+/* Keeps `sealed` (taken over, malloc'd) as what was last written to the name. Without a digest it
+ * is of no use and freed. */
 void sealed_cache_put(struct sealed_cache *cache, const struct store *store, const char *name,
-		      const char *digest, const struct client_key *key, uint8_t *sealed, size_t length,
-		      uint64_t now);
+		      const char *digest, const struct client_key *key, uint8_t *sealed,
+		      size_t length, uint64_t now);
 
-/* The box of a name, if its key still lives a while and the secret still has its digest; NULL otherwise. */
-const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache, const struct store *store,
-					     const char *name, const char *digest, uint64_t now);
+/* The box of a name, if its key still lives a while and the secret still has its digest; NULL
+ * otherwise. */
+const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache,
+					     const struct store *store, const char *name,
+					     const char *digest, uint64_t now);
 
 /* The secret has another name now, and `digest`; what was kept of the new name goes. */
 void sealed_cache_rename(struct sealed_cache *cache, const struct store *store, const char *from,

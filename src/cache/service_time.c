@@ -9,11 +9,13 @@ wall_time_ns cache_time(const struct cache *cache)
 	       (wall_time_ns)(loop_now(cache->loop) - cache->last_date_at) * (NANOSECONDS / 1000);
 }
 
-/* A service that tells no Date is taken to go by our clock: then nothing that it made is later than now. */
+/* A service that tells no Date is taken to go by our clock: then nothing that it made is later than
+ * now. */
 static bool is_since_by_our_clock(const struct cache *cache, wall_time_ns time, uint64_t since)
 {
 	wall_time_ns now = clock_wall();
-	wall_time_ns sent_at = now - (wall_time_ns)(loop_now(cache->loop) - since) * (NANOSECONDS / 1000);
+	wall_time_ns sent_at =
+		now - (wall_time_ns)(loop_now(cache->loop) - since) * (NANOSECONDS / 1000);
 
 	return time / NANOSECONDS >= sent_at / NANOSECONDS && time <= now;
 }
@@ -27,7 +29,8 @@ bool cache_is_since(const struct cache *cache, wall_time_ns time, uint64_t since
 		return false;
 	if (cache->last_date == TIME_UNKNOWN)
 		return is_since_by_our_clock(cache, time, since);
-	sent_at = cache->last_date - (wall_time_ns)(cache->last_date_at - since) * (NANOSECONDS / 1000);
+	sent_at = cache->last_date -
+		  (wall_time_ns)(cache->last_date_at - since) * (NANOSECONDS / 1000);
 	return time / NANOSECONDS >= sent_at / NANOSECONDS;
 }
 

@@ -10,13 +10,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CHUNK_SIZE	 (256u << 10) /* above malloc's mmap threshold: given back to the system when it is freed */
+#define CHUNK_SIZE                                                                                 \
+	(256u << 10) /* above malloc's mmap threshold: given back to the system when it is freed   \
+		      */
 #define CHUNK_SIZE_FIRST (2u << 10) /* so that a store of few secrets costs little */
 #define INDEX_SIZE_FIRST 32
 #define MAP_SIZE_MIN	 (128u << 10)
 #define SPARSE_MIN	 1024 /* so many useless records are never worth a copy */
 
-/* Keyed, because names come from outside; one key for the process is enough, and nothing depends on its value. */
+/* Keyed, because names come from outside; one key for the process is enough, and nothing depends on
+ * its value. */
 static uint64_t name_hash(const char *name, size_t length)
 {
 	static uint8_t key[crypto_shorthash_KEYBYTES];
@@ -32,8 +35,8 @@ static uint64_t name_hash(const char *name, size_t length)
 }
 
 /*
- * Memory that is zero, and goes back to the system when it is freed: malloc keeps what is as large as something that
- * was freed before, and every refresh frees a whole snapshot.
+ * Memory that is zero, and goes back to the system when it is freed: malloc keeps what is as large
+ * as something that was freed before, and every refresh frees a whole snapshot.
  */
 static void *memory_new(size_t size)
 {
@@ -41,7 +44,8 @@ static void *memory_new(size_t size)
 
 	if (size < MAP_SIZE_MIN)
 		return calloc(1, size);
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor */
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
+	 */
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
@@ -90,7 +94,8 @@ void snapshot_release(struct snapshot *snapshot)
 
 static struct record *record_at(const struct snapshot *snapshot, uint64_t position)
 {
-	return (struct record *)(void *)(snapshot->chunks[position / CHUNK_SIZE] + position % CHUNK_SIZE);
+	return (struct record *)(void *)(snapshot->chunks[position / CHUNK_SIZE] +
+					 position % CHUNK_SIZE);
 }
 
 /* The slot of `name` in the index: the one that holds it, or the free one where it belongs. */
@@ -99,8 +104,8 @@ static size_t find_slot(const struct snapshot *snapshot, const char *name, size_
 	size_t slot = name_hash(name, length) & (snapshot->index_size - 1);
 
 	while (snapshot->index[slot]) {
-		const struct record *record =
-			record_at(snapshot, (uint64_t)(snapshot->index[slot] - 1) * RECORD_ALIGNMENT);
+		const struct record *record = record_at(
+			snapshot, (uint64_t)(snapshot->index[slot] - 1) * RECORD_ALIGNMENT);
 
 		if (record->name_length == length && !memcmp(record->name, name, length))
 			break;
@@ -114,8 +119,10 @@ static struct record *any_record(const struct snapshot *snapshot, uint64_t *posi
 {
 	uint64_t at = *position;
 
-	for (uint64_t chunk = at / CHUNK_SIZE; chunk < snapshot->chunk_count; at = ++chunk * CHUNK_SIZE) {
-		size_t end = chunk + 1 < snapshot->chunk_count ? chunk_size(snapshot, chunk) : snapshot->used;
+	for (uint64_t chunk = at / CHUNK_SIZE; chunk < snapshot->chunk_count;
+	     at = ++chunk * CHUNK_SIZE) {
+		size_t end = chunk + 1 < snapshot->chunk_count ? chunk_size(snapshot, chunk)
+							       : snapshot->used;
 		struct record *record;
 
 		if (at % CHUNK_SIZE + sizeof *record > end)
@@ -184,7 +191,8 @@ const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *po
 	uint64_t at = *position;
 	struct record *record;
 
-	/* What moved to the end when it grew is shown where it was: nobody sees a name twice, or not at all. */
+	/* What moved to the end when it grew is shown where it was: nobody sees a name twice, or
+	 * not at all. */
 	do
 		record = any_record(snapshot, &at);
 	while (record && (record->deleted || record->relocated));
@@ -226,7 +234,8 @@ static bool grow_index(struct snapshot *snapshot)
 /* Memory that is zero: a chunk ends where a record of size 0 would follow. */
 static bool add_chunk(struct snapshot *snapshot, size_t wanted)
 {
-	size_t size = snapshot->chunk_count || wanted > CHUNK_SIZE_FIRST ? CHUNK_SIZE : CHUNK_SIZE_FIRST;
+	size_t size =
+		snapshot->chunk_count || wanted > CHUNK_SIZE_FIRST ? CHUNK_SIZE : CHUNK_SIZE_FIRST;
 	uint8_t **chunks = realloc(snapshot->chunks, (snapshot->chunk_count + 1) * sizeof *chunks);
 
 	if (!chunks)
@@ -247,7 +256,8 @@ static struct record *append(struct snapshot *snapshot, size_t size, uint32_t *p
 {
 	uint64_t position;
 
-	if (!snapshot->chunk_count || snapshot->used + size > chunk_size(snapshot, snapshot->chunk_count - 1))
+	if (!snapshot->chunk_count ||
+	    snapshot->used + size > chunk_size(snapshot, snapshot->chunk_count - 1))
 		if (!add_chunk(snapshot, size))
 			return NULL;
 	position = (uint64_t)(snapshot->chunk_count - 1) * CHUNK_SIZE + snapshot->used;
@@ -290,7 +300,8 @@ static void keep_numbers(struct record *record, const struct record *from)
 	record->superseded = false;
 }
 
-static struct record *put_again(struct snapshot *snapshot, struct record *old, const struct record *image)
+static struct record *put_again(struct snapshot *snapshot, struct record *old,
+				const struct record *image)
 {
 	struct record numbers = *old;
 	struct record *record = old;
@@ -339,7 +350,8 @@ void snapshot_set_deleted(struct snapshot *snapshot, struct record *record, bool
 
 bool snapshot_needs_compaction(const struct snapshot *snapshot)
 {
-	return snapshot->indexed - snapshot->present + snapshot->superseded > snapshot->present + SPARSE_MIN;
+	return snapshot->indexed - snapshot->present + snapshot->superseded >
+	       snapshot->present + SPARSE_MIN;
 }
 
 void snapshot_seal(struct snapshot *snapshot, const struct failure *failure)

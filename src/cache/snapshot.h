@@ -9,7 +9,8 @@
 #include "sstorefs/snapshot.h"
 
 /*
- * Snapshots as the listing that fills them sees them; the rest of the world reads them through catalog.h.
+ * Snapshots as the listing that fills them sees them; the rest of the world reads them through
+ * catalog.h.
  */
 struct snapshot {
 	unsigned references;
@@ -17,12 +18,12 @@ struct snapshot {
 	size_t chunk_count;
 	size_t used;	   /* bytes in the last chunk */
 	size_t first_size; /* bytes the first chunk has; all others are of one size */
-	uint32_t *
-		index; /* hash of name to where the record begins, in units of RECORD_ALIGNMENT, plus one; 0: free */
-	size_t index_size;	 /* a power of two; 0 at first */
-	size_t indexed;		 /* records the index holds, tombstones included */
-	size_t present;		 /* records neither gone nor dead */
-	size_t superseded;	 /* records that another one took the place of */
+	uint32_t *index;   /* hash of name to where the record begins, in units of RECORD_ALIGNMENT,
+			      plus one; 0: free */
+	size_t index_size; /* a power of two; 0 at first */
+	size_t indexed;	   /* records the index holds, tombstones included */
+	size_t present;	   /* records neither gone nor dead */
+	size_t superseded; /* records that another one took the place of */
 	uint64_t last_found;	 /* where the record begins that was found last */
 	uint64_t names_too_long; /* names over 255 bytes that the service listed */
 	bool is_filling;
@@ -39,9 +40,10 @@ struct snapshot *snapshot_new(void);
 struct record *snapshot_find(struct snapshot *snapshot, const char *name);
 
 /*
- * Adds a copy of `image`, numbers and all, or puts it in the place of the record that has its name: then the numbers
- * of that one are kept (but for `gone`), and so is its memory if the image fits there; else it goes to the end and
- * the old one is dead. Returns NULL when memory ran out: nothing changed then.
+ * Adds a copy of `image`, numbers and all, or puts it in the place of the record that has its name:
+ * then the numbers of that one are kept (but for `gone`), and so is its memory if the image fits
+ * there; else it goes to the end and the old one is dead. Returns NULL when memory ran out: nothing
+ * changed then.
  */
 struct record *snapshot_put(struct snapshot *snapshot, const struct record *image);
 

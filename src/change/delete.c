@@ -127,7 +127,8 @@ void delete_start(struct delete_op *deletion)
 	deletion->failure = (struct failure){0};
 	deletion->timer = (struct timer){.expired = timed_out};
 	deletion->ticket = (struct name_ticket){.begin = on_queue_head};
-	if (timer_start(deletion->store->catalog->loop, &deletion->timer, deletion->deadline + 50) ||
+	if (timer_start(deletion->store->catalog->loop, &deletion->timer,
+			deletion->deadline + 50) ||
 	    name_queue_join(listing_of(deletion), deletion->name, &deletion->ticket)) {
 		failure_set(&deletion->failure, ENOMEM, "out of memory");
 		op_finish(deletion);

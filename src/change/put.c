@@ -43,8 +43,8 @@ static void op_release(struct put_op *put)
 	timer_stop(catalog->loop, &put->timer);
 	timer_stop(catalog->loop, &put->retry_timer);
 	name_queue_leave(&put->ticket);
-	put->last_response =
-		(struct failure){0}; /* a service may have quoted the value, and this was never censored */
+	put->last_response = (struct failure){
+		0}; /* a service may have quoted the value, and this was never censored */
 }
 
 /* What was sealed is kept for a rename; it is of no use if it was not stored. */
@@ -61,8 +61,8 @@ static void keep_sealed(struct put_op *put)
 	} else {
 		record_entry(put->record, &entry, &text);
 		sealed_cache_put(&catalog->sealed_cache, put->store, put->name, entry.digest,
-				 &put->sealed_under, put->sealed, put->length + crypto_box_SEALBYTES,
-				 loop_now(catalog->loop));
+				 &put->sealed_under, put->sealed,
+				 put->length + crypto_box_SEALBYTES, loop_now(catalog->loop));
 	}
 	put->sealed = NULL;
 }
@@ -71,7 +71,8 @@ static void op_finish(struct put_op *put)
 {
 	struct failure *failure = &put->failure;
 
-	/* A lost attempt that nothing has settled: the last word of later attempts says nothing about it (DESIGN 3, rule 13). */
+	/* A lost attempt that nothing has settled: the last word of later attempts says nothing
+	 * about it (DESIGN 3, rule 13). */
 	if (failure->errnum && put->indeterminate) {
 		if (failure->errnum != ETIMEDOUT)
 			failure->errnum = EIO;
@@ -129,14 +130,16 @@ static void on_queue_head(struct name_ticket *ticket)
 	const struct provider *provider = provider_of(put);
 	const struct record *record = NULL;
 	enum cache_result cached = query(put, &record);
-	/* An outcome that is unknown is settled before anything else of the name is sent (DESIGN 3, rule 13). */
+	/* An outcome that is unknown is settled before anything else of the name is sent (DESIGN 3,
+	 * rule 13). */
 	bool must_look_up = listing_is_invalid(listing_of(put), put->name);
 
 	put->created = cached != CACHE_HIT;
 	if (put->mode == PUT_CREATE)
 		must_look_up |= !provider->has_create;
 	else if (put->mode == PUT_REPLACE)
-		must_look_up |= !provider->has_replace || (provider->writes_by_id && cached != CACHE_HIT);
+		must_look_up |=
+			!provider->has_replace || (provider->writes_by_id && cached != CACHE_HIT);
 	/* A replacement must say the expiry again that the old value has. */
 	if (provider->has_expiry && cached == CACHE_MISS && !put->expiry_is_set)
 		must_look_up = true;
@@ -182,7 +185,8 @@ void put_cancel(struct put_op *put)
 	op_release(put);
 }
 
-/* --- the look: what does the service have under this name? ------------------------------------------------------------------ */
+/* --- the look: what does the service have under this name?
+ * ------------------------------------------------------------------ */
 
 /* A new entry that was made after our lost create left: ours, if there was none before. */
 static bool is_ours(const struct put_op *put, const struct record *record)
@@ -228,7 +232,8 @@ static void on_lookup(struct lookup *lookup)
 			put->record = lookup->record;
 		} else {
 			put->indeterminate = false;
-			failure_set(&put->failure, EEXIST, "there is a secret of this name already");
+			failure_set(&put->failure, EEXIST,
+				    "there is a secret of this name already");
 		}
 		op_finish(put);
 	} else if (put->mode == PUT_REPLACE && !present) {
@@ -236,7 +241,8 @@ static void on_lookup(struct lookup *lookup)
 		failure_set(&put->failure, ENOENT, "there is no secret of this name");
 		op_finish(put);
 	} else {
-		/* An attempt that did not take effect may be made again; one that will be replaced does not matter any more. */
+		/* An attempt that did not take effect may be made again; one that will be replaced
+		 * does not matter any more. */
 		put->indeterminate = put->indeterminate && present;
 		if (was_indeterminate && !present)
 			try_later(put);
@@ -250,12 +256,15 @@ static void start_lookup(struct put_op *put)
 	/* If it is ours, it has the number that the kernel knows it by. */
 	if (put->indeterminate)
 		listing_invalidate(listing_of(put), put->name, put->entry_id);
-	put->lookup = (struct lookup){.deadline = put->deadline, .bypass_cache = true, .done = on_lookup};
+	put->lookup =
+		(struct lookup){.deadline = put->deadline, .bypass_cache = true, .done = on_lookup};
 	strcpy(put->lookup.name, put->name);
 	lookup_start(listing_of(put), &put->lookup);
 }
 
-/* --- the key ---------------------------------------------------------------------------------------------------------------- */
+/* --- the key
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 static void on_key(struct wait *wait)
 {
@@ -297,14 +306,17 @@ static void await_key(struct put_op *put)
 	}
 }
 
-/* --- the upload ------------------------------------------------------------------------------------------------------------- */
+/* --- the upload
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static int on_entry(void *context, const struct entry *entry)
 {
 	struct put_op *put = context;
 	struct entry named = *entry;
 
-	/* Without a version it can't be told from the old one: better none than that (listing_invalidate). */
+	/* Without a version it can't be told from the old one: better none than that
+	 * (listing_invalidate). */
 	if (!entry->digest && entry->modified_at == TIME_UNKNOWN)
 		return 0;
 	/* The name is ours to know: what counts is that the service has it now. */
@@ -318,7 +330,8 @@ static bool had_exclusive_key(const struct put_op *put)
 {
 	const struct client_keys *keys = &catalog_of(put)->keys;
 
-	return put->exclusive_key || (put->fresh_key && client_keys_used_once(keys, &put->sealed_under));
+	return put->exclusive_key ||
+	       (put->fresh_key && client_keys_used_once(keys, &put->sealed_under));
 }
 
 /* So often other clients may be first with the same name, in turn, before we give it up to them. */
@@ -332,7 +345,8 @@ static bool retry_differently(struct put_op *put)
 
 	if (provider->seals && put->api_call.failure.http_status == 400 && error == EINVAL &&
 	    !had_exclusive_key(put)) {
-		/* Perhaps it is the key that is too old, or good for one value only, and not the value that is wrong. */
+		/* Perhaps it is the key that is too old, or good for one value only, and not the
+		 * value that is wrong. */
 		client_keys_reject(&catalog_of(put)->keys, &put->sealed_under);
 		put->exclusive_key = true;
 		await_key(put);
@@ -352,7 +366,8 @@ static void on_memory(struct locked_wait *wait)
 	await_key(container_of(wait, struct put_op, memory_wait));
 }
 
-/* The request's body holds the value once more, escaped: others' must go before there is room for it. */
+/* The request's body holds the value once more, escaped: others' must go before there is room for
+ * it. */
 static void await_memory(struct put_op *put)
 {
 	put->memory_wait.available = on_memory;
@@ -381,7 +396,8 @@ static void on_response(struct api_call *api_call)
 	if (api_call->http.indeterminate) {
 		put->indeterminate = true;
 		put->last_response = failure;
-		if (!api_call->http.idempotent && loop_now(api_call->catalog->loop) < put->deadline) {
+		if (!api_call->http.idempotent &&
+		    loop_now(api_call->catalog->loop) < put->deadline) {
 			start_lookup(put);
 			return;
 		}
@@ -409,7 +425,8 @@ static enum put_mode verb(const struct put_op *put)
 	return put->mode;
 }
 
-/* What was asked for, else what the secret has that is replaced (it would be lost otherwise), else what new ones get. */
+/* What was asked for, else what the secret has that is replaced (it would be lost otherwise), else
+ * what new ones get. */
 static wall_time_ns expiry_of(const struct put_op *put, const struct record *record)
 {
 	const struct catalog *catalog = catalog_of(put);
@@ -428,7 +445,8 @@ static wall_time_ns expiry_of(const struct put_op *put, const struct record *rec
 }
 
 /* What a secret has beside its value. */
-static void set_attributes(const struct put_op *put, const struct record *record, struct op_args *args)
+static void set_attributes(const struct put_op *put, const struct record *record,
+			   struct op_args *args)
 {
 	const struct catalog_options *options = &catalog_of(put)->options;
 	bool is_new = !record || args->mode == PUT_CREATE;

@@ -85,7 +85,9 @@ void rename_cancel(struct rename_op *renaming)
 	op_release(renaming);
 }
 
-/* --- both names are ours ----------------------------------------------------------------------------------------------------------- */
+/* --- both names are ours
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void start_old_lookup(struct rename_op *renaming);
 
@@ -94,11 +96,13 @@ static void on_second_queue_head(struct name_ticket *ticket)
 	start_old_lookup(container_of(ticket, struct rename_op, tickets[1]));
 }
 
-/* Names are always taken in one order, so that two moves the opposite way never wait for each other. */
+/* Names are always taken in one order, so that two moves the opposite way never wait for each
+ * other. */
 static void on_first_queue_head(struct name_ticket *ticket)
 {
 	struct rename_op *renaming = container_of(ticket, struct rename_op, tickets[0]);
-	const char *second = strcmp(renaming->from, renaming->to) < 0 ? renaming->to : renaming->from;
+	const char *second =
+		strcmp(renaming->from, renaming->to) < 0 ? renaming->to : renaming->from;
 
 	renaming->tickets[1] = (struct name_ticket){.begin = on_second_queue_head};
 	if (name_queue_join(listing_of(renaming), second, &renaming->tickets[1]))
@@ -107,7 +111,8 @@ static void on_first_queue_head(struct name_ticket *ticket)
 
 void rename_start(struct rename_op *renaming)
 {
-	const char *first = strcmp(renaming->from, renaming->to) < 0 ? renaming->from : renaming->to;
+	const char *first =
+		strcmp(renaming->from, renaming->to) < 0 ? renaming->from : renaming->to;
 
 	renaming->failure = (struct failure){0};
 	renaming->timer = (struct timer){.expired = timed_out};
@@ -119,13 +124,14 @@ void rename_start(struct rename_op *renaming)
 		fail(renaming, ENOMEM, "out of memory");
 }
 
-/* --- what is there under the old name, and under the new one? ---------------------------------------------------------------------- */
+/* --- what is there under the old name, and under the new one?
+ * ---------------------------------------------------------------------- */
 
 static void start_lookup(struct rename_op *renaming, const char *name, bool again,
 			 void (*done)(struct lookup *lookup))
 {
-	renaming->lookup =
-		(struct lookup){.deadline = renaming->deadline, .bypass_cache = again, .done = done};
+	renaming->lookup = (struct lookup){
+		.deadline = renaming->deadline, .bypass_cache = again, .done = done};
 	strcpy(renaming->lookup.name, name);
 	lookup_start(listing_of(renaming), &renaming->lookup);
 }
@@ -167,7 +173,8 @@ static void on_new_lookup(struct lookup *lookup)
 static bool recall(struct rename_op *renaming, const struct record *record)
 {
 	renaming->put = (struct put_op){0};
-	return !renaming->copy && renaming->recall && renaming->recall(renaming, record, &renaming->put);
+	return !renaming->copy && renaming->recall &&
+	       renaming->recall(renaming, record, &renaming->put);
 }
 
 static void on_old_lookup(struct lookup *lookup)
@@ -197,7 +204,8 @@ static void on_old_lookup(struct lookup *lookup)
 
 static void start_old_lookup(struct rename_op *renaming)
 {
-	/* A box holds what we wrote. If another client has written since, that would be lost with the old name: so the service is asked. */
+	/* A box holds what we wrote. If another client has written since, that would be lost with
+	 * the old name: so the service is asked. */
 	start_lookup(renaming, renaming->from, !catalog_of(renaming)->options.provider->has_copy,
 		     on_old_lookup);
 }
@@ -218,13 +226,16 @@ static void on_old_lookup_again(struct lookup *lookup)
 	}
 }
 
-/* The service can copy, but not onto a name that is taken: that takes the value, if it is still what the service has. */
+/* The service can copy, but not onto a name that is taken: that takes the value, if it is still
+ * what the service has. */
 static void lookup_at_hand(struct rename_op *renaming)
 {
 	start_lookup(renaming, renaming->from, true, on_old_lookup_again);
 }
 
-/* --- the new name ------------------------------------------------------------------------------------------------------------------- */
+/* --- the new name
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static int on_new_entry(void *context, const struct entry *entry)
 {
@@ -235,15 +246,18 @@ static int on_new_entry(void *context, const struct entry *entry)
 	renaming->got_entry = true;
 	/* An entry of its own, until the old name is gone: if that can't be deleted, both stay. */
 	listing_local_put(listing_of(renaming), &named, 0);
-	snprintf(renaming->digest, sizeof renaming->digest, "%s", entry->digest ? entry->digest : "");
+	snprintf(renaming->digest, sizeof renaming->digest, "%s",
+		 entry->digest ? entry->digest : "");
 	return 0;
 }
 
-/* Another client was there first: what it wrote is not ours to replace, and what we have must not go. */
+/* Another client was there first: what it wrote is not ours to replace, and what we have must not
+ * go. */
 static void on_new_taken(struct rename_op *renaming)
 {
 	if (renaming->no_replace)
-		failure_set(&renaming->failure, EEXIST, "there is a secret of the new name already");
+		failure_set(&renaming->failure, EEXIST,
+			    "there is a secret of the new name already");
 	else
 		failure_set(
 			&renaming->failure, EOPNOTSUPP,
@@ -258,7 +272,8 @@ static void go_on(struct rename_op *renaming)
 		delete_old(renaming);
 }
 
-/* The value, under the new name: what is there is replaced. What the old name stands for can't change meanwhile, for its turn is ours. */
+/* The value, under the new name: what is there is replaced. What the old name stands for can't
+ * change meanwhile, for its turn is ours. */
 static void recalled_published(struct put_op *put)
 {
 	struct rename_op *renaming = container_of(put, struct rename_op, put);
@@ -368,9 +383,11 @@ static void on_new_made(struct api_call *api_call)
 	if (!renaming->sent_at)
 		renaming->sent_at = api_call->http.sent_at;
 	renaming->indeterminate = lost;
-	if (lost && !api_call->http.idempotent && loop_now(catalog_of(renaming)->loop) < renaming->deadline) {
-		renaming->lookup = (struct lookup){
-			.deadline = renaming->deadline, .bypass_cache = true, .done = on_new_settled};
+	if (lost && !api_call->http.idempotent &&
+	    loop_now(catalog_of(renaming)->loop) < renaming->deadline) {
+		renaming->lookup = (struct lookup){.deadline = renaming->deadline,
+						   .bypass_cache = true,
+						   .done = on_new_settled};
 		strcpy(renaming->lookup.name, renaming->to);
 		lookup_start(listing_of(renaming), &renaming->lookup);
 		return;
@@ -421,7 +438,9 @@ static void make_new(struct rename_op *renaming)
 	args->client_key = NULL;
 }
 
-/* --- the old name ------------------------------------------------------------------------------------------------------------------- */
+/* --- the old name
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void on_old_deleted(struct api_call *api_call)
 {
@@ -435,15 +454,17 @@ static void on_old_deleted(struct api_call *api_call)
 		char why[sizeof failure->message];
 
 		snprintf(why, sizeof why, "%.400s", failure->message);
-		failure_set(failure, failure->errnum,
-			    "it is there under both names now, for the old one could not be deleted: %s",
-			    why);
+		failure_set(
+			failure, failure->errnum,
+			"it is there under both names now, for the old one could not be deleted: %s",
+			why);
 		listing_invalidate(listing_of(renaming), renaming->from, 0);
 	} else {
-		sealed_cache_rename(&catalog_of(renaming)->sealed_cache, renaming->store, renaming->from,
-				    renaming->to, renaming->digest);
+		sealed_cache_rename(&catalog_of(renaming)->sealed_cache, renaming->store,
+				    renaming->from, renaming->to, renaming->digest);
 		/* The kernel keeps the old inode under the new name. */
-		listing_local_rename(listing_of(renaming), renaming->from, renaming->to, renaming->entry_id);
+		listing_local_rename(listing_of(renaming), renaming->from, renaming->to,
+				     renaming->entry_id);
 	}
 	api_call_free(api_call);
 	op_finish(renaming);

@@ -36,7 +36,8 @@ void store_op_cancel(struct store_op *op)
 	op_release(op);
 }
 
-static void send_call(struct store_op *op, enum operation operation, void (*done)(struct api_call *api_call))
+static void send_call(struct store_op *op, enum operation operation,
+		      void (*done)(struct api_call *api_call))
 {
 	buffer_clear(&op->cursor);
 	op->api_call = (struct api_call){.done = done};
@@ -46,7 +47,9 @@ static void send_call(struct store_op *op, enum operation operation, void (*done
 	op->api_call.args.page = 1;
 }
 
-/* --- mkdir ------------------------------------------------------------------------------------------------------------------- */
+/* --- mkdir
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static int on_created_entry(void *context, const struct entry *entry)
 {
@@ -74,15 +77,17 @@ static void try_later(struct store_op *op)
 		op_finish(op); /* with the failure of the attempt that was lost */
 }
 
-/* After a lost answer: a store of this name is there. Nobody can tell whether it is the one we made: a name that was free when it was asked for, and is taken
- * now, is what mkdir was to bring about. */
+/* After a lost answer: a store of this name is there. Nobody can tell whether it is the one we
+ * made: a name that was free when it was asked for, and is taken now, is what mkdir was to bring
+ * about. */
 static void on_lookup(struct lookup *lookup)
 {
 	struct store_op *op = container_of(lookup, struct store_op, lookup);
 
 	if (!lookup->failure.errnum) {
 		op->failure = (struct failure){0};
-	} else if (lookup->failure.errnum == ENOENT && op->failure.errnum && ++op->retries < TRIES_MAX) {
+	} else if (lookup->failure.errnum == ENOENT && op->failure.errnum &&
+		   ++op->retries < TRIES_MAX) {
 		try_later(op);
 		return;
 	}
@@ -96,8 +101,10 @@ static void created(struct api_call *api_call)
 	bool lost = api_call->http.indeterminate;
 	/* Made and not described: without its id there is no way into it. */
 	bool is_unknown = !api_call->failure.errnum && !op->got_entry;
-	/* What was absent after an attempt that was lost, and is there now, may be that one's all the same. */
-	bool must_look_up = lost || is_unknown || (op->retries && api_call->failure.errnum == EEXIST);
+	/* What was absent after an attempt that was lost, and is there now, may be that one's all
+	 * the same. */
+	bool must_look_up =
+		lost || is_unknown || (op->retries && api_call->failure.errnum == EEXIST);
 
 	op->failure = api_call->failure;
 	api_call_free(api_call);
@@ -107,7 +114,8 @@ static void created(struct api_call *api_call)
 		op_finish(op);
 		return;
 	}
-	op->lookup = (struct lookup){.deadline = op->deadline, .bypass_cache = true, .done = on_lookup};
+	op->lookup =
+		(struct lookup){.deadline = op->deadline, .bypass_cache = true, .done = on_lookup};
 	strcpy(op->lookup.name, op->name);
 	lookup_start(&catalog->stores, &op->lookup);
 }
@@ -144,7 +152,9 @@ void store_create_start(struct store_op *op)
 	send_creation(op);
 }
 
-/* --- rmdir ------------------------------------------------------------------------------------------------------------------- */
+/* --- rmdir
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void deleted(struct api_call *api_call)
 {
@@ -155,8 +165,8 @@ static void deleted(struct api_call *api_call)
 		op->failure = (struct failure){0};
 	/* It still has secrets: so nothing has become of what was lost. */
 	if (api_call->http.indeterminate && op->failure.http_status == 409)
-		failure_set(&op->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
-			    op->store->name);
+		failure_set(&op->failure, ENOTEMPTY,
+			    "the store %s still has secrets: delete them first", op->store->name);
 	if (!op->failure.errnum || op->failure.errnum == ENOENT)
 		listing_local_delete(&op->catalog->stores, op->store->name);
 	else if (api_call->http.indeterminate)
@@ -183,7 +193,8 @@ static int ignore_entry(void *context, const struct entry *entry)
 	return 0;
 }
 
-/* A page of the store that is to be deleted: one entry of any kind, or of none that we understand, keeps it. */
+/* A page of the store that is to be deleted: one entry of any kind, or of none that we understand,
+ * keeps it. */
 static void checked(struct api_call *api_call)
 {
 	struct store_op *op = container_of(api_call, struct store_op, api_call);
@@ -191,8 +202,8 @@ static void checked(struct api_call *api_call)
 
 	op->failure = api_call->failure;
 	if (!op->failure.errnum && result->entries) {
-		failure_set(&op->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
-			    op->store->name);
+		failure_set(&op->failure, ENOTEMPTY,
+			    "the store %s still has secrets: delete them first", op->store->name);
 	} else if (!op->failure.errnum && result->cursor.length) {
 		buffer_clear(&op->cursor);
 		buffer_append(&op->cursor, result->cursor.data, result->cursor.length);

@@ -49,7 +49,8 @@ static void on_id_entry(struct update_op *update, const struct record *record)
 {
 	const char *id = record ? record_id(record) : NULL;
 
-	snprintf(update->id, sizeof update->id, "%s", id && strlen(id) < sizeof update->id ? id : "");
+	snprintf(update->id, sizeof update->id, "%s",
+		 id && strlen(id) < sizeof update->id ? id : "");
 }
 
 static void on_queue_head(struct name_ticket *ticket)
@@ -92,7 +93,8 @@ static void on_lookup(struct lookup *lookup)
 	if (!update->failure.errnum) {
 		on_id_entry(update, lookup->record);
 		if (!update->id[0])
-			failure_set(&update->failure, EINVAL, "the service told no id of this secret");
+			failure_set(&update->failure, EINVAL,
+				    "the service told no id of this secret");
 	}
 	if (update->failure.errnum)
 		op_finish(update);
@@ -103,8 +105,8 @@ static void on_lookup(struct lookup *lookup)
 static void start_lookup(struct update_op *update)
 {
 	update->has_looked_up = true;
-	update->lookup =
-		(struct lookup){.deadline = update->deadline, .bypass_cache = true, .done = on_lookup};
+	update->lookup = (struct lookup){
+		.deadline = update->deadline, .bypass_cache = true, .done = on_lookup};
 	strcpy(update->lookup.name, update->name);
 	lookup_start(listing_of(update), &update->lookup);
 }
@@ -134,7 +136,8 @@ static void on_response(struct api_call *api_call)
 		return;
 	}
 	/* Done, but not told how it is now; or perhaps done. */
-	if ((!failure->errnum && !update->record) || (failure->errnum && api_call->http.indeterminate))
+	if ((!failure->errnum && !update->record) ||
+	    (failure->errnum && api_call->http.indeterminate))
 		listing_invalidate(listing_of(update), update->name, 0);
 	op_finish(update);
 }

@@ -103,8 +103,8 @@ static int flag_read(struct config *config, bool helper, const char *word)
 			return 0;
 	}
 	/* Without what stands behind '=': it may be a token. */
-	return usage_error(config, "unknown option '%.*s': see sstorefs --help", (int)strcspn(word, "="),
-			   word);
+	return usage_error(config, "unknown option '%.*s': see sstorefs --help",
+			   (int)strcspn(word, "="), word);
 }
 
 /* Whether we are what mount(8) looks for: /sbin/mount.fuse.sstorefs, a link to this program. */
@@ -116,7 +116,8 @@ static bool called_by_mount(const char *program)
 }
 
 /* The word behind an option, which may stand in the same one (`-oro`). NULL after a complaint. */
-static const char *argument_of(const struct config *config, const char *what, int *at, int argc, char **argv)
+static const char *argument_of(const struct config *config, const char *what, int *at, int argc,
+			       char **argv)
 {
 	const char *word = argv[*at];
 
@@ -155,8 +156,10 @@ static int arguments_read(struct config *config, struct arguments *arguments, in
 			only_words = true;
 		} else if (strncmp(word, "-o", 2) == 0) {
 			argument = argument_of(config, "options", &i, argc, argv);
-			failed = argument ? options_read(config, &arguments->given, argument) : -EINVAL;
-		} else if (helper && strncmp(word, "-t", 2) == 0) { /* the type, by which we were found */
+			failed = argument ? options_read(config, &arguments->given, argument)
+					  : -EINVAL;
+		} else if (helper &&
+			   strncmp(word, "-t", 2) == 0) { /* the type, by which we were found */
 			failed = argument_of(config, "a type", &i, argc, argv) ? 0 : -EINVAL;
 		} else {
 			failed = flag_read(config, helper, word);
@@ -165,7 +168,8 @@ static int arguments_read(struct config *config, struct arguments *arguments, in
 	return failed;
 }
 
-/* /dev/fd/N, a FUSE descriptor that whoever started us has mounted already (mount.fuse3 drop_privileges). */
+/* /dev/fd/N, a FUSE descriptor that whoever started us has mounted already (mount.fuse3
+ * drop_privileges). */
 static int mountpoint_read(struct config *config, const char *mountpoint)
 {
 	static const char prefix[] = "/dev/fd/";
@@ -177,7 +181,8 @@ static int mountpoint_read(struct config *config, const char *mountpoint)
 	if (strncmp(mountpoint, prefix, sizeof(prefix) - 1) != 0)
 		return 0;
 	if (*digits == '\0' || strlen(digits) > 6 || digits[strspn(digits, "0123456789")] != '\0')
-		return usage_error(config, "'%s' is no descriptor: give /dev/fd/N with a number", mountpoint);
+		return usage_error(config, "'%s' is no descriptor: give /dev/fd/N with a number",
+				   mountpoint);
 	config->mount_fd = atoi(digits);
 	return 0;
 }
@@ -214,7 +219,8 @@ static int permissions_settle(struct config *config)
 	return 0;
 }
 
-/* What libfuse gets, escaped as it reads it. Not `ro`: what the kernel refuses by itself can't be explained in `errors`. */
+/* What libfuse gets, escaped as it reads it. Not `ro`: what the kernel refuses by itself can't be
+ * explained in `errors`. */
 static int mount_options_build(struct config *config)
 {
 	struct buffer *built = &config->mount_options;
@@ -241,10 +247,12 @@ static bool is_path(const char *source)
 static int arguments_check(struct config *config, const struct arguments *arguments)
 {
 	if (config->json && config->action != ACTION_CHECK)
-		return usage_error(config, "--json goes with --check: leave it out, or see -o log=json");
+		return usage_error(config,
+				   "--json goes with --check: leave it out, or see -o log=json");
 	if (config->alive &&
 	    (config->action != ACTION_CHECK || !arguments->source || !is_path(arguments->source)))
-		return usage_error(config, "--alive goes with --check and a mount's directory: leave it out");
+		return usage_error(
+			config, "--alive goes with --check and a mount's directory: leave it out");
 	if (config->action == ACTION_CHECK && arguments->source && arguments->mountpoint)
 		return usage_error(
 			config,
@@ -258,7 +266,8 @@ static int arguments_check(struct config *config, const struct arguments *argume
 	if (arguments->source && arguments->mountpoint)
 		return 0;
 	return usage_error(
-		config, "%s is missing: usage: sstorefs SOURCE MOUNTPOINT [-o OPTIONS], see sstorefs --help",
+		config,
+		"%s is missing: usage: sstorefs SOURCE MOUNTPOINT [-o OPTIONS], see sstorefs --help",
 		arguments->source ? "MOUNTPOINT" : "SOURCE");
 }
 
@@ -297,9 +306,10 @@ int config_read(struct config *config, int argc, char **argv)
 
 void config_finish(struct config *config)
 {
-	char *texts[] = {config->source,     config->mountpoint, config->account,     config->store,
-			 config->token_file, config->endpoint,	 config->cacert,      config->scopes,
-			 config->comment,    config->users,	 config->signing_key, config->user};
+	char *texts[] = {config->source, config->mountpoint,  config->account,
+			 config->store,	 config->token_file,  config->endpoint,
+			 config->cacert, config->scopes,      config->comment,
+			 config->users,	 config->signing_key, config->user};
 
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

@@ -69,7 +69,8 @@ void config_print_version(void)
 
 	printf("sstorefs %s\n", SSTOREFS_VERSION);
 	printf("libfuse %s\n", fuse_pkgversion());
-	printf("libcurl %s (%s)\n", curl->version, curl->ssl_version ? curl->ssl_version : "no TLS");
+	printf("libcurl %s (%s)\n", curl->version,
+	       curl->ssl_version ? curl->ssl_version : "no TLS");
 	printf("jansson %s\n", jansson_version_str());
 	printf("libsodium %s\n", sodium_version_string());
 }

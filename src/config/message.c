@@ -25,7 +25,8 @@ int usage_error(const struct config *config, const char *format, ...)
 
 int oom_error(const struct config *config)
 {
-	usage_error(config, "out of memory while reading the command line: free some and try again");
+	usage_error(config,
+		    "out of memory while reading the command line: free some and try again");
 	return -ENOMEM;
 }
 

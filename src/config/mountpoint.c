@@ -31,14 +31,16 @@ bool mountpoint_has_submounts(const struct config *config)
 
 static int mount_error(const struct config *config, int error, const char *remedy)
 {
-	usage_error(config, "can't mount on %s: %s: %s", config->mountpoint, strerror(error), remedy);
+	usage_error(config, "can't mount on %s: %s: %s", config->mountpoint, strerror(error),
+		    remedy);
 	return -error;
 }
 
 /* Major and minor number of /dev/fuse. */
 #define FUSE_DEVICE makedev(10, 229)
 
-/* What is mounted there is not looked at: that the descriptor is one of FUSE, and mounted, can be told without it. */
+/* What is mounted there is not looked at: that the descriptor is one of FUSE, and mounted, can be
+ * told without it. */
 static int check_descriptor(const struct config *config)
 {
 	static const char remedy[] =
@@ -50,8 +52,9 @@ static int check_descriptor(const struct config *config)
 		return mount_error(config, errno, remedy);
 	if (!S_ISCHR(status.st_mode) || status.st_rdev != FUSE_DEVICE)
 		return mount_error(config, ENODEV, remedy);
-	return poll(&poll_for, 1, 0) > 0 && poll_for.revents & POLLERR ? mount_error(config, ENOTCONN, remedy)
-								       : 0;
+	return poll(&poll_for, 1, 0) > 0 && poll_for.revents & POLLERR
+		       ? mount_error(config, ENOTCONN, remedy)
+		       : 0;
 }
 
 static const struct {

@@ -82,8 +82,8 @@ static int opt_token(struct config *config, const struct option *option, const c
 static int opt_remount(struct config *config, const struct option *option, const char *value)
 {
 	(void)option, (void)value;
-	return usage_error(config,
-			   "a mount can't be changed while it is there: unmount it and mount it anew");
+	return usage_error(
+		config, "a mount can't be changed while it is there: unmount it and mount it anew");
 }
 
 /* Seconds with an optional fraction. */
@@ -160,7 +160,8 @@ static int opt_signing_key(struct config *config, const struct option *option, c
 	if (config->signing_key_from_api)
 		return 0;
 	if (signing_key_decode(key, value))
-		return usage_error(config, "%s=%s is no Ed25519 key: give its 32 bytes in base64, or 'api'",
+		return usage_error(config,
+				   "%s=%s is no Ed25519 key: give its 32 bytes in base64, or 'api'",
 				   option->name, value);
 	return opt_text(config, option, value);
 }
@@ -184,7 +185,8 @@ static int opt_commit(struct config *config, const struct option *option, const 
 			return 0;
 		}
 	}
-	return usage_error(config, "%s=%s is unknown: give 'close', 'fsync' or 'write'", option->name, value);
+	return usage_error(config, "%s=%s is unknown: give 'close', 'fsync' or 'write'",
+			   option->name, value);
 }
 
 static int take_sizes(struct config *config, const struct option *option, const char *value)
@@ -192,7 +194,8 @@ static int take_sizes(struct config *config, const struct option *option, const 
 	config->sizes = strcmp(value, "shown") == 0 ? SIZES_SHOWN : SIZES_HIDDEN;
 	if (config->sizes == SIZES_SHOWN || strcmp(value, "hidden") == 0)
 		return 0;
-	return usage_error(config, "%s=%s is unknown: give 'shown' or 'hidden'", option->name, value);
+	return usage_error(config, "%s=%s is unknown: give 'shown' or 'hidden'", option->name,
+			   value);
 }
 
 static int opt_log(struct config *config, const struct option *option, const char *value)
@@ -206,7 +209,8 @@ static int opt_log(struct config *config, const struct option *option, const cha
 static int opt_expires(struct config *config, const struct option *option, const char *value)
 {
 	if (time_parse_duration(value, &config->expires) || config->expires == 0)
-		return usage_error(config, "%s=%s is no duration: give one such as 90s, 30m, 12h or 7d",
+		return usage_error(config,
+				   "%s=%s is no duration: give one such as 90s, 30m, 12h or 7d",
 				   option->name, value);
 	return 0;
 }
@@ -216,8 +220,9 @@ static int opt_list(struct config *config, const struct option *option, const ch
 	if (value[strspn(value, ":")] == '\0' ||
 	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
 				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:")] != '\0')
-		return usage_error(config, "%s=%s is no list of names: put colons between them, as in %s=a:b",
-				   option->name, value, option->name);
+		return usage_error(
+			config, "%s=%s is no list of names: put colons between them, as in %s=a:b",
+			option->name, value, option->name);
 	return opt_text(config, option, value);
 }
 
@@ -230,7 +235,8 @@ static bool is_user(const char *id, size_t length)
 		return false;
 	memcpy(user, id, length);
 	user[length] = '\0';
-	return strcmp(user, provider_stripe.builtin_store) != 0 && provider_stripe.store_name_is_valid(user);
+	return strcmp(user, provider_stripe.builtin_store) != 0 &&
+	       provider_stripe.store_name_is_valid(user);
 }
 
 static int opt_users(struct config *config, const struct option *option, const char *value)
@@ -241,9 +247,10 @@ static int opt_users(struct config *config, const struct option *option, const c
 		size_t length = strcspn(user, ":");
 
 		if (!is_user(user, length))
-			return usage_error(config,
-					   "%s=%s is no list of user ids: give one such as %s=usr_a:usr_b",
-					   option->name, value, option->name);
+			return usage_error(
+				config,
+				"%s=%s is no list of user ids: give one such as %s=usr_a:usr_b",
+				option->name, value, option->name);
 		user += length + (user[length] == ':');
 	}
 	return opt_text(config, option, value);
@@ -252,8 +259,8 @@ static int opt_users(struct config *config, const struct option *option, const c
 static int opt_stripe_account(struct config *config, const struct option *option, const char *value)
 {
 	if (strncmp(value, "acct_", 5) != 0 || value[5] == '\0' || strchr(value, ':'))
-		return usage_error(config, "%s=%s is no account id: it begins with acct_", option->name,
-				   value);
+		return usage_error(config, "%s=%s is no account id: it begins with acct_",
+				   option->name, value);
 	return opt_list(config, option, value);
 }
 
@@ -263,9 +270,9 @@ static int opt_endpoint(struct config *config, const struct option *option, cons
 }
 
 #define OPT_MEMBER(name) offsetof(struct config, name)
-#define OPT_IGNORED(name)                                                                                    \
-	{                                                                                                    \
-		name, NULL, NULL, opt_nothing, 0, NULL                                                       \
+#define OPT_IGNORED(name)                                                                          \
+	{                                                                                          \
+		name, NULL, NULL, opt_nothing, 0, NULL                                             \
 	}
 
 /* In the order of --help. A name with and one without a value are two options. */
@@ -284,11 +291,13 @@ const struct option options[] = {
 	 "the same for names that do not exist [5]"},
 	{"timeout", "SECONDS", NULL, opt_timeout, OPT_MEMBER(timeout),
 	 "the whole time an operation may take [30]"},
-	{"newline", "auto|keep", NULL, opt_newline, 0, "whether one line loses its trailing newline [auto]"},
+	{"newline", "auto|keep", NULL, opt_newline, 0,
+	 "whether one line loses its trailing newline [auto]"},
 	{"commit", "close|fsync|write", NULL, opt_commit, 0, "when a value is published [close]"},
 	{"scopes", "A:B", "cloudflare", opt_list, OPT_MEMBER(scopes), "for new secrets [workers]"},
 	{"comment", "TEXT", "cloudflare", opt_text, OPT_MEMBER(comment), "for new secrets [none]"},
-	{"expires", "DURATION", "stripe", opt_expires, 0, "for new secrets: 90s 30m 12h 7d [never]"},
+	{"expires", "DURATION", "stripe", opt_expires, 0,
+	 "for new secrets: 90s 30m 12h 7d [never]"},
 	{"stripe_account", "acct_ID", "stripe", opt_stripe_account, OPT_MEMBER(account),
 	 "the account that installed the app"},
 	{"users", "usr_A:usr_B", "stripe", opt_users, OPT_MEMBER(users),
@@ -296,7 +305,8 @@ const struct option options[] = {
 	{"uid", "USER", NULL, opt_uid, 0, "owner of everything [who mounts]"},
 	{"gid", "GROUP", NULL, opt_gid, 0, "group of everything [who mounts]"},
 	{"umask", "OCTAL", NULL, opt_umask, 0, "permissions to take away [077]"},
-	{"user", "NAME", NULL, opt_user, 0, "who the daemon becomes once it is mounted, without privileges"},
+	{"user", "NAME", NULL, opt_user, 0,
+	 "who the daemon becomes once it is mounted, without privileges"},
 	{"nocreate", NULL, NULL, opt_flag, OPT_MEMBER(nocreate),
 	 "existing secrets can be replaced, nothing else changed"},
 	{"ro", NULL, NULL, opt_flag, OPT_MEMBER(read_only), "nothing can be changed"},
@@ -318,7 +328,8 @@ const struct option options[] = {
 	{"minimal", NULL, NULL, opt_bare_ttl, OPT_MEMBER(ttl), NULL},
 	{"indefinite", NULL, NULL, opt_bare_ttl, OPT_MEMBER(ttl), NULL},
 
-	/* What mount(8), fstab(5) and systemd add. The mount is nosuid, nodev and noexec whatever they say. */
+	/* What mount(8), fstab(5) and systemd add. The mount is nosuid, nodev and noexec whatever
+	   they say. */
 	{"rw", NULL, NULL, opt_read_write, 0, NULL},
 	OPT_IGNORED("defaults"),
 	OPT_IGNORED("dev"),
@@ -372,7 +383,8 @@ const struct option options[] = {
 	{"pass", "", NULL, opt_token, 0, NULL},
 };
 const unsigned option_count = sizeof(options) / sizeof(options[0]);
-_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX, "struct options_given has too few rows");
+_Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX,
+	       "struct options_given has too few rows");
 
 static bool matches(const struct option *option, const char *name)
 {
@@ -402,9 +414,10 @@ static int option_read(struct config *config, struct options_given *given, char 
 			continue;
 		}
 		if (value && *value == '\0' && option->argument && option->apply != opt_text)
-			return usage_error(config,
-					   "the option '%s' has an empty value: give %s=%s or leave it out",
-					   text, text, option->argument);
+			return usage_error(
+				config,
+				"the option '%s' has an empty value: give %s=%s or leave it out",
+				text, text, option->argument);
 		given->row[i] = true;
 		return option->apply(config, option, value);
 	}
@@ -413,8 +426,10 @@ static int option_read(struct config *config, struct options_given *given, char 
 	if (other->apply == opt_token)
 		return opt_token(config, other, NULL);
 	if (value)
-		return usage_error(config, "the option '%s' takes no value: write it without '='", text);
-	return usage_error(config, "the option '%s' needs a value: give %s=%s", text, text, other->argument);
+		return usage_error(config, "the option '%s' takes no value: write it without '='",
+				   text);
+	return usage_error(config, "the option '%s' needs a value: give %s=%s", text, text,
+			   other->argument);
 }
 
 /* Cuts the first option off `*rest`, unescaped in place. NULL at the end. */
@@ -455,9 +470,10 @@ int options_check_service(const struct config *config, const struct options_give
 		const char *service = options[i].service;
 
 		if (given->row[i] && service && strcmp(service, config->provider->name) != 0)
-			return usage_error(config,
-					   "the option '%s' is for %s:, and %s is mounted: leave it out",
-					   options[i].name, service, config->source);
+			return usage_error(
+				config,
+				"the option '%s' is for %s:, and %s is mounted: leave it out",
+				options[i].name, service, config->source);
 	}
 	return 0;
 }

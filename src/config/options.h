@@ -33,24 +33,28 @@ struct options_given {
 	bool row[OPTIONS_MAX];
 };
 
-/* Reads one argument of -o: options between commas, with `\,` and `\\` inside of values. 0, -EINVAL or -ENOMEM. */
+/* Reads one argument of -o: options between commas, with `\,` and `\\` inside of values. 0, -EINVAL
+ * or -ENOMEM. */
 int options_read(struct config *config, struct options_given *given, const char *text);
 
-/* Whether all that was given is for the service of the source, which may stand behind the options. */
+/* Whether all that was given is for the service of the source, which may stand behind the options.
+ */
 int options_check_service(const struct config *config, const struct options_given *given);
 bool options_have(const struct options_given *given, const char *name);
 
 /* Reads SOURCE into provider, account and store. 0, -EINVAL or -ENOMEM. */
 int parse_source(struct config *config, const char *source);
 
-/* Checks `url` (from `origin`, for the message) and keeps it without its trailing slashes. 0, -EINVAL or -ENOMEM. */
+/* Checks `url` (from `origin`, for the message) and keeps it without its trailing slashes. 0,
+ * -EINVAL or -ENOMEM. */
 int parse_endpoint(struct config *config, const char *origin, const char *url);
 
 /* An environment variable, or NULL where it is unset or empty. */
 const char *env_or_null(const char *name);
 
 /* One line on stderr, behind the program's name. Returns -EINVAL. */
-int usage_error(const struct config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int usage_error(const struct config *config, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Says that memory ran out. Returns -ENOMEM. */
 int oom_error(const struct config *config);

@@ -26,7 +26,8 @@ int opt_uid(struct config *config, const struct option *option, const char *valu
 		return 0;
 	user = getpwnam(value);
 	if (!user)
-		return usage_error(config, "%s=%s is no user of this machine: give a name or a number",
+		return usage_error(config,
+				   "%s=%s is no user of this machine: give a name or a number",
 				   option->name, value);
 	config->uid = user->pw_uid;
 	return 0;
@@ -39,16 +40,18 @@ int opt_user(struct config *config, const struct option *option, const char *val
 	const struct passwd *user = read_id(value, &id) ? getpwuid(id) : getpwnam(value);
 
 	if (!user)
-		return usage_error(config, "%s=%s is no user of this machine: give a name or a number",
+		return usage_error(config,
+				   "%s=%s is no user of this machine: give a name or a number",
 				   option->name, value);
 	free(config->user);
 	config->user = NULL;
 	if (user->pw_uid == geteuid())
 		return 0;
 	if (geteuid() != 0)
-		return usage_error(config,
-				   "%s=%s: only root can become another user: leave it out, or mount as %s",
-				   option->name, value, user->pw_name);
+		return usage_error(
+			config,
+			"%s=%s: only root can become another user: leave it out, or mount as %s",
+			option->name, value, user->pw_name);
 	config->user_uid = user->pw_uid;
 	config->user_gid = user->pw_gid;
 	config->user = strdup(user->pw_name);
@@ -63,7 +66,8 @@ int opt_gid(struct config *config, const struct option *option, const char *valu
 		return 0;
 	group = getgrnam(value);
 	if (!group)
-		return usage_error(config, "%s=%s is no group of this machine: give a name or a number",
+		return usage_error(config,
+				   "%s=%s is no group of this machine: give a name or a number",
 				   option->name, value);
 	config->gid = group->gr_gid;
 	return 0;
@@ -75,8 +79,9 @@ int opt_umask(struct config *config, const struct option *option, const char *va
 
 	if (length == 0 || length > 4 || strspn(value, "01234567") != length ||
 	    strtoul(value, NULL, 8) > 0777)
-		return usage_error(config, "%s=%s is no mask: give an octal number up to 777, such as %s=077",
-				   option->name, value, option->name);
+		return usage_error(
+			config, "%s=%s is no mask: give an octal number up to 777, such as %s=077",
+			option->name, value, option->name);
 	config->umask = (mode_t)strtoul(value, NULL, 8);
 	return 0;
 }

@@ -7,7 +7,8 @@
 #include "options.h"
 #include "sstorefs/name.h"
 
-/* Of two stores with one name the second is shown as NAME~ID, whatever the service takes for a name. */
+/* Of two stores with one name the second is shown as NAME~ID, whatever the service takes for a
+ * name. */
 static bool is_listable_name(const struct provider *provider, const char *store)
 {
 	const char *tilde = strrchr(store, '~');
@@ -25,7 +26,8 @@ static int parse_store(struct config *config, const char *store)
 {
 	if (!name_is_canonical(store) || !is_listable_name(config->provider, store))
 		return usage_error(
-			config, "'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
+			config,
+			"'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
 			store, config->provider->name);
 	config->store = strdup(store);
 	return config->store ? 0 : oom_error(config);
@@ -36,10 +38,12 @@ static int fastly_source(struct config *config, const char *rest)
 	return *rest == '\0' ? 0 : parse_store(config, rest);
 }
 
-/* 32 hex digits, as far as is known; the schema says no more than how many there may be (doc/apis.md, Cloudflare 3). */
+/* 32 hex digits, as far as is known; the schema says no more than how many there may be
+ * (doc/apis.md, Cloudflare 3). */
 static bool is_account_id(const char *text)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 	return *text && strlen(text) <= 32 && text[strspn(text, alphabet)] == '\0';
 }
@@ -64,9 +68,12 @@ static int cloudflare_source(struct config *config, const char *rest)
 	if (!config->account)
 		return oom_error(config);
 	if (!is_account_id(config->account))
-		return usage_error(config, "'%s' is no account id: it has 32 letters and digits at most",
+		return usage_error(config,
+				   "'%s' is no account id: it has 32 letters and digits at most",
 				   config->account);
-	return rest[length] == '\0' || rest[length + 1] == '\0' ? 0 : parse_store(config, rest + length + 1);
+	return rest[length] == '\0' || rest[length + 1] == '\0'
+		       ? 0
+		       : parse_store(config, rest + length + 1);
 }
 
 static int stripe_source(struct config *config, const char *rest)
@@ -74,8 +81,9 @@ static int stripe_source(struct config *config, const char *rest)
 	if (*rest == '\0')
 		return 0;
 	if (!config->provider->store_name_is_valid(rest))
-		return usage_error(config, "'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID",
-				   rest);
+		return usage_error(
+			config, "'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID",
+			rest);
 	return parse_store(config, rest);
 }
 
@@ -96,7 +104,8 @@ int parse_source(struct config *config, const char *source)
 	if (!config->source)
 		return oom_error(config);
 	if (!colon)
-		return usage_error(config, "'%s' is no source: give one such as fastly: or fastly:STORE",
+		return usage_error(config,
+				   "'%s' is no source: give one such as fastly: or fastly:STORE",
 				   source);
 	config->provider = provider_find(source, (size_t)(colon - source));
 	for (unsigned i = 0; config->provider && i < sizeof(sources) / sizeof(sources[0]); i++) {
@@ -166,7 +175,8 @@ int parse_endpoint(struct config *config, const char *origin, const char *url)
 
 	if (fault)
 		return usage_error(
-			config, "the address in %s %s: give https://HOST, or http:// to a loopback address",
+			config,
+			"the address in %s %s: give https://HOST, or http:// to a loopback address",
 			origin, fault);
 	while (length > 0 && url[length - 1] == '/')
 		length--;

@@ -13,7 +13,8 @@
 
 #define TOKEN_MAX 8192
 
-/* Keys that go with an e-mail address, and win over a token where both are set (doc/apis.md, Cloudflare 1). */
+/* Keys that go with an e-mail address, and win over a token where both are set (doc/apis.md,
+ * Cloudflare 1). */
 static const struct credential_pair {
 	const char *service, *key, *email;
 } credential_pairs[] = {
@@ -60,8 +61,9 @@ static int text_check(struct locked *text, const char *origin, struct buffer *wh
 		return -EINVAL;
 	}
 	if (text->length > TOKEN_MAX) {
-		buffer_printf(why, "%s is longer than %d bytes: put the API token there and nothing else",
-			      origin, TOKEN_MAX);
+		buffer_printf(
+			why, "%s is longer than %d bytes: put the API token there and nothing else",
+			origin, TOKEN_MAX);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < text->length; i++) {
@@ -77,7 +79,8 @@ static int text_check(struct locked *text, const char *origin, struct buffer *wh
 	return 0;
 }
 
-/* A pipe without a name belongs to who made it, which tells nothing: it can be had only from who started us. */
+/* A pipe without a name belongs to who made it, which tells nothing: it can be had only from who
+ * started us. */
 static bool has_no_name(int fd)
 {
 	struct statfs file_system;
@@ -85,28 +88,33 @@ static bool has_no_name(int fd)
 	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PIPEFS_MAGIC;
 }
 
-/* Whoever owns the file decides to whose account values go: root, who mounts, or who the daemon becomes. */
+/* Whoever owns the file decides to whose account values go: root, who mounts, or who the daemon
+ * becomes. */
 static bool owner_is_trusted(const struct config *config, int fd, uid_t owner)
 {
-	return owner == 0 || owner == config->mounter || (config->user && owner == config->user_uid) ||
-	       has_no_name(fd);
+	return owner == 0 || owner == config->mounter ||
+	       (config->user && owner == config->user_uid) || has_no_name(fd);
 }
 
-/* What the file is, as it was opened: symbolic links were followed. `again`: a token is held already, and nothing may wait for another. */
-static int file_check(const struct config *config, const char *path, int fd, bool again, struct buffer *why)
+/* What the file is, as it was opened: symbolic links were followed. `again`: a token is held
+ * already, and nothing may wait for another. */
+static int file_check(const struct config *config, const char *path, int fd, bool again,
+		      struct buffer *why)
 {
 	struct stat status;
 
 	if (fstat(fd, &status)) {
 		int failed = -errno;
 
-		buffer_printf(why, "can't read the token file %s: %s: see that it is a readable file", path,
-			      strerror(-failed));
+		buffer_printf(why,
+			      "can't read the token file %s: %s: see that it is a readable file",
+			      path, strerror(-failed));
 		return failed;
 	}
 	if (!S_ISREG(status.st_mode) && (again || !S_ISFIFO(status.st_mode))) {
 		buffer_printf(
-			why, "the token file %s is not a file: give token_file= one that holds the API token",
+			why,
+			"the token file %s is not a file: give token_file= one that holds the API token",
 			path);
 		return -EINVAL;
 	}
@@ -134,7 +142,8 @@ static bool is_pipe(int fd)
 	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-/* Waits for the first byte or the end of a pipe that was opened without waiting, and makes it an ordinary one. */
+/* Waits for the first byte or the end of a pipe that was opened without waiting, and makes it an
+ * ordinary one. */
 static int pipe_wait(int fd)
 {
 	struct pollfd pipe = {.fd = fd, .events = POLLIN};
@@ -192,8 +201,9 @@ static int read_file(const struct token *token, const struct config *config, str
 	if (failed == -ENOBUFS || failed == -ENOMEM)
 		no_locked_memory(why, failed);
 	else if (failed)
-		buffer_printf(why, "can't read the token file %s: %s: see that it is a readable file", path,
-			      strerror(-failed));
+		buffer_printf(why,
+			      "can't read the token file %s: %s: see that it is a readable file",
+			      path, strerror(-failed));
 	else if (asprintf(&fresh->origin, "the token in %s", path) < 0)
 		fresh->origin = NULL, failed = no_locked_memory(why, -ENOMEM);
 out:
@@ -219,7 +229,8 @@ static int read_variable(struct token *token, struct locked *to, const char *nam
 	return 0;
 }
 
-/* The first variable that is set is remembered, the others are only overwritten: they would be tokens too. */
+/* The first variable that is set is remembered, the others are only overwritten: they would be
+ * tokens too. */
 static int read_environment(struct token *token, const struct config *config)
 {
 	const struct credential_pair *pair = pair_of(config);
@@ -230,8 +241,10 @@ static int read_environment(struct token *token, const struct config *config)
 		if (!failed)
 			failed = read_variable(token, &token->from_environment, pair->key);
 	}
-	for (const char *const *name = config->provider->token_variables; name && *name && !failed; name++) {
-		bool takes = token->from_environment.length == 0 && !(pair && strcmp(*name, pair->key) == 0);
+	for (const char *const *name = config->provider->token_variables; name && *name && !failed;
+	     name++) {
+		bool takes = token->from_environment.length == 0 &&
+			     !(pair && strcmp(*name, pair->key) == 0);
 
 		failed = read_variable(token, takes ? &token->from_environment : NULL, *name);
 	}
@@ -253,7 +266,8 @@ void token_wipe_environment(const struct config *config)
 
 static int reuse_remembered(const struct token *token, struct token *fresh, struct buffer *why)
 {
-	int failed = copy_text(&fresh->text, token->from_environment.data, token->from_environment.length);
+	int failed = copy_text(&fresh->text, token->from_environment.data,
+			       token->from_environment.length);
 
 	if (!failed && token->email_from_environment.length > 0)
 		failed = copy_text(&fresh->email, token->email_from_environment.data,
@@ -268,8 +282,9 @@ static int reuse_remembered(const struct token *token, struct token *fresh, stru
 }
 
 /* What systemd has put there for us. Sets `found` unless there is none. */
-static int set_credential(const struct token *token, const struct config *config, struct token *fresh,
-			  const char *directory, bool *found, struct buffer *why)
+static int set_credential(const struct token *token, const struct config *config,
+			  struct token *fresh, const char *directory, bool *found,
+			  struct buffer *why)
 {
 	struct buffer path = {0};
 	int failed;
@@ -304,7 +319,8 @@ static int locate_token(const struct token *token, const struct config *config, 
 	}
 	if (token->from_environment.length > 0)
 		return reuse_remembered(token, fresh, why);
-	buffer_printf(why, "there is no token for %s: give -o token_file=PATH", config->provider->name);
+	buffer_printf(why, "there is no token for %s: give -o token_file=PATH",
+		      config->provider->name);
 	if (config->provider->token_variables && config->provider->token_variables[0])
 		buffer_printf(why, ", or set %s", config->provider->token_variables[0]);
 	return -ENOENT;

@@ -17,8 +17,8 @@
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
 
-/* What each operation is to the network: does it only ask, or else may it be done twice, and does it carry a value? A client key that nobody
- * knows of changes nothing, either. */
+/* What each operation is to the network: does it only ask, or else may it be done twice, and does
+ * it carry a value? A client key that nobody knows of changes nothing, either. */
 static const struct {
 	bool safe, idempotent, upload;
 } op_traits[OPERATION_COUNT] = {
@@ -37,7 +37,8 @@ static const struct {
 	[OPERATION_SIGNING_KEY] = {.safe = true},
 };
 
-/* A create must not be sent twice blindly; all other puts come out the same however often they are done. */
+/* A create must not be sent twice blindly; all other puts come out the same however often they are
+ * done. */
 static bool is_idempotent(const struct op_args *args)
 {
 	if (args->operation == OPERATION_PUT_SECRET)
@@ -55,7 +56,8 @@ static void apply_rate_limit(struct api_call *api_call, const struct http_respon
 	provider->read_rate_limit(response, &limit);
 	api_call->http.retry_after = limit.wait_ms;
 	api_call->http.no_retry = limit.do_not_retry;
-	if (limit.remaining >= 0 && !(provider->reads_unmetered && api_call->http.request.method == HTTP_GET))
+	if (limit.remaining >= 0 &&
+	    !(provider->reads_unmetered && api_call->http.request.method == HTTP_GET))
 		net_set_rate_limit(api_call->catalog->net, limit.remaining, limit.resets_in_ms);
 }
 
@@ -64,8 +66,8 @@ static void make_key(struct api_call *api_call)
 	uint8_t random[18];
 
 	randombytes_buf(random, sizeof random);
-	sodium_bin2base64(api_call->idempotency_key, sizeof api_call->idempotency_key, random, sizeof random,
-			  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	sodium_bin2base64(api_call->idempotency_key, sizeof api_call->idempotency_key, random,
+			  sizeof random, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 /* Another key, as long as the old one, in the old one's place. */
@@ -73,7 +75,9 @@ static void renew_key(struct api_call *api_call)
 {
 	struct buffer *headers = &api_call->http.request.headers;
 	size_t length = strlen(api_call->idempotency_key);
-	char *at = length ? memmem(headers->data, headers->length, api_call->idempotency_key, length) : NULL;
+	char *at =
+		length ? memmem(headers->data, headers->length, api_call->idempotency_key, length)
+		       : NULL;
 
 	if (!at)
 		return;
@@ -124,30 +128,35 @@ static void note_date(struct api_call *api_call, const char *text)
 static enum response_class on_response(struct http_call *call, const struct http_response *response)
 {
 	struct api_call *api_call = container_of(call, struct api_call, http);
-	struct entry_filter filter = {api_call->catalog, api_call->result.on_entry, api_call->result.context};
+	struct entry_filter filter = {api_call->catalog, api_call->result.on_entry,
+				      api_call->result.context};
 	const struct provider *provider = api_call->catalog->options.provider;
 	const char *date = http_response_header(response, "Date");
 	int failed;
 
 	static const enum response_class verdicts[] = {[RETRY_NEVER] = RESPONSE_REJECTED,
 						       [RETRY_LATER] = RESPONSE_RETRY,
-						       [RETRY_AFTER_CHECK] = RESPONSE_INDETERMINATE};
+						       [RETRY_AFTER_CHECK] =
+							       RESPONSE_INDETERMINATE};
 
 	note_date(api_call, date);
 	apply_rate_limit(api_call, response);
 	op_result_free(&api_call->result);
-	api_call->result = (struct op_result){.on_entry = filter_entry, .context = &filter, .total = -1};
+	api_call->result =
+		(struct op_result){.on_entry = filter_entry, .context = &filter, .total = -1};
 	api_call->retry_hint = RETRY_NEVER;
 	call->failure = (struct failure){0};
 	failed = provider->operations[api_call->args.operation].parse_response(
-		&api_call->args, response, &api_call->result, &call->failure, &api_call->retry_hint);
+		&api_call->args, response, &api_call->result, &call->failure,
+		&api_call->retry_hint);
 	api_call->result.on_entry = filter.on_entry;
 	api_call->result.context = filter.context;
 	if (!failed) {
 		const char *id = http_response_header(response, provider->request_id_header);
 
 		call->failure.http_status = response->status;
-		snprintf(call->failure.request_id, sizeof call->failure.request_id, "%s", id ? id : "");
+		snprintf(call->failure.request_id, sizeof call->failure.request_id, "%s",
+			 id ? id : "");
 	}
 	redact(api_call);
 	/* A 5xx that could be read may be kept for the key, and given again (DESIGN 3, rule 13). */
@@ -156,7 +165,8 @@ static enum response_class on_response(struct http_call *call, const struct http
 	return failed ? verdicts[api_call->retry_hint] : RESPONSE_OK;
 }
 
-/* What anybody's question came to; and a change that was made, or a listing that came, may have made an end of what was refused. */
+/* What anybody's question came to; and a change that was made, or a listing that came, may have
+ * made an end of what was refused. */
 static void remember(struct api_call *api_call)
 {
 	struct refusals *refusals = &api_call->catalog->refusals;
@@ -211,7 +221,8 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 	struct http_call *call = &api_call->http;
 	int failed;
 
-	*call = (struct http_call){.deadline = deadline, .on_response = on_response, .done = on_done};
+	*call = (struct http_call){
+		.deadline = deadline, .on_response = on_response, .done = on_done};
 	call->upload = op_traits[api_call->args.operation].upload;
 	call->safe = op_traits[api_call->args.operation].safe;
 	call->idempotent = is_idempotent(&api_call->args);
@@ -235,8 +246,8 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 	}
 	catalog->counts.calls[api_call->args.operation]++;
 	if (provider->operations[api_call->args.operation].build_request)
-		failed = provider->operations[api_call->args.operation].build_request(&api_call->args,
-										      &call->request);
+		failed = provider->operations[api_call->args.operation].build_request(
+			&api_call->args, &call->request);
 	else
 		failed = -EOPNOTSUPP;
 	if (failed) {
@@ -260,7 +271,8 @@ void api_call_cancel(struct api_call *api_call)
 
 void api_call_free(struct api_call *api_call)
 {
-	struct op_result again = {.on_entry = api_call->result.on_entry, .context = api_call->result.context};
+	struct op_result again = {.on_entry = api_call->result.on_entry,
+				  .context = api_call->result.context};
 
 	op_result_free(&api_call->result);
 	api_call->result = again; /* the next page may be asked for with it */
@@ -272,7 +284,8 @@ bool search_next_page(const struct catalog *catalog, struct api_call *api_call, 
 	struct op_result result = api_call->result;
 	bool more;
 
-	api_call->result = (struct op_result){.on_entry = result.on_entry, .context = result.context};
+	api_call->result =
+		(struct op_result){.on_entry = result.on_entry, .context = result.context};
 	more = paging == PAGING_NUMBERED ? result.entries > 0 : result.cursor.length > 0;
 	if (more && ++api_call->args.page > SEARCH_PAGES_MAX)
 		more = false;

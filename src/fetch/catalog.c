@@ -22,11 +22,12 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->loop = loop;
 	made->net = net;
 	made->options = *options;
-	cache_init(&made->cache, loop,
-		   &(struct cache_options){.ttl = options->ttl,
-					   .negative_ttl = options->negative_ttl,
-					   .minimal = options->minimal,
-					   .stores_are_local = options->provider->stores_are_local});
+	cache_init(
+		&made->cache, loop,
+		&(struct cache_options){.ttl = options->ttl,
+					.negative_ttl = options->negative_ttl,
+					.minimal = options->minimal,
+					.stores_are_local = options->provider->stores_are_local});
 	made->cache.name_changed = name_query_supersede;
 	made->cache.stores_changed = stores_changed;
 	made->heap_trim.run = trim_heap;
@@ -85,7 +86,8 @@ struct listing *catalog_stores(struct catalog *catalog)
 
 void catalog_refresh(struct catalog *catalog)
 {
-	catalog->keys.failure = (struct failure){0}; /* what was not to be trusted may be asked for again */
+	catalog->keys.failure =
+		(struct failure){0}; /* what was not to be trusted may be asked for again */
 	quota_invalidate(&catalog->quota);
 	refusals_forget(&catalog->refusals, NULL);
 	listing_expire(&catalog->stores);
@@ -94,7 +96,8 @@ void catalog_refresh(struct catalog *catalog)
 }
 
 static void describe(struct listing *listing,
-		     void (*each)(void *context, const struct listing_status *status), void *context)
+		     void (*each)(void *context, const struct listing_status *status),
+		     void *context)
 {
 	uint64_t now = loop_now(listing->catalog->loop);
 	struct listing_status status = {
@@ -112,7 +115,8 @@ static void describe(struct listing *listing,
 }
 
 void catalog_each_listing(struct catalog *catalog,
-			  void (*each)(void *context, const struct listing_status *status), void *context)
+			  void (*each)(void *context, const struct listing_status *status),
+			  void *context)
 {
 	if (!catalog->options.store)
 		describe(&catalog->stores, each, context);
@@ -150,7 +154,8 @@ static int on_store(void *context, const struct entry *entry)
 
 	if (catalog->only_store || !entry->name || !is_shown_as(entry, catalog->options.store))
 		return 0;
-	catalog->only_store = store_new(catalog, 0, entry->name, entry->id ? entry->id : entry->name);
+	catalog->only_store =
+		store_new(catalog, 0, entry->name, entry->id ? entry->id : entry->name);
 	return catalog->only_store ? 0 : -ENOMEM;
 }
 
@@ -162,8 +167,10 @@ static void on_store_found(struct api_call *api_call)
 	struct failure failure = api_call->failure;
 
 	if (!failure.errnum && catalog->options.store && !catalog->only_store) {
-		if (search_next_page(catalog, api_call, provider->store_paging, &catalog->probe_cursor)) {
-			api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
+		if (search_next_page(catalog, api_call, provider->store_paging,
+				     &catalog->probe_cursor)) {
+			api_call_start(catalog, api_call,
+				       loop_now(catalog->loop) + catalog->options.timeout);
 			return;
 		}
 		failure_set(&failure, ENOENT, "there is no store named %s", catalog->options.store);
@@ -173,7 +180,8 @@ static void on_store_found(struct api_call *api_call)
 	probe_done(catalog, &failure);
 }
 
-/* The first page of the list of stores tells whether the token is good; the others may come later. */
+/* The first page of the list of stores tells whether the token is good; the others may come later.
+ */
 static void on_first_page(struct wait *wait)
 {
 	struct catalog *catalog = container_of(wait, struct catalog, first_page);
@@ -190,8 +198,8 @@ static void on_first_page(struct wait *wait)
 	probe_done(catalog, &failure);
 }
 
-void catalog_probe(struct catalog *catalog, void (*done)(void *context, const struct failure *failure),
-		   void *context)
+void catalog_probe(struct catalog *catalog,
+		   void (*done)(void *context, const struct failure *failure), void *context)
 {
 	struct api_call *api_call = &catalog->probe;
 
@@ -201,11 +209,13 @@ void catalog_probe(struct catalog *catalog, void (*done)(void *context, const st
 		/* No list of stores to ask for: the secrets of one scope will do. */
 		*api_call = (struct api_call){.done = on_store_found};
 		api_call->args.operation = OPERATION_LIST_SECRETS;
-		api_call->args.store_id = catalog->options.store ? catalog->options.store
-								 : catalog->options.provider->builtin_store;
+		api_call->args.store_id = catalog->options.store
+						  ? catalog->options.store
+						  : catalog->options.provider->builtin_store;
 	} else if (catalog->options.store) {
 		*api_call = (struct api_call){.done = on_store_found};
-		/* What is none of the service's names may be one of two that are the same: all are looked through. */
+		/* What is none of the service's names may be one of two that are the same: all are
+		 * looked through. */
 		api_call->args.operation =
 			catalog->options.provider->store_name_is_valid(catalog->options.store)
 				? OPERATION_FIND_STORE
@@ -224,7 +234,8 @@ void catalog_probe(struct catalog *catalog, void (*done)(void *context, const st
 		wait_begin(&catalog->stores.next->waits, &catalog->first_page);
 		return;
 	}
-	api_call->result.on_entry = catalog->options.provider->stores_are_local ? ignore_entry : on_store;
+	api_call->result.on_entry =
+		catalog->options.provider->stores_are_local ? ignore_entry : on_store;
 	api_call->result.context = catalog;
 	api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
 }

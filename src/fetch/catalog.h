@@ -51,7 +51,8 @@ struct catalog {
 };
 
 /* Makes a store, with one reference for the caller. NULL when memory ran out. */
-struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name, const char *id);
+struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name,
+			const char *id);
 
 int stores_compare(const void *left, const void *right);
 int name_queues_compare(const void *left, const void *right);
@@ -62,7 +63,8 @@ void stores_free(struct catalog *catalog);
 /* The scopes of a service that can't list them (Stripe). 0 or -ENOMEM. */
 int local_stores_init(struct catalog *catalog);
 
-/* Whether the service's `time` lies not before `since` (CLOCK_BOOTTIME, milliseconds), by the service's own clock, or ours where it tells none. */
+/* Whether the service's `time` lies not before `since` (CLOCK_BOOTTIME, milliseconds), by the
+ * service's own clock, or ours where it tells none. */
 bool catalog_is_since(const struct catalog *catalog, wall_time_ns time, uint64_t since);
 
 #endif

@@ -8,10 +8,13 @@
 #include "sstorefs/change.h"
 #include "sstorefs/log.h"
 
-#define MARGIN 5000 /* milliseconds a key must still live to be used: the upload takes time, too */
-#define PAUSE_AFTER_REJECTION                                                                                \
-	60000		/* milliseconds until a key is fetched again after one that was not good */
-#define AHEAD_DIVISOR 4 /* a new key is fetched when the last quarter of the old one's life begins */
+#define MARGIN                                                                                     \
+	5000 /* milliseconds a key must still live to be used: the upload takes time, too          \
+	      */
+#define PAUSE_AFTER_REJECTION                                                                      \
+	60000 /* milliseconds until a key is fetched again after one that was not good */
+#define AHEAD_DIVISOR                                                                              \
+	4 /* a new key is fetched when the last quarter of the old one's life begins */
 
 static void on_client_key(struct api_call *api_call);
 static void on_signing_key(struct api_call *api_call);
@@ -56,7 +59,8 @@ static void fetch(struct client_keys *keys)
 		keys->fetching_signing = true;
 		keys->signing = (struct api_call){.done = on_signing_key};
 		keys->signing.args.operation = OPERATION_SIGNING_KEY;
-		api_call_start(keys->catalog, &keys->signing, now(keys) + keys->catalog->options.timeout);
+		api_call_start(keys->catalog, &keys->signing,
+			       now(keys) + keys->catalog->options.timeout);
 	}
 	fetch_client_key(keys);
 }
@@ -77,9 +81,10 @@ static void accept_key(struct client_keys *keys, struct failure *failure)
 {
 	const char *why = "";
 
-	if (client_key_verify(
-		    &keys->key, &keys->api_call.result.client_key, keys->catalog->options.signing_key,
-		    keys->has_signing ? keys->signing_key : NULL, keys->api_call.http.sent_at, &why)) {
+	if (client_key_verify(&keys->key, &keys->api_call.result.client_key,
+			      keys->catalog->options.signing_key,
+			      keys->has_signing ? keys->signing_key : NULL,
+			      keys->api_call.http.sent_at, &why)) {
 		failure_set(failure, EKEYREJECTED,
 			    "the client key that the service sent is not to be trusted: %s", why);
 		return;
@@ -134,7 +139,8 @@ static bool is_near_its_end(const struct client_keys *keys)
 
 static bool must_pause(const struct client_keys *keys)
 {
-	return keys->failure.errnum == EKEYREJECTED && now(keys) - keys->failed_at < PAUSE_AFTER_REJECTION;
+	return keys->failure.errnum == EKEYREJECTED &&
+	       now(keys) - keys->failed_at < PAUSE_AFTER_REJECTION;
 }
 
 static bool is_alive(const struct client_keys *keys)
@@ -143,7 +149,8 @@ static bool is_alive(const struct client_keys *keys)
 
 	if (!key->expires_at)
 		return false;
-	/* A key that lives no longer than the margin is used while it lives at all: the service will say if it is too old. */
+	/* A key that lives no longer than the margin is used while it lives at all: the service
+	 * will say if it is too old. */
 	return now(keys) + MARGIN < key->expires_at ||
 	       (key->expires_at - keys->fetched_at <= MARGIN * 2 && now(keys) < key->expires_at);
 }
@@ -151,7 +158,8 @@ static bool is_alive(const struct client_keys *keys)
 const struct client_key *client_keys_get(struct client_keys *keys, struct failure *failure)
 {
 	if (is_alive(keys) && !keys->is_taken) {
-		bool paused = keys->failed_at && now(keys) - keys->failed_at < PAUSE_AFTER_REJECTION;
+		bool paused =
+			keys->failed_at && now(keys) - keys->failed_at < PAUSE_AFTER_REJECTION;
 
 		if (is_near_its_end(keys) && !paused)
 			fetch(keys);
@@ -165,7 +173,8 @@ const struct client_key *client_keys_get(struct client_keys *keys, struct failur
 	return NULL;
 }
 
-const struct client_key *client_keys_get_exclusive(struct client_keys *keys, struct failure *failure)
+const struct client_key *client_keys_get_exclusive(struct client_keys *keys,
+						   struct failure *failure)
 {
 	if (is_alive(keys) && !keys->is_used) {
 		keys->is_used = keys->is_taken = true;

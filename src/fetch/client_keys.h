@@ -25,11 +25,14 @@ struct client_keys {
 void client_keys_init(struct client_keys *keys, struct catalog *catalog);
 void client_keys_finish(struct client_keys *keys);
 
-/* The key to seal with now; NULL: there is none, and a fetch runs (wait in `waits`) or must not be tried (`*failure` is set). */
+/* The key to seal with now; NULL: there is none, and a fetch runs (wait in `waits`) or must not be
+ * tried (`*failure` is set). */
 const struct client_key *client_keys_get(struct client_keys *keys, struct failure *failure);
 
-/* The same, but for one value alone: a key under which nothing was sealed, and nothing else will be. */
-const struct client_key *client_keys_get_exclusive(struct client_keys *keys, struct failure *failure);
+/* The same, but for one value alone: a key under which nothing was sealed, and nothing else will
+ * be. */
+const struct client_key *client_keys_get_exclusive(struct client_keys *keys,
+						   struct failure *failure);
 
 /* The current key is used now. Whether that was for the first time. */
 bool client_keys_mark_used(struct client_keys *keys);

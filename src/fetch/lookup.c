@@ -76,7 +76,9 @@ static void timed_out(struct timer *timer)
 	end_failed(lookup, &failure);
 }
 
-/* --- a call for the one name ------------------------------------------------------------------------------------------------ */
+/* --- a call for the one name
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* What the call told stands in memory, and is the answer however soon it may count as old. */
 static void end_as_answered(struct lookup *lookup)
@@ -111,7 +113,8 @@ static void wait_for_query(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
 
-	lookup->query = name_query_start(listing, lookup->name, lookup->bypass_cache, lookup->deadline);
+	lookup->query =
+		name_query_start(listing, lookup->name, lookup->bypass_cache, lookup->deadline);
 	if (!lookup->query) {
 		end_without_memory(lookup);
 		return;
@@ -120,7 +123,9 @@ static void wait_for_query(struct lookup *lookup)
 	wait_begin(name_query_waits(lookup->query), &lookup->wait);
 }
 
-/* --- the walk --------------------------------------------------------------------------------------------------------------- */
+/* --- the walk
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* Whether what the running walk brings is an answer to this question, and not to an older one. */
 static bool walk_is_recent(const struct lookup *lookup)
@@ -130,7 +135,8 @@ static bool walk_is_recent(const struct lookup *lookup)
 	return listing->walk->number > lookup->ignore_walks_until && !listing->next->is_stale;
 }
 
-/* During a walk, single calls: for as many as pages came, lest a storm of them cost more than the walk. */
+/* During a walk, single calls: for as many as pages came, lest a storm of them cost more than the
+ * walk. */
 static bool may_query_name(const struct lookup *lookup)
 {
 	const struct listing *listing = lookup->listing;
@@ -204,7 +210,9 @@ static void wait_for_walk(struct lookup *lookup)
 	wait_begin(&listing->next->waits, &lookup->wait);
 }
 
-/* --- which of them ---------------------------------------------------------------------------------------------------------- */
+/* --- which of them
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void start_query(struct lookup *lookup)
 {
@@ -232,7 +240,8 @@ void lookup_start(struct listing *listing, struct lookup *lookup)
 	lookup->ignore_walks_until = lookup->bypass_cache ? listing->catalog->last_walk : 0;
 	if (!lookup->bypass_cache && end_if_cached(lookup))
 		return;
-	if (listing->store && !provider->lists_unvalidated_names && !provider->name_is_valid(lookup->name)) {
+	if (listing->store && !provider->lists_unvalidated_names &&
+	    !provider->name_is_valid(lookup->name)) {
 		end_absent(lookup);
 		return;
 	}

@@ -71,7 +71,8 @@ void name_query_supersede(struct listing *listing, const char *name)
 			query->superseded = true;
 }
 
-/* Whether to ask for one known name is less than to walk: a few times, where the walk has more than one page. */
+/* Whether to ask for one known name is less than to walk: a few times, where the walk has more than
+ * one page. */
 bool name_query_is_cheaper(const struct listing *listing, const struct record *record)
 {
 	if (!name_query_is_exact(listing, record->name) &&
@@ -144,7 +145,8 @@ static void send_query(struct name_query *query)
 	query->api_call.http.on_retry = on_retry;
 }
 
-/* Where names can only be searched for, an id that is known saves the search, if it is still that of the name. */
+/* Where names can only be searched for, an id that is known saves the search, if it is still that
+ * of the name. */
 static void use_id(struct name_query *query)
 {
 	struct listing *listing = query->listing;
@@ -179,7 +181,8 @@ static bool try_next_page(struct name_query *query)
 static void on_response(struct api_call *api_call)
 {
 	struct name_query *query = container_of(api_call, struct name_query, api_call);
-	bool is_absent = api_call->failure.errnum ? api_call->failure.errnum == ENOENT : !query->found;
+	bool is_absent =
+		api_call->failure.errnum ? api_call->failure.errnum == ENOENT : !query->found;
 
 	query->failure = api_call->failure;
 	if (is_absent && try_next_page(query)) {
@@ -206,7 +209,8 @@ bool name_query_is_running(const struct listing *listing, const char *name)
 	return name_query_running(listing, name) != NULL;
 }
 
-struct name_query *name_query_start(struct listing *listing, const char *name, bool fresh, uint64_t deadline)
+struct name_query *name_query_start(struct listing *listing, const char *name, bool fresh,
+				    uint64_t deadline)
 {
 	struct name_query *query = fresh ? NULL : name_query_running(listing, name);
 
@@ -223,7 +227,8 @@ struct name_query *name_query_start(struct listing *listing, const char *name, b
 	query->api_call = (struct api_call){.done = on_response};
 	query->api_call.result.on_entry = on_entry;
 	query->api_call.result.context = query;
-	query->api_call.args.operation = listing->store ? OPERATION_FIND_SECRET : OPERATION_FIND_STORE;
+	query->api_call.args.operation =
+		listing->store ? OPERATION_FIND_SECRET : OPERATION_FIND_STORE;
 	query->api_call.args.store_id = listing->store ? listing->store->id : NULL;
 	query->api_call.args.name = query->name;
 	query->api_call.args.page = 1;

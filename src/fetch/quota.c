@@ -6,7 +6,9 @@
 
 #include "catalog.h"
 
-#define LIFE_MIN 5000 /* milliseconds, whatever `ttl` says: any process may ask, and as often as it likes */
+#define LIFE_MIN                                                                                   \
+	5000 /* milliseconds, whatever `ttl` says: any process may ask, and as often as it likes   \
+	      */
 
 static const struct quota_figures unknown = {-1, -1};
 
@@ -125,6 +127,7 @@ bool quota_is_exhausted(const struct catalog *catalog, const struct store *store
 
 	if (quota->exhausted_until && now(quota) < quota->exhausted_until)
 		return here;
-	return quota_is_known(quota) && !quota->expired && quota->figures.usage >= quota->figures.limit &&
+	return quota_is_known(quota) && !quota->expired &&
+	       quota->figures.usage >= quota->figures.limit &&
 	       now(quota) - quota->reported_at < catalog->options.negative_ttl;
 }

@@ -16,7 +16,8 @@ static bool creates(const struct op_args *args)
 
 static void note_exhausted(struct quota *quota, const struct op_args *args)
 {
-	quota->exhausted_until = loop_now(quota->catalog->loop) + quota->catalog->options.negative_ttl;
+	quota->exhausted_until =
+		loop_now(quota->catalog->loop) + quota->catalog->options.negative_ttl;
 	quota->exhausted_store[0] = '\0';
 	if (args->store_id && strlen(args->store_id) < sizeof(quota->exhausted_store))
 		strcpy(quota->exhausted_store, args->store_id);

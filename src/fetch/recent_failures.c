@@ -1,4 +1,5 @@
-/* What was asked in vain is not asked again for some seconds; who asks what is name_query.c's, walk.c's and quota.c's. */
+/* What was asked in vain is not asked again for some seconds; who asks what is name_query.c's,
+ * walk.c's and quota.c's. */
 #include "recent_failures.h"
 
 #include <errno.h>
@@ -17,22 +18,26 @@ static char *copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-/* Whether another place remembers it: the listing, that there is nothing of this name; the network, that the service is down (net_down). */
+/* Whether another place remembers it: the listing, that there is nothing of this name; the network,
+ * that the service is down (net_down). */
 static bool is_remembered(const struct op_args *args, const struct failure *failure)
 {
 	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
-	bool finds = args->operation == OPERATION_FIND_SECRET || args->operation == OPERATION_FIND_STORE;
+	bool finds =
+		args->operation == OPERATION_FIND_SECRET || args->operation == OPERATION_FIND_STORE;
 
 	for (size_t i = 0; i < sizeof down / sizeof *down; i++)
 		if (failure->errnum == down[i])
 			return true;
-	return !failure->errnum || (finds && failure->errnum == ENOENT && !failure->store_is_deleted);
+	return !failure->errnum ||
+	       (finds && failure->errnum == ENOENT && !failure->store_is_deleted);
 }
 
 /* Whether the token, or the store, is what was refused, and not the one name. */
 static bool is_for_all_names(const struct failure *failure)
 {
-	return failure->http_status == 401 || failure->http_status == 403 || failure->store_is_deleted;
+	return failure->http_status == 401 || failure->http_status == 403 ||
+	       failure->store_is_deleted;
 }
 
 static void clear(struct refusal *refusal)
@@ -49,8 +54,8 @@ void refusals_finish(struct refusals *refusals)
 	refusals->refusal = NULL;
 }
 
-void refusals_note(struct refusals *refusals, const struct op_args *args, const struct failure *failure,
-		   uint64_t now)
+void refusals_note(struct refusals *refusals, const struct op_args *args,
+		   const struct failure *failure, uint64_t now)
 {
 	const char *name = is_for_all_names(failure) ? NULL : args->name;
 	struct refusal *refusal;
@@ -74,7 +79,8 @@ void refusals_note(struct refusals *refusals, const struct op_args *args, const 
 	refusal->failure = *failure;
 }
 
-const struct failure *refusals_find(const struct refusals *refusals, const struct op_args *args, uint64_t now)
+const struct failure *refusals_find(const struct refusals *refusals, const struct op_args *args,
+				    uint64_t now)
 {
 	for (size_t i = 0; refusals->refusal && i < REFUSALS_MAX; i++) {
 		const struct refusal *refusal = &refusals->refusal[i];

@@ -4,8 +4,9 @@
 #include "sstorefs/provider.h"
 
 /*
- * Questions that failed a moment ago. Any process that may look at the mount can have them asked, again and again, and each
- * is a call from a budget that a whole account shares: for some seconds they are answered as they were before.
+ * Questions that failed a moment ago. Any process that may look at the mount can have them asked,
+ * again and again, and each is a call from a budget that a whole account shares: for some seconds
+ * they are answered as they were before.
  */
 #define REFUSALS_MAX 64 /* the oldest makes room for the newest */
 
@@ -21,15 +22,17 @@ struct refusals {
 
 void refusals_finish(struct refusals *refusals);
 
-/* Remembers how a question ended, unless that was an answer. Without memory nothing is remembered. */
-void refusals_note(struct refusals *refusals, const struct op_args *args, const struct failure *failure,
-		   uint64_t now);
+/* Remembers how a question ended, unless that was an answer. Without memory nothing is remembered.
+ */
+void refusals_note(struct refusals *refusals, const struct op_args *args,
+		   const struct failure *failure, uint64_t now);
 
 /* How a question ended lately, or NULL; valid until the next note. */
 const struct failure *refusals_find(const struct refusals *refusals, const struct op_args *args,
 				    uint64_t now);
 
-/* Something has changed in the store `store_id`: what failed there may be asked again. NULL: anywhere. */
+/* Something has changed in the store `store_id`: what failed there may be asked again. NULL:
+ * anywhere. */
 void refusals_forget(struct refusals *refusals, const char *store_id);
 
 #endif

@@ -1,4 +1,5 @@
-/* When what is cached is asked for anew: by reading it past its time, in the background or at once. */
+/* When what is cached is asked for anew: by reading it past its time, in the background or at once.
+ */
 #include "catalog.h"
 #include <errno.h>
 
@@ -13,8 +14,8 @@ void listing_refresh(struct listing *listing)
 }
 
 /*
- * In the background, after something was given though it was past its time: the one name while that is the smaller
- * question, the whole listing after a few such.
+ * In the background, after something was given though it was past its time: the one name while that
+ * is the smaller question, the whole listing after a few such.
  */
 static void refresh_in_background(struct listing *listing, const struct record *record)
 {
@@ -28,7 +29,8 @@ static void refresh_in_background(struct listing *listing, const struct record *
 		name_query_start(listing, record->name, false, deadline);
 }
 
-/* Old answers are given while news is on its way; not where the user wants none, unless the service can't be asked. */
+/* Old answers are given while news is on its way; not where the user wants none, unless the service
+ * can't be asked. */
 static bool may_be_old(const struct listing *listing)
 {
 	if (!listing->catalog->options.minimal && !listing->force_refresh)
@@ -36,7 +38,8 @@ static bool may_be_old(const struct listing *listing)
 	return listing_failed_lately(listing) || net_down(listing->catalog->net);
 }
 
-enum cache_result listing_query(struct listing *listing, const char *name, const struct record **record)
+enum cache_result listing_query(struct listing *listing, const char *name,
+				const struct record **record)
 {
 	const struct record *found = listing_find(listing, name);
 	enum cache_result cached = listing_classify(listing, found);

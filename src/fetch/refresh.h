@@ -7,7 +7,8 @@
  * When what is cached is asked for anew.
  */
 
-/* Begins a refresh of the whole listing in the background, unless one runs or failed a moment ago. */
+/* Begins a refresh of the whole listing in the background, unless one runs or failed a moment ago.
+ */
 void listing_refresh(struct listing *listing);
 
 /* Ends walks and queries of the listing, and the listing. */

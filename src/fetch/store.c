@@ -51,7 +51,8 @@ struct listing *store_secrets(struct store *store)
 	return &store->secrets;
 }
 
-struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name, const char *id)
+struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name,
+			const char *id)
 {
 	struct store *store = calloc(1, sizeof *store);
 
@@ -60,7 +61,8 @@ struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *
 	*store = (struct store){.catalog = catalog, .references = 1, .entry_id = entry_id};
 	store->name = strdup(name);
 	store->id = strdup(id);
-	if (listing_init(&store->secrets, &catalog->cache, catalog, store) || !store->name || !store->id) {
+	if (listing_init(&store->secrets, &catalog->cache, catalog, store) || !store->name ||
+	    !store->id) {
 		store_free(store);
 		return NULL;
 	}
@@ -105,7 +107,8 @@ void stores_collect(struct catalog *catalog)
 
 struct store *catalog_store(struct catalog *catalog, const struct record *record)
 {
-	struct store key; /* large, and asked for all the time: only what is compared is filled in */
+	struct store
+		key; /* large, and asked for all the time: only what is compared is filled in */
 	struct store *found;
 	const char *id;
 

@@ -9,9 +9,11 @@
 
 #include "catalog.h"
 
-#define ROUNDS_AGAIN_MAX 2	 /* how often a numbered walk goes round again because the count is off */
-#define PAGES_MAX	 100000u /* no listing is that long: a service that never ends is broken */
-#define EMPTY_PAGES_MAX	 64	 /* nor has one so many pages in a row with nothing new in them */
+#define ROUNDS_AGAIN_MAX                                                                           \
+	2 /* how often a numbered walk goes round again because the count is off                   \
+	   */
+#define PAGES_MAX	100000u /* no listing is that long: a service that never ends is broken */
+#define EMPTY_PAGES_MAX 64	/* nor has one so many pages in a row with nothing new in them */
 
 static void on_page(struct api_call *api_call);
 
@@ -19,7 +21,8 @@ static bool is_numbered(const struct listing *listing)
 {
 	const struct provider *provider = listing->catalog->options.provider;
 
-	return (listing->store ? provider->secret_paging : provider->store_paging) == PAGING_NUMBERED;
+	return (listing->store ? provider->secret_paging : provider->store_paging) ==
+	       PAGING_NUMBERED;
 }
 
 static int on_entry(void *context, const struct entry *entry)
@@ -55,7 +58,8 @@ static void fetch_page(struct walk *walk, struct page *page, unsigned number)
 	args->cursor = walk->cursor.length ? buffer_cstr(&walk->cursor) : NULL;
 	args->page = number;
 	page->api_call.is_anybodys = true;
-	api_call_start(catalog, &page->api_call, loop_now(catalog->loop) + catalog->options.timeout);
+	api_call_start(catalog, &page->api_call,
+		       loop_now(catalog->loop) + catalog->options.timeout);
 	page->api_call.http.on_retry = on_page_retry;
 }
 
@@ -101,7 +105,8 @@ static void walk_end(struct walk *walk)
 	if (!failure)
 		listing->whole_walk_ms = listing->last_walk_ms;
 	task_queue(listing->catalog->loop, &listing->catalog->heap_trim);
-	listing_walk_done(listing, walk->done, failure); /* who is woken may let go of the listing */
+	listing_walk_done(listing, walk->done,
+			  failure); /* who is woken may let go of the listing */
 	buffer_finish(&walk->cursor);
 	buffer_finish(&walk->cycle_mark);
 	free(walk);
@@ -136,11 +141,12 @@ static bool is_endless(struct walk *walk)
 	return true;
 }
 
-/* --- cursors, one after the other ------------------------------------------------------------------------------------------ */
+/* --- cursors, one after the other
+ * ------------------------------------------------------------------------------------------ */
 
 /*
- * A cursor seen before would lead us in a circle for ever. The landmark moves on at every power of two, so that any
- * circle is noticed (Brent).
+ * A cursor seen before would lead us in a circle for ever. The landmark moves on at every power of
+ * two, so that any circle is noticed (Brent).
  */
 static bool is_cycle(struct walk *walk, const struct buffer *next)
 {
@@ -177,11 +183,13 @@ static void next_by_cursor(struct walk *walk, const struct op_result *result)
 	fetch_page(walk, &walk->pages[0], 0);
 }
 
-/* --- numbers, side by side ------------------------------------------------------------------------------------------------- */
+/* --- numbers, side by side
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /*
- * A count that is not the promised one means that something came or went meanwhile, and that pages have shifted. Whether
- * the service counts what we can't read, nobody knows.
+ * A count that is not the promised one means that something came or went meanwhile, and that pages
+ * have shifted. Whether the service counts what we can't read, nobody knows.
  */
 static bool count_is_off(const struct walk *walk)
 {
@@ -219,14 +227,17 @@ static void note_total(struct walk *walk, const struct op_result *result)
 
 	if (total < 0 || walk->total >= 0)
 		return;
-	/* Smaller pages than we asked for, and not only because there is no more: otherwise the rest would be missed at first. */
+	/* Smaller pages than we asked for, and not only because there is no more: otherwise the
+	 * rest would be missed at first. */
 	if (result->page_size && result->page_size == result->entries)
 		size = result->page_size;
 	walk->total = total;
-	walk->last_page = total / size < PAGES_MAX ? (unsigned)((total + size - 1) / size) : PAGES_MAX;
+	walk->last_page =
+		total / size < PAGES_MAX ? (unsigned)((total + size - 1) / size) : PAGES_MAX;
 }
 
-/* With the total known all pages are asked for; without it one after the other, until one is empty. */
+/* With the total known all pages are asked for; without it one after the other, until one is empty.
+ */
 static void fetch_next_pages(struct walk *walk)
 {
 	bool is_counted = walk->total >= 0 && !walk->total_unreliable;
@@ -247,11 +258,13 @@ static void next_by_number(struct walk *walk, const struct op_result *result)
 	fetch_next_pages(walk);
 	if (any_page_runs(walk))
 		return;
-	if (!walk->failure.errnum && count_is_off(walk) && walk->listing->pass.number < ROUNDS_AGAIN_MAX) {
+	if (!walk->failure.errnum && count_is_off(walk) &&
+	    walk->listing->pass.number < ROUNDS_AGAIN_MAX) {
 		start_next_pass(walk);
 		return;
 	}
-	/* Three times another count than promised: then what says that this was all is an empty page. */
+	/* Three times another count than promised: then what says that this was all is an empty
+	 * page. */
 	if (!walk->failure.errnum && count_is_off(walk) && !walk->ended) {
 		walk->total_unreliable = true;
 		fetch_next_pages(walk);
@@ -260,7 +273,9 @@ static void next_by_number(struct walk *walk, const struct op_result *result)
 	walk_end(walk);
 }
 
-/* --- every page ------------------------------------------------------------------------------------------------------------ */
+/* --- every page
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void count_page(struct walk *walk, const struct op_result *result)
 {
@@ -269,8 +284,9 @@ static void count_page(struct walk *walk, const struct op_result *result)
 	walk->good_at = loop_now(listing->catalog->loop);
 	walk->entries += result->entries;
 	walk->malformed += result->malformed;
-	walk->empty_pages =
-		walk->listing->pass.new_entries || result->names_too_long ? 0 : walk->empty_pages + 1;
+	walk->empty_pages = walk->listing->pass.new_entries || result->names_too_long
+				    ? 0
+				    : walk->empty_pages + 1;
 	walk->listing->pass.new_entries = 0;
 	listing->next->names_too_long += result->names_too_long;
 	listing_note_success(listing);

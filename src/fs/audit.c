@@ -18,7 +18,8 @@ static const char *path_in(const char *line)
 	return path ? path + 1 : NULL;
 }
 
-/* That of version 2, whose line is the last; unless it is the root alone, as where both versions are in use. */
+/* That of version 2, whose line is the last; unless it is the root alone, as where both versions
+ * are in use. */
 void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE])
 {
 	char path[64], text[4096], *rest = text, *line;
@@ -54,7 +55,8 @@ void audit(struct fs *fs, const struct actor *actor, const struct audit_event *e
 	   const struct failure *failure)
 {
 	const char *store = event->store ? store_name(event->store) : "";
-	const struct log_actor who = {actor->uid, actor->gid, actor->pid, actor->program, actor->cgroup};
+	const struct log_actor who = {actor->uid, actor->gid, actor->pid, actor->program,
+				      actor->cgroup};
 
 	log_event(failure->errnum ? LOG_WARNING : LOG_INFO, &(const struct log_event){
 								    .operation = event->operation,

@@ -84,7 +84,8 @@ void control_forget(struct fs *fs)
 
 void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info)
 {
-	bool reads = (info->flags & O_ACCMODE) != O_WRONLY, writes = (info->flags & O_ACCMODE) != O_RDONLY;
+	bool reads = (info->flags & O_ACCMODE) != O_WRONLY,
+	     writes = (info->flags & O_ACCMODE) != O_RDONLY;
 	struct control_file *file;
 
 	if ((reads && !controls[control].print) || (writes && controls[control].print)) {

@@ -11,7 +11,8 @@ static void introduce(struct buffer *text, const char *name, enum kind kind, con
 {
 	static const char *const kinds[] = {[COUNTER] = "counter", [GAUGE] = "gauge"};
 
-	buffer_printf(text, "# HELP sstorefs_%s %s\n# TYPE sstorefs_%s %s\n", name, help, name, kinds[kind]);
+	buffer_printf(text, "# HELP sstorefs_%s %s\n# TYPE sstorefs_%s %s\n", name, help, name,
+		      kinds[kind]);
 }
 
 /* A label's value: backslash, quote and line break are escaped, all else stands as it is. */
@@ -29,7 +30,9 @@ static void print_label(struct buffer *text, const char *value)
 	buffer_puts(text, "\"");
 }
 
-/* --- single figures -------------------------------------------------------------------------------------------------------------- */
+/* --- single figures
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 /* Where a figure comes from. */
 struct sources {
@@ -91,8 +94,9 @@ static double token_is_accepted(const struct sources *sources)
 
 static double answered_at(const struct sources *sources)
 {
-	return sources->net->last_response_at ? (double)sources->net->last_response_wall / (double)NANOSECONDS
-					      : 0;
+	return sources->net->last_response_at
+		       ? (double)sources->net->last_response_wall / (double)NANOSECONDS
+		       : 0;
 }
 
 static double transfers(const struct sources *sources)
@@ -168,12 +172,15 @@ static const struct {
 	{"attempts_total", COUNTER, attempts, NULL, "HTTP requests that were sent."},
 	{"retries_total", COUNTER, retries, NULL, "Attempts that repeated one that had failed."},
 	{"cache_hits_total", COUNTER, hits, NULL, "Names that were looked up in memory."},
-	{"cache_misses_total", COUNTER, misses, NULL, "Names for which the service had to be asked."},
-	{"walks_total", COUNTER, walks, NULL, "Listings that were fetched from their first page on."},
+	{"cache_misses_total", COUNTER, misses, NULL,
+	 "Names for which the service had to be asked."},
+	{"walks_total", COUNTER, walks, NULL,
+	 "Listings that were fetched from their first page on."},
 	{"pages_total", COUNTER, pages, NULL, "Pages of listings that came."},
 	{"sealed_bytes_total", COUNTER, sealed_bytes, seals, "Bytes of values that were sealed."},
 	{"reachable", GAUGE, is_reachable, NULL, "Whether the last request brought an answer."},
-	{"token_accepted", GAUGE, token_is_accepted, NULL, "Whether the service accepts the token."},
+	{"token_accepted", GAUGE, token_is_accepted, NULL,
+	 "Whether the service accepts the token."},
 	{"last_answer_timestamp_seconds", GAUGE, answered_at, NULL,
 	 "When the service last answered, since 1970; 0: never."},
 	{"rate_limit_remaining", GAUGE, budget, has_budget,
@@ -183,7 +190,8 @@ static const struct {
 	{"transfers", GAUGE, transfers, NULL, "HTTP requests that run now."},
 	{"uploads", GAUGE, uploads, NULL, "Values on their way to the service now."},
 	{"open_handles", GAUGE, open_handles, NULL, "Descriptors of secrets that are open now."},
-	{"staged_files", GAUGE, staged, NULL, "Files under temporary names that wait to be renamed."},
+	{"staged_files", GAUGE, staged, NULL,
+	 "Files under temporary names that wait to be renamed."},
 	{"unsettled_failures", GAUGE, unsettled, NULL,
 	 "Secrets whose last write failed, and which nobody wrote since."},
 	{"locked_bytes", GAUGE, locked, NULL, "Locked memory that values take up now."},
@@ -196,11 +204,14 @@ static void print_figures(struct buffer *text, const struct sources *sources)
 		if (figures[i].applies && !figures[i].applies(sources))
 			continue;
 		introduce(text, figures[i].name, figures[i].kind, figures[i].help);
-		buffer_printf(text, "sstorefs_%s %.15g\n", figures[i].name, figures[i].figure(sources));
+		buffer_printf(text, "sstorefs_%s %.15g\n", figures[i].name,
+			      figures[i].figure(sources));
 	}
 }
 
-/* --- figures for each operation -------------------------------------------------------------------------------------------------- */
+/* --- figures for each operation
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static double calls(const struct catalog_counts *counts, enum operation operation)
 {
@@ -233,13 +244,17 @@ static void print_operations(struct buffer *text, const struct sources *sources)
 		introduce(text, operation_figures[i].name, COUNTER, operation_figures[i].help);
 		for (enum operation operation = 0; operation < OPERATION_COUNT; operation++)
 			if (sources->fs->provider->operations[operation].build_request)
-				buffer_printf(text, "sstorefs_%s{operation=\"%s\"} %.15g\n",
-					      operation_figures[i].name, catalog_operation_name(operation),
-					      operation_figures[i].figure(sources->catalog, operation));
+				buffer_printf(
+					text, "sstorefs_%s{operation=\"%s\"} %.15g\n",
+					operation_figures[i].name,
+					catalog_operation_name(operation),
+					operation_figures[i].figure(sources->catalog, operation));
 	}
 }
 
-/* --- figures for each listing ---------------------------------------------------------------------------------------------------- */
+/* --- figures for each listing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static bool was_completed(const struct listing_status *listing)
 {
@@ -275,7 +290,8 @@ static const struct listing_figure {
 	{"listing_entries", entries, NULL,
 	 "Entries of a listing that is remembered; no store: the listing of stores."},
 	{"listing_age_seconds", age, was_completed, "Time since it was fetched."},
-	{"listing_stale", is_stale, NULL, "Whether it is past its time and could not be fetched anew."},
+	{"listing_stale", is_stale, NULL,
+	 "Whether it is past its time and could not be fetched anew."},
 	{"listing_left_out", left_out, NULL, "Names over 255 bytes, which it leaves out."},
 };
 

@@ -6,10 +6,12 @@
 #include "fs_internal.h"
 #include "value.h"
 
-static void print_seconds_since(struct buffer *text, const struct fs *fs, const char *name, uint64_t then)
+static void print_seconds_since(struct buffer *text, const struct fs *fs, const char *name,
+				uint64_t then)
 {
 	if (then)
-		buffer_printf(text, "  \"%s\": %.1f,\n", name, (double)(loop_now(fs->loop) - then) / 1000);
+		buffer_printf(text, "  \"%s\": %.1f,\n", name,
+			      (double)(loop_now(fs->loop) - then) / 1000);
 	else
 		buffer_printf(text, "  \"%s\": null,\n", name);
 }
@@ -27,13 +29,15 @@ static void print_string(struct buffer *text, const char *name, const char *valu
 static void print_service(struct buffer *text, const struct fs *fs)
 {
 	const struct net_counts *counts = catalog_net_counts(fs->catalog);
-	const struct failure *down = catalog_down(fs->catalog), *refused = catalog_unauthorized(fs->catalog);
+	const struct failure *down = catalog_down(fs->catalog),
+			     *refused = catalog_unauthorized(fs->catalog);
 	uint64_t now = loop_now(fs->loop), dies_at = catalog_key_expires_at(fs->catalog);
 	char time[TIME_TEXT_SIZE];
 
 	buffer_printf(text, "  \"reachable\": %s,\n", counts->reachable ? "true" : "false");
 	print_string(text, "last_answer_at",
-		     counts->last_response_at ? time_format(counts->last_response_wall, time) : NULL);
+		     counts->last_response_at ? time_format(counts->last_response_wall, time)
+					      : NULL);
 	print_seconds_since(text, fs, "seconds_since_answer", counts->last_response_at);
 	print_string(text, "down", down ? down->message : NULL);
 	print_string(text, "token_refused", refused ? refused->message : NULL);
@@ -64,15 +68,17 @@ static void print_listing(void *context, const struct listing_status *status)
 		buffer_json_string(listings->text, status->name);
 	else
 		buffer_puts(listings->text, "null");
-	buffer_printf(listings->text,
-		      ", \"entries\": %llu, \"age_seconds\": ", (unsigned long long)status->entries);
+	buffer_printf(listings->text, ", \"entries\": %llu, \"age_seconds\": ",
+		      (unsigned long long)status->entries);
 	if (status->age == CLOCK_NEVER)
 		buffer_puts(listings->text, "null");
 	else
 		buffer_printf(listings->text, "%.1f", (double)status->age / 1000);
-	buffer_printf(listings->text, ", \"fresh\": %s, \"stale\": %s, \"walking\": %s, \"left_out\": %llu}",
+	buffer_printf(listings->text,
+		      ", \"fresh\": %s, \"stale\": %s, \"walking\": %s, \"left_out\": %llu}",
 		      status->fresh ? "true" : "false", status->stale ? "true" : "false",
-		      status->walking ? "true" : "false", (unsigned long long)status->names_too_long);
+		      status->walking ? "true" : "false",
+		      (unsigned long long)status->names_too_long);
 }
 
 void status_print(struct fs *fs, struct buffer *text)

@@ -23,8 +23,10 @@ static void interrupt(struct task *task)
 void deferred_begin(struct fs *fs, struct deferred *deferred, fuse_req_t request,
 		    void (*interrupted)(struct deferred *deferred))
 {
-	*deferred = (struct deferred){
-		.fs = fs, .request = request, .interrupted = interrupted, .task = {.run = interrupt}};
+	*deferred = (struct deferred){.fs = fs,
+				      .request = request,
+				      .interrupted = interrupted,
+				      .task = {.run = interrupt}};
 	deferred->next = fs->first_deferred;
 	deferred->link = &fs->first_deferred;
 	if (deferred->next)

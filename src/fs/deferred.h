@@ -8,8 +8,8 @@
  */
 
 /*
- * A request that is answered later. Embedded in what waits. `interrupted` is called from the loop when the kernel wants the request
- * ended: it lets go of what is waited for and answers EINTR.
+ * A request that is answered later. Embedded in what waits. `interrupted` is called from the loop
+ * when the kernel wants the request ended: it lets go of what is waited for and answers EINTR.
  */
 struct deferred {
 	struct fs *fs;

@@ -16,13 +16,17 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text)
 
 	if (entry->digest)
 		return entry->digest;
-	/* Over the id and the last change: another one after every change that the service shows. */
+	/* Over the id and the last change: another one after every change that the service shows.
+	 */
 	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
 	if (entry->id)
-		crypto_generichash_update(&state, (const uint8_t *)entry->id, strlen(entry->id) + 1);
-	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at, sizeof(entry->modified_at));
+		crypto_generichash_update(&state, (const uint8_t *)entry->id,
+					  strlen(entry->id) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at,
+				  sizeof(entry->modified_at));
 	/* On Stripe an expiry may be all that a replacement changes of what is shown. */
-	crypto_generichash_update(&state, (const uint8_t *)&entry->expires_at, sizeof(entry->expires_at));
+	crypto_generichash_update(&state, (const uint8_t *)&entry->expires_at,
+				  sizeof(entry->expires_at));
 	crypto_generichash_final(&state, hash, sizeof(hash));
 	return base64_encode(text->digest, hash, sizeof(hash));
 }

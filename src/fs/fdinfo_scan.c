@@ -1,9 +1,11 @@
 /*
- * Whether a process still holds a descriptor of an inode: what /proc/PID/fdinfo tells, looked through in slices of time that all searches share.
+ * Whether a process still holds a descriptor of an inode: what /proc/PID/fdinfo tells, looked
+ * through in slices of time that all searches share.
  *
- * fdinfo has the inode's number. It can take milliseconds: that of an epoll instance lists all its watches. There is no quicker way to a descriptor: the link
- * /proc/PID/fd/N is read under the lock that exec holds while it waits for our answer (see opener.c), and stat(2) of what it leads to would come back to
- * us as a request. So it is time that is counted.
+ * fdinfo has the inode's number. It can take milliseconds: that of an epoll instance lists all its
+ * watches. There is no quicker way to a descriptor: the link /proc/PID/fd/N is read under the lock
+ * that exec holds while it waits for our answer (see opener.c), and stat(2) of what it leads to
+ * would come back to us as a request. So it is time that is counted.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,10 +20,12 @@
 #include "inode.h"
 #include "opener.h"
 
-#define FIRST_SLICE 200	 /* microseconds that a search takes when it starts: most have ended by then */
-#define SLICE	    4000 /* microseconds that all searches together take of one turn of the loop */
-#define TOTAL                                                                                                \
-	5000000 /* microseconds of processor time for one search: a million descriptors have about this */
+#define FIRST_SLICE                                                                                \
+	200	   /* microseconds that a search takes when it starts: most have ended by then */
+#define SLICE 4000 /* microseconds that all searches together take of one turn of the loop */
+#define TOTAL                                                                                      \
+	5000000 /* microseconds of processor time for one search: a million descriptors have about \
+		   this */
 
 static uint64_t microseconds(clockid_t clock)
 {
@@ -31,7 +35,9 @@ static uint64_t microseconds(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* --- a turn for each search ------------------------------------------------------------------------------------------------------ */
+/* --- a turn for each search
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void leave_queue(struct fdinfo_scan *scan)
 {
@@ -76,7 +82,9 @@ static void search_end(struct fdinfo_scan *scan, enum fd_holding holding)
 	scan->done(scan, holding);
 }
 
-/* --- looking --------------------------------------------------------------------------------------------------------------------- */
+/* --- looking
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static enum fd_holding open_table(const struct fdinfo_scan *scan, DIR **table)
 {
@@ -89,13 +97,15 @@ static enum fd_holding open_table(const struct fdinfo_scan *scan, DIR **table)
 	if (!*table)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? FD_HOLDING_UNSEEN
 									     : FD_HOLDING_UNKNOWN;
-	/* Where the kernel stops is what telldir() tells, also of another opening of the same directory. */
+	/* Where the kernel stops is what telldir() tells, also of another opening of the same
+	 * directory. */
 	if (scan->position)
 		seekdir(*table, scan->position);
 	return FD_HOLDING_NONE;
 }
 
-/* Whether the descriptor that `name` tells about is one of the inode. Kernels before 5.14 don't say. */
+/* Whether the descriptor that `name` tells about is one of the inode. Kernels before 5.14 don't
+ * say. */
 static enum fd_holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
 {
 	char text[1024];
@@ -104,7 +114,8 @@ static enum fd_holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
 	ssize_t length = proc_read(dirfd(table), name, text, sizeof text);
 
 	if (length < 0)
-		return length == -ENOBUFS ? FD_HOLDING_UNSEEN : FD_HOLDING_NONE; /* closed meanwhile */
+		return length == -ENOBUFS ? FD_HOLDING_UNSEEN
+					  : FD_HOLDING_NONE; /* closed meanwhile */
 	line = strstr(text, "\nino:");
 	if (!line || sscanf(line, "\nino:%" SCNu64, &inode) != 1)
 		return FD_HOLDING_UNKNOWN;
@@ -112,7 +123,8 @@ static enum fd_holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
 }
 
 /* Looks until it is known, which sets `ended`, or until the moment `until`. */
-static enum fd_holding look_through(struct fdinfo_scan *scan, DIR *table, uint64_t until, bool *ended)
+static enum fd_holding look_through(struct fdinfo_scan *scan, DIR *table, uint64_t until,
+				    bool *ended)
 {
 	enum fd_holding holding = FD_HOLDING_NONE;
 	struct dirent *entry;
@@ -186,5 +198,6 @@ void fdinfo_scan_start(struct fdinfo_scan *scan)
 
 void search_queue_init(struct search_queue *queue, struct loop *loop)
 {
-	*queue = (struct search_queue){.loop = loop, .last = &queue->first, .task.run = look_in_turn};
+	*queue = (struct search_queue){
+		.loop = loop, .last = &queue->first, .task.run = look_in_turn};
 }

@@ -9,7 +9,8 @@
 
 struct process;
 
-/* The searches for descriptors that are under way, in the order in which they get their slices of time (fdinfo_scan.c). */
+/* The searches for descriptors that are under way, in the order in which they get their slices of
+ * time (fdinfo_scan.c). */
 struct search_queue {
 	struct loop *loop;
 	struct fdinfo_scan *first, **last;
@@ -24,12 +25,14 @@ enum fd_holding {
 };
 
 /*
- * Whether a process holds a descriptor of `inode`. `done` is called once, perhaps from within the start. A process that is gone holds none.
+ * Whether a process holds a descriptor of `inode`. `done` is called once, perhaps from within the
+ * start. A process that is gone holds none.
  */
 struct fdinfo_scan {
 	struct fs *fs;
 	struct process *process;
-	pid_t thread; /* one that is known to live, as its descriptors are the process's; 0: none is */
+	pid_t thread; /* one that is known to live, as its descriptors are the process's; 0: none is
+		       */
 	fuse_ino_t inode;
 	void (*done)(struct fdinfo_scan *scan, enum fd_holding result);
 	/* fdinfo_scan.c's */

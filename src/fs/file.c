@@ -87,7 +87,8 @@ static void detach(struct fs *fs, uint32_t entry_id)
 	file->detached = true;
 }
 
-struct file *file_get_or_create(struct fs *fs, struct store *store, const char *name, uint32_t entry_id)
+struct file *file_get_or_create(struct fs *fs, struct store *store, const char *name,
+				uint32_t entry_id)
 {
 	struct file *file = file_find(fs, store, name);
 
@@ -116,7 +117,8 @@ void file_rename(struct file *file, const char *name)
 {
 	set_remove(&file->fs->files_by_name, file);
 	snprintf(file->name, sizeof file->name, "%s", name);
-	/* Cannot fail: the node that was taken out just now is free again; and if it does, the file is as good as unlinked. */
+	/* Cannot fail: the node that was taken out just now is free again; and if it does, the file
+	 * is as good as unlinked. */
 	file->unlinked = !set_add(&file->fs->files_by_name, file);
 	file_put_if_unused(file);
 }
@@ -126,14 +128,16 @@ void file_unlink(struct file *file)
 	if (file->unlinked)
 		return;
 	staging_end(file);
-	/* Who has it open keeps its number: what is found under the name from now on is another file, and must not be mixed up with it. */
+	/* Who has it open keeps its number: what is found under the name from now on is another
+	 * file, and must not be mixed up with it. */
 	listing_reassign_id(store_secrets(file->store), file->name, file->entry_id);
 	set_remove(&file->fs->files_by_name, file);
 	file->unlinked = true;
 	file_put_if_unused(file);
 }
 
-/* What is stored of it; somebody else may have deleted it and made it anew since it was opened: then that has another number. */
+/* What is stored of it; somebody else may have deleted it and made it anew since it was opened:
+ * then that has another number. */
 static const struct record *file_record(const struct file *file)
 {
 	const struct record *record = catalog_record(file->fs->catalog, file->entry_id);
@@ -181,12 +185,13 @@ bool file_is_visible(const struct file *file)
 void file_put_if_unused(struct file *file)
 {
 	struct fs *fs = file->fs;
-	/* Where there is no such secret there is nothing to ask; where somebody else has made it, there is. */
-	bool remembers =
-		!file->unlinked &&
-		(is_awaited(file) || (file->failure.errnum && (file_is_stored(file) || file->unknown ||
-							       file->failure.errnum == EEXIST ||
-							       file_has_unreported_create_error(file))));
+	/* Where there is no such secret there is nothing to ask; where somebody else has made it,
+	 * there is. */
+	bool remembers = !file->unlinked &&
+			 (is_awaited(file) ||
+			  (file->failure.errnum && (file_is_stored(file) || file->unknown ||
+						    file->failure.errnum == EEXIST ||
+						    file_has_unreported_create_error(file))));
 
 	if (file->handles || file->uploads || file->waits.first || file->staged)
 		return;

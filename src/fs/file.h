@@ -14,14 +14,16 @@ struct value;
 struct handle {
 	struct file *file;
 	struct handle *next, **link; /* the file's */
-	fuse_ino_t ino; /* of the inode that was opened: another client may have made the secret anew since */
+	fuse_ino_t ino; /* of the inode that was opened: another client may have made the secret
+			   anew since */
 	struct opener opener;
 	struct writer writer;
 	struct wait_list freed; /* those who must not look at it afterwards */
 	struct value *value;	/* NULL: nothing was written yet */
 	bool append, excl, dirty, closed;
 	bool wrote;	  /* or tried to */
-	bool began_empty; /* created, cut to nothing, or staged: every byte of the file is known here */
+	bool began_empty; /* created, cut to nothing, or staged: every byte of the file is known
+			     here */
 	int failed;	  /* errno of the operation that was refused, positive; 0: none was */
 	uid_t uid;	  /* who opened it, for the audit */
 	gid_t gid;
@@ -52,29 +54,33 @@ struct file {
 	bool unlinked; /* its name was removed or given to another: nothing of it is published */
 	bool detached; /* another file has its serial number now */
 	bool created;  /* made by CREATE here, and not stored yet */
-	struct value *
-		staged; /* what a file under a temporary name holds until it is renamed; NULL: it is an ordinary one */
-	bool is_directory; /* staged, for temporary files: those are called DIRECTORY/NAME, which no secret can be */
+	struct value *staged; /* what a file under a temporary name holds until it is renamed; NULL:
+				 it is an ordinary one */
+	bool is_directory; /* staged, for temporary files: those are called DIRECTORY/NAME, which no
+			      secret can be */
 	uint64_t staged_at; /* CLOCK_BOOTTIME, milliseconds */
 	char *target;	    /* staged, a link to this; NULL: it is none */
-	bool spoiled; /* a write to what is staged was refused: it is half a value, and takes no real name */
-	uint64_t
-		awaited_until; /* made by MKNOD and not opened yet: it is there until then (CLOCK_BOOTTIME, ms) */
+	bool spoiled; /* a write to what is staged was refused: it is half a value, and takes no
+			 real name */
+	uint64_t awaited_until; /* made by MKNOD and not opened yet: it is there until then
+				   (CLOCK_BOOTTIME, ms) */
 	struct handle *handles;
-	struct pending_attrs pending_attrs; /* set before the value was stored: they join its publication */
+	struct pending_attrs
+		pending_attrs; /* set before the value was stored: they join its publication */
 	unsigned uploads;
 	struct wait_list waits;	    /* woken when an upload of it ended */
 	unsigned uploads_started;   /* how many were asked for */
-	unsigned last_upload_ended; /* the last one of them that has ended: what follows is told of that */
+	unsigned last_upload_ended; /* the last one of them that has ended: what follows is told of
+				       that */
 	struct failure failure;	    /* of the last publication; error 0: it did not fail */
 	bool unknown;		    /* the last publication's outcome */
 	bool reported;		    /* the failure was told by an FSYNC */
-	struct version
-		before; /* what was stored when the last publication began: whether an unknown one took effect */
-	bool kept_for_error;	  /* kept only for its failure */
-	wall_time_ns modified_at; /* the last WRITE, or that it was opened, by clock_files() */
-	struct set_times times;	  /* set since then */
-	size_t sent;		  /* bytes that were written of what the last upload sends */
+	struct version before;	    /* what was stored when the last publication began: whether an
+				       unknown one took effect */
+	bool kept_for_error;	    /* kept only for its failure */
+	wall_time_ns modified_at;   /* the last WRITE, or that it was opened, by clock_files() */
+	struct set_times times;	    /* set since then */
+	size_t sent;		    /* bytes that were written of what the last upload sends */
 	struct file *next, **link;
 };
 
@@ -87,7 +93,8 @@ struct file *file_find(struct fs *fs, const struct store *store, const char *nam
 struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id);
 
 /* The file of a name; made when there is none. NULL when memory ran out. */
-struct file *file_get_or_create(struct fs *fs, struct store *store, const char *name, uint32_t entry_id);
+struct file *file_get_or_create(struct fs *fs, struct store *store, const char *name,
+				uint32_t entry_id);
 
 void file_rename(struct file *file, const char *name);
 
@@ -97,7 +104,8 @@ void file_unlink(struct file *file);
 /* Frees it when nothing holds it and there is nothing to remember of it. */
 void file_put_if_unused(struct file *file);
 
-/* Whether it is there for everybody, though the service does not have it: open, on its way, staged, or failed. */
+/* Whether it is there for everybody, though the service does not have it: open, on its way, staged,
+ * or failed. */
 bool file_is_visible(const struct file *file);
 
 /* Whether it is a create that failed after its close, with nobody told yet (`commit=fsync`). */
@@ -120,8 +128,9 @@ void handle_free(struct handle *handle);
 size_t handle_length(const struct handle *handle);
 
 /*
- * Sets the size of the value. It grows by zeros where the handle began empty; elsewhere the bytes in
- * between are unknown, so growth is refused and the handle is spent. Returns 0 or a positive errno.
+ * Sets the size of the value. It grows by zeros where the handle began empty; elsewhere the bytes
+ * in between are unknown, so growth is refused and the handle is spent. Returns 0 or a positive
+ * errno.
  */
 int handle_truncate(struct fs *fs, struct handle *handle, off_t size);
 

@@ -18,7 +18,8 @@
 #include "value.h"
 #include "written.h"
 
-/* --- answering once an upload has ended ------------------------------------------------------------------------------------------ */
+/* --- answering once an upload has ended
+ * ------------------------------------------------------------------------------------------ */
 
 /* A FLUSH or WRITE that waits for its upload. */
 struct flush_request {
@@ -52,14 +53,15 @@ static void upload_ended(struct wait *wait)
 	flush_request_end(flush, flush->upload->put.failure.errnum);
 }
 
-/* Nothing of what was written is published, and its writer is told `error` from now on. A staged file of it is nothing to be renamed. */
+/* Nothing of what was written is published, and its writer is told `error` from now on. A staged
+ * file of it is nothing to be renamed. */
 static void discard_value(struct handle *handle, int error, const char *words)
 {
 	struct failure failure = {0};
 
 	failure_set(&failure, error, "%s", words);
-	error_log_report(handle->file->fs->options.error_log, "publish", store_name(handle->file->store),
-			 handle->file->name, &failure);
+	error_log_report(handle->file->fs->options.error_log, "publish",
+			 store_name(handle->file->store), handle->file->name, &failure);
 	handle_wipe(handle);
 	handle->failed = error;
 	if (handle->file->staged)
@@ -68,8 +70,9 @@ static void discard_value(struct handle *handle, int error, const char *words)
 
 static void discard_of_dying(struct handle *handle)
 {
-	discard_value(handle, EINTR,
-		      "its writer was killed or failed before it had closed the file: nothing was stored");
+	discard_value(
+		handle, EINTR,
+		"its writer was killed or failed before it had closed the file: nothing was stored");
 }
 
 static void flush_request_interrupted(struct deferred *deferred)
@@ -106,7 +109,8 @@ static void publish_and_wait(struct flush_request *flush)
 	}
 }
 
-static struct flush_request *flush_request_new(struct fs *fs, fuse_req_t request, struct handle *handle)
+static struct flush_request *flush_request_new(struct fs *fs, fuse_req_t request,
+					       struct handle *handle)
 {
 	struct flush_request *flush = calloc(1, sizeof *flush);
 
@@ -153,7 +157,8 @@ static void log_flush(const struct handle *handle, fuse_req_t request, const cha
 						       .failure = &words});
 }
 
-/* --- FLUSH: is it the last of who writes? --------------------------------------------------------------------------------------------- */
+/* --- FLUSH: is it the last of who writes?
+ * --------------------------------------------------------------------------------------------- */
 
 static void say_weaker(struct fs *fs)
 {
@@ -164,7 +169,8 @@ static void say_weaker(struct fs *fs)
 	fs->owner_tracking_degraded = true;
 }
 
-/* Where processes can't be told: the FLUSH of the one who opened, as far as that is known, publishes. */
+/* Where processes can't be told: the FLUSH of the one who opened, as far as that is known,
+ * publishes. */
 static void flush_by_lock_owner(struct flush_request *flush)
 {
 	const struct opener *opener = &flush->handle->opener;
@@ -189,7 +195,8 @@ static void discard_unseen(struct handle *handle)
 		"the daemon's limit of open files (LimitNOFILE=), or write from a program that has fewer files open");
 }
 
-/* Whether a FLUSH may publish: with `commit=fsync` it is left to FSYNC, and what is staged to the rename. */
+/* Whether a FLUSH may publish: with `commit=fsync` it is left to FSYNC, and what is staged to the
+ * rename. */
 static bool flush_publishes(const struct handle *handle)
 {
 	return !handle->file->staged && handle->file->fs->config->commit != COMMIT_FSYNC;
@@ -235,7 +242,8 @@ static void flush_by_writer(struct flush_request *flush)
 	close_search_start(&flush->scan, flush->deferred.fs, handle);
 }
 
-/* What a FLUSH comes to that needs no search: an errno with which it is answered; -1: it needs one. */
+/* What a FLUSH comes to that needs no search: an errno with which it is answered; -1: it needs one.
+ */
 static int flush_at_once(struct handle *handle, enum flush_origin origin, fuse_req_t request)
 {
 	switch (origin) {
@@ -303,7 +311,8 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 		flush_dirty(fs, request, handle, info->lock_owner);
 }
 
-/* --- FSYNC: what is due, and what has become of the name ------------------------------------------------------------------------- */
+/* --- FSYNC: what is due, and what has become of the name
+ * ------------------------------------------------------------------------- */
 
 struct fsync_request {
 	struct deferred deferred;
@@ -331,7 +340,8 @@ static void fsync_request_interrupted(struct deferred *deferred)
 
 	close_search_cancel(&fsync->scan);
 	wait_end(&fsync->wait);
-	/* As with FLUSH: what nobody waits for any more is given up, or a killed writer would be stored after all. */
+	/* As with FLUSH: what nobody waits for any more is given up, or a killed writer would be
+	 * stored after all. */
 	if (upload && !upload->done && !upload->file->waits.first)
 		upload_cancel(upload);
 	fsync_request_end(fsync, EINTR);
@@ -382,13 +392,14 @@ static void sync_searched(struct close_search *search, enum fd_holding result)
 static struct handle *next_other(struct fsync_request *fsync)
 {
 	for (struct handle *handle = fsync->handle->file->handles; handle; handle = handle->next)
-		if (handle != fsync->handle && handle_is_publishable(handle) && handle->opener.process &&
-		    handle->scan_pass != fsync->pass)
+		if (handle != fsync->handle && handle_is_publishable(handle) &&
+		    handle->opener.process && handle->scan_pass != fsync->pass)
 			return handle;
 	return NULL;
 }
 
-/* Others' values are published only when their openers have closed them; never the half that somebody is still writing. */
+/* Others' values are published only when their openers have closed them; never the half that
+ * somebody is still writing. */
 static void sync_others(struct fsync_request *fsync)
 {
 	struct handle *other = next_other(fsync);
@@ -428,7 +439,8 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 	sync_others(fsync);
 }
 
-/* --- RELEASE: nobody holds it any more ------------------------------------------------------------------------------------------- */
+/* --- RELEASE: nobody holds it any more
+ * ------------------------------------------------------------------------------------------- */
 
 static void close_handle(struct handle *handle)
 {
@@ -465,7 +477,8 @@ static void end_waiting_for_handles(struct fs *fs)
 			if (!container_of(deferred, struct flush_request, deferred)->upload)
 				deferred->interrupted(deferred);
 		} else if (deferred->interrupted == fsync_request_interrupted) {
-			struct fsync_request *fsync = container_of(deferred, struct fsync_request, deferred);
+			struct fsync_request *fsync =
+				container_of(deferred, struct fsync_request, deferred);
 
 			close_search_cancel(&fsync->scan);
 			fsync_request_end(fsync, ENOTCONN);

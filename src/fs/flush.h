@@ -18,7 +18,8 @@ void handle_publish(struct handle *handle);
 /* WRITE under `commit=write`: answers once the value is published. */
 void write_through(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size);
 
-/* Publishes or gives up what is left of every handle: the end of the mount counts as RELEASE of them all. */
+/* Publishes or gives up what is left of every handle: the end of the mount counts as RELEASE of
+ * them all. */
 void fs_release_all(struct fs *fs);
 
 #endif

@@ -23,10 +23,10 @@ struct fs {
 	size_t receive_size, max_write;
 	struct task resize; /* after INIT the receive buffer may be smaller */
 	bool mounted, unmounted, stopping;
-	bool initialized; /* INIT was answered */
-	char *reply_page; /* where small answers are put together */
-	struct buffer
-		xattr_scratch; /* the attribute that was asked for last: its memory serves the next one */
+	bool initialized;	     /* INIT was answered */
+	char *reply_page;	     /* where small answers are put together */
+	struct buffer xattr_scratch; /* the attribute that was asked for last: its memory serves the
+					next one */
 
 	uint64_t inode_base; /* inode number of serial 0 */
 	wall_time_ns mounted_at;
@@ -35,11 +35,13 @@ struct fs {
 	unsigned process_count, processes_most; /* each has a descriptor of ours */
 	struct search_queue searches;
 	struct recent_slot *recent;
-	struct open_wait *first_open_wait, **last_open_wait; /* those that wait for a process's descriptor */
+	struct open_wait *first_open_wait,
+		**last_open_wait; /* those that wait for a process's descriptor */
 	struct task open_waits_task;
-	struct file *first_file, **last_file; /* all of them, in the order in which they were made */
-	unsigned kept_errors;		      /* files that are kept only for the failure they remember */
-	struct directory *first_directory;    /* that is open */
+	struct file *first_file,
+		**last_file;  /* all of them, in the order in which they were made */
+	unsigned kept_errors; /* files that are kept only for the failure they remember */
+	struct directory *first_directory; /* that is open */
 	struct deferred *first_deferred;
 	struct control_file *first_control_file;
 	struct upload *first_upload;
@@ -51,8 +53,9 @@ struct fs {
 	unsigned retained;
 	size_t retained_bytes; /* of locked memory */
 	struct timer retained_timer;
-	struct written written; /* what this mount has stored */
-	bool owner_tracking_degraded; /* openers can't always be told (DESIGN 3, rule 7): said once in the log, always in status */
+	struct written written;	      /* what this mount has stored */
+	bool owner_tracking_degraded; /* openers can't always be told (DESIGN 3, rule 7): said once
+					 in the log, always in status */
 
 	void (*drained)(void *context, unsigned lost);
 	void *drained_context;
@@ -61,7 +64,8 @@ struct fs {
 	unsigned lost_values;
 };
 
-/* --- the operations, a file each or so ------------------------------------------------------------------------------------------ */
+/* --- the operations, a file each or so
+ * ------------------------------------------------------------------------------------------ */
 
 /* The end of one operation's budget that begins now. */
 uint64_t fs_deadline(const struct fs *fs);

@@ -13,9 +13,9 @@
 #define REPLY_PAGE_SIZE 512 /* a power of two: what is aligned to it lies on one page */
 
 /*
- * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS for granted and never tells the kernel of it. Without that every LOOKUP in a
- * directory waits in the kernel for the READDIR that waits for a page, or for another LOOKUP that waits for the
- * service.
+ * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS for granted and never tells the kernel of it. Without
+ * that every LOOKUP in a directory waits in the kernel for the READDIR that waits for a page, or
+ * for another LOOKUP that waits for the service.
  */
 static void allow_parallel_lookups(const struct iovec *parts, int count)
 {
@@ -32,7 +32,8 @@ static void allow_parallel_lookups(const struct iovec *parts, int count)
 	memcpy(parts[1].iov_base, &reply, sizeof reply);
 }
 
-/* The kernel takes hold of every page that an answer lies on: the parts of a small one are put together on one. */
+/* The kernel takes hold of every page that an answer lies on: the parts of a small one are put
+ * together on one. */
 static ssize_t write_joined(int fd, const struct iovec *parts, char *joined)
 {
 	char *end = mempcpy(joined, parts[0].iov_base, parts[0].iov_len);
@@ -60,7 +61,8 @@ static ssize_t read_request(int fd, void *buffer, size_t size, void *data)
 	return read(fd, buffer, size);
 }
 
-/* Since Linux 6.16 (FUSE 7.44): names that were told before count no more. Nothing is locked, and older kernels refuse it. */
+/* Since Linux 6.16 (FUSE 7.44): names that were told before count no more. Nothing is locked, and
+ * older kernels refuse it. */
 #define NOTIFY_INC_EPOCH 8
 
 void fs_forget_names(struct fs *fs)

@@ -17,12 +17,14 @@ fuse_ino_t inode_number(const struct fs *fs, uint32_t entry_id)
 	return fs->inode_base + entry_id;
 }
 
-void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record, struct inode *inode)
+void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
+		     struct inode *inode)
 {
 	*inode = (struct inode){.number = inode_number(fs, record->entry_id), .record = record};
 	inode->store = listing_store(listing);
 	inode->kind = inode->store ? INODE_SECRET : INODE_STORE;
-	/* By its name: what is open here may have been deleted and made anew elsewhere since, and has then another number. */
+	/* By its name: what is open here may have been deleted and made anew elsewhere since, and
+	 * has then another number. */
 	if (inode->store)
 		inode->file = file_find(fs, inode->store, record->name);
 }
@@ -86,7 +88,8 @@ static mode_t mode_of(const struct fs *fs, const struct inode *inode)
 
 	switch (inode->kind) {
 	case INODE_SECRET:
-		/* Where the kernel checks, it refuses attributes to those who may not read: who may write may, as far as it can tell. */
+		/* Where the kernel checks, it refuses attributes to those who may not read: who may
+		 * write may, as far as it can tell. */
 		return S_IFREG | write | (fs->config->default_permissions ? write << 1 : 0);
 	case INODE_CONTROL_FILE:
 		return S_IFREG | control_mode(inode->control);
@@ -133,7 +136,8 @@ void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *att
 		written_show(fs, inode, attributes);
 }
 
-/* What is left of the record's own time, at most a second; nothing while a handle is open or something is not settled. */
+/* What is left of the record's own time, at most a second; nothing while a handle is open or
+ * something is not settled. */
 static double time_left(struct fs *fs, const struct inode *inode)
 {
 	struct listing *listing;
@@ -161,11 +165,14 @@ void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_par
 	entry->ino = inode->number;
 	inode_attributes(fs, inode, &entry->attr);
 	entry->attr_timeout = inode_attribute_timeout(fs, inode);
-	entry->entry_timeout = fs->config->entry_timeout >= 0 && !inode->file ? fs->config->entry_timeout
-									      : time_left(fs, inode);
+	entry->entry_timeout = fs->config->entry_timeout >= 0 && !inode->file
+				       ? fs->config->entry_timeout
+				       : time_left(fs, inode);
 }
 
 enum inode_kind staging_kind(const struct file *file)
 {
-	return file->is_directory ? INODE_STAGED_DIRECTORY : file->target ? INODE_STAGED_LINK : INODE_SECRET;
+	return file->is_directory ? INODE_STAGED_DIRECTORY
+	       : file->target	  ? INODE_STAGED_LINK
+				  : INODE_SECRET;
 }

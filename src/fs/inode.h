@@ -28,9 +28,10 @@ struct inode {
 	enum inode_kind kind;
 	fuse_ino_t number;
 	const struct record *record; /* of a store or secret that is known; else NULL */
-	struct store *store;	     /* the store it is, or is in; NULL for the root of all stores */
-	struct file *file; /* of a secret that is open or not settled, and of a staged directory; else NULL */
-	unsigned control;  /* which control file */
+	struct store *store; /* the store it is, or is in; NULL for the root of all stores */
+	struct file *file;   /* of a secret that is open or not settled, and of a staged directory;
+				else NULL */
+	unsigned control;    /* which control file */
 };
 
 /* Finds out what `number` is; INODE_NONE where it stands for nothing any more. Returns the kind. */

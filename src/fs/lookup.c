@@ -59,7 +59,8 @@ static void reply_record(struct fs *fs, fuse_req_t request, struct listing *list
 	reply_inode(fs, request, &inode);
 }
 
-/* A name whose outcome was unknown was read again, and there is none: nothing was stored, and there is nothing to be shown. */
+/* A name whose outcome was unknown was read again, and there is none: nothing was stored, and there
+ * is nothing to be shown. */
 static void forget_absent(struct fs *fs, const struct store *store, const char *name)
 {
 	struct file *file = store ? file_find(fs, store, name) : NULL;
@@ -101,7 +102,8 @@ static void interrupted(struct deferred *deferred)
 	lookup_request_free(pending);
 }
 
-static void start_lookup(struct fs *fs, fuse_req_t request, struct listing *listing, const char *name)
+static void start_lookup(struct fs *fs, fuse_req_t request, struct listing *listing,
+			 const char *name)
 {
 	struct lookup_request *pending = calloc(1, sizeof *pending);
 
@@ -118,7 +120,8 @@ static void start_lookup(struct fs *fs, fuse_req_t request, struct listing *list
 }
 
 /* A file that is open here and not stored yet is there for everybody. */
-static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *store, const char *name)
+static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *store,
+		       const char *name)
 {
 	struct file *file = store ? file_find(fs, store, name) : NULL;
 	struct inode inode = {.file = file};
@@ -151,7 +154,8 @@ static void lookup_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent,
 	reply_inode(fs, request, &inode);
 }
 
-static void look_up_staged(struct fs *fs, fuse_req_t request, const struct inode *directory, const char *name)
+static void look_up_staged(struct fs *fs, fuse_req_t request, const struct inode *directory,
+			   const char *name)
 {
 	char path[NAME_LENGTH_MAX + 1];
 	enum refusal refusal = staging_path(directory, name, path);
@@ -167,7 +171,8 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct listing *listing;
 	struct inode inode;
 
-	if (parent == INODE_NUMBER_CONTROL || (parent == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs"))) {
+	if (parent == INODE_NUMBER_CONTROL ||
+	    (parent == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs"))) {
 		lookup_control(fs, request, parent, name);
 		return;
 	}
@@ -217,9 +222,11 @@ void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	}
 	listing = inode.record ? catalog_listing(fs->catalog, inode.record) : NULL;
 	inode_attributes(fs, &inode, &attributes);
-	/* The kernel names a handle when its writer looks for the end (SEEK_END): what he writes there must not come to stand at the beginning. */
+	/* The kernel names a handle when its writer looks for the end (SEEK_END): what he writes
+	 * there must not come to stand at the beginning. */
 	if (info && inode.kind == INODE_SECRET)
-		attributes.st_size = (off_t)handle_length((const struct handle *)(uintptr_t)info->fh);
+		attributes.st_size =
+			(off_t)handle_length((const struct handle *)(uintptr_t)info->fh);
 	fuse_reply_attr(request, &attributes, inode_attribute_timeout(fs, &inode));
 	if (listing)
 		listing_revalidate(listing, inode.record);

@@ -53,7 +53,8 @@ static void on_store_op(struct store_op *op)
 
 	actor_of_request(&actor, request);
 	audit(fs, &actor,
-	      &(struct audit_event){.operation = pending->store ? "rmdir" : "mkdir", .name = pending->name},
+	      &(struct audit_event){.operation = pending->store ? "rmdir" : "mkdir",
+				    .name = pending->name},
 	      &op->failure);
 	if (op->failure.errnum) {
 		fuse_reply_err(request, op->failure.errnum);
@@ -96,7 +97,8 @@ static struct store_request *store_request_new(struct fs *fs, fuse_req_t request
 }
 
 /* What both have in common. */
-static enum refusal precheck_exchange(struct fs *fs, const struct inode *directory, const char *name)
+static enum refusal precheck_exchange(struct fs *fs, const struct inode *directory,
+				      const char *name)
 {
 	enum refusal refusal = precheck_create(fs);
 
@@ -118,8 +120,9 @@ static enum refusal precheck_mkdir(struct fs *fs, const struct inode *directory,
 		return refusal;
 	if (!name_is_canonical(name) || !fs->provider->store_name_is_valid(name))
 		return fs->provider->stores_are_local ? REFUSAL_USER_ID : REFUSAL_STORE_NAME;
-	return listing_query(catalog_stores(fs->catalog), name, &record) == CACHE_HIT ? REFUSAL_EXISTS
-										      : REFUSAL_NONE;
+	return listing_query(catalog_stores(fs->catalog), name, &record) == CACHE_HIT
+		       ? REFUSAL_EXISTS
+		       : REFUSAL_NONE;
 }
 
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
@@ -135,10 +138,10 @@ void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	inode_find(fs, parent, &directory);
 	refusal = precheck_mkdir(fs, &directory, name);
 	if (refusal) {
-		refusal_reply(
-			request,
-			&(struct audit_event){.operation = "mkdir", .store = directory.store, .name = name},
-			refusal);
+		refusal_reply(request,
+			      &(struct audit_event){
+				      .operation = "mkdir", .store = directory.store, .name = name},
+			      refusal);
 		return;
 	}
 	pending = store_request_new(fs, request, name, NULL);
@@ -166,10 +169,11 @@ static void rmdir_found(struct store_request *pending, const struct record *reco
 						      : REFUSAL_NONE;
 
 	if (refusal) {
-		deferred_reply_err(
-			&pending->deferred,
-			refusal_record(fs, &(struct audit_event){.operation = "rmdir", .name = pending->name},
-				       refusal));
+		deferred_reply_err(&pending->deferred,
+				   refusal_record(fs,
+						  &(struct audit_event){.operation = "rmdir",
+									.name = pending->name},
+						  refusal));
 		store_request_free(pending);
 		return;
 	}
@@ -191,7 +195,8 @@ static void on_lookup(struct lookup *lookup)
 
 		actor_of_request(&actor, pending->deferred.request);
 		audit(pending->deferred.fs, &actor,
-		      &(struct audit_event){.operation = "rmdir", .name = pending->name}, &lookup->failure);
+		      &(struct audit_event){.operation = "rmdir", .name = pending->name},
+		      &lookup->failure);
 	}
 	deferred_reply_err(&pending->deferred, lookup->failure.errnum);
 	store_request_free(pending);
@@ -208,13 +213,14 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 		return;
 	inode_find(fs, parent, &directory);
 	refusal = precheck_exchange(fs, &directory, name);
-	if (!refusal && fs->provider->stores_are_local && !strcmp(name, fs->provider->builtin_store))
+	if (!refusal && fs->provider->stores_are_local &&
+	    !strcmp(name, fs->provider->builtin_store))
 		refusal = REFUSAL_STAYS;
 	if (refusal) {
-		refusal_reply(
-			request,
-			&(struct audit_event){.operation = "rmdir", .store = directory.store, .name = name},
-			refusal);
+		refusal_reply(request,
+			      &(struct audit_event){
+				      .operation = "rmdir", .store = directory.store, .name = name},
+			      refusal);
 		return;
 	}
 	pending = store_request_new(fs, request, name, NULL);

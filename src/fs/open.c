@@ -18,9 +18,10 @@
 #include "staging.h"
 #include "value.h"
 
-/* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error` set: `file` may then be gone. */
-static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_ino_t number, int flags,
-				  int *error)
+/* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error`
+ * set: `file` may then be gone. */
+static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_ino_t number,
+				  int flags, int *error)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
 	struct handle *handle = handle_new(file);
@@ -60,7 +61,8 @@ static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_in
 }
 
 /* A handle for fsync alone: no value, and no memory for one. */
-static struct handle *open_to_sync(fuse_req_t request, struct file *file, fuse_ino_t number, int *error)
+static struct handle *open_to_sync(fuse_req_t request, struct file *file, fuse_ino_t number,
+				   int *error)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
 	struct handle *handle = handle_new(file);
@@ -85,7 +87,8 @@ static bool opens_to_read(int flags)
 	return (flags & O_ACCMODE) == O_RDONLY;
 }
 
-/* Never the page cache: what is written goes to us alone, and nothing is read back (DESIGN 3, rule 1). */
+/* Never the page cache: what is written goes to us alone, and nothing is read back (DESIGN 3, rule
+ * 1). */
 static void fill_info(struct fuse_file_info *info, struct handle *handle)
 {
 	info->fh = (uint64_t)(uintptr_t)handle;
@@ -99,7 +102,8 @@ static struct file *file_to_open(struct fs *fs, const struct inode *inode)
 	struct file *file = inode->file;
 
 	if (!file)
-		return file_get_or_create(fs, inode->store, inode->record->name, inode->record->entry_id);
+		return file_get_or_create(fs, inode->store, inode->record->name,
+					  inode->record->entry_id);
 	/* What is left of a creation that failed says nothing of what is there now. */
 	if (inode->record && !file->handles && !file->uploads)
 		file->created = false;
@@ -107,10 +111,12 @@ static struct file *file_to_open(struct fs *fs, const struct inode *inode)
 }
 
 /* Returns 0 where nothing is refused. */
-static int refuse_open(struct fs *fs, const struct store *store, const char *name, enum refusal refusal)
+static int refuse_open(struct fs *fs, const struct store *store, const char *name,
+		       enum refusal refusal)
 {
-	return refusal_record(fs, &(struct audit_event){.operation = "open", .store = store, .name = name},
-			      refusal);
+	return refusal_record(
+		fs, &(struct audit_event){.operation = "open", .store = store, .name = name},
+		refusal);
 }
 
 static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info,
@@ -124,7 +130,8 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	int error;
 
 	inode_find(fs, number, &inode);
-	/* Gone, which the kernel has yet to hear: it then looks the name up anew, and asks for a CREATE if its caller wants one. */
+	/* Gone, which the kernel has yet to hear: it then looks the name up anew, and asks for a
+	 * CREATE if its caller wants one. */
 	if (inode.kind == INODE_NONE)
 		return ESTALE;
 	if (inode.kind != INODE_SECRET)
@@ -142,8 +149,9 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	file = file_to_open(fs, &inode);
 	if (!file)
 		return ENOMEM;
-	*handle = opens_to_read(info->flags) ? open_to_sync(request, file, number, &error)
-					     : open_handle(request, file, number, info->flags, &error);
+	*handle = opens_to_read(info->flags)
+			  ? open_to_sync(request, file, number, &error)
+			  : open_handle(request, file, number, info->flags, &error);
 	return error;
 }
 
@@ -154,7 +162,8 @@ struct place {
 };
 
 /* Nothing that is in a staged directory can be stored there. */
-static bool must_stage(const struct fs *fs, const struct inode *directory, const char *name, int flags)
+static bool must_stage(const struct fs *fs, const struct inode *directory, const char *name,
+		       int flags)
 {
 	return directory->kind == INODE_STAGED_DIRECTORY || staging_applies(fs, name, flags);
 }
@@ -181,8 +190,8 @@ static enum refusal check_create(struct fs *fs, fuse_ino_t parent, const char *n
 	return precheck_open(fs, directory->store, name, flags, *record != NULL);
 }
 
-static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, struct fuse_file_info *info,
-		       struct handle **handle)
+static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name,
+		       struct fuse_file_info *info, struct handle **handle)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record = NULL;
@@ -207,7 +216,8 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name, 
 	if (error)
 		file_put_if_unused(file);
 	else
-		*handle = open_handle(request, file, inode_number(fs, file->entry_id), info->flags, &error);
+		*handle = open_handle(request, file, inode_number(fs, file->entry_id), info->flags,
+				      &error);
 	if (error && is_staged) {
 		/* What is staged is kept without a handle, too. */
 		staging_end(file);
@@ -244,7 +254,8 @@ static void reply_created(struct fs *fs, fuse_req_t request, struct handle *hand
 		forget(handle);
 }
 
-static int do_open(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
+static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
+		   struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct handle *handle = NULL;
@@ -262,7 +273,8 @@ static int do_open(fuse_req_t request, fuse_ino_t number, const char *name, stru
 	return 0;
 }
 
-static void begin(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info)
+static void begin(fuse_req_t request, fuse_ino_t number, const char *name,
+		  struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	int error;
@@ -297,15 +309,18 @@ void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
 	begin(request, parent, name, info);
 }
 
-void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info)
+void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+	     struct fuse_file_info *info)
 {
-	if (number >= INODE_NUMBER_CONTROL_FIRST && number < INODE_NUMBER_CONTROL_FIRST + control_count())
+	if (number >= INODE_NUMBER_CONTROL_FIRST &&
+	    number < INODE_NUMBER_CONTROL_FIRST + control_count())
 		control_read(request, size, offset, info);
 	else
 		fuse_reply_err(request, EACCES);
 }
 
-/* MKNOD of a regular file: a CREATE whose OPEN follows. The name is there until it is opened and closed, or that has not come in time. */
+/* MKNOD of a regular file: a CREATE whose OPEN follows. The name is there until it is opened and
+ * closed, or that has not come in time. */
 static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct inode *inode)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL;
@@ -317,7 +332,8 @@ static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct 
 
 	if (error)
 		return error;
-	file = file_get_or_create(fs, place.directory.store, place.path, catalog_new_entry_id(fs->catalog));
+	file = file_get_or_create(fs, place.directory.store, place.path,
+				  catalog_new_entry_id(fs->catalog));
 	if (!file)
 		return ENOMEM;
 	if (must_stage(fs, &place.directory, name, flags))
@@ -345,7 +361,8 @@ void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	inode_find(fs, parent, &inode);
 	if (!S_ISREG(mode)) {
 		refusal_reply(request,
-			      &(struct audit_event){.operation = "mknod", .store = inode.store, .name = name},
+			      &(struct audit_event){
+				      .operation = "mknod", .store = inode.store, .name = name},
 			      refusal ? refusal : REFUSAL_ODD_FILE);
 		return;
 	}

@@ -17,8 +17,9 @@
 #include "staging.h"
 
 #define LARGEST_VALUE (128u << 10) /* bytes of locked memory that a value may come to need */
-#define PROBE_EVERY                                                                                          \
-	3000 /* milliseconds between two questions whether a token that was refused is good again */
+#define PROBE_EVERY                                                                                \
+	3000 /* milliseconds between two questions whether a token that was refused is good again  \
+	      */
 
 struct open_wait {
 	open_call *open; /* what is called when the wait is over */
@@ -35,7 +36,8 @@ struct open_wait {
 	struct timer timer;
 };
 
-/* A value as large as it may be must still find room behind the one that is let in: there is no waiting later, when its bytes have come. */
+/* A value as large as it may be must still find room behind the one that is let in: there is no
+ * waiting later, when its bytes have come. */
 static bool has_memory(const struct fs *fs)
 {
 	struct locked_pool *pool = fs->options.pool;
@@ -203,7 +205,8 @@ void open_waits_init(struct fs *fs)
 	fs->open_waits_task.run = serve;
 }
 
-/* Whatever it says of the name: if the token was taken, the network knows now, and so does the refusal. */
+/* Whatever it says of the name: if the token was taken, the network knows now, and so does the
+ * refusal. */
 static void on_probe(struct lookup *lookup)
 {
 	struct open_wait *pending = container_of(lookup, struct open_wait, probe);
@@ -213,7 +216,8 @@ static void on_probe(struct lookup *lookup)
 	do_over(pending);
 }
 
-/* Asks for the name that is to be written: the cheapest question there is, and its answer is of use. */
+/* Asks for the name that is to be written: the cheapest question there is, and its answer is of
+ * use. */
 static void probe(struct open_wait *pending)
 {
 	struct fs *fs = pending->deferred.fs;
@@ -225,7 +229,8 @@ static void probe(struct open_wait *pending)
 		return;
 	}
 	pending->store = store_reference(inode.store);
-	pending->probe = (struct lookup){.deadline = fs_deadline(fs), .bypass_cache = true, .done = on_probe};
+	pending->probe = (struct lookup){
+		.deadline = fs_deadline(fs), .bypass_cache = true, .done = on_probe};
 	strcpy(pending->probe.name, name_of(pending, &inode));
 	lookup_start(store_secrets(pending->store), &pending->probe);
 }
@@ -259,6 +264,8 @@ void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const
 
 bool open_may_wait(const struct fs *fs, const char *name, int flags, int error)
 {
-	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what is staged. */
-	return error == ENOBUFS && !(name && staging_applies(fs, name, flags) && staging_is_full(fs));
+	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what
+	 * is staged. */
+	return error == ENOBUFS &&
+	       !(name && staging_applies(fs, name, flags) && staging_is_full(fs));
 }

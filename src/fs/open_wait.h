@@ -8,11 +8,14 @@
  */
 
 /*
- * Opens the inode `number`, or creates `name` in the directory `number`, and replies. Returns 0, or a positive errno without a reply.
+ * Opens the inode `number`, or creates `name` in the directory `number`, and replies. Returns 0, or
+ * a positive errno without a reply.
  */
-typedef int open_call(fuse_req_t request, fuse_ino_t number, const char *name, struct fuse_file_info *info);
+typedef int open_call(fuse_req_t request, fuse_ino_t number, const char *name,
+		      struct fuse_file_info *info);
 
-/* Whether `error`, a positive errno, is what time may mend: want of locked memory or descriptors. */
+/* Whether `error`, a positive errno, is what time may mend: want of locked memory or descriptors.
+ */
 bool open_may_wait(const struct fs *fs, const char *name, int flags, int error);
 
 void open_waits_init(struct fs *fs);

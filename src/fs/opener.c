@@ -18,20 +18,25 @@
 #include "fs_internal.h"
 #include "opener.h"
 
-#define STATUS_SIZE	(16 << 10) /* /proc/PID/status of nearly every process */
-#define STATUS_LARGEST	(1 << 20)  /* and of one with all the supplementary groups there can be, 65 536 */
-#define STAT_SIZE	2048	   /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
-#define OUR_DESCRIPTORS 256	   /* connections, their resolvers, /proc, the token: never given to pidfds */
+#define STATUS_SIZE (16 << 10) /* /proc/PID/status of nearly every process */
+#define STATUS_LARGEST                                                                             \
+	(1 << 20)      /* and of one with all the supplementary groups there can be, 65 536 */
+#define STAT_SIZE 2048 /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
+#define OUR_DESCRIPTORS                                                                            \
+	256 /* connections, their resolvers, /proc, the token: never given to pidfds */
 
 #define FLAG_EXITING 0x4u /* PF_EXITING, include/linux/sched.h */
 
-/* What the errno of a look into /proc means: that there is nothing to be seen, or that we have not the means to look. */
+/* What the errno of a look into /proc means: that there is nothing to be seen, or that we have not
+ * the means to look. */
 static int failure_of_look(int error)
 {
-	return error == ENOENT || error == ESRCH || error == EACCES || error == EPERM ? -ESRCH : -ENOBUFS;
+	return error == ENOENT || error == ESRCH || error == EACCES || error == EPERM ? -ESRCH
+										      : -ENOBUFS;
 }
 
-/* Reads until the end or until `size` bytes are there. Returns their number, or -ESRCH or -ENOBUFS. */
+/* Reads until the end or until `size` bytes are there. Returns their number, or -ESRCH or -ENOBUFS.
+ */
 static ssize_t read_all(int fd, char *text, size_t size)
 {
 	size_t length = 0;
@@ -65,7 +70,8 @@ ssize_t proc_read(int directory, const char *path, char *text, size_t size)
 	return length;
 }
 
-/* The number in field `field` of /proc/PID/stat, counted from 1 as proc(5) does; the name before the last ')' may hold anything. */
+/* The number in field `field` of /proc/PID/stat, counted from 1 as proc(5) does; the name before
+ * the last ')' may hold anything. */
 static bool stat_field(const char *text, unsigned field, uint64_t *number)
 {
 	const char *at = strrchr(text, ')');
@@ -94,10 +100,11 @@ static pid_t number_in(const char *text, const char *name)
 
 static int parse_status(const char *text, struct status *status)
 {
-	*status =
-		(struct status){.process = number_in(text, "\nTgid:"), .parent = number_in(text, "\nPPid:")};
+	*status = (struct status){.process = number_in(text, "\nTgid:"),
+				  .parent = number_in(text, "\nPPid:")};
 	sscanf(text, "Name:\t%31[^\n]", status->program);
-	/* A process that ends gives its memory back before its files are closed, so the lines about it are missing; the threads are told after them. */
+	/* A process that ends gives its memory back before its files are closed, so the lines about
+	 * it are missing; the threads are told after them. */
 	status->ending = strstr(text, "\nThreads:") && !strstr(text, "\nVmSize:");
 	return status->process ? 0 : -ESRCH;
 }
@@ -126,7 +133,8 @@ static int read_large_status(const char *path, struct status *status)
 	return failed;
 }
 
-/* Returns 0, -ESRCH where /proc does not show the thread, -ENOBUFS where descriptors or memory are wanting. */
+/* Returns 0, -ESRCH where /proc does not show the thread, -ENOBUFS where descriptors or memory are
+ * wanting. */
 static int read_status(pid_t thread, struct status *status)
 {
 	char path[64], text[STATUS_SIZE];
@@ -139,7 +147,8 @@ static int read_status(pid_t thread, struct status *status)
 	length = proc_read(AT_FDCWD, path, text, sizeof text);
 	if (length < 0)
 		return (int)length;
-	return length < STATUS_SIZE - 1 ? parse_status(text, status) : read_large_status(path, status);
+	return length < STATUS_SIZE - 1 ? parse_status(text, status)
+					: read_large_status(path, status);
 }
 
 void program_of(pid_t thread, char program[static 32])
@@ -150,7 +159,8 @@ void program_of(pid_t thread, char program[static 32])
 	strcpy(program, status.program);
 }
 
-/* --- processes that have something open ------------------------------------------------------------------------------------------ */
+/* --- processes that have something open
+ * ------------------------------------------------------------------------------------------ */
 
 int processes_compare(const void *left, const void *right)
 {
@@ -284,7 +294,9 @@ void opener_finish(struct fs *fs, struct opener *opener)
 	process_release(fs, process);
 }
 
-/* --- who writes ------------------------------------------------------------------------------------------------------------------ */
+/* --- who writes
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind)
 {
@@ -294,16 +306,19 @@ void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind)
 	process_release(fs, process);
 }
 
-/* A second process writes: what it and the first have written is one's own if that one is the parent of the other, or of both. */
-static int join_writers(struct fs *fs, struct handle *handle, pid_t thread, const struct status *status)
+/* A second process writes: what it and the first have written is one's own if that one is the
+ * parent of the other, or of both. */
+static int join_writers(struct fs *fs, struct handle *handle, pid_t thread,
+			const struct status *status)
 {
 	struct writer *writer = &handle->writer;
-	pid_t common = process_has_ended(writer->process) ? 0
-		       : status->process == writer->process->id || status->parent == writer->process->id
-			       ? writer->process->id
-		       : status->process == writer->parent || status->parent == writer->parent
-			       ? writer->parent
-			       : 0;
+	pid_t common =
+		process_has_ended(writer->process) ? 0
+		: status->process == writer->process->id || status->parent == writer->process->id
+			? writer->process->id
+		: status->process == writer->parent || status->parent == writer->parent
+			? writer->parent
+			: 0;
 	struct process *process = NULL;
 	int failed = 0;
 
@@ -337,7 +352,8 @@ int writer_note(struct fs *fs, struct handle *handle, pid_t thread)
 	}
 	failed = read_status(thread, &status);
 	if (!failed && status.process == handle->opener.process->id) {
-		writer_forget(fs, writer, writer->kind == WRITER_NONE ? WRITER_OPENER : WRITER_MANY);
+		writer_forget(fs, writer,
+			      writer->kind == WRITER_NONE ? WRITER_OPENER : WRITER_MANY);
 	} else if (!failed && writer->kind == WRITER_ONE) {
 		failed = join_writers(fs, handle, thread, &status);
 	} else if (!failed) {
@@ -364,7 +380,9 @@ void handle_take_over(struct fs *fs, struct handle *handle)
 	process_release(fs, before);
 }
 
-/* --- who closes ------------------------------------------------------------------------------------------------------------------ */
+/* --- who closes
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 /*
  * True if an exiting process was killed or exits with a status other than 0. Call it only after

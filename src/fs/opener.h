@@ -33,10 +33,12 @@ struct writer {
 	pid_t parent;		 /* of `process` when it began */
 };
 
-/* A process that has opened something, or writes what another has opened. Each costs a descriptor. */
+/* A process that has opened something, or writes what another has opened. Each costs a descriptor.
+ */
 struct process {
 	pid_t id;
-	int descriptor; /* pidfd: ready to read when it has ended, even if another has its id then */
+	int descriptor; /* pidfd: ready to read when it has ended, even if another has its id then
+			 */
 	unsigned references;
 	bool listed;
 };
@@ -50,14 +52,16 @@ bool process_has_ended(const struct process *process);
 
 void process_release(struct fs *fs, struct process *process);
 
-/* References the parent of a process; NULL when there is none. Returns 0, -ESRCH where /proc does not show it, -ENOBUFS. */
+/* References the parent of a process; NULL when there is none. Returns 0, -ESRCH where /proc does
+ * not show it, -ENOBUFS. */
 int process_of_parent(struct fs *fs, const struct process *process, struct process **parent);
 
-/* Reads a small file of /proc whole, with a NUL behind it. Returns its length, -ESRCH when there is nothing to be seen, -ENOBUFS when we have not the means. */
+/* Reads a small file of /proc whole, with a NUL behind it. Returns its length, -ESRCH when there is
+ * nothing to be seen, -ENOBUFS when we have not the means. */
 ssize_t proc_read(int directory, const char *path, char *text, size_t size);
 
-/* Who is `thread` (a FUSE request's pid), which is opening? `opener->process` is NULL where /proc can't tell. Returns 0, or -ENOBUFS when there
- * are no descriptors to tell with. */
+/* Who is `thread` (a FUSE request's pid), which is opening? `opener->process` is NULL where /proc
+ * can't tell. Returns 0, or -ENOBUFS when there are no descriptors to tell with. */
 int opener_identify(struct fs *fs, struct opener *opener, pid_t thread);
 
 void opener_finish(struct fs *fs, struct opener *opener);

@@ -55,7 +55,8 @@ void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *info);
 
-void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info);
+void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+	     struct fuse_file_info *info);
 
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
 	      struct fuse_file_info *info);
@@ -71,8 +72,8 @@ void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 
 void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size);
 
-void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size,
-		 int flags);
+void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value,
+		 size_t size, int flags);
 
 void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size);
 

@@ -16,7 +16,8 @@ struct audit_event;
 struct fs;
 struct store;
 
-/* Why an operation is refused here, without a call. The table in precheck.c has the errno and the remedy of each. */
+/* Why an operation is refused here, without a call. The table in precheck.c has the errno and the
+ * remedy of each. */
 enum refusal {
 	REFUSAL_NONE,
 	/* Ordinary outcomes, which programs expect and handle: never recorded. */
@@ -62,7 +63,8 @@ enum refusal {
 	REFUSAL_LATE_EXPIRY,
 };
 
-/* Records the refusal of `deed`, once, with its remedy. Returns its errno, positive; 0 for REFUSAL_NONE. */
+/* Records the refusal of `deed`, once, with its remedy. Returns its errno, positive; 0 for
+ * REFUSAL_NONE. */
 int refusal_record(struct fs *fs, const struct audit_event *event, enum refusal refusal);
 
 /* The same, and answers the request with it. */
@@ -76,9 +78,10 @@ enum refusal precheck_create(const struct fs *fs);
 enum refusal precheck_open(struct fs *fs, const struct store *store, const char *name, int flags,
 			   bool exists);
 
-/* Why a SETATTR of `what` is refused: the caller could not do it on an ordinary file that looks like this one. */
-enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode, const struct stat *wanted,
-			      int what);
+/* Why a SETATTR of `what` is refused: the caller could not do it on an ordinary file that looks
+ * like this one. */
+enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode,
+			      const struct stat *wanted, int what);
 
 /* Why they can't be carried out: an expiry goes up with a value alone. */
 enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs);

@@ -15,9 +15,10 @@
 #include "staging.h"
 
 /*
- * Offsets: 0 the beginning, 1 behind ".", 2 behind "..", then the snapshot's positions (in units of 4, behind
- * FIRST_POSITION); behind them, from FILES_OFFSET on, serial numbers of files that are open and not stored yet. Above
- * all that the view's number: rewinding takes a new view, and offsets in the one before it stay good.
+ * Offsets: 0 the beginning, 1 behind ".", 2 behind "..", then the snapshot's positions (in units of
+ * 4, behind FIRST_POSITION); behind them, from FILES_OFFSET on, serial numbers of files that are
+ * open and not stored yet. Above all that the view's number: rewinding takes a new view, and
+ * offsets in the one before it stay good.
  */
 #define POSITION_UNIT  4
 #define FIRST_POSITION 2
@@ -28,13 +29,15 @@
 struct directory {
 	struct fs *fs;
 	fuse_ino_t number;
-	struct store *store;	   /* referenced; NULL: the root of all stores, or the control directory */
-	bool has_listing;	   /* not that of the control directory, nor a staged one */
-	uint32_t staged;	   /* serial number of a staged directory; 0: it is none */
+	struct store
+		*store;	  /* referenced; NULL: the root of all stores, or the control directory */
+	bool has_listing; /* not that of the control directory, nor a staged one */
+	uint32_t staged;  /* serial number of a staged directory; 0: it is none */
 	struct snapshot *views[2]; /* the present one, and the one before */
 	unsigned view;		   /* number of the present one */
-	bool has_shown;		   /* the present view was read from: it can't be exchanged any more */
-	bool awaiting_view; /* the present view is too old: another one is taken when it has stopped growing */
+	bool has_shown;	    /* the present view was read from: it can't be exchanged any more */
+	bool awaiting_view; /* the present view is too old: another one is taken when it has stopped
+			       growing */
 	off_t next;	    /* where the last answer ended: that needs no check */
 	char *data;	    /* the last answer */
 	size_t size;
@@ -63,15 +66,18 @@ struct dirent_buffer {
 	bool plus, full;
 };
 
-static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset,
-		    bool plus);
+static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size,
+		    off_t offset, bool plus);
 
 static struct listing *listing_of(const struct directory *directory)
 {
-	return directory->store ? store_secrets(directory->store) : catalog_stores(directory->fs->catalog);
+	return directory->store ? store_secrets(directory->store)
+				: catalog_stores(directory->fs->catalog);
 }
 
-/* --- views ------------------------------------------------------------------------------------------------------------------- */
+/* --- views
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void set_view(struct directory *directory, struct snapshot *view)
 {
@@ -98,10 +104,12 @@ static void open_view(struct directory *directory, struct failure *failure)
 	set_view(directory, view);
 }
 
-/* The service can't be asked: what is known from before will do, if nothing of another view was shown yet. */
+/* The service can't be asked: what is known from before will do, if nothing of another view was
+ * shown yet. */
 static bool open_last_view(struct directory *directory)
 {
-	struct snapshot *known = directory->has_shown ? NULL : listing_last_complete(listing_of(directory));
+	struct snapshot *known =
+		directory->has_shown ? NULL : listing_last_complete(listing_of(directory));
 
 	if (known == directory->views[0] || !known) {
 		snapshot_release(known);
@@ -121,7 +129,9 @@ static struct snapshot *view_of(const struct directory *directory, off_t offset)
 	return (view + 1) % VIEWS_MAX == directory->view ? directory->views[1] : NULL;
 }
 
-/* --- opening and closing ----------------------------------------------------------------------------------------------------- */
+/* --- opening and closing
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static struct directory *directory_new(struct fs *fs, const struct inode *inode)
 {
@@ -181,8 +191,8 @@ void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	if (directory->has_listing)
 		open_view(directory, &failure);
 	if (failure.errnum) {
-		error_log_report(fs->options.error_log, "list", inode.store ? store_name(inode.store) : NULL,
-				 "", &failure);
+		error_log_report(fs->options.error_log, "list",
+				 inode.store ? store_name(inode.store) : NULL, "", &failure);
 		directory_free(directory);
 		fuse_reply_err(request, failure.errnum);
 		return;
@@ -208,10 +218,14 @@ void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fus
 	fuse_reply_err(request, 0);
 }
 
-/* --- what is in it ----------------------------------------------------------------------------------------------------------- */
+/* --- what is in it
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
-/* Adds one entry; `inode` with number 0 is shown by name alone, so that the kernel asks about it when somebody wants to know. */
-static bool add(struct dirent_buffer *buffer, const char *name, const struct inode *inode, off_t next)
+/* Adds one entry; `inode` with number 0 is shown by name alone, so that the kernel asks about it
+ * when somebody wants to know. */
+static bool add(struct dirent_buffer *buffer, const char *name, const struct inode *inode,
+		off_t next)
 {
 	struct fuse_entry_param entry = {.attr = {.st_ino = inode->number, .st_mode = S_IFDIR}};
 	char *at = buffer->data + buffer->used;
@@ -220,13 +234,15 @@ static bool add(struct dirent_buffer *buffer, const char *name, const struct ino
 	if (buffer->plus && inode->kind != INODE_NONE)
 		inode_entry(buffer->fs, inode, &entry);
 	else
-		entry.attr.st_mode = inode->kind == INODE_STAGED_LINK ? S_IFLNK
-				     : inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE
-					     ? S_IFREG
-					     : S_IFDIR;
+		entry.attr.st_mode =
+			inode->kind == INODE_STAGED_LINK ? S_IFLNK
+			: inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE
+				? S_IFREG
+				: S_IFDIR;
 	next += buffer->view;
-	needed = buffer->plus ? fuse_add_direntry_plus(buffer->request, at, left, name, &entry, next)
-			      : fuse_add_direntry(buffer->request, at, left, name, &entry.attr, next);
+	needed = buffer->plus
+			 ? fuse_add_direntry_plus(buffer->request, at, left, name, &entry, next)
+			 : fuse_add_direntry(buffer->request, at, left, name, &entry.attr, next);
 	buffer->full = needed > left;
 	if (buffer->full)
 		return false;
@@ -255,7 +271,8 @@ static const struct record *present_record(const struct fs *fs, const struct rec
 {
 	const struct record *present = catalog_record(fs->catalog, record->entry_id);
 
-	return present == record || (present && !strcmp(present->name, record->name)) ? present : NULL;
+	return present == record || (present && !strcmp(present->name, record->name)) ? present
+										      : NULL;
 }
 
 /* The snapshot tells which there were, and in what order. */
@@ -274,7 +291,9 @@ static off_t add_records(struct dirent_buffer *buffer, const struct directory *d
 		if (!inode.record)
 			continue;
 		inode.number = inode_number(buffer->fs, record->entry_id);
-		inode.file = directory->store ? file_find(buffer->fs, directory->store, record->name) : NULL;
+		inode.file = directory->store
+				     ? file_find(buffer->fs, directory->store, record->name)
+				     : NULL;
 		offset = FIRST_POSITION + (off_t)(position / POSITION_UNIT);
 		if (!add(buffer, record->name, &inode, offset))
 			break;
@@ -286,15 +305,17 @@ static off_t add_records(struct dirent_buffer *buffer, const struct directory *d
 static void add_files(struct dirent_buffer *buffer, const struct directory *directory, off_t offset)
 {
 	uint32_t seen = offset > FILES_OFFSET ? (uint32_t)(offset - FILES_OFFSET) : 0;
-	const struct file *in = directory->staged ? file_of_entry_id(buffer->fs, directory->staged) : NULL;
+	const struct file *in =
+		directory->staged ? file_of_entry_id(buffer->fs, directory->staged) : NULL;
 
 	for (struct file *file = buffer->fs->first_file; file && (in || !directory->staged);
 	     file = file->next) {
-		struct inode inode = {.kind = staging_kind(file), .file = file, .store = file->store};
+		struct inode inode = {
+			.kind = staging_kind(file), .file = file, .store = file->store};
 		const char *name = staging_name_in(file, in);
 
-		if (file->store != directory->store || !file_is_visible(file) || file->entry_id <= seen ||
-		    file_is_stored(file) || !name)
+		if (file->store != directory->store || !file_is_visible(file) ||
+		    file->entry_id <= seen || file_is_stored(file) || !name)
 			continue;
 		inode.number = inode_number(buffer->fs, file->entry_id);
 		if (!add(buffer, name, &inode, FILES_OFFSET + file->entry_id))
@@ -314,7 +335,9 @@ static void add_control(struct dirent_buffer *buffer, off_t offset)
 	}
 }
 
-/* --- answering ---------------------------------------------------------------------------------------------------------------- */
+/* --- answering
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 static void readdir_request_end(struct readdir_request *pending)
 {
@@ -349,8 +372,8 @@ static void readdir_request_timed_out(struct timer *timer)
 	readdir_request_end(pending);
 }
 
-static void wait_for_page(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size,
-			  off_t offset, bool plus)
+static void wait_for_page(struct fs *fs, fuse_req_t request, struct directory *directory,
+			  size_t size, off_t offset, bool plus)
 {
 	struct readdir_request *pending = calloc(1, sizeof *pending);
 
@@ -406,8 +429,8 @@ static bool view_is_ready(struct directory *directory)
 	return true;
 }
 
-static void fill(struct dirent_buffer *buffer, struct directory *directory, const struct snapshot *view,
-		 off_t offset)
+static void fill(struct dirent_buffer *buffer, struct directory *directory,
+		 const struct snapshot *view, off_t offset)
 {
 	size_t used;
 
@@ -423,7 +446,8 @@ static void fill(struct dirent_buffer *buffer, struct directory *directory, cons
 	if (!buffer->full && offset < FILES_OFFSET)
 		add_records(buffer, directory, view, offset);
 	directory->has_shown = directory->has_shown || buffer->used > used;
-	if (!buffer->full && directory->store && !snapshot_is_filling(view) && !snapshot_failure(view))
+	if (!buffer->full && directory->store && !snapshot_is_filling(view) &&
+	    !snapshot_failure(view))
 		add_files(buffer, directory, offset);
 }
 
@@ -440,8 +464,8 @@ static void read_view(struct fs *fs, fuse_req_t request, struct directory *direc
 		fuse_reply_buf(request, buffer->data, buffer->used);
 		return;
 	}
-	if ((failure || listing_last_refresh_failed(listing_of(directory))) && view == directory->views[0] &&
-	    open_last_view(directory)) {
+	if ((failure || listing_last_refresh_failed(listing_of(directory))) &&
+	    view == directory->views[0] && open_last_view(directory)) {
 		read_on(fs, request, directory, buffer->size, offset, buffer->plus);
 		return;
 	}
@@ -451,8 +475,8 @@ static void read_view(struct fs *fs, fuse_req_t request, struct directory *direc
 		reply_failure(fs, request, directory, failure);
 }
 
-static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size, off_t offset,
-		    bool plus)
+static void read_on(struct fs *fs, fuse_req_t request, struct directory *directory, size_t size,
+		    off_t offset, bool plus)
 {
 	struct dirent_buffer buffer = {.fs = fs, .request = request, .size = size, .plus = plus};
 	const struct snapshot *view;
@@ -474,8 +498,8 @@ static void read_on(struct fs *fs, fuse_req_t request, struct directory *directo
 		fuse_reply_buf(request, NULL, 0);
 }
 
-/* From the beginning: what there is now, however long ago it was opened. The beginning of another view has its number on
- * top, but for the very first. */
+/* From the beginning: what there is now, however long ago it was opened. The beginning of another
+ * view has its number on top, but for the very first. */
 static off_t begin(struct directory *directory)
 {
 	struct failure failure = {0};
@@ -485,8 +509,8 @@ static off_t begin(struct directory *directory)
 	return directory->view * VIEW_OFFSET;
 }
 
-static void read_directory(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info,
-			   bool plus)
+static void read_directory(fuse_req_t request, size_t size, off_t offset,
+			   struct fuse_file_info *info, bool plus)
 {
 	struct directory *directory = (struct directory *)(uintptr_t)info->fh;
 
@@ -495,7 +519,8 @@ static void read_directory(fuse_req_t request, size_t size, off_t offset, struct
 	read_on(directory->fs, request, directory, size, offset, plus);
 }
 
-void fs_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset, struct fuse_file_info *info)
+void fs_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+		struct fuse_file_info *info)
 {
 	(void)number;
 	read_directory(request, size, offset, info, false);

@@ -1,6 +1,6 @@
 /*
- * Which names this mount has written lately, or failed to: they may be opened for reading, so that `sync NAME` can ask what
- * became of it. Nothing else can be done with such a handle.
+ * Which names this mount has written lately, or failed to: they may be opened for reading, so that
+ * `sync NAME` can ask what became of it. Nothing else can be done with such a handle.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -42,7 +42,8 @@ bool recent_has(const struct fs *fs, const struct inode *inode)
 	const struct recent_slot *slot = fs->recent ? &fs->recent[entry_id % RECENT_SLOTS] : NULL;
 
 	if (inode->file)
-		for (const struct handle *handle = inode->file->handles; handle; handle = handle->next)
+		for (const struct handle *handle = inode->file->handles; handle;
+		     handle = handle->next)
 			if (handle->wrote)
 				return true;
 	return slot && slot->serial == entry_id && slot->until > loop_now(fs->loop);

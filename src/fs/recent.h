@@ -4,7 +4,8 @@
 #include "fs_base.h"
 
 /*
- * * Which names this mount has written lately, or failed to: they may be opened for reading, so that `sync NAME` can ask what became of it. Nothing else can be done with such a handle.
+ * * Which names this mount has written lately, or failed to: they may be opened for reading, so
+ * that `sync NAME` can ask what became of it. Nothing else can be done with such a handle.
  */
 
 struct inode;

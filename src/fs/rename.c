@@ -30,8 +30,8 @@ struct rename_request {
 	struct upload *upload;
 	struct wait wait;
 	struct retained *retained; /* what is being stored under the new name */
-	uint32_t written;	   /* serial number of a value that this mount has written; 0: it has not */
-	bool links;		   /* LINK: the old name stays */
+	uint32_t written; /* serial number of a value that this mount has written; 0: it has not */
+	bool links;	  /* LINK: the old name stays */
 };
 
 static void rename_request_free(struct rename_request *rename)
@@ -72,7 +72,8 @@ static void give_back(struct rename_request *rename)
 	rename->retained = NULL;
 }
 
-/* What was closed after the rename was asked for, and waits for its turn: under the new name it has lost it, under the old one it goes on under the new. */
+/* What was closed after the rename was asked for, and waits for its turn: under the new name it has
+ * lost it, under the old one it goes on under the new. */
 static void redirect_queued_uploads(struct rename_request *rename)
 {
 	struct fs *fs = rename->deferred.fs;
@@ -89,7 +90,8 @@ static void redirect_queued_uploads(struct rename_request *rename)
 		handle->excl = false;
 }
 
-/* What was open under the new name has lost it; what was open under the old one goes on under the new. */
+/* What was open under the new name has lost it; what was open under the old one goes on under the
+ * new. */
 static void rename_files(struct rename_request *rename)
 {
 	struct fs *fs = rename->deferred.fs;
@@ -123,8 +125,8 @@ static void reply_link(struct rename_request *rename, fuse_req_t request)
 }
 
 /*
- * What was known of the old name's value is known of the new one's. Where the rename failed half-way
- * the new name may have it or not, and not every service shows which.
+ * What was known of the old name's value is known of the new one's. Where the rename failed
+ * half-way the new name may have it or not, and not every service shows which.
  */
 static void keep_length(struct rename_request *rename, int error)
 {
@@ -197,12 +199,14 @@ static void interrupted(struct deferred *deferred)
 	rename_request_free(rename);
 }
 
-/* A staged value under its real name. It stays staged under the old one if it can't be published. */
+/* A staged value under its real name. It stays staged under the old one if it can't be published.
+ */
 static void publish_staged(struct rename_request *rename, struct file *file, bool only_free)
 {
 	struct failure failure;
 
-	rename->upload = upload_staged(file, rename->to, only_free, rename->deferred.request, &failure);
+	rename->upload =
+		upload_staged(file, rename->to, only_free, rename->deferred.request, &failure);
 	rename->wait.woken = published;
 	if (!rename->upload) {
 		deferred_reply_err(&rename->deferred, failure.errnum ? failure.errnum : EINVAL);
@@ -214,8 +218,9 @@ static void publish_staged(struct rename_request *rename, struct file *file, boo
 	}
 }
 
-static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t request, struct store *store,
-						 const char *from, const char *to)
+static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t request,
+						 struct store *store, const char *from,
+						 const char *to)
 {
 	struct rename_request *rename = calloc(1, sizeof *rename);
 	const struct record *record;
@@ -239,7 +244,8 @@ static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t reque
 	return rename;
 }
 
-/* From one temporary name to another, as vim does with its swap file: it is still none of the service's business. */
+/* From one temporary name to another, as vim does with its swap file: it is still none of the
+ * service's business. */
 static bool stays_staged(const struct fs *fs, const struct inode *directory, const char *new_name)
 {
 	const struct record *record;
@@ -313,11 +319,12 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	    listing_query(store_secrets(to.store), paths.to, &target_exists) == CACHE_HIT)
 		refusal = REFUSAL_EXISTS;
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct audit_event){.operation = "rename",
-						    .store = from.store,
-						    .name = refusal == REFUSAL_NAME ? new_name : name},
-			      refusal);
+		refusal_reply(
+			request,
+			&(struct audit_event){.operation = "rename",
+					      .store = from.store,
+					      .name = refusal == REFUSAL_NAME ? new_name : name},
+			refusal);
 		return;
 	}
 	rename = rename_request_new(fs, request, from.store, paths.from, paths.to);
@@ -326,8 +333,10 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	file = file_find(fs, from.store, paths.from);
 	if (file && file->staged && !stays_staged(fs, &to, new_name)) {
 		publish_staged(rename, file, flags & RENAME_NOREPLACE);
-	} else if (file && (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
-		/* Nobody but us knows of it yet: it takes its buffer along, to replace what has the new name. */
+	} else if (file &&
+		   (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
+		/* Nobody but us knows of it yet: it takes its buffer along, to replace what has the
+		 * new name. */
 		for (struct handle *handle = file->handles; handle && !flags; handle = handle->next)
 			handle->excl = false;
 		listing_reassign_id(store_secrets(from.store), paths.from, file->entry_id);
@@ -370,7 +379,8 @@ void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const
 	refusal = precheck_link(fs, &inode, &to, new_name);
 	if (refusal) {
 		refusal_reply(request,
-			      &(struct audit_event){.operation = "link", .store = to.store, .name = new_name},
+			      &(struct audit_event){
+				      .operation = "link", .store = to.store, .name = new_name},
 			      refusal);
 		return;
 	}

@@ -75,7 +75,8 @@ static void restart_timer(struct fs *fs)
 {
 	uint64_t first = CLOCK_NEVER;
 
-	for (const struct retained *retained = fs->first_retained; retained; retained = retained->next)
+	for (const struct retained *retained = fs->first_retained; retained;
+	     retained = retained->next)
 		if (retained->ends_at < first)
 			first = retained->ends_at;
 	timer_stop(fs->loop, &fs->retained_timer);
@@ -184,7 +185,8 @@ struct retained *retained_take(struct fs *fs, const struct store *store, const c
 		return NULL;
 	record_entry(record, &entry, &text);
 	if (strcmp(entry_digest(&entry, &text), retained->digest) != 0) {
-		/* Another client has replaced it: what was written here is not what the name stands for. */
+		/* Another client has replaced it: what was written here is not what the name stands
+		 * for. */
 		retained_free(retained);
 		return NULL;
 	}

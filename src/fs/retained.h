@@ -16,8 +16,8 @@ struct retained {
 	struct fs *fs;
 	struct store *store;
 	char name[256];
-	char digest
-		[DIGEST_TEXT_SIZE]; /* of what the service has since: another means that somebody has replaced it */
+	char digest[DIGEST_TEXT_SIZE]; /* of what the service has since: another means that somebody
+					  has replaced it */
 	struct value *value;
 	size_t length;
 	struct pending_attrs pending_attrs;
@@ -27,13 +27,15 @@ struct retained {
 
 void retained_init(struct fs *fs);
 
-/* Retains what an upload has stored, where that can be of use and there is room. `wishes`, unless NULL, were asked for it explicitly, and are taken over. */
+/* Retains what an upload has stored, where that can be of use and there is room. `wishes`, unless
+ * NULL, were asked for it explicitly, and are taken over. */
 void retained_add(const struct upload *upload, struct pending_attrs *attrs);
 
 /* Wipes what is retained of a name; whether there was something. */
 bool retained_forget(struct fs *fs, const struct store *store, const char *name);
 
-/* Takes out what is retained of a name, if it is what `record` tells that the service has; NULL otherwise. */
+/* Takes out what is retained of a name, if it is what `record` tells that the service has; NULL
+ * otherwise. */
 struct retained *retained_take(struct fs *fs, const struct store *store, const char *name,
 			       const struct record *record);
 

@@ -31,16 +31,18 @@
 
 #define REQUESTS_PER_ITERATION 64
 #define HEADER_SIZE	       4096u /* libfuse's, in front of what is written */
-#define SIZE_FIRST                                                                                           \
-	((1u << 20) + HEADER_SIZE) /* what libfuse reads before INIT, whatever it is told (DESIGN 7) */
+#define SIZE_FIRST                                                                                 \
+	((1u << 20) +                                                                              \
+	 HEADER_SIZE) /* what libfuse reads before INIT, whatever it is told (DESIGN 7) */
 #define WRITE_SIZE_MAX (128u << 10)
 
 static void fs_init(void *data, struct fuse_conn_info *connection)
 {
 	struct fs *fs = data;
-	const unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-				  FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS_AUTO |
-				  FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_POSIX_LOCKS;
+	const unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE |
+				  FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_FLOCK_LOCKS |
+				  FUSE_CAP_POSIX_LOCKS;
 
 	connection->want &= ~unwanted;
 	connection->max_write = (unsigned)fs->max_write;
@@ -100,12 +102,16 @@ static const struct fuse_lowlevel_ops operations = {
 	.removexattr = fs_removexattr,
 };
 
-/* --- the receive buffer ---------------------------------------------------------------------------------------------------------- */
+/* --- the receive buffer
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
-/* Pages of our own: values come in through them, so they are locked, left out of dumps, and wiped after every WRITE. */
+/* Pages of our own: values come in through them, so they are locked, left out of dumps, and wiped
+ * after every WRITE. */
 static int make_receive_buffer(struct fs *fs, size_t size, bool locked)
 {
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor */
+	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
+	 */
 	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (pages == MAP_FAILED)
@@ -128,7 +134,8 @@ static void drop_receive_buffer(struct fs *fs)
 	fs->receive.mem = NULL;
 }
 
-/* Nothing that a writer wrote came before the answer to INIT: from now on it may, into memory that is locked. */
+/* Nothing that a writer wrote came before the answer to INIT: from now on it may, into memory that
+ * is locked. */
 static void shrink_receive_buffer(struct task *task)
 {
 	struct fs *fs = container_of(task, struct fs, resize);
@@ -153,7 +160,9 @@ static size_t write_size(const struct locked_pool *pool)
 	return size;
 }
 
-/* --- requests -------------------------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool bears_value(const struct fuse_buf *received)
 {
@@ -198,7 +207,9 @@ static void on_requests(struct watch *watch)
 	}
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 int fs_new(struct fs **made, const struct fs_options *options)
 {
@@ -223,7 +234,8 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	open_waits_init(fs);
 	fs->resize.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
-	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by them; below 2^53, where doubles end. */
+	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by
+	 * them; below 2^53, where doubles end. */
 	fs->inode_base = (uint64_t)(1 + randombytes_uniform((1u << 20) - 1)) << 32;
 	fs->mounted_at = clock_wall();
 	failed = make_receive_buffer(fs, SIZE_FIRST, false);
@@ -236,9 +248,11 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	return 0;
 }
 
-/* libfuse's own words go where ours do: left alone it writes to stderr, and waits for who reads there. Its levels are syslog's. */
+/* libfuse's own words go where ours do: left alone it writes to stderr, and waits for who reads
+ * there. Its levels are syslog's. */
 __attribute__((format(printf, 2, 0))) static void log_for_libfuse(enum fuse_log_level level,
-								  const char *format, va_list arguments)
+								  const char *format,
+								  va_list arguments)
 {
 	char line[512];
 
@@ -263,8 +277,8 @@ int fs_mount(struct fs *fs, const char *descriptor)
 		failed = -EIO;
 		goto out;
 	}
-	fuse_set_log_func(
-		log_for_libfuse); /* what it says while it mounts belongs into one line (stderr_capture.c) */
+	fuse_set_log_func(log_for_libfuse); /* what it says while it mounts belongs into one line
+					       (stderr_capture.c) */
 	failed = fuse_io_install(fs);
 	if (failed)
 		goto out;

@@ -22,7 +22,8 @@
 
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 	size_t i, length = 0; /* of the scope that is being read */
 
 	if (!fs->provider->has_update)
@@ -54,7 +55,8 @@ int parse_comment(const struct fs *fs, const char *value, size_t size, struct pe
 	return attrs->comment ? 0 : -ENOMEM;
 }
 
-int parse_expires_at(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
+int parse_expires_at(const struct fs *fs, const char *value, size_t size,
+		     struct pending_attrs *attrs)
 {
 	if (!fs->provider->has_expiry)
 		return -EOPNOTSUPP;
@@ -63,8 +65,8 @@ int parse_expires_at(const struct fs *fs, const char *value, size_t size, struct
 	if (size == strlen("never") && memcmp(value, "never", size) == 0)
 		return 0;
 	/* The last moment there is stands for all behind it: another one than was asked for. */
-	if (time_parse_rfc3339(value, size, &attrs->expires_at) || attrs->expires_at <= clock_wall() ||
-	    attrs->expires_at == INT64_MAX)
+	if (time_parse_rfc3339(value, size, &attrs->expires_at) ||
+	    attrs->expires_at <= clock_wall() || attrs->expires_at == INT64_MAX)
 		return -EINVAL;
 	return 0;
 }
@@ -78,7 +80,8 @@ bool file_awaits_value(const struct file *file)
 	if (file->staged)
 		return true;
 	for (handle = file->handles; handle; handle = handle->next)
-		if (!handle->failed && (handle->dirty || !handle->value || handle->value->bytes.length == 0))
+		if (!handle->failed &&
+		    (handle->dirty || !handle->value || handle->value->bytes.length == 0))
 			return true;
 	return false;
 }
@@ -134,7 +137,8 @@ static void setxattr_request_free(struct setxattr_request *pending)
 static void on_updated(struct update_op *update)
 {
 	struct setxattr_request *pending = container_of(update, struct setxattr_request, op);
-	struct audit_event event = {.operation = "setxattr", .store = pending->store, .name = pending->name};
+	struct audit_event event = {
+		.operation = "setxattr", .store = pending->store, .name = pending->name};
 	struct entry_text text;
 	struct entry entry;
 
@@ -142,7 +146,8 @@ static void on_updated(struct update_op *update)
 		record_entry(update->record, &entry, &text);
 		event.digest = entry_digest(&entry, &text);
 		if (pending->written)
-			written_follow(pending->deferred.fs, update->record->entry_id, update->record);
+			written_follow(pending->deferred.fs, update->record->entry_id,
+				       update->record);
 	}
 	audit(pending->deferred.fs, &pending->actor, &event, &update->failure);
 	deferred_reply_err(&pending->deferred, update->failure.errnum);
@@ -151,7 +156,8 @@ static void on_updated(struct update_op *update)
 
 static void interrupted(struct deferred *deferred)
 {
-	struct setxattr_request *pending = container_of(deferred, struct setxattr_request, deferred);
+	struct setxattr_request *pending =
+		container_of(deferred, struct setxattr_request, deferred);
 
 	update_cancel(&pending->op);
 	deferred_reply_err(deferred, EINTR);
@@ -185,10 +191,12 @@ static void update_secret(struct fs *fs, fuse_req_t request, const struct inode 
 
 enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs)
 {
-	return attrs->expiry_is_set && !can_defer(inode, attrs) ? REFUSAL_LATE_EXPIRY : REFUSAL_NONE;
+	return attrs->expiry_is_set && !can_defer(inode, attrs) ? REFUSAL_LATE_EXPIRY
+								: REFUSAL_NONE;
 }
 
-void setxattr_apply(struct fs *fs, fuse_req_t request, const struct inode *inode, struct pending_attrs *attrs)
+void setxattr_apply(struct fs *fs, fuse_req_t request, const struct inode *inode,
+		    struct pending_attrs *attrs)
 {
 	if (can_defer(inode, attrs)) {
 		defer(inode->file, attrs);

@@ -10,12 +10,14 @@
 struct inode;
 struct pending_attrs;
 
-/* Read one attribute's text into zeroed `wishes`. 0, -EOPNOTSUPP where the service has no such thing, -EINVAL, -EILSEQ, -ENOMEM. */
+/* Read one attribute's text into zeroed `wishes`. 0, -EOPNOTSUPP where the service has no such
+ * thing, -EINVAL, -EILSEQ, -ENOMEM. */
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
 
 int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
 
-int parse_expires_at(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+int parse_expires_at(const struct fs *fs, const char *value, size_t size,
+		     struct pending_attrs *attrs);
 
 /*
  * Applies `attrs` now (to a stored secret) or with the next upload (of a dirty handle), then

@@ -64,7 +64,8 @@ static void discard_handle(struct handle *handle)
 	handle->failed = ESHUTDOWN;
 }
 
-/* A last look at one handle: its opener may have closed it long ago, and a child of his may hold it still. */
+/* A last look at one handle: its opener may have closed it long ago, and a child of his may hold it
+ * still. */
 struct final_scan {
 	struct fs *fs;
 	struct file *file;
@@ -137,7 +138,8 @@ static void give_up_unfinished(struct fs *fs)
 	} while (handle);
 }
 
-void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost), void *context)
+void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost),
+	      void *context)
 {
 	fs->stopping = true;
 	fs->drained = drained;
@@ -148,7 +150,8 @@ void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, u
 	give_up_staged(fs);
 	retained_free_all(fs);
 	if (fs->unmounted)
-		fs_release_all(fs); /* the mount is gone, and with it every descriptor: closed, all of them */
+		fs_release_all(fs); /* the mount is gone, and with it every descriptor: closed, all
+				       of them */
 	else
 		give_up_unfinished(fs);
 	fs_check_drained(fs);

@@ -1,5 +1,6 @@
 /*
- * What programs put beside their temporary files: directories in which they gather them, and links that are locks. Both are here alone, and stored nowhere.
+ * What programs put beside their temporary files: directories in which they gather them, and links
+ * that are locks. Both are here alone, and stored nowhere.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -110,7 +111,8 @@ bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 	return true;
 }
 
-/* Emacs locks what it writes by a link to nowhere, and without one by a file that it would have to read. */
+/* Emacs locks what it writes by a link to nowhere, and without one by a file that it would have to
+ * read. */
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -126,10 +128,11 @@ void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const
 	if (!refusal && strlen(name) > NAME_LENGTH_MAX)
 		refusal = REFUSAL_LONG_NAME;
 	if (refusal) {
-		refusal_reply(
-			request,
-			&(struct audit_event){.operation = "symlink", .store = directory.store, .name = name},
-			refusal);
+		refusal_reply(request,
+			      &(struct audit_event){.operation = "symlink",
+						    .store = directory.store,
+						    .name = name},
+			      refusal);
 		return;
 	}
 	link = strdup(target);

@@ -15,10 +15,12 @@
 #include "staging.h"
 #include "value.h"
 
-#define STAGED_MAX     64		/* files at once */
-#define STAGED_AGE_MAX (15 * 60 * 1000) /* milliseconds that one may lie here with nobody holding it */
+#define STAGED_MAX 64 /* files at once */
+#define STAGED_AGE_MAX                                                                             \
+	(15 * 60 * 1000) /* milliseconds that one may lie here with nobody holding it */
 
-/* The way in which a file must be created for its name to count as a temporary one, from the loosest to the strictest. */
+/* The way in which a file must be created for its name to count as a temporary one, from the
+ * loosest to the strictest. */
 enum way {
 	ANYHOW,
 	EXCLUSIVELY, /* O_EXCL: so cp creates, too */
@@ -27,9 +29,11 @@ enum way {
 };
 
 /*
- * Names of temporary files. What is staged is not stored, so a secret's name must never count as one: where a secret can be called so, only what no secret is called
- * counts however it is created, and what might be one only where mkstemp and its like create it. A name that no secret can have at the service could not be stored
- * in any case; it counts where it looks temporary and not just mistaken (`my.secret`). All other new names are stored.
+ * Names of temporary files. What is staged is not stored, so a secret's name must never count as
+ * one: where a secret can be called so, only what no secret is called counts however it is created,
+ * and what might be one only where mkstemp and its like create it. A name that no secret can have
+ * at the service could not be stored in any case; it counts where it looks temporary and not just
+ * mistaken (`my.secret`). All other new names are stored.
  */
 static const struct {
 	const char *pattern;
@@ -43,9 +47,10 @@ static const struct {
 	{"tmp????????", 0, EXCLUSIVELY, ANYHOW}, /* Python's tempfile */
 	{"tmp.*", 0, EXCLUSIVELY, ANYHOW},	 /* mktemp(1) */
 	{"tmp-*", 0, AS_MKSTEMP, EXCLUSIVELY},	 /* npm's tmp */
-	{".tmp*", 0, EXCLUSIVELY, ANYHOW},	 /* Rust's tempfile; Docker's, Kubernetes' atomic writers */
-	{"*~", 0, EXCLUSIVELY, ANYHOW},		 /* backups of editors */
-	{".*.sw[a-z]", 0, EXCLUSIVELY, ANYHOW},	 /* vim's swap file */
+	{".tmp*", 0, EXCLUSIVELY,
+	 ANYHOW},			/* Rust's tempfile; Docker's, Kubernetes' atomic writers */
+	{"*~", 0, EXCLUSIVELY, ANYHOW}, /* backups of editors */
+	{".*.sw[a-z]", 0, EXCLUSIVELY, ANYHOW}, /* vim's swap file */
 	{".*.swpx", 0, EXCLUSIVELY, ANYHOW},
 	{"*.sw[a-z]", 0, AS_MKSTEMP, AS_MKSTEMP},
 	{".#*", 0, EXCLUSIVELY, ANYHOW}, /* systemd, Emacs */
@@ -66,13 +71,15 @@ static const struct {
 	 AS_MKSTEMP}, /* mkstemp("NAME.XXXXXX"), .NAME.XXXXXX: rsync, GLib, many others */
 	{"*.????????", 0, AS_MKSTEMP, AS_MKSTEMP}, /* Python's tempfile with a prefix */
 	{"*.??????????", 0, AS_MKSTEMP, AS_MKSTEMP},
-	{"*[12][0-9][0-9][0-9][01][0-9][0-3][0-9]-[0-9]*-*", 0, AS_MKSTEMP, AS_MKSTEMP}, /* Ruby's Tempfile */
-	{"sed??????", 0, AS_MKSTEMP, AS_MKSTEMP},					 /* sed -i */
-	{"*.lock", 0, AS_MKSTEMP, AS_MKSTEMP},						 /* git */
+	{"*[12][0-9][0-9][0-9][01][0-9][0-3][0-9]-[0-9]*-*", 0, AS_MKSTEMP,
+	 AS_MKSTEMP},				  /* Ruby's Tempfile */
+	{"sed??????", 0, AS_MKSTEMP, AS_MKSTEMP}, /* sed -i */
+	{"*.lock", 0, AS_MKSTEMP, AS_MKSTEMP},	  /* git */
 	{".*", 0, NEVER, AS_MKSTEMP},
 };
 
-/* Whether `name` ends in as many digits at least; behind them stands what the pattern has before. A date (20260504) is none. */
+/* Whether `name` ends in as many digits at least; behind them stands what the pattern has before. A
+ * date (20260504) is none. */
 static bool matches(size_t entry, const char *name)
 {
 	const char *pattern = temporary_names[entry].pattern;
@@ -103,7 +110,8 @@ static enum way way_of(const char *name, bool can_be_a_secret)
 	enum way loosest = NEVER;
 
 	for (size_t i = 0; i < sizeof temporary_names / sizeof *temporary_names; i++) {
-		enum way way = can_be_a_secret ? temporary_names[i].taken : temporary_names[i].else_;
+		enum way way =
+			can_be_a_secret ? temporary_names[i].taken : temporary_names[i].else_;
 
 		if (way < loosest && matches(i, name))
 			loosest = way;
@@ -233,7 +241,8 @@ const char *staging_name_in(const struct file *file, const struct file *director
 	if (!directory)
 		return slash ? NULL : file->name;
 	if (file->store != directory->store || file->unlinked || !slash ||
-	    (size_t)(slash - file->name) != length || memcmp(file->name, directory->name, length) != 0)
+	    (size_t)(slash - file->name) != length ||
+	    memcmp(file->name, directory->name, length) != 0)
 		return NULL;
 	return slash + 1;
 }

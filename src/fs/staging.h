@@ -34,7 +34,8 @@ bool staging_has_value(const struct file *file);
 
 enum inode_kind staging_kind(const struct file *file);
 
-/* MKDIR and RMDIR of a directory for temporary files in a store. Return whether it was one, and was answered. */
+/* MKDIR and RMDIR of a directory for temporary files in a store. Return whether it was one, and was
+ * answered. */
 bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name);
 
 bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name);

@@ -21,7 +21,8 @@ static void reply(fuse_req_t request, const struct quota_figures *quota)
 
 	if (quota->limit >= 0) {
 		/* There may be more than the quota allows: it can shrink. */
-		figures.f_files = (fsfilcnt_t)(quota->limit > quota->usage ? quota->limit : quota->usage);
+		figures.f_files =
+			(fsfilcnt_t)(quota->limit > quota->usage ? quota->limit : quota->usage);
 		figures.f_ffree = figures.f_files - (fsfilcnt_t)quota->usage;
 		figures.f_favail = figures.f_ffree;
 	}
@@ -38,7 +39,8 @@ static void on_quota(struct quota_query *query)
 
 static void interrupted(struct deferred *deferred)
 {
-	struct statfs_request *statfs_request = container_of(deferred, struct statfs_request, deferred);
+	struct statfs_request *statfs_request =
+		container_of(deferred, struct statfs_request, deferred);
 
 	quota_query_cancel(&statfs_request->query);
 	deferred_reply_err(deferred, EINTR);

@@ -1,8 +1,11 @@
 /*
- * Who still has to close a handle before its value is whole: the process that opened it; once that has let go of it, the one that wrote every byte, which
- * takes its place. A program that is started with the file as its output (Ruby's `system(cmd, out: f)`, fish's `cmd > f`) waits and fails like an opener.
+ * Who still has to close a handle before its value is whole: the process that opened it; once that
+ * has let go of it, the one that wrote every byte, which takes its place. A program that is started
+ * with the file as its output (Ruby's `system(cmd, out: f)`, fish's `cmd > f`) waits and fails like
+ * an opener.
  *
- * What is started so may be a shell, whose children write: the outermost ancestor of the writer that holds the file answers for it.
+ * What is started so may be a shell, whose children write: the outermost ancestor of the writer
+ * that holds the file answers for it.
  */
 #include <errno.h>
 
@@ -55,7 +58,8 @@ static void look(struct close_search *search, struct process *process,
 	fdinfo_scan_start(&search->scan);
 }
 
-/* --- 1: does one of the writer's ancestors hold it? ------------------------------------------------------------------------------ */
+/* --- 1: does one of the writer's ancestors hold it?
+ * ------------------------------------------------------------------------------ */
 
 static void parent_looked(struct fdinfo_scan *look, enum fd_holding holding)
 {
@@ -105,7 +109,8 @@ static void look_at_parent(struct close_search *search)
 	}
 }
 
-/* --- 2: does the opener hold it? 3: does the writer? ----------------------------------------------------------------------------- */
+/* --- 2: does the opener hold it? 3: does the writer?
+ * ----------------------------------------------------------------------------- */
 
 static void writer_looked(struct fdinfo_scan *look, enum fd_holding holding)
 {
@@ -136,7 +141,8 @@ static void opener_looked(struct fdinfo_scan *looked, enum fd_holding holding)
 		finish(search, holding);
 }
 
-/* With the name open on more than one handle of a process, what is left in its table can't be told apart: each FLUSH of it counts. */
+/* With the name open on more than one handle of a process, what is left in its table can't be told
+ * apart: each FLUSH of it counts. */
 static bool opener_has_another(const struct handle *handle)
 {
 	for (const struct handle *other = handle->file->handles; other; other = other->next)

@@ -5,15 +5,20 @@
 #include "fs_base.h"
 
 /*
- * * Who still has to close a handle before its value is whole: the process that opened it; once that has let go of it, the one that wrote every byte, which takes its place. A program that is started with the file as its output (Ruby's `system(cmd, out: f)`, fish's `cmd > f`) waits and fails like an opener. * What is started so may be a shell, whose children write: the outermost ancestor of the writer that holds the file answers for it.
+ * * Who still has to close a handle before its value is whole: the process that opened it; once
+ * that has let go of it, the one that wrote every byte, which takes its place. A program that is
+ * started with the file as its output (Ruby's `system(cmd, out: f)`, fish's `cmd > f`) waits and
+ * fails like an opener. * What is started so may be a shell, whose children write: the outermost
+ * ancestor of the writer that holds the file answers for it.
  */
 
 struct handle;
 struct process;
 
 /*
- * Whether somebody still has to close a handle before its value is whole: its opener, or the writer that takes its place. `handle->opener.process` is
- * known. `done` is called once, perhaps from within the start; `handle` is NULL then if it was freed meanwhile.
+ * Whether somebody still has to close a handle before its value is whole: its opener, or the writer
+ * that takes its place. `handle->opener.process` is known. `done` is called once, perhaps from
+ * within the start; `handle` is NULL then if it was freed meanwhile.
  */
 struct close_search {
 	struct fs *fs;

@@ -66,7 +66,8 @@ static void interrupted(struct deferred *deferred)
 	unlink_request_free(unlinking);
 }
 
-/* Nobody but us knows of it yet; or, where it was renamed onto a secret and not stored yet, or another client was first, somebody does. */
+/* Nobody but us knows of it yet; or, where it was renamed onto a secret and not stored yet, or
+ * another client was first, somebody does. */
 static bool is_only_here(const struct file *file)
 {
 	struct listing *listing = store_secrets(file->store);
@@ -79,14 +80,15 @@ static bool is_only_here(const struct file *file)
 	       listing_query(listing, file->name, &record) != CACHE_HIT;
 }
 
-static enum refusal precheck_unlink(const struct fs *fs, const struct inode *directory, const char *name,
-				    char path[static NAME_LENGTH_MAX + 1])
+static enum refusal precheck_unlink(const struct fs *fs, const struct inode *directory,
+				    const char *name, char path[static NAME_LENGTH_MAX + 1])
 {
 	enum refusal refusal = precheck_create(fs);
 
 	if (refusal)
 		return refusal;
-	return directory->kind == INODE_ROOT ? REFUSAL_IS_STORE : staging_path(directory, name, path);
+	return directory->kind == INODE_ROOT ? REFUSAL_IS_STORE
+					     : staging_path(directory, name, path);
 }
 
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
@@ -102,10 +104,11 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	inode_find(fs, parent, &directory);
 	refusal = precheck_unlink(fs, &directory, name, path);
 	if (refusal) {
-		refusal_reply(
-			request,
-			&(struct audit_event){.operation = "unlink", .store = directory.store, .name = name},
-			refusal);
+		refusal_reply(request,
+			      &(struct audit_event){.operation = "unlink",
+						    .store = directory.store,
+						    .name = name},
+			      refusal);
 		return;
 	}
 	file = file_find(fs, directory.store, path);

@@ -44,13 +44,15 @@ static size_t value_length(const struct fs *fs, const struct locked *bytes)
 }
 
 /* What can be told to be wrong without asking the service. */
-static int check_value(const struct fs *fs, const uint8_t *value, size_t length, struct failure *failure)
+static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
+		       struct failure *failure)
 {
 	const struct provider *provider = fs->provider;
 
 	if (!length)
-		return failure_set(failure, EINVAL,
-				   "the value is empty or nothing but a newline: nothing was stored");
+		return failure_set(
+			failure, EINVAL,
+			"the value is empty or nothing but a newline: nothing was stored");
 	if (provider->value_bytes_max && length > provider->value_bytes_max)
 		return failure_set(failure, EFBIG,
 				   "the value is larger than the %zu bytes that the service takes",
@@ -59,10 +61,12 @@ static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 		return failure_set(
 			failure, EILSEQ,
 			"the value is not UTF-8, and this service takes only text: encode it, in base64 for example");
-	if (provider->value_characters_max && utf8_length(value, length) > provider->value_characters_max)
-		return failure_set(failure, EFBIG,
-				   "the value is larger than the %zu characters that the service takes",
-				   provider->value_characters_max);
+	if (provider->value_characters_max &&
+	    utf8_length(value, length) > provider->value_characters_max)
+		return failure_set(
+			failure, EFBIG,
+			"the value is larger than the %zu characters that the service takes",
+			provider->value_characters_max);
 	return 0;
 }
 
@@ -70,7 +74,8 @@ static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
  * Records the outcome of upload `number`. Uploads can complete out of order, for validation fails
  * at once; the highest number wins.
  */
-static void record_outcome(struct file *file, unsigned number, const struct failure *failure, bool unknown)
+static void record_outcome(struct file *file, unsigned number, const struct failure *failure,
+			   bool unknown)
 {
 	if (number < file->last_upload_ended)
 		return;
@@ -155,7 +160,8 @@ static void on_put(struct put_op *put)
 				     .digest = new_digest(put, &text)};
 	audit(fs, &upload->actor, &event, &put->failure);
 	keep_length(upload);
-	/* An upload that overlapped with this one may have ended before it: its value is not what a rename must store. */
+	/* An upload that overlapped with this one may have ended before it: its value is not what a
+	 * rename must store. */
 	if (!put->failure.errnum || put->unknown)
 		upload->renews |= retained_forget(fs, file->store, upload->name);
 	if (put->failure.errnum) {
@@ -184,11 +190,12 @@ void upload_release(struct upload *upload)
 	free(upload);
 }
 
-/* Of this file's, under its present name, the first one from `upload` on whose turn is still to come. */
+/* Of this file's, under its present name, the first one from `upload` on whose turn is still to
+ * come. */
 static struct upload *next_queued(const struct file *file, struct upload *upload)
 {
-	while (upload && (upload->file != file || upload->done || strcmp(upload->name, file->name) != 0 ||
-			  !put_is_queued(&upload->put)))
+	while (upload && (upload->file != file || upload->done ||
+			  strcmp(upload->name, file->name) != 0 || !put_is_queued(&upload->put)))
 		upload = upload->next;
 	return upload;
 }
@@ -224,12 +231,14 @@ void upload_cancel(struct upload *upload)
 		return;
 	put_cancel(&upload->put);
 	failure_set(&upload->put.failure, EINTR, "the writer was interrupted%s",
-		    upload->put.unknown ? " after the value had left: whether it was stored is not known"
-					: "");
+		    upload->put.unknown
+			    ? " after the value had left: whether it was stored is not known"
+			    : "");
 	on_put(&upload->put);
 }
 
-static struct upload *upload_new(struct file *file, struct value *value, size_t length, const char *name)
+static struct upload *upload_new(struct file *file, struct value *value, size_t length,
+				 const char *name)
 {
 	struct fs *fs = file->fs;
 	struct upload *upload = calloc(1, sizeof *upload);
@@ -267,7 +276,8 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 	return upload;
 }
 
-/* An upload of what is the value in `value`; NULL with `failure` set, and remembered, where there is none to be sent. */
+/* An upload of what is the value in `value`; NULL with `failure` set, and remembered, where there
+ * is none to be sent. */
 static struct upload *prepare(struct file *file, struct value *value, const char *name,
 			      struct failure *failure)
 {
@@ -309,7 +319,8 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	if (!upload) {
 		record_outcome(file, file->uploads_started, failure, false);
 		audit(file->fs, &actor,
-		      &(struct audit_event){.operation = "publish", .store = file->store, .name = file->name},
+		      &(struct audit_event){
+			      .operation = "publish", .store = file->store, .name = file->name},
 		      failure);
 		return NULL;
 	}
@@ -320,21 +331,23 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	return upload;
 }
 
-struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request,
-			     struct failure *failure)
+struct upload *upload_staged(struct file *file, const char *name, bool only_free,
+			     fuse_req_t request, struct failure *failure)
 {
 	struct upload *upload;
 	struct actor actor;
 
 	*failure = (struct failure){0};
-	/* The rename publishes what was written: a close that comes after it has nothing new to send. */
+	/* The rename publishes what was written: a close that comes after it has nothing new to
+	 * send. */
 	for (struct handle *handle = file->handles; handle; handle = handle->next)
 		handle->dirty = false;
 	actor_of_request(&actor, request);
 	upload = prepare(file, file->staged, name, failure);
 	if (!upload) {
 		audit(file->fs, &actor,
-		      &(struct audit_event){.operation = "publish", .store = file->store, .name = name},
+		      &(struct audit_event){
+			      .operation = "publish", .store = file->store, .name = name},
 		      failure);
 		return NULL;
 	}

@@ -29,19 +29,21 @@ struct upload {
 	struct upload *next, **link;
 };
 
-/* Publishes what a handle holds; it is not due any more. `failure` is set and NULL returned if it can't even be tried. One reference for the caller. */
+/* Publishes what a handle holds; it is not due any more. `failure` is set and NULL returned if it
+ * can't even be tried. One reference for the caller. */
 struct upload *upload_start(struct handle *handle, struct failure *failure);
 
 /* The same for a staged file under its real name `name`; `request` is the rename. */
-struct upload *upload_staged(struct file *file, const char *name, bool only_free, fuse_req_t request,
-			     struct failure *failure);
+struct upload *upload_staged(struct file *file, const char *name, bool only_free,
+			     fuse_req_t request, struct failure *failure);
 
 void upload_release(struct upload *upload);
 
 /* Gives up: the value is not published if that can still be helped. */
 void upload_cancel(struct upload *upload);
 
-/* A file is losing its name: what still waits for its turn to be published under it is not published at all, which is no failure. */
+/* A file is losing its name: what still waits for its turn to be published under it is not
+ * published at all, which is no failure. */
 void uploads_cancel_queued(struct file *file);
 
 /* It is getting another name: what waits for its turn is published under that. */

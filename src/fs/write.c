@@ -22,7 +22,8 @@ static struct handle *handle_of(const struct fuse_file_info *info)
 	return (struct handle *)(uintptr_t)info->fh;
 }
 
-/* Who writes may become the one whose FLUSH counts, where processes can't be told (DESIGN 3, rule 7). */
+/* Who writes may become the one whose FLUSH counts, where processes can't be told (DESIGN 3, rule
+ * 7). */
 static void note_lock_owner(struct opener *opener, uint64_t owner)
 {
 	if (!opener->owner_known) {
@@ -37,19 +38,21 @@ static void note_lock_owner(struct opener *opener, uint64_t owner)
 static size_t bytes_max(const struct fs *fs)
 {
 	const struct provider *provider = fs->provider;
-	size_t most =
-		provider->value_bytes_max ? provider->value_bytes_max : provider->value_characters_max * 4;
+	size_t most = provider->value_bytes_max ? provider->value_bytes_max
+						: provider->value_characters_max * 4;
 
 	return most + !fs->config->keep_newline;
 }
 
-/* A value of its own for the handle, to be written to: what is on its way to the service stays as it is, and so does what other handles have. */
+/* A value of its own for the handle, to be written to: what is on its way to the service stays as
+ * it is, and so does what other handles have. */
 static int make_private(struct fs *fs, struct handle *handle)
 {
 	struct value *shared = handle->value, *private;
 	int failed = 0;
 
-	/* What is staged is one value for all who have it open; once it has its real name, each of them has its own. */
+	/* What is staged is one value for all who have it open; once it has its real name, each of
+	 * them has its own. */
 	if (shared && (handle->file->staged ? !shared->uploads : shared->references == 1))
 		return 0;
 	private = value_new(fs->options.pool);
@@ -73,7 +76,8 @@ static int make_private(struct fs *fs, struct handle *handle)
 	return 0;
 }
 
-/* What was changed before the end is counted anew, and looked at again when more follows: half a character may be there for a moment. */
+/* What was changed before the end is counted anew, and looked at again when more follows: half a
+ * character may be there for a moment. */
 static void revalidate_utf8(struct value *value, size_t changed_at)
 {
 	const struct locked *bytes = &value->bytes;
@@ -81,7 +85,8 @@ static void revalidate_utf8(struct value *value, size_t changed_at)
 	if (changed_at < value->valid_utf8_bytes)
 		value->valid_utf8_bytes = changed_at;
 	/* The character before it may have lost its end. */
-	while (value->valid_utf8_bytes > 0 && (bytes->data[value->valid_utf8_bytes - 1] & 0xc0) == 0x80)
+	while (value->valid_utf8_bytes > 0 &&
+	       (bytes->data[value->valid_utf8_bytes - 1] & 0xc0) == 0x80)
 		value->valid_utf8_bytes--;
 	if (value->valid_utf8_bytes > 0 && bytes->data[value->valid_utf8_bytes - 1] >= 0xc0)
 		value->valid_utf8_bytes--;
@@ -96,8 +101,9 @@ static int check_text(const struct fs *fs, struct value *value, size_t offset, s
 
 	if (offset + size == bytes->length) {
 		value->characters += utf8_length(bytes->data + offset, size);
-		value->valid_utf8_bytes += utf8_valid_prefix(bytes->data + value->valid_utf8_bytes,
-							     bytes->length - value->valid_utf8_bytes);
+		value->valid_utf8_bytes +=
+			utf8_valid_prefix(bytes->data + value->valid_utf8_bytes,
+					  bytes->length - value->valid_utf8_bytes);
 		if (!utf8_is_prefix(bytes->data + value->valid_utf8_bytes,
 				    bytes->length - value->valid_utf8_bytes))
 			return -EILSEQ;
@@ -108,8 +114,10 @@ static int check_text(const struct fs *fs, struct value *value, size_t offset, s
 	return 0;
 }
 
-/* Writes `size` bytes at `offset`, zeros where `data` is NULL. What lies between the end and `offset` becomes zeros, if every byte is known. */
-static int append_data(struct fs *fs, struct handle *handle, const char *data, size_t size, uint64_t offset)
+/* Writes `size` bytes at `offset`, zeros where `data` is NULL. What lies between the end and
+ * `offset` becomes zeros, if every byte is known. */
+static int append_data(struct fs *fs, struct handle *handle, const char *data, size_t size,
+		       uint64_t offset)
 {
 	struct locked *bytes;
 	size_t before, judged;
@@ -140,7 +148,8 @@ static int append_data(struct fs *fs, struct handle *handle, const char *data, s
 		revalidate_utf8(handle->value, offset);
 	judged = offset < before ? bytes->length : before;
 	failed = check_text(fs, handle->value, judged, bytes->length - judged);
-	/* What is staged may never become a secret (an editor's swap file): it is judged when it gets its real name. */
+	/* What is staged may never become a secret (an editor's swap file): it is judged when it
+	 * gets its real name. */
 	return handle->file->staged ? 0 : failed;
 }
 
@@ -152,7 +161,8 @@ static void changed(struct handle *handle)
 	handle->file->times = (struct set_times){0};
 }
 
-/* Zeros from `from` to `to`, where the value grows if need be. Bytes that are unknown can't be changed. */
+/* Zeros from `from` to `to`, where the value grows if need be. Bytes that are unknown can't be
+ * changed. */
 static int take_zeros(struct fs *fs, struct handle *handle, uint64_t from, uint64_t to)
 {
 	int failed;
@@ -180,13 +190,14 @@ static void record_failed(const struct handle *handle, const char *operation, in
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
 		if (errors[i] == error)
 			refusal = refusals[i];
-	refusal_record(
-		file->fs,
-		&(struct audit_event){.operation = operation, .store = file->store, .name = file->name},
-		refusal);
+	refusal_record(file->fs,
+		       &(struct audit_event){
+			       .operation = operation, .store = file->store, .name = file->name},
+		       refusal);
 }
 
-/* A handle that refused a change is spent: what its writer goes on to write is not the value any more. */
+/* A handle that refused a change is spent: what its writer goes on to write is not the value any
+ * more. */
 static void fail_handle(struct handle *handle, const char *operation, int error)
 {
 	handle_wipe(handle);
@@ -214,7 +225,8 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 		failed = writer_note(fs, handle, fuse_req_ctx(request)->pid);
 		if (!failed)
 			failed = append_data(fs, handle, data, size,
-					     handle->append ? handle_length(handle) : (uint64_t)offset);
+					     handle->append ? handle_length(handle)
+							    : (uint64_t)offset);
 		if (failed)
 			fail_handle(handle, "write", -failed);
 	}
@@ -267,13 +279,15 @@ int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
 	return 0;
 }
 
-/* fallocate(2) in one of the modes that the kernel lets through. What needs no change of the value always succeeds. */
+/* fallocate(2) in one of the modes that the kernel lets through. What needs no change of the value
+ * always succeeds. */
 static int allocate(struct fs *fs, struct handle *handle, int mode, uint64_t from, uint64_t to)
 {
 	size_t length = handle_length(handle);
 
 	if (mode & FALLOC_FL_PUNCH_HOLE || mode == (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE))
-		return take_zeros(fs, handle, from, handle->began_empty && to > length ? length : to);
+		return take_zeros(fs, handle, from,
+				  handle->began_empty && to > length ? length : to);
 	if (mode == FALLOC_FL_ZERO_RANGE)
 		return take_zeros(fs, handle, from, to);
 	return to > length ? take_zeros(fs, handle, length, to) : 0;
@@ -293,16 +307,19 @@ void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset,
 		fuse_reply_err(request, handle->failed);
 	} else if (mode == FALLOC_FL_KEEP_SIZE) {
 		/* Room is reserved, and nothing changes. */
-		fuse_reply_err(request, (uint64_t)offset + (uint64_t)length > bytes_max(fs) ? EFBIG : 0);
+		fuse_reply_err(request,
+			       (uint64_t)offset + (uint64_t)length > bytes_max(fs) ? EFBIG : 0);
 	} else {
-		failed = allocate(fs, handle, mode, (uint64_t)offset, (uint64_t)offset + (uint64_t)length);
+		failed = allocate(fs, handle, mode, (uint64_t)offset,
+				  (uint64_t)offset + (uint64_t)length);
 		if (failed)
 			fail_handle(handle, "fallocate", -failed);
 		fuse_reply_err(request, -failed);
 	}
 }
 
-/* truncate(2) by name is open, ftruncate and close in one: what is staged is changed, and a stored value is not known here. */
+/* truncate(2) by name is open, ftruncate and close in one: what is staged is changed, and a stored
+ * value is not known here. */
 static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size)
 {
 	struct file *file = inode->file;
@@ -327,9 +344,10 @@ static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size
 	return error;
 }
 
-/* A descriptor has its file, even where its number stands for nothing any more: another client has deleted and made anew what it was opened as. */
-static enum inode_kind find_inode(struct fs *fs, fuse_ino_t number, const struct fuse_file_info *info,
-				  struct inode *inode)
+/* A descriptor has its file, even where its number stands for nothing any more: another client has
+ * deleted and made anew what it was opened as. */
+static enum inode_kind find_inode(struct fs *fs, fuse_ino_t number,
+				  const struct fuse_file_info *info, struct inode *inode)
 {
 	if (inode_find(fs, number, inode) == INODE_NONE && info) {
 		inode->kind = INODE_SECRET;
@@ -351,11 +369,12 @@ void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, 
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	error = refusal_record(fs,
-			       &(struct audit_event){.operation = "setattr",
-						     .store = inode.kind == INODE_SECRET ? inode.store : NULL,
-						     .name = inode_name(&inode)},
-			       precheck_setattr(request, &inode, attributes, what));
+	error = refusal_record(
+		fs,
+		&(struct audit_event){.operation = "setattr",
+				      .store = inode.kind == INODE_SECRET ? inode.store : NULL,
+				      .name = inode_name(&inode)},
+		precheck_setattr(request, &inode, attributes, what));
 	if (!error && (what & FUSE_SET_ATTR_SIZE) && inode.kind == INODE_SECRET)
 		error = info ? handle_truncate(fs, handle_of(info), attributes->st_size)
 			     : truncate_by_name(fs, &inode, attributes->st_size);

@@ -1,6 +1,6 @@
 /*
- * What this mount knows of the size and the times of secrets: of values that it has stored itself, for as long as the
- * service has that version of them, and of values that wait to be stored.
+ * What this mount knows of the size and the times of secrets: of values that it has stored itself,
+ * for as long as the service has that version of them, and of values that wait to be stored.
  */
 #include "written.h"
 
@@ -36,7 +36,9 @@ void written_init(struct written *written)
 	written->newest = &written->oldest;
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------ */
+/* --- the table
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static struct written_entry *find(struct written *written, uint32_t entry_id)
 {
@@ -128,7 +130,8 @@ bool written_has(struct fs *fs, const struct record *record)
 	return find_version(fs, record) != NULL;
 }
 
-/* --- what comes into it, and goes ------------------------------------------------------------------------------- */
+/* --- what comes into it, and goes
+ * ------------------------------------------------------------------------------- */
 
 static struct timespec timespec_of(wall_time_ns time)
 {
@@ -145,7 +148,8 @@ static struct timespec accessed_at(const struct file *file)
 	return file->times.accessed_is_set ? file->times.accessed : modified_at(file);
 }
 
-void written_keep(struct fs *fs, const struct file *file, const struct record *record, size_t length)
+void written_keep(struct fs *fs, const struct file *file, const struct record *record,
+		  size_t length)
 {
 	struct written_entry *entry = renew(&fs->written, record->entry_id);
 
@@ -182,7 +186,8 @@ void written_forget(struct fs *fs, uint32_t entry_id)
 		drop(&fs->written, entry);
 }
 
-/* --- what is shown --------------------------------------------------------------------------------------------- */
+/* --- what is shown
+ * --------------------------------------------------------------------------------------------- */
 
 /* Whether a value of it waits to be stored, and how many bytes of that were written so far. */
 static bool is_awaited(const struct inode *inode, size_t *length)
@@ -210,7 +215,8 @@ static bool is_awaited(const struct inode *inode, size_t *length)
 
 static bool shows_length(const struct config *config)
 {
-	return config->sizes == SIZES_SHOWN || (config->sizes == SIZES_OF_OWN && !config->allow_other);
+	return config->sizes == SIZES_SHOWN ||
+	       (config->sizes == SIZES_OF_OWN && !config->allow_other);
 }
 
 void written_show(struct fs *fs, const struct inode *inode, struct stat *attributes)
@@ -240,7 +246,8 @@ static void set(struct timespec *time, const struct timespec *wanted, int what, 
 	*time = what & now ? timespec_of(clock_files()) : *wanted;
 }
 
-void written_set_times(struct fs *fs, const struct inode *inode, const struct stat *wanted, int what)
+void written_set_times(struct fs *fs, const struct inode *inode, const struct stat *wanted,
+		       int what)
 {
 	struct timespec *accessed, *modified;
 	struct written_entry *entry;

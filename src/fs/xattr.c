@@ -14,7 +14,8 @@
 #include "setxattr.h"
 #include "value.h"
 
-/* What an attribute is shown from: the entry as the service told it, and the file where it is open or not settled. */
+/* What an attribute is shown from: the entry as the service told it, and the file where it is open
+ * or not settled. */
 struct xattr_context {
 	struct fs *fs;
 	const struct inode *inode;
@@ -28,7 +29,8 @@ struct xattr {
 	/* Appends the value; 0, or -ENODATA where the attribute does not apply. */
 	int (*show)(const struct xattr_context *context, struct buffer *value);
 	/* Reads what it is to be; NULL: it can't be set. */
-	int (*set)(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+	int (*set)(const struct fs *fs, const char *value, size_t size,
+		   struct pending_attrs *attrs);
 	bool on_stores, on_secrets;
 	bool unlisted; /* can always be asked for, is listed only when the state is not `stored` */
 	bool clears;   /* the empty text removes it */
@@ -53,7 +55,8 @@ static int show_digest(const struct xattr_context *context, struct buffer *value
 {
 	struct entry_text room;
 
-	return context->is_known ? show_text(value, entry_digest(&context->entry, &room)) : -ENODATA;
+	return context->is_known ? show_text(value, entry_digest(&context->entry, &room))
+				 : -ENODATA;
 }
 
 static int show_created_at(const struct xattr_context *context, struct buffer *value)
@@ -74,7 +77,8 @@ static const struct pending_attrs *pending_attrs_of(const struct xattr_context *
 {
 	const struct file *file = context->inode->file;
 
-	return file && (!context->is_known || file_awaits_value(file)) ? &file->pending_attrs : NULL;
+	return file && (!context->is_known || file_awaits_value(file)) ? &file->pending_attrs
+								       : NULL;
 }
 
 static int show_expires_at(const struct xattr_context *context, struct buffer *value)
@@ -137,8 +141,8 @@ static bool took_effect(const struct file *file)
 	struct version now;
 
 	file_version(file, &now);
-	return file->unknown &&
-	       (now.modified_at != file->before.modified_at || strcmp(now.digest, file->before.digest) != 0);
+	return file->unknown && (now.modified_at != file->before.modified_at ||
+				 strcmp(now.digest, file->before.digest) != 0);
 }
 
 static const char *upload_state(const struct xattr_context *context)
@@ -151,8 +155,9 @@ static const char *upload_state(const struct xattr_context *context)
 	if (file && has_value(file))
 		return "pending";
 	if (file && file->failure.errnum && !took_effect(file))
-		return file->unknown && listing_is_invalid(store_secrets(file->store), file->name) ? "unknown"
-												   : "failed";
+		return file->unknown && listing_is_invalid(store_secrets(file->store), file->name)
+			       ? "unknown"
+			       : "failed";
 	if (!context->is_known)
 		return "pending";
 	listing = catalog_listing(context->fs->catalog, context->inode->record);
@@ -182,7 +187,8 @@ static int show_request_id(const struct xattr_context *context, struct buffer *v
 }
 
 static const struct xattr xattrs[] = {
-	/* name                       what it shows     can it be set?   stores secrets unlisted clears */
+	/* name                       what it shows     can it be set?   stores secrets unlisted
+	   clears */
 	{"user.created_at", show_created_at, NULL, true, true, false, false},
 	{"user.digest", show_digest, NULL, false, true, false, false},
 	{"user.expires_at", show_expires_at, parse_expires_at, false, true, false, false},
@@ -237,7 +243,8 @@ static void reply_sized(fuse_req_t request, const struct buffer *value, size_t s
 
 static void revalidate(struct fs *fs, const struct inode *inode)
 {
-	struct listing *listing = inode->record ? catalog_listing(fs->catalog, inode->record) : NULL;
+	struct listing *listing =
+		inode->record ? catalog_listing(fs->catalog, inode->record) : NULL;
 
 	if (listing)
 		listing_revalidate(listing, inode->record);
@@ -297,7 +304,8 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 	buffer_finish(&ignored);
 }
 
-/* Why an attribute can't be set, or removed. The kernel's own ones are for nobody, whatever the mount is for. */
+/* Why an attribute can't be set, or removed. The kernel's own ones are for nobody, whatever the
+ * mount is for. */
 static enum refusal precheck_set(const struct xattr_context *context, const struct xattr *xattr,
 				 const char *name)
 {
@@ -309,7 +317,8 @@ static enum refusal precheck_set(const struct xattr_context *context, const stru
 		return REFUSAL_FOREIGN_ATTRIBUTE;
 	if (context->fs->config->nocreate)
 		return REFUSAL_REPLACES_ONLY;
-	return xattr && xattr->set && context->inode->kind == INODE_SECRET ? REFUSAL_NONE : REFUSAL_ATTRIBUTE;
+	return xattr && xattr->set && context->inode->kind == INODE_SECRET ? REFUSAL_NONE
+									   : REFUSAL_ATTRIBUTE;
 }
 
 /* The same for what it is to be, which is read into zeroed `wishes`. */
@@ -330,7 +339,8 @@ static enum refusal precheck_text(const struct xattr_context *context, const str
 }
 
 /* Appends what is shown; whether anything is. */
-static bool shows(const struct xattr_context *context, const struct xattr *xattr, struct buffer *text)
+static bool shows(const struct xattr_context *context, const struct xattr *xattr,
+		  struct buffer *text)
 {
 	return xattr && applies(xattr, context->inode) && xattr->show(context, text) == 0 &&
 	       !buffer_error(text);
@@ -349,14 +359,15 @@ static void refuse(fuse_req_t request, const struct xattr_context *context, cons
 {
 	const struct inode *inode = context->inode;
 	const struct audit_event event = {.operation = operation,
-					  .store = inode->kind == INODE_SECRET ? inode->store : NULL,
+					  .store =
+						  inode->kind == INODE_SECRET ? inode->store : NULL,
 					  .name = inode_name(inode)};
 
 	refusal_reply(request, &event, refusal);
 }
 
-void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value, size_t size,
-		 int flags)
+void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value,
+		 size_t size, int flags)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
@@ -392,7 +403,8 @@ void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const 
 	buffer_finish(&shown);
 }
 
-/* What is shown and can't be removed stays, without a word: programs that copy attributes remove those that their source has not. */
+/* What is shown and can't be removed stays, without a word: programs that copy attributes remove
+ * those that their source has not. */
 void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);

@@ -131,14 +131,18 @@ void client_explain(const struct client *client, const struct failure *failure, 
 			"stores",
 			client->token.origin, endpoint, failure->http_status, failure->message);
 	else if (failure->errnum == ENOENT && config->store)
-		buffer_printf(line,
-			      "%s: %s has no such store: check the name, or mount %s: to see what there is",
-			      config->source, endpoint, config->provider->name);
+		buffer_printf(
+			line,
+			"%s: %s has no such store: check the name, or mount %s: to see what there is",
+			config->source, endpoint, config->provider->name);
 	else if (failure->errnum == EKEYREJECTED)
-		buffer_printf(line, "%s: %s: if its CA is your own, name its file with cacert=", endpoint,
+		buffer_printf(line,
+			      "%s: %s: if its CA is your own, name its file with cacert=", endpoint,
 			      failure->message);
 	else
-		buffer_printf(line, "%s can't be mounted: %s (%s): check that %s is right and can be reached",
-			      config->source, failure->message, failure_errno_name(failure->errnum),
-			      endpoint);
+		buffer_printf(
+			line,
+			"%s can't be mounted: %s (%s): check that %s is right and can be reached",
+			config->source, failure->message, failure_errno_name(failure->errnum),
+			endpoint);
 }

@@ -21,7 +21,8 @@ struct client {
 /* `config` must outlive the connection. client_close is right from here on. */
 void client_init(struct client *client, struct config *config);
 
-/* Both return 0, or a negative errno with one line in `why` that names cause and remedy. The token comes first. */
+/* Both return 0, or a negative errno with one line in `why` that names cause and remedy. The token
+ * comes first. */
 int client_read_token(struct client *client, struct buffer *why);
 int client_open(struct client *client, struct buffer *why);
 
@@ -31,6 +32,7 @@ void client_close(struct client *client);
 bool client_reread_token(struct client *client);
 
 /* Appends why the first call failed, and what to do about it, in one line. */
-void client_explain(const struct client *client, const struct failure *failure, struct buffer *line);
+void client_explain(const struct client *client, const struct failure *failure,
+		    struct buffer *line);
 
 #endif

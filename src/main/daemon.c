@@ -19,9 +19,11 @@
 #include "sstorefs/log.h"
 #include "sstorefs/wait.h"
 
-/* What the service manager gives us beyond `timeout`, in milliseconds: unmounting takes a moment. */
+/* What the service manager gives us beyond `timeout`, in milliseconds: unmounting takes a moment.
+ */
 #define END_MARGIN 10000
-/* Uploads that begin with the end have all of `timeout`: a moment later they have told how they ended, milliseconds. */
+/* Uploads that begin with the end have all of `timeout`: a moment later they have told how they
+ * ended, milliseconds. */
 #define LAST_MESSAGES 200
 
 struct daemon {
@@ -43,7 +45,9 @@ static struct loop *loop_of(const struct daemon *daemon)
 	return daemon->client.loop;
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------------------- */
+/* --- the end
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static void on_drained(void *context, unsigned lost)
 {
@@ -67,8 +71,8 @@ static void shutdown_begin(struct daemon *daemon)
 		&daemon->notifier,
 		"STOPPING=1\nSTATUS=ending: what is whole is stored first\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 		(daemon->config->timeout + END_MARGIN) * 1000);
-	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout + LAST_MESSAGES, on_drained,
-		 daemon);
+	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout + LAST_MESSAGES,
+		 on_drained, daemon);
 }
 
 static void mount_ended(void *context)
@@ -88,12 +92,15 @@ static void refresh(void *context)
 	struct daemon *daemon = context;
 
 	catalog_refresh(daemon->client.catalog);
-	/* What is mounted on a name that the kernel forgets goes with it, and who writes there would write to the store below. */
+	/* What is mounted on a name that the kernel forgets goes with it, and who writes there
+	 * would write to the store below. */
 	if (!mountpoint_has_submounts(daemon->config))
 		fs_forget_names(daemon->fs);
 }
 
-/* --- signals --------------------------------------------------------------------------------------------------------------------- */
+/* --- signals
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static void reload(struct daemon *daemon)
 {
@@ -114,7 +121,8 @@ static void on_signal(struct watch *watch)
 		} else if (info.ssi_signo == SIGHUP) {
 			client_reread_token(&daemon->client);
 		} else if (!daemon->fs) {
-			log_line(LOG_ERR, "%s is not mounted: ended by a signal before %s had answered",
+			log_line(LOG_ERR,
+				 "%s is not mounted: ended by a signal before %s had answered",
 				 daemon->config->source, daemon->config->endpoint);
 			loop_stop(loop_of(daemon));
 		} else if (daemon->draining) {
@@ -141,7 +149,9 @@ static int watch_signals(struct daemon *daemon)
 	return daemon->signals.fd < 0 ? -errno : watch_start(loop_of(daemon), &daemon->signals);
 }
 
-/* --- the beginning --------------------------------------------------------------------------------------------------------------- */
+/* --- the beginning
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void explain_rejection(const struct daemon *daemon, const struct failure *failure)
 {
@@ -195,7 +205,8 @@ static void on_probed(void *context, const struct failure *failure)
 	}
 	failed = fs_new(&daemon->fs, &options);
 	if (failed)
-		log_line(LOG_ERR, "%s can't be mounted: %s", daemon->config->source, strerror(-failed));
+		log_line(LOG_ERR, "%s can't be mounted: %s", daemon->config->source,
+			 strerror(-failed));
 	else
 		failed = mount_it(daemon);
 	if (failed) {
@@ -204,9 +215,10 @@ static void on_probed(void *context, const struct failure *failure)
 	}
 	failed = switch_user(daemon->config, &daemon->client.pool);
 	if (failed) {
-		log_line(LOG_ERR,
-			 "privileges can't be given up: %s: see that user= names one that can be had",
-			 strerror(-failed));
+		log_line(
+			LOG_ERR,
+			"privileges can't be given up: %s: see that user= names one that can be had",
+			strerror(-failed));
 		loop_stop(loop_of(daemon));
 		return;
 	}
@@ -216,8 +228,8 @@ static void on_probed(void *context, const struct failure *failure)
 	}
 	daemon->status = STATUS_GOOD;
 	daemon->ready(daemon->context);
-	sd_notifier_send(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s", daemon->config->source,
-			 daemon->config->mountpoint);
+	sd_notifier_send(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s",
+			 daemon->config->source, daemon->config->mountpoint);
 }
 
 static int begin(struct daemon *daemon)
@@ -233,7 +245,8 @@ static int begin(struct daemon *daemon)
 	}
 	if (!failed)
 		failed = error_log_init(&daemon->error_log);
-	/* In the background it is the parent whom the manager knows, and whose end tells it that all is well. */
+	/* In the background it is the parent whom the manager knows, and whose end tells it that
+	 * all is well. */
 	if (!failed && daemon->config->foreground)
 		sd_notifier_open(&daemon->notifier, loop_of(daemon));
 	if (failed)
@@ -254,8 +267,8 @@ static void finish(struct daemon *daemon)
 	client_close(&daemon->client);
 }
 
-int daemon_serve(struct config *config, const struct mounting *mounting, void (*ready)(void *context),
-		 void *context)
+int daemon_serve(struct config *config, const struct mounting *mounting,
+		 void (*ready)(void *context), void *context)
 {
 	struct daemon daemon = {.config = config,
 				.notifier.socket = -1,

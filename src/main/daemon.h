@@ -8,42 +8,52 @@
 enum { STATUS_GOOD = 0, STATUS_USAGE = 1, STATUS_MOUNT_FAILED = 32 };
 
 /*
- * Mounts, serves, and returns the exit status when the mount has ended. `ready` is called once the mount stands.
+ * Mounts, serves, and returns the exit status when the mount has ended. `ready` is called once the
+ * mount stands.
  */
-int daemon_serve(struct config *config, const struct mounting *mounting, void (*ready)(void *context),
-		 void *context);
+int daemon_serve(struct config *config, const struct mounting *mounting,
+		 void (*ready)(void *context), void *context);
 
 struct background {
 	int teller; /* where the parent hears of it */
-	int null; /* what takes the place of the terminal: nothing can be opened for writing any more by then */
+	int null;   /* what takes the place of the terminal: nothing can be opened for writing any
+		       more by then */
 };
 
 /*
- * Goes on in a child process; the parent leaves with the status that the child tells, and never returns. Returns 0, or a negative errno. Before the first secret is read: no copy of one stays behind in the parent, nor in its environment.
+ * Goes on in a child process; the parent leaves with the status that the child tells, and never
+ * returns. Returns 0, or a negative errno. Before the first secret is read: no copy of one stays
+ * behind in the parent, nor in its environment.
  */
 int daemonize_fork(struct background *background, const struct config *config);
 
 /* The mount stands: the parent may leave with status 0, and the terminal is let go. */
 void daemonize_detach(const struct background *background);
 
-/* Above this size memory comes from the system and goes back to it: listings come and go, and must not leave holes behind. */
+/* Above this size memory comes from the system and goes back to it: listings come and go, and must
+ * not leave holes behind. */
 #define MMAP_THRESHOLD (128 << 10)
 
-/* Raises the soft limit of open files to the hard one: each process that writes costs a descriptor. */
+/* Raises the soft limit of open files to the hard one: each process that writes costs a descriptor.
+ */
 void descriptors_raise(void);
 
 /* No more privileges can be had, where none is ever needed. Before the first secret. */
 void privileges_freeze(const struct config *config);
 
-/* Whether `user=` can work: who it names must be able to read the CA file, at every new connection. 0, or -EACCES and the like after one line on stderr. */
+/* Whether `user=` can work: who it names must be able to read the CA file, at every new connection.
+ * 0, or -EACCES and the like after one line on stderr. */
 int privileges_check(const struct config *config);
 
-/* In the process that unmounts: gives up all capabilities but CAP_SYS_ADMIN. 0, or a negative errno. */
+/* In the process that unmounts: gives up all capabilities but CAP_SYS_ADMIN. 0, or a negative
+ * errno. */
 int privileges_keep_unmounting(void);
 
 /*
- * After the mount: gives up all capabilities but those that looking at writers takes, or, where `user=` names somebody, becomes that user and keeps none. No
- * privilege can be gained any more. What `pool` may hold can be locked afterwards, too. Returns 0 or a negative errno: the process is then not to go on.
+ * After the mount: gives up all capabilities but those that looking at writers takes, or, where
+ * `user=` names somebody, becomes that user and keeps none. No privilege can be gained any more.
+ * What `pool` may hold can be locked afterwards, too. Returns 0 or a negative errno: the process is
+ * then not to go on.
  */
 int switch_user(const struct config *config, struct locked_pool *pool);
 

@@ -7,7 +7,8 @@
 #include "daemon.h"
 #include "sstorefs/log.h"
 
-/* The parent's part: leaves with what the child says, or with failure if it ends without a word (it has said why on stderr). */
+/* The parent's part: leaves with what the child says, or with failure if it ends without a word (it
+ * has said why on stderr). */
 static void leave_with_status_of_child(int status_fd)
 {
 	unsigned char status = STATUS_MOUNT_FAILED;
@@ -50,8 +51,9 @@ void daemonize_detach(const struct background *background)
 		dup2(background->null, fd);
 	close(background->null);
 	if (chdir("/"))
-		log_line(LOG_WARNING,
-			 "cannot leave the current directory: its file system can't be unmounted meanwhile");
+		log_line(
+			LOG_WARNING,
+			"cannot leave the current directory: its file system can't be unmounted meanwhile");
 	if (write(background->teller, &status, sizeof status) != sizeof status)
 		log_line(LOG_WARNING, "whoever started this mount did not wait for it");
 	close(background->teller);

@@ -14,7 +14,8 @@
 #include "sstorefs/log.h"
 #include "sstorefs/net.h"
 
-/* What libfuse allocates and frees for every request is smaller: the shortest way through malloc, as far as libc lets it be taken. */
+/* What libfuse allocates and frees for every request is smaller: the shortest way through malloc,
+ * as far as libc lets it be taken. */
 #define FAST_SIZE_MAX (80 * (int)sizeof(size_t) / 4)
 
 struct daemon_start {
@@ -50,13 +51,15 @@ static int mount_and_serve(struct config *config, int argc, char **argv)
 	if (!config->foreground) {
 		failed = daemonize_fork(&readiness.background, config);
 		if (failed) {
-			fprintf(stderr, "sstorefs: cannot go to the background: %s\n", strerror(-failed));
+			fprintf(stderr, "sstorefs: cannot go to the background: %s\n",
+				strerror(-failed));
 			return STATUS_MOUNT_FAILED;
 		}
 	}
 	failed = mounting_begin(&mounting, config, argc, argv);
 	if (failed) {
-		fprintf(stderr, "sstorefs: no process to unmount at the end: %s\n", strerror(-failed));
+		fprintf(stderr, "sstorefs: no process to unmount at the end: %s\n",
+			strerror(-failed));
 		return STATUS_MOUNT_FAILED;
 	}
 	descriptors_raise();
@@ -64,7 +67,8 @@ static int mount_and_serve(struct config *config, int argc, char **argv)
 	return daemon_serve(config, &mounting, ready, &readiness);
 }
 
-/* Who starts us may have closed them: what we open must not get their numbers, or it goes with them in the background. */
+/* Who starts us may have closed them: what we open must not get their numbers, or it goes with them
+ * in the background. */
 static void hold_standard_streams(void)
 {
 	int null;

@@ -20,7 +20,9 @@
 #include "sstorefs/log.h"
 #include "stderr_capture.h"
 
-/* --- the helper ------------------------------------------------------------------------------------------------------------------ */
+/* --- the helper
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Where its end of the socket is; all other descriptors are closed. */
 #define PLACE	      'p'
@@ -37,7 +39,8 @@ static void take_name(const char *mountpoint, int argc, char **argv)
 	prctl(PR_SET_NAME, "sstorefs-umount");
 }
 
-/* Nothing of the terminal, of whoever waits for our end, or of any other descriptor stays open in it. */
+/* Nothing of the terminal, of whoever waits for our end, or of any other descriptor stays open in
+ * it. */
 static int keep_only(int socket)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -59,7 +62,8 @@ static int run_fusermount(const char *mountpoint)
 	pid_t child = fork();
 
 	if (child == 0) {
-		execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint, NULL);
+		execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint,
+		      NULL);
 		execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint, NULL);
 		_exit(ENOENT);
 	}
@@ -71,7 +75,8 @@ static int run_fusermount(const char *mountpoint)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
 }
 
-/* Waits for the daemon's word, or for its end, after which a mount stays that refuses everything. */
+/* Waits for the daemon's word, or for its end, after which a mount stays that refuses everything.
+ */
 static void serve_as_helper(const char *mountpoint)
 {
 	struct mount_place below = PLACE_NONE;
@@ -79,7 +84,8 @@ static void serve_as_helper(const char *mountpoint)
 	int failed;
 	sigset_t all;
 
-	/* A terminal or a service manager that ends all of us would end it too early: it goes when the daemon has gone. */
+	/* A terminal or a service manager that ends all of us would end it too early: it goes when
+	 * the daemon has gone. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	setsid();
@@ -87,7 +93,8 @@ static void serve_as_helper(const char *mountpoint)
 		_exit(1);
 	if (privileges_keep_unmounting() || descriptor_send(HELPER_SOCKET, "+", -1))
 		_exit(1);
-	/* The place is told once, before the daemon has looked at anything that it mounted for: later nobody may choose another. */
+	/* The place is told once, before the daemon has looked at anything that it mounted for:
+	 * later nobody may choose another. */
 	below.directory = descriptor_receive(HELPER_SOCKET, word, sizeof word);
 	if (word[0] != PLACE)
 		_exit(0);
@@ -123,11 +130,14 @@ int mounting_begin(struct mounting *mounting, const struct config *config, int a
 		return -EAGAIN;
 	}
 	mounting->helper = ends[0];
-	descriptor_receive(mounting->helper, word, sizeof word); /* it has given away what it does not need */
+	descriptor_receive(mounting->helper, word,
+			   sizeof word); /* it has given away what it does not need */
 	return word[0] == '+' ? 0 : -ECHILD;
 }
 
-/* --- the mount ------------------------------------------------------------------------------------------------------------------- */
+/* --- the mount
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* A mount of ours whose daemon died is in the way. */
 static int clear_dead_mount(const struct config *config, struct mount_place *place)
@@ -145,10 +155,11 @@ static int clear_dead_mount(const struct config *config, struct mount_place *pla
 
 /*
  * On a descriptor all is done. Else by root itself, or by fusermount3, which looks at the path for
- * itself and has words of its own for what fails. The kernel is not told of `ro`: what it refuses by
- * itself could not be explained in `errors`, and `refresh` could not be written.
+ * itself and has words of its own for what fails. The kernel is not told of `ro`: what it refuses
+ * by itself could not be explained in `errors`, and `refresh` could not be written.
  */
-static int open_channel(const struct config *config, const struct mount_place *place, struct buffer *why)
+static int open_channel(const struct config *config, const struct mount_place *place,
+			struct buffer *why)
 {
 	const struct place_mount mount = {.source = config->source,
 					  .uid = getuid(),
@@ -216,7 +227,8 @@ void mounting_unmount(struct mounting *mounting)
 	else if (geteuid() == 0) /* with user=, before it became another one */
 		failed = place_unmount(&config->place);
 	else
-		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it", config->mountpoint);
+		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it",
+			 config->mountpoint);
 	if (failed)
 		log_line(
 			LOG_WARNING,

@@ -5,8 +5,8 @@
 #include "sstorefs/config.h"
 
 /*
- * The mount, made by this process, and taken away at the end by another one, so that this one may give away all that unmounting takes:
- * CAP_SYS_ADMIN, and without root execve(2) for fusermount3.
+ * The mount, made by this process, and taken away at the end by another one, so that this one may
+ * give away all that unmounting takes: CAP_SYS_ADMIN, and without root execve(2) for fusermount3.
  */
 struct mounting {
 	const struct config *config;
@@ -14,13 +14,15 @@ struct mounting {
 };
 
 /*
- * Forks the helper, before the first secret is read: nothing of one is in it. It ends with this process, whose argv, `argc` and `argv`, it
- * overwrites with a name of its own. There is none on /dev/fd/N, which is who opened it's to unmount, nor with user=, whose mount is left to refuse
+ * Forks the helper, before the first secret is read: nothing of one is in it. It ends with this
+ * process, whose argv, `argc` and `argv`, it overwrites with a name of its own. There is none on
+ * /dev/fd/N, which is who opened it's to unmount, nor with user=, whose mount is left to refuse
  * everything. 0, or a negative errno.
  */
 int mounting_begin(struct mounting *mounting, const struct config *config, int argc, char **argv);
 
-/* Takes a dead mount of ours away, and mounts. Returns the descriptor, or a negative errno with a phrase in `why`. */
+/* Takes a dead mount of ours away, and mounts. Returns the descriptor, or a negative errno with a
+ * phrase in `why`. */
 int mounting_mount(const struct mounting *mounting, struct mount_place *place, struct buffer *why);
 
 /* Unmounts, and logs if that can't be done. */

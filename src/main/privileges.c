@@ -32,13 +32,15 @@ void privileges_freeze(const struct config *config)
 }
 
 /*
- * What a daemon that was mounted by root keeps, where it had it: to tell a writer that was killed, or that still holds the file, from one that
- * is done, it looks at processes of other users. CAP_SYS_PTRACE opens /proc/PID/fdinfo and tells how a process ends, CAP_DAC_READ_SEARCH
- * opens /proc/PID/fd. Nothing else that is done after the mount takes any.
+ * What a daemon that was mounted by root keeps, where it had it: to tell a writer that was killed,
+ * or that still holds the file, from one that is done, it looks at processes of other users.
+ * CAP_SYS_PTRACE opens /proc/PID/fdinfo and tells how a process ends, CAP_DAC_READ_SEARCH opens
+ * /proc/PID/fd. Nothing else that is done after the mount takes any.
  */
 #define KEPT (UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH)
 
-/* Who has no CAP_SETPCAP keeps the bounding set, of which nothing can come without new privileges. */
+/* Who has no CAP_SETPCAP keeps the bounding set, of which nothing can come without new privileges.
+ */
 static void bound_capabilities(uint64_t kept)
 {
 	for (int number = 0; number < 64 && prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++)
@@ -50,7 +52,8 @@ static void bound_capabilities(uint64_t kept)
 static int keep_capabilities(uint64_t kept)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0}, had[_LINUX_CAPABILITY_U32S_3];
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0},
+				      had[_LINUX_CAPABILITY_U32S_3];
 
 	bound_capabilities(kept);
 	if (syscall(SYS_capget, &header, sets))
@@ -62,7 +65,8 @@ static int keep_capabilities(uint64_t kept)
 		sets[i].inheritable = 0;
 	}
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	/* Who has none to give away may be under a filter that forbids to ask (a unit of systemd). */
+	/* Who has none to give away may be under a filter that forbids to ask (a unit of systemd).
+	 */
 	if (memcmp(had, sets, sizeof had) == 0)
 		return 0;
 	return syscall(SYS_capset, &header, sets) ? -errno : 0;
@@ -113,13 +117,15 @@ int privileges_check(const struct config *config)
 		status = W_EXITCODE(errno, 0);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	log_line(LOG_ERR, "user=%s can't work: %s: it must be possible to become that user%s%s", config->user,
-		 strerror(WEXITSTATUS(status)), config->cacert ? ", who must be able to read " : "",
+	log_line(LOG_ERR, "user=%s can't work: %s: it must be possible to become that user%s%s",
+		 config->user, strerror(WEXITSTATUS(status)),
+		 config->cacert ? ", who must be able to read " : "",
 		 config->cacert ? config->cacert : "");
 	return -EACCES;
 }
 
-/* Root locks as much as it likes, others as much as they may: a quarter of it is for what is not the pool's. */
+/* Root locks as much as it likes, others as much as they may: a quarter of it is for what is not
+ * the pool's. */
 static void keep_locking(struct locked_pool *pool)
 {
 	const struct rlimit wanted = {pool->cap / 3 * 4, pool->cap / 3 * 4};
@@ -138,7 +144,8 @@ static int become_other(const struct config *config)
 	if (!failed && setuid(0) == 0)
 		failed = -EPERM;
 	if (!failed && config->token_file && access(config->token_file, R_OK))
-		log_line(LOG_WARNING, "%s can't read the token file %s: a new token takes a new mount",
+		log_line(LOG_WARNING,
+			 "%s can't read the token file %s: a new token takes a new mount",
 			 config->user, config->token_file);
 	return failed;
 }

@@ -16,7 +16,8 @@
 
 #define MESSAGE_MAX 1024
 
-/* Connected once: the path may not be there any more after a change of root. Returns -1 where there is nobody. */
+/* Connected once: the path may not be there any more after a change of root. Returns -1 where there
+ * is nobody. */
 static int connect_to(const char *address)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -29,16 +30,17 @@ static int connect_to(const char *address)
 	if (address[0] == '@')
 		to.sun_path[0] = '\0'; /* an abstract name */
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 &&
-	    connect(fd, (const struct sockaddr *)&to,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (address[0] == '/')))) {
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&to,
+			       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
+					   (address[0] == '/')))) {
 		close(fd);
 		fd = -1;
 	}
 	return fd;
 }
 
-/* How often the manager wants to hear from this process, in milliseconds; half its patience, as sd_watchdog_enabled(3) advises. */
+/* How often the manager wants to hear from this process, in milliseconds; half its patience, as
+ * sd_watchdog_enabled(3) advises. */
 static uint64_t watchdog_interval(void)
 {
 	const char *interval = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");
@@ -60,7 +62,8 @@ void sd_notifier_open(struct sd_notifier *notifier, struct loop *loop)
 {
 	const char *address = getenv("NOTIFY_SOCKET");
 
-	*notifier = (struct sd_notifier){.socket = address ? connect_to(address) : -1, .loop = loop};
+	*notifier =
+		(struct sd_notifier){.socket = address ? connect_to(address) : -1, .loop = loop};
 	if (notifier->socket < 0)
 		return;
 	notifier->watchdog_every = watchdog_interval();

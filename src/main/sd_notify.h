@@ -8,8 +8,8 @@
 #include "sstorefs/loop.h"
 
 /*
- * Telling the service manager how we are (sd_notify(3), by its datagram). Without NOTIFY_SOCKET in the environment nothing is
- * told, and no function here does anything.
+ * Telling the service manager how we are (sd_notify(3), by its datagram). Without NOTIFY_SOCKET in
+ * the environment nothing is told, and no function here does anything.
  */
 struct sd_notifier {
 	int socket; /* -1: nobody is to be told */
@@ -18,11 +18,13 @@ struct sd_notifier {
 	uint64_t watchdog_every; /* milliseconds; 0: nobody watches */
 };
 
-/* Finds out whom to tell, and begins to tell that the loop turns where that is asked for (WATCHDOG_USEC). */
+/* Finds out whom to tell, and begins to tell that the loop turns where that is asked for
+ * (WATCHDOG_USEC). */
 void sd_notifier_open(struct sd_notifier *notifier, struct loop *loop);
 void sd_notifier_close(struct sd_notifier *notifier);
 
-/* Sends assignments as sd_notify(3) has them, with line breaks between them (printf). A manager that does not listen is no failure. */
+/* Sends assignments as sd_notify(3) has them, with line breaks between them (printf). A manager
+ * that does not listen is no failure. */
 void sd_notifier_send(const struct sd_notifier *notifier, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

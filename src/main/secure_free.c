@@ -18,7 +18,8 @@ void free(void *block)
 	static volatile bool asks;
 	size_t size;
 
-	/* It does: it frees the text of its last error, where the constructor of a library has made one. That stays. */
+	/* It does: it frees the text of its last error, where the constructor of a library has made
+	 * one. That stays. */
 	if (!block || asks)
 		return;
 	if (!owner) {
@@ -35,7 +36,8 @@ void free(void *block)
 	owner(block);
 }
 
-/* Never in place: what is cut off would stay behind, and so would all of it where it has to move. */
+/* Never in place: what is cut off would stay behind, and so would all of it where it has to move.
+ */
 void *realloc(void *block, size_t size)
 {
 	size_t old;

@@ -30,27 +30,29 @@
 static const int calls[] = {
 	/* the loop, and what it reads and writes */
 	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), CALL(close), CALL(poll),
-	CALL(ppoll), CALL(eventfd2), CALL(pipe2), CALL(lseek), CALL(fcntl), CALL(dup), CALL(dup2), CALL(dup3),
-	CALL(ioctl),
+	CALL(ppoll), CALL(eventfd2), CALL(pipe2), CALL(lseek), CALL(fcntl), CALL(dup), CALL(dup2),
+	CALL(dup3), CALL(ioctl),
 	/* memory */
-	CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(mlock2), CALL(munlock),
+	CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(mlock2),
+	CALL(munlock),
 	/* time, randomness, who we are */
 	CALL(clock_gettime), CALL(clock_getres), CALL(gettimeofday), CALL(time), CALL(nanosleep),
-	CALL(clock_nanosleep), CALL(getrandom), CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid),
-	CALL(geteuid), CALL(getgid), CALL(getegid), CALL(uname), CALL(sysinfo), CALL(prlimit64),
-	CALL(getrlimit), CALL(sched_yield), CALL(sched_getaffinity), CALL(getcpu), CALL(getrusage),
+	CALL(clock_nanosleep), CALL(getrandom), CALL(getpid), CALL(gettid), CALL(getppid),
+	CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(uname), CALL(sysinfo),
+	CALL(prlimit64), CALL(getrlimit), CALL(sched_yield), CALL(sched_getaffinity), CALL(getcpu),
+	CALL(getrusage),
 	/* files and processes that are looked at */
-	CALL(stat), CALL(lstat), CALL(fstat), CALL(newfstatat), CALL(statx), CALL(fstatfs), CALL(statfs),
-	CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink), CALL(readlinkat), CALL(getdents64),
-	CALL(getcwd), CALL(pidfd_open), CALL(kcmp),
+	CALL(stat), CALL(lstat), CALL(fstat), CALL(newfstatat), CALL(statx), CALL(fstatfs),
+	CALL(statfs), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink),
+	CALL(readlinkat), CALL(getdents64), CALL(getcwd), CALL(pidfd_open), CALL(kcmp),
 	/* the network, the log, the service manager, the process that unmounts */
-	CALL(connect), CALL(bind), CALL(getsockopt), CALL(setsockopt), CALL(getsockname), CALL(getpeername),
-	CALL(sendto), CALL(recvfrom), CALL(sendmsg), CALL(recvmsg), CALL(sendmmsg), CALL(recvmmsg),
-	CALL(shutdown),
+	CALL(connect), CALL(bind), CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
+	CALL(getpeername), CALL(sendto), CALL(recvfrom), CALL(sendmsg), CALL(recvmsg),
+	CALL(sendmmsg), CALL(recvmmsg), CALL(shutdown),
 	/* threads, which libcurl looks names up in, and signals */
 	CALL(futex), CALL(set_robust_list), CALL(rseq), CALL(set_tid_address), CALL(rt_sigaction),
-	CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(restart_syscall), CALL(exit),
-	CALL(exit_group), CALL(arch_prctl), CALL(membarrier),
+	CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(restart_syscall),
+	CALL(exit), CALL(exit_group), CALL(arch_prctl), CALL(membarrier),
 	/* going to the background */
 	CALL(setsid), CALL(chdir), CALL(umask)};
 
@@ -72,25 +74,32 @@ static int allow_by_arguments(scmp_filter_ctx filter)
 	failed |= seccomp_rule_add(filter, denied, CALL(open), 1, MASKED(1, O_ACCMODE, O_RDWR));
 	failed |= seccomp_rule_add(filter, denied, CALL(openat), 1, MASKED(2, O_ACCMODE, O_WRONLY));
 	failed |= seccomp_rule_add(filter, denied, CALL(openat), 1, MASKED(2, O_ACCMODE, O_RDWR));
-	/* Memory is written to or executed, not both, one after the other. Libraries that are loaded late map their code from a file. */
-	failed |= seccomp_rule_add(filter, allowed, CALL(mmap), 1, MASKED(2, PROT_WRITE | PROT_EXEC, 0));
+	/* Memory is written to or executed, not both, one after the other. Libraries that are
+	 * loaded late map their code from a file. */
+	failed |= seccomp_rule_add(filter, allowed, CALL(mmap), 1,
+				   MASKED(2, PROT_WRITE | PROT_EXEC, 0));
 	failed |= seccomp_rule_add(filter, allowed, CALL(mmap), 1,
 				   MASKED(2, PROT_WRITE | PROT_EXEC, PROT_WRITE));
 	failed |= seccomp_rule_add(filter, allowed, CALL(mmap), 2,
-				   MASKED(2, PROT_WRITE | PROT_EXEC, PROT_EXEC), MASKED(3, MAP_ANONYMOUS, 0));
+				   MASKED(2, PROT_WRITE | PROT_EXEC, PROT_EXEC),
+				   MASKED(3, MAP_ANONYMOUS, 0));
 	failed |= seccomp_rule_add(filter, allowed, CALL(mprotect), 1, MASKED(2, PROT_EXEC, 0));
-	/* Threads, and no processes. What glibc asks first has its flags in memory, where they can't be seen: it asks again. */
+	/* Threads, and no processes. What glibc asks first has its flags in memory, where they
+	 * can't be seen: it asks again. */
 	failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
-	failed |= seccomp_rule_add(
-		filter, allowed, CALL(clone), 1,
-		MASKED(0, CLONE_THREAD | CLONE_VM | CLONE_NEWUSER | CLONE_NEWNS, CLONE_THREAD | CLONE_VM));
+	failed |= seccomp_rule_add(filter, allowed, CALL(clone), 1,
+				   MASKED(0, CLONE_THREAD | CLONE_VM | CLONE_NEWUSER | CLONE_NEWNS,
+					  CLONE_THREAD | CLONE_VM));
 	/* abort(3), in this process alone. */
 	failed |= seccomp_rule_add(filter, allowed, CALL(tgkill), 1,
 				   SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-	failed |= seccomp_rule_add(filter, allowed, CALL(prctl), 1, SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME));
-	failed |= seccomp_rule_add(filter, allowed, CALL(prctl), 1, SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_VMA));
+	failed |= seccomp_rule_add(filter, allowed, CALL(prctl), 1,
+				   SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME));
+	failed |= seccomp_rule_add(filter, allowed, CALL(prctl), 1,
+				   SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_VMA));
 	/* What wakes libcurl up is a pair of sockets. */
-	failed |= seccomp_rule_add(filter, allowed, CALL(socketpair), 1, SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX));
+	failed |= seccomp_rule_add(filter, allowed, CALL(socketpair), 1,
+				   SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX));
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
 		failed |= seccomp_rule_add(filter, allowed, CALL(socket), 1,
 					   SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)families[i]));
@@ -135,7 +144,8 @@ int syscall_filter_install(const char **why)
 	if (!failed)
 		failed = seccomp_load(filter);
 	seccomp_release(filter);
-	return failed == -EFAULT || failed == -ECANCELED || failed == -EOPNOTSUPP ? -ENOSYS : failed;
+	return failed == -EFAULT || failed == -ECANCELED || failed == -EOPNOTSUPP ? -ENOSYS
+										  : failed;
 }
 
 #else

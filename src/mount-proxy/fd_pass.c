@@ -41,7 +41,8 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
 	return 0;
 }
 
-/* --- the side that mounts ---------------------------------------------------------------------------------------- */
+/* --- the side that mounts
+ * ---------------------------------------------------------------------------------------- */
 
 /* Who has the mount: no other process gets it while that one lives. */
 static struct asker served = {.process = -1};
@@ -55,7 +56,8 @@ static const char *look(struct asker *asker, const struct mount_spec *spec, int 
 	return why;
 }
 
-/* The first byte of an answer is '+', and the descriptor comes with it; else the answer is what the asker is to say. */
+/* The first byte of an answer is '+', and the descriptor comes with it; else the answer is what the
+ * asker is to say. */
 static void serve_client(struct mount_spec *spec, int peer)
 {
 	struct asker asker;
@@ -82,8 +84,8 @@ static void serve_client(struct mount_spec *spec, int peer)
 		usage_error(errno, "who asked for the mount is gone");
 		asker_forget(&asker);
 	} else {
-		fprintf(stderr, "sstorefs-mount-proxy: %s is mounted on %s for process %d\n", spec->source,
-			spec->mountpoint, (int)asker.pid);
+		fprintf(stderr, "sstorefs-mount-proxy: %s is mounted on %s for process %d\n",
+			spec->source, spec->mountpoint, (int)asker.pid);
 		asker_forget(&served);
 		served = asker;
 	}
@@ -157,9 +159,11 @@ int fd_serve(struct mount_spec *spec, const char *path)
 	return failed ? failed : unmount_ours(spec->mountpoint);
 }
 
-/* --- the side that serves ---------------------------------------------------------------------------------------- */
+/* --- the side that serves
+ * ---------------------------------------------------------------------------------------- */
 
-/* Connects, as soon as there is somebody: containers of a pod start in any order. Woken by whatever happens in the socket's directory. */
+/* Connects, as soon as there is somebody: containers of a pod start in any order. Woken by whatever
+ * happens in the socket's directory. */
 static int connect_when_there(int fd, const char *path, unsigned seconds)
 {
 	int64_t deadline = milliseconds() + (int64_t)seconds * 1000;
@@ -173,15 +177,18 @@ static int connect_when_there(int fd, const char *path, unsigned seconds)
 	if (failed)
 		goto out;
 	if (slash)
-		snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+		snprintf(directory, sizeof directory, "%.*s",
+			 slash == path ? 1 : (int)(slash - path), path);
 	inotify_add_watch(watched.fd, directory, IN_CREATE | IN_ATTRIB | IN_MOVED_TO);
 	while (connect(fd, (const struct sockaddr *)&address, length)) {
 		int64_t left = deadline - milliseconds();
 
 		failed = -errno;
-		if ((failed != -ENOENT && failed != -ECONNREFUSED && failed != -EACCES) || left <= 0)
+		if ((failed != -ENOENT && failed != -ECONNREFUSED && failed != -EACCES) ||
+		    left <= 0)
 			goto out;
-		/* Not longer than a second at a time: a socket that is bound, and not yet listened at, tells nobody when it is. */
+		/* Not longer than a second at a time: a socket that is bound, and not yet listened
+		 * at, tells nobody when it is. */
 		poll(&watched, 1, left < 1000 ? (int)left : 1000);
 		while (read(watched.fd, events, sizeof events) > 0)
 			;

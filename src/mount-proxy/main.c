@@ -151,12 +151,15 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 
 static bool arguments_valid(const struct arguments *arguments)
 {
-	if ((arguments->listen != NULL) + (arguments->request != NULL) + (arguments->unmount != NULL) != 1)
+	if ((arguments->listen != NULL) + (arguments->request != NULL) +
+		    (arguments->unmount != NULL) !=
+	    1)
 		return false;
 	if (arguments->request)
 		return arguments->command && !arguments->mount.mountpoint;
-	return !arguments->command && (arguments->unmount || (arguments->mount.mountpoint &&
-							      (arguments->user || arguments->mount.unit)));
+	return !arguments->command &&
+	       (arguments->unmount ||
+		(arguments->mount.mountpoint && (arguments->user || arguments->mount.unit)));
 }
 
 /* Returns only after a failure. */

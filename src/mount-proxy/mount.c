@@ -27,7 +27,8 @@ int unmount_ours(const char *mountpoint)
 			failed = place_open(&place, mountpoint, &why);
 	}
 	place_close(&place);
-	return failed && failed != -ENOENT ? refuse(failed, "can't be unmounted", mountpoint, &why) : 0;
+	return failed && failed != -ENOENT ? refuse(failed, "can't be unmounted", mountpoint, &why)
+					   : 0;
 }
 
 int opening_make_directory(const char *mountpoint)
@@ -47,7 +48,8 @@ int opening_make_directory(const char *mountpoint)
 	buffer_puts(&parent, begin ? "" : ".");
 	buffer_append(&parent, mountpoint, begin);
 	failed = buffer_error(&parent) ? buffer_error(&parent) : buffer_error(&name);
-	/* Through a descriptor of where it is to be, so that nobody who may change the way there can have it made elsewhere. */
+	/* Through a descriptor of where it is to be, so that nobody who may change the way there
+	 * can have it made elsewhere. */
 	if (!failed)
 		failed = place_open(&place, buffer_cstr(&parent), &why);
 	/* Nobody but root can write into it while nothing is mounted there. */

@@ -19,9 +19,12 @@
 #endif
 
 #define MINUTE 60000
-#define SLICE  "/system.slice/" /* units of root's manager, below which no other user makes cgroups */
+#define SLICE                                                                                      \
+	"/system.slice/" /* units of root's manager, below which no other user makes cgroups */
 
-/* --- processes ------------------------------------------------------------------------------------------------------------------ */
+/* --- processes
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 bool asker_has_ended(const struct asker *asker)
 {
@@ -37,8 +40,8 @@ void asker_forget(struct asker *asker)
 	asker->process = -1;
 }
 
-/* Before Linux 6.5 the number could have become another process's meanwhile: what is looked at below is that of the process which the pidfd stands for, if
- * that lives afterwards. */
+/* Before Linux 6.5 the number could have become another process's meanwhile: what is looked at
+ * below is that of the process which the pidfd stands for, if that lives afterwards. */
 static int pidfd_of(int peer, pid_t pid)
 {
 	socklen_t size = sizeof(int);
@@ -68,7 +71,8 @@ static bool read_proc(pid_t pid, const char *name, char *text, size_t size)
 	return length > 0;
 }
 
-/* Whether `process` has the process numbers that we see: of one in a namespace below ours /proc tells two. 0 is what others have. */
+/* Whether `process` has the process numbers that we see: of one in a namespace below ours /proc
+ * tells two. 0 is what others have. */
 static bool shares_pids(pid_t process)
 {
 	char status[4096];
@@ -81,9 +85,12 @@ static bool shares_pids(pid_t process)
 	return numbers && sscanf(numbers, "\nNSpid: %d%*[\t]%d", &first, &second) == 1;
 }
 
-/* --- units ---------------------------------------------------------------------------------------------------------------------- */
+/* --- units
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
-/* The path in the line of /proc/PID/cgroup that begins with a number and `controllers`, which is NUL-terminated in place; NULL: there is none. */
+/* The path in the line of /proc/PID/cgroup that begins with a number and `controllers`, which is
+ * NUL-terminated in place; NULL: there is none. */
 static char *path_of(char *text, const char *controllers)
 {
 	char *line, *rest = text;
@@ -97,7 +104,8 @@ static char *path_of(char *text, const char *controllers)
 	return NULL;
 }
 
-/* The cgroup by which the service manager knows a process: of version 2, or of its own hierarchy where both are in use. */
+/* The cgroup by which the service manager knows a process: of version 2, or of its own hierarchy
+ * where both are in use. */
 static char *cgroup_of(pid_t pid, const char *controllers)
 {
 	char text[4096], *path;
@@ -117,10 +125,11 @@ static bool is_of_unit(const char *path, const char *ours, const char *unit)
 
 	if (!root || strncmp(path, ours, root) != 0 || !name || strcmp(name + 1, unit) != 0)
 		return false;
-	/* What lies between is one slice, or nothing: a service that may make cgroups of its own could call one so. */
+	/* What lies between is one slice, or nothing: a service that may make cgroups of its own
+	 * could call one so. */
 	slice = path + root;
-	return slice == name + 1 || (!memchr(slice, '/', (size_t)(name - slice)) && name - slice > 6 &&
-				     !strncmp(name - 6, ".slice", 6));
+	return slice == name + 1 || (!memchr(slice, '/', (size_t)(name - slice)) &&
+				     name - slice > 6 && !strncmp(name - 6, ".slice", 6));
 }
 
 static bool is_in_unit(pid_t pid, const char *unit)
@@ -138,7 +147,9 @@ static bool is_in_unit(pid_t pid, const char *unit)
 	return is;
 }
 
-/* --- looking -------------------------------------------------------------------------------------------------------------------- */
+/* --- looking
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 const char *asker_look(struct asker *asker, const struct mount_spec *spec, int peer)
 {
@@ -163,7 +174,9 @@ const char *asker_look(struct asker *asker, const struct mount_spec *spec, int p
 	return asker_has_ended(asker) ? "who asked has ended" : NULL;
 }
 
-/* --- refusals ------------------------------------------------------------------------------------------------------------------- */
+/* --- refusals
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static struct {
 	int64_t said_at; /* milliseconds; 0: never */
@@ -177,7 +190,8 @@ static void say(const char *why, const struct asker *asker, unsigned more)
 	char count[64] = "";
 
 	if (more)
-		snprintf(count, sizeof count, "%u more were refused within a minute, the last: ", more);
+		snprintf(count, sizeof count,
+			 "%u more were refused within a minute, the last: ", more);
 	fprintf(stderr,
 		"sstorefs-mount-proxy: %suid=%u gid=%u pid=%d asked for the mount and was refused: %s\n",
 		count, asker->uid, asker->gid, (int)asker->pid, why);

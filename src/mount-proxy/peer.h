@@ -4,7 +4,8 @@
 #include "mount_proxy.h"
 
 /*
- * Who asks at the socket: one process, told by its pidfd, so that another one which has its number later is not taken for it.
+ * Who asks at the socket: one process, told by its pidfd, so that another one which has its number
+ * later is not taken for it.
  */
 struct asker {
 	uid_t uid;
@@ -14,14 +15,16 @@ struct asker {
 };
 
 /*
- * Who is at the other end of `peer`. Returns NULL, or why it gets no mount: one who is not of `opening`'s user or unit, has process
- * numbers of its own, or can't be told. `asker` is to be forgotten in both cases.
+ * Who is at the other end of `peer`. Returns NULL, or why it gets no mount: one who is not of
+ * `opening`'s user or unit, has process numbers of its own, or can't be told. `asker` is to be
+ * forgotten in both cases.
  */
 const char *asker_look(struct asker *asker, const struct mount_spec *spec, int peer);
 bool asker_has_ended(const struct asker *asker);
 void asker_forget(struct asker *asker);
 
-/* Says on stderr why somebody was refused: the first at once, those that follow within a minute as one line with their count. */
+/* Says on stderr why somebody was refused: the first at once, those that follow within a minute as
+ * one line with their count. */
 void refusal_say(const char *why, const struct asker *asker);
 /* Milliseconds until refusal_tell has something to say; -1: nothing. */
 int refusal_due(void);

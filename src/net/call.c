@@ -9,7 +9,8 @@
 /* Attempts are not cut shorter than this to leave time for another, milliseconds. */
 #define SHARE_MIN 500
 
-/* Giving a locked body back can call whoever waits for room: so only when nothing of the call is needed. */
+/* Giving a locked body back can call whoever waits for room: so only when nothing of the call is
+ * needed. */
 static struct http_request call_take_request(struct http_call *call)
 {
 	struct http_request request = call->request;
@@ -68,12 +69,14 @@ static void failure_admit_loss(struct failure *failure)
 		memcpy(failure->message + length, note, sizeof(note));
 }
 
-/* A create whose answer was lost is looked for next, in the time that is left: only if that fails as well is the service down. */
+/* A create whose answer was lost is looked for next, in the time that is left: only if that fails
+ * as well is the service down. */
 static bool is_resolved_by_lookup(const struct call_state *state)
 {
 	const struct http_call *call = state->call;
 
-	return call->indeterminate && !call->idempotent && loop_now(state->net->loop) < state->deadline;
+	return call->indeterminate && !call->idempotent &&
+	       loop_now(state->net->loop) < state->deadline;
 }
 
 void call_finish(struct call_state *state)
@@ -96,7 +99,8 @@ void call_finish(struct call_state *state)
 
 static void call_finish_without_memory(struct call_state *state)
 {
-	failure_set(&state->call->failure, ENOMEM, "no memory for a request to %s", state->net->host);
+	failure_set(&state->call->failure, ENOMEM, "no memory for a request to %s",
+		    state->net->host);
 	call_finish(state);
 }
 
@@ -127,8 +131,8 @@ uint64_t call_time_left(const struct call_state *state)
 }
 
 /*
- * When to give up this attempt. One that hangs must not eat the whole budget if another one on a new
- * connection could still answer; an upload may well need all of it.
+ * When to give up this attempt. One that hangs must not eat the whole budget if another one on a
+ * new connection could still answer; an upload may well need all of it.
  */
 static uint64_t attempt_end(const struct call_state *state)
 {
@@ -174,11 +178,12 @@ static void call_wait_for_rate_limit(struct call_state *state, uint64_t wait)
 		return;
 	}
 	time_format(clock_wall() + (wall_time_ns)(wait / 1000 + 1) * NANOSECONDS, until);
-	failure_set(failure, EAGAIN,
-		    state->net->counts.budget_remaining > 0
-			    ? "the rate-limit budget is nearly used up: the rest is kept for writes until %s"
-			    : "the rate-limit budget is used up until %s",
-		    until);
+	failure_set(
+		failure, EAGAIN,
+		state->net->counts.budget_remaining > 0
+			? "the rate-limit budget is nearly used up: the rest is kept for writes until %s"
+			: "the rate-limit budget is used up until %s",
+		until);
 	state->ignore_for_health = true;
 	call_finish(state);
 }
@@ -258,7 +263,8 @@ void call_start(struct net *net, struct http_call *call)
 	if (state->deadline > now) {
 		call_run(state);
 	} else {
-		failure_set(&call->failure, ETIMEDOUT, "no time is left for a request to %s", net->host);
+		failure_set(&call->failure, ETIMEDOUT, "no time is left for a request to %s",
+			    net->host);
 		state->ignore_for_health = true;
 		call_finish(state);
 	}

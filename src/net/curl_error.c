@@ -8,7 +8,8 @@
 
 #include "net_internal.h"
 
-/* What can go wrong before a request has left. All else passes: it is tried again to the budget's end. */
+/* What can go wrong before a request has left. All else passes: it is tried again to the budget's
+ * end. */
 static const struct curl_error {
 	CURLcode code;
 	enum curl_error_kind kind;
@@ -20,10 +21,12 @@ static const struct curl_error {
 	{CURLE_COULDNT_RESOLVE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the proxy for ",
 	 " can't be resolved"},
 	{CURLE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the proxy does not connect to ", ""},
-	{CURLE_SSL_CONNECT_ERROR, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "no TLS connection to ", ""},
+	{CURLE_SSL_CONNECT_ERROR, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "no TLS connection to ",
+	 ""},
 	{CURLE_PEER_FAILED_VERIFICATION, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
 	 " was refused"},
-	{CURLE_SSL_ISSUER_ERROR, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ", " was refused"},
+	{CURLE_SSL_ISSUER_ERROR, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
+	 " was refused"},
 	{CURLE_SSL_INVALIDCERTSTATUS, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
 	 " was refused"},
 	{CURLE_SSL_CACERT_BADFILE, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
@@ -58,8 +61,8 @@ static enum curl_error_kind describe_overflow(const struct call_state *state)
 	if (state->overflow == OVERFLOW_MEMORY)
 		failure_set(failure, ENOMEM, "no memory for the answer of %s", state->net->host);
 	else if (state->overflow == OVERFLOW_BODY)
-		failure_set(failure, EIO, "the answer of %s is larger than %u MiB", state->net->host,
-			    HTTP_BODY_MAX >> 20);
+		failure_set(failure, EIO, "the answer of %s is larger than %u MiB",
+			    state->net->host, HTTP_BODY_MAX >> 20);
 	else
 		failure_set(failure, EIO, "the headers of the answer of %s are larger than %u KiB",
 			    state->net->host, HTTP_HEADER_MAX >> 10);
@@ -75,8 +78,8 @@ static enum curl_error_kind describe_unsent(const struct call_state *state, CURL
 	for (size_t i = 0; i < sizeof(curl_errors) / sizeof(*curl_errors); i++) {
 		if (curl_errors[i].code != code)
 			continue;
-		failure_set(failure, curl_errors[i].error, "%s%s%s: %s", curl_errors[i].before, net->host,
-			    curl_errors[i].after, curl_message(state, code));
+		failure_set(failure, curl_errors[i].error, "%s%s%s: %s", curl_errors[i].before,
+			    net->host, curl_errors[i].after, curl_message(state, code));
 		return curl_errors[i].kind;
 	}
 	curl_easy_getinfo(state->easy, CURLINFO_OS_ERRNO, &reason);
@@ -99,7 +102,8 @@ enum curl_error_kind curl_error_describe(struct call_state *state, CURLcode code
 			    state->net->host);
 	else
 		failure_set(failure, code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EIO,
-			    "%s gave no complete answer: %s", state->net->host, curl_message(state, code));
+			    "%s gave no complete answer: %s", state->net->host,
+			    curl_message(state, code));
 	return CURL_ERROR_TRANSIENT;
 }
 
@@ -111,9 +115,11 @@ void curl_error_describe_timeout(struct call_state *state)
 
 	seconds(state->deadline - state->started_at, text);
 	if (state->phase == CALL_QUEUED)
-		failure_set(failure, ETIMEDOUT, "no connection to %s became free within %s", net->host, text);
+		failure_set(failure, ETIMEDOUT, "no connection to %s became free within %s",
+			    net->host, text);
 	else if (state->times_sent || state->call->indeterminate)
 		failure_set(failure, ETIMEDOUT, "%s did not answer within %s", net->host, text);
 	else
-		failure_set(failure, ETIMEDOUT, "cannot connect to %s within %s", net->host_port, text);
+		failure_set(failure, ETIMEDOUT, "cannot connect to %s within %s", net->host_port,
+			    text);
 }

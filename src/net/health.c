@@ -44,8 +44,8 @@ static bool is_exhausted(const struct net *net)
 	const struct net_counts *counts = &net->counts;
 	uint64_t now = loop_now(net->loop);
 
-	return net->budget.reads_count && counts->budget_remaining <= 0 && now < counts->budget_resets_at &&
-	       counts->budget_resets_at - now > net->timeout;
+	return net->budget.reads_count && counts->budget_remaining <= 0 &&
+	       now < counts->budget_resets_at && counts->budget_resets_at - now > net->timeout;
 }
 
 const struct failure *net_down(const struct net *net)
@@ -78,7 +78,8 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 
 	if (remaining < 0)
 		return;
-	if (net->in_callback && net->in_callback->call && net->in_callback->call->request.method == HTTP_GET)
+	if (net->in_callback && net->in_callback->call &&
+	    net->in_callback->call->request.method == HTTP_GET)
 		budget->reads_count = true;
 	if (remaining > budget->largest)
 		budget->largest = remaining;
@@ -98,9 +99,10 @@ void rate_limit_consume(struct net *net)
 }
 
 /*
- * While less than a tenth of the largest budget seen is left, reads wait until it is filled again: the rest
- * is for writes, which wait when nothing is left: asking all the same can lock us out for long. Not where the
- * service tells the budget with writes only: reads are free there, and a refusal costs nothing.
+ * While less than a tenth of the largest budget seen is left, reads wait until it is filled again:
+ * the rest is for writes, which wait when nothing is left: asking all the same can lock us out for
+ * long. Not where the service tells the budget with writes only: reads are free there, and a
+ * refusal costs nothing.
  */
 uint64_t rate_limit_delay(const struct net *net, const struct http_call *call)
 {

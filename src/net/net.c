@@ -66,8 +66,9 @@ static int endpoint_read(struct net *net, struct failure *why)
 		if (!curl_url_get(url, unwanted[i], &part, 0)) {
 			curl_free(part);
 			/* Not quoted: it may hold a password. */
-			failed = failure_set(why, EINVAL,
-					     "the endpoint has more than scheme, host, port and path");
+			failed = failure_set(
+				why, EINVAL,
+				"the endpoint has more than scheme, host, port and path");
 			goto out;
 		}
 	}
@@ -77,7 +78,8 @@ static int endpoint_read(struct net *net, struct failure *why)
 	if (code == CURLUE_OUT_OF_MEMORY)
 		goto out;
 	if (code)
-		failed = failure_set(why, EINVAL, "the endpoint is no URL: %s", curl_url_strerror(code));
+		failed = failure_set(why, EINVAL, "the endpoint is no URL: %s",
+				     curl_url_strerror(code));
 	else
 		failed = endpoint_check(net, scheme, host, port, why);
 out:
@@ -97,7 +99,8 @@ static int cacert_check(struct net *net, struct failure *why)
 	bool found = false;
 
 	if (!net->cacert) {
-		/* With a CA directory beside the CA file libcurl parses all of it for each connection. */
+		/* With a CA directory beside the CA file libcurl parses all of it for each
+		 * connection. */
 		net->cafile_only = version->cainfo && !access(version->cainfo, R_OK);
 		return 0;
 	}
@@ -105,16 +108,18 @@ static int cacert_check(struct net *net, struct failure *why)
 	FILE *file = fopen(net->cacert, "re");
 
 	if (!file)
-		return failure_set(why, EINVAL, "the CA file %s can't be read: %s: give cacert= one that can",
+		return failure_set(why, EINVAL,
+				   "the CA file %s can't be read: %s: give cacert= one that can",
 				   net->cacert, strerror(errno));
 	while (!found && getline(&line, &size, file) >= 0)
 		found = !strncmp(line, "-----BEGIN ", 11) && strstr(line, "CERTIFICATE-----");
 	free(line);
 	fclose(file);
 	return found ? 0
-		     : failure_set(why, EINVAL,
-				   "the CA file %s holds no PEM certificate: give cacert= one that does",
-				   net->cacert);
+		     : failure_set(
+			       why, EINVAL,
+			       "the CA file %s holds no PEM certificate: give cacert= one that does",
+			       net->cacert);
 }
 
 static bool net_is_busy(struct loop_poller *poller)
@@ -138,13 +143,15 @@ static int extra_reserve(struct net *net, unsigned count)
 }
 
 /*
- * Returns how long libcurl may be left alone, of the `timeout` that the loop has in mind (poll(2)'s terms).
+ * Returns how long libcurl may be left alone, of the `timeout` that the loop has in mind (poll(2)'s
+ * terms).
  *
- * libcurl's own timers are minded by curl_multi_poll, but two things have none. A transfer that moved may
- * have more to do at once: libcurl notes that as a timer, and curl_multi_perform can forget it (7.88
- * when it is set within a millisecond after the call began, 8.14 too when another transfer connects in the
- * same call). What came is then in libcurl's buffers, and its socket stays silent. And a connection that is
- * shut down is closed after two seconds at the latest, but only if libcurl is called then.
+ * libcurl's own timers are minded by curl_multi_poll, but two things have none. A transfer that
+ * moved may have more to do at once: libcurl notes that as a timer, and curl_multi_perform can
+ * forget it (7.88 when it is set within a millisecond after the call began, 8.14 too when another
+ * transfer connects in the same call). What came is then in libcurl's buffers, and its socket stays
+ * silent. And a connection that is shut down is closed after two seconds at the latest, but only if
+ * libcurl is called then.
  */
 static int net_patience(const struct net *net, int timeout)
 {
@@ -153,7 +160,8 @@ static int net_patience(const struct net *net, int timeout)
 	return timeout < 0 || timeout > most ? most : timeout;
 }
 
-/* curl_multi_poll counts its own sockets and our descriptors in one number; an error or hang-up counts as what was waited for. */
+/* curl_multi_poll counts its own sockets and our descriptors in one number; an error or hang-up
+ * counts as what was waited for. */
 static int net_wait(struct loop_poller *poller, struct pollfd *fds, unsigned count, int timeout)
 {
 	struct net *net = container_of(poller, struct net, poller);
@@ -162,10 +170,11 @@ static int net_wait(struct loop_poller *poller, struct pollfd *fds, unsigned cou
 	if (extra_reserve(net, count))
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++)
-		net->extra[i] = (struct curl_waitfd){.fd = fds[i].fd,
-						     .events = fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT
-										       : CURL_WAIT_POLLIN};
-	CURLMcode code = curl_multi_poll(net->multi, net->extra, count, net_patience(net, timeout), &ready);
+		net->extra[i] = (struct curl_waitfd){
+			.fd = fds[i].fd,
+			.events = fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT : CURL_WAIT_POLLIN};
+	CURLMcode code =
+		curl_multi_poll(net->multi, net->extra, count, net_patience(net, timeout), &ready);
 
 	if (code) {
 		log_line(LOG_ERR, "waiting for the network failed: %s", curl_multi_strerror(code));
@@ -193,8 +202,8 @@ static bool net_is_due(struct net *net)
 }
 
 /*
- * Whether connections without a transfer are still being shut down. From 8.10 on libcurl waits for the other
- * side's close_notify, and keeps what it last received over the connection until then.
+ * Whether connections without a transfer are still being shut down. From 8.10 on libcurl waits for
+ * the other side's close_notify, and keeps what it last received over the connection until then.
  */
 static bool connections_close(struct net *net)
 {
@@ -253,7 +262,8 @@ static int multi_make(struct net *net)
 static void net_init(struct net *net, struct loop *loop, const struct net_options *options)
 {
 	net->loop = loop;
-	net->poller = (struct loop_poller){.busy = net_is_busy, .wait = net_wait, .iterate = net_iterate};
+	net->poller =
+		(struct loop_poller){.busy = net_is_busy, .wait = net_wait, .iterate = net_iterate};
 	net->timeout = options->timeout ? options->timeout : UINT64_MAX;
 	net->on_unauthorized = options->on_unauthorized;
 	net->context = options->context;
@@ -266,7 +276,8 @@ static void net_init(struct net *net, struct loop *loop, const struct net_option
 	net->credentials.pool = &net->pool;
 }
 
-int net_new(struct net **made, struct loop *loop, const struct net_options *options, struct failure *why)
+int net_new(struct net **made, struct loop *loop, const struct net_options *options,
+	    struct failure *why)
 {
 	struct net *net = calloc(1, sizeof(*net));
 	int failed = -ENOMEM;

@@ -15,14 +15,16 @@
  * retry.c decides what follows, call.c tells its owner.
  */
 
-/* Connections to a server that takes one request at a time on each, and how many of them uploads may use. */
+/* Connections to a server that takes one request at a time on each, and how many of them uploads
+ * may use. */
 #define CONNECTIONS_MAX	       64
 #define CONNECTIONS_OF_UPLOADS 56
 
 /* For how long the service counts as down, milliseconds. */
 #define DOWN_FOR 3000
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 enum call_phase {
 	CALL_QUEUED,  /* for a connection, in net->waiting */
@@ -47,10 +49,11 @@ struct call_state {
 	unsigned attempts, retries;
 	unsigned connect_failures; /* attempts that found no way to the host */
 	bool reauth_tried;	   /* the owner of the credentials was asked for new ones */
-	bool fresh_connection;	   /* the next attempt does not use a kept connection: one just failed us */
-	bool attempt_timed_out;	   /* an attempt was given up to leave time for another */
-	bool in_callback;	   /* its judge runs: the exchange must outlive a cancel */
-	bool ignore_for_health;	   /* its failure says nothing of the service's health */
+	bool fresh_connection;	/* the next attempt does not use a kept connection: one just failed
+				   us */
+	bool attempt_timed_out; /* an attempt was given up to leave time for another */
+	bool in_callback;	/* its judge runs: the exchange must outlive a cancel */
+	bool ignore_for_health; /* its failure says nothing of the service's health */
 
 	/* This attempt. */
 	CURL *easy;
@@ -86,11 +89,12 @@ struct net {
 
 	struct call_list every, waiting[2]; /* [1]: uploads */
 	unsigned transfers;		    /* easy handles in the multi */
-	unsigned connections[2];	    /* of those, on connections of their own; [1]: uploads */
-	bool multiplexed;		    /* the server was seen to speak HTTP/2 */
-	bool sockets_ready;		    /* libcurl has something to do in this turn */
-	bool moved;	    /* a transfer got on since libcurl's last turn: it may have more to do at once */
-	bool closing;	    /* libcurl shuts connections down */
+	unsigned connections[2]; /* of those, on connections of their own; [1]: uploads */
+	bool multiplexed;	 /* the server was seen to speak HTTP/2 */
+	bool sockets_ready;	 /* libcurl has something to do in this turn */
+	bool moved;   /* a transfer got on since libcurl's last turn: it may have more to do at once
+		       */
+	bool closing; /* libcurl shuts connections down */
 	uint64_t turned_at; /* when libcurl had its last turn, CLOCK_BOOTTIME in milliseconds */
 
 	struct net_counts counts;
@@ -108,7 +112,8 @@ struct net {
 int transfer_start(struct call_state *state);
 /* Takes the transfer out of libcurl's hands, wherever it is; nothing if there is none. */
 void transfer_stop(struct call_state *state);
-/* The same for one that ran to its end; completes the answer. Returns whether it came over HTTP/2. */
+/* The same for one that ran to its end; completes the answer. Returns whether it came over HTTP/2.
+ */
 bool transfer_finish(struct call_state *state);
 
 /* retry.c: what follows an attempt. */
@@ -147,7 +152,8 @@ void health_success(struct net *net);
 void health_failure(struct net *net, const struct failure *failure);
 /* An attempt begins: one call less in the rate-limit budget. */
 void rate_limit_consume(struct net *net);
-/* How long a call has to wait for the rate-limit budget to be filled again, milliseconds; 0: not at all. */
+/* How long a call has to wait for the rate-limit budget to be filled again, milliseconds; 0: not at
+ * all. */
 uint64_t rate_limit_delay(const struct net *net, const struct http_call *call);
 
 #endif

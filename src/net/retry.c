@@ -8,13 +8,15 @@
 #include "net_internal.h"
 #include "sstorefs/log.h"
 
-/* Pauses are drawn from (0, BASE * 2^n], milliseconds: full jitter, so that many don't come back at once. */
+/* Pauses are drawn from (0, BASE * 2^n], milliseconds: full jitter, so that many don't come back at
+ * once. */
 #define PAUSE_BASE 200
 #define PAUSE_MAX  5000
 
 /*
- * A refused connection or a name that can't be resolved is seldom over within a budget, and somebody waits
- * for `echo val > f` to tell: three attempts in about 1.5 s, which bridge a service that is being restarted.
+ * A refused connection or a name that can't be resolved is seldom over within a budget, and
+ * somebody waits for `echo val > f` to tell: three attempts in about 1.5 s, which bridge a service
+ * that is being restarted.
  */
 #define UNREACHABLE_ATTEMPTS 3
 #define UNREACHABLE_PAUSE    500
@@ -29,7 +31,8 @@ static void log_attempt(const struct call_state *state, const char *message)
 		buffer_quoted(&quoted, message);
 	log_line(LOG_DEBUG, "%s %.*s: attempt %u, %d, %llu ms after the call began%s%s",
 		 http_method_name(request->method), (int)request->target.length,
-		 request->target.length ? request->target.data : "", state->attempts, state->response.status,
+		 request->target.length ? request->target.data : "", state->attempts,
+		 state->response.status,
 		 (unsigned long long)(loop_now(state->net->loop) - state->started_at),
 		 quoted.length ? ": " : "", buffer_cstr(&quoted));
 	buffer_finish(&quoted);
@@ -42,7 +45,8 @@ uint64_t net_backoff(unsigned pauses)
 	return 1 + randombytes_uniform((uint32_t)(most < PAUSE_MAX ? most : PAUSE_MAX));
 }
 
-/* Another attempt follows. The last thing that is done with an exchange: its owner may cancel the call. */
+/* Another attempt follows. The last thing that is done with an exchange: its owner may cancel the
+ * call. */
 static void backoff_and_report(struct call_state *state, uint64_t pause)
 {
 	struct http_call *call = state->call;
@@ -52,7 +56,8 @@ static void backoff_and_report(struct call_state *state, uint64_t pause)
 		call->on_retry(call);
 }
 
-/* Another attempt after `pause`, or the end, with the failure that is set, if there is no time for it. */
+/* Another attempt after `pause`, or the end, with the failure that is set, if there is no time for
+ * it. */
 static void try_again(struct call_state *state, uint64_t pause)
 {
 	if (state->call->no_retry || pause >= call_time_left(state))
@@ -202,7 +207,8 @@ void handle_timeout(struct call_state *state)
 		state->fresh_connection = true;
 		backoff_and_report(state, 0);
 	} else {
-		/* What the service said before its time was up explains more than that its time was up. */
+		/* What the service said before its time was up explains more than that its time was
+		 * up. */
 		if (state->last_response.errnum)
 			call->failure = state->last_response;
 		call_finish(state);

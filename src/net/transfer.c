@@ -10,7 +10,8 @@
 #include "net_internal.h"
 #include "sstorefs/clock.h"
 
-/* An attempt gets a third of what is left to find a connection, and no more than this, milliseconds. */
+/* An attempt gets a third of what is left to find a connection, and no more than this,
+ * milliseconds. */
 #define CONNECT_MAX 10000
 
 static uint64_t connect_limit(uint64_t left)
@@ -21,8 +22,8 @@ static uint64_t connect_limit(uint64_t left)
 }
 
 /*
- * Called before each sending of the request. libcurl repeats it by itself when a kept connection dies before
- * the first byte of the answer: the request may then have been carried out already.
+ * Called before each sending of the request. libcurl repeats it by itself when a kept connection
+ * dies before the first byte of the answer: the request may then have been carried out already.
  */
 static int on_send(void *context, char *to, char *from, int to_port, int from_port)
 {
@@ -62,15 +63,16 @@ static size_t on_body(char *data, size_t one, size_t length, void *context)
 }
 
 /*
- * libcurl keeps what came last over HTTP/2 for as long as the connection lives, and who refuses what a value is may
- * quote it: then the connection goes with the answer.
+ * libcurl keeps what came last over HTTP/2 for as long as the connection lives, and who refuses
+ * what a value is may quote it: then the connection goes with the answer.
  */
 static void drop_connection_if_value_echoed(const struct call_state *state)
 {
 	long status = 0;
 
 	curl_easy_getinfo(state->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (state->call->upload && (status == 400 || status == 413 || status == 422 || status >= 500))
+	if (state->call->upload &&
+	    (status == 400 || status == 413 || status == 422 || status >= 500))
 		curl_easy_setopt(state->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
@@ -105,8 +107,8 @@ static size_t on_header(char *line, size_t one, size_t length, void *context)
 	return length;
 }
 
-/* What was sent and is not acknowledged for so long breaks the connection: the host, or our own network, has
- * gone (a laptop that woke up elsewhere), and a fresh connection may find it. */
+/* What was sent and is not acknowledged for so long breaks the connection: the host, or our own
+ * network, has gone (a laptop that woke up elsewhere), and a fresh connection may find it. */
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
 	const struct call_state *state = context;
@@ -145,7 +147,8 @@ static bool headers_add(struct call_state *state)
 
 	buffer_printf(&type, "Content-Type:%s%s", request->content_type ? " " : "",
 		      request->content_type ? request->content_type : "");
-	/* Without a value `Content-Type:` and `Expect:` take away what libcurl would add by itself. */
+	/* Without a value `Content-Type:` and `Expect:` take away what libcurl would add by itself.
+	 */
 	bool added = !type.failed && line_add(state, type.data) && line_add(state, "Expect:") &&
 		     (!request->headers.length ||
 		      lines_add(state, request->headers.data, request->headers.length)) &&
@@ -163,8 +166,8 @@ static CURLcode set_request(const struct call_state *state)
 {
 	const struct net *net = state->net;
 	const struct http_request *request = &state->call->request;
-	bool has_body =
-		request->body.length || (request->method != HTTP_GET && request->method != HTTP_DELETE);
+	bool has_body = request->body.length ||
+			(request->method != HTTP_GET && request->method != HTTP_DELETE);
 	struct buffer url = {0};
 	CURL *easy = state->easy;
 	CURLcode code = CURLE_OK;
@@ -196,7 +199,8 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	CURLcode code = CURLE_OK;
 
 	SETOPT(PROTOCOLS_STR, net->https ? "https" : "http");
-	SETOPT(HTTP_VERSION, one_at_a_time ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+	SETOPT(HTTP_VERSION,
+	       one_at_a_time ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
 	SETOPT(PIPEWAIT, one_at_a_time ? 0L : 1L);
 	SETOPT(FRESH_CONNECT, state->fresh_connection ? 1L : 0L);
 	SETOPT(CONNECTTIMEOUT_MS, (long)connect_limit(left));
@@ -209,10 +213,10 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	SETOPT(SHARE, net->share);
 	SETOPT(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	/*
-	 * libcurl keeps one list of connections a host, and one HTTP/1.1 answer makes it forget that the host
-	 * can multiplex: 50 requests then opened 50 connections (7.88). The address scope is part of that
-	 * list's key and means something to link-local addresses only, so it sets the connections that bear
-	 * values apart.
+	 * libcurl keeps one list of connections a host, and one HTTP/1.1 answer makes it forget
+	 * that the host can multiplex: 50 requests then opened 50 connections (7.88). The address
+	 * scope is part of that list's key and means something to link-local addresses only, so it
+	 * sets the connections that bear values apart.
 	 */
 	if (net->https && one_at_a_time)
 		SETOPT(ADDRESS_SCOPE, 1L);
@@ -256,9 +260,9 @@ static CURLcode set_defaults(CURL *easy)
 	SETOPT(DISALLOW_USERNAME_IN_URL, 1L);
 	SETOPT(SUPPRESS_CONNECT_HEADERS, 1L);
 	/*
-	 * Compressed answers are not asked for: they would lie unpacked in one buffer more, their length would tell
-	 * of the value that a refusal quotes, and the largest page saves a few milliseconds. One that comes all
-	 * the same is read.
+	 * Compressed answers are not asked for: they would lie unpacked in one buffer more, their
+	 * length would tell of the value that a refusal quotes, and the largest page saves a few
+	 * milliseconds. One that comes all the same is read.
 	 */
 	SETOPT(ACCEPT_ENCODING, "identity");
 	SETOPT(USERAGENT, "sstorefs/" SSTOREFS_VERSION);
@@ -266,8 +270,8 @@ static CURLcode set_defaults(CURL *easy)
 }
 
 /*
- * A new easy handle for every attempt: libcurl keeps 64 KiB of what was sent last in each, credentials and
- * value among it, until the handle goes and the allocator wipes it.
+ * A new easy handle for every attempt: libcurl keeps 64 KiB of what was sent last in each,
+ * credentials and value among it, until the handle goes and the allocator wipes it.
  */
 int transfer_start(struct call_state *state)
 {

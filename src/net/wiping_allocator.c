@@ -100,31 +100,35 @@ static void openssl_free(void *block, const char *file, int line)
 }
 
 /*
- * libcurl's TLS library allocates for itself. Where it is OpenSSL, its hook is found at run time: a daemon
- * that links no libcrypto of its own then follows whatever libcurl was built with.
+ * libcurl's TLS library allocates for itself. Where it is OpenSSL, its hook is found at run time: a
+ * daemon that links no libcrypto of its own then follows whatever libcurl was built with.
  */
 static void openssl_wipes(void)
 {
-	int (*set)(void *(*)(size_t, const char *, int), void *(*)(void *, size_t, const char *, int),
+	int (*set)(void *(*)(size_t, const char *, int),
+		   void *(*)(void *, size_t, const char *, int),
 		   void (*)(void *, const char *, int));
 	void *symbol = dlsym(RTLD_DEFAULT, "CRYPTO_set_mem_functions");
 
 	if (!symbol) {
-		log_line(LOG_DEBUG, "no OpenSSL behind libcurl: its TLS buffers are not wiped by us");
+		log_line(LOG_DEBUG,
+			 "no OpenSSL behind libcurl: its TLS buffers are not wiped by us");
 		return;
 	}
 	memcpy(&set, &symbol, sizeof(set));
 	if (!set(openssl_malloc, openssl_realloc, openssl_free))
-		log_line(LOG_WARNING, "OpenSSL had allocated memory before us: its buffers are not wiped");
+		log_line(LOG_WARNING,
+			 "OpenSSL had allocated memory before us: its buffers are not wiped");
 }
 
 int net_global_init(void)
 {
-	/* libcurl would write the keys of every TLS session to that file: with them a recorded connection can be read. */
+	/* libcurl would write the keys of every TLS session to that file: with them a recorded
+	 * connection can be read. */
 	unsetenv("SSLKEYLOGFILE");
 	openssl_wipes();
-	CURLcode code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_malloc, wiping_free, wiping_realloc,
-					     wiping_strdup, wiping_calloc);
+	CURLcode code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_malloc, wiping_free,
+					     wiping_realloc, wiping_strdup, wiping_calloc);
 
 	return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }

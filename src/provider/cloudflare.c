@@ -19,7 +19,8 @@ static bool is_id(const char *id)
 	return id && *id;
 }
 
-static int request_begin(struct http_request *request, enum http_method method, const struct op_args *args)
+static int request_begin(struct http_request *request, enum http_method method,
+			 const struct op_args *args)
 {
 	if (!is_id(args->account))
 		return -EINVAL;
@@ -31,7 +32,8 @@ static int request_begin(struct http_request *request, enum http_method method, 
 	return 0;
 }
 
-static int request_stores(struct http_request *request, enum http_method method, const struct op_args *args)
+static int request_stores(struct http_request *request, enum http_method method,
+			  const struct op_args *args)
 {
 	int failed = request_begin(request, method, args);
 
@@ -40,7 +42,8 @@ static int request_stores(struct http_request *request, enum http_method method,
 	return failed;
 }
 
-static int request_store(struct http_request *request, enum http_method method, const struct op_args *args)
+static int request_store(struct http_request *request, enum http_method method,
+			 const struct op_args *args)
 {
 	int failed = is_id(args->store_id) ? request_stores(request, method, args) : -EINVAL;
 
@@ -49,7 +52,8 @@ static int request_store(struct http_request *request, enum http_method method, 
 	return failed;
 }
 
-static int request_secrets(struct http_request *request, enum http_method method, const struct op_args *args)
+static int request_secrets(struct http_request *request, enum http_method method,
+			   const struct op_args *args)
 {
 	int failed = request_store(request, method, args);
 
@@ -58,7 +62,8 @@ static int request_secrets(struct http_request *request, enum http_method method
 	return failed;
 }
 
-static int request_secret(struct http_request *request, enum http_method method, const struct op_args *args)
+static int request_secret(struct http_request *request, enum http_method method,
+			  const struct op_args *args)
 {
 	int failed = is_id(args->id) ? request_secrets(request, method, args) : -EINVAL;
 
@@ -67,7 +72,8 @@ static int request_secret(struct http_request *request, enum http_method method,
 	return failed;
 }
 
-/* In an order that new secrets don't shift: the default one begins with the newest (doc/apis.md, Cloudflare 4). */
+/* In an order that new secrets don't shift: the default one begins with the newest (doc/apis.md,
+ * Cloudflare 4). */
 static int request_page(struct http_request *request, const struct op_args *args)
 {
 	struct buffer number = {0};
@@ -163,7 +169,8 @@ static int put_secret_request(const struct op_args *args, struct http_request *r
 
 static int update_secret_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = args->scopes || args->comment ? request_secret(request, HTTP_PATCH, args) : -EINVAL;
+	int failed =
+		args->scopes || args->comment ? request_secret(request, HTTP_PATCH, args) : -EINVAL;
 
 	return failed ? failed : cloudflare_build_body(args, request);
 }
@@ -180,8 +187,8 @@ static int duplicate_secret_request(const struct op_args *args, struct http_requ
 
 /* Answers */
 
-/* Returns 0 and what a successful answer has in it; else what cloudflare_map_error or response_malformed say. The envelope has the last word, not
- * the status. */
+/* Returns 0 and what a successful answer has in it; else what cloudflare_map_error or
+ * response_malformed say. The envelope has the last word, not the status. */
 static int response_read(const struct op_args *args, const struct http_response *response,
 			 struct failure *failure, enum retry_hint *retry_hint, json_t **object)
 {
@@ -198,7 +205,8 @@ static int response_read(const struct op_args *args, const struct http_response 
 	if (json_is_false(success))
 		return cloudflare_map_error(args, response, failure, retry_hint);
 	if (!json_is_true(success))
-		return response_malformed(failure, retry_hint, "without saying whether it succeeded");
+		return response_malformed(failure, retry_hint,
+					  "without saying whether it succeeded");
 	return 0;
 }
 
@@ -246,7 +254,8 @@ static bool parse_fields(struct entry_parser *parser, const json_t *item, struct
 	return parser->stores || !is_deleted(item);
 }
 
-/* A list that is null or left out (doc/apis.md, Cloudflare 2) is empty, if the first page doesn't say that there is something. */
+/* A list that is null or left out (doc/apis.md, Cloudflare 2) is empty, if the first page doesn't
+ * say that there is something. */
 static bool is_empty_list(const struct op_args *args, const json_t *entries, int64_t total)
 {
 	bool is_first = args->operation != OPERATION_FIND_SECRET && args->page <= 1;
@@ -255,7 +264,8 @@ static bool is_empty_list(const struct op_args *args, const json_t *entries, int
 }
 
 static int list_response(const struct op_args *args, const struct http_response *response,
-			 struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			 struct op_result *result, struct failure *failure,
+			 enum retry_hint *retry_hint)
 {
 	struct entry_parser parser = {.args = args,
 				      .result = result,
@@ -268,10 +278,13 @@ static int list_response(const struct op_args *args, const struct http_response 
 	size_t i;
 	int failed = response_read(args, response, failure, retry_hint, &object);
 
-	parser.stores = args->operation == OPERATION_LIST_STORES || args->operation == OPERATION_FIND_STORE;
-	parser.one_name = args->operation == OPERATION_FIND_STORE || args->operation == OPERATION_FIND_SECRET;
+	parser.stores =
+		args->operation == OPERATION_LIST_STORES || args->operation == OPERATION_FIND_STORE;
+	parser.one_name =
+		args->operation == OPERATION_FIND_STORE || args->operation == OPERATION_FIND_SECRET;
 	entries = json_object_get(object, "result");
-	/* Of a search it tells the whole store's (doc/apis.md, Cloudflare 4); nobody counts then. */
+	/* Of a search it tells the whole store's (doc/apis.md, Cloudflare 4); nobody counts then.
+	 */
 	info = json_object_get(object, "result_info");
 	result->total = json_get_int(info, "total_count", -1);
 	if (result->total < 0)
@@ -289,15 +302,18 @@ static int list_response(const struct op_args *args, const struct http_response 
 /* The result of a change that is left out, null, or an object with none of what it should have. */
 static bool is_unspecified(const json_t *entry)
 {
-	return !entry || json_is_null(entry) || (json_is_object(entry) && !json_object_get(entry, "name"));
+	return !entry || json_is_null(entry) ||
+	       (json_is_object(entry) && !json_object_get(entry, "name"));
 }
 
 /*
- * The one store or secret that was asked for, created or changed: an object, or an array of one. That it succeeded is enough where something
- * was changed: the schema lets the service leave out the rest, and it has been seen to answer with an empty object.
+ * The one store or secret that was asked for, created or changed: an object, or an array of one.
+ * That it succeeded is enough where something was changed: the schema lets the service leave out
+ * the rest, and it has been seen to answer with an empty object.
  */
 static int entry_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			  struct op_result *result, struct failure *failure,
+			  enum retry_hint *retry_hint)
 {
 	struct entry_parser parser = {.args = args,
 				      .result = result,
@@ -336,14 +352,17 @@ static int find_secret_response(const struct op_args *args, const struct http_re
 			: list_response(args, response, result, failure, retry_hint);
 }
 
-/* `result` is null, an empty object or the old secret: nothing to be read (doc/apis.md, Cloudflare 7). */
+/* `result` is null, an empty object or the old secret: nothing to be read (doc/apis.md, Cloudflare
+ * 7). */
 static int delete_response(const struct op_args *args, const struct http_response *response,
-			   struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			   struct op_result *result, struct failure *failure,
+			   enum retry_hint *retry_hint)
 {
 	json_t *object;
 	int failed = response_read(args, response, failure, retry_hint, &object);
 
-	if (failed && http_status_info(response->status)->errnum == 0 && response_is_blank(response))
+	if (failed && http_status_info(response->status)->errnum == 0 &&
+	    response_is_blank(response))
 		failed = response_init(response, &provider_cloudflare, failure, retry_hint);
 	result->deleted_async = !failed && response->status == 202;
 	json_decref(object);
@@ -351,7 +370,8 @@ static int delete_response(const struct op_args *args, const struct http_respons
 }
 
 static int quota_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			  struct op_result *result, struct failure *failure,
+			  enum retry_hint *retry_hint)
 {
 	json_t *object;
 	const json_t *secrets;
@@ -373,7 +393,8 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 	rate_limit_from_ratelimit(response, limit, "Ratelimit");
 	if (response->status != 429)
 		return;
-	/* Whoever asks too often is locked out until then, whatever else he asks (doc/apis.md, Cloudflare 5). */
+	/* Whoever asks too often is locked out until then, whatever else he asks (doc/apis.md,
+	 * Cloudflare 5). */
 	if (limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;
 	limit->remaining = 0;
@@ -382,10 +403,12 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 
 /* The service itself */
 
-/* The alphabet of the service's own client, without what it takes by accident (doc/apis.md, Cloudflare 6); the length is a guess. */
+/* The alphabet of the service's own client, without what it takes by accident (doc/apis.md,
+ * Cloudflare 6); the length is a guess. */
 static bool name_is_valid(const char *displayed)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 	return *displayed && strlen(displayed) <= NAME_LENGTH_MAX &&
 	       displayed[strspn(displayed, alphabet)] == '\0';
@@ -408,7 +431,8 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	return failed ? failed : auth_header_append(lines, "X-Auth-Key: ", credentials->token);
 }
 
-static const char *const endpoint_variables[] = {"CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", NULL};
+static const char *const endpoint_variables[] = {"CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL",
+						 NULL};
 static const char *const token_variables[] = {"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", NULL};
 
 const struct provider provider_cloudflare = {

@@ -5,7 +5,8 @@
 
 #include "provider_internal.h"
 
-/* The slug identifies, perhaps with `: detail` behind it; the number beside it is only a class of errors. */
+/* The slug identifies, perhaps with `: detail` behind it; the number beside it is only a class of
+ * errors. */
 static const struct {
 	const char *slug;
 	int errnum;
@@ -19,12 +20,14 @@ static const struct {
 	{"secret_value_too_long", EFBIG},
 	{"maximum_stores_exceeded", EDQUOT},
 	{"maximum_secrets_exceeded", EDQUOT},
-	/* These two are no slugs; the status beside them is 400, 401 or 403. A wrong permission says the same as a wrong token. */
+	/* These two are no slugs; the status beside them is 400, 401 or 403. A wrong permission
+	   says the same as a wrong token. */
 	{"Authentication error", EACCES},
 	{"Authentication failed", EACCES},
 };
 
-/* The first error: an element of `errors`, or the whole body in a form that is seen at times. Borrowed from the body; NULL: it explains nothing. */
+/* The first error: an element of `errors`, or the whole body in a form that is seen at times.
+ * Borrowed from the body; NULL: it explains nothing. */
 static const char *explain(const json_t *object, int64_t *code)
 {
 	const json_t *error = json_array_get(json_object_get(object, "errors"), 0);
@@ -67,7 +70,8 @@ static bool is_conflict_message(const char *message)
 	return text_contains(message, phrases);
 }
 
-/* A conflict without a slug that we know: names that are taken, and stores that aren't empty. It never passes by itself. */
+/* A conflict without a slug that we know: names that are taken, and stores that aren't empty. It
+ * never passes by itself. */
 static int error_of_conflict(const struct op_args *args)
 {
 	static const int errors[OPERATION_COUNT] = {
@@ -123,8 +127,8 @@ int cloudflare_map_error(const struct op_args *args, const struct http_response 
 	if (message)
 		quote(message, code, failure);
 	else if (mitigated)
-		failure_set(failure, failure->errnum, "the service's firewall stopped the request (%s)",
-			    mitigated);
+		failure_set(failure, failure->errnum,
+			    "the service's firewall stopped the request (%s)", mitigated);
 	else if (plain)
 		failure_set_message(failure, plain, response->body.length);
 	/* What is to be asked again, or looked at, stays so whatever the words are. */

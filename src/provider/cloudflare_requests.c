@@ -108,7 +108,8 @@ static void write_duplication(struct body_writer *body, const void *context)
 
 int cloudflare_build_body(const struct op_args *args, struct http_request *request)
 {
-	static void (*const writers[OPERATION_COUNT])(struct body_writer * body, const void *context) = {
+	static void (*const writers[OPERATION_COUNT])(struct body_writer * body,
+						      const void *context) = {
 		[OPERATION_CREATE_STORE] = write_store,
 		[OPERATION_PUT_SECRET] = write_creation,
 		[OPERATION_UPDATE_SECRET] = write_changes,
@@ -119,8 +120,8 @@ int cloudflare_build_body(const struct op_args *args, struct http_request *reque
 	int failed = name_decode(&from.name, args->name);
 
 	if (!failed)
-		failed = body_build(&request->body, replaces ? write_changes : writers[args->operation],
-				    &from);
+		failed = body_build(&request->body,
+				    replaces ? write_changes : writers[args->operation], &from);
 	request->content_type = "application/json";
 	buffer_finish(&from.name);
 	return failed ? failed : request_check(request);

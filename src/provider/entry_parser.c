@@ -41,7 +41,8 @@ int parse_single_entry(struct entry_parser *parser, const json_t *item)
 	failed = parse_entry(parser, item);
 	if (!failed && parser->matched == 0)
 		failed = response_malformed(parser->failure, parser->retry_hint,
-					    parser->stores ? "not with the store that was asked for"
-							   : "not with the secret that was asked for");
+					    parser->stores
+						    ? "not with the store that was asked for"
+						    : "not with the secret that was asked for");
 	return failed;
 }

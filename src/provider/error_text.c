@@ -23,7 +23,8 @@ bool text_starts_with(const char *words, const char *const *phrases)
 /* Limits of other things than the value's size and how many secrets and stores there may be. */
 static bool is_other_limit(const char *words)
 {
-	static const char *const subjects[] = {"name", "invalid name", "client_key", "client key", NULL};
+	static const char *const subjects[] = {"name", "invalid name", "client_key", "client key",
+					       NULL};
 	static const char *const limits[] = {"rate limit", "requests", "length", "character", NULL};
 
 	return text_starts_with(words, subjects) || text_contains(words, limits);
@@ -37,7 +38,8 @@ bool is_size_error(const char *words)
 	static const char *const plain[] = {"too large", "too big", "too long", NULL};
 
 	return !is_other_limit(words) &&
-	       (text_contains(words, plain) || (text_contains(words, limits) && text_contains(words, sizes)));
+	       (text_contains(words, plain) ||
+		(text_contains(words, limits) && text_contains(words, sizes)));
 }
 
 bool is_quota_error(const char *words)

@@ -30,7 +30,8 @@ static void request_begin(struct http_request *request, enum http_method method)
 	buffer_puts(&request->target, STORES);
 }
 
-static int request_store(struct http_request *request, enum http_method method, const char *store_id)
+static int request_store(struct http_request *request, enum http_method method,
+			 const char *store_id)
 {
 	if (!is_store_id(store_id))
 		return -EINVAL;
@@ -39,7 +40,8 @@ static int request_store(struct http_request *request, enum http_method method, 
 	return 0;
 }
 
-static int request_secret(struct http_request *request, enum http_method method, const struct op_args *args)
+static int request_secret(struct http_request *request, enum http_method method,
+			  const struct op_args *args)
 {
 	struct buffer name = {0};
 	int failed = request_store(request, method, args->store_id);
@@ -198,7 +200,8 @@ static int signing_key_request(const struct op_args *args, struct http_request *
 
 /* Answers */
 
-/* Returns 0 and what a successful answer has in it; else what fastly_map_error or response_malformed say. */
+/* Returns 0 and what a successful answer has in it; else what fastly_map_error or
+ * response_malformed say. */
 static int response_read(const struct op_args *args, const struct http_response *response,
 			 struct failure *failure, enum retry_hint *retry_hint, json_t **object)
 {
@@ -226,7 +229,8 @@ static bool parse_fields(struct entry_parser *parser, const json_t *item, struct
 	return true;
 }
 
-/* The end of a listing is a cursor that is absent, null or empty. Anything else that is no text would lose the rest of it, so it is an error. */
+/* The end of a listing is a cursor that is absent, null or empty. Anything else that is no text
+ * would lose the rest of it, so it is an error. */
 static int read_cursor(struct entry_parser *parser, const json_t *object)
 {
 	const json_t *meta = json_object_get(object, "meta");
@@ -235,11 +239,13 @@ static int read_cursor(struct entry_parser *parser, const json_t *object)
 
 	buffer_clear(&parser->result->cursor);
 	if (meta && !json_is_object(meta) && !json_is_null(meta))
-		return response_malformed(parser->failure, parser->retry_hint, "\"meta\" is no object");
+		return response_malformed(parser->failure, parser->retry_hint,
+					  "\"meta\" is no object");
 	if (!next || json_is_null(next))
 		return 0;
 	if (!cursor)
-		return response_malformed(parser->failure, parser->retry_hint, "\"next_cursor\" is no text");
+		return response_malformed(parser->failure, parser->retry_hint,
+					  "\"next_cursor\" is no text");
 	buffer_puts(&parser->result->cursor, cursor);
 	if (parser->result->cursor.failed)
 		return response_malformed(parser->failure, parser->retry_hint,
@@ -254,7 +260,8 @@ static int read_page(struct entry_parser *parser, const json_t *object)
 	int failed;
 
 	if (!json_is_array(data))
-		return response_malformed(parser->failure, parser->retry_hint, "\"data\" is no list");
+		return response_malformed(parser->failure, parser->retry_hint,
+					  "\"data\" is no list");
 	failed = read_cursor(parser, object);
 	for (i = 0; !failed && (item = json_array_get(data, i)); i++)
 		failed = parse_entry(parser, item);
@@ -262,7 +269,8 @@ static int read_page(struct entry_parser *parser, const json_t *object)
 }
 
 static int list_response(const struct op_args *args, const struct http_response *response,
-			 struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			 struct op_result *result, struct failure *failure,
+			 enum retry_hint *retry_hint)
 {
 	struct entry_parser parser = {.args = args,
 				      .result = result,
@@ -285,7 +293,8 @@ static int list_response(const struct op_args *args, const struct http_response 
 
 /* The one store or secret that was asked for, created or changed. */
 static int entry_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			  struct op_result *result, struct failure *failure,
+			  enum retry_hint *retry_hint)
 {
 	struct entry_parser parser = {.args = args,
 				      .result = result,
@@ -306,21 +315,25 @@ static int entry_response(const struct op_args *args, const struct http_response
 
 /* 204 without a body is all there is to say (doc/apis.md, Fastly 2); a page to log in at is not. */
 static int delete_response(const struct op_args *args, const struct http_response *response,
-			   struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			   struct op_result *result, struct failure *failure,
+			   enum retry_hint *retry_hint)
 {
 	json_t *object;
 	int failed = response_read(args, response, failure, retry_hint, &object);
 
-	if (failed && http_status_info(response->status)->errnum == 0 && response_is_blank(response))
+	if (failed && http_status_info(response->status)->errnum == 0 &&
+	    response_is_blank(response))
 		failed = response_init(response, &provider_fastly, failure, retry_hint);
 	result->deleted_async = !failed && response->status == 202;
 	json_decref(object);
 	return failed;
 }
 
-/* Believes nothing yet: what is no key at all becomes one of a wrong length, which client_key_verify refuses. */
+/* Believes nothing yet: what is no key at all becomes one of a wrong length, which
+ * client_key_verify refuses. */
 static int client_key_response(const struct op_args *args, const struct http_response *response,
-			       struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			       struct op_result *result, struct failure *failure,
+			       enum retry_hint *retry_hint)
 {
 	struct client_key_response *key = &result->client_key;
 	json_t *object;
@@ -331,12 +344,15 @@ static int client_key_response(const struct op_args *args, const struct http_res
 	const char *date = http_response_header(response, "Date");
 
 	if (!failed && (!json_object_get(object, member) || !json_object_get(object, "signature")))
-		failed = response_malformed(failure, retry_hint, "without a client key or its signature");
+		failed = response_malformed(failure, retry_hint,
+					    "without a client key or its signature");
 	if (failed)
 		goto out;
 	memset(key, 0, sizeof(*key));
-	key->public_key_length = json_get_base64(object, member, key->public_key, sizeof(key->public_key));
-	key->signature_length = json_get_base64(object, "signature", key->signature, sizeof(key->signature));
+	key->public_key_length =
+		json_get_base64(object, member, key->public_key, sizeof(key->public_key));
+	key->signature_length =
+		json_get_base64(object, "signature", key->signature, sizeof(key->signature));
 	key->expires_at = json_get_time(object, "expires_at");
 	key->date = TIME_UNKNOWN;
 	if (date)
@@ -372,8 +388,10 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 {
 	*limit = (struct rate_limit){.remaining = -1};
 	rate_limit_from_retry_after(response, limit);
-	rate_limit_from_counters(response, limit, "Fastly-RateLimit-Remaining", "Fastly-RateLimit-Reset");
-	/* No Retry-After is documented: what says when a 429 ends is the reset (doc/apis.md, Fastly 5). */
+	rate_limit_from_counters(response, limit, "Fastly-RateLimit-Remaining",
+				 "Fastly-RateLimit-Reset");
+	/* No Retry-After is documented: what says when a 429 ends is the reset (doc/apis.md, Fastly
+	 * 5). */
 	if (response->status == 429 && limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;
 }
@@ -383,7 +401,8 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 /* doc/apis.md, Fastly 6; the length is a guess. */
 static bool name_is_valid(const char *displayed)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 
 	return name_matches_alphabet(displayed, alphabet);
 }

@@ -21,7 +21,8 @@ static const char *first_text(const json_t *object, const char *const *members)
 	return text;
 }
 
-/* One object of any family: problem+json, an element of JSON:API's or the legacy `errors`, or the legacy msg and detail. */
+/* One object of any family: problem+json, an element of JSON:API's or the legacy `errors`, or the
+ * legacy msg and detail. */
 static bool explain_by(struct explanation *explanation, const json_t *object)
 {
 	static const char *const titles[] = {"title", "msg", "message", "error", "code", NULL};
@@ -36,7 +37,8 @@ static bool explain_by(struct explanation *explanation, const json_t *object)
 	return explanation->detail != NULL;
 }
 
-/* The Content-Type names the family, but no family's members mean something else in another, so it is not needed to tell them apart. */
+/* The Content-Type names the family, but no family's members mean something else in another, so it
+ * is not needed to tell them apart. */
 static bool explain(struct explanation *explanation, const json_t *object)
 {
 	const json_t *errors = json_object_get(object, "errors");
@@ -60,7 +62,8 @@ static void quote_explanation(const struct explanation *explanation, struct fail
 
 static bool says_duplicate(const char *detail)
 {
-	static const char *const phrases[] = {"duplicate", NULL}, *const others[] = {"already exist", NULL};
+	static const char *const phrases[] = {"duplicate", NULL}, *const others[] = {
+									  "already exist", NULL};
 
 	return text_starts_with(detail, phrases) || text_contains(detail, others);
 }
@@ -74,7 +77,13 @@ static bool says_missing(const char *detail)
 }
 
 /* What an operation wants, as far as it matters to what a refusal means. */
-enum { CREATES = 1 << 0, REPLACES = 1 << 1, DELETES = 1 << 2, DELETES_STORE = 1 << 3, READS = 1 << 4 };
+enum {
+	CREATES = 1 << 0,
+	REPLACES = 1 << 1,
+	DELETES = 1 << 2,
+	DELETES_STORE = 1 << 3,
+	READS = 1 << 4
+};
 
 static unsigned intent_of(const struct op_args *args)
 {
@@ -94,7 +103,8 @@ static unsigned intent_of(const struct op_args *args)
 	return others[args->operation] ? others[args->operation] : READS;
 }
 
-/* What words mean where a status says little. Quotas have been answered in many ways (doc/apis.md, Fastly 5), so they count with a 403 too. */
+/* What words mean where a status says little. Quotas have been answered in many ways (doc/apis.md,
+ * Fastly 5), so they count with a 403 too. */
 static const struct {
 	bool (*says)(const char *detail);
 	unsigned intents;
@@ -117,7 +127,8 @@ static bool has_status(const int statuses[static 5], int status)
 	return false;
 }
 
-/* A conflict is a name that is taken, a store that is not empty, or a refusal like others: final, as the service means it. */
+/* A conflict is a name that is taken, a store that is not empty, or a refusal like others: final,
+ * as the service means it. */
 static void refine_conflict(unsigned intent, struct failure *failure)
 {
 	if (intent == CREATES)
@@ -134,7 +145,8 @@ static void refine(const struct op_args *args, const char *detail, struct failur
 	size_t i;
 
 	for (i = 0; i < sizeof(wordings) / sizeof(wordings[0]); i++)
-		if (wordings[i].intents & intent && has_status(wordings[i].statuses, failure->http_status) &&
+		if (wordings[i].intents & intent &&
+		    has_status(wordings[i].statuses, failure->http_status) &&
 		    wordings[i].says(detail)) {
 			failure->errnum = wordings[i].errnum;
 			return;

@@ -75,7 +75,8 @@ int response_init(const struct http_response *response, const struct provider *p
 	for (i = 0; i < sizeof(names) / sizeof(names[0]) && !value; i++)
 		value = http_response_header(response, names[i]);
 	if (value)
-		failure_set_message(&request_id, value, strnlen(value, sizeof(failure->request_id) - 1));
+		failure_set_message(&request_id, value,
+				    strnlen(value, sizeof(failure->request_id) - 1));
 	memset(failure, 0, sizeof(*failure));
 	memcpy(failure->request_id, request_id.message, sizeof(failure->request_id) - 1);
 	failure->http_status = response->status;
@@ -95,7 +96,8 @@ int response_map_status(const struct http_response *response, struct failure *fa
 	if (response->status / 100 == 3 && location)
 		return failure_set(failure, info->errnum, "%d %s to %s, which is not followed",
 				   response->status, info->phrase, location);
-	return failure_set(failure, info->errnum, "%d %s, no explanation", response->status, info->phrase);
+	return failure_set(failure, info->errnum, "%d %s, no explanation", response->status,
+			   info->phrase);
 }
 
 int response_malformed(struct failure *failure, enum retry_hint *retry_hint, const char *what)

@@ -14,8 +14,8 @@ json_t *response_json(const struct http_response *response)
 
 	/* Nor must a number beyond 64 bits, in a member that we don't even know. */
 	if (!json)
-		json = json_loadb(text, response->body.length, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL,
-				  NULL);
+		json = json_loadb(text, response->body.length,
+				  JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
 	if (json && !json_is_object(json)) {
 		json_decref(json);
 		return NULL;
@@ -61,8 +61,9 @@ int64_t json_get_int(const json_t *object, const char *member, int64_t otherwise
 
 	if (json_is_integer(value))
 		return json_integer_value(value);
-	return json_is_real(value) && real >= -first_too_large && real < first_too_large ? (int64_t)real
-											 : otherwise;
+	return json_is_real(value) && real >= -first_too_large && real < first_too_large
+		       ? (int64_t)real
+		       : otherwise;
 }
 
 wall_time_ns json_get_epoch(const json_t *object, const char *member)
@@ -82,7 +83,8 @@ int json_get_name(const json_t *object, const char *member, struct buffer *displ
 	int failed = -EINVAL;
 
 	if (json_is_string(value))
-		failed = name_display(displayed, json_string_value(value), json_string_length(value));
+		failed = name_display(displayed, json_string_value(value),
+				      json_string_length(value));
 	if (failed == 0 || failed == -ENOMEM)
 		return failed;
 	if (failed == -ENAMETOOLONG)

@@ -118,7 +118,8 @@ void rate_limit_from_ratelimit(const struct http_response *response, struct rate
 
 	while (at && *at) {
 		at = read_item(at, &item);
-		if (item.remaining < 0 || (limit->remaining >= 0 && item.remaining >= limit->remaining))
+		if (item.remaining < 0 ||
+		    (limit->remaining >= 0 && item.remaining >= limit->remaining))
 			continue;
 		limit->remaining = item.remaining;
 		item.seconds = item.seconds < SECONDS_MAX ? item.seconds : SECONDS_MAX;

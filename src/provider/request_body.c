@@ -47,7 +47,8 @@ void body_json_string(struct body_writer *body, const void *bytes, size_t length
 		char room[8];
 		const char *escape = json_escape(byte[i], room);
 
-		body_append(body, escape ? (const void *)escape : byte + i, escape ? strlen(escape) : 1);
+		body_append(body, escape ? (const void *)escape : byte + i,
+			    escape ? strlen(escape) : 1);
 	}
 	body_puts(body, "\"");
 }
@@ -93,8 +94,10 @@ void body_base64(struct body_writer *body, const uint8_t *bytes, size_t length)
 
 	body_puts(body, "\"");
 	if (body->at) {
-		/* The NUL it adds is overwritten by the next byte, at the latest the closing quote. */
-		sodium_bin2base64((char *)body->at, size, bytes, length, sodium_base64_VARIANT_ORIGINAL);
+		/* The NUL it adds is overwritten by the next byte, at the latest the closing quote.
+		 */
+		sodium_bin2base64((char *)body->at, size, bytes, length,
+				  sodium_base64_VARIANT_ORIGINAL);
 		body->at += size - 1;
 	}
 	body->length += size - 1;

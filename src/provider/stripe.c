@@ -14,8 +14,8 @@
 
 /* Requests. None of them has an `expand`: that would bring a value back. */
 
-static void request_begin(struct http_request *request, enum http_method method, const struct op_args *args,
-			  const char *path)
+static void request_begin(struct http_request *request, enum http_method method,
+			  const struct op_args *args, const char *path)
 {
 	request->method = method;
 	http_request_header(request, "Accept", "application/json");
@@ -96,7 +96,8 @@ static void write_secret(struct body_writer *body, const void *context)
 	write_name(body, from);
 	body_param(body, "payload", from->args->value, from->args->value_length);
 	if (from->expires_at.length > 0)
-		body_param(body, "expires_at", buffer_cstr(&from->expires_at), from->expires_at.length);
+		body_param(body, "expires_at", buffer_cstr(&from->expires_at),
+			   from->expires_at.length);
 }
 
 static int request_body(struct http_request *request, const struct op_args *args,
@@ -108,7 +109,8 @@ static int request_body(struct http_request *request, const struct op_args *args
 	if (failed)
 		goto out;
 	if (args->operation == OPERATION_PUT_SECRET && args->expires_at != TIME_UNKNOWN)
-		buffer_printf(&from.expires_at, "%lld", (long long)(args->expires_at / NANOSECONDS));
+		buffer_printf(&from.expires_at, "%lld",
+			      (long long)(args->expires_at / NANOSECONDS));
 	failed = buffer_error(&from.expires_at);
 	if (!failed)
 		failed = body_build(&request->body, write, &from);
@@ -137,7 +139,8 @@ static int delete_secret_request(const struct op_args *args, struct http_request
 
 /* Answers */
 
-/* Returns 0 and what a successful answer has in it; else what stripe_map_error or response_malformed say. */
+/* Returns 0 and what a successful answer has in it; else what stripe_map_error or
+ * response_malformed say. */
 static int response_read(const struct op_args *args, const struct http_response *response,
 			 struct failure *failure, enum retry_hint *retry_hint, json_t **object)
 {
@@ -165,7 +168,8 @@ static bool parse_fields(struct entry_parser *parser, const json_t *item, struct
 	return true;
 }
 
-/* The next page begins behind the last secret of this one, whatever that is. Without its id the rest would be lost, so it is an error. */
+/* The next page begins behind the last secret of this one, whatever that is. Without its id the
+ * rest would be lost, so it is an error. */
 static int read_cursor(struct entry_parser *parser, const json_t *object, const json_t *last)
 {
 	const char *cursor = json_get_string(last, "id");
@@ -188,7 +192,8 @@ static int read_cursor(struct entry_parser *parser, const json_t *object, const 
 }
 
 static int list_response(const struct op_args *args, const struct http_response *response,
-			 struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			 struct op_result *result, struct failure *failure,
+			 enum retry_hint *retry_hint)
 {
 	struct entry_parser parser = {.args = args,
 				      .result = result,
@@ -215,7 +220,8 @@ static int list_response(const struct op_args *args, const struct http_response 
 
 /* The one secret that was asked for or set. */
 static int entry_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			  struct op_result *result, struct failure *failure,
+			  enum retry_hint *retry_hint)
 {
 	struct entry_parser parser = {.args = args,
 				      .result = result,
@@ -235,7 +241,8 @@ static int entry_response(const struct op_args *args, const struct http_response
 
 /* The whole secret, or no more than its id (doc/apis.md, Stripe 2), or nothing: read none of it. */
 static int delete_response(const struct op_args *args, const struct http_response *response,
-			   struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+			   struct op_result *result, struct failure *failure,
+			   enum retry_hint *retry_hint)
 {
 	json_t *object;
 	int failed = response_read(args, response, failure, retry_hint, &object);
@@ -262,7 +269,8 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 
 /* The service itself */
 
-/* Anything that can be shown: no alphabet is published, and the limit of 5000 characters is far (doc/apis.md, Stripe 5). */
+/* Anything that can be shown: no alphabet is published, and the limit of 5000 characters is far
+ * (doc/apis.md, Stripe 5). */
 static bool name_is_valid(const char *displayed)
 {
 	return *displayed && name_is_canonical(displayed);
@@ -270,7 +278,8 @@ static bool name_is_valid(const char *displayed)
 
 static bool store_name_is_valid(const char *displayed)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_",
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_",
 			  user[] = "usr_";
 	const char *id = displayed + strlen(user);
 

@@ -39,7 +39,8 @@ static bool concerns_payload(const struct explanation *explanation)
 {
 	static const char *const lengths[] = {"at most", "too long", "too large", "maximum", NULL};
 
-	return equals(explanation->param, "payload") && text_contains(explanation->message, lengths);
+	return equals(explanation->param, "payload") &&
+	       text_contains(explanation->message, lengths);
 }
 
 /* No code for it is known (doc/apis.md): the words may tell. */
@@ -53,27 +54,31 @@ static bool is_quota_message(const struct explanation *explanation)
 
 static bool is_missing_scope(const struct explanation *explanation)
 {
-	return equals(explanation->code, "resource_missing") && strncmp(explanation->param, "scope", 5) == 0;
+	return equals(explanation->code, "resource_missing") &&
+	       strncmp(explanation->param, "scope", 5) == 0;
 }
 
 static bool is_missing_name(const struct op_args *args, const struct explanation *explanation)
 {
 	static const char *const words[] = {"No such secret", NULL};
-	bool names_one =
-		args->operation == OPERATION_FIND_SECRET || args->operation == OPERATION_DELETE_SECRET;
+	bool names_one = args->operation == OPERATION_FIND_SECRET ||
+			 args->operation == OPERATION_DELETE_SECRET;
 
-	return (equals(explanation->code, "resource_missing") && equals(explanation->param, "name")) ||
+	return (equals(explanation->code, "resource_missing") &&
+		equals(explanation->param, "name")) ||
 	       (names_one && text_starts_with(explanation->message, words));
 }
 
-/* The key of a repetition is still in use by what it repeats, an object is locked, or too much is asked at once: all of it passes. */
+/* The key of a repetition is still in use by what it repeats, an object is locked, or too much is
+ * asked at once: all of it passes. */
 static bool is_transient(const struct explanation *explanation)
 {
 	return equals(explanation->code, "idempotency_key_in_use") ||
 	       equals(explanation->code, "lock_timeout") || equals(explanation->code, "rate_limit");
 }
 
-static void refine(const struct op_args *args, const struct explanation *explanation, struct failure *failure)
+static void refine(const struct op_args *args, const struct explanation *explanation,
+		   struct failure *failure)
 {
 	bool puts = args->operation == OPERATION_PUT_SECRET;
 
@@ -87,12 +92,14 @@ static void refine(const struct op_args *args, const struct explanation *explana
 	} else if (puts && is_quota_message(explanation)) {
 		failure->errnum = EDQUOT;
 	} else if (failure->errnum == EEXIST) {
-		/* There is no create that could find something: a conflict is somebody else's change at the same moment. */
+		/* There is no create that could find something: a conflict is somebody else's
+		 * change at the same moment. */
 		failure->errnum = EAGAIN;
 	}
 }
 
-/* The header has the last word (doc/apis.md, Stripe 4); a wish not to be asked again is patience's. */
+/* The header has the last word (doc/apis.md, Stripe 4); a wish not to be asked again is patience's.
+ */
 static bool is_retry_requested(const struct http_response *response)
 {
 	const char *again = http_response_header(response, "Stripe-Should-Retry");
@@ -127,7 +134,8 @@ int stripe_map_error(const struct op_args *args, const struct http_response *res
 	if (*retry_hint == RETRY_NEVER)
 		refine(args, &explanation, failure);
 	if (*retry_hint == RETRY_NEVER &&
-	    (failure->errnum == EAGAIN || is_transient(&explanation) || is_retry_requested(response))) {
+	    (failure->errnum == EAGAIN || is_transient(&explanation) ||
+	     is_retry_requested(response))) {
 		failure->errnum = EAGAIN;
 		*retry_hint = RETRY_LATER;
 	}

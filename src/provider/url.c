@@ -18,7 +18,8 @@ void url_append_segment(struct http_request *request, const char *raw, size_t le
 		buffer_percent_encode(&request->target, raw, length);
 }
 
-void url_append_param(struct http_request *request, const char *name, const char *raw, size_t length)
+void url_append_param(struct http_request *request, const char *name, const char *raw,
+		      size_t length)
 {
 	buffer_puts(&request->target, strchr(buffer_cstr(&request->target), '?') ? "&" : "?");
 	buffer_puts(&request->target, name);

@@ -4,10 +4,12 @@
 
 #include "sstorefs/seal.h"
 
-/* For a key whose answer had no Date, so that the service's clock is not known: a tenth of what Fastly's keys live (doc/apis.md, Fastly 7). */
+/* For a key whose answer had no Date, so that the service's clock is not known: a tenth of what
+ * Fastly's keys live (doc/apis.md, Fastly 7). */
 #define LIFETIME_WITHOUT_DATE (60 * NANOSECONDS)
 
-/* Date is cut to whole seconds: the service may have been up to this much further on when it answered. */
+/* Date is cut to whole seconds: the service may have been up to this much further on when it
+ * answered. */
 #define DATE_ERROR NANOSECONDS
 
 static const char *check_lengths(const struct client_key_response *sent)
@@ -28,10 +30,11 @@ static const char *check_signing_key(const uint8_t *pinned, const uint8_t *sent_
 	return NULL;
 }
 
-static const char *check_signature(const struct client_key_response *sent, const uint8_t *signing_key)
+static const char *check_signature(const struct client_key_response *sent,
+				   const uint8_t *signing_key)
 {
-	if (crypto_sign_verify_detached(sent->signature, sent->public_key, crypto_box_PUBLICKEYBYTES,
-					signing_key) != 0)
+	if (crypto_sign_verify_detached(sent->signature, sent->public_key,
+					crypto_box_PUBLICKEYBYTES, signing_key) != 0)
 		return "its signature does not verify";
 	return NULL;
 }
@@ -42,7 +45,8 @@ static const char *check_lifetime(const struct client_key_response *sent, uint64
 
 	if (sent->expires_at == TIME_UNKNOWN)
 		return "it does not say when it expires";
-	if (sent->date != TIME_UNKNOWN && __builtin_sub_overflow(sent->expires_at, sent->date, &lifetime))
+	if (sent->date != TIME_UNKNOWN &&
+	    __builtin_sub_overflow(sent->expires_at, sent->date, &lifetime))
 		return "it expires at no sensible time";
 	if (lifetime <= DATE_ERROR)
 		return "it has expired";
@@ -55,12 +59,14 @@ static const char *check_strength(const struct client_key_response *sent)
 {
 	uint8_t sealed[crypto_box_SEALBYTES];
 
-	return crypto_box_seal(sealed, sealed, 0, sent->public_key) != 0 ? "nothing can be sealed under it"
-									 : NULL;
+	return crypto_box_seal(sealed, sealed, 0, sent->public_key) != 0
+		       ? "nothing can be sealed under it"
+		       : NULL;
 }
 
-int client_key_verify(struct client_key *key, const struct client_key_response *sent, const uint8_t *pinned,
-		      const uint8_t *sent_key, uint64_t sent_at, const char **why)
+int client_key_verify(struct client_key *key, const struct client_key_response *sent,
+		      const uint8_t *pinned, const uint8_t *sent_key, uint64_t sent_at,
+		      const char **why)
 {
 	uint64_t lifetime = 0;
 	const char *wrong = check_lengths(sent);
@@ -82,7 +88,8 @@ int client_key_verify(struct client_key *key, const struct client_key_response *
 	return 0;
 }
 
-void client_key_seal(const struct client_key *key, const uint8_t *value, size_t length, uint8_t *sealed)
+void client_key_seal(const struct client_key *key, const uint8_t *value, size_t length,
+		     uint8_t *sealed)
 {
 	/* It can't fail: client_key_verify has sealed under this key before. */
 	if (crypto_box_seal(sealed, value, length, key->public_key) != 0)

@@ -1,6 +1,6 @@
 /*
- * Preloaded into a daemon: allocations fail while the file that FAILING_MALLOC names holds a number N other than 0: then each one of N at random does. All
- * else is malloc's own.
+ * Preloaded into a daemon: allocations fail while the file that FAILING_MALLOC names holds a number
+ * N other than 0: then each one of N at random does. All else is malloc's own.
  */
 #include <dlfcn.h>
 #include <errno.h>

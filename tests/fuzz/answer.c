@@ -1,4 +1,5 @@
-/* Any answer whatever, read as the answer to any question that a provider can ask: refused or understood, never believed. */
+/* Any answer whatever, read as the answer to any question that a provider can ask: refused or
+ * understood, never believed. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 #include "sstorefs/name.h"
 #include "sstorefs/provider.h"
 
-static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};
+static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
+						   &provider_stripe};
 static const int statuses[] = {200, 201, 202, 204, 206, 301, 400, 401, 402, 403, 404, 405, 409, 412,
 			       413, 415, 422, 424, 429, 500, 502, 503, 504, 599, 100, 0,   999};
 
@@ -63,7 +65,8 @@ static int take(void *context, const struct entry *entry)
 	return 0;
 }
 
-static void check_failure(const struct failure *failure, int failed, enum retry_hint retry_hint, int status)
+static void check_failure(const struct failure *failure, int failed, enum retry_hint retry_hint,
+			  int status)
 {
 	size_t length = strlen(failure->message);
 
@@ -71,7 +74,8 @@ static void check_failure(const struct failure *failure, int failed, enum retry_
 	if (!failed)
 		return;
 	MUST(failure->http_status == status);
-	MUST(retry_hint == RETRY_NEVER || retry_hint == RETRY_LATER || retry_hint == RETRY_AFTER_CHECK);
+	MUST(retry_hint == RETRY_NEVER || retry_hint == RETRY_LATER ||
+	     retry_hint == RETRY_AFTER_CHECK);
 	MUST(length && utf8_is_valid(failure->message, length));
 	for (size_t i = 0; i < length; i++)
 		MUST((unsigned char)failure->message[i] >= 0x20 && failure->message[i] != 0x7f);
@@ -108,8 +112,8 @@ static void read_answer(const struct provider *provider, const struct op_args *a
 	struct op_result result = {.on_entry = take, .context = &room, .total = -1};
 	struct failure failure = {0};
 	enum retry_hint retry_hint = RETRY_NEVER;
-	int failed = provider->operations[args->operation].parse_response(args, response, &result, &failure,
-									  &retry_hint);
+	int failed = provider->operations[args->operation].parse_response(args, response, &result,
+									  &failure, &retry_hint);
 
 	check_failure(&failure, failed, retry_hint, response->status);
 	MUST(result.total >= -1);
@@ -128,7 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input input = {data, size};
 	const struct provider *provider = providers[input_number(&input, COUNT(providers) - 1)];
 	struct op_args args = {.operation = input_number(&input, OPERATION_COUNT - 1)};
-	struct http_response response = {.status = statuses[input_number(&input, COUNT(statuses) - 1)]};
+	struct http_response response = {
+		.status = statuses[input_number(&input, COUNT(statuses) - 1)]};
 	uint8_t how = input_byte(&input);
 
 	if (!provider->operations[args.operation].parse_response)

@@ -10,9 +10,11 @@
 #include "fs/value.h"
 #include "sstorefs/name.h"
 
-static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};
+static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
+						   &provider_stripe};
 static int (*const readers[])(const struct fs *fs, const char *value, size_t size,
-			      struct pending_attrs *attrs) = {parse_scopes, parse_comment, parse_expires_at};
+			      struct pending_attrs *attrs) = {parse_scopes, parse_comment,
+							      parse_expires_at};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

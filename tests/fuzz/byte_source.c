@@ -1,4 +1,5 @@
-/* The fuzzer's bytes as answers to questions, and the surroundings that make every run of one input the same. What is tested with them is each target's. */
+/* The fuzzer's bytes as answers to questions, and the surroundings that make every run of one input
+ * the same. What is tested with them is each target's. */
 #include "byte_source.h"
 
 #include <fuse_log.h>

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /*
- * What the fuzzer gives, read from its beginning: each question takes some bytes, and 0 is the answer once none are left.
+ * What the fuzzer gives, read from its beginning: each question takes some bytes, and 0 is the
+ * answer once none are left.
  */
 struct input {
 	const uint8_t *data;
@@ -31,10 +32,10 @@ char *input_string(struct input *input, size_t most);
 uint8_t *input_rest(struct input *input, size_t *length);
 
 /* Ends the process with a report if what must hold does not. */
-#define MUST(condition)                                                                                      \
-	do {                                                                                                 \
-		if (!(condition))                                                                            \
-			broken(#condition, __FILE__, __LINE__);                                              \
+#define MUST(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			broken(#condition, __FILE__, __LINE__);                                    \
 	} while (0)
 _Noreturn void broken(const char *condition, const char *file, int line);
 
@@ -42,7 +43,8 @@ _Noreturn void broken(const char *condition, const char *file, int line);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *count, char ***words);
 
-/* For LLVMFuzzerInitialize: the same random numbers in every run, no log, and no complaints on stderr. */
+/* For LLVMFuzzerInitialize: the same random numbers in every run, no log, and no complaints on
+ * stderr. */
 void quiet(void);
 
 /* At the beginning of an input whose run draws random numbers. */

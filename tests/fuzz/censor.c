@@ -1,4 +1,5 @@
-/* A service's words about a value that it refused: afterwards no part of the value can be read from them, in any of the spellings that are promised. */
+/* A service's words about a value that it refused: afterwards no part of the value can be read from
+ * them, in any of the spellings that are promised. */
 #include <ctype.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-/* The next question is one of four spellings of a piece of the value, or words that the fuzzer thought of. */
+/* The next question is one of four spellings of a piece of the value, or words that the fuzzer
+ * thought of. */
 static void say(struct input *input, struct buffer *words, const uint8_t *value, size_t length)
 {
 	uint8_t how = input_byte(input);
@@ -35,9 +37,10 @@ static void say(struct input *input, struct buffer *words, const uint8_t *value,
 	else if (how % 5 == 2)
 		buffer_json_string(words, piece);
 	else if (how % 5 == 3)
-		buffer_puts(words, sodium_bin2base64(text, sizeof text, (const uint8_t *)piece, count,
-						     how & 128 ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
-							       : sodium_base64_VARIANT_ORIGINAL));
+		buffer_puts(words,
+			    sodium_bin2base64(text, sizeof text, (const uint8_t *)piece, count,
+					      how & 128 ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+							: sodium_base64_VARIANT_ORIGINAL));
 	else
 		buffer_puts(words, input_text(input, text, 64));
 }
@@ -55,7 +58,8 @@ static bool quotes(const char *text, size_t text_length, const uint8_t *value, s
 	return false;
 }
 
-/* The same for base64, whichever of the three places in a group of bytes a run of 11 or more begins at. */
+/* The same for base64, whichever of the three places in a group of bytes a run of 11 or more begins
+ * at. */
 static bool quotes_base64(const char *text, const uint8_t *value, size_t length)
 {
 	char encoded[32];
@@ -87,7 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	failure_redact(&failure, value, length);
 	MUST(utf8_is_valid(failure.message, strlen(failure.message)));
 	MUST(strlen(failure.message) < sizeof failure.message);
-	/* What is said in its place quotes nothing, unless the value is made of these very words. */
+	/* What is said in its place quotes nothing, unless the value is made of these very words.
+	 */
 	if (strncmp(failure.message, "(the service quoted", 19) != 0) {
 		MUST(!quotes(failure.message, strlen(failure.message), value, length));
 		MUST(!quotes_base64(failure.message, value, length));

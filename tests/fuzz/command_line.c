@@ -1,4 +1,5 @@
-/* Any command line: taken with everything in it consistent, or refused. Attributes' texts are read here as well, by attribute.c. */
+/* Any command line: taken with everything in it consistent, or refused. Attributes' texts are read
+ * here as well, by attribute.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-/* Whether libfuse would read an option that begins so: behind a comma that no backslash takes away. */
+/* Whether libfuse would read an option that begins so: behind a comma that no backslash takes away.
+ */
 static bool has_option(const char *options, const char *name)
 {
 	for (const char *at = options; *at; at++) {
@@ -35,8 +37,8 @@ static void check(const struct config *config)
 	if (config->action != ACTION_MOUNT)
 		return;
 	MUST(config->provider && config->source && config->mountpoint);
-	MUST(config->endpoint &&
-	     (!strncasecmp(config->endpoint, "http://", 7) || !strncasecmp(config->endpoint, "https://", 8)));
+	MUST(config->endpoint && (!strncasecmp(config->endpoint, "http://", 7) ||
+				  !strncasecmp(config->endpoint, "https://", 8)));
 	MUST(!config->store || name_is_canonical(config->store));
 	MUST(!config->account || strlen(config->account));
 	MUST(config->timeout > 0 && config->timeout < UINT64_C(1) << 41);

@@ -1,6 +1,7 @@
 /*
- * The FUSE request path as a kernel drives it, without one: requests in any order that a kernel could send, answers of the service in any state, until the end
- * of the mount. Each request is answered once, no value comes back, and what the service gets is what somebody wrote, whole.
+ * The FUSE request path as a kernel drives it, without one: requests in any order that a kernel
+ * could send, answers of the service in any state, until the end of the mount. Each request is
+ * answered once, no value comes back, and what the service gets is what somebody wrote, whole.
  */
 #include "kernel.h"
 
@@ -39,7 +40,8 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-/* --- in the place of the kernel's descriptor ------------------------------------------------------------------------------------- */
+/* --- in the place of the kernel's descriptor
+ * ------------------------------------------------------------------------------------- */
 
 /* The session knows no more of us than the file system that it serves. */
 static struct kernel *present;
@@ -104,7 +106,8 @@ ssize_t __wrap_writev(int fd, const struct iovec *pieces, int count)
 }
 
 /*
- * Each mount ends with its buffers wiped, a megabyte that nothing was written to: a quarter of a run, for what no request can change.
+ * Each mount ends with its buffers wiped, a megabyte that nothing was written to: a quarter of a
+ * run, for what no request can change.
  */
 int __wrap_sodium_munlock(void *memory, size_t size);
 int __wrap_sodium_munlock(void *memory, size_t size)
@@ -112,7 +115,9 @@ int __wrap_sodium_munlock(void *memory, size_t size)
 	return munlock(memory, size);
 }
 
-/* --- what the service was given -------------------------------------------------------------------------------------------------- */
+/* --- what the service was given
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* A secret's value may be what its writer wrote when he was done with it, and nothing else. */
 static void check_values(struct kernel *kernel)
@@ -127,7 +132,9 @@ static void check_values(struct kernel *kernel)
 	}
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void drained(void *context, unsigned lost)
 {
@@ -141,8 +148,8 @@ static void drained(void *context, unsigned lost)
 static void end(struct kernel *kernel)
 {
 	if (!kernel->draining)
-		fs_drain(kernel->fs, loop_now(kernel->scripted.loop) + kernel->config.timeout, drained,
-			 kernel);
+		fs_drain(kernel->fs, loop_now(kernel->scripted.loop) + kernel->config.timeout,
+			 drained, kernel);
 	kernel->draining = true;
 }
 
@@ -213,7 +220,9 @@ static bool waits(void *context)
 	return !kernel->over;
 }
 
-/* --- the mount ------------------------------------------------------------------------------------------------------------------- */
+/* --- the mount
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void read_config(struct kernel *kernel)
 {
@@ -223,7 +232,8 @@ static void read_config(struct kernel *kernel)
 					      "cloudflare:0123456789abcdef0123456789abcdef/prod",
 					      "stripe:",
 					      "stripe:account"};
-	static const char *const commits[] = {"commit=close", "commit=fsync", "commit=write", "commit=close"};
+	static const char *const commits[] = {"commit=close", "commit=fsync", "commit=write",
+					      "commit=close"};
 	static const char *const others[] = {"rw",    "nocreate",   "newline=keep", "minimal",
 					     "ttl=0", "indefinite", "ro",	    "timeout=3"};
 	char program[] = "sstorefs", source[64], mountpoint[] = "/mnt", flag[] = "-o", text[128];
@@ -233,7 +243,8 @@ static void read_config(struct kernel *kernel)
 	strcpy(source, sources[input_number(kernel->input, 5)]);
 	snprintf(text, sizeof text, "%s,%s", commits[options % 4], others[options / 4 % 8]);
 	MUST(!config_read(&kernel->config, 5, words));
-	/* As if it had been mounted by whoever gave us the descriptor, which the session closes at its end. */
+	/* As if it had been mounted by whoever gave us the descriptor, which the session closes at
+	 * its end. */
 	kernel->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	free(kernel->config.mountpoint);
 	MUST(kernel->fd >= 0 && asprintf(&kernel->config.mountpoint, "/dev/fd/%d", kernel->fd) > 0);
@@ -252,7 +263,8 @@ static void make_catalog(struct kernel *kernel)
 						.users = config->users,
 						.signing_key = service_signing_key()};
 
-	MUST(!catalog_new(&kernel->catalog, kernel->scripted.loop, &kernel->scripted.net, &options));
+	MUST(!catalog_new(&kernel->catalog, kernel->scripted.loop, &kernel->scripted.net,
+			  &options));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,7 +5,8 @@
 #include "scripted_transport.h"
 
 /*
- * A kernel as far as a FUSE file system sees one: the requests that it may send, what it remembers of the answers, and what it expects of them.
+ * A kernel as far as a FUSE file system sees one: the requests that it may send, what it remembers
+ * of the answers, and what it expects of them.
  */
 #define KERNEL_NODES   48
 #define KERNEL_HANDLES 24
@@ -19,8 +20,9 @@
 struct kernel_handle {
 	uint64_t number, handle;
 	bool directory;
-	unsigned pending; /* requests on it that are not answered yet: it can't be released before */
-	uint64_t offset;  /* where READDIR goes on */
+	unsigned
+		pending; /* requests on it that are not answered yet: it can't be released before */
+	uint64_t offset; /* where READDIR goes on */
 	uint8_t *written; /* what its WRITEs amount to */
 	size_t length;
 	bool append, shared; /* shared: staged files are one for all who open them */
@@ -55,7 +57,8 @@ struct kernel {
 	unsigned node_count;
 	struct kernel_handle handles[KERNEL_HANDLES];
 	struct kernel_pending pending[KERNEL_PENDING];
-	uint64_t values[KERNEL_VALUES]; /* hashes of what was whole when it might have been published */
+	uint64_t values[KERNEL_VALUES]; /* hashes of what was whole when it might have been
+					   published */
 	unsigned value_count;
 	bool any_value; /* they became too many, or can't be told */
 };
@@ -66,14 +69,15 @@ void kernel_trace(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* kernel_requests.c: puts the next request into `request`; nothing where it can't be sent now. */
 void kernel_asks(struct kernel *kernel);
 
-/* kernel_replies.c: takes an answer; false: the request was given up meanwhile, as write(2) of a real one says. */
+/* kernel_replies.c: takes an answer; false: the request was given up meanwhile, as write(2) of a
+ * real one says. */
 bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length);
 /* Everything must be answered by now. */
 void kernel_ends(struct kernel *kernel);
 
 /* What a WRITE makes of the handle's value. */
-void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t offset, const uint8_t *data,
-		   size_t size);
+void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t offset,
+		   const uint8_t *data, size_t size);
 /* What the handle holds may be published from now on. */
 void kernel_value_is_whole(struct kernel *kernel, const struct kernel_handle *handle);
 /* The same for all there are: at a rename, an FSYNC and the end of the mount. */

@@ -1,4 +1,5 @@
-/* What a kernel makes of the answers: what it remembers for further requests, and what would break it. */
+/* What a kernel makes of the answers: what it remembers for further requests, and what would break
+ * it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -11,7 +12,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* --- values ---------------------------------------------------------------------------------------------------------------------- */
+/* --- values
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static void add_value(struct kernel *kernel, const uint8_t *value, size_t length)
 {
@@ -59,8 +62,8 @@ static void grow(struct kernel_handle *handle, size_t length)
 	handle->length = length;
 }
 
-void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t offset, const uint8_t *data,
-		   size_t size)
+void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t offset,
+		   const uint8_t *data, size_t size)
 {
 	if (handle->append)
 		offset = handle->length;
@@ -72,7 +75,8 @@ void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t
 		kernel_value_is_whole(kernel, handle);
 }
 
-/* Nothing more of a handle that refused a WRITE is ever published; but a value that was tried to be published stays. */
+/* Nothing more of a handle that refused a WRITE is ever published; but a value that was tried to be
+ * published stays. */
 static void refused(const struct kernel *kernel, const struct kernel_pending *pending)
 {
 	if (pending->opcode == FUSE_WRITE && kernel->config.commit != COMMIT_WRITE)
@@ -81,13 +85,16 @@ static void refused(const struct kernel *kernel, const struct kernel_pending *pe
 
 static void truncated(const struct kernel *kernel, const struct kernel_pending *pending)
 {
-	if (!pending->handle || !(pending->flags & FATTR_SIZE) || pending->number < kernel->fs->inode_base)
+	if (!pending->handle || !(pending->flags & FATTR_SIZE) ||
+	    pending->number < kernel->fs->inode_base)
 		return;
 	grow(pending->handle, pending->offset);
 	pending->handle->length = pending->offset;
 }
 
-/* --- nodes and handles ----------------------------------------------------------------------------------------------------------- */
+/* --- nodes and handles
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void remember_node(struct kernel *kernel, uint64_t number)
 {
@@ -106,8 +113,8 @@ static void take_entry(struct kernel *kernel, const struct fuse_entry_out *entry
 	remember_node(kernel, entry->nodeid);
 }
 
-static void take_handle(struct kernel *kernel, const struct kernel_pending *pending, uint64_t number,
-			const struct fuse_open_out *open)
+static void take_handle(struct kernel *kernel, const struct kernel_pending *pending,
+			uint64_t number, const struct fuse_open_out *open)
 {
 	struct kernel_handle *handle = kernel->handles;
 	bool directory = pending->opcode == FUSE_OPENDIR;
@@ -117,7 +124,8 @@ static void take_handle(struct kernel *kernel, const struct kernel_pending *pend
 		MUST(handle < kernel->handles + KERNEL_HANDLES);
 	}
 	MUST(directory || open->open_flags & FOPEN_DIRECT_IO);
-	*handle = (struct kernel_handle){.number = number, .handle = open->fh, .directory = directory};
+	*handle = (struct kernel_handle){
+		.number = number, .handle = open->fh, .directory = directory};
 	handle->append = pending->flags & O_APPEND;
 	handle->shared = pending->temporary;
 	/* Whoever opens what is staged shares it; from outside it can't be told which that is. */
@@ -125,7 +133,9 @@ static void take_handle(struct kernel *kernel, const struct kernel_pending *pend
 		handle->shared |= kernel->handles[i].number == number && kernel->handles[i].shared;
 }
 
-/* --- bodies of answers ----------------------------------------------------------------------------------------------------------- */
+/* --- bodies of answers
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void take_lookup(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
 			size_t length)
@@ -162,8 +172,8 @@ static void take_open(struct kernel *kernel, struct kernel_pending *pending, con
 	take_handle(kernel, pending, pending->number, &open);
 }
 
-static void take_attributes(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
-			    size_t length)
+static void take_attributes(struct kernel *kernel, struct kernel_pending *pending,
+			    const uint8_t *body, size_t length)
 {
 	struct fuse_attr_out attributes;
 
@@ -182,10 +192,11 @@ static void take_name(const char *name, size_t length)
 }
 
 /* The next READDIR goes on behind the last entry. */
-static void take_directory(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
-			   size_t length)
+static void take_directory(struct kernel *kernel, struct kernel_pending *pending,
+			   const uint8_t *body, size_t length)
 {
-	size_t at = 0, head = pending->opcode == FUSE_READDIRPLUS ? sizeof(struct fuse_entry_out) : 0;
+	size_t at = 0,
+	       head = pending->opcode == FUSE_READDIRPLUS ? sizeof(struct fuse_entry_out) : 0;
 	struct fuse_entry_out entry;
 	struct fuse_dirent item;
 
@@ -199,7 +210,8 @@ static void take_directory(struct kernel *kernel, struct kernel_pending *pending
 		memcpy(&item, body + at + head, FUSE_NAME_OFFSET);
 		at += head + FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + item.namelen);
 		MUST(at <= length && item.off);
-		take_name((const char *)body + at - FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + item.namelen) +
+		take_name((const char *)body + at -
+				  FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + item.namelen) +
 				  FUSE_NAME_OFFSET,
 			  item.namelen);
 		pending->handle->offset = item.off;
@@ -226,8 +238,8 @@ static void take_write(struct kernel *kernel, struct kernel_pending *pending, co
 	MUST(out.size == pending->size);
 }
 
-static void take_attribute(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
-			   size_t length)
+static void take_attribute(struct kernel *kernel, struct kernel_pending *pending,
+			   const uint8_t *body, size_t length)
 {
 	(void)kernel, (void)body;
 	MUST(pending->size ? length <= pending->size : length == sizeof(struct fuse_getxattr_out));
@@ -260,8 +272,8 @@ static void opt_nothing(struct kernel *kernel, struct kernel_pending *pending, c
 	MUST(!length);
 }
 
-static void take_allocation(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
-			    size_t length)
+static void take_allocation(struct kernel *kernel, struct kernel_pending *pending,
+			    const uint8_t *body, size_t length)
 {
 	struct kernel_handle *handle = pending->handle;
 	size_t end = pending->offset + pending->size;
@@ -280,15 +292,20 @@ static const struct {
 	void (*take)(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
 		     size_t length);
 } takers[] = {
-	{FUSE_LOOKUP, take_lookup},	  {FUSE_MKDIR, take_lookup},	  {FUSE_LINK, take_lookup},
-	{FUSE_CREATE, take_create},	  {FUSE_MKNOD, take_lookup},	  {FUSE_FALLOCATE, take_allocation},
-	{FUSE_OPEN, take_open},		  {FUSE_OPENDIR, take_open},	  {FUSE_GETATTR, take_attributes},
-	{FUSE_SETATTR, take_attributes},  {FUSE_READDIR, take_directory}, {FUSE_READDIRPLUS, take_directory},
-	{FUSE_READ, take_read},		  {FUSE_WRITE, take_write},	  {FUSE_GETXATTR, take_attribute},
-	{FUSE_LISTXATTR, take_attribute}, {FUSE_STATFS, take_figures},	  {FUSE_INIT, take_init},
+	{FUSE_LOOKUP, take_lookup},	 {FUSE_MKDIR, take_lookup},
+	{FUSE_LINK, take_lookup},	 {FUSE_CREATE, take_create},
+	{FUSE_MKNOD, take_lookup},	 {FUSE_FALLOCATE, take_allocation},
+	{FUSE_OPEN, take_open},		 {FUSE_OPENDIR, take_open},
+	{FUSE_GETATTR, take_attributes}, {FUSE_SETATTR, take_attributes},
+	{FUSE_READDIR, take_directory},	 {FUSE_READDIRPLUS, take_directory},
+	{FUSE_READ, take_read},		 {FUSE_WRITE, take_write},
+	{FUSE_GETXATTR, take_attribute}, {FUSE_LISTXATTR, take_attribute},
+	{FUSE_STATFS, take_figures},	 {FUSE_INIT, take_init},
 };
 
-/* --- the answer ------------------------------------------------------------------------------------------------------------------ */
+/* --- the answer
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 static struct kernel_pending *pending_of(struct kernel *kernel, uint64_t unique)
 {
@@ -332,7 +349,8 @@ bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length)
 		refused(kernel, pending);
 	else if (!(opens && pending->interrupted))
 		take_success(kernel, pending, reply + sizeof header, length - sizeof header);
-	bool given_up = opens && pending->interrupted && !header.error && pending->opcode != FUSE_OPENDIR;
+	bool given_up =
+		opens && pending->interrupted && !header.error && pending->opcode != FUSE_OPENDIR;
 
 	*pending = (struct kernel_pending){0};
 	return !given_up;

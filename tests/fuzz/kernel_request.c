@@ -1,4 +1,5 @@
-/* One request of the kernel's protocol, put together, and what it may be about. Which requests there are is kernel_requests.c's. */
+/* One request of the kernel's protocol, put together, and what it may be about. Which requests
+ * there are is kernel_requests.c's. */
 #include "kernel_request.h"
 
 #include "fs/inode.h"
@@ -35,14 +36,16 @@ struct kernel_pending *request_begin(struct kernel *kernel, uint32_t opcode, uin
 	static const uint32_t users[] = {0, 0, 1000};
 	struct kernel_pending *pending = pending_new(kernel);
 	uint8_t who = input_byte(kernel->input);
-	struct fuse_in_header header = {.opcode = opcode, .nodeid = number, .uid = users[who % 3], .gid = 0};
+	struct fuse_in_header header = {
+		.opcode = opcode, .nodeid = number, .uid = users[who % 3], .gid = 0};
 
 	if (!pending)
 		return NULL;
 	/* Our own process, one in another namespace, one that never was. */
 	header.pid = who / 4 % 4 == 0 ? (uint32_t)getpid() : who / 4 % 4 == 1 ? 1u << 22 : 0;
 	header.unique = kernel->unique += 2;
-	*pending = (struct kernel_pending){.unique = header.unique, .number = number, .opcode = opcode};
+	*pending = (struct kernel_pending){
+		.unique = header.unique, .number = number, .opcode = opcode};
 	kernel->length = 0;
 	request_add(kernel, &header, sizeof header);
 	return pending;
@@ -55,7 +58,9 @@ void request_finish(struct kernel *kernel)
 	memcpy(kernel->request, &length, sizeof length);
 }
 
-/* --- what it is about ------------------------------------------------------------------------------------------------------------ */
+/* --- what it is about
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 uint64_t some_node(struct kernel *kernel)
 {
@@ -69,10 +74,10 @@ uint64_t some_node(struct kernel *kernel)
 /* Anything but `.`, `..`, nothing, and what has a slash: the kernel keeps those to itself. */
 void some_name(struct kernel *kernel, char name[static 1024])
 {
-	static const char *const names[] = {"NAME",	 "OLD1",    "OLD2",	   "prod",	"account",
-					    "usr_new",	 ".x.tmp",  "tmpabcdefgh", ".NAME.swp", ".env",
-					    ".sstorefs", "status",  "%2F",	   "a%2fb",	"NAME~1",
-					    "\xff\xfe",	 "refresh", "NEW"};
+	static const char *const names[] = {
+		"NAME",	  "OLD1",	 "OLD2",      "prod",	  "account",   "usr_new",
+		".x.tmp", "tmpabcdefgh", ".NAME.swp", ".env",	  ".sstorefs", "status",
+		"%2F",	  "a%2fb",	 "NAME~1",    "\xff\xfe", "refresh",   "NEW"};
 	unsigned which = input_number(kernel->input, COUNT(names) + 3);
 
 	if (which < COUNT(names)) {
@@ -107,7 +112,8 @@ struct kernel_handle *some_handle(struct kernel *kernel, bool directory)
 struct kernel_pending *request_begin_on(struct kernel *kernel, uint32_t opcode, bool directory)
 {
 	struct kernel_handle *handle = some_handle(kernel, directory);
-	struct kernel_pending *pending = handle ? request_begin(kernel, opcode, handle->number) : NULL;
+	struct kernel_pending *pending =
+		handle ? request_begin(kernel, opcode, handle->number) : NULL;
 
 	if (!pending)
 		return NULL;

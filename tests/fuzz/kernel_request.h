@@ -3,7 +3,8 @@
 
 #include "kernel.h"
 
-/* Begins a request about the inode `number`, or on some open file or directory. NULL: too many are waiting, as a kernel has such a limit too, or none is open. */
+/* Begins a request about the inode `number`, or on some open file or directory. NULL: too many are
+ * waiting, as a kernel has such a limit too, or none is open. */
 struct kernel_pending *request_begin(struct kernel *kernel, uint32_t opcode, uint64_t number);
 struct kernel_pending *request_begin_on(struct kernel *kernel, uint32_t opcode, bool directory);
 void request_add(struct kernel *kernel, const void *bytes, size_t length);

@@ -1,4 +1,5 @@
-/* The requests a kernel sends, in its own protocol. What it makes of the answers is kernel_replies.c's. */
+/* The requests a kernel sends, in its own protocol. What it makes of the answers is
+ * kernel_replies.c's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -13,7 +14,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* --- requests without a handle --------------------------------------------------------------------------------------------------- */
+/* --- requests without a handle
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* NODE and a name, behind `size` bytes of arguments. */
 static void ask_name(struct kernel *kernel, uint32_t opcode, const void *arguments, size_t size)
@@ -66,7 +69,8 @@ static void make_odd(struct kernel *kernel)
 
 static void rename_name(struct kernel *kernel)
 {
-	struct fuse_rename2_in in = {.newdir = some_node(kernel), .flags = input_number(kernel->input, 3)};
+	struct fuse_rename2_in in = {.newdir = some_node(kernel),
+				     .flags = input_number(kernel->input, 3)};
 	char from[1024], to[1024];
 
 	if (!request_begin(kernel, FUSE_RENAME2, some_node(kernel)))
@@ -160,14 +164,14 @@ static void get_attribute(struct kernel *kernel)
 
 static void set_attribute(struct kernel *kernel)
 {
-	static const char *const values[] = {"a:b", "workers", "a comment", "never", "2027-01-01T00:00:00Z",
-					     ""};
+	static const char *const values[] = {
+		"a:b", "workers", "a comment", "never", "2027-01-01T00:00:00Z", ""};
 	unsigned which = input_number(kernel->input, COUNT(values));
 	bool removes = input_byte(kernel->input) % 8 == 0;
 	uint32_t in[2] = {0, 0}; /* the older, shorter form: size and flags */
 	char name[1024], text[256];
-	const char *value =
-		which < COUNT(values) ? values[which] : input_text(kernel->input, text, sizeof text);
+	const char *value = which < COUNT(values) ? values[which]
+						  : input_text(kernel->input, text, sizeof text);
 
 	if (!request_begin(kernel, removes ? FUSE_REMOVEXATTR : FUSE_SETXATTR, some_node(kernel)))
 		return;
@@ -181,7 +185,9 @@ static void set_attribute(struct kernel *kernel)
 	request_finish(kernel);
 }
 
-/* --- opening and closing --------------------------------------------------------------------------------------------------------- */
+/* --- opening and closing
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t some_flags(struct kernel *kernel)
 {
@@ -200,7 +206,8 @@ static bool handles_are_left(const struct kernel *kernel)
 	for (unsigned i = 0; i < KERNEL_PENDING; i++) {
 		uint32_t opcode = kernel->pending[i].unique ? kernel->pending[i].opcode : 0;
 
-		left -= left && (opcode == FUSE_OPEN || opcode == FUSE_CREATE || opcode == FUSE_OPENDIR);
+		left -= left &&
+			(opcode == FUSE_OPEN || opcode == FUSE_CREATE || opcode == FUSE_OPENDIR);
 	}
 	return left;
 }
@@ -223,7 +230,8 @@ static void open_node(struct kernel *kernel)
 
 static void create(struct kernel *kernel)
 {
-	struct fuse_create_in in = {.flags = some_flags(kernel) | O_CREAT, .mode = 0100600, .umask = 022};
+	struct fuse_create_in in = {
+		.flags = some_flags(kernel) | O_CREAT, .mode = 0100600, .umask = 022};
 	struct kernel_pending *pending;
 	char name[1024];
 
@@ -260,7 +268,9 @@ static void release(struct kernel *kernel)
 	*handle = (struct kernel_handle){0};
 }
 
-/* --- requests on what is open ---------------------------------------------------------------------------------------------------- */
+/* --- requests on what is open
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t some_owner(struct kernel *kernel)
 {
@@ -306,7 +316,8 @@ static void write_data(struct kernel *kernel)
 	memset(kernel->request + kernel->length, byte % 4 ? 'a' + byte % 26 : byte, in.size);
 	if (in.size && byte % 4 == 1)
 		kernel->request[kernel->length + in.size - 1] = '\n';
-	kernel_writes(kernel, pending->handle, in.offset, kernel->request + kernel->length, in.size);
+	kernel_writes(kernel, pending->handle, in.offset, kernel->request + kernel->length,
+		      in.size);
 	pending->size = in.size;
 	kernel->length += in.size;
 	request_finish(kernel);
@@ -336,8 +347,8 @@ static void read_directory(struct kernel *kernel)
 	if (!pending)
 		return;
 	in.fh = pending->handle->handle;
-	in.offset =
-		input_byte(kernel->input) % 8 ? pending->handle->offset : input_number(kernel->input, 70000);
+	in.offset = input_byte(kernel->input) % 8 ? pending->handle->offset
+						  : input_number(kernel->input, 70000);
 	pending->size = in.size;
 	request_add(kernel, &in, sizeof in);
 	request_finish(kernel);
@@ -383,8 +394,8 @@ static void set_attributes(struct kernel *kernel)
 		       : request_begin(kernel, FUSE_SETATTR, some_node(kernel));
 	if (!pending)
 		return;
-	in.valid =
-		input_byte(kernel->input) & (FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME);
+	in.valid = input_byte(kernel->input) &
+		   (FATTR_MODE | FATTR_UID | FATTR_GID | FATTR_SIZE | FATTR_ATIME);
 	in.size = input_number(kernel->input, 300);
 	if (open) {
 		in.valid |= FATTR_FH;
@@ -398,8 +409,9 @@ static void set_attributes(struct kernel *kernel)
 
 static void allocate(struct kernel *kernel)
 {
-	static const uint32_t modes[] = {0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					 FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
+	static const uint32_t modes[] = {
+		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
 	struct kernel_pending *pending = request_begin_on(kernel, FUSE_FALLOCATE, false);
 	struct fuse_fallocate_in in = {0};
 
@@ -416,7 +428,9 @@ static void allocate(struct kernel *kernel)
 	request_finish(kernel);
 }
 
-/* --- the rest -------------------------------------------------------------------------------------------------------------------- */
+/* --- the rest
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static void forget(struct kernel *kernel)
 {
@@ -432,7 +446,8 @@ static void forget(struct kernel *kernel)
 
 static void interrupt(struct kernel *kernel)
 {
-	struct kernel_pending *pending = &kernel->pending[input_number(kernel->input, KERNEL_PENDING - 1)];
+	struct kernel_pending *pending =
+		&kernel->pending[input_number(kernel->input, KERNEL_PENDING - 1)];
 	struct fuse_in_header header = {.opcode = FUSE_INTERRUPT};
 	struct fuse_interrupt_in in = {.unique = pending->unique};
 
@@ -461,11 +476,12 @@ static void ask_unknown(struct kernel *kernel)
 
 static void initialise(struct kernel *kernel)
 {
-	struct fuse_init_in in = {.major = FUSE_KERNEL_VERSION, .minor = 38, .max_readahead = 128 << 10};
+	struct fuse_init_in in = {
+		.major = FUSE_KERNEL_VERSION, .minor = 38, .max_readahead = 128 << 10};
 
 	in.flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DO_READDIRPLUS |
-		   FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_WRITEBACK_CACHE | FUSE_PARALLEL_DIROPS |
-		   FUSE_MAX_PAGES | FUSE_DONT_MASK | FUSE_HAS_IOCTL_DIR;
+		   FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_WRITEBACK_CACHE |
+		   FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_DONT_MASK | FUSE_HAS_IOCTL_DIR;
 	if (!request_begin(kernel, FUSE_INIT, 0))
 		return;
 	request_add(kernel, &in, sizeof in);
@@ -475,11 +491,12 @@ static void initialise(struct kernel *kernel)
 void kernel_asks(struct kernel *kernel)
 {
 	static void (*const requests[])(struct kernel *) = {
-		lookup,	       lookup,	       open_node,      create,		create,		write_data,
-		write_data,    write_data,     flush,	       flush,		release,	synchronise,
-		read_data,     read_directory, read_directory, set_attributes,	get_attributes, look_around,
-		get_attribute, set_attribute,  make_directory, unlink_or_rmdir, rename_name,	link_name,
-		make_odd,      forget,	       interrupt,      ask_unknown,	allocate,
+		lookup,		lookup,		 open_node,   create,	      create,
+		write_data,	write_data,	 write_data,  flush,	      flush,
+		release,	synchronise,	 read_data,   read_directory, read_directory,
+		set_attributes, get_attributes,	 look_around, get_attribute,  set_attribute,
+		make_directory, unlink_or_rmdir, rename_name, link_name,      make_odd,
+		forget,		interrupt,	 ask_unknown, allocate,
 	};
 
 	/* Nothing else is sent before that is answered. */

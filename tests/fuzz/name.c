@@ -1,4 +1,5 @@
-/* Names there and back: what is displayed can be decoded to what it was, and only one spelling exists. Percent-encoding and UTF-8 with them. */
+/* Names there and back: what is displayed can be decoded to what it was, and only one spelling
+ * exists. Percent-encoding and UTF-8 with them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

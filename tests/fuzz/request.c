@@ -1,4 +1,5 @@
-/* Any question with any name, identifier and value: what is sent can mean nothing else, and carries the value unharmed. */
+/* Any question with any name, identifier and value: what is sent can mean nothing else, and carries
+ * the value unharmed. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -8,7 +9,8 @@
 #include "sstorefs/name.h"
 #include "sstorefs/provider.h"
 
-static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};
+static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
+						   &provider_stripe};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -19,7 +21,8 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-/* One way to read it, and that leads nowhere else: no blanks, no line ends, no empty segment, none that plainly means "here" or "one up". */
+/* One way to read it, and that leads nowhere else: no blanks, no line ends, no empty segment, none
+ * that plainly means "here" or "one up". */
 static void check_target(const struct buffer *target)
 {
 	const char *at = buffer_cstr(target), *end = at + strcspn(at, "?");
@@ -30,7 +33,8 @@ static void check_target(const struct buffer *target)
 	while (at < end) {
 		size_t length = strcspn(++at, "/?");
 
-		MUST(length && !(length == 1 && *at == '.') && !(length == 2 && !memcmp(at, "..", 2)));
+		MUST(length && !(length == 1 && *at == '.') &&
+		     !(length == 2 && !memcmp(at, "..", 2)));
 		at += length;
 	}
 }
@@ -47,9 +51,11 @@ static void check_headers(const struct buffer *headers)
 }
 
 /* What `secret` or `value` of the body says is what was to be sent. */
-static void check_value(const struct provider *provider, const struct op_args *args, const json_t *body)
+static void check_value(const struct provider *provider, const struct op_args *args,
+			const json_t *body)
 {
-	const json_t *text = json_object_get(body, provider == &provider_fastly ? "secret" : "value");
+	const json_t *text =
+		json_object_get(body, provider == &provider_fastly ? "secret" : "value");
 	uint8_t *decoded;
 	size_t length;
 
@@ -68,7 +74,8 @@ static void check_value(const struct provider *provider, const struct op_args *a
 	free(decoded);
 }
 
-static void check_json(const struct provider *provider, const struct op_args *args, const struct locked *body)
+static void check_json(const struct provider *provider, const struct op_args *args,
+		       const struct locked *body)
 {
 	json_t *json = json_loadb((const char *)body->data, body->length, JSON_ALLOW_NUL, NULL);
 	const json_t *object = json_is_array(json) ? json_array_get(json, 0) : json;
@@ -124,9 +131,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return -1;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		texts[i] = input_string(&input, 300);
-	/* Names have been checked before, and what is listed has such names; identifiers and cursors come from the service as they are. */
+	/* Names have been checked before, and what is listed has such names; identifiers and
+	 * cursors come from the service as they are. */
 	if (!name_is_canonical(texts[0]) ||
-	    (args.operation == OPERATION_CREATE_STORE ? !provider->store_name_is_valid(texts[0]) : false))
+	    (args.operation == OPERATION_CREATE_STORE ? !provider->store_name_is_valid(texts[0])
+						      : false))
 		goto out;
 	args.name = texts[0];
 	args.store_id = texts[1];
@@ -143,7 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *value = input_rest(&input, &args.value_length);
 
 	args.value = value;
-	/* What comes from callers of setxattr and from options is UTF-8, and so are values where only text is taken. */
+	/* What comes from callers of setxattr and from options is UTF-8, and so are values where
+	 * only text is taken. */
 	if ((!provider->text_only || utf8_is_valid(value, args.value_length)) &&
 	    (!args.scopes || utf8_is_valid(args.scopes, strlen(args.scopes))) &&
 	    (!args.comment || utf8_is_valid(args.comment, strlen(args.comment))))

@@ -1,4 +1,5 @@
-/* One attempt after the other as the input wants it: answered, spoiled, lost, hanging; and the clock that goes with it. What follows an attempt is src/net's. */
+/* One attempt after the other as the input wants it: answered, spoiled, lost, hanging; and the
+ * clock that goes with it. What follows an attempt is src/net's. */
 #include "scripted_transport.h"
 
 #include <stdlib.h>
@@ -8,7 +9,9 @@
 
 #define STEPS_MAX 20000 /* events in one run: behind them is a loop without end */
 
-/* --- time ------------------------------------------------------------------------------------------------------------------------ */
+/* --- time
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
 
 #define BOOTED INT64_C(1790000000) /* wall time at the clock's 0, seconds */
 
@@ -37,7 +40,8 @@ wall_time_ns __wrap_clock_files(void)
 	return __wrap_clock_wall();
 }
 
-/* --- attempts (in place of transfer.c) ------------------------------------------------------------------------------------------- */
+/* --- attempts (in place of transfer.c)
+ * ------------------------------------------------------------------------------------------- */
 
 static struct scripted_net *scripted_of(struct net *net)
 {
@@ -89,14 +93,17 @@ static void send_request(struct call_state *state)
 	state->call->sent_at = milliseconds;
 }
 
-/* --- outcomes -------------------------------------------------------------------------------------------------------------------- */
+/* --- outcomes
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static void ask_service(struct call_state *state)
 {
 	struct scripted_net *scripted = scripted_of(state->net);
 	const struct api_call *api_call = container_of(state->call, struct api_call, http);
 
-	service_answer(&scripted->service, &api_call->args, &state->call->request.body, &state->response);
+	service_answer(&scripted->service, &api_call->args, &state->call->request.body,
+		       &state->response);
 }
 
 static CURLcode answers(struct call_state *state, struct input *input)
@@ -225,13 +232,16 @@ static CURLcode loses(struct call_state *state, struct input *input)
 static void complete(struct scripted_net *scripted, struct call_state *state)
 {
 	static CURLcode (*const outcomes[])(struct call_state * state, struct input * input) = {
-		answers, answers, answers, answers, refuses, breaks, garbles, babbles, fails, loses};
+		answers, answers, answers, answers, refuses,
+		breaks,	 garbles, babbles, fails,   loses};
 	unsigned which = input_number(scripted->input, 9);
 
 	handle_transfer_end(state, outcomes[which](state, scripted->input));
 }
 
-/* --- the loop's partner ---------------------------------------------------------------------------------------------------------- */
+/* --- the loop's partner
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_busy(struct loop_poller *poller)
 {

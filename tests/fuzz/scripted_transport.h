@@ -6,8 +6,9 @@
 #include "service_model.h"
 
 /*
- * A network without a network: the real rules of retries, budgets and health (src/net) over attempts whose outcomes the input decides, and time that
- * passes as the input wants. It takes the places of net.c and transfer.c.
+ * A network without a network: the real rules of retries, budgets and health (src/net) over
+ * attempts whose outcomes the input decides, and time that passes as the input wants. It takes the
+ * places of net.c and transfer.c.
  */
 #define TRANSFERS_MAX 64
 
@@ -21,7 +22,8 @@ struct scripted_net {
 	struct call_state *due;
 	unsigned steps;
 
-	/* The target's turn. Returns true if it did anything; the loop's first descriptor, if there is one, is then readable. */
+	/* The target's turn. Returns true if it did anything; the loop's first descriptor, if there
+	 * is one, is then readable. */
 	bool (*event)(void *context);
 	/* Whether something is still waited for, though nothing is left to happen but timers. */
 	bool (*waits)(void *context);

@@ -1,4 +1,5 @@
-/* The keys of the service that is played, and values as it reads them: unsealed, unescaped, hashed. */
+/* The keys of the service that is played, and values as it reads them: unsealed, unescaped, hashed.
+ */
 #include "service_keys.h"
 
 #include <sodium.h>
@@ -24,7 +25,8 @@ void played_keys_make(void)
 		return;
 	crypto_sign_seed_keypair(keys.signing_key, keys.secret, seed);
 	crypto_box_seed_keypair(keys.public_key, keys.private_key, seed);
-	crypto_sign_detached(keys.signature, NULL, keys.public_key, sizeof keys.public_key, keys.secret);
+	crypto_sign_detached(keys.signature, NULL, keys.public_key, sizeof keys.public_key,
+			     keys.secret);
 	keys.made = true;
 }
 
@@ -43,19 +45,22 @@ uint64_t service_hash(const void *value, size_t length)
 	return hash | 1;
 }
 
-/* The value in a request's body, as the service would read it: what was asked for may be gone by now. To be freed. */
-static uint8_t *value_of_json(const struct provider *provider, const struct locked *body, size_t *length)
+/* The value in a request's body, as the service would read it: what was asked for may be gone by
+ * now. To be freed. */
+static uint8_t *value_of_json(const struct provider *provider, const struct locked *body,
+			      size_t *length)
 {
 	json_t *json = json_loadb((const char *)body->data, body->length, JSON_ALLOW_NUL, NULL);
 	const json_t *object = json_is_array(json) ? json_array_get(json, 0) : json;
-	const json_t *text = json_object_get(object, provider == &provider_fastly ? "secret" : "value");
+	const json_t *text =
+		json_object_get(object, provider == &provider_fastly ? "secret" : "value");
 	uint8_t *value = malloc(body->length);
 
 	MUST(value && json_is_string(text));
 	*length = json_string_length(text);
 	if (provider == &provider_fastly)
-		MUST(!sodium_base642bin(value, body->length, json_string_value(text), *length, NULL, length,
-					NULL, sodium_base64_VARIANT_ORIGINAL));
+		MUST(!sodium_base642bin(value, body->length, json_string_value(text), *length, NULL,
+					length, NULL, sodium_base64_VARIANT_ORIGINAL));
 	else
 		memcpy(value, json_string_value(text), *length);
 	json_decref(json);
@@ -98,7 +103,8 @@ uint64_t played_value(const struct provider *provider, const struct locked *body
 		MUST(length > crypto_box_SEALBYTES);
 		opened = malloc(length);
 		MUST(opened);
-		MUST(!crypto_box_seal_open(opened, value, length, keys.public_key, keys.private_key));
+		MUST(!crypto_box_seal_open(opened, value, length, keys.public_key,
+					   keys.private_key));
 		length -= crypto_box_SEALBYTES;
 		free(value);
 		value = opened;
@@ -116,8 +122,8 @@ json_t *played_client_key(const char *expires_at)
 			  sodium_base64_VARIANT_ORIGINAL);
 	sodium_bin2base64(signature, sizeof signature, keys.signature, sizeof keys.signature,
 			  sodium_base64_VARIANT_ORIGINAL);
-	return json_pack("{s:s s:s s:s}", "public_key", public_key, "signature", signature, "expires_at",
-			 expires_at);
+	return json_pack("{s:s s:s s:s}", "public_key", public_key, "signature", signature,
+			 "expires_at", expires_at);
 }
 
 json_t *played_signing_key(void)
@@ -125,6 +131,7 @@ json_t *played_signing_key(void)
 	char key[64];
 
 	return json_pack("{s:s}", "signing_key",
-			 sodium_bin2base64(key, sizeof key, keys.signing_key, sizeof keys.signing_key,
+			 sodium_bin2base64(key, sizeof key, keys.signing_key,
+					   sizeof keys.signing_key,
 					   sodium_base64_VARIANT_ORIGINAL));
 }

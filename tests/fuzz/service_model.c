@@ -1,4 +1,5 @@
-/* The services' answers when all is well: doc/apis.md in a few lines each. The real sandbox is contrib/sandbox. */
+/* The services' answers when all is well: doc/apis.md in a few lines each. The real sandbox is
+ * contrib/sandbox. */
 #include "service_model.h"
 
 #include <jansson.h>
@@ -31,9 +32,12 @@ void service_init(struct service *service, const struct provider *provider)
 	}
 }
 
-/* --- identifiers ----------------------------------------------------------------------------------------------------------------- */
+/* --- identifiers
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
-static const char *store_identifier(const struct service *service, unsigned store, char text[static 40])
+static const char *store_identifier(const struct service *service, unsigned store,
+				    char text[static 40])
 {
 	if (service->provider->stores_are_local)
 		return service->stores[store].name;
@@ -51,9 +55,11 @@ static int store_of(const struct service *service, const char *id)
 	return -1;
 }
 
-static const char *secret_identifier(const struct service *service, unsigned secret, char text[static 40])
+static const char *secret_identifier(const struct service *service, unsigned secret,
+				     char text[static 40])
 {
-	snprintf(text, 40, service->provider == &provider_stripe ? "appsecret_%u" : "%032u", secret + 1);
+	snprintf(text, 40, service->provider == &provider_stripe ? "appsecret_%u" : "%032u",
+		 secret + 1);
 	return text;
 }
 
@@ -81,7 +87,9 @@ uint64_t service_value(const struct service *service, const char *store, const c
 	return 0;
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------------------- */
+/* --- answers
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static void headers(struct http_response *response)
 {
@@ -104,24 +112,26 @@ static void answer_json(struct http_response *response, int status, json_t *json
 }
 
 /* In the envelope where there is one. */
-static void response_json(struct service *service, struct http_response *response, int status, json_t *object)
+static void response_json(struct service *service, struct http_response *response, int status,
+			  json_t *object)
 {
 	if (service->provider == &provider_cloudflare)
-		object = json_pack("{s:b s:[] s:[] s:o}", "success", 1, "errors", "messages", "result",
-				   object);
+		object = json_pack("{s:b s:[] s:[] s:o}", "success", 1, "errors", "messages",
+				   "result", object);
 	answer_json(response, status, object);
 }
 
-static void refuse(struct service *service, struct http_response *response, int status, const char *words)
+static void refuse(struct service *service, struct http_response *response, int status,
+		   const char *words)
 {
 	if (service->provider == &provider_cloudflare)
 		answer_json(response, status,
-			    json_pack("{s:b s:[{s:i s:s}] s:[] s:n}", "success", 0, "errors", "code", 1001,
-				      "message", words, "messages", "result"));
+			    json_pack("{s:b s:[{s:i s:s}] s:[] s:n}", "success", 0, "errors",
+				      "code", 1001, "message", words, "messages", "result"));
 	else if (service->provider == &provider_stripe)
 		answer_json(response, status,
-			    json_pack("{s:{s:s s:s}}", "error", "type", "invalid_request_error", "message",
-				      words));
+			    json_pack("{s:{s:s s:s}}", "error", "type", "invalid_request_error",
+				      "message", words));
 	else
 		answer_json(response, status,
 			    json_pack("{s:s s:s}", "title", "Bad Request", "detail", words));
@@ -163,14 +173,17 @@ static json_t *secret_json(const struct service *service, unsigned secret)
 	moment(changes, changed);
 	if (service->provider == &provider_fastly) {
 		snprintf(text, sizeof text, "%043u=", changes);
-		return json_pack("{s:o s:s s:s}", "name", name, "digest", text, "created_at", changed);
+		return json_pack("{s:o s:s s:s}", "name", name, "digest", text, "created_at",
+				 changed);
 	}
 	if (service->provider == &provider_cloudflare)
-		return json_pack("{s:s s:o s:s s:s s:s s:[s]}", "id", id, "name", name, "created", changed,
-				 "modified", changed, "status", "active", "scopes", "workers");
+		return json_pack("{s:s s:o s:s s:s s:s s:[s]}", "id", id, "name", name, "created",
+				 changed, "modified", changed, "status", "active", "scopes",
+				 "workers");
 	return json_pack("{s:s s:s s:i s:o s:b s:o}", "id", id, "object", "apps.secret", "created",
 			 (int)(BORN + changes), "expires_at",
-			 expires_at == TIME_UNKNOWN ? json_null() : json_integer(expires_at / NANOSECONDS),
+			 expires_at == TIME_UNKNOWN ? json_null()
+						    : json_integer(expires_at / NANOSECONDS),
 			 "livemode", 0, "name", name);
 }
 
@@ -189,7 +202,8 @@ static unsigned page_begin(const struct service *service, const struct op_args *
 static void answer_list(struct service *service, const struct op_args *args, json_t *all,
 			struct http_response *response)
 {
-	size_t begin = page_begin(service, args), count = json_array_size(all), end = begin + service->page;
+	size_t begin = page_begin(service, args), count = json_array_size(all),
+	       end = begin + service->page;
 	json_t *page = json_array(), *list;
 	char cursor[40];
 
@@ -197,28 +211,31 @@ static void answer_list(struct service *service, const struct op_args *args, jso
 		json_array_append(page, json_array_get(all, i));
 	snprintf(cursor, sizeof cursor, "%zu", end);
 	if (service->provider == &provider_cloudflare)
-		list = json_pack("{s:b s:[] s:[] s:o s:{s:i s:i s:i}}", "success", 1, "errors", "messages",
-				 "result", page, "result_info", "page", (int)args->page, "count",
-				 (int)json_array_size(page), "total_count", (int)count);
+		list = json_pack("{s:b s:[] s:[] s:o s:{s:i s:i s:i}}", "success", 1, "errors",
+				 "messages", "result", page, "result_info", "page", (int)args->page,
+				 "count", (int)json_array_size(page), "total_count", (int)count);
 	else if (service->provider == &provider_stripe)
-		list = json_pack("{s:s s:b s:o}", "object", "list", "has_more", end < count, "data", page);
+		list = json_pack("{s:s s:b s:o}", "object", "list", "has_more", end < count, "data",
+				 page);
 	else if (end < count)
-		list = json_pack("{s:o s:{s:i s:s}}", "data", page, "meta", "limit", (int)service->page,
-				 "next_cursor", cursor);
+		list = json_pack("{s:o s:{s:i s:s}}", "data", page, "meta", "limit",
+				 (int)service->page, "next_cursor", cursor);
 	else
-		list = json_pack("{s:o s:{s:i}}", "data", page, "meta", "limit", (int)service->page);
+		list = json_pack("{s:o s:{s:i}}", "data", page, "meta", "limit",
+				 (int)service->page);
 	json_decref(all);
 	answer_json(response, 200, list);
 }
 
-static void list_stores(struct service *service, const struct op_args *args, struct http_response *response)
+static void list_stores(struct service *service, const struct op_args *args,
+			struct http_response *response)
 {
 	json_t *all = json_array();
 
 	for (unsigned i = 0; i < SERVICE_STORES; i++)
-		if (service->stores[i].there &&
-		    (args->operation == OPERATION_LIST_STORES || service->provider == &provider_cloudflare ||
-		     !strcmp(service->stores[i].name, args->name)))
+		if (service->stores[i].there && (args->operation == OPERATION_LIST_STORES ||
+						 service->provider == &provider_cloudflare ||
+						 !strcmp(service->stores[i].name, args->name)))
 			json_array_append_new(all, store_json(service, i));
 	answer_list(service, args, all, response);
 }
@@ -236,9 +253,12 @@ static void list_secrets(struct service *service, const struct op_args *args, in
 	answer_list(service, args, all, response);
 }
 
-/* --- changes --------------------------------------------------------------------------------------------------------------------- */
+/* --- changes
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
-static void create_store(struct service *service, const struct op_args *args, struct http_response *response)
+static void create_store(struct service *service, const struct op_args *args,
+			 struct http_response *response)
 {
 	for (unsigned i = 0; i < SERVICE_STORES; i++) {
 		if (service->stores[i].there)
@@ -259,7 +279,8 @@ static void answer_deletion(struct service *service, struct http_response *respo
 	} else if (service->provider == &provider_cloudflare) {
 		response_json(service, response, 202, json_null());
 	} else {
-		answer_json(response, 200, json_pack("{s:s s:b}", "object", "apps.secret", "deleted", 1));
+		answer_json(response, 200,
+			    json_pack("{s:s s:b}", "object", "apps.secret", "deleted", 1));
 	}
 }
 
@@ -290,8 +311,9 @@ static int add_secret(struct service *service, int store, const char *name)
 	return -1;
 }
 
-static void put_secret(struct service *service, const struct op_args *args, const struct locked *body,
-		       int store, int secret, struct http_response *response)
+static void put_secret(struct service *service, const struct op_args *args,
+		       const struct locked *body, int store, int secret,
+		       struct http_response *response)
 {
 	json_t *json;
 
@@ -320,8 +342,8 @@ static void put_secret(struct service *service, const struct op_args *args, cons
 	response_json(service, response, 200, json);
 }
 
-static void duplicate_secret(struct service *service, const struct op_args *args, int store, int from,
-			     struct http_response *response)
+static void duplicate_secret(struct service *service, const struct op_args *args, int store,
+			     int from, struct http_response *response)
 {
 	const struct op_args to = {.name = args->name};
 	int secret = secret_of(service, store, &to);
@@ -346,8 +368,9 @@ static void quota(struct service *service, struct http_response *response)
 
 	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
 		usage += service->secrets[i].there;
-	response_json(service, response, 200,
-		      json_pack("{s:{s:i s:i}}", "secrets", "quota", SERVICE_SECRETS, "usage", usage));
+	response_json(
+		service, response, 200,
+		json_pack("{s:{s:i s:i}}", "secrets", "quota", SERVICE_SECRETS, "usage", usage));
 }
 
 static void delete_secret(struct service *service, int secret, struct http_response *response)
@@ -357,8 +380,8 @@ static void delete_secret(struct service *service, int secret, struct http_respo
 }
 
 /* What concerns the secrets of one store. */
-static void answer_in_store(struct service *service, const struct op_args *args, const struct locked *body,
-			    int store, struct http_response *response)
+static void answer_in_store(struct service *service, const struct op_args *args,
+			    const struct locked *body, int store, struct http_response *response)
 {
 	int secret = secret_of(service, store, args);
 	bool searches = args->operation == OPERATION_FIND_SECRET &&

@@ -1,4 +1,5 @@
-/* Times and durations as services and users write them. What is read and written again is the same moment. */
+/* Times and durations as services and users write them. What is read and written again is the same
+ * moment. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

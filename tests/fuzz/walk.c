@@ -1,11 +1,13 @@
-/* The page walker and the listing that it fills, over answers of any kind: it ends, and what is shown afterwards can be shown. */
+/* The page walker and the listing that it fills, over answers of any kind: it ends, and what is
+ * shown afterwards can be shown. */
 #include <string.h>
 
 #include "scripted_transport.h"
 #include "sstorefs/catalog.h"
 #include "sstorefs/name.h"
 
-static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare, &provider_stripe};
+static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
+						   &provider_stripe};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -80,7 +82,8 @@ static void look_up(struct reader *reader)
 	if (reader->looking)
 		return;
 	reader->looking = true;
-	reader->lookup = (struct lookup){.deadline = loop_now(reader->scripted.loop) + 30000, .done = looked};
+	reader->lookup = (struct lookup){.deadline = loop_now(reader->scripted.loop) + 30000,
+					 .done = looked};
 	reader->lookup.bypass_cache = input_byte(reader->input) & 1;
 	strcpy(reader->lookup.name, input_byte(reader->input) & 1 ? "OLD1" : "NEW");
 	lookup_start(reader->listing, &reader->lookup);
@@ -118,8 +121,9 @@ static void change_directory(struct reader *reader)
 	store_release(reader->store);
 	reader->store = NULL;
 	reader->listing = stores;
-	if (input_byte(reader->input) & 1 && (listing_query(stores, "prod", &record) == CACHE_HIT ||
-					      listing_query(stores, "account", &record) == CACHE_HIT)) {
+	if (input_byte(reader->input) & 1 &&
+	    (listing_query(stores, "prod", &record) == CACHE_HIT ||
+	     listing_query(stores, "account", &record) == CACHE_HIT)) {
 		reader->store = store_reference(catalog_store(reader->catalog, record));
 		reader->listing = store_secrets(reader->store);
 	}
@@ -146,7 +150,8 @@ static bool waits(void *context)
 {
 	struct reader *reader = context;
 
-	return reader->looking || (reader->view && snapshot_is_filling(reader->view)) || !reader->greeted;
+	return reader->looking || (reader->view && snapshot_is_filling(reader->view)) ||
+	       !reader->greeted;
 }
 
 static void greeted(void *context, const struct failure *failure)

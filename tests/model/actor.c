@@ -1,10 +1,12 @@
 /*
- * A process that does what it is told: opens, writes, duplicates, closes, forks, executes itself anew, exits. It knows nothing of what should come of it.
+ * A process that does what it is told: opens, writes, duplicates, closes, forks, executes itself
+ * anew, exits. It knows nothing of what should come of it.
  *
  *     actor SOCKET NAME
  *
- * It connects to the SOCK_SEQPACKET socket and says its NAME and process id. Each packet is one command, a word and its arguments; what is to be
- * written follows a newline. Each answer is `ERRNO VALUE`. Descriptors have the numbers that the kernel gives them: those are in the answers.
+ * It connects to the SOCK_SEQPACKET socket and says its NAME and process id. Each packet is one
+ * command, a word and its arguments; what is to be written follows a newline. Each answer is `ERRNO
+ * VALUE`. Descriptors have the numbers that the kernel gives them: those are in the answers.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -78,7 +80,8 @@ static long do_write(struct command *command)
 
 static long do_pwrite(struct command *command)
 {
-	return pwrite((int)command->arguments[0], command->data, command->length, command->arguments[1]);
+	return pwrite((int)command->arguments[0], command->data, command->length,
+		      command->arguments[1]);
 }
 
 static long do_close(struct command *command)
@@ -88,7 +91,8 @@ static long do_close(struct command *command)
 
 static long do_dup(struct command *command)
 {
-	return fcntl((int)command->arguments[0], command->arguments[1] ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	return fcntl((int)command->arguments[0], command->arguments[1] ? F_DUPFD_CLOEXEC : F_DUPFD,
+		     0);
 }
 
 static long do_dup2(struct command *command)
@@ -145,9 +149,10 @@ static const struct {
 	const char *word;
 	long (*act)(struct command *command);
 } actions[] = {
-	{"open", do_open},	   {"write", do_write}, {"pwrite", do_pwrite}, {"close", do_close},
-	{"dup", do_dup},	   {"dup2", do_dup2},	{"fsync", do_fsync},   {"cut", do_cut},
-	{"exec", do_exec},	   {"fork", do_fork},	{"exit", do_exit},     {"unlink", do_unlink},
+	{"open", do_open},	   {"write", do_write}, {"pwrite", do_pwrite},
+	{"close", do_close},	   {"dup", do_dup},	{"dup2", do_dup2},
+	{"fsync", do_fsync},	   {"cut", do_cut},	{"exec", do_exec},
+	{"fork", do_fork},	   {"exit", do_exit},	{"unlink", do_unlink},
 	{"allocate", do_allocate},
 };
 

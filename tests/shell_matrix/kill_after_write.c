@@ -1,10 +1,11 @@
 /*
- * Runs a command and kills all of its process group with SIGKILL as soon as one of its processes has written to a file below a
- * directory: after the write, before whatever would have come next.
+ * Runs a command and kills all of its process group with SIGKILL as soon as one of its processes
+ * has written to a file below a directory: after the write, before whatever would have come next.
  *
  *     kill_after_write DIRECTORY COMMAND [ARGUMENT…]
  *
- * Ends with status 137 when it killed, else with the command's own. The command is the leader of a process group of its own.
+ * Ends with status 137 when it killed, else with the command's own. The command is the leader of a
+ * process group of its own.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,12 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OPTIONS                                                                                              \
-	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |            \
+#define OPTIONS                                                                                    \
+	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |  \
 	 PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
 #define THREADS_MAX 32768
 
-static uint64_t descriptors[THREADS_MAX]; /* by thread: what it writes to, plus 1; 0: it does not write */
+static uint64_t
+	descriptors[THREADS_MAX]; /* by thread: what it writes to, plus 1; 0: it does not write */
 
 /* Where the descriptor that is written to stands among the arguments; -1: it is no write. */
 static int written_argument(uint64_t call)
@@ -87,7 +89,8 @@ static void be_traced(char **command)
 static void go_on(pid_t thread, int status)
 {
 	int number = WSTOPSIG(status), event = status >> 16;
-	bool stops = number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+	bool stops =
+		number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
 
 	if (event == PTRACE_EVENT_STOP || event || number == (SIGTRAP | 0x80) || stops)
 		number = 0;

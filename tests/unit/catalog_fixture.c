@@ -10,7 +10,9 @@
 #include "fetch/catalog.h"
 #include "sstorefs/wait.h"
 
-/* --- the clock --------------------------------------------------------------------------------------------------------------- */
+/* --- the clock
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t time_now = 1000000;
 
@@ -21,7 +23,9 @@ uint64_t __wrap_clock_boottime(void)
 	return time_now;
 }
 
-/* --- the network ------------------------------------------------------------------------------------------------------------- */
+/* --- the network
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 void call_start(struct net *net, struct http_call *call)
 {
@@ -79,7 +83,9 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 	(void)resets_in_ms;
 }
 
-/* --- the service ------------------------------------------------------------------------------------------------------------- */
+/* --- the service
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static int play_ask(const struct op_args *args, struct http_request *request)
 {
@@ -91,7 +97,8 @@ static int play_ask(const struct op_args *args, struct http_request *request)
 static const struct script *playing;
 
 static int play_answer(const struct op_args *args, const struct http_response *response,
-		       struct op_result *result, struct failure *failure, enum retry_hint *retry_hint)
+		       struct op_result *result, struct failure *failure,
+		       enum retry_hint *retry_hint)
 {
 	(void)args;
 	(void)response;
@@ -136,15 +143,17 @@ void fixture_make(struct fixture *fixture, enum paging paging)
 		fixture->provider.operations[i].build_request = play_ask;
 		fixture->provider.operations[i].parse_response = play_answer;
 	}
-	fixture->options = (struct catalog_options){
-		.provider = &fixture->provider, .ttl = 60000, .negative_ttl = 5000, .timeout = 30000};
+	fixture->options = (struct catalog_options){.provider = &fixture->provider,
+						    .ttl = 60000,
+						    .negative_ttl = 5000,
+						    .timeout = 30000};
 }
 
 void fixture_start(struct fixture *fixture)
 {
 	assert_int_equal(loop_new(&fixture->loop), 0);
-	assert_int_equal(catalog_new(&fixture->catalog, fixture->loop, (struct net *)(void *)fixture,
-				     &fixture->options),
+	assert_int_equal(catalog_new(&fixture->catalog, fixture->loop,
+				     (struct net *)(void *)fixture, &fixture->options),
 			 0);
 }
 
@@ -158,7 +167,8 @@ void fixture_free(struct fixture *fixture)
 struct store *fixture_store(struct fixture *fixture, const char *name)
 {
 	struct entry entry = entry_of(name, name);
-	const struct record *record = listing_local_put(catalog_stores(fixture->catalog), &entry, 0);
+	const struct record *record =
+		listing_local_put(catalog_stores(fixture->catalog), &entry, 0);
 
 	assert_non_null(record);
 	return catalog_store(fixture->catalog, record);
@@ -192,7 +202,9 @@ void pass_time(struct fixture *fixture, uint64_t milliseconds)
 	}
 }
 
-/* --- answers ----------------------------------------------------------------------------------------------------------------- */
+/* --- answers
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
 struct entry entry_of(const char *name, const char *id)
 {
@@ -256,8 +268,8 @@ void answer(struct fixture *fixture, size_t index, struct script *script)
 	end_call(call);
 }
 
-void answer_names(struct fixture *fixture, size_t index, const char *prefix, unsigned from, unsigned count,
-		  const char *cursor)
+void answer_names(struct fixture *fixture, size_t index, const char *prefix, unsigned from,
+		  unsigned count, const char *cursor)
 {
 	struct script script = {.cursor = (char *)(uintptr_t)cursor};
 
@@ -284,7 +296,9 @@ void call_fails(struct fixture *fixture, size_t index, int error)
 	end_call(call);
 }
 
-/* --- lookups ----------------------------------------------------------------------------------------------------------------- */
+/* --- lookups
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
 static void found(struct lookup *lookup)
 {
@@ -306,22 +320,26 @@ void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listin
 {
 	bool again = seeker->lookup.bypass_cache;
 
-	seeker->lookup = (struct lookup){.deadline = loop_now(fixture->loop) + fixture->options.timeout,
-					 .bypass_cache = again,
-					 .done = found};
+	seeker->lookup =
+		(struct lookup){.deadline = loop_now(fixture->loop) + fixture->options.timeout,
+				.bypass_cache = again,
+				.done = found};
 	seeker->done = 0;
 	snprintf(seeker->lookup.name, sizeof(seeker->lookup.name), "%s", name);
 	lookup_start(listing, &seeker->lookup);
 }
 
-void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name)
+void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing,
+		const char *name)
 {
 	seeker->lookup.bypass_cache = true;
 	seek(fixture, seeker, listing, name);
 	seeker->lookup.bypass_cache = false;
 }
 
-/* --- views ------------------------------------------------------------------------------------------------------------------- */
+/* --- views
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 const char *names_in(struct fixture *fixture, struct snapshot *view)
 {
@@ -370,7 +388,9 @@ const char *names_of(struct fixture *fixture, struct listing *listing)
 	return names;
 }
 
-/* --- listings ---------------------------------------------------------------------------------------------------------------- */
+/* --- listings
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 const struct record *known_of(struct listing *listing, const char *name)
 {

@@ -8,8 +8,8 @@
 #include "sstorefs/catalog.h"
 
 /*
- * A catalog over a transport that the test plays: what is asked waits here until the test answers it. The clock is
- * the test's, too.
+ * A catalog over a transport that the test plays: what is asked waits here until the test answers
+ * it. The clock is the test's, too.
  */
 struct fixture {
 	struct loop *loop;
@@ -22,12 +22,13 @@ struct fixture {
 	unsigned calls; /* that were ever started */
 };
 
-/* The provider is numbered or by cursor; its answers are scripts. Changes to `options` and `provider` before
- * fixture_start. */
+/* The provider is numbered or by cursor; its answers are scripts. Changes to `options` and
+ * `provider` before fixture_start. */
 void fixture_make(struct fixture *fixture, enum paging paging);
 void fixture_start(struct fixture *fixture);
 void fixture_free(struct fixture *fixture);
-/* Makes and starts one with nothing else changed; `listing` is that of the secrets of its one store. */
+/* Makes and starts one with nothing else changed; `listing` is that of the secrets of its one
+ * store. */
 void fixture_begin(struct fixture *fixture, enum paging paging, struct listing **listing);
 
 /* A store called `name`, made by our own mkdir. Lives as long as the catalog keeps it. */
@@ -63,8 +64,8 @@ const struct op_args *ask_of(const struct http_call *call);
 /* Answers the call that was asked at `index` (0: the oldest that waits). */
 void answer(struct fixture *fixture, size_t index, struct script *script);
 /* The oldest call is answered with one page of names `prefix`FROM…, and a cursor or none. */
-void answer_names(struct fixture *fixture, size_t index, const char *prefix, unsigned from, unsigned count,
-		  const char *cursor);
+void answer_names(struct fixture *fixture, size_t index, const char *prefix, unsigned from,
+		  unsigned count, const char *cursor);
 /* The single call at `index` finds `name`, under `id`. */
 void answer_found(struct fixture *fixture, size_t index, const char *name, const char *id);
 /* An attempt of it fails, and another follows; or it fails for good. */
@@ -81,8 +82,10 @@ struct seeker {
 	char id[256];
 	struct store *store; /* let go of at its end; NULL: none */
 };
-void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name);
-void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name);
+void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing,
+	  const char *name);
+void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing,
+		const char *name);
 
 /* Opens the directory; what it shows so far. */
 struct snapshot *view_of(struct listing *listing);
@@ -92,7 +95,8 @@ void walk_through(struct fixture *fixture, struct listing *listing, unsigned fro
 /* Its walk has ended well, and all that it has brought are `entries`. */
 void assert_whole(struct fixture *fixture, const struct listing *listing, uint64_t entries);
 
-/* What a listing knows of a name, NULL and 0 for nothing; and what it is told, by a single call (`id` NULL: it isn't there) or by a change of our own. */
+/* What a listing knows of a name, NULL and 0 for nothing; and what it is told, by a single call
+ * (`id` NULL: it isn't there) or by a change of our own. */
 const struct record *known_of(struct listing *listing, const char *name);
 uint32_t serial_of(struct listing *listing, const char *name);
 void told(struct listing *listing, const char *name, const char *id);

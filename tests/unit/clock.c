@@ -35,7 +35,8 @@ static void test_rfc3339_is_read(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		wall_time_ns time = TIME_UNKNOWN;
 
-		assert_int_equal(time_parse_rfc3339(cases[i].text, strlen(cases[i].text), &time), 0);
+		assert_int_equal(time_parse_rfc3339(cases[i].text, strlen(cases[i].text), &time),
+				 0);
 		assert_true(time == cases[i].seconds * NANOSECONDS + cases[i].nanoseconds);
 	}
 }
@@ -184,7 +185,8 @@ static void test_times_are_shown_in_whole_seconds_cut(void **state)
 
 	(void)state;
 	assert_string_equal(time_format(MAY_2026 * NANOSECONDS, text), "2026-05-04T10:00:00Z");
-	assert_string_equal(time_format(MAY_2026 * NANOSECONDS + 999999999, text), "2026-05-04T10:00:00Z");
+	assert_string_equal(time_format(MAY_2026 * NANOSECONDS + 999999999, text),
+			    "2026-05-04T10:00:00Z");
 	assert_string_equal(time_format(-1, text), "1969-12-31T23:59:59Z");
 	assert_string_equal(time_format(0, text), "1970-01-01T00:00:00Z");
 	time_format(INT64_MAX, text);

@@ -23,15 +23,20 @@ static void test_requests_are_what_the_service_takes(void **state)
 		const char *text;
 	} cases[] = {
 		{{.operation = OPERATION_LIST_STORES}, "GET " BASE "/stores?page=1&" PAGE},
-		{{.operation = OPERATION_LIST_STORES, .page = 7}, "GET " BASE "/stores?page=7&" PAGE},
+		{{.operation = OPERATION_LIST_STORES, .page = 7},
+		 "GET " BASE "/stores?page=7&" PAGE},
 		{{.operation = OPERATION_FIND_STORE, .name = "prod", .page = 2},
 		 "GET " BASE "/stores?page=2&" PAGE},
 		{{.operation = OPERATION_CREATE_STORE, .name = "a%2Fb\"\xc3\xa9"},
 		 "POST " BASE "/stores" JSON "{\"name\":\"a/b\\\"\xc3\xa9\"}"},
-		{{.operation = OPERATION_DELETE_STORE, .store_id = "S"}, "DELETE " BASE "/stores/S"},
+		{{.operation = OPERATION_DELETE_STORE, .store_id = "S"},
+		 "DELETE " BASE "/stores/S"},
 		{{.operation = OPERATION_LIST_SECRETS, .store_id = "S", .page = 1},
 		 "GET " BASE "/stores/S/secrets?page=1&" PAGE},
-		{{.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "a%2525b&c d", .page = 3},
+		{{.operation = OPERATION_FIND_SECRET,
+		  .store_id = "S",
+		  .name = "a%2525b&c d",
+		  .page = 3},
 		 "GET " BASE "/stores/S/secrets?search=a%2525b%26c%20d&page=3&" PAGE},
 		{{.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "NAME", .id = "I"},
 		 "GET " BASE "/stores/S/secrets/I"},
@@ -89,11 +94,20 @@ static void test_requests_are_what_the_service_takes(void **state)
 		  .name = "NAME",
 		  .scopes = "a:b"},
 		 "PATCH " BASE "/stores/S/secrets/I" JSON "{\"scopes\":[\"a\",\"b\"]}"},
-		{{.operation = OPERATION_DELETE_SECRET, .store_id = "S", .id = "../I", .name = "NAME"},
+		{{.operation = OPERATION_DELETE_SECRET,
+		  .store_id = "S",
+		  .id = "../I",
+		  .name = "NAME"},
 		 "DELETE " BASE "/stores/S/secrets/..%2FI"},
-		{{.operation = OPERATION_DELETE_SECRET, .store_id = "S", .id = "..", .name = "NAME"},
+		{{.operation = OPERATION_DELETE_SECRET,
+		  .store_id = "S",
+		  .id = "..",
+		  .name = "NAME"},
 		 "DELETE " BASE "/stores/S/secrets/%2E%2E"},
-		{{.operation = OPERATION_DUPLICATE_SECRET, .store_id = "S", .id = "I", .name = "NEW"},
+		{{.operation = OPERATION_DUPLICATE_SECRET,
+		  .store_id = "S",
+		  .id = "I",
+		  .name = "NEW"},
 		 "POST " BASE "/stores/S/secrets/I/duplicate" JSON
 		 "{\"name\":\"NEW\",\"scopes\":[\"workers\"]}"},
 		{{.operation = OPERATION_DUPLICATE_SECRET,
@@ -135,8 +149,14 @@ static void test_nothing_is_asked_without_the_ids_it_needs(void **state)
 		{.operation = OPERATION_DELETE_STORE, .account = ACCOUNT},
 		{.operation = OPERATION_LIST_SECRETS, .account = ACCOUNT},
 		{.operation = OPERATION_DELETE_SECRET, .account = ACCOUNT, .store_id = "S"},
-		{.operation = OPERATION_DELETE_SECRET, .account = ACCOUNT, .store_id = "S", .id = ""},
-		{.operation = OPERATION_DELETE_SECRET, .account = ACCOUNT, .store_id = "", .id = "I"},
+		{.operation = OPERATION_DELETE_SECRET,
+		 .account = ACCOUNT,
+		 .store_id = "S",
+		 .id = ""},
+		{.operation = OPERATION_DELETE_SECRET,
+		 .account = ACCOUNT,
+		 .store_id = "",
+		 .id = "I"},
 		{.operation = OPERATION_PUT_SECRET,
 		 .mode = PUT_REPLACE,
 		 .account = ACCOUNT,
@@ -152,7 +172,10 @@ static void test_nothing_is_asked_without_the_ids_it_needs(void **state)
 		 .store_id = "S",
 		 .name = "N",
 		 .id = "I"},
-		{.operation = OPERATION_DUPLICATE_SECRET, .account = ACCOUNT, .store_id = "S", .name = "N"},
+		{.operation = OPERATION_DUPLICATE_SECRET,
+		 .account = ACCOUNT,
+		 .store_id = "S",
+		 .name = "N"},
 		{.operation = OPERATION_FIND_SECRET,
 		 .account = ACCOUNT,
 		 .store_id = "S",
@@ -206,7 +229,8 @@ static void test_names_that_the_service_takes(void **state)
 	static const char *const good[] = {"NAME", "a-b_C9", "-", "_"};
 	static const char *const bad[] = {"",	 ".",	"%2E", "a.b", "a b", "a%2Fb", "caf\xc3\xa9",
 					  "a[b", "a^b", "a`b", "a\\b"};
-	static const char *const stores[] = {"NAME", "a.b", "a b", "caf\xc3\xa9", "a%2Fb", "%2Esstorefs"};
+	static const char *const stores[] = {"NAME",	    "a.b",   "a b",
+					     "caf\xc3\xa9", "a%2Fb", "%2Esstorefs"};
 	char name[257];
 	size_t i;
 
@@ -233,7 +257,8 @@ static void test_credentials_are_a_token_or_an_address_with_its_key(void **state
 	struct locked lines = {0};
 
 	(void)state;
-	assert_int_equal(provider_cloudflare.authorize(&(struct credentials){.token = "TOKEN"}, &lines), 0);
+	assert_int_equal(
+		provider_cloudflare.authorize(&(struct credentials){.token = "TOKEN"}, &lines), 0);
 	assert_int_equal(lines.length, sizeof(token));
 	assert_memory_equal(lines.data, token, sizeof(token));
 	locked_free(&lines);
@@ -243,11 +268,13 @@ static void test_credentials_are_a_token_or_an_address_with_its_key(void **state
 	assert_int_equal(lines.length, sizeof(pair));
 	assert_memory_equal(lines.data, pair, sizeof(pair));
 	locked_free(&lines);
-	assert_int_equal(provider_cloudflare.authorize(&(struct credentials){.token = "a\nb"}, &lines),
-			 -EINVAL);
-	assert_int_equal(provider_cloudflare.authorize(
-				 &(struct credentials){.token = "a", .email = "a@b\r\nX: y"}, &lines),
-			 -EINVAL);
+	assert_int_equal(
+		provider_cloudflare.authorize(&(struct credentials){.token = "a\nb"}, &lines),
+		-EINVAL);
+	assert_int_equal(
+		provider_cloudflare.authorize(
+			&(struct credentials){.token = "a", .email = "a@b\r\nX: y"}, &lines),
+		-EINVAL);
 	locked_free(&lines);
 }
 

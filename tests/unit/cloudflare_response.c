@@ -1,28 +1,33 @@
-/* Cloudflare's answers: what is granted, what makes no sense, and what refusals mean (doc/apis.md, Cloudflare 2 to 6, and 6). */
+/* Cloudflare's answers: what is granted, what makes no sense, and what refusals mean (doc/apis.md,
+ * Cloudflare 2 to 6, and 6). */
 #include "check.h"
 #include "parsed.h"
 
 #define RAY	 "CF-RAY: 7d0c-FRA\n"
 #define OK(more) "{\"success\":true,\"errors\":[],\"messages\":[]," more "}"
 #define ID	 "3fd85f74b32742f1bff64a85009dda07"
-#define SECRET                                                                                               \
-	"{\"id\":\"" ID "\",\"store_id\":\"S\",\"name\":\"NAME\",\"status\":\"active\","                     \
-	"\"created\":\"2023-09-21T18:56:32.624632Z\",\"modified\":\"2023-09-22T18:56:32.5Z\","               \
+#define SECRET                                                                                     \
+	"{\"id\":\"" ID "\",\"store_id\":\"S\",\"name\":\"NAME\",\"status\":\"active\","           \
+	"\"created\":\"2023-09-21T18:56:32.624632Z\",\"modified\":\"2023-09-22T18:56:32.5Z\","     \
 	"\"comment\":\"what for\",\"scopes\":[\"ai_gateway\",\"workers\"]}"
-#define SHOWN                                                                                                \
-	"NAME id=" ID                                                                                        \
+#define SHOWN                                                                                      \
+	"NAME id=" ID                                                                              \
 	" created=2023-09-21T18:56:32Z modified=2023-09-22T18:56:32Z status=active scopes=ai_gateway:workers comment=what for;"
 
 static const struct op_args list_stores = {.operation = OPERATION_LIST_STORES};
 static const struct op_args list_secrets = {.operation = OPERATION_LIST_SECRETS, .store_id = "S"};
 static const struct op_args find_store = {.operation = OPERATION_FIND_STORE, .name = "NAME"};
-static const struct op_args search = {.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "NAME"};
+static const struct op_args search = {
+	.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "NAME"};
 static const struct op_args get_secret = {
 	.operation = OPERATION_FIND_SECRET, .store_id = "S", .name = "NAME", .id = ID};
 static const struct op_args create = {
 	.operation = OPERATION_PUT_SECRET, .mode = PUT_CREATE, .store_id = "S", .name = "NAME"};
-static const struct op_args patch = {
-	.operation = OPERATION_PUT_SECRET, .mode = PUT_REPLACE, .store_id = "S", .name = "NAME", .id = ID};
+static const struct op_args patch = {.operation = OPERATION_PUT_SECRET,
+				     .mode = PUT_REPLACE,
+				     .store_id = "S",
+				     .name = "NAME",
+				     .id = ID};
 static const struct op_args edit = {
 	.operation = OPERATION_UPDATE_SECRET, .store_id = "S", .name = "NAME", .id = ID};
 static const struct op_args duplicate = {
@@ -59,7 +64,8 @@ static void test_what_is_granted(void **state)
 		 OK("\"result\":[{\"id\":\"1\",\"name\":\"NAME2\"}," SECRET
 		    ",{\"id\":\"2\",\"name\":\"name\"}]"),
 		 SHOWN},
-		{&search, OK("\"result\":[{\"id\":\"1\",\"name\":\"OTHER\",\"comment\":\"NAME\"}]"), ""},
+		{&search, OK("\"result\":[{\"id\":\"1\",\"name\":\"OTHER\",\"comment\":\"NAME\"}]"),
+		 ""},
 		{&find_store,
 		 OK("\"result\":[{\"id\":\"1\",\"name\":\"NAM\"},{\"id\":\"2\",\"name\":\"NAME\"}]"),
 		 "NAME id=2;"},
@@ -71,7 +77,8 @@ static void test_what_is_granted(void **state)
 		{&edit, OK("\"result\":" SECRET), SHOWN},
 		{&duplicate, OK("\"result\":" SECRET ",\"result_info\":{}"), SHOWN},
 		{&create_store, OK("\"result\":{\"id\":\"1\",\"name\":\"NAME\"}"), "NAME id=1;"},
-		{&create_store, OK("\"result\":[{\"id\":\"1\",\"name\":\"NAME\"}],\"messages\":[\"plain\"]"),
+		{&create_store,
+		 OK("\"result\":[{\"id\":\"1\",\"name\":\"NAME\"}],\"messages\":[\"plain\"]"),
 		 "NAME id=1;"},
 		/* The schema lets the result be left out. */
 		{&patch, "{\"success\":true}", ""},
@@ -83,7 +90,8 @@ static void test_what_is_granted(void **state)
 		{&list_secrets, OK("\"result\":null"), ""},
 		{&list_stores, "{\"success\":true}", ""},
 		/* Numbers that no member of ours has cost nothing. */
-		{&list_secrets, OK("\"result\":[" SECRET "],\"serial\":18446744073709551616"), SHOWN},
+		{&list_secrets, OK("\"result\":[" SECRET "],\"serial\":18446744073709551616"),
+		 SHOWN},
 	};
 	static const int statuses[] = {200, 201, 202};
 	size_t i, j;
@@ -99,7 +107,8 @@ static void test_what_is_granted(void **state)
 
 static void test_a_change_needs_no_words(void **state)
 {
-	static const struct op_args *const changes[] = {&create, &patch, &edit, &duplicate, &create_store};
+	static const struct op_args *const changes[] = {&create, &patch, &edit, &duplicate,
+							&create_store};
 	size_t i;
 
 	(void)state;
@@ -117,18 +126,21 @@ static void test_numbers_may_have_a_point(void **state)
 {
 	(void)state;
 	assert_int_equal(
-		read_text(&list_secrets, 200,
-			  OK("\"result\":[],\"result_info\":{\"total_count\":250.0,\"per_page\":20.0}")),
+		read_text(
+			&list_secrets, 200,
+			OK("\"result\":[],\"result_info\":{\"total_count\":250.0,\"per_page\":20.0}")),
 		0);
 	assert_int_equal(got.result.total, 250);
 	assert_int_equal(got.result.page_size, 20);
 	assert_int_equal(
-		read_text(&list_secrets, 200,
-			  OK("\"result\":[],\"result_info\":{\"total_count\":1e300,\"per_page\":100}")),
+		read_text(
+			&list_secrets, 200,
+			OK("\"result\":[],\"result_info\":{\"total_count\":1e300,\"per_page\":100}")),
 		0);
 	assert_int_equal(got.result.total, -1);
 	assert_int_equal(got.result.page_size, 0);
-	assert_int_equal(read_text(&quota, 200, OK("\"result\":{\"secrets\":{\"quota\":1e2,\"usage\":7.0}}")),
+	assert_int_equal(read_text(&quota, 200,
+				   OK("\"result\":{\"secrets\":{\"quota\":1e2,\"usage\":7.0}}")),
 			 0);
 	assert_int_equal(got.result.quota, 100);
 	assert_int_equal(got.result.usage, 7);
@@ -137,16 +149,17 @@ static void test_numbers_may_have_a_point(void **state)
 static void test_rows_that_are_deleted_are_passed_over_and_counted(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text(&list_secrets, 200,
-				   OK("\"result\":[{\"id\":\"1\",\"name\":\"a\",\"status\":\"deleted\"},"
-				      "{\"id\":\"2\",\"name\":\"b\",\"status\":\"pending\"}]")),
-			 0);
+	assert_int_equal(
+		read_text(&list_secrets, 200,
+			  OK("\"result\":[{\"id\":\"1\",\"name\":\"a\",\"status\":\"deleted\"},"
+			     "{\"id\":\"2\",\"name\":\"b\",\"status\":\"pending\"}]")),
+		0);
 	assert_string_equal(buffer_cstr(&got.text), "b id=2 status=pending;");
 	assert_int_equal(got.result.entries, 2);
-	assert_int_equal(
-		read_text(&get_secret, 200,
-			  OK("\"result\":{\"id\":\"" ID "\",\"name\":\"NAME\",\"status\":\"deleted\"}")),
-		ENOENT);
+	assert_int_equal(read_text(&get_secret, 200,
+				   OK("\"result\":{\"id\":\"" ID
+				      "\",\"name\":\"NAME\",\"status\":\"deleted\"}")),
+			 ENOENT);
 	assert_int_equal(got.remedy, RETRY_NEVER);
 }
 
@@ -196,11 +209,13 @@ static void test_deletions(void **state)
 static void test_the_quota(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text(&quota, 200, OK("\"result\":{\"secrets\":{\"quota\":100,\"usage\":7}}")),
-			 0);
+	assert_int_equal(
+		read_text(&quota, 200, OK("\"result\":{\"secrets\":{\"quota\":100,\"usage\":7}}")),
+		0);
 	assert_int_equal(got.result.quota, 100);
 	assert_int_equal(got.result.usage, 7);
-	assert_int_equal(read_text(&quota, 200, OK("\"result\":{\"secrets\":{\"quota\":100}}")), EIO);
+	assert_int_equal(read_text(&quota, 200, OK("\"result\":{\"secrets\":{\"quota\":100}}")),
+			 EIO);
 	assert_int_equal(read_text(&quota, 200, OK("\"result\":{}")), EIO);
 }
 
@@ -231,15 +246,18 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 			assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 			assert_string_equal(buffer_cstr(&got.text), "");
 		}
-	assert_int_equal(
-		read_text(&list_secrets, 200, OK("\"result\":null,\"result_info\":{\"total_count\":1}")),
-		EIO);
-	assert_int_equal(read_text(&search, 200, OK("\"result\":null,\"result_info\":{\"total_count\":1}")),
-			 0);
-	assert_int_equal(read_text(&get_secret, 200, OK("\"result\":null")), EIO);
-	assert_int_equal(read_text(&get_secret, 200, OK("\"result\":{\"id\":\"1\",\"name\":\"OTHER\"}")),
+	assert_int_equal(read_text(&list_secrets, 200,
+				   OK("\"result\":null,\"result_info\":{\"total_count\":1}")),
 			 EIO);
-	assert_int_equal(read_text(&create, 200, OK("\"result\":[{\"id\":\"1\",\"name\":\"OTHER\"}]")), EIO);
+	assert_int_equal(
+		read_text(&search, 200, OK("\"result\":null,\"result_info\":{\"total_count\":1}")),
+		0);
+	assert_int_equal(read_text(&get_secret, 200, OK("\"result\":null")), EIO);
+	assert_int_equal(
+		read_text(&get_secret, 200, OK("\"result\":{\"id\":\"1\",\"name\":\"OTHER\"}")),
+		EIO);
+	assert_int_equal(
+		read_text(&create, 200, OK("\"result\":[{\"id\":\"1\",\"name\":\"OTHER\"}]")), EIO);
 	assert_int_equal(read_text(&create_store, 200, OK("\"result\":{\"name\":\"NAME\"}")), EIO);
 }
 
@@ -280,8 +298,8 @@ static void test_slugs_decide_whatever_the_status_and_the_code(void **state)
 		{&create, "secret_value_too_long", EFBIG, false},
 		{&list_stores, "Authentication error", EACCES, false},
 		{&list_stores, "Authentication failed", EACCES, false},
-		{&list_stores, "Could not route to /x, perhaps your object identifier is invalid?", ENOENT,
-		 false},
+		{&list_stores, "Could not route to /x, perhaps your object identifier is invalid?",
+		 ENOENT, false},
 	};
 	static const int statuses[] = {200, 400, 403, 404, 409, 422};
 	static const int codes[] = {1000, 1001, 1003, 10000};
@@ -291,11 +309,12 @@ static void test_slugs_decide_whatever_the_status_and_the_code(void **state)
 	for (i = 0; i < COUNT(cases); i++)
 		for (j = 0; j < COUNT(statuses); j++)
 			for (k = 0; k < COUNT(codes); k++) {
-				assert_int_equal(
-					refuse(cases[i].ask, statuses[j], codes[k], cases[i].message),
-					cases[i].error);
+				assert_int_equal(refuse(cases[i].ask, statuses[j], codes[k],
+							cases[i].message),
+						 cases[i].error);
 				assert_int_equal(got.remedy, RETRY_NEVER);
-				assert_int_equal(got.failure.store_is_deleted, cases[i].store_is_gone);
+				assert_int_equal(got.failure.store_is_deleted,
+						 cases[i].store_is_gone);
 				assert_string_equal(got.failure.request_id, "7d0c-FRA");
 			}
 }
@@ -307,7 +326,8 @@ static void test_what_has_no_slug_that_we_know(void **state)
 	assert_string_equal(got.failure.message, "secret_scope_invalid (1001)");
 	assert_int_equal(refuse(&create, 400, 1001, "secret_not_found_at_all"), EINVAL);
 	assert_int_equal(refuse(&create, 200, 1001, "something_else"), EINVAL);
-	assert_int_equal(refuse(&create, 400, 1003, "a secret of this name already exists"), EEXIST);
+	assert_int_equal(refuse(&create, 400, 1003, "a secret of this name already exists"),
+			 EEXIST);
 	assert_int_equal(refuse(&patch, 400, 1003, "it already exists"), EINVAL);
 	assert_int_equal(refuse(&create, 409, 1003, "something_else"), EEXIST);
 	assert_int_equal(refuse(&duplicate, 409, 1003, "something_else"), EEXIST);
@@ -319,7 +339,8 @@ static void test_what_has_no_slug_that_we_know(void **state)
 	assert_int_equal(refuse(&patch, 404, 7003, "something_else"), ENOENT);
 	assert_false(got.failure.store_is_deleted);
 	assert_int_equal(refuse(&patch, 401, 1, "something_else"), EACCES);
-	assert_int_equal(refuse(&patch, 403, 9109, "Unauthorized to access requested resource"), EACCES);
+	assert_int_equal(refuse(&patch, 403, 9109, "Unauthorized to access requested resource"),
+			 EACCES);
 }
 
 static void test_what_is_asked_again(void **state)
@@ -358,13 +379,14 @@ static void test_refusals_in_other_forms(void **state)
 		assert_string_equal(got.failure.message, cases[i].words);
 	}
 	assert_int_equal(read_text(&patch, 200, "{\"success\":false}"), EINVAL);
-	assert_int_equal(
-		read_answer(&provider_cloudflare, &patch, 403, "cf-mitigated: challenge\n", "<html>"),
-		EACCES);
-	assert_string_equal(got.failure.message, "the service's firewall stopped the request (challenge)");
-	assert_int_equal(
-		read_answer(&provider_cloudflare, &patch, 403, "Content-Type: text/plain\n", "blocked\n"),
-		EACCES);
+	assert_int_equal(read_answer(&provider_cloudflare, &patch, 403, "cf-mitigated: challenge\n",
+				     "<html>"),
+			 EACCES);
+	assert_string_equal(got.failure.message,
+			    "the service's firewall stopped the request (challenge)");
+	assert_int_equal(read_answer(&provider_cloudflare, &patch, 403,
+				     "Content-Type: text/plain\n", "blocked\n"),
+			 EACCES);
 	assert_string_equal(got.failure.message, "blocked");
 }
 
@@ -380,7 +402,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_deletions, forget_answer),
 		cmocka_unit_test_teardown(test_the_quota, forget_answer),
 		cmocka_unit_test_teardown(test_what_makes_no_sense_is_unreadable, forget_answer),
-		cmocka_unit_test_teardown(test_slugs_decide_whatever_the_status_and_the_code, forget_answer),
+		cmocka_unit_test_teardown(test_slugs_decide_whatever_the_status_and_the_code,
+					  forget_answer),
 		cmocka_unit_test_teardown(test_what_has_no_slug_that_we_know, forget_answer),
 		cmocka_unit_test_teardown(test_what_is_asked_again, forget_answer),
 		cmocka_unit_test_teardown(test_refusals_in_other_forms, forget_answer),

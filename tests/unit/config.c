@@ -32,10 +32,11 @@ static void test_defaults(void **state)
 	assert_int_equal(config.uid, getuid());
 	assert_int_equal(config.gid, getgid());
 	assert_false(config.minimal || config.keep_newline || config.nocreate || config.read_only ||
-		     config.allow_other || config.default_permissions || config.foreground || config.debug ||
-		     config.signing_key_from_api);
+		     config.allow_other || config.default_permissions || config.foreground ||
+		     config.debug || config.signing_key_from_api);
 	assert_int_equal(config.sizes, SIZES_OF_OWN);
-	assert_true(config.entry_timeout < 0 && config.attr_timeout < 0 && config.negative_timeout < 0);
+	assert_true(config.entry_timeout < 0 && config.attr_timeout < 0 &&
+		    config.negative_timeout < 0);
 	assert_string_equal(buffer_cstr(&config.mount_options),
 			    "fsname=fastly:,subtype=sstorefs,nosuid,nodev,noexec");
 	config_finish(&config);
@@ -47,8 +48,8 @@ static void test_every_option_is_understood(void **state)
 		"endpoint=https://example.com/base//,cacert=/ca.pem,token_file=/tok\\,en,timeout=7,newline=keep,sizes=shown,"
 		"uid=7,gid=8,umask=027,nocreate,allow_other,entry_timeout=0.5,attr_timeout=2,negative_timeout=3,"
 		"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=";
-	const char *const words[WORDS] = {"-f", "fastly:prod", "-oro,ttl=1.5,negative_ttl=0", "/mnt", "-d",
-					  "-o", options};
+	const char *const words[WORDS] = {
+		"-f", "fastly:prod", "-oro,ttl=1.5,negative_ttl=0", "/mnt", "-d", "-o", options};
 	struct config config;
 
 	(void)state;
@@ -67,7 +68,8 @@ static void test_every_option_is_understood(void **state)
 	assert_int_equal(config.uid, 7);
 	assert_int_equal(config.gid, 8);
 	assert_int_equal(config.umask, 027);
-	assert_true(config.entry_timeout == 0.5 && config.attr_timeout == 2 && config.negative_timeout == 3);
+	assert_true(config.entry_timeout == 0.5 && config.attr_timeout == 2 &&
+		    config.negative_timeout == 3);
 	assert_string_equal(config.signing_key, "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=");
 	assert_string_equal(buffer_cstr(&config.mount_options),
 			    "fsname=fastly:prod,subtype=sstorefs,nosuid,nodev,noexec,"
@@ -177,8 +179,9 @@ static void test_what_is_refused_is_refused_in_one_line(void **state)
 
 static void test_a_token_on_the_command_line_is_refused_and_not_repeated(void **state)
 {
-	static const char *const attempts[] = {"token=s3cr3t",	 "password=s3cr3t", "api_token=s3cr3t",
-					       "api_key=s3cr3t", "key=s3cr3t",	    "whatever=s3cr3t"};
+	static const char *const attempts[] = {"token=s3cr3t",	   "password=s3cr3t",
+					       "api_token=s3cr3t", "api_key=s3cr3t",
+					       "key=s3cr3t",	   "whatever=s3cr3t"};
 	const char *const flags[][WORDS] = {
 		{"--token=s3cr3t"}, {"fastly:", "/mnt", "s3cr3t"}, {"-ts3cr3t=s3cr3t"}};
 	struct config config;
@@ -219,9 +222,10 @@ static void test_commas_and_backslashes_can_be_escaped(void **state)
 	static const struct {
 		const char *options, *path;
 	} escaped[] = {
-		{"cacert=/a\\,b", "/a,b"}, {"cacert=/a\\\\b", "/a\\b"},	  {"cacert=/a\\\\,ro", "/a\\"},
-		{"cacert=/a\\b", "/a\\b"}, {"cacert=/a\\", "/a\\"},	  {",,cacert=/a,,", "/a"},
-		{"cacert=/a=b", "/a=b"},   {"cacert=/x,cacert=/y", "/y"},
+		{"cacert=/a\\,b", "/a,b"},    {"cacert=/a\\\\b", "/a\\b"},
+		{"cacert=/a\\\\,ro", "/a\\"}, {"cacert=/a\\b", "/a\\b"},
+		{"cacert=/a\\", "/a\\"},      {",,cacert=/a,,", "/a"},
+		{"cacert=/a=b", "/a=b"},      {"cacert=/x,cacert=/y", "/y"},
 	};
 	struct config config;
 
@@ -238,17 +242,19 @@ static void test_the_last_one_wins(void **state)
 	struct config config;
 
 	(void)state;
-	assert_int_equal(read_options(&config, "ro,rw,ttl=5,ttl=indefinite,signing_key=api,"
-					       "signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="),
+	assert_int_equal(read_options(&config,
+				      "ro,rw,ttl=5,ttl=indefinite,signing_key=api,"
+				      "signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="),
 			 0);
 	assert_false(config.read_only || config.signing_key_from_api || config.minimal);
 	assert_true(config.ttl == CLOCK_NEVER);
 	assert_non_null(config.signing_key);
 	config_finish(&config);
-	assert_int_equal(read_options(&config,
-				      "ttl=indefinite,ttl=minimal,signing_key="
-				      "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=,signing_key=api"),
-			 0);
+	assert_int_equal(
+		read_options(&config,
+			     "ttl=indefinite,ttl=minimal,signing_key="
+			     "CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=,signing_key=api"),
+		0);
 	assert_true(config.minimal && config.ttl == 0 && config.signing_key_from_api);
 	assert_null(config.signing_key);
 	config_finish(&config);
@@ -288,8 +294,9 @@ static void test_the_environment(void **state)
 	assert_true(config.signing_key_from_api);
 	config_finish(&config);
 
-	assert_int_equal(read_options(&config, "endpoint=https://given.example.com,"
-					       "signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="),
+	assert_int_equal(read_options(&config,
+				      "endpoint=https://given.example.com,"
+				      "signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k="),
 			 0);
 	assert_string_equal(config.endpoint, "https://given.example.com");
 	assert_false(config.signing_key_from_api);

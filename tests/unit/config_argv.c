@@ -1,4 +1,5 @@
-/* The command line without its options: sources, mountpoints, letters, and what mount(8) makes of them. */
+/* The command line without its options: sources, mountpoints, letters, and what mount(8) makes of
+ * them. */
 #include "sstorefs/config.h"
 
 #include <errno.h>
@@ -104,10 +105,14 @@ static void test_as_the_helper_of_mount(void **state)
 	} lines[] = {
 		{{"fastly:", "/mnt", "-o", "rw,_netdev"}, ACTION_MOUNT, NULL},
 		{{"fastly:", "/mnt", "-s", "-n", "-v", "-o", "rw"}, ACTION_MOUNT, NULL},
-		{{"fastly:", "/mnt", "-snv", "-o", "rw", "-t", "fuse.sstorefs"}, ACTION_MOUNT, NULL},
+		{{"fastly:", "/mnt", "-snv", "-o", "rw", "-t", "fuse.sstorefs"},
+		 ACTION_MOUNT,
+		 NULL},
 		{{"fastly:", "/mnt", "-f", "-o", "rw"}, ACTION_FAKE, NULL},
 		{{"fastly:", "/mnt", "-fv", "-o", "rw"}, ACTION_FAKE, NULL},
-		{{"fastly:", "/mnt", "-s", "-o", "rw,nonsense"}, ACTION_MOUNT, "unknown option 'nonsense'"},
+		{{"fastly:", "/mnt", "-s", "-o", "rw,nonsense"},
+		 ACTION_MOUNT,
+		 "unknown option 'nonsense'"},
 		{{"fastly:", "/mnt", "-d"}, ACTION_MOUNT, "unknown option '-d'"},
 		{{"fastly:", "/mnt", "-t"}, ACTION_MOUNT, "-t needs a type"},
 	};
@@ -115,8 +120,9 @@ static void test_as_the_helper_of_mount(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lines); i++) {
-		assert_int_equal(read_words_as("/sbin/mount.fuse.sstorefs", &config, lines[i].words),
-				 lines[i].says ? -EINVAL : 0);
+		assert_int_equal(
+			read_words_as("/sbin/mount.fuse.sstorefs", &config, lines[i].words),
+			lines[i].says ? -EINVAL : 0);
 		if (lines[i].says)
 			assert_one_line_with(lines[i].says);
 		else
@@ -128,8 +134,8 @@ static void test_as_the_helper_of_mount(void **state)
 
 static void test_what_is_checked(void **state)
 {
-	const char *const source[WORDS] = {"--check", "fastly:prod", "--json"}, *const mount[WORDS] = {
-											"--check", "/mnt"};
+	const char *const source[WORDS] = {"--check", "fastly:prod", "--json"},
+			  *const mount[WORDS] = {"--check", "/mnt"};
 	struct config config;
 
 	(void)state;

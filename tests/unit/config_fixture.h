@@ -9,7 +9,8 @@
 /* What the last one that was read said on stderr. */
 extern char said[4096];
 
-/* Reads a command line, of a program called `name` or `sstorefs`; 0 or a negative errno, as config_read. */
+/* Reads a command line, of a program called `name` or `sstorefs`; 0 or a negative errno, as
+ * config_read. */
 int read_words_as(const char *name, struct config *config, const char *const *words);
 int read_words(struct config *config, const char *const *words);
 /* Reads `sstorefs fastly: /mnt -o options`. */

@@ -59,7 +59,8 @@ static void test_what_went_stands_for_nothing_and_its_page_goes(void **state)
 	entry_ids_free(&ids);
 }
 
-/* Where memory comes from is nobody's promise: all over the address space, and just before what came first. */
+/* Where memory comes from is nobody's promise: all over the address space, and just before what
+ * came first. */
 static void test_records_may_be_anywhere(void **state)
 {
 	static const uintptr_t places[] = {UINT64_C(0x555500001000),
@@ -81,8 +82,9 @@ static void test_records_may_be_anywhere(void **state)
 			assert_ptr_equal(entry_id_lookup(&ids, i + 1), record);
 		}
 		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
-			assert_ptr_equal(entry_id_lookup(&ids, i + 1),
-					 (const struct record *)places[(first + i) % COUNT(places)]);
+			assert_ptr_equal(
+				entry_id_lookup(&ids, i + 1),
+				(const struct record *)places[(first + i) % COUNT(places)]);
 		for (uint32_t i = 0; i < 3 * COUNT(places); i++)
 			assert_int_equal(entry_id_bind(&ids, i + 1, NULL), 0);
 		assert_null(ids.pages[0]);

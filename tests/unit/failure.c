@@ -30,7 +30,8 @@ static void test_words_are_one_line_of_text(void **state)
 		/* What says nothing takes the place of nothing. */
 		{"", "old"},
 		{" \n\n\t", "old"},
-		/* What can't be seen, or changes how the rest is shown, is written so that it can. */
+		/* What can't be seen, or changes how the rest is shown, is written so that it can.
+		 */
 		{"\x01\x1b\xc2\x9b", "\\u0001\\u001b\\u009b"},
 		{"plain", "plain"},
 		{"  two \r\n\t lines\n", "two lines"},
@@ -137,8 +138,8 @@ static void test_base64_of_any_part_is_found(void **state)
 
 	(void)state;
 	for (begin = 0; begin + 11 <= strlen(value); begin++) {
-		sodium_bin2base64(text, sizeof(text), (const uint8_t *)value + begin, strlen(value) - begin,
-				  sodium_base64_VARIANT_ORIGINAL);
+		sodium_bin2base64(text, sizeof(text), (const uint8_t *)value + begin,
+				  strlen(value) - begin, sodium_base64_VARIANT_ORIGINAL);
 		snprintf(words, sizeof(words), "bad secret \"%s\" (it said)", text);
 		assert_true(CENSORS(words, value));
 		/* And when the quotation begins amid a group. */
@@ -154,7 +155,8 @@ static void test_base64_of_any_part_is_found(void **state)
 static void test_base64_of_bytes_is_found_in_both_alphabets(void **state)
 {
 	static const uint8_t value[] = {0xfb, 0xff, 0xbf, 0xfb, 0xff, 0xbf, 0x3e, 0x3f, 0xff, 0xfe};
-	const int variants[] = {sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_URLSAFE_NO_PADDING};
+	const int variants[] = {sodium_base64_VARIANT_ORIGINAL,
+				sodium_base64_VARIANT_URLSAFE_NO_PADDING};
 	char text[64], words[128];
 	size_t i;
 
@@ -165,7 +167,8 @@ static void test_base64_of_bytes_is_found_in_both_alphabets(void **state)
 		assert_true(censors(words, value, sizeof(value)));
 	}
 	assert_true(censors("escaped: +\\/+\\/+\\/+\\/Pj\\/\\/\\/g==", value, sizeof(value)));
-	assert_true(censors("in a form: %2b%2F%2b%2F%2b%2F%2b%2FPj%2F%2F%2Fg", value, sizeof(value)));
+	assert_true(
+		censors("in a form: %2b%2F%2b%2F%2b%2F%2b%2FPj%2F%2F%2Fg", value, sizeof(value)));
 }
 
 static void test_escaped_values_are_found(void **state)
@@ -175,7 +178,8 @@ static void test_escaped_values_are_found(void **state)
 	assert_true(CENSORS("got line1\\nx\\ty\\\\z", "line1\nx\ty\\z"));
 	assert_true(CENSORS("got gr\\u00fc\\u00dfe aus K", "gr\xc3\xbc\xc3\x9f"
 							   "e aus K"));
-	assert_true(CENSORS("got \\ud83d\\ude00\\uD83D\\uDE00", "\xf0\x9f\x98\x80\xf0\x9f\x98\x80"));
+	assert_true(
+		CENSORS("got \\ud83d\\ude00\\uD83D\\uDE00", "\xf0\x9f\x98\x80\xf0\x9f\x98\x80"));
 	assert_true(CENSORS("payload=p%40ss%2Fw%C3%B6rd%21", "p@ss/w\xc3\xb6rd!"));
 	assert_true(CENSORS("payload=p%40ss%2fw%c3%b6rd%21", "p@ss/w\xc3\xb6rd!"));
 	assert_true(CENSORS("payload=a+b%26c+d%3De", "a b&c d=e"));
@@ -194,7 +198,8 @@ static void test_a_large_value_is_searched_to_its_end(void **state)
 	assert_true(censors("invalid: the tail", value, 65536));
 	assert_false(censors("invalid: the tai1", value, 65536));
 	snprintf(words, sizeof(words), "invalid: ");
-	sodium_bin2base64(words + 9, sizeof(words) - 9, value + 30001, 20, sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(words + 9, sizeof(words) - 9, value + 30001, 20,
+			  sodium_base64_VARIANT_ORIGINAL);
 	assert_true(censors(words, value, 65536));
 	free(value);
 }

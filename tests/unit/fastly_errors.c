@@ -1,4 +1,5 @@
-/* Fastly's refusals: every family of error bodies, under its own Content-Type or a wrong one, and what they mean (doc/apis.md, Fastly 5). */
+/* Fastly's refusals: every family of error bodies, under its own Content-Type or a wrong one, and
+ * what they mean (doc/apis.md, Fastly 5). */
 #include <errno.h>
 #include <string.h>
 
@@ -16,11 +17,11 @@ static int refuse(const struct op_args *args, int status, const char *type, cons
 	struct http_response response;
 	int failed;
 
-	snprintf(headers, sizeof(headers), "%s%s%sFastly-Trace-Id: trace\n", type ? "Content-Type: " : "",
-		 type ? type : "", type ? "\n" : "");
+	snprintf(headers, sizeof(headers), "%s%s%sFastly-Trace-Id: trace\n",
+		 type ? "Content-Type: " : "", type ? type : "", type ? "\n" : "");
 	response = text_answer(status, headers, body);
-	failed = provider_fastly.operations[args->operation].parse_response(args, &response, &result,
-									    &failure, &retry_hint);
+	failed = provider_fastly.operations[args->operation].parse_response(
+		args, &response, &result, &failure, &retry_hint);
 	assert_int_equal(failure.errnum, -failed);
 	assert_int_equal(failure.http_status, status);
 	assert_string_equal(failure.request_id, "trace");
@@ -31,8 +32,10 @@ static int refuse(const struct op_args *args, int status, const char *type, cons
 
 static struct op_args put(enum put_mode mode)
 {
-	return (struct op_args){
-		.operation = OPERATION_PUT_SECRET, .mode = mode, .store_id = "STORE", .name = "NAME"};
+	return (struct op_args){.operation = OPERATION_PUT_SECRET,
+				.mode = mode,
+				.store_id = "STORE",
+				.name = "NAME"};
 }
 
 static struct op_args other(enum operation operation)
@@ -51,9 +54,11 @@ static void test_every_family_is_understood_under_any_content_type(void **state)
 		{"{\"errors\":[{\"id\":\"0\",\"title\":\"Bad Request\",\"detail\":\"duplicate: name\",\"code\":\"400\","
 		 "\"status\":\"400\",\"meta\":{}}]}",
 		 "Bad Request: duplicate: name"},
-		{"{\"msg\":\"Bad request\",\"detail\":\"duplicate: name\"}", "Bad request: duplicate: name"},
+		{"{\"msg\":\"Bad request\",\"detail\":\"duplicate: name\"}",
+		 "Bad request: duplicate: name"},
 		{"{\"msg\":\"duplicate: name\"}", "duplicate: name"},
-		{"{\"title\":\"duplicate: name\",\"detail\":\"duplicate: name\"}", "duplicate: name"},
+		{"{\"title\":\"duplicate: name\",\"detail\":\"duplicate: name\"}",
+		 "duplicate: name"},
 		{"{\"errors\":[{\"code\":\"400\",\"reason\":\"duplicate: name\",\"title\":\"Bad Request\",\"index\":0}]}",
 		 "Bad Request: duplicate: name"},
 		{"  \n{\"title\":\"\",\"msg\":null,\"detail\":\"Duplicate: name\\u0000\",\"errors\":[{\"detail\":\"duplicate\"}]}",
@@ -102,7 +107,8 @@ static void test_bodies_without_an_explanation_are_survived(void **state)
 		assert_int_equal(refuse(&args, 400, NULL, bodies[i]), -EINVAL);
 		assert_string_equal(failure.message, "400 Bad Request, no explanation");
 	}
-	assert_int_equal(refuse(&args, 503, "text/plain; charset=utf-8", "upstream is\nbusy\x1b\n"), -EIO);
+	assert_int_equal(refuse(&args, 503, "text/plain; charset=utf-8", "upstream is\nbusy\x1b\n"),
+			 -EIO);
 	assert_string_equal(failure.message, "upstream is busy\\u001b");
 }
 
@@ -112,10 +118,12 @@ static void test_statuses_have_their_errno_for_every_operation(void **state)
 		int status, error;
 		enum retry_hint remedy;
 	} cases[] = {
-		{401, EACCES, RETRY_NEVER},    {403, EACCES, RETRY_NEVER}, {404, ENOENT, RETRY_NEVER},
-		{413, EFBIG, RETRY_NEVER},     {408, EAGAIN, RETRY_LATER}, {429, EAGAIN, RETRY_LATER},
-		{400, EINVAL, RETRY_NEVER},    {418, EINVAL, RETRY_NEVER}, {500, EIO, RETRY_AFTER_CHECK},
-		{503, EIO, RETRY_AFTER_CHECK}, {302, EIO, RETRY_NEVER},
+		{401, EACCES, RETRY_NEVER},    {403, EACCES, RETRY_NEVER},
+		{404, ENOENT, RETRY_NEVER},    {413, EFBIG, RETRY_NEVER},
+		{408, EAGAIN, RETRY_LATER},    {429, EAGAIN, RETRY_LATER},
+		{400, EINVAL, RETRY_NEVER},    {418, EINVAL, RETRY_NEVER},
+		{500, EIO, RETRY_AFTER_CHECK}, {503, EIO, RETRY_AFTER_CHECK},
+		{302, EIO, RETRY_NEVER},
 	};
 	size_t i;
 	int operation;
@@ -124,12 +132,16 @@ static void test_statuses_have_their_errno_for_every_operation(void **state)
 	for (operation = 0; operation < OPERATION_COUNT; operation++) {
 		struct op_args args = other((enum operation)operation);
 
-		for (i = 0; provider_fastly.operations[operation].parse_response && i < COUNT(cases); i++) {
-			assert_int_equal(refuse(&args, cases[i].status, "application/json",
-						"{\"msg\":\"Provided credentials are missing or invalid\"}"),
-					 -cases[i].error);
+		for (i = 0;
+		     provider_fastly.operations[operation].parse_response && i < COUNT(cases);
+		     i++) {
+			assert_int_equal(
+				refuse(&args, cases[i].status, "application/json",
+				       "{\"msg\":\"Provided credentials are missing or invalid\"}"),
+				-cases[i].error);
 			assert_int_equal(retry_hint, cases[i].remedy);
-			assert_string_equal(failure.message, "Provided credentials are missing or invalid");
+			assert_string_equal(failure.message,
+					    "Provided credentials are missing or invalid");
 		}
 	}
 }
@@ -138,8 +150,8 @@ static int problem(const struct op_args *args, int status, const char *detail)
 {
 	char body[300];
 
-	snprintf(body, sizeof(body), "{\"title\":\"Bad Request\",\"detail\":\"%s\",\"status\":%d}", detail,
-		 status);
+	snprintf(body, sizeof(body), "{\"title\":\"Bad Request\",\"detail\":\"%s\",\"status\":%d}",
+		 detail, status);
 	return -refuse(args, status, "application/problem+json", body);
 }
 
@@ -165,7 +177,8 @@ static void test_what_exists_already(void **state)
 static void test_other_conflicts(void **state)
 {
 	struct op_args either = put(PUT_UPSERT), replace = put(PUT_REPLACE);
-	struct op_args secret = other(OPERATION_DELETE_SECRET), store = other(OPERATION_DELETE_STORE);
+	struct op_args secret = other(OPERATION_DELETE_SECRET),
+		       store = other(OPERATION_DELETE_STORE);
 
 	(void)state;
 	assert_int_equal(problem(&store, 409, "store is not empty"), ENOTEMPTY);
@@ -220,7 +233,8 @@ static void test_quotas_are_told_from_other_limits(void **state)
 		{"secret exceeds the maximum size of 64KB", EFBIG},
 		{"secret must be at most 65536 bytes", EFBIG},
 	};
-	struct op_args create = put(PUT_CREATE), either = put(PUT_UPSERT), replace = put(PUT_REPLACE);
+	struct op_args create = put(PUT_CREATE), either = put(PUT_UPSERT),
+		       replace = put(PUT_REPLACE);
 	struct op_args store = other(OPERATION_CREATE_STORE), list = other(OPERATION_LIST_SECRETS);
 	size_t i;
 

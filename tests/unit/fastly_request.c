@@ -1,4 +1,5 @@
-/* Fastly's requests, byte for byte (doc/apis.md, Fastly 2; the bodies' shape is the recorded one). */
+/* Fastly's requests, byte for byte (doc/apis.md, Fastly 2; the bodies' shape is the recorded one).
+ */
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -23,7 +24,10 @@ static const struct {
 	 HTTP_GET,
 	 STORES "?limit=200&cursor=a%2Bb%2Fc%3D%26d",
 	 NULL},
-	{{.operation = OPERATION_FIND_STORE, .name = "prod"}, HTTP_GET, STORES "?name=prod&limit=200", NULL},
+	{{.operation = OPERATION_FIND_STORE, .name = "prod"},
+	 HTTP_GET,
+	 STORES "?name=prod&limit=200",
+	 NULL},
 	{{.operation = OPERATION_FIND_STORE, .name = "%2Esstorefs"},
 	 HTTP_GET,
 	 STORES "?name=.sstorefs&limit=200",
@@ -32,8 +36,14 @@ static const struct {
 	 HTTP_GET,
 	 STORES "?name=a%20b%26c&limit=200&cursor=next",
 	 NULL},
-	{{.operation = OPERATION_CREATE_STORE, .name = "prod"}, HTTP_POST, STORES, "{\"name\":\"prod\"}"},
-	{{.operation = OPERATION_DELETE_STORE, .store_id = STORE}, HTTP_DELETE, STORES "/" STORE, NULL},
+	{{.operation = OPERATION_CREATE_STORE, .name = "prod"},
+	 HTTP_POST,
+	 STORES,
+	 "{\"name\":\"prod\"}"},
+	{{.operation = OPERATION_DELETE_STORE, .store_id = STORE},
+	 HTTP_DELETE,
+	 STORES "/" STORE,
+	 NULL},
 	{{.operation = OPERATION_LIST_SECRETS, .store_id = STORE},
 	 HTTP_GET,
 	 STORES "/" STORE "/secrets?limit=200",
@@ -194,7 +204,8 @@ static void test_names_that_are_not_canonical_are_refused(void **state)
 		}
 }
 
-/* doc/apis.md, Fastly 6: 65 584 bytes sealed are 87 448 characters; and it lies in the memory it was given. */
+/* doc/apis.md, Fastly 6: 65 584 bytes sealed are 87 448 characters; and it lies in the memory it
+ * was given. */
 static void test_the_largest_value_fits_into_locked_memory(void **state)
 {
 	uint8_t *sealed = calloc(1, 65584);
@@ -211,7 +222,8 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
 	assert_int_equal(make_request(&args, &request), 0);
-	assert_int_equal(request.body.length, strlen("{\"name\":\"NAME\",\"secret\":\"\"}") + 87448);
+	assert_int_equal(request.body.length,
+			 strlen("{\"name\":\"NAME\",\"secret\":\"\"}") + 87448);
 	assert_int_equal(request.body.data[request.body.length - 1], '}');
 	assert_int_equal(pool.held, request.body.size);
 	http_request_free(&request);
@@ -226,8 +238,9 @@ static void test_names_that_fastly_takes(void **state)
 {
 	static const char *const good[] = {"NAME", "a.b-c_9",	  "%2E", "%2E%2E",
 					   ".env", "%2Esstorefs", "-",	 "client-key"};
-	static const char *const bad[] = {"",	   ".",	   "..",  "a b", "a/b", "a%2Fb", "caf\xc3\xa9",
-					  "a%00b", "100%", "%2e", "%41", "a:b", "a~b"};
+	static const char *const bad[] = {"",	   ".",		  "..",	   "a b",  "a/b",
+					  "a%2Fb", "caf\xc3\xa9", "a%00b", "100%", "%2e",
+					  "%41",   "a:b",	  "a~b"};
 	char name[257];
 	size_t i;
 

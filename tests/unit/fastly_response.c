@@ -1,4 +1,5 @@
-/* Fastly's answers: those that grant, in the shapes that were recorded, and those that make no sense (doc/apis.md, Fastly). */
+/* Fastly's answers: those that grant, in the shapes that were recorded, and those that make no
+ * sense (doc/apis.md, Fastly). */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include "responses.h"
 #include "sstorefs/provider.h"
 
-#define JSON                                                                                                 \
+#define JSON                                                                                       \
 	"Content-Type: application/json\nDate: Mon, 27 Nov 2023 15:54:54 GMT\nFastly-Trace-Id: BcgnEl4Q9K8MtATbK58Cmm\n"
 #define SECONDS (INT64_C(1) * NANOSECONDS)
 
@@ -56,8 +57,8 @@ static int read_bytes(const struct op_args *args, int status, const char *header
 	got.taken.refuse = refuse;
 	got.result.on_entry = take;
 	got.result.context = &got.taken;
-	failed = provider_fastly.operations[args->operation].parse_response(args, &response, &got.result,
-									    &got.failure, &got.remedy);
+	failed = provider_fastly.operations[args->operation].parse_response(
+		args, &response, &got.result, &got.failure, &got.remedy);
 	assert_int_equal(got.failure.errnum, -failed);
 	assert_int_equal(got.failure.http_status, status);
 	http_response_free(&response);
@@ -78,7 +79,8 @@ static int finish(void **state)
 }
 
 static const struct op_args list_stores = {.operation = OPERATION_LIST_STORES};
-static const struct op_args list_secrets = {.operation = OPERATION_LIST_SECRETS, .store_id = "STORE"};
+static const struct op_args list_secrets = {.operation = OPERATION_LIST_SECRETS,
+					    .store_id = "STORE"};
 static const struct op_args find_secret = {
 	.operation = OPERATION_FIND_SECRET, .store_id = "STORE", .name = "NAME"};
 static const struct op_args client_key = {.operation = OPERATION_CLIENT_KEY};
@@ -238,12 +240,14 @@ static void test_a_reader_who_stops_ends_the_reading(void **state)
 {
 	(void)state;
 	got.taken.refuse = -ENOMEM;
-	assert_int_equal(read_text(&list_secrets, 200, "{\"data\":[{\"name\":\"a\"},{\"name\":\"b\"}]}"),
-			 -ENOMEM);
+	assert_int_equal(
+		read_text(&list_secrets, 200, "{\"data\":[{\"name\":\"a\"},{\"name\":\"b\"}]}"),
+		-ENOMEM);
 	assert_int_equal(got.taken.count, 1);
 }
 
-#define ONE_STORE "{\"data\":[{\"id\":\"6a1U7edUQlMux6qO6KFjlU\",\"name\":\"prod\"}],\"meta\":{\"limit\":10}}"
+#define ONE_STORE                                                                                  \
+	"{\"data\":[{\"id\":\"6a1U7edUQlMux6qO6KFjlU\",\"name\":\"prod\"}],\"meta\":{\"limit\":10}}"
 
 static void test_a_store_is_found_by_its_exact_name(void **state)
 {
@@ -254,9 +258,10 @@ static void test_a_store_is_found_by_its_exact_name(void **state)
 	assert_int_equal(got.taken.count, 1);
 	assert_string_equal(got.taken.ids[0], "6a1U7edUQlMux6qO6KFjlU");
 	assert_int_equal(
-		read_text(&args, 200,
-			  "{\"data\":[{\"id\":\"1\",\"name\":\"Prod\"},{\"id\":\"2\",\"name\":\"prod2\"},"
-			  "{\"id\":\"3\",\"name\":\"prod\"},{\"id\":\"4\",\"name\":\"prod\"}]}"),
+		read_text(
+			&args, 200,
+			"{\"data\":[{\"id\":\"1\",\"name\":\"Prod\"},{\"id\":\"2\",\"name\":\"prod2\"},"
+			"{\"id\":\"3\",\"name\":\"prod\"},{\"id\":\"4\",\"name\":\"prod\"}]}"),
 		0);
 	assert_int_equal(got.taken.count, 2);
 	assert_string_equal(got.taken.ids[0], "3");
@@ -272,9 +277,11 @@ static void test_no_store_of_a_name_is_enoent_however_it_is_said(void **state)
 	assert_string_not_equal(got.failure.message, "");
 	assert_int_equal(read_text(&args, 200, ONE_STORE), -ENOENT);
 	assert_int_equal(got.taken.count, 0);
-	assert_int_equal(read_text(&args, 404, "{\"title\":\"Not Found\",\"status\":404}"), -ENOENT);
+	assert_int_equal(read_text(&args, 404, "{\"title\":\"Not Found\",\"status\":404}"),
+			 -ENOENT);
 	/* The filter was overlooked: there is more to look at. */
-	assert_int_equal(read_text(&args, 200, "{\"data\":[],\"meta\":{\"next_cursor\":\"n\"}}"), 0);
+	assert_int_equal(read_text(&args, 200, "{\"data\":[],\"meta\":{\"next_cursor\":\"n\"}}"),
+			 0);
 	assert_string_equal(buffer_cstr(&got.result.cursor), "n");
 }
 
@@ -286,10 +293,11 @@ static void test_a_store_is_created(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(read_text(&args, 201,
-				   "{\n  \"id\": \"gHoXWTpybFOm2BnwG803dg\",\n  \"name\": \"prod\",\n"
-				   "  \"created_at\": \"2023-11-27T15:54:54Z\"\n}\n"),
-			 0);
+	assert_int_equal(
+		read_text(&args, 201,
+			  "{\n  \"id\": \"gHoXWTpybFOm2BnwG803dg\",\n  \"name\": \"prod\",\n"
+			  "  \"created_at\": \"2023-11-27T15:54:54Z\"\n}\n"),
+		0);
 	assert_int_equal(got.taken.count, 1);
 	assert_string_equal(got.taken.ids[0], "gHoXWTpybFOm2BnwG803dg");
 	for (i = 0; i < COUNT(wrong); i++) {
@@ -298,13 +306,14 @@ static void test_a_store_is_created(void **state)
 	}
 }
 
-#define RECREATED                                                                                            \
-	"{\n  \"name\": \"NAME\",\n  \"digest\": \"G12VYkOO6Ca4TaIQ48iqHRXhH5O1khQfNPv39oE/+MA=\",\n"        \
+#define RECREATED                                                                                     \
+	"{\n  \"name\": \"NAME\",\n  \"digest\": \"G12VYkOO6Ca4TaIQ48iqHRXhH5O1khQfNPv39oE/+MA=\",\n" \
 	"  \"created_at\": \"2023-05-10T21:23:30Z\",\n  \"recreated\": true\n}\n"
 
 static void test_a_secret_is_put_and_found(void **state)
 {
-	struct op_args args = {.operation = OPERATION_PUT_SECRET, .store_id = "STORE", .name = "NAME"};
+	struct op_args args = {
+		.operation = OPERATION_PUT_SECRET, .store_id = "STORE", .name = "NAME"};
 	static const int statuses[] = {200, 201, 202, 206, 207};
 	size_t i;
 
@@ -324,9 +333,12 @@ static void test_a_secret_is_put_and_found(void **state)
 
 static void test_an_answer_about_another_secret_makes_no_sense(void **state)
 {
-	struct op_args args = {
-		.operation = OPERATION_PUT_SECRET, .mode = PUT_UPSERT, .store_id = "STORE", .name = "OTHER"};
-	static const char *const wrong[] = {"", "{}", "[]", RECREATED, "{\"name\":7}", "{\"data\":[]}"};
+	struct op_args args = {.operation = OPERATION_PUT_SECRET,
+			       .mode = PUT_UPSERT,
+			       .store_id = "STORE",
+			       .name = "OTHER"};
+	static const char *const wrong[] = {"",	       "{}",	       "[]",
+					    RECREATED, "{\"name\":7}", "{\"data\":[]}"};
 	size_t i;
 
 	(void)state;
@@ -346,8 +358,9 @@ static void test_a_deletion_has_no_body(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(asks); i++) {
-		assert_int_equal(
-			read_bytes(&asks[i], 204, "Fastly-Trace-Id: 1ywuWvIbSXgrLYzKfRvjTF\n", "", 0), 0);
+		assert_int_equal(read_bytes(&asks[i], 204,
+					    "Fastly-Trace-Id: 1ywuWvIbSXgrLYzKfRvjTF\n", "", 0),
+				 0);
 		assert_string_equal(got.failure.request_id, "1ywuWvIbSXgrLYzKfRvjTF");
 		assert_false(got.result.deleted_async);
 		assert_int_equal(read_text(&asks[i], 200, "\n"), 0);
@@ -363,7 +376,7 @@ static void test_a_deletion_has_no_body(void **state)
 
 #define EXPIRES "\"expires_at\": \"2023-11-27T16:04:54.798109645Z\""
 #define KEY	"\"2iMPR4MnTZ3vC2PjShB6PQM8wLb2ckfUOLKwex5sYUc=\""
-#define SIGNED                                                                                               \
+#define SIGNED                                                                                     \
 	"\"signature\": \"xfLzo9i8KTwie/FZID5ZAkPWiCCzbV1T77xUrzuRx3zUvdnF/I6m9Q0WKTKl8qW++NDPhrc/1wmBvILV7EmdAw==\""
 
 static void test_a_client_key_as_it_was_recorded_is_accepted(void **state)
@@ -382,7 +395,8 @@ static void test_a_client_key_as_it_was_recorded_is_accepted(void **state)
 	assert_int_equal(signing_key_decode(pinned, FASTLY_SIGNING_KEY), 0);
 	for (i = 0; i < COUNT(bodies); i++) {
 		assert_int_equal(read_text(&client_key, 200, bodies[i]), 0);
-		assert_int_equal(client_key_verify(&key, &got.result.client_key, pinned, NULL, 0, &why), 0);
+		assert_int_equal(
+			client_key_verify(&key, &got.result.client_key, pinned, NULL, 0, &why), 0);
 		assert_int_equal(key.expires_at, 599798);
 	}
 	assert_int_equal(read_bytes(&client_key, 200, "", bodies[0], strlen(bodies[0])), 0);
@@ -399,8 +413,8 @@ static void test_odd_client_keys_are_left_to_be_refused(void **state)
 		{"{\"public_key\":\"not base64!\"," SIGNED "," EXPIRES "}", 0, 64},
 		{"{\"public_key\":\"\",\"signature\":\"\"," EXPIRES "}", 0, 0},
 		{"{\"public_key\":\"AAAA\",\"signature\":\"AAAAAAA=\"," EXPIRES "}", 3, 5},
-		{"{\"public_key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"," SIGNED "," EXPIRES
-		 "}",
+		{"{\"public_key\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"," SIGNED
+		 "," EXPIRES "}",
 		 33, 64},
 	};
 	char body[4000];
@@ -439,8 +453,9 @@ static void test_the_signing_key_is_32_bytes(void **state)
 
 	(void)state;
 	assert_int_equal(signing_key_decode(pinned, FASTLY_SIGNING_KEY), 0);
-	assert_int_equal(
-		read_text(&signing_key, 200, "{\n  \"signing_key\": \"" FASTLY_SIGNING_KEY "\"\n}\n"), 0);
+	assert_int_equal(read_text(&signing_key, 200,
+				   "{\n  \"signing_key\": \"" FASTLY_SIGNING_KEY "\"\n}\n"),
+			 0);
 	assert_memory_equal(got.result.signing_key, pinned, sizeof(pinned));
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":\"AAAA\"}"), -EKEYREJECTED);
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":\"?\"}"), -EKEYREJECTED);
@@ -462,10 +477,12 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_store_without_an_id_is_none, finish),
 		cmocka_unit_test_teardown(test_a_reader_who_stops_ends_the_reading, finish),
 		cmocka_unit_test_teardown(test_a_store_is_found_by_its_exact_name, finish),
-		cmocka_unit_test_teardown(test_no_store_of_a_name_is_enoent_however_it_is_said, finish),
+		cmocka_unit_test_teardown(test_no_store_of_a_name_is_enoent_however_it_is_said,
+					  finish),
 		cmocka_unit_test_teardown(test_a_store_is_created, finish),
 		cmocka_unit_test_teardown(test_a_secret_is_put_and_found, finish),
-		cmocka_unit_test_teardown(test_an_answer_about_another_secret_makes_no_sense, finish),
+		cmocka_unit_test_teardown(test_an_answer_about_another_secret_makes_no_sense,
+					  finish),
 		cmocka_unit_test_teardown(test_a_deletion_has_no_body, finish),
 		cmocka_unit_test_teardown(test_a_client_key_as_it_was_recorded_is_accepted, finish),
 		cmocka_unit_test_teardown(test_odd_client_keys_are_left_to_be_refused, finish),

@@ -35,7 +35,8 @@ static void test_a_header_line_stays_one_line(void **state)
 	http_request_header(&request, "Accept", "application/json");
 	http_request_header(&request, "X-Evil", "a\r\nFastly-Key: b");
 	assert_int_equal(request.headers.length, 48);
-	assert_memory_equal(request.headers.data, "Accept: application/json\0X-Evil: aFastly-Key: b\0", 48);
+	assert_memory_equal(request.headers.data,
+			    "Accept: application/json\0X-Evil: aFastly-Key: b\0", 48);
 	http_request_free(&request);
 	assert_null(request.headers.data);
 }

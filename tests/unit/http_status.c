@@ -11,18 +11,24 @@ static void test_every_status_means_something(void **state)
 		int status, error;
 		enum retry_hint remedy;
 	} cases[] = {
-		{200, 0, RETRY_NEVER},	       {201, 0, RETRY_NEVER},	      {202, 0, RETRY_NEVER},
-		{204, 0, RETRY_NEVER},	       {205, 0, RETRY_NEVER},	      {206, 0, RETRY_NEVER},
-		{207, 0, RETRY_NEVER},	       {203, EIO, RETRY_AFTER_CHECK}, {226, EIO, RETRY_AFTER_CHECK},
-		{100, EIO, RETRY_AFTER_CHECK}, {0, EIO, RETRY_AFTER_CHECK},   {301, EIO, RETRY_NEVER},
-		{302, EIO, RETRY_NEVER},       {304, EIO, RETRY_NEVER},	      {308, EIO, RETRY_NEVER},
-		{400, EINVAL, RETRY_NEVER},    {401, EACCES, RETRY_NEVER},    {402, EINVAL, RETRY_NEVER},
-		{403, EACCES, RETRY_NEVER},    {404, ENOENT, RETRY_NEVER},    {405, EINVAL, RETRY_NEVER},
-		{408, EAGAIN, RETRY_LATER},    {409, EEXIST, RETRY_NEVER},    {410, ENOENT, RETRY_NEVER},
-		{413, EFBIG, RETRY_NEVER},     {418, EINVAL, RETRY_NEVER},    {422, EINVAL, RETRY_NEVER},
-		{425, EAGAIN, RETRY_LATER},    {429, EAGAIN, RETRY_LATER},    {499, EINVAL, RETRY_NEVER},
-		{500, EIO, RETRY_AFTER_CHECK}, {502, EIO, RETRY_AFTER_CHECK}, {503, EIO, RETRY_AFTER_CHECK},
-		{504, EIO, RETRY_AFTER_CHECK}, {520, EIO, RETRY_AFTER_CHECK}, {999, EIO, RETRY_AFTER_CHECK},
+		{200, 0, RETRY_NEVER},	       {201, 0, RETRY_NEVER},
+		{202, 0, RETRY_NEVER},	       {204, 0, RETRY_NEVER},
+		{205, 0, RETRY_NEVER},	       {206, 0, RETRY_NEVER},
+		{207, 0, RETRY_NEVER},	       {203, EIO, RETRY_AFTER_CHECK},
+		{226, EIO, RETRY_AFTER_CHECK}, {100, EIO, RETRY_AFTER_CHECK},
+		{0, EIO, RETRY_AFTER_CHECK},   {301, EIO, RETRY_NEVER},
+		{302, EIO, RETRY_NEVER},       {304, EIO, RETRY_NEVER},
+		{308, EIO, RETRY_NEVER},       {400, EINVAL, RETRY_NEVER},
+		{401, EACCES, RETRY_NEVER},    {402, EINVAL, RETRY_NEVER},
+		{403, EACCES, RETRY_NEVER},    {404, ENOENT, RETRY_NEVER},
+		{405, EINVAL, RETRY_NEVER},    {408, EAGAIN, RETRY_LATER},
+		{409, EEXIST, RETRY_NEVER},    {410, ENOENT, RETRY_NEVER},
+		{413, EFBIG, RETRY_NEVER},     {418, EINVAL, RETRY_NEVER},
+		{422, EINVAL, RETRY_NEVER},    {425, EAGAIN, RETRY_LATER},
+		{429, EAGAIN, RETRY_LATER},    {499, EINVAL, RETRY_NEVER},
+		{500, EIO, RETRY_AFTER_CHECK}, {502, EIO, RETRY_AFTER_CHECK},
+		{503, EIO, RETRY_AFTER_CHECK}, {504, EIO, RETRY_AFTER_CHECK},
+		{520, EIO, RETRY_AFTER_CHECK}, {999, EIO, RETRY_AFTER_CHECK},
 	};
 	size_t i;
 
@@ -48,7 +54,8 @@ static void test_a_status_alone_has_words(void **state)
 	assert_int_equal(response_map_status(&gateway, &failure, &retry_hint), -EIO);
 	assert_string_equal(failure.message, "502 Bad Gateway, no explanation");
 	assert_int_equal(response_map_status(&moved, &failure, &retry_hint), -EIO);
-	assert_string_equal(failure.message, "301 Moved Permanently to https://x/, which is not followed");
+	assert_string_equal(failure.message,
+			    "301 Moved Permanently to https://x/, which is not followed");
 	assert_int_equal(retry_hint, RETRY_NEVER);
 	http_response_free(&gateway);
 	http_response_free(&moved);
@@ -59,7 +66,8 @@ static void test_the_request_id_is_kept_and_the_rest_forgotten(void **state)
 	static const struct {
 		const char *headers, *request_id;
 	} cases[] = {
-		{"X-Request-Id: other\nFastly-Trace-Id: BcgnEl4Q9K8MtATbK58Cmm\n", "BcgnEl4Q9K8MtATbK58Cmm"},
+		{"X-Request-Id: other\nFastly-Trace-Id: BcgnEl4Q9K8MtATbK58Cmm\n",
+		 "BcgnEl4Q9K8MtATbK58Cmm"},
 		{"X-Request-Id: other\n", "other"},
 		{"", ""},
 		{"Fastly-Trace-Id: a\x1b[31mb\n", "a\\u001b[31mb"},

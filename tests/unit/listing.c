@@ -1,4 +1,5 @@
-/* Listings: how long they are fresh, and how pages, single calls and our own changes come together in them. */
+/* Listings: how long they are fresh, and how pages, single calls and our own changes come together
+ * in them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,9 @@
 #include "check.h"
 #include "fetch/catalog.h"
 
-/* --- how fresh --------------------------------------------------------------------------------------------------------------- */
+/* --- how fresh
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void test_a_listing_is_fresh_for_its_time(void **state)
 {
@@ -73,7 +76,8 @@ static void test_indefinite_and_minimal(void **state)
 		listing = store_secrets(fixture_store(&fixture, "store"));
 		walk_through(&fixture, listing, 0, 3);
 		assert_int_equal(listing_time_left(listing, NULL), cases[i].left);
-		assert_int_equal(listing_time_left(listing, known_of(listing, "N0")), cases[i].left);
+		assert_int_equal(listing_time_left(listing, known_of(listing, "N0")),
+				 cases[i].left);
 		fixture_free(&fixture);
 	}
 }
@@ -128,7 +132,9 @@ static void test_what_expires_vanishes_by_itself(void **state)
 	fixture_free(&fixture);
 }
 
-/* --- refreshes --------------------------------------------------------------------------------------------------------------- */
+/* --- refreshes
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void test_an_entry_keeps_its_number_as_long_as_it_is_there(void **state)
 {
@@ -247,7 +253,9 @@ static void test_a_walk_that_began_before_a_refresh_is_no_answer_to_it(void **st
 	fixture_free(&fixture);
 }
 
-/* --- stores ---------------------------------------------------------------------------------------------------------------------- */
+/* --- stores
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static void walk_stores(struct fixture *fixture, const struct entry *entries, size_t count)
 {
@@ -274,15 +282,18 @@ static void test_two_stores_of_one_name_are_told_apart_by_their_ids(void **state
 	stores = catalog_stores(fixture.catalog);
 	walk_stores(&fixture, twins, 3);
 	assert_string_equal(names_of(&fixture, stores), "twin other twin~id3");
-	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin~id3"))), "id3");
+	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin~id3"))),
+			    "id3");
 	/* The first one goes: the other takes its name, and is not taken for it. */
 	walk_stores(&fixture, twins + 1, 2);
 	assert_string_equal(names_of(&fixture, stores), "other twin");
-	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin"))), "id3");
+	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin"))),
+			    "id3");
 	fixture_free(&fixture);
 }
 
-/* An id is the service's, and no part of a path; a `%` before it is none that stands for a byte, and one in it may look so. */
+/* An id is the service's, and no part of a path; a `%` before it is none that stands for a byte,
+ * and one in it may look so. */
 static void test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold(void **state)
 {
 	const struct entry twins[] = {entry_of("twin", "id1"),	 entry_of("twin", "a/b"),
@@ -299,7 +310,8 @@ static void test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold(void *
 	walk_stores(&fixture, twins, COUNT(twins));
 	assert_string_equal(names_of(&fixture, stores),
 			    "twin twin~a%2Fb twin~%252F twin~%0A t%2Fwin t%2Fwin~id2");
-	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin~a%2Fb"))), "a/b");
+	assert_string_equal(
+		store_id(catalog_store(fixture.catalog, known_of(stores, "twin~a%2Fb"))), "a/b");
 	assert_int_equal(stores->current->names_too_long, 1);
 	fixture_free(&fixture);
 }
@@ -317,8 +329,8 @@ static void test_a_store_is_mounted_alone_by_the_name_that_shows_its_id(void **s
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++) {
-		struct script script = {.entries = {entry_of("twin", "id1"), entry_of("twin", "a/b")},
-					.count = 2};
+		struct script script = {
+			.entries = {entry_of("twin", "id1"), entry_of("twin", "a/b")}, .count = 2};
 		struct fixture fixture;
 		struct store *store;
 		int error = -1;
@@ -418,7 +430,8 @@ int main(void)
 		cmocka_unit_test(test_two_stores_of_one_name_are_told_apart_by_their_ids),
 		cmocka_unit_test(test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold),
 		cmocka_unit_test(test_a_store_is_mounted_alone_by_the_name_that_shows_its_id),
-		cmocka_unit_test(test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_out),
+		cmocka_unit_test(
+			test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_out),
 		cmocka_unit_test(test_a_store_that_went_is_dropped_when_nobody_holds_it),
 		cmocka_unit_test(test_many_stores_have_numbers_that_are_given_again),
 	};

@@ -22,8 +22,8 @@ static struct locked_pool make_pool(size_t pages)
 }
 
 /* Fixes the address of the queue, which a copied pool would lose. */
-#define POOL(name, pages)                                                                                    \
-	struct locked_pool name = make_pool(pages);                                                          \
+#define POOL(name, pages)                                                                          \
+	struct locked_pool name = make_pool(pages);                                                \
 	name.last = &name.first
 
 static void test_bytes_are_kept_while_memory_grows(void **state)
@@ -176,7 +176,8 @@ static void take(struct locked_wait *wait)
 
 static struct waiter make_waiter(struct locked_pool *pool, size_t pages, char name)
 {
-	return (struct waiter){.wait.available = take, .locked.pool = pool, .pages = pages, .name = name};
+	return (struct waiter){
+		.wait.available = take, .locked.pool = pool, .pages = pages, .name = name};
 }
 
 static void test_first_come_first_served(void **state)
@@ -307,7 +308,8 @@ static int without_rights(void)
 	struct locked locked = {0};
 	struct locked_pool pool;
 
-	if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0))
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 ||
+	    (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0))
 		return 1;
 	locked_pool_init(&pool, 0);
 	if (pool.cap != 12 * PAGE)

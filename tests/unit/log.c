@@ -1,4 +1,5 @@
-/* The log: what a line says, and that nothing in it waits, repeats without end or passes for something else. */
+/* The log: what a line says, and that nothing in it waits, repeats without end or passes for
+ * something else. */
 #include "sstorefs/log.h"
 
 #include <errno.h>
@@ -73,10 +74,11 @@ static void test_no_field_can_be_imitated(void **state)
 	(void)state;
 	log_failure("x errno=0 uid=0\" program=\"sh", "\xff\x1b[2K\xe2\x80\xae", "no\" uid=0");
 	release_stderr(end, kept);
-	assert_non_null(strstr(said, "Z put errno=EINVAL uid=1000 gid=100 pid=42 status=400 store=\"prod\" "
-				     "name=\"x errno=0 uid=0\\\" program=\\\"sh\" "
-				     "program=\"\\xff\\u001b[2K\\u202e\" cgroup=\"/user.slice\" "
-				     "request_id=\"id uid=0\" words=\"no\\\" uid=0\"\n"));
+	assert_non_null(
+		strstr(said, "Z put errno=EINVAL uid=1000 gid=100 pid=42 status=400 store=\"prod\" "
+			     "name=\"x errno=0 uid=0\\\" program=\\\"sh\" "
+			     "program=\"\\xff\\u001b[2K\\u202e\" cgroup=\"/user.slice\" "
+			     "request_id=\"id uid=0\" words=\"no\\\" uid=0\"\n"));
 }
 
 static void test_objects_have_real_fields(void **state)
@@ -138,7 +140,8 @@ static void test_what_any_process_can_cause_is_so_many_lines(void **state)
 	assert_int_equal(count("delete errno=0 name=\"n\" digest=\"d\"\n"), 1);
 }
 
-/* The pipe is full: nothing waits, what does not fit is counted, and when there is room again that is said. */
+/* The pipe is full: nothing waits, what does not fit is counted, and when there is room again that
+ * is said. */
 static void test_a_reader_that_sleeps_stops_nothing(void **state)
 {
 	int kept, end = catch_stderr(&kept);

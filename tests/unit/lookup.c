@@ -1,4 +1,5 @@
-/* Finding out about names: from memory, by one call, by the walk; shared, overtaken, given up, and without the service. */
+/* Finding out about names: from memory, by one call, by the walk; shared, overtaken, given up, and
+ * without the service. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -414,7 +415,8 @@ int main(void)
 		cmocka_unit_test(test_a_fresh_listing_answers_for_every_name),
 		cmocka_unit_test(test_during_a_walk_a_name_costs_one_call),
 		cmocka_unit_test(test_single_calls_during_a_walk_are_no_more_than_its_pages),
-		cmocka_unit_test(test_who_waits_for_the_walk_is_answered_by_the_page_that_has_his_name),
+		cmocka_unit_test(
+			test_who_waits_for_the_walk_is_answered_by_the_page_that_has_his_name),
 		cmocka_unit_test(test_names_that_the_service_would_refuse_cost_nothing),
 		cmocka_unit_test(test_asked_again_it_is_read_from_the_service),
 		cmocka_unit_test(test_asked_again_where_names_can_only_be_walked_for),

@@ -1,4 +1,5 @@
-/* Names that were known once: how long the answer is good, what is given when it is not, and without the service. */
+/* Names that were known once: how long the answer is good, what is given when it is not, and
+ * without the service. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -291,10 +292,12 @@ int main(void)
 		cmocka_unit_test(test_while_the_service_is_down_what_is_known_is_given_and_marked),
 		cmocka_unit_test(test_while_the_service_is_down_it_is_left_in_peace),
 		cmocka_unit_test(test_a_new_name_fails_with_the_service),
-		cmocka_unit_test(test_after_a_refresh_the_old_answer_is_given_at_the_first_failed_attempt),
+		cmocka_unit_test(
+			test_after_a_refresh_the_old_answer_is_given_at_the_first_failed_attempt),
 		cmocka_unit_test(test_after_a_refresh_the_next_question_goes_to_the_service),
 		cmocka_unit_test(test_with_minimal_nothing_older_than_a_second_is_given),
-		cmocka_unit_test(test_with_minimal_single_names_do_not_walk_a_large_store_every_time),
+		cmocka_unit_test(
+			test_with_minimal_single_names_do_not_walk_a_large_store_every_time),
 		cmocka_unit_test(test_an_answer_that_does_not_come_in_time_is_an_error),
 		cmocka_unit_test(test_a_walk_that_keeps_failing_is_not_begun_for_every_name),
 	};

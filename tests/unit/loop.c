@@ -12,7 +12,8 @@
 #include "sstorefs/clock.h"
 #include "sstorefs/loop.h"
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 struct actor {
 	struct watch watch;
@@ -188,12 +189,14 @@ static void timers_ring_in_their_order_whatever_is_stopped_and_moved(void **stat
 	last_rung = 0;
 	for (int i = 0; i < COUNT; i++) {
 		actors[i] = (struct actor){.loop = loop, .timer.expired = ring};
-		assert_int_equal(timer_start(loop, &actors[i].timer, now + (unsigned)rand() % 50), 0);
+		assert_int_equal(timer_start(loop, &actors[i].timer, now + (unsigned)rand() % 50),
+				 0);
 	}
 	for (int i = 0; i < COUNT; i += 3)
 		timer_stop(loop, &actors[i].timer);
 	for (int i = 1; i < COUNT; i += 3)
-		assert_int_equal(timer_start(loop, &actors[i].timer, now + (unsigned)rand() % 50), 0);
+		assert_int_equal(timer_start(loop, &actors[i].timer, now + (unsigned)rand() % 50),
+				 0);
 	actors[COUNT] = (struct actor){.loop = loop, .timer.expired = ring, .stop_after = 1};
 	assert_int_equal(timer_start(loop, &actors[COUNT].timer, now + 60), 0);
 	assert_int_equal(loop_run(loop), 0);

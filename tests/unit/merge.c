@@ -124,13 +124,15 @@ static void test_a_name_is_shown_once_wherever_its_record_moved(void **state)
 	{
 		struct entry entry = entry_of("N2", "theirs, which needs more room");
 
-		assert_non_null(listing_local_put(listing, &entry, catalog_new_entry_id(fixture.catalog)));
+		assert_non_null(
+			listing_local_put(listing, &entry, catalog_new_entry_id(fixture.catalog)));
 	}
 	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
 	fixture_free(&fixture);
 }
 
-/* A new name comes by a page and from us at once, under two numbers: one of them is forgotten, wholly. */
+/* A new name comes by a page and from us at once, under two numbers: one of them is forgotten,
+ * wholly. */
 static void test_no_number_stands_for_what_was_freed(void **state)
 {
 	struct entry entry = entry_of("NEW", "ours");
@@ -252,7 +254,8 @@ static void test_creating_and_deleting_without_end_costs_no_memory(void **state)
 	assert_string_equal(names_in(&fixture, open), "N0 N1 N2");
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "N%u", i);
-		assert_string_equal(catalog_record(fixture.catalog, serial_of(listing, name))->name, name);
+		assert_string_equal(catalog_record(fixture.catalog, serial_of(listing, name))->name,
+				    name);
 	}
 	snapshot_release(open);
 	fixture_free(&fixture);
@@ -268,7 +271,8 @@ int main(void)
 		cmocka_unit_test(test_a_name_is_shown_once_wherever_its_record_moved),
 		cmocka_unit_test(test_no_number_stands_for_what_was_freed),
 		cmocka_unit_test(test_an_entry_may_lie_in_the_record_it_replaces),
-		cmocka_unit_test(test_a_doubted_create_keeps_its_number_when_it_turns_out_to_be_there),
+		cmocka_unit_test(
+			test_a_doubted_create_keeps_its_number_when_it_turns_out_to_be_there),
 		cmocka_unit_test(test_creating_and_deleting_without_end_costs_no_memory),
 	};
 

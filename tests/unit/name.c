@@ -196,7 +196,8 @@ static void test_utf8_is_told_from_what_is_none(void **state)
 		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
 }
 
-/* Every way to cut a text in two: what has come is whole characters and the beginning of one more, and nothing else. */
+/* Every way to cut a text in two: what has come is whole characters and the beginning of one more,
+ * and nothing else. */
 static void test_text_that_comes_in_pieces_is_begun(void **state)
 {
 	static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x94\x91z";

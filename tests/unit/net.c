@@ -82,14 +82,15 @@ static void the_request_arrives_as_it_was_written(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char expected[64];
 
-		probe_make(&probe, &fixture, cases[i].method, 5000, "/echo-%zu/../%%2e?plan=echo", i);
+		probe_make(&probe, &fixture, cases[i].method, 5000, "/echo-%zu/../%%2e?plan=echo",
+			   i);
 		http_request_header(&probe.call.request, "X-Mine", "yes");
 		if (cases[i].body)
 			probe_body(&probe, cases[i].body);
 		probe_run(&probe);
 		ended(0, 1, false);
-		snprintf(expected, sizeof(expected), "{\"method\": \"%s\", \"path\": \"/echo-%zu/../%%2e?",
-			 cases[i].name, i);
+		snprintf(expected, sizeof(expected),
+			 "{\"method\": \"%s\", \"path\": \"/echo-%zu/../%%2e?", cases[i].name, i);
 		assert_non_null(strstr(probe.body, expected));
 		assert_non_null(strstr(probe.body, "\"X-Mine\": \"yes\""));
 		assert_non_null(strstr(probe.body, "\"X-Token\": \"old\", \"X-Other\": \"1\""));
@@ -176,11 +177,13 @@ static void broken_connections_are_lost_and_tried_again_if_they_may_be(void **st
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		probe_make(&probe, &fixture, HTTP_PUT, 5000, "/put-%s?plan=%s,200", steps[i], steps[i]);
+		probe_make(&probe, &fixture, HTTP_PUT, 5000, "/put-%s?plan=%s,200", steps[i],
+			   steps[i]);
 		probe_run(&probe);
 		ended(0, 2, true);
 		assert_int_equal(probe.judged, 1);
-		probe_make(&probe, &fixture, HTTP_POST, 5000, "/post-%s?plan=%s,200", steps[i], steps[i]);
+		probe_make(&probe, &fixture, HTTP_POST, 5000, "/post-%s?plan=%s,200", steps[i],
+			   steps[i]);
 		probe.call.request.bears_value = true;
 		probe_run(&probe);
 		assert_int_equal(probe.call.failure.errnum, EIO);
@@ -196,7 +199,8 @@ static void a_call_made_once_is_made_once(void **state)
 	(void)state;
 	fixture.has_new_token = true;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		probe_make(&probe, &fixture, HTTP_GET, 5000, "/once-%s?plan=%s,200", steps[i], steps[i]);
+		probe_make(&probe, &fixture, HTTP_GET, 5000, "/once-%s?plan=%s,200", steps[i],
+			   steps[i]);
 		probe.call.no_retry = true;
 		probe_run(&probe);
 		assert_int_not_equal(probe.call.failure.errnum, 0);

@@ -1,4 +1,5 @@
-/* Connections: how many, shared by whom, what becomes of calls when one fails, what stays in memory. */
+/* Connections: how many, shared by whom, what becomes of calls when one fails, what stays in
+ * memory. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -47,7 +48,8 @@ static void a_request_repeated_by_libcurl_counts_as_lost(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		fixture_make(&fixture, FRONT_PLAIN);
 		get(probe, "/kept");
-		probe_make(probe, &fixture, HTTP_PUT, 5000, "/dies-put-%s?plan=%s,200", steps[i], steps[i]);
+		probe_make(probe, &fixture, HTTP_PUT, 5000, "/dies-put-%s?plan=%s,200", steps[i],
+			   steps[i]);
 		probe_run(probe);
 		assert_int_equal(probe->call.failure.errnum, 0);
 		assert_int_equal(probe->call.times_sent, 2);
@@ -83,7 +85,8 @@ static void a_create_is_not_repeated_by_libcurl(void **state)
 
 static unsigned closed_port(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -102,7 +105,8 @@ static void a_refused_connection_is_told_within_two_seconds(void **state)
 
 	(void)state;
 	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", port);
-	snprintf(words, sizeof(words), "cannot connect to 127.0.0.1 port %u: Connection refused", port);
+	snprintf(words, sizeof(words), "cannot connect to 127.0.0.1 port %u: Connection refused",
+		 port);
 	fixture_make_for(&fixture, endpoint, NULL);
 	probe_make(probe, &fixture, HTTP_POST, 30000, "/");
 	probe_run(probe);
@@ -118,7 +122,8 @@ static void a_refused_connection_is_told_within_two_seconds(void **state)
 
 static void a_connection_that_never_comes_about_times_out(void **state)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 	int listening = socket(AF_INET, SOCK_STREAM, 0), callers[4];
 	struct probe *probe = &probes[0];
@@ -158,7 +163,8 @@ static void an_unknown_certificate_is_refused_at_once(void **state)
 	probe_make(probe, &fixture, HTTP_PUT, 20000, "/certificate");
 	probe_run(probe);
 	assert_int_equal(probe->call.failure.errnum, EKEYREJECTED);
-	assert_non_null(strstr(probe->call.failure.message, "the certificate of localhost was refused: "));
+	assert_non_null(
+		strstr(probe->call.failure.message, "the certificate of localhost was refused: "));
 	assert_int_equal(probe->call.times_sent, 0);
 	assert_int_equal(net_counts(fixture.net)->attempts, 1);
 	fixture_free(&fixture);
@@ -188,7 +194,8 @@ static void endpoints_that_will_not_do_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct net_options options = {.endpoint = cases[i].endpoint, .cacert = cases[i].cacert};
+		struct net_options options = {.endpoint = cases[i].endpoint,
+					      .cacert = cases[i].cacert};
 		struct failure why = {0};
 		struct loop *loop;
 		struct net *net = NULL;
@@ -196,8 +203,8 @@ static void endpoints_that_will_not_do_are_refused(void **state)
 		assert_int_equal(loop_new(&loop), 0);
 		assert_int_equal(net_new(&net, loop, &options, &why), cases[i].words ? -EINVAL : 0);
 		if (cases[i].words && !strstr(why.message, cases[i].words))
-			fail_msg("%s: \"%s\" says nothing of \"%s\"", cases[i].endpoint, why.message,
-				 cases[i].words);
+			fail_msg("%s: \"%s\" says nothing of \"%s\"", cases[i].endpoint,
+				 why.message, cases[i].words);
 		assert_null(strstr(why.message, "password"));
 		net_free(net);
 		loop_free(loop);
@@ -217,7 +224,8 @@ static void release_uploads(size_t count)
 		assert_int_equal(probes[i].call.failure.errnum, 0);
 }
 
-/* The server holds until /release, which ends all holding: each of these needs a server of its own. */
+/* The server holds until /release, which ends all holding: each of these needs a server of its own.
+ */
 static void uploads_leave_connections_to_metadata(enum front front)
 {
 	struct probe late;
@@ -330,8 +338,10 @@ static void a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2(void **
 	fixture_free(&fixture);
 }
 
-/* Every byte turned over, so that the marker itself is nowhere in our memory before it is a value. */
-static const char hidden_marker[] = "\x17\x3d\x0e\x2b\x68\x33\x05\x71\x1c\x2e\x46\x27\x3f\x6b\x0a\x39";
+/* Every byte turned over, so that the marker itself is nowhere in our memory before it is a value.
+ */
+static const char hidden_marker[] =
+	"\x17\x3d\x0e\x2b\x68\x33\x05\x71\x1c\x2e\x46\x27\x3f\x6b\x0a\x39";
 #define MARKER_LENGTH (sizeof(hidden_marker) - 1)
 
 static char marker_byte(size_t position)
@@ -369,7 +379,8 @@ static unsigned count_traces(void)
 	unsigned found = 0;
 
 	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %7s", &begin, &end, access) != 3 || strncmp(access, "rw", 2) != 0)
+		if (sscanf(line, "%lx-%lx %7s", &begin, &end, access) != 3 ||
+		    strncmp(access, "rw", 2) != 0)
 			continue;
 		/* The address sanitizer's shadow has terabytes. */
 		if (end - begin <= 1UL << 28)

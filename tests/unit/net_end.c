@@ -1,4 +1,5 @@
-/* Calls that end otherwise than with an answer: cancelled, started anew by who was told, or gone with their network. */
+/* Calls that end otherwise than with an answer: cancelled, started anew by who was told, or gone
+ * with their network. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

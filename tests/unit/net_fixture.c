@@ -14,7 +14,8 @@
 
 #include "sstorefs/clock.h"
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 struct server server;
 
@@ -50,7 +51,8 @@ int server_start(void **state)
 	server.lifeline = in[1];
 	FILE *ports = fdopen(out[0], "r");
 
-	assert_int_equal(fscanf(ports, "%u %u %u", &server.port, &server.tls_port, &server.tls_one_port), 3);
+	assert_int_equal(
+		fscanf(ports, "%u %u %u", &server.port, &server.tls_port, &server.tls_one_port), 3);
 	fclose(ports);
 	return 0;
 }
@@ -166,8 +168,8 @@ static void done(struct http_call *call)
 		probe->in_done(probe);
 }
 
-void probe_make(struct probe *probe, struct fixture *fixture, enum http_method method, uint64_t budget,
-		const char *target, ...)
+void probe_make(struct probe *probe, struct fixture *fixture, enum http_method method,
+		uint64_t budget, const char *target, ...)
 {
 	char text[512];
 	va_list arguments;

@@ -50,9 +50,10 @@ struct probe {
 	struct probe *other;
 };
 
-/* Fills a probe in: `target` after the endpoint, repeatable unless it is a POST, `budget` in milliseconds. */
-void probe_make(struct probe *probe, struct fixture *fixture, enum http_method method, uint64_t budget,
-		const char *target, ...) __attribute__((format(printf, 5, 6)));
+/* Fills a probe in: `target` after the endpoint, repeatable unless it is a POST, `budget` in
+ * milliseconds. */
+void probe_make(struct probe *probe, struct fixture *fixture, enum http_method method,
+		uint64_t budget, const char *target, ...) __attribute__((format(printf, 5, 6)));
 void probe_body(struct probe *probe, const char *body);
 void probe_start(struct probe *probe);
 /* Turns the loop until no probe is pending. */

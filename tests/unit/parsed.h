@@ -7,7 +7,8 @@
 #include "responses.h"
 #include "sstorefs/provider.h"
 
-/* What came of one answer; its entries as one text, `NAME id=… created=…` with what there is, and `;` behind each. */
+/* What came of one answer; its entries as one text, `NAME id=… created=…` with what there is, and
+ * `;` behind each. */
 static struct {
 	struct buffer text;
 	struct op_result result;
@@ -49,8 +50,8 @@ static inline int take(void *context, const struct entry *entry)
 }
 
 /* Reads one answer into `got`. Returns a positive errno. */
-static inline int read_answer(const struct provider *provider, const struct op_args *args, int status,
-			      const char *headers, const char *body)
+static inline int read_answer(const struct provider *provider, const struct op_args *args,
+			      int status, const char *headers, const char *body)
 {
 	struct http_response response = text_answer(status, headers, body);
 	int failed;
@@ -82,7 +83,8 @@ static inline void request_text(const struct http_request *request, struct buffe
 	const char *line = buffer_cstr(&request->headers), *end = line + request->headers.length;
 
 	buffer_clear(text);
-	buffer_printf(text, "%s %s", http_method_name(request->method), buffer_cstr(&request->target));
+	buffer_printf(text, "%s %s", http_method_name(request->method),
+		      buffer_cstr(&request->target));
 	for (; line < end; line += strlen(line) + 1)
 		if (strcmp(line, "Accept: application/json") != 0)
 			buffer_printf(text, "\n%s", line);

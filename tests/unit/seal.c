@@ -7,7 +7,8 @@
 #include "check.h"
 
 #define PUBLIC_KEY "2iMPR4MnTZ3vC2PjShB6PQM8wLb2ckfUOLKwex5sYUc="
-#define SIGNATURE  "xfLzo9i8KTwie/FZID5ZAkPWiCCzbV1T77xUrzuRx3zUvdnF/I6m9Q0WKTKl8qW++NDPhrc/1wmBvILV7EmdAw=="
+#define SIGNATURE                                                                                  \
+	"xfLzo9i8KTwie/FZID5ZAkPWiCCzbV1T77xUrzuRx3zUvdnF/I6m9Q0WKTKl8qW++NDPhrc/1wmBvILV7EmdAw=="
 
 static uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 
@@ -37,15 +38,16 @@ static struct client_key_response recorded(void)
 	return sent;
 }
 
-static void refused_by(const struct client_key_response *sent, const uint8_t *pinned, const uint8_t *sent_key,
-		       const char *because)
+static void refused_by(const struct client_key_response *sent, const uint8_t *pinned,
+		       const uint8_t *sent_key, const char *because)
 {
 	struct client_key key, before;
 	const char *why = NULL;
 
 	memset(&key, 0x5a, sizeof(key));
 	before = key;
-	assert_int_equal(client_key_verify(&key, sent, pinned, sent_key, 1000, &why), -EKEYREJECTED);
+	assert_int_equal(client_key_verify(&key, sent, pinned, sent_key, 1000, &why),
+			 -EKEYREJECTED);
 	assert_non_null(why);
 	if (!strstr(why, because))
 		fail_msg("refused because \"%s\", not \"%s\"", why, because);
@@ -114,7 +116,8 @@ static void test_only_the_raw_bytes_are_signed(void **state)
 	crypto_sign_detached(sent.signature, NULL, (const uint8_t *)PUBLIC_KEY, strlen(PUBLIC_KEY),
 			     secret_key);
 	refused_by(&sent, public_key, NULL, "signature does not verify");
-	crypto_sign_detached(sent.signature, NULL, sent.public_key, crypto_box_PUBLICKEYBYTES, secret_key);
+	crypto_sign_detached(sent.signature, NULL, sent.public_key, crypto_box_PUBLICKEYBYTES,
+			     secret_key);
 	assert_int_equal(client_key_verify(&key, &sent, public_key, NULL, 0, &why), 0);
 	refused(&sent, "signature does not verify");
 }
@@ -211,7 +214,8 @@ static void test_a_well_signed_key_of_low_order_is_refused(void **state)
 	(void)state;
 	memset(sent.public_key, 0, sizeof(sent.public_key));
 	crypto_sign_keypair(public_key, secret_key);
-	crypto_sign_detached(sent.signature, NULL, sent.public_key, crypto_box_PUBLICKEYBYTES, secret_key);
+	crypto_sign_detached(sent.signature, NULL, sent.public_key, crypto_box_PUBLICKEYBYTES,
+			     secret_key);
 	refused_by(&sent, public_key, NULL, "nothing can be sealed");
 }
 
@@ -229,7 +233,8 @@ static void test_what_is_sealed_opens_with_the_private_key_alone(void **state)
 	randombytes_buf(value, sizeof(value));
 	for (i = 0; i < COUNT(lengths); i++) {
 		client_key_seal(&key, value, lengths[i], sealed);
-		assert_int_equal(crypto_box_seal_open(opened, sealed, lengths[i] + crypto_box_SEALBYTES,
+		assert_int_equal(crypto_box_seal_open(opened, sealed,
+						      lengths[i] + crypto_box_SEALBYTES,
 						      key.public_key, private_key),
 				 0);
 		assert_memory_equal(opened, value, lengths[i]);
@@ -238,7 +243,8 @@ static void test_what_is_sealed_opens_with_the_private_key_alone(void **state)
 	}
 	sealed[40] ^= 1;
 	assert_int_not_equal(
-		crypto_box_seal_open(opened, sealed, sizeof(sealed), key.public_key, private_key), 0);
+		crypto_box_seal_open(opened, sealed, sizeof(sealed), key.public_key, private_key),
+		0);
 }
 
 static void test_signing_keys_are_32_bytes_in_base64(void **state)

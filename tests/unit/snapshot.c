@@ -1,4 +1,5 @@
-/* Snapshots: what was put is found, directories see each name once and where it was, and no position is out of bounds. */
+/* Snapshots: what was put is found, directories see each name once and where it was, and no
+ * position is out of bounds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,7 +228,8 @@ static void change_one(struct model *model)
 		record = put(model->snapshot, name_of(i), comment);
 		if (!model->serials[i]) {
 			model->serials[i] = ++model->last;
-			record->relocated = false; /* as the listing does for another entry of a name */
+			record->relocated =
+				false; /* as the listing does for another entry of a name */
 		}
 		record->entry_id = model->serials[i];
 	} else if (record) {

@@ -24,7 +24,9 @@ static void test_requests_are_what_the_service_takes(void **state)
 	} cases[] = {
 		{{.operation = OPERATION_LIST_SECRETS, .store_id = "account"},
 		 "GET " SECRETS "?" OWN "&limit=100"},
-		{{.operation = OPERATION_LIST_SECRETS, .store_id = "usr_1", .cursor = "appsecret_5&x"},
+		{{.operation = OPERATION_LIST_SECRETS,
+		  .store_id = "usr_1",
+		  .cursor = "appsecret_5&x"},
 		 "GET " SECRETS "?" USER "&limit=100&starting_after=appsecret_5%26x"},
 		{{.operation = OPERATION_FIND_SECRET,
 		  .store_id = "usr_1",
@@ -64,7 +66,8 @@ static void test_requests_are_what_the_service_takes(void **state)
 		assert_int_equal(make_request(&cases[i].ask, &request), 0);
 		request_text(&request, &text);
 		assert_string_equal(buffer_cstr(&text), cases[i].text);
-		assert_int_equal(request.bears_value, cases[i].ask.operation == OPERATION_PUT_SECRET);
+		assert_int_equal(request.bears_value,
+				 cases[i].ask.operation == OPERATION_PUT_SECRET);
 		assert_null(strstr(buffer_cstr(&text), "expand"));
 		http_request_free(&request);
 	}
@@ -73,8 +76,10 @@ static void test_requests_are_what_the_service_takes(void **state)
 
 static void test_what_there_is_no_verb_for_is_refused(void **state)
 {
-	struct op_args args = {
-		.operation = OPERATION_PUT_SECRET, .store_id = "account", .name = "NAME", VALUE("v")};
+	struct op_args args = {.operation = OPERATION_PUT_SECRET,
+			       .store_id = "account",
+			       .name = "NAME",
+			       VALUE("v")};
 	struct http_request request = {0};
 
 	(void)state;
@@ -117,7 +122,8 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 
 static void test_names_that_the_service_takes(void **state)
 {
-	static const char *const good[] = {"NAME", "a%2Fb", "%2E", "caf\xc3\xa9", "a b", "%0A", "%00"};
+	static const char *const good[] = {"NAME", "a%2Fb", "%2E", "caf\xc3\xa9",
+					   "a b",  "%0A",   "%00"};
 	static const char *const bad[] = {"", ".", "..", "a/b", "%2f", "\xff"};
 	static const char *const scopes[] = {"account", "usr_1", "usr_Ab_9"};
 	static const char *const others[] = {"",	"usr_",	 "user",    "usr_a-b",
@@ -141,11 +147,13 @@ static void test_the_key_goes_into_one_header_line(void **state)
 	struct locked lines = {0};
 
 	(void)state;
-	assert_int_equal(provider_stripe.authorize(&(struct credentials){.token = "sk_test_1"}, &lines), 0);
+	assert_int_equal(
+		provider_stripe.authorize(&(struct credentials){.token = "sk_test_1"}, &lines), 0);
 	assert_int_equal(lines.length, sizeof(line));
 	assert_memory_equal(lines.data, line, sizeof(line));
 	locked_free(&lines);
-	assert_int_equal(provider_stripe.authorize(&(struct credentials){.token = "a\rb"}, &lines), -EINVAL);
+	assert_int_equal(provider_stripe.authorize(&(struct credentials){.token = "a\rb"}, &lines),
+			 -EINVAL);
 }
 
 int main(void)

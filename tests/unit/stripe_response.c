@@ -1,10 +1,12 @@
-/* Stripe's answers: what is granted, what makes no sense, and what refusals mean (doc/apis.md, Stripe 2 to 5, and 6). */
+/* Stripe's answers: what is granted, what makes no sense, and what refusals mean (doc/apis.md,
+ * Stripe 2 to 5, and 6). */
 #include "check.h"
 #include "parsed.h"
 
 #define ID "appsecret_5110hHS1707T6fjBnah1LkdIwA"
-#define SECRET(more)                                                                                         \
-	"{\"id\":\"" ID "\",\"object\":\"apps.secret\",\"created\":1700000000,\"expires_at\":null,"          \
+#define SECRET(more)                                                                               \
+	"{\"id\":\"" ID                                                                            \
+	"\",\"object\":\"apps.secret\",\"created\":1700000000,\"expires_at\":null,"                \
 	"\"livemode\":false,\"name\":\"NAME\",\"scope\":{\"type\":\"account\"}" more "}"
 #define SHOWN	   "NAME id=" ID " created=2023-11-14T22:13:20Z live=no;"
 #define LIST(more) "{\"object\":\"list\",\"url\":\"/v1/apps/secrets\"," more "}"
@@ -12,8 +14,10 @@
 static const struct op_args list = {.operation = OPERATION_LIST_SECRETS, .store_id = "account"};
 static const struct op_args find = {
 	.operation = OPERATION_FIND_SECRET, .store_id = "account", .name = "NAME"};
-static const struct op_args put = {
-	.operation = OPERATION_PUT_SECRET, .mode = PUT_UPSERT, .store_id = "account", .name = "NAME"};
+static const struct op_args put = {.operation = OPERATION_PUT_SECRET,
+				   .mode = PUT_UPSERT,
+				   .store_id = "account",
+				   .name = "NAME"};
 static const struct op_args delete_secret = {
 	.operation = OPERATION_DELETE_SECRET, .store_id = "account", .name = "NAME"};
 
@@ -37,7 +41,8 @@ static void test_what_is_granted(void **state)
 		/* Beyond what nanoseconds can count, the last moment that they can. */
 		{&find, "{\"name\":\"NAME\",\"expires_at\":99999999999}",
 		 "NAME expires=2262-04-11T23:47:16Z;", ""},
-		{&find, "{\"name\":\"NAME\",\"created\":\"x\",\"expires_at\":-1,\"livemode\":7,\"id\":7}",
+		{&find,
+		 "{\"name\":\"NAME\",\"created\":\"x\",\"expires_at\":-1,\"livemode\":7,\"id\":7}",
 		 "NAME;", ""},
 		/* JSON's numbers may have a point, and be larger than any moment. */
 		{&find, "{\"name\":\"NAME\",\"created\":1.75,\"expires_at\":4e9}",
@@ -49,13 +54,15 @@ static void test_what_is_granted(void **state)
 		{&list, LIST("\"has_more\":false,\"data\":[" SECRET("") "]"), SHOWN, ""},
 		{&list, LIST("\"data\":[{\"name\":\"a/b\",\"id\":\"1\"}]"), "a%2Fb id=1;", ""},
 		{&list,
-		 LIST("\"has_more\":true,\"data\":[" SECRET("") ",{\"name\":\"b\",\"id\":\"appsecret_2\"}]"),
+		 LIST("\"has_more\":true,\"data\":[" SECRET(
+			 "") ",{\"name\":\"b\",\"id\":\"appsecret_2\"}]"),
 		 SHOWN "b id=appsecret_2;", "appsecret_2"},
 		/* The page goes on behind whatever is last, be it shown or not. */
-		{&list, LIST("\"has_more\":true,\"data\":[{\"name\":7,\"id\":\"appsecret_3\"}]"), "",
-		 "appsecret_3"},
+		{&list, LIST("\"has_more\":true,\"data\":[{\"name\":7,\"id\":\"appsecret_3\"}]"),
+		 "", "appsecret_3"},
 		{&delete_secret, SECRET(",\"deleted\":true"), "", ""},
-		{&delete_secret, "{\"id\":\"" ID "\",\"object\":\"apps.secret\",\"deleted\":true}", "", ""},
+		{&delete_secret, "{\"id\":\"" ID "\",\"object\":\"apps.secret\",\"deleted\":true}",
+		 "", ""},
 		{&delete_secret, "{}", "", ""},
 	};
 	size_t i;
@@ -145,19 +152,23 @@ static void test_refusals(void **state)
 		 ERROR(",\"code\":\"resource_missing\",\"param\":\"name\",\"message\":\"No such secret: 'NAME'\""),
 		 ENOENT, RETRY_NEVER},
 		{&find, 404, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, RETRY_NEVER},
-		{&find, 400, ERROR(",\"code\":\"resource_missing\",\"param\":\"name\""), ENOENT, RETRY_NEVER},
+		{&find, 400, ERROR(",\"code\":\"resource_missing\",\"param\":\"name\""), ENOENT,
+		 RETRY_NEVER},
 		{&delete_secret, 404, "", ENOENT, RETRY_NEVER},
-		{&delete_secret, 400, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, RETRY_NEVER},
-		{&list, 400, ERROR(",\"param\":\"starting_after\",\"message\":\"No such secret: 'x'\""),
-		 EINVAL, RETRY_NEVER},
-		{&list, 401, ERROR(",\"message\":\"Invalid API Key provided: sk_1\""), EACCES, RETRY_NEVER},
+		{&delete_secret, 400, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT,
+		 RETRY_NEVER},
+		{&list, 400,
+		 ERROR(",\"param\":\"starting_after\",\"message\":\"No such secret: 'x'\""), EINVAL,
+		 RETRY_NEVER},
+		{&list, 401, ERROR(",\"message\":\"Invalid API Key provided: sk_1\""), EACCES,
+		 RETRY_NEVER},
 		{&put, 403, ERROR(",\"message\":\"no secret_write\""), EACCES, RETRY_NEVER},
 		{&put, 400, ERROR(",\"code\":\"parameter_missing\",\"param\":\"scope\""), EINVAL,
 		 RETRY_NEVER},
 		{&put, 400, ERROR("," FULL), EDQUOT, RETRY_NEVER},
 		{&put, 403, ERROR("," FULL), EDQUOT, RETRY_NEVER},
-		{&put, 400, ERROR(",\"code\":\"resource_limit_exceeded\",\"message\":\"no\""), EDQUOT,
-		 RETRY_NEVER},
+		{&put, 400, ERROR(",\"code\":\"resource_limit_exceeded\",\"message\":\"no\""),
+		 EDQUOT, RETRY_NEVER},
 		{&put, 400, ERROR(",\"code\":\"secret_limit_reached\""), EDQUOT, RETRY_NEVER},
 		{&put, 400, ERROR(",\"param\":\"scope[type]\"," FULL), EDQUOT, RETRY_NEVER},
 		{&put, 400, ERROR(",\"message\":\"something else\""), EINVAL, RETRY_NEVER},
@@ -166,11 +177,11 @@ static void test_refusals(void **state)
 		{&put, 400, ERROR(",\"param\":\"payload\"," LONG), EFBIG, RETRY_NEVER},
 		{&put, 400, ERROR(",\"param\":\"name\"," LONG), EINVAL, RETRY_NEVER},
 		{&put, 400,
-		 ERROR(",\"param\":\"payload\",\"message\":\"Invalid string: it holds a null byte\""), EINVAL,
-		 RETRY_NEVER},
+		 ERROR(",\"param\":\"payload\",\"message\":\"Invalid string: it holds a null byte\""),
+		 EINVAL, RETRY_NEVER},
 		{&put, 409,
-		 "{\"error\":{\"type\":\"idempotency_error\",\"code\":\"idempotency_key_in_use\"}}", EAGAIN,
-		 RETRY_LATER},
+		 "{\"error\":{\"type\":\"idempotency_error\",\"code\":\"idempotency_key_in_use\"}}",
+		 EAGAIN, RETRY_LATER},
 		{&put, 409, ERROR(""), EAGAIN, RETRY_LATER},
 		{&put, 429, ERROR(",\"code\":\"lock_timeout\""), EAGAIN, RETRY_LATER},
 		{&put, 400, ERROR(",\"code\":\"rate_limit\""), EAGAIN, RETRY_LATER},
@@ -185,7 +196,8 @@ static void test_refusals(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
-		assert_int_equal(read_text(cases[i].ask, cases[i].status, cases[i].body), cases[i].error);
+		assert_int_equal(read_text(cases[i].ask, cases[i].status, cases[i].body),
+				 cases[i].error);
 		assert_int_equal(got.remedy, cases[i].remedy);
 		assert_string_not_equal(got.failure.message, "");
 		assert_false(got.failure.store_is_deleted);
@@ -193,7 +205,8 @@ static void test_refusals(void **state)
 	assert_int_equal(read_text(&put, 400, ERROR(",\"code\":\"c\",\"message\":\"m\"")), EINVAL);
 	assert_string_equal(got.failure.message, "m (c)");
 	assert_int_equal(
-		read_text(&put, 404, ERROR(",\"code\":\"resource_missing\",\"param\":\"scope[user]\"")),
+		read_text(&put, 404,
+			  ERROR(",\"code\":\"resource_missing\",\"param\":\"scope[user]\"")),
 		ENOENT);
 	assert_true(got.failure.store_is_deleted);
 }
@@ -204,14 +217,17 @@ static void test_the_service_says_whether_to_ask_again(void **state)
 	struct http_response response;
 
 	(void)state;
-	assert_int_equal(read_answer(&provider_stripe, &put, 400, "Stripe-Should-Retry: true\n", ERROR("")),
-			 EAGAIN);
+	assert_int_equal(
+		read_answer(&provider_stripe, &put, 400, "Stripe-Should-Retry: true\n", ERROR("")),
+		EAGAIN);
 	assert_int_equal(got.remedy, RETRY_LATER);
-	assert_int_equal(read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: true\n", ERROR("")),
-			 EIO);
+	assert_int_equal(
+		read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: true\n", ERROR("")),
+		EIO);
 	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
-	assert_int_equal(read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: false\n", ERROR("")),
-			 EIO);
+	assert_int_equal(
+		read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: false\n", ERROR("")),
+		EIO);
 	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
 	response = text_answer(500, "Stripe-Should-Retry: false\nRetry-After: 3\n", "");
 	provider_stripe.read_rate_limit(&response, &limit);
@@ -231,9 +247,11 @@ int main(void)
 		cmocka_unit_test_teardown(test_what_is_granted, forget_answer),
 		cmocka_unit_test_teardown(test_what_makes_no_sense_is_unreadable, forget_answer),
 		cmocka_unit_test_teardown(test_a_change_needs_no_words, forget_answer),
-		cmocka_unit_test_teardown(test_names_that_can_not_be_shown_are_counted, forget_answer),
+		cmocka_unit_test_teardown(test_names_that_can_not_be_shown_are_counted,
+					  forget_answer),
 		cmocka_unit_test_teardown(test_refusals, forget_answer),
-		cmocka_unit_test_teardown(test_the_service_says_whether_to_ask_again, forget_answer),
+		cmocka_unit_test_teardown(test_the_service_says_whether_to_ask_again,
+					  forget_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

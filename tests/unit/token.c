@@ -112,8 +112,9 @@ static void test_files_that_others_can_read_or_change_are_refused_with_the_remed
 	static const struct {
 		mode_t mode;
 		int failed;
-	} modes[] = {{0600, 0},	      {0400, 0},       {0440, 0},	{0640, 0},	 {0700, 0},
-		     {0604, -EACCES}, {0602, -EACCES}, {0620, -EACCES}, {0644, -EACCES}, {0660, -EACCES}};
+	} modes[] = {{0600, 0},	      {0400, 0},       {0440, 0},	{0640, 0},
+		     {0700, 0},	      {0604, -EACCES}, {0602, -EACCES}, {0620, -EACCES},
+		     {0644, -EACCES}, {0660, -EACCES}};
 	struct config config = {.provider = &provider_fastly, .token_file = path};
 	char remedy[160], link[128];
 
@@ -297,7 +298,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_file_is_read_without_its_newline),
 		cmocka_unit_test(test_what_can_be_no_token_is_refused_and_not_repeated),
-		cmocka_unit_test(test_files_that_others_can_read_or_change_are_refused_with_the_remedy),
+		cmocka_unit_test(
+			test_files_that_others_can_read_or_change_are_refused_with_the_remedy),
 		cmocka_unit_test(test_what_is_no_file),
 		cmocka_unit_test(test_a_pipe_is_read_once),
 		cmocka_unit_test(test_the_environment_is_wiped_and_remembered),

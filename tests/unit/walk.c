@@ -1,4 +1,5 @@
-/* The page walker: which pages are asked for and when, and what a listing is that never ends, shifts or lies. */
+/* The page walker: which pages are asked for and when, and what a listing is that never ends,
+ * shifts or lies. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -125,7 +126,8 @@ static void test_a_circle_of_cursors_ends_with_an_error(void **state)
 	(void)state;
 	for (unsigned tail = 0; tail < 20; tail++)
 		for (unsigned length = 1; length < 20; length++)
-			assert_true(pages_until_a_circle_is_noticed(tail, length) <= 4 * (tail + length) + 4);
+			assert_true(pages_until_a_circle_is_noticed(tail, length) <=
+				    4 * (tail + length) + 4);
 }
 
 static void test_cursors_that_never_end_and_bring_nothing_end_with_an_error(void **state)
@@ -163,7 +165,9 @@ static void test_empty_pages_are_no_end(void **state)
 	fixture_free(&fixture);
 }
 
-/* --- who is woken ------------------------------------------------------------------------------------------------------------ */
+/* --- who is woken
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void test_who_is_woken_may_let_go_of_the_store(void **state)
 {
@@ -222,7 +226,8 @@ static void test_who_is_woken_may_begin_the_next_walk(void **state)
 	wait_begin(snapshot_waits(listing->next), &restarter.wait);
 	seek(&fixture, &seekers[1], listing, "ABSENT");
 	answer_names(&fixture, 0, "N", 0, 2, NULL);
-	/* Who was woken after that asks once more, by itself: all was forgotten before it had its answer. */
+	/* Who was woken after that asks once more, by itself: all was forgotten before it had its
+	 * answer. */
 	assert_int_equal(fixture.asked_count, 2);
 	answer_names(&fixture, 0, "M", 0, 2, NULL);
 	call_fails(&fixture, 0, ENOENT);

@@ -62,7 +62,8 @@ static void test_numbered_pages_are_asked_for_side_by_side_once_the_total_is_kno
 
 static void test_a_full_last_page_costs_no_further_call(void **state)
 {
-	const struct shelf full = {.count = 300, .page_size = 100, .total = 300}, empty = {.page_size = 100};
+	const struct shelf full = {.count = 300, .page_size = 100, .total = 300},
+			   empty = {.page_size = 100};
 	struct fixture fixture;
 	struct listing *listing, *other;
 
@@ -90,7 +91,8 @@ static void test_a_listing_that_shrinks_meanwhile_is_walked_again(void **state)
 	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
 	snapshot = view_of(listing);
 	answer_page(&fixture, 0, &shelf);
-	/* The first ten go, and everything moves up: page 2 begins behind N100 to N109, which nobody shows. */
+	/* The first ten go, and everything moves up: page 2 begins behind N100 to N109, which
+	 * nobody shows. */
 	shelf = (struct shelf){.first = 10, .count = 240, .page_size = 100, .total = 240};
 	answer_all_pages(&fixture, &shelf);
 	assert_int_equal(fixture.calls, 6);
@@ -232,7 +234,8 @@ static void test_the_catalog_may_go_while_it_walks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbered_pages_are_asked_for_side_by_side_once_the_total_is_known),
+		cmocka_unit_test(
+			test_numbered_pages_are_asked_for_side_by_side_once_the_total_is_known),
 		cmocka_unit_test(test_a_full_last_page_costs_no_further_call),
 		cmocka_unit_test(test_a_listing_that_shrinks_meanwhile_is_walked_again),
 		cmocka_unit_test(test_it_is_walked_again_at_most_twice),

@@ -54,7 +54,8 @@ static int collect(int from, uint64_t deadline, struct buffer *text)
 /* Reads the mount's status. Returns 0 or a negative errno. */
 static int read_status(const struct config *config, struct buffer *text)
 {
-	uint64_t deadline = clock_boottime() + (config->timeout < 86400000 ? config->timeout : 86400000);
+	uint64_t deadline =
+		clock_boottime() + (config->timeout < 86400000 ? config->timeout : 86400000);
 	struct buffer path = {0};
 	int ends[2], ended = 0, failed;
 	pid_t child;
@@ -89,8 +90,10 @@ static const struct {
 	int error;
 	const char *advice;
 } remedies[] = {
-	{ENOENT, "nothing of ours is mounted there"},	  {ENOTDIR, "nothing of ours is mounted there"},
-	{ENOTCONN, "its daemon is gone: mount it again"}, {EACCES, "only who mounted it may look"},
+	{ENOENT, "nothing of ours is mounted there"},
+	{ENOTDIR, "nothing of ours is mounted there"},
+	{ENOTCONN, "its daemon is gone: mount it again"},
+	{EACCES, "only who mounted it may look"},
 	{ETIMEDOUT, "its daemon does not answer"},
 };
 

@@ -13,10 +13,14 @@ static const struct {
 	const char *name;
 	int status; /* when it failed */
 } steps[STEP_COUNT] = {
-	[STEP_DAEMON] = {"daemon", CHECK_NO_DAEMON},	 [STEP_TOKEN] = {"token", CHECK_TOKEN_UNUSABLE},
-	[STEP_SERVICE] = {"service", CHECK_UNREACHABLE}, [STEP_ACCESS] = {"access", CHECK_TOKEN_REFUSED},
-	[STEP_STORE] = {"store", CHECK_NO_STORE},	 [STEP_READ] = {"read", CHECK_NO_READ},
-	[STEP_KEY] = {"key", CHECK_KEY_REJECTED},	 [STEP_WRITE] = {"write", CHECK_NO_WRITE},
+	[STEP_DAEMON] = {"daemon", CHECK_NO_DAEMON},
+	[STEP_TOKEN] = {"token", CHECK_TOKEN_UNUSABLE},
+	[STEP_SERVICE] = {"service", CHECK_UNREACHABLE},
+	[STEP_ACCESS] = {"access", CHECK_TOKEN_REFUSED},
+	[STEP_STORE] = {"store", CHECK_NO_STORE},
+	[STEP_READ] = {"read", CHECK_NO_READ},
+	[STEP_KEY] = {"key", CHECK_KEY_REJECTED},
+	[STEP_WRITE] = {"write", CHECK_NO_WRITE},
 };
 
 void report_begin(struct check_report *report)
@@ -69,8 +73,9 @@ void report_failed(struct check_report *report, enum step step, const char *why)
 /* A service that went away in the middle is no missing right. */
 static bool is_failure(const struct failure *failure)
 {
-	return failure->errnum == EIO || failure->errnum == ETIMEDOUT || failure->errnum == EHOSTUNREACH ||
-	       failure->errnum == EAGAIN || failure->errnum == ENOMEM ||
+	return failure->errnum == EIO || failure->errnum == ETIMEDOUT ||
+	       failure->errnum == EHOSTUNREACH || failure->errnum == EAGAIN ||
+	       failure->errnum == ENOMEM ||
 	       (failure->errnum == EKEYREJECTED && !failure->http_status);
 }
 
@@ -85,7 +90,8 @@ void report_http_failed(struct check_report *report, enum step step, const struc
 		report->status = CHECK_TOKEN_REFUSED;
 	report_failed(report, step, why);
 	step_result->http_status = failure->http_status;
-	snprintf(step_result->request_id, sizeof step_result->request_id, "%s", failure->request_id);
+	snprintf(step_result->request_id, sizeof step_result->request_id, "%s",
+		 failure->request_id);
 }
 
 static void print_lines(const struct check_report *report)

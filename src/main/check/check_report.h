@@ -51,7 +51,8 @@ void report_ok(struct check_report *report, enum step step, const char *format, 
 	__attribute__((format(printf, 3, 4)));
 void report_skip(struct check_report *report, enum step step, const char *why);
 void report_failed(struct check_report *report, enum step step, const char *why);
-/* The same for an answer of the service, which may also mean that a former step's finding holds no longer. */
+/* The same for an answer of the service, which may also mean that a former step's finding holds no
+ * longer. */
 void report_http_failed(struct check_report *report, enum step step, const struct failure *failure,
 			const char *why);
 

@@ -42,7 +42,9 @@ static void end(struct check *check)
 	loop_stop(check->client.loop);
 }
 
-/* --- one question ---------------------------------------------------------------------------------------------------------------- */
+/* --- one question
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 static int ignore_entry(void *context, const struct entry *entry)
 {
@@ -50,7 +52,8 @@ static int ignore_entry(void *context, const struct entry *entry)
 	return 0;
 }
 
-static void start_call(struct check *check, enum operation operation, void (*done)(struct api_call *api_call))
+static void start_call(struct check *check, enum operation operation,
+		       void (*done)(struct api_call *api_call))
 {
 	check->api_call = (struct api_call){.done = done, .result.on_entry = ignore_entry};
 	check->api_call.args.operation = operation;
@@ -61,22 +64,25 @@ static void start_call(struct check *check, enum operation operation, void (*don
 	api_call_start(check->client.catalog, &check->api_call, check->deadline);
 }
 
-static void refused(struct check *check, enum step step, const struct failure *failure, const char *what)
+static void refused(struct check *check, enum step step, const struct failure *failure,
+		    const char *what)
 {
 	char why[1024];
 
-	snprintf(why, sizeof why, "%s: %s (%s)", what, failure->message, failure_errno_name(failure->errnum));
+	snprintf(why, sizeof why, "%s: %s (%s)", what, failure->message,
+		 failure_errno_name(failure->errnum));
 	report_http_failed(&check->report, step, failure, why);
 }
 
-/* --- the service, and whether it takes the token --------------------------------------------------------------------------------- */
+/* --- the service, and whether it takes the token
+ * --------------------------------------------------------------------------------- */
 
 /* The first call's failure tells how far it came. */
 static void report_probe(struct check *check, const struct failure *failure)
 {
 	const struct config *config = config_of(check);
-	bool refused_token =
-		failure->http_status == 401 || failure->http_status == 403 || failure->errnum == EACCES;
+	bool refused_token = failure->http_status == 401 || failure->http_status == 403 ||
+			     failure->errnum == EACCES;
 	bool no_store = failure->errnum == ENOENT && config->store;
 	struct buffer line = {0};
 
@@ -107,7 +113,9 @@ static void on_probed(void *context, const struct failure *failure)
 	check_store(check);
 }
 
-/* --- a store to try the rest with ------------------------------------------------------------------------------------------------ */
+/* --- a store to try the rest with
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static struct store *first_store(struct catalog *catalog)
 {
@@ -144,7 +152,9 @@ static void check_store(struct check *check)
 	check_read(check);
 }
 
-/* --- the right to list ----------------------------------------------------------------------------------------------------------- */
+/* --- the right to list
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void listed(struct api_call *api_call)
 {
@@ -170,7 +180,8 @@ static void check_read(struct check *check)
 	start_call(check, OPERATION_LIST_SECRETS, listed);
 }
 
-/* --- the key that values are sealed under ---------------------------------------------------------------------------------------- */
+/* --- the key that values are sealed under
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_client_key(struct api_call *api_call)
 {
@@ -183,8 +194,8 @@ static void on_client_key(struct api_call *api_call)
 	if (failure.errnum)
 		refused(check, STEP_KEY, &failure, "no client key came");
 	else if (client_key_verify(&key, &api_call->result.client_key, pinned,
-				   check->has_signing_key ? check->signing_key : NULL, api_call->http.sent_at,
-				   &why)) {
+				   check->has_signing_key ? check->signing_key : NULL,
+				   api_call->http.sent_at, &why)) {
 		failure_set(&failure, EKEYREJECTED, "%s", why);
 		refused(check, STEP_KEY, &failure, "the client key is not to be trusted");
 	} else {
@@ -222,7 +233,9 @@ static void check_key(struct check *check)
 		start_call(check, OPERATION_CLIENT_KEY, on_client_key);
 }
 
-/* --- the right to change --------------------------------------------------------------------------------------------------------- */
+/* --- the right to change
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 /* That there is nothing to delete is what a service says only to those who may. */
 static void deleted(struct api_call *api_call)
@@ -249,7 +262,9 @@ static void check_write(struct check *check)
 	start_call(check, OPERATION_DELETE_SECRET, deleted);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------------------- */
+/* --- all of it
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static int begin(struct check *check)
 {
