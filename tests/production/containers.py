@@ -15,7 +15,7 @@ from mounting import BUILD
 
 PROGRAMS = {"/usr/bin/sstorefs": BUILD / "sstorefs", "/usr/sbin/sstorefs-mount-proxy": BUILD / "src/mount-proxy/sstorefs-mount-proxy",
             **{f"/usr/bin/{name}": Path("/usr/bin") / name
-               for name in ("sh", "bash", "cat", "cp", "getfattr", "grep", "id", "ls", "mkdir", "sleep", "stat", "sync", "touch")}}
+               for name in ("sh", "bash", "cat", "cp", "dd", "getfattr", "grep", "id", "ls", "mkdir", "sleep", "stat", "sync", "touch")}}
 FILES = {"/etc/passwd": "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
          "/etc/group": "root:x:0:\nnogroup:x:65534:\napp:x:1000:\n", "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n"}
 DIRECTORIES = ("tmp", "run", "proc", "sys", "dev", "etc", "secrets", "usr/bin", "usr/sbin")

@@ -51,7 +51,7 @@ class Machine:
 
     def run(self, script, check=True, timeout=TIMEOUT):
         done = podman("exec", self.name, "sh", "-c", script, check=False, timeout=timeout)
-        assert not check or done.returncode == 0, f"{script}\n{done.returncode}: {done.stderr}{done.stdout}"
+        assert not check or done.returncode == 0, f"{self.log() if done.returncode else 0}{script}\n{done.returncode}: {done.stderr}{done.stdout}"
         return done
 
     def says(self, script, **more):

@@ -22,7 +22,7 @@ def table(heading):
     """The commands in the second column of a table of the README."""
     section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     cells = [line.split(" | ")[1] for line in section.splitlines() if line.startswith("| ") and line.count(" | ") == 1]
-    return [command for cell in cells for command in re.findall(r"`([^`]+)`", cell)]
+    return [command.replace(r"\|", "|") for cell in cells for command in re.findall(r"`([^`]+)`", cell)]
 
 
 INSTALL, TOKEN, FSTAB = blocks(README, "\n## Install\n")[:3]
@@ -170,10 +170,10 @@ def test_services_as_sstorefs_1_has_them(machine, sandbox, service):
 
 def test_writing_as_sstorefs_1_says(machine, sandbox):
     section = (MAN / "sstorefs.1.scd").read_text().split("\n# WRITING\n")[1].split("\n# ")[0]
-    ways, sync, whole = blocks(section)
+    ways, told, sync, whole = blocks(section)
     mount = blocks(README)[0].splitlines()[0][2:]
-    types(machine, f"{mount}\ncd /mnt/store\ncmd() {{ echo of cmd; }}\n{ways}{sync}{whole}")
-    assert sandbox.uploads("NAME") == [b"val", b"a\nb\n", b"a\nb\n", b"val", b"of cmd", b"of cmd"]
+    types(machine, f"{mount}\ncd /mnt/store\ncmd() {{ echo of cmd; }}\n{ways}{told}{sync}{whole}")
+    assert sandbox.uploads("NAME") == [b"val", b"a\nb\n", b"a\nb\n", b"val", b"val", b"of cmd", b"of cmd"]
 
 
 def test_lines_of_fstab_of_mount_fuse_sstorefs_8(machine, sandbox):
