@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 
-# What each room may call, beside itself. CONTRIBUTING.md has the same table.
+# What each room may call, beside itself. CONTRIBUTING.md and doc/architecture.md have the same table (test_documents.py).
 MAY_CALL = {
     "base": (),
     "cache": ("base",),

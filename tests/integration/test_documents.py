@@ -1,6 +1,7 @@
 """The man page, the README and --help say the same."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,29 @@ def test_the_tests_readme_names_every_folder_and_every_rule():
     assert set(re.findall(r"^\| `(\w+)/`", text, re.MULTILINE)) == folders
     assert set(re.findall(r"^\| (\d+): ", text, re.MULTILINE)) == {str(rule) for rule in range(1, 21)}
     assert set(re.findall(r"^\| promise (\d): ", text, re.MULTILINE)) == set("12345")
+
+
+def test_every_file_and_function_that_the_architecture_names_exists():
+    text = (TOP / "doc/architecture.md").read_text()
+    sources = [path for folder in ("src", "include") for path in (TOP / folder).rglob("*.[ch]")]
+    places = ["/" + str(path.relative_to(TOP)) for path in sources]
+    files = set(re.findall(r"[\w/-]+\.[ch]\b", text))
+    assert len(files) > 30
+    assert [file for file in sorted(files) if not any(place.endswith("/" + file) for place in places)] == []
+    code = "\n".join(path.read_text() for path in sources)
+    functions = set(re.findall(r"\b(\w+)\(\)", text))
+    assert len(functions) > 30
+    assert [name for name in sorted(functions) if not re.search(rf"\b{name}\b\)?\(", code)] == []
+    assert [name for name in re.findall(r"^\| `(\w+)` \| `", text, re.MULTILINE) if f"\nstruct {name} {{" not in code] == []
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "doc/architecture.md"])
+def test_the_tables_of_rooms_are_what_the_linker_symbols_are_held_to(document):
+    may_call = runpy.run_path(str(TOP / "tests/layers.py"))["MAY_CALL"]
+    text = (TOP / document).read_text().split("\n| room | ")[1].split("\n\n")[0]
+    rows = {room: {word for word in re.findall(r"\w+", calls) if word in may_call}
+            for room, calls in re.findall(r"^\| `([\w-]+)` \| .* \| ?(.*) ?\|$", text, re.MULTILINE)}
+    assert rows.keys() - {"mount-proxy"} == may_call.keys()
+    rows["change"] |= rows["fetch"]
+    rows["main"] = may_call.keys() - {"main"}
+    assert {room: rows[room] for room in may_call} == {room: set(calls) for room, calls in may_call.items()}
