@@ -80,6 +80,7 @@ static void serve_client(struct mount_spec *spec, int peer)
 		asker_forget(&asker);
 		return;
 	}
+	asker_empty_cores(&asker);
 	if (descriptor_send(peer, "+", fd)) {
 		usage_error(errno, "who asked for the mount is gone");
 		asker_forget(&asker);

@@ -40,6 +40,22 @@ void asker_forget(struct asker *asker)
 	asker->process = -1;
 }
 
+void asker_empty_cores(const struct asker *asker)
+{
+	char path[64];
+	int filter;
+
+	snprintf(path, sizeof path, "/proc/%d/coredump_filter", (int)asker->pid);
+	filter = open(path, O_WRONLY | O_CLOEXEC);
+	if (filter < 0 || write(filter, "0", 1) != 1)
+		usage_error(errno,
+			    "%s can't be written: a core that root takes of the daemon would hold "
+			    "its token",
+			    path);
+	if (filter >= 0)
+		close(filter);
+}
+
 /* Before Linux 6.5 the number could have become another process's meanwhile: what is looked at
  * below is that of the process which the pidfd stands for, if that lives afterwards. */
 static int pidfd_of(int peer, pid_t pid)

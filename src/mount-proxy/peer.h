@@ -23,6 +23,13 @@ const char *asker_look(struct asker *asker, const struct mount_spec *spec, int p
 bool asker_has_ended(const struct asker *asker);
 void asker_forget(struct asker *asker);
 
+/*
+ * Sees to it that a core of the asker, should root take one, holds no memory. The daemon can't do
+ * that for itself where its user can't read its program; the setting stays over execve(2). A
+ * failure is one line on stderr.
+ */
+void asker_empty_cores(const struct asker *asker);
+
 /* Says on stderr why somebody was refused: the first at once, those that follow within a minute as
  * one line with their count. */
 void refusal_say(const char *why, const struct asker *asker);

@@ -19,7 +19,7 @@ class Helper:
         self.work = Path(tempfile.mkdtemp(prefix="sstorefs-mount-proxy-"))
         self.work.chmod(0o755)
         self.program = shutil.copy(OPENER, self.work)
-        os.chmod(self.program, 0o755)
+        os.chmod(self.program, 0o711)  # as it is installed
         self.mountpoint, self.socket = self.work / "mnt", self.work / "socket"
         self.log_path = self.work / "log"
         self.askers = []
@@ -72,6 +72,13 @@ def test_a_second_process_of_the_user_gets_nothing_while_the_first_lives(helper)
     first.kill()
     first.wait()
     assert helper.ask(NOBODY, "echo", "mine now").stdout == "mine now\n"
+
+
+def test_a_core_of_the_process_that_has_the_mount_holds_no_memory(helper):
+    """Its program can't be read by its user, so that it can't see to that itself."""
+    pid = helper.hold(NOBODY).pid
+    assert int(Path(f"/proc/{pid}/coredump_filter").read_text(), 16) == 0
+    assert "coredump_filter" not in helper.log()
 
 
 @pytest.mark.parametrize("helper", [["--unit", "sstorefs@prod.service"]], indirect=True)
