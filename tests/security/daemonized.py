@@ -18,7 +18,8 @@ class InTheBackground(Mount):
         return self
 
     def __exit__(self, *failure):
-        run_program(["umount", self.path], self.work)
+        unmounted = run_program(["umount", self.path], self.work)
+        assert unmounted.returncode == 0, f"a file left open keeps the daemon: {unmounted.stderr}"
         ended = wait_for_end(self.pid)
         (self.work / "system.log").write_text(self.devices.log())
         assert ended and not mounts_at(self.path) and not self.sanitizer_reports()

@@ -73,12 +73,15 @@ def by_failure(writing, value):
 
 
 def by_spending(writing, value):
-    """A WRITE that leaves a hole."""
+    """A WRITE beyond what the service takes."""
     descriptor = os.open(writing.store / value.name, os.O_WRONLY | NEW, 0o600)
-    os.write(descriptor, value.bytes)
-    assert errno_of(os.pwrite, descriptor, value.bytes, 100000) == errno.EINVAL
-    assert found_in_memory(writing.mount.pid, value) is None
-    assert errno_of(os.close, descriptor) == errno.EINVAL
+    try:
+        os.write(descriptor, value.bytes)
+        assert errno_of(os.pwrite, descriptor, value.bytes, 100000) == errno.EFBIG
+        assert found_in_memory(writing.mount.pid, value) is None
+    finally:
+        closed = errno_of(os.close, descriptor)
+    assert closed == errno.EFBIG
 
 
 def by_truncation(writing, value):
