@@ -4,17 +4,14 @@ import errno
 import os
 import stat
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from reading import attributes
-from writers import errno_of, python, shell, write_file
+from writers import NODE_MODULES, errno_of, python, shell, write_file
 
 CHANGEABLE = {"user.scopes"}  # on Cloudflare: that is a call
 TEXT = b"line 1\nline 2\n"
-# npm's: see install_npm_packages in contrib/install-dependencies.sh.
-NODE_MODULES = Path(os.environ.get("SSTOREFS_NPM", Path.home() / ".cache/sstorefs-tests/npm")) / "node_modules"
 OTHER_USER, OTHER_GROUP = 4321, 6543
 
 

@@ -5,9 +5,12 @@ import os
 import subprocess
 import textwrap
 import time
+from pathlib import Path
 
 PYTHON = "/usr/bin/python3"
 TIMEOUT = 90
+# npm's libraries: see install_npm_packages in contrib/install-dependencies.sh.
+NODE_MODULES = Path(os.environ.get("SSTOREFS_NPM", Path.home() / ".cache/sstorefs-tests/npm")) / "node_modules"
 
 
 def shell(command, which="bash", timeout=TIMEOUT, cwd=None, **variables):

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from environment import KINDS, Environment
-from matrix import OLD
+from matrix import HERE, OLD
+from writers import NODE_MODULES
 
 pytestmark = pytest.mark.xdist_group("other programs")
 
@@ -27,6 +28,10 @@ DEAF = {
     "socat": 'socat -u OPEN:file CREATE:"$NAME"',
     "sqlite3: .output": 'sqlite3 :memory: ".output $NAME" "select 1"',
     "nvim": 'nvim --headless -n -u NONE -i NONE -c "set nobackup nowritebackup" -c "w! $NAME" -c q! file 2> words',
+    "Rust: fs::copy, by uutils' install": '/usr/lib/cargo/bin/coreutils/install -m 664 file "$NAME"',
+    "Rust: fs::write": 'VALUE=val rust-write "$NAME"',
+    # It opens NAME, and then calls sync(2), which FUSE does not hear of.
+    "echo && uutils sync": 'echo val > "$NAME" && /usr/lib/cargo/bin/coreutils/sync "$NAME"',
     "lz4": 'lz4 -q -f -d file.lz4 "$NAME"',
 }
 # Those that delete what is there first: the secret is gone when the write is refused.
@@ -35,16 +40,23 @@ DELETE_FIRST = {
     "bsdtar x": 'bsdtar -x -f archive.tar -C "$DIR"',
     "busybox tar x": 'busybox tar -x -f archive.tar -C "$DIR"',
 }
+# Those that tell, and then delete what they could not copy: as after "rm NAME".
+TELLS_AND_DELETES = {
+    "Node: fs.copyFile": 'node-copy fs file "$NAME"',
+    "fs-extra: copy": 'node-copy fs-extra file "$NAME"',
+}
 HEARS = {
     "dd conv=fsync": 'dd if=file of="$NAME" conv=fsync status=none',
     "cmd | dd conv=fsync": 'printf val | dd of="$NAME" conv=fsync status=none',
     "busybox: cmd | dd conv=fsync": 'printf val | busybox dd of="$NAME" conv=fsync',
     "echo && sync": 'echo val > "$NAME" && sync "$NAME"',
     "echo && busybox sync": 'echo val > "$NAME" && busybox sync "$NAME"',
+    "uutils: cmd | dd conv=fsync": 'printf val | /usr/lib/cargo/bin/coreutils/dd of="$NAME" conv=fsync status=none',
     "cp": 'cp file "$NAME"',
     "tee": 'tee "$NAME" < file > /dev/null',
 }
-ALL = DEAF | DELETE_FIRST | HEARS
+UUTILS_SYNC = {"echo && uutils sync -d": 'echo val > "$NAME" && /usr/lib/cargo/bin/coreutils/sync -d "$NAME"'}
+ALL = DEAF | UUTILS_SYNC | DELETE_FIRST | TELLS_AND_DELETES | HEARS
 
 
 def named(way):
@@ -65,7 +77,7 @@ def deaf_house(request, tmp_path_factory):
 def run(deaf_house, tmp_path):
     def run(way):
         name = named(way)
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(tmp_path), "DIR": str(deaf_house.directory("good")),
+        environment = {"PATH": f"{HERE}/programs:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(tmp_path), "NODE_MODULES": str(NODE_MODULES), "DIR": str(deaf_house.directory("good")),
                        "NAME": str(deaf_house.directory("good") / name)}
         (tmp_path / "file").write_text("val\n")
         (tmp_path / name).write_text("val\n")
@@ -85,11 +97,23 @@ def test_it_ends_well_and_sync_tells(run, way):
     assert held == OLD
 
 
+def test_uutils_sync_drops_what_fdatasync_says(run):
+    done, _, held, _ = run("echo && uutils sync -d")
+    assert done.returncode == 0 and held == OLD
+
+
 @pytest.mark.parametrize("way", DELETE_FIRST)
 def test_it_ends_well_and_the_secret_is_gone(run, way):
     done, synced, held, there = run(way)
     assert done.returncode == 0, done.stderr
     assert synced.returncode == 1 and held is None and not there
+
+
+@pytest.mark.parametrize("way", TELLS_AND_DELETES)
+def test_it_tells_and_the_secret_is_gone(run, way):
+    done, _, held, there = run(way)
+    assert done.returncode != 0 and "ermission denied" in done.stderr
+    assert held is None and not there
 
 
 @pytest.mark.parametrize("way", HEARS)

@@ -9,10 +9,9 @@ import pytest
 
 from environment import KINDS, Environment
 from matrix import OLD
+from writers import NODE_MODULES
 
 HERE = Path(__file__).resolve().parent
-# What `npm install` of these put there: see install_npm_packages in contrib/install-dependencies.sh.
-NODE_MODULES = Path(os.environ.get("SSTOREFS_NPM", Path.home() / ".cache/sstorefs-tests/npm")) / "node_modules"
 SERVICES = ("fastly", "cloudflare", "stripe")
 STARTS = ("new", "existing")
 
@@ -63,6 +62,7 @@ WAYS = (
     Way('curl -sS -o "$NAME.part" "file://$FILE" && mv "$NAME.part" "$NAME"', DOTTED),
     Way('lftp -c "set xfer:use-temp-file yes; get -e file://$FILE -o $NAME"'),
     Way('printf "put %s %s\\nrename %s %s\\n" "$FILE" "$NAME.part" "$NAME.part" "$NAME" | sftp -q -b - -D /usr/lib/openssh/sftp-server', DOTTED),
+    Way('ansible -i localhost, -c local -m copy -a "content=$VALUE dest=$NAME mode=600" localhost > out'),
     # Editors
     Way('vim.tiny -es -u NONE "$FILE" -c "set backupcopy=no writebackup" -c "w! $NAME" -c q'),
     Way('vim.tiny -es -u NONE "$FILE" -c "set backupcopy=yes nowritebackup" -c "w! $NAME" -c q'),
@@ -101,7 +101,6 @@ WAYS = (
     # Programs that are too large to be had for this, or that take another machine: their names and their flags
     as_other("mkstemp", "NAME999999999", "Go: os.CreateTemp"),
     as_other("mkstemp", ".tmpXXXXXX", "Rust: tempfile, cargo"),
-    as_other("mkstemp", ".ansible_tmpXXXXXXXXNAME", "ansible"),
     as_other("mkstemp", ".tmp-NAME999999999", "docker: its configuration"),
     as_other("mkstemp", ".com.google.Chrome.XXXXXX", "Chromium"),
     as_other("mkstemp", ".#NAMEhhhhhhhhhhhhhhhh", "systemd"),
