@@ -29,9 +29,9 @@
 /* Whatever their arguments. */
 static const int calls[] = {
 	/* the loop, and what it reads and writes */
-	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), CALL(close), CALL(poll),
-	CALL(ppoll), CALL(eventfd2), CALL(pipe2), CALL(lseek), CALL(fcntl), CALL(dup), CALL(dup2),
-	CALL(dup3), CALL(ioctl),
+	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pwritev2), CALL(pread64),
+	CALL(close), CALL(poll), CALL(ppoll), CALL(eventfd2), CALL(pipe2), CALL(lseek), CALL(fcntl),
+	CALL(dup), CALL(dup2), CALL(dup3), CALL(ioctl),
 	/* memory */
 	CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(mlock2),
 	CALL(munlock),
