@@ -51,7 +51,7 @@ void config_print_help(const struct config *config)
 	       "\n"
 	       "OPTIONS\n");
 	for (unsigned i = 0; i < option_count; i++) {
-		const struct option *option = &options[i];
+		const struct mount_option *option = &options[i];
 		int width;
 
 		if (!option->help || (option->service && !is_built_in(option->service)))

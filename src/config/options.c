@@ -12,32 +12,33 @@
 /* Long enough for anybody (31 years), and far from where milliseconds overflow. */
 #define SECONDS_MAX 1e9
 
-static void *member(struct config *config, const struct option *option)
+static void *member(struct config *config, const struct mount_option *option)
 {
 	return (char *)config + option->member;
 }
 
-static int opt_nothing(struct config *config, const struct option *option, const char *value)
+static int opt_nothing(struct config *config, const struct mount_option *option, const char *value)
 {
 	(void)config, (void)option, (void)value;
 	return 0;
 }
 
-static int opt_flag(struct config *config, const struct option *option, const char *value)
+static int opt_flag(struct config *config, const struct mount_option *option, const char *value)
 {
 	(void)value;
 	*(bool *)member(config, option) = true;
 	return 0;
 }
 
-static int opt_read_write(struct config *config, const struct option *option, const char *value)
+static int opt_read_write(struct config *config, const struct mount_option *option,
+			  const char *value)
 {
 	(void)option, (void)value;
 	config->read_only = false;
 	return 0;
 }
 
-static int opt_text(struct config *config, const struct option *option, const char *value)
+static int opt_text(struct config *config, const struct mount_option *option, const char *value)
 {
 	char **text = member(config, option);
 
@@ -47,7 +48,7 @@ static int opt_text(struct config *config, const struct option *option, const ch
 }
 
 /* The daemon leaves its directory, and reads tokens again long after. */
-static int opt_file(struct config *config, const struct option *option, const char *value)
+static int opt_file(struct config *config, const struct mount_option *option, const char *value)
 {
 	char **path = member(config, option), *here;
 	int failed = 0;
@@ -70,7 +71,7 @@ static int opt_file(struct config *config, const struct option *option, const ch
 	return failed;
 }
 
-static int opt_token(struct config *config, const struct option *option, const char *value)
+static int opt_token(struct config *config, const struct mount_option *option, const char *value)
 {
 	(void)value;
 	return usage_error(config,
@@ -79,7 +80,7 @@ static int opt_token(struct config *config, const struct option *option, const c
 			   option->name);
 }
 
-static int opt_remount(struct config *config, const struct option *option, const char *value)
+static int opt_remount(struct config *config, const struct mount_option *option, const char *value)
 {
 	(void)option, (void)value;
 	return usage_error(
@@ -98,7 +99,8 @@ static bool read_seconds(const char *value, double *seconds)
 	return *end == '\0' && *seconds <= SECONDS_MAX;
 }
 
-static int opt_milliseconds(struct config *config, const struct option *option, const char *value)
+static int opt_milliseconds(struct config *config, const struct mount_option *option,
+			    const char *value)
 {
 	double seconds;
 
@@ -109,7 +111,7 @@ static int opt_milliseconds(struct config *config, const struct option *option, 
 	return 0;
 }
 
-static int opt_ttl(struct config *config, const struct option *option, const char *value)
+static int opt_ttl(struct config *config, const struct mount_option *option, const char *value)
 {
 	config->minimal = strcmp(value, "minimal") == 0;
 	if (config->minimal) {
@@ -124,13 +126,13 @@ static int opt_ttl(struct config *config, const struct option *option, const cha
 }
 
 /* `minimal` and `indefinite` may stand for themselves. */
-static int opt_bare_ttl(struct config *config, const struct option *option, const char *value)
+static int opt_bare_ttl(struct config *config, const struct mount_option *option, const char *value)
 {
 	(void)value;
 	return opt_ttl(config, option, option->name);
 }
 
-static int opt_timeout(struct config *config, const struct option *option, const char *value)
+static int opt_timeout(struct config *config, const struct mount_option *option, const char *value)
 {
 	int failed = opt_milliseconds(config, option, value);
 
@@ -142,7 +144,8 @@ static int opt_timeout(struct config *config, const struct option *option, const
 	return failed;
 }
 
-static int opt_kernel_timeout(struct config *config, const struct option *option, const char *value)
+static int opt_kernel_timeout(struct config *config, const struct mount_option *option,
+			      const char *value)
 {
 	if (!read_seconds(value, member(config, option)))
 		return usage_error(config, "%s=%s is no number of seconds: give one such as %s=1",
@@ -150,7 +153,8 @@ static int opt_kernel_timeout(struct config *config, const struct option *option
 	return 0;
 }
 
-static int opt_signing_key(struct config *config, const struct option *option, const char *value)
+static int opt_signing_key(struct config *config, const struct mount_option *option,
+			   const char *value)
 {
 	uint8_t key[crypto_sign_PUBLICKEYBYTES];
 
@@ -166,7 +170,7 @@ static int opt_signing_key(struct config *config, const struct option *option, c
 	return opt_text(config, option, value);
 }
 
-static int opt_newline(struct config *config, const struct option *option, const char *value)
+static int opt_newline(struct config *config, const struct mount_option *option, const char *value)
 {
 	config->keep_newline = strcmp(value, "keep") == 0;
 	if (config->keep_newline || strcmp(value, "auto") == 0)
@@ -174,7 +178,7 @@ static int opt_newline(struct config *config, const struct option *option, const
 	return usage_error(config, "%s=%s is unknown: give 'auto' or 'keep'", option->name, value);
 }
 
-static int opt_commit(struct config *config, const struct option *option, const char *value)
+static int opt_commit(struct config *config, const struct mount_option *option, const char *value)
 {
 	static const char *const names[] = {
 		[COMMIT_CLOSE] = "close", [COMMIT_FSYNC] = "fsync", [COMMIT_WRITE] = "write"};
@@ -189,7 +193,7 @@ static int opt_commit(struct config *config, const struct option *option, const 
 			   option->name, value);
 }
 
-static int take_sizes(struct config *config, const struct option *option, const char *value)
+static int take_sizes(struct config *config, const struct mount_option *option, const char *value)
 {
 	config->sizes = strcmp(value, "shown") == 0 ? SIZES_SHOWN : SIZES_HIDDEN;
 	if (config->sizes == SIZES_SHOWN || strcmp(value, "hidden") == 0)
@@ -198,7 +202,7 @@ static int take_sizes(struct config *config, const struct option *option, const 
 			   value);
 }
 
-static int opt_log(struct config *config, const struct option *option, const char *value)
+static int opt_log(struct config *config, const struct mount_option *option, const char *value)
 {
 	config->log_json = strcmp(value, "json") == 0;
 	if (config->log_json || strcmp(value, "text") == 0)
@@ -206,7 +210,7 @@ static int opt_log(struct config *config, const struct option *option, const cha
 	return usage_error(config, "%s=%s is unknown: give 'text' or 'json'", option->name, value);
 }
 
-static int opt_expires(struct config *config, const struct option *option, const char *value)
+static int opt_expires(struct config *config, const struct mount_option *option, const char *value)
 {
 	if (time_parse_duration(value, &config->expires) || config->expires == 0)
 		return usage_error(config,
@@ -215,7 +219,7 @@ static int opt_expires(struct config *config, const struct option *option, const
 	return 0;
 }
 
-static int opt_list(struct config *config, const struct option *option, const char *value)
+static int opt_list(struct config *config, const struct mount_option *option, const char *value)
 {
 	if (value[strspn(value, ":")] == '\0' ||
 	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
@@ -239,7 +243,7 @@ static bool is_user(const char *id, size_t length)
 	       provider_stripe.store_name_is_valid(user);
 }
 
-static int opt_users(struct config *config, const struct option *option, const char *value)
+static int opt_users(struct config *config, const struct mount_option *option, const char *value)
 {
 	const char *user = value;
 
@@ -256,7 +260,8 @@ static int opt_users(struct config *config, const struct option *option, const c
 	return opt_text(config, option, value);
 }
 
-static int opt_stripe_account(struct config *config, const struct option *option, const char *value)
+static int opt_stripe_account(struct config *config, const struct mount_option *option,
+			      const char *value)
 {
 	if (strncmp(value, "acct_", 5) != 0 || value[5] == '\0' || strchr(value, ':'))
 		return usage_error(config, "%s=%s is no account id: it begins with acct_",
@@ -264,7 +269,7 @@ static int opt_stripe_account(struct config *config, const struct option *option
 	return opt_list(config, option, value);
 }
 
-static int opt_endpoint(struct config *config, const struct option *option, const char *value)
+static int opt_endpoint(struct config *config, const struct mount_option *option, const char *value)
 {
 	return parse_endpoint(config, option->name, value);
 }
@@ -276,7 +281,7 @@ static int opt_endpoint(struct config *config, const struct option *option, cons
 	}
 
 /* In the order of --help. A name with and one without a value are two options. */
-const struct option options[] = {
+const struct mount_option options[] = {
 	{"token_file", "PATH", NULL, opt_file, OPT_MEMBER(token_file),
 	 "file that holds the API token, for its owner alone"},
 	{"endpoint", "URL", NULL, opt_endpoint, OPT_MEMBER(endpoint),
@@ -386,7 +391,7 @@ const unsigned option_count = sizeof(options) / sizeof(options[0]);
 _Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX,
 	       "struct options_given has too few rows");
 
-static bool matches(const struct option *option, const char *name)
+static bool matches(const struct mount_option *option, const char *name)
 {
 	size_t length = strlen(option->name);
 
@@ -399,12 +404,12 @@ static bool matches(const struct option *option, const char *name)
 static int option_read(struct config *config, struct options_given *given, char *text)
 {
 	char *value = strchr(text, '=');
-	const struct option *other = NULL;
+	const struct mount_option *other = NULL;
 
 	if (value)
 		*value++ = '\0';
 	for (unsigned i = 0; i < option_count; i++) {
-		const struct option *option = &options[i];
+		const struct mount_option *option = &options[i];
 		bool any = option->name[strlen(option->name) - 1] == '*';
 
 		if (!matches(option, text))

@@ -10,21 +10,21 @@
 /*
  * What the files of this room share: the table of options, and how to complain about one of them.
  */
-struct option {
+struct mount_option {
 	const char *name;     /* "x-*" stands for all names that begin so */
 	const char *argument; /* what --help calls its value; NULL: it takes none */
 	const char *service;  /* the only one it is for; NULL: all */
-	int (*apply)(struct config *config, const struct option *option, const char *value);
+	int (*apply)(struct config *config, const struct mount_option *option, const char *value);
 	size_t member;	  /* of struct config, for those that only store */
 	const char *help; /* NULL: taken, but not shown */
 };
 
-int opt_uid(struct config *config, const struct option *option, const char *value);
-int opt_gid(struct config *config, const struct option *option, const char *value);
-int opt_umask(struct config *config, const struct option *option, const char *value);
-int opt_user(struct config *config, const struct option *option, const char *value);
+int opt_uid(struct config *config, const struct mount_option *option, const char *value);
+int opt_gid(struct config *config, const struct mount_option *option, const char *value);
+int opt_umask(struct config *config, const struct mount_option *option, const char *value);
+int opt_user(struct config *config, const struct mount_option *option, const char *value);
 
-extern const struct option options[];
+extern const struct mount_option options[];
 extern const unsigned option_count;
 
 /* Which rows of the table the command line named. */
@@ -32,6 +32,22 @@ extern const unsigned option_count;
 struct options_given {
 	bool row[OPTIONS_MAX];
 };
+
+/* The words of a command line. */
+struct arguments {
+	const char *source, *mountpoint; /* NULL: not given */
+	struct options_given given;
+};
+
+/* Reads argv into `arguments` and the members of `config` that flags and options set. Stops at
+ * --help and --version. Returns 0, -EINVAL or -ENOMEM after a message. */
+int arguments_read(struct config *config, struct arguments *arguments, int argc, char **argv);
+
+/* Checks what of the command line goes together. Returns 0, or -EINVAL after a message. */
+int arguments_check(const struct config *config, const struct arguments *arguments);
+
+/* True where --check names a mount's directory instead of a source. */
+bool arguments_name_mount(const struct config *config, const struct arguments *arguments);
 
 /* Reads one argument of -o: options between commas, with `\,` and `\\` inside of values. 0, -EINVAL
  * or -ENOMEM. */

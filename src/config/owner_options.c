@@ -18,7 +18,7 @@ static bool read_id(const char *value, uint32_t *id)
 	return number < UINT32_MAX;
 }
 
-int opt_uid(struct config *config, const struct option *option, const char *value)
+int opt_uid(struct config *config, const struct mount_option *option, const char *value)
 {
 	const struct passwd *user;
 
@@ -34,7 +34,7 @@ int opt_uid(struct config *config, const struct option *option, const char *valu
 }
 
 /* mount(8) adds this, too, with who mounts: then there is nothing to change. */
-int opt_user(struct config *config, const struct option *option, const char *value)
+int opt_user(struct config *config, const struct mount_option *option, const char *value)
 {
 	uint32_t id;
 	const struct passwd *user = read_id(value, &id) ? getpwuid(id) : getpwnam(value);
@@ -58,7 +58,7 @@ int opt_user(struct config *config, const struct option *option, const char *val
 	return config->user ? 0 : oom_error(config);
 }
 
-int opt_gid(struct config *config, const struct option *option, const char *value)
+int opt_gid(struct config *config, const struct mount_option *option, const char *value)
 {
 	const struct group *group;
 
@@ -73,7 +73,7 @@ int opt_gid(struct config *config, const struct option *option, const char *valu
 	return 0;
 }
 
-int opt_umask(struct config *config, const struct option *option, const char *value)
+int opt_umask(struct config *config, const struct mount_option *option, const char *value)
 {
 	size_t length = strlen(value);
 
