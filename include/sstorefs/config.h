@@ -14,10 +14,10 @@
  * The command line as the rest of the program sees it.
  */
 enum commit { COMMIT_CLOSE, COMMIT_FSYNC, COMMIT_WRITE };
-enum sizes {
-	SIZES_OF_OWN, /* shown unless others than the mounter can look (allow_other) */
-	SIZES_SHOWN,
-	SIZES_HIDDEN,
+enum sizes { /* in the order of the choices of `sizes` and `commit` in options.c */
+	     SIZES_SHOWN,
+	     SIZES_HIDDEN,
+	     SIZES_OF_OWN, /* shown unless others than the mounter can look (allow_other) */
 };
 enum action {
 	ACTION_MOUNT,

@@ -17,6 +17,7 @@ static void set_defaults(struct config *config)
 	config->uid = config->mounter = getuid();
 	config->gid = getgid();
 	config->umask = 077;
+	config->sizes = SIZES_OF_OWN;
 	config->entry_timeout = config->attr_timeout = config->negative_timeout = -1;
 }
 

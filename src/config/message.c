@@ -1,4 +1,4 @@
-/* Messages about the command line, and the environment. */
+/* Messages about the command line, and the variables of the environment. */
 #include "options.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -15,12 +15,18 @@ int usage_error(const struct config *config, const char *format, ...)
 	if (vasprintf(&line, format, arguments) < 0)
 		line = NULL;
 	va_end(arguments);
-	/* A word of the command line may have anything in it, and a complaint is one line. */
+	/* A word of the command line may contain any byte; a message is one line. */
 	buffer_printable(&shown, line ? line : "out of memory: free some and try again", "");
 	fprintf(stderr, "%s: %s\n", config->program, buffer_cstr(&shown));
 	buffer_finish(&shown);
 	free(line);
 	return -EINVAL;
+}
+
+int option_error(const struct config *config, const struct mount_option *option, const char *value,
+		 const char *fault)
+{
+	return usage_error(config, "%s=%s %s", option->name, value, fault);
 }
 
 int oom_error(const struct config *config)

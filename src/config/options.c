@@ -9,18 +9,12 @@
 #include "sstorefs/name.h"
 #include "sstorefs/seal.h"
 
-/* Long enough for anybody (31 years), and far from where milliseconds overflow. */
+/* 31 years, far from where milliseconds overflow. */
 #define SECONDS_MAX 1e9
 
 static void *member(struct config *config, const struct mount_option *option)
 {
 	return (char *)config + option->member;
-}
-
-static int opt_nothing(struct config *config, const struct mount_option *option, const char *value)
-{
-	(void)config, (void)option, (void)value;
-	return 0;
 }
 
 static int opt_flag(struct config *config, const struct mount_option *option, const char *value)
@@ -47,7 +41,7 @@ static int opt_text(struct config *config, const struct mount_option *option, co
 	return *text ? 0 : oom_error(config);
 }
 
-/* The daemon leaves its directory, and reads tokens again long after. */
+/* Makes the path absolute: the daemon leaves its directory, and reads tokens again later. */
 static int opt_file(struct config *config, const struct mount_option *option, const char *value)
 {
 	char **path = member(config, option), *here;
@@ -71,15 +65,6 @@ static int opt_file(struct config *config, const struct mount_option *option, co
 	return failed;
 }
 
-static int opt_token(struct config *config, const struct mount_option *option, const char *value)
-{
-	(void)value;
-	return usage_error(config,
-			   "'%s' on the command line can be read by every user of this machine: "
-			   "write the token to a file and give -o token_file=PATH",
-			   option->name);
-}
-
 static int opt_remount(struct config *config, const struct mount_option *option, const char *value)
 {
 	(void)option, (void)value;
@@ -87,28 +72,30 @@ static int opt_remount(struct config *config, const struct mount_option *option,
 		config, "a mount can't be changed while it is there: unmount it and mount it anew");
 }
 
-/* Seconds with an optional fraction. */
-static bool read_seconds(const char *value, double *seconds)
+/* Seconds with an optional fraction. Returns 0, or -EINVAL after a message. */
+static int read_seconds(const struct config *config, const struct mount_option *option,
+			const char *value, double *seconds)
 {
 	size_t length = strlen(value);
 	char *end;
 
-	if (length == 0 || strspn(value, "0123456789.") != length)
-		return false;
-	*seconds = strtod(value, &end);
-	return *end == '\0' && *seconds <= SECONDS_MAX;
+	if (length > 0 && strspn(value, "0123456789.") == length) {
+		*seconds = strtod(value, &end);
+		if (*end == '\0' && *seconds <= SECONDS_MAX)
+			return 0;
+	}
+	return option_error(config, option, value, "is no number of seconds: give one such as 60");
 }
 
 static int opt_milliseconds(struct config *config, const struct mount_option *option,
 			    const char *value)
 {
 	double seconds;
+	int failed = read_seconds(config, option, value, &seconds);
 
-	if (!read_seconds(value, &seconds))
-		return usage_error(config, "%s=%s is no number of seconds: give one such as %s=60",
-				   option->name, value, option->name);
-	*(uint64_t *)member(config, option) = (uint64_t)(seconds * 1000 + 0.5);
-	return 0;
+	if (!failed)
+		*(uint64_t *)member(config, option) = (uint64_t)(seconds * 1000 + 0.5);
+	return failed;
 }
 
 static int opt_ttl(struct config *config, const struct mount_option *option, const char *value)
@@ -137,20 +124,16 @@ static int opt_timeout(struct config *config, const struct mount_option *option,
 	int failed = opt_milliseconds(config, option, value);
 
 	if (failed == 0 && config->timeout == 0)
-		return usage_error(
-			config,
-			"%s=%s leaves no time for any operation: give the seconds one may take, such as %s=30",
-			option->name, value, option->name);
+		return option_error(config, option, value,
+				    "leaves no time for any operation: give the seconds one may "
+				    "take, such as 30");
 	return failed;
 }
 
 static int opt_kernel_timeout(struct config *config, const struct mount_option *option,
 			      const char *value)
 {
-	if (!read_seconds(value, member(config, option)))
-		return usage_error(config, "%s=%s is no number of seconds: give one such as %s=1",
-				   option->name, value, option->name);
-	return 0;
+	return read_seconds(config, option, value, member(config, option));
 }
 
 static int opt_signing_key(struct config *config, const struct mount_option *option,
@@ -164,58 +147,54 @@ static int opt_signing_key(struct config *config, const struct mount_option *opt
 	if (config->signing_key_from_api)
 		return 0;
 	if (signing_key_decode(key, value))
-		return usage_error(config,
-				   "%s=%s is no Ed25519 key: give its 32 bytes in base64, or 'api'",
-				   option->name, value);
+		return option_error(config, option, value,
+				    "is no Ed25519 key: give its 32 bytes in base64, or 'api'");
 	return opt_text(config, option, value);
 }
 
-static int opt_newline(struct config *config, const struct mount_option *option, const char *value)
+/* Returns the number of `value` among the words of option->argument, `a|b|c`; or -EINVAL after a
+ * message. */
+static int read_choice(const struct config *config, const struct mount_option *option,
+		       const char *value)
 {
-	config->keep_newline = strcmp(value, "keep") == 0;
-	if (config->keep_newline || strcmp(value, "auto") == 0)
-		return 0;
-	return usage_error(config, "%s=%s is unknown: give 'auto' or 'keep'", option->name, value);
-}
+	size_t length = strlen(value);
+	const char *word = option->argument;
 
-static int opt_commit(struct config *config, const struct mount_option *option, const char *value)
-{
-	static const char *const names[] = {
-		[COMMIT_CLOSE] = "close", [COMMIT_FSYNC] = "fsync", [COMMIT_WRITE] = "write"};
+	for (int number = 0; *word != '\0'; number++) {
+		size_t word_length = strcspn(word, "|");
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(value, names[i]) == 0) {
-			config->commit = (enum commit)i;
-			return 0;
-		}
+		if (length == word_length && memcmp(word, value, length) == 0)
+			return number;
+		word += word_length + (word[word_length] == '|');
 	}
-	return usage_error(config, "%s=%s is unknown: give 'close', 'fsync' or 'write'",
-			   option->name, value);
+	return usage_error(config, "%s=%s is unknown: give one of %s", option->name, value,
+			   option->argument);
 }
 
-static int take_sizes(struct config *config, const struct mount_option *option, const char *value)
+static int opt_choice(struct config *config, const struct mount_option *option, const char *value)
 {
-	config->sizes = strcmp(value, "shown") == 0 ? SIZES_SHOWN : SIZES_HIDDEN;
-	if (config->sizes == SIZES_SHOWN || strcmp(value, "hidden") == 0)
-		return 0;
-	return usage_error(config, "%s=%s is unknown: give 'shown' or 'hidden'", option->name,
-			   value);
+	int number = read_choice(config, option, value);
+
+	if (number >= 0)
+		*(unsigned *)member(config, option) = (unsigned)number;
+	return number < 0 ? number : 0;
 }
 
-static int opt_log(struct config *config, const struct mount_option *option, const char *value)
+/* Of two choices the second is the one that the member is true for. */
+static int opt_either(struct config *config, const struct mount_option *option, const char *value)
 {
-	config->log_json = strcmp(value, "json") == 0;
-	if (config->log_json || strcmp(value, "text") == 0)
-		return 0;
-	return usage_error(config, "%s=%s is unknown: give 'text' or 'json'", option->name, value);
+	int number = read_choice(config, option, value);
+
+	if (number >= 0)
+		*(bool *)member(config, option) = number == 1;
+	return number < 0 ? number : 0;
 }
 
 static int opt_expires(struct config *config, const struct mount_option *option, const char *value)
 {
 	if (time_parse_duration(value, &config->expires) || config->expires == 0)
-		return usage_error(config,
-				   "%s=%s is no duration: give one such as 90s, 30m, 12h or 7d",
-				   option->name, value);
+		return option_error(config, option, value,
+				    "is no duration: give one such as 90s, 30m, 12h or 7d");
 	return 0;
 }
 
@@ -224,13 +203,12 @@ static int opt_list(struct config *config, const struct mount_option *option, co
 	if (value[strspn(value, ":")] == '\0' ||
 	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
 				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:")] != '\0')
-		return usage_error(
-			config, "%s=%s is no list of names: put colons between them, as in %s=a:b",
-			option->name, value, option->name);
+		return option_error(config, option, value,
+				    "is no list of names: put colons between them, as in a:b");
 	return opt_text(config, option, value);
 }
 
-/* The account's own scope is always there, and no user. */
+/* False for `account`, the scope that is always there. */
 static bool is_user(const char *id, size_t length)
 {
 	char user[NAME_LENGTH_MAX + 1];
@@ -251,10 +229,8 @@ static int opt_users(struct config *config, const struct mount_option *option, c
 		size_t length = strcspn(user, ":");
 
 		if (!is_user(user, length))
-			return usage_error(
-				config,
-				"%s=%s is no list of user ids: give one such as %s=usr_a:usr_b",
-				option->name, value, option->name);
+			return option_error(config, option, value,
+					    "is no list of user ids: give one such as usr_a:usr_b");
 		user += length + (user[length] == ':');
 	}
 	return opt_text(config, option, value);
@@ -264,8 +240,8 @@ static int opt_stripe_account(struct config *config, const struct mount_option *
 			      const char *value)
 {
 	if (strncmp(value, "acct_", 5) != 0 || value[5] == '\0' || strchr(value, ':'))
-		return usage_error(config, "%s=%s is no account id: it begins with acct_",
-				   option->name, value);
+		return option_error(config, option, value,
+				    "is no account id: it begins with acct_");
 	return opt_list(config, option, value);
 }
 
@@ -275,11 +251,6 @@ static int opt_endpoint(struct config *config, const struct mount_option *option
 }
 
 #define OPT_MEMBER(name) offsetof(struct config, name)
-#define OPT_IGNORED(name)                                                                          \
-	{                                                                                          \
-		name, NULL, NULL, opt_nothing, 0, NULL                                             \
-	}
-
 /* In the order of --help. A name with and one without a value are two options. */
 const struct mount_option options[] = {
 	{"token_file", "PATH", NULL, opt_file, OPT_MEMBER(token_file),
@@ -296,9 +267,10 @@ const struct mount_option options[] = {
 	 "the same for names that do not exist [5]"},
 	{"timeout", "SECONDS", NULL, opt_timeout, OPT_MEMBER(timeout),
 	 "the whole time an operation may take [30]"},
-	{"newline", "auto|keep", NULL, opt_newline, 0,
+	{"newline", "auto|keep", NULL, opt_either, OPT_MEMBER(keep_newline),
 	 "whether one line loses its trailing newline [auto]"},
-	{"commit", "close|fsync|write", NULL, opt_commit, 0, "when a value is published [close]"},
+	{"commit", "close|fsync|write", NULL, opt_choice, OPT_MEMBER(commit),
+	 "when a value is published [close]"},
 	{"scopes", "A:B", "cloudflare", opt_list, OPT_MEMBER(scopes), "for new secrets [workers]"},
 	{"comment", "TEXT", "cloudflare", opt_text, OPT_MEMBER(comment), "for new secrets [none]"},
 	{"expires", "DURATION", "stripe", opt_expires, 0,
@@ -319,9 +291,10 @@ const struct mount_option options[] = {
 	 "for all users; implies default_permissions"},
 	{"default_permissions", NULL, NULL, opt_flag, OPT_MEMBER(default_permissions),
 	 "let the kernel check permissions"},
-	{"sizes", "shown|hidden", NULL, take_sizes, 0,
+	{"sizes", "shown|hidden", NULL, opt_choice, OPT_MEMBER(sizes),
 	 "length of what was written here [shown, hidden with allow_other]"},
-	{"log", "text|json", NULL, opt_log, 0, "what a line of the log looks like [text]"},
+	{"log", "text|json", NULL, opt_either, OPT_MEMBER(log_json),
+	 "what a line of the log looks like [text]"},
 	{"entry_timeout", "SECONDS", NULL, opt_kernel_timeout, OPT_MEMBER(entry_timeout),
 	 "how long the kernel keeps names"},
 	{"attr_timeout", "SECONDS", NULL, opt_kernel_timeout, OPT_MEMBER(attr_timeout),
@@ -333,74 +306,55 @@ const struct mount_option options[] = {
 	{"minimal", NULL, NULL, opt_bare_ttl, OPT_MEMBER(ttl), NULL},
 	{"indefinite", NULL, NULL, opt_bare_ttl, OPT_MEMBER(ttl), NULL},
 
-	/* What mount(8), fstab(5) and systemd add. The mount is nosuid, nodev and noexec whatever
-	   they say. */
 	{"rw", NULL, NULL, opt_read_write, 0, NULL},
-	OPT_IGNORED("defaults"),
-	OPT_IGNORED("dev"),
-	OPT_IGNORED("nodev"),
-	OPT_IGNORED("suid"),
-	OPT_IGNORED("nosuid"),
-	OPT_IGNORED("exec"),
-	OPT_IGNORED("noexec"),
-	OPT_IGNORED("async"),
-	OPT_IGNORED("sync"),
-	OPT_IGNORED("dirsync"),
-	OPT_IGNORED("atime"),
-	OPT_IGNORED("noatime"),
-	OPT_IGNORED("diratime"),
-	OPT_IGNORED("nodiratime"),
-	OPT_IGNORED("relatime"),
-	OPT_IGNORED("norelatime"),
-	OPT_IGNORED("strictatime"),
-	OPT_IGNORED("nostrictatime"),
-	OPT_IGNORED("lazytime"),
-	OPT_IGNORED("nolazytime"),
-	OPT_IGNORED("symfollow"),
-	OPT_IGNORED("nosymfollow"), /* there are no symbolic links */
-	OPT_IGNORED("mand"),
-	OPT_IGNORED("nomand"),
-	OPT_IGNORED("iversion"),
-	OPT_IGNORED("noiversion"),
-	OPT_IGNORED("silent"),
-	OPT_IGNORED("loud"),
-	OPT_IGNORED("auto"),
-	OPT_IGNORED("noauto"),
-	OPT_IGNORED("user"),
-	OPT_IGNORED("nouser"),
-	OPT_IGNORED("users"),
-	OPT_IGNORED("nousers"),
-	OPT_IGNORED("owner"),
-	OPT_IGNORED("noowner"),
-	OPT_IGNORED("group"),
-	OPT_IGNORED("nogroup"),
-	OPT_IGNORED("_netdev"),
-	OPT_IGNORED("nofail"),
-	OPT_IGNORED("x-*"),
-	OPT_IGNORED("X-*"),
-
 	{"remount", NULL, NULL, opt_remount, 0, NULL},
-	{"token", "", NULL, opt_token, 0, NULL},
-	{"api_token", "", NULL, opt_token, 0, NULL},
-	{"api_key", "", NULL, opt_token, 0, NULL},
-	{"key", "", NULL, opt_token, 0, NULL},
-	{"password", "", NULL, opt_token, 0, NULL},
-	{"pass", "", NULL, opt_token, 0, NULL},
 };
 const unsigned option_count = sizeof(options) / sizeof(options[0]);
 _Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX,
 	       "struct options_given has too few rows");
 
-static bool matches(const struct mount_option *option, const char *name)
-{
-	size_t length = strlen(option->name);
+/* Options without a value that mount(8), fstab(5) and systemd add; they change nothing. The mount
+ * is nosuid, nodev and noexec in any case, and has no symbolic links. */
+static const char *const ignored[] = {
+	"defaults", "dev",	  "nodev",     "suid",	      "nosuid",	     "exec",
+	"noexec",   "async",	  "sync",      "dirsync",     "atime",	     "noatime",
+	"diratime", "nodiratime", "relatime",  "norelatime",  "strictatime", "nostrictatime",
+	"lazytime", "nolazytime", "symfollow", "nosymfollow", "mand",	     "nomand",
+	"iversion", "noiversion", "silent",    "loud",	      "auto",	     "noauto",
+	"user",	    "nouser",	  "users",     "nousers",     "owner",	     "noowner",
+	"group",    "nogroup",	  "_netdev",   "nofail",      NULL,
+};
+/* Names that a token on the command line would be given by. */
+static const char *const tokens[] = {"token",	 "api_token", "api_key", "key",
+				     "password", "pass",      NULL};
 
-	if (option->name[length - 1] == '*')
-		return strncmp(option->name, name, length - 1) == 0;
-	return strcmp(option->name, name) == 0;
+static bool is_one_of(const char *const *names, const char *name)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
 }
 
-/* Takes one option; `text` is changed. Its value is not repeated where it may be a token. */
+/* Explains why there is no row for the option `name`. `other`: there is one with a value where this
+ * one has none, or without. */
+static int no_such_option(const struct config *config, const char *name, bool has_value,
+			  const struct mount_option *other)
+{
+	if (is_one_of(tokens, name))
+		return usage_error(config,
+				   "'%s' on the command line can be read by every user of this "
+				   "machine: write the token to a file and give -o token_file=PATH",
+				   name);
+	if (has_value && (other || is_one_of(ignored, name)))
+		return usage_error(config, "the option '%s' takes no value: write it without '='",
+				   name);
+	if (other)
+		return usage_error(config, "the option '%s' needs a value: give %s=%s", name, name,
+				   other->argument);
+	return usage_error(config, "unknown option '%s': see sstorefs --help", name);
+}
+
+/* Takes one option; `text` is changed. No message repeats a value that may be a token. */
 static int option_read(struct config *config, struct options_given *given, char *text)
 {
 	char *value = strchr(text, '=');
@@ -410,15 +364,14 @@ static int option_read(struct config *config, struct options_given *given, char 
 		*value++ = '\0';
 	for (unsigned i = 0; i < option_count; i++) {
 		const struct mount_option *option = &options[i];
-		bool any = option->name[strlen(option->name) - 1] == '*';
 
-		if (!matches(option, text))
+		if (strcmp(option->name, text) != 0)
 			continue;
-		if (!any && (value != NULL) != (option->argument != NULL)) {
+		if ((value != NULL) != (option->argument != NULL)) {
 			other = option;
 			continue;
 		}
-		if (value && *value == '\0' && option->argument && option->apply != opt_text)
+		if (value && *value == '\0' && option->apply != opt_text)
 			return usage_error(
 				config,
 				"the option '%s' has an empty value: give %s=%s or leave it out",
@@ -426,15 +379,10 @@ static int option_read(struct config *config, struct options_given *given, char 
 		given->row[i] = true;
 		return option->apply(config, option, value);
 	}
-	if (!other)
-		return usage_error(config, "unknown option '%s': see sstorefs --help", text);
-	if (other->apply == opt_token)
-		return opt_token(config, other, NULL);
-	if (value)
-		return usage_error(config, "the option '%s' takes no value: write it without '='",
-				   text);
-	return usage_error(config, "the option '%s' needs a value: give %s=%s", text, text,
-			   other->argument);
+	/* Comments for other programs, with or without a value (mount(8)). */
+	if (strncmp(text, "x-", 2) == 0 || strncmp(text, "X-", 2) == 0)
+		return 0;
+	return !value && is_one_of(ignored, text) ? 0 : no_such_option(config, text, value, other);
 }
 
 /* Cuts the first option off `*rest`, unescaped in place. NULL at the end. */

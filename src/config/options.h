@@ -11,8 +11,8 @@
  * What the files of this room share: the table of options, and how to complain about one of them.
  */
 struct mount_option {
-	const char *name;     /* "x-*" stands for all names that begin so */
-	const char *argument; /* what --help calls its value; NULL: it takes none */
+	const char *name;
+	const char *argument; /* its value in --help, `a|b` if it is one of these; NULL: none */
 	const char *service;  /* the only one it is for; NULL: all */
 	int (*apply)(struct config *config, const struct mount_option *option, const char *value);
 	size_t member;	  /* of struct config, for those that only store */
@@ -28,7 +28,7 @@ extern const struct mount_option options[];
 extern const unsigned option_count;
 
 /* Which rows of the table the command line named. */
-#define OPTIONS_MAX 128
+#define OPTIONS_MAX 64
 struct options_given {
 	bool row[OPTIONS_MAX];
 };
@@ -71,6 +71,10 @@ const char *env_or_null(const char *name);
 /* One line on stderr, behind the program's name. Returns -EINVAL. */
 int usage_error(const struct config *config, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* The same for the value of an option: "NAME=VALUE FAULT". */
+int option_error(const struct config *config, const struct mount_option *option, const char *value,
+		 const char *fault);
 
 /* Says that memory ran out. Returns -ENOMEM. */
 int oom_error(const struct config *config);

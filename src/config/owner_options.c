@@ -26,9 +26,8 @@ int opt_uid(struct config *config, const struct mount_option *option, const char
 		return 0;
 	user = getpwnam(value);
 	if (!user)
-		return usage_error(config,
-				   "%s=%s is no user of this machine: give a name or a number",
-				   option->name, value);
+		return option_error(config, option, value,
+				    "is no user of this machine: give a name or a number");
 	config->uid = user->pw_uid;
 	return 0;
 }
@@ -40,9 +39,8 @@ int opt_user(struct config *config, const struct mount_option *option, const cha
 	const struct passwd *user = read_id(value, &id) ? getpwuid(id) : getpwnam(value);
 
 	if (!user)
-		return usage_error(config,
-				   "%s=%s is no user of this machine: give a name or a number",
-				   option->name, value);
+		return option_error(config, option, value,
+				    "is no user of this machine: give a name or a number");
 	free(config->user);
 	config->user = NULL;
 	if (user->pw_uid == geteuid())
@@ -66,9 +64,8 @@ int opt_gid(struct config *config, const struct mount_option *option, const char
 		return 0;
 	group = getgrnam(value);
 	if (!group)
-		return usage_error(config,
-				   "%s=%s is no group of this machine: give a name or a number",
-				   option->name, value);
+		return option_error(config, option, value,
+				    "is no group of this machine: give a name or a number");
 	config->gid = group->gr_gid;
 	return 0;
 }
@@ -79,9 +76,8 @@ int opt_umask(struct config *config, const struct mount_option *option, const ch
 
 	if (length == 0 || length > 4 || strspn(value, "01234567") != length ||
 	    strtoul(value, NULL, 8) > 0777)
-		return usage_error(
-			config, "%s=%s is no mask: give an octal number up to 777, such as %s=077",
-			option->name, value, option->name);
+		return option_error(config, option, value,
+				    "is no mask: give an octal number up to 777, such as 077");
 	config->umask = (mode_t)strtoul(value, NULL, 8);
 	return 0;
 }
