@@ -1,10 +1,8 @@
 /* Parses SOURCE and the endpoint: which service, account and store, at which address. */
-#include <arpa/inet.h>
-#include <curl/curl.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "options.h"
+#include "sstorefs/endpoint.h"
 #include "sstorefs/name.h"
 
 /* Of two stores with one name the second is shown as NAME~ID, whatever the service takes for a
@@ -118,62 +116,15 @@ int parse_source(struct config *config, const char *source)
 		(int)(colon - source), source);
 }
 
-/* Plain HTTP would show the token to the network; a loopback address has none. */
-static bool is_loopback(const char *host)
-{
-	struct in_addr v4;
-	struct in6_addr v6;
-	char inner[INET6_ADDRSTRLEN + 2];
-	size_t length = strlen(host);
-
-	if (strcmp(host, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	if (length < 2 || length >= sizeof(inner) || host[0] != '[' || host[length - 1] != ']')
-		return false;
-	memcpy(inner, host + 1, length - 2);
-	inner[length - 2] = '\0';
-	return inet_pton(AF_INET6, inner, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-/* A phrase for what is wrong with the address, or NULL. */
-static const char *endpoint_error(const char *url)
-{
-	static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
-					     CURLUPART_FRAGMENT};
-	CURLU *parts = curl_url();
-	char *scheme = NULL, *host = NULL, *text = NULL;
-	const char *fault = NULL;
-
-	if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) ||
-	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) ||
-	    curl_url_get(parts, CURLUPART_HOST, &host, 0))
-		fault = "is no URL";
-	else if (strcmp(scheme, "http") == 0 && !is_loopback(host))
-		fault = "would send the token in clear text";
-	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-		fault = "is neither https:// nor http://";
-	else if (strncmp(url + strlen(scheme), "://", 3) != 0) /* libcurl takes one slash for two */
-		fault = "is no URL";
-	for (unsigned i = 0; !fault && i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
-		if (curl_url_get(parts, unwanted[i], &text, 0) == CURLUE_OK)
-			fault = "has more than a host and a path";
-		curl_free(text);
-		text = NULL;
-	}
-	curl_free(host);
-	curl_free(scheme);
-	curl_url_cleanup(parts);
-	return fault;
-}
-
 int parse_endpoint(struct config *config, const char *origin, const char *url)
 {
-	const char *fault = endpoint_error(url);
+	const char *fault = NULL;
+	struct endpoint endpoint;
 	size_t length = strlen(url);
+	int failed = endpoint_parse(&endpoint, url, &fault);
 
-	if (fault)
+	endpoint_free(&endpoint);
+	if (failed)
 		return usage_error(
 			config,
 			"the address in %s %s: give https://HOST, or http:// to a loopback address",

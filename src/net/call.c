@@ -100,7 +100,7 @@ void call_finish(struct call_state *state)
 static void call_finish_without_memory(struct call_state *state)
 {
 	failure_set(&state->call->failure, ENOMEM, "no memory for a request to %s",
-		    state->net->host);
+		    state->net->parts.host);
 	call_finish(state);
 }
 
@@ -120,7 +120,7 @@ static bool call_is_alone(const struct call_state *state)
 {
 	const struct net *net = state->net;
 
-	return !net->https || !net->multiplexed || state->call->request.bears_value;
+	return !net->parts.https || !net->multiplexed || state->call->request.bears_value;
 }
 
 uint64_t call_time_left(const struct call_state *state)
@@ -247,7 +247,8 @@ void call_start(struct net *net, struct http_call *call)
 	call->state = state;
 	call->completion = (struct task){.run = call_report};
 	if (!state) {
-		failure_set(&call->failure, ENOMEM, "no memory for a request to %s", net->host);
+		failure_set(&call->failure, ENOMEM, "no memory for a request to %s",
+			    net->parts.host);
 		task_queue(net->loop, &call->completion);
 		return;
 	}
@@ -264,7 +265,7 @@ void call_start(struct net *net, struct http_call *call)
 		call_run(state);
 	} else {
 		failure_set(&call->failure, ETIMEDOUT, "no time is left for a request to %s",
-			    net->host);
+			    net->parts.host);
 		state->ignore_for_health = true;
 		call_finish(state);
 	}

@@ -59,13 +59,14 @@ static enum curl_error_kind describe_overflow(const struct call_state *state)
 	struct failure *failure = &state->call->failure;
 
 	if (state->overflow == OVERFLOW_MEMORY)
-		failure_set(failure, ENOMEM, "no memory for the answer of %s", state->net->host);
+		failure_set(failure, ENOMEM, "no memory for the answer of %s",
+			    state->net->parts.host);
 	else if (state->overflow == OVERFLOW_BODY)
 		failure_set(failure, EIO, "the answer of %s is larger than %u MiB",
-			    state->net->host, HTTP_BODY_MAX >> 20);
+			    state->net->parts.host, HTTP_BODY_MAX >> 20);
 	else
 		failure_set(failure, EIO, "the headers of the answer of %s are larger than %u KiB",
-			    state->net->host, HTTP_HEADER_MAX >> 10);
+			    state->net->parts.host, HTTP_HEADER_MAX >> 10);
 	return CURL_ERROR_PERMANENT;
 }
 
@@ -79,7 +80,7 @@ static enum curl_error_kind describe_unsent(const struct call_state *state, CURL
 		if (curl_errors[i].code != code)
 			continue;
 		failure_set(failure, curl_errors[i].error, "%s%s%s: %s", curl_errors[i].before,
-			    net->host, curl_errors[i].after, curl_message(state, code));
+			    net->parts.host, curl_errors[i].after, curl_message(state, code));
 		return curl_errors[i].kind;
 	}
 	curl_easy_getinfo(state->easy, CURLINFO_OS_ERRNO, &reason);
@@ -99,10 +100,10 @@ enum curl_error_kind curl_error_describe(struct call_state *state, CURLcode code
 		return describe_unsent(state, code);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		failure_set(failure, EIO, "the connection to %s broke after the request was sent",
-			    state->net->host);
+			    state->net->parts.host);
 	else
 		failure_set(failure, code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EIO,
-			    "%s gave no complete answer: %s", state->net->host,
+			    "%s gave no complete answer: %s", state->net->parts.host,
 			    curl_message(state, code));
 	return CURL_ERROR_TRANSIENT;
 }
@@ -116,9 +117,10 @@ void curl_error_describe_timeout(struct call_state *state)
 	seconds(state->deadline - state->started_at, text);
 	if (state->phase == CALL_QUEUED)
 		failure_set(failure, ETIMEDOUT, "no connection to %s became free within %s",
-			    net->host, text);
+			    net->parts.host, text);
 	else if (state->times_sent || state->call->indeterminate)
-		failure_set(failure, ETIMEDOUT, "%s did not answer within %s", net->host, text);
+		failure_set(failure, ETIMEDOUT, "%s did not answer within %s", net->parts.host,
+			    text);
 	else
 		failure_set(failure, ETIMEDOUT, "cannot connect to %s within %s", net->host_port,
 			    text);

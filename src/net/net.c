@@ -1,9 +1,7 @@
-/* The network: the endpoint, libcurl's multi handle, and its place in the loop. */
-#include <arpa/inet.h>
+/* The network: the endpoint, libcurl's multi handle, and its turns in the loop. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "net_internal.h"
@@ -12,85 +10,20 @@
 /* How long a closing connection may go without a turn, milliseconds. */
 #define CLOSING_TURN 500
 
-static bool is_loopback(const char *host)
-{
-	struct in_addr four;
-	struct in6_addr six;
-	char bare[INET6_ADDRSTRLEN] = "";
-
-	if (!strcasecmp(host, "localhost"))
-		return true;
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == 127;
-	if (host[0] != '[' || strlen(host) - 2 >= sizeof(bare))
-		return false;
-	memcpy(bare, host + 1, strlen(host) - 2);
-	return inet_pton(AF_INET6, bare, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
-static int endpoint_check(struct net *net, const char *scheme, const char *host, const char *port,
-			  struct failure *why)
-{
-	net->https = !strcmp(scheme, "https");
-	net->loopback = is_loopback(host);
-	if (!net->https && strcmp(scheme, "http"))
-		return failure_set(why, EINVAL, "the endpoint %s is neither https:// nor http://",
-				   net->endpoint);
-	if (!net->https && !net->loopback)
-		return failure_set(
-			why, EINVAL,
-			"the endpoint %s would carry secrets in clear text: http:// is for loopback "
-			"addresses only, use https://",
-			net->endpoint);
-	net->host = strdup(host);
-	if (!net->host || asprintf(&net->host_port, "%s port %s", host, port) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
 static int endpoint_read(struct net *net, struct failure *why)
 {
-	static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
-					     CURLUPART_FRAGMENT};
-	char *scheme = NULL, *host = NULL, *port = NULL;
-	CURLU *url = curl_url();
-	int failed = -ENOMEM;
+	const char *fault;
+	int failed = endpoint_parse(&net->parts, net->endpoint, &fault);
 
-	if (!url)
-		goto out;
-	CURLUcode code = curl_url_set(url, CURLUPART_URL, net->endpoint, CURLU_PATH_AS_IS);
-
-	for (size_t i = 0; !code && i < sizeof(unwanted) / sizeof(*unwanted); i++) {
-		char *part = NULL;
-
-		if (!curl_url_get(url, unwanted[i], &part, 0)) {
-			curl_free(part);
-			/* Not quoted: it may hold a password. */
-			failed = failure_set(
-				why, EINVAL,
-				"the endpoint has more than scheme, host, port and path");
-			goto out;
-		}
-	}
-	code = code ? code : curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
-	code = code ? code : curl_url_get(url, CURLUPART_HOST, &host, 0);
-	code = code ? code : curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-	if (code == CURLUE_OUT_OF_MEMORY)
-		goto out;
-	if (code)
-		failed = failure_set(why, EINVAL, "the endpoint is no URL: %s",
-				     curl_url_strerror(code));
-	else
-		failed = endpoint_check(net, scheme, host, port, why);
-out:
-	curl_free(port);
-	curl_free(host);
-	curl_free(scheme);
-	curl_url_cleanup(url);
+	if (failed == -EINVAL)
+		return failure_set(why, EINVAL, "the endpoint %s", fault);
+	if (!failed &&
+	    asprintf(&net->host_port, "%s port %s", net->parts.host, net->parts.port) < 0)
+		net->host_port = NULL, failed = -ENOMEM;
 	return failed;
 }
 
-/* libcurl looks at the CA file at the first connection; whoever mounts wants to hear of it now. */
+/* Checks the CA file now: libcurl would look at it only for the first connection. */
 static int cacert_check(struct net *net, struct failure *why)
 {
 	const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
@@ -326,7 +259,7 @@ void net_free(struct net *net)
 	locked_free(&net->credentials);
 	free(net->extra);
 	free(net->host_port);
-	free(net->host);
+	endpoint_free(&net->parts);
 	free(net->cacert);
 	free(net->endpoint);
 	free(net);

@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "sstorefs/endpoint.h"
 #include "sstorefs/locked.h"
 #include "sstorefs/net.h"
+#include "sstorefs/wait.h"
 
 /*
  * What the files of net/ share: the network, and a call while it runs.
@@ -22,9 +24,6 @@
 
 /* For how long the service counts as down, milliseconds. */
 #define DOWN_FOR 3000
-
-#define container_of(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 enum call_phase {
 	CALL_QUEUED,  /* for a connection, in net->waiting */
@@ -77,9 +76,9 @@ struct net {
 	unsigned extra_size;
 
 	char *endpoint, *cacert;
-	char *host;	 /* of the endpoint, for people */
-	char *host_port; /* `HOST port N`, the same */
-	bool https, loopback, cafile_only;
+	struct endpoint parts; /* of the endpoint */
+	char *host_port;       /* `HOST port N`, for people */
+	bool cafile_only;
 	uint64_t timeout;
 	bool (*on_unauthorized)(void *context);
 	void *context;

@@ -173,7 +173,7 @@ void handle_transfer_end(struct call_state *state, CURLcode code)
 	health_attempt(net, code == CURLE_OK);
 	state->fresh_connection = false;
 	if (code == CURLE_OK) {
-		bool alone = !net->https || state->call->request.bears_value;
+		bool alone = !net->parts.https || state->call->request.bears_value;
 		bool multiplexed = transfer_finish(state);
 
 		if (!alone)

@@ -194,11 +194,11 @@ static CURLcode set_request(const struct call_state *state)
 static CURLcode set_connection(const struct call_state *state, uint64_t left)
 {
 	const struct net *net = state->net;
-	bool one_at_a_time = !net->https || state->call->request.bears_value;
+	bool one_at_a_time = !net->parts.https || state->call->request.bears_value;
 	CURL *easy = state->easy;
 	CURLcode code = CURLE_OK;
 
-	SETOPT(PROTOCOLS_STR, net->https ? "https" : "http");
+	SETOPT(PROTOCOLS_STR, net->parts.https ? "https" : "http");
 	SETOPT(HTTP_VERSION,
 	       one_at_a_time ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
 	SETOPT(PIPEWAIT, one_at_a_time ? 0L : 1L);
@@ -218,7 +218,7 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	 * scope is part of that list's key and means something to link-local addresses only, so it
 	 * sets the connections that bear values apart.
 	 */
-	if (net->https && one_at_a_time)
+	if (net->parts.https && one_at_a_time)
 		SETOPT(ADDRESS_SCOPE, 1L);
 	SETOPT(SSL_VERIFYPEER, 1L);
 	SETOPT(SSL_VERIFYHOST, 2L);
@@ -226,7 +226,7 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 		SETOPT(CAINFO, net->cacert);
 	if (net->cafile_only)
 		SETOPT(CAPATH, NULL);
-	if (net->loopback)
+	if (net->parts.loopback)
 		SETOPT(PROXY, "");
 	return code;
 }

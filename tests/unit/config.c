@@ -204,7 +204,8 @@ static void test_a_token_on_the_command_line_is_refused_and_not_repeated(void **
 static void test_loopback_addresses_may_be_plain_http(void **state)
 {
 	static const char *const addresses[] = {"http://127.0.0.1:8080", "http://127.1.2.3",
-						"http://[::1]:80", "http://localhost:1234"};
+						"http://[::1]:80", "http://localhost:1234",
+						"HTTP://LocalHost:1234"};
 	struct config config;
 	char options[128];
 
