@@ -1,32 +1,22 @@
 #ifndef SSTOREFS_DELETE_H
 #define SSTOREFS_DELETE_H
 
-#include "sstorefs/api_call.h"
-#include "sstorefs/name_queue.h"
+#include "sstorefs/change_op.h"
 
 /*
- * Deletes a secret.
+ * Deletes a secret. Fails with ENOENT only if there was none and no earlier attempt of this
+ * operation is indeterminate.
  */
-
-/* Deletes a secret. ENOENT only if none was there and no earlier attempt of ours was lost. */
 struct delete_op {
-	struct store *store;
-	const char *name;
-	uint64_t deadline;
+	struct change_op change;
 	void (*done)(struct delete_op *deletion);
 
-	struct failure failure;
-
-	struct name_ticket ticket;
-	struct timer timer;
-	struct lookup lookup;
-	struct api_call api_call;
-	bool has_looked_up;
-	char id[128];
+	bool has_looked_up; /* internal */
 };
 
 void delete_start(struct delete_op *deletion);
 
+/* Ends it without `done`. If a request was sent, the name is invalidated. */
 void delete_cancel(struct delete_op *deletion);
 
 #endif

@@ -1,37 +1,29 @@
 #ifndef SSTOREFS_STORE_OPS_H
 #define SSTOREFS_STORE_OPS_H
 
-#include "sstorefs/api_call.h"
-#include "sstorefs/name_queue.h"
+#include "sstorefs/change_op.h"
 
 /*
- * Creates and deletes stores.
+ * Creates the store `change.name`, or deletes the store `change.store`. A store with secrets is not
+ * deleted: that fails with ENOTEMPTY, as the service says or as its listing shows, never from the
+ * cache.
  */
-
-/* Creates or deletes a store. A store with secrets is not deleted: ENOTEMPTY, by the service's word
- * or by looking there, never from memory. */
 struct store_op {
+	struct change_op change;
 	struct catalog *catalog;
-	const char *name;    /* to create */
-	struct store *store; /* to delete */
-	uint64_t deadline;
 	void (*done)(struct store_op *op);
 
-	struct failure failure;
-
-	struct api_call api_call;
+	/* The rest is internal. */
 	struct task task;
-	struct lookup lookup;
 	struct buffer cursor;
-	bool got_entry;		  /* the answer described what was made */
-	unsigned retries;	  /* attempts to create it that were lost, and without effect */
-	struct timer retry_timer; /* before the next one */
+	bool got_entry; /* the response described the new store */
 };
 
 void store_create_start(struct store_op *op);
 
 void store_delete_start(struct store_op *op);
 
+/* Ends it without `done`. If a request was sent, the name is invalidated. */
 void store_op_cancel(struct store_op *op);
 
 #endif

@@ -1,138 +1,111 @@
 /*
- * Puts one value at the service: waits for its place in the queue of the name, looks up what is
- * there if the service's verbs need it, waits for the key, uploads, and settles what a lost reply
- * left open. The steps stand in the order in which they happen.
+ * Puts one value at the service: waits in the queue of the name, looks up what is there if the
+ * service's verbs need it, waits for a client key, uploads, and finds out what became of an attempt
+ * without a reply. The steps stand in the order in which they happen.
  */
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fetch/catalog.h"
-#include "sstorefs/change.h"
+#include "change_op.h"
 
 static void start_lookup(struct put_op *put);
 static void await_key(struct put_op *put);
-static void on_retry_timer(struct timer *timer);
 static void send(struct put_op *put);
 
-static struct listing *listing_of(const struct put_op *put)
+static struct put_op *put_of(struct change_op *op)
 {
-	return &put->store->secrets;
+	return container_of(op, struct put_op, change);
 }
 
-static struct catalog *catalog_of(const struct put_op *put)
-{
-	return put->store->catalog;
-}
-
-static const struct provider *provider_of(const struct put_op *put)
-{
-	return catalog_of(put)->options.provider;
-}
-
-/* Lets go of everything that was begun. */
-static void op_release(struct put_op *put)
-{
-	struct catalog *catalog = catalog_of(put);
-
-	wait_end(&put->wait);
-	locked_wait_cancel(put->pool, &put->memory_wait);
-	lookup_cancel(&put->lookup);
-	api_call_cancel(&put->api_call);
-	timer_stop(catalog->loop, &put->timer);
-	timer_stop(catalog->loop, &put->retry_timer);
-	name_queue_leave(&put->ticket);
-	put->last_response = (struct failure){
-		0}; /* a service may have quoted the value, and this was never censored */
-}
-
-/* What was sealed is kept for a rename; it is of no use if it was not stored. */
+/* Keeps the sealed value for a rename, if it was stored. */
 static void keep_sealed(struct put_op *put)
 {
-	struct catalog *catalog = catalog_of(put);
+	struct catalog *catalog = op_catalog(&put->change);
 	struct entry_text text;
 	struct entry entry;
 
-	if (!put->sealed)
+	if (!put->sealed || put->change.failure.errnum || !put->record)
 		return;
-	if (put->failure.errnum || !put->record) {
-		free(put->sealed);
-	} else {
-		record_entry(put->record, &entry, &text);
-		sealed_cache_put(&catalog->sealed_cache, put->store, put->name, entry.digest,
-				 &put->sealed_under, put->sealed,
-				 put->length + crypto_box_SEALBYTES, loop_now(catalog->loop));
-	}
+	record_entry(put->record, &entry, &text);
+	sealed_cache_put(&catalog->sealed_cache, put->change.store, put->change.name, entry.digest,
+			 &put->sealed_under, put->sealed, put->length + crypto_box_SEALBYTES,
+			 loop_now(catalog->loop));
 	put->sealed = NULL;
 }
 
-static void op_finish(struct put_op *put)
+static void conclude(struct change_op *op)
 {
-	struct failure *failure = &put->failure;
+	struct put_op *put = put_of(op);
+	struct failure *failure = &op->failure;
 
-	/* A lost attempt that nothing has settled: the last word of later attempts says nothing
-	 * about it (DESIGN 3, rule 13). */
-	if (failure->errnum && put->indeterminate) {
-		if (failure->errnum != ETIMEDOUT)
-			failure->errnum = EIO;
-		put->unknown = true;
-		listing_invalidate(listing_of(put), put->name, put->entry_id);
-	}
-	/* What we believed was wrong. */
+	put->unknown = failure->errnum && op->indeterminate;
+	/* The cache was wrong about the secret, or about its store. */
 	if (failure->errnum == ENOENT || failure->errnum == EEXIST)
-		listing_invalidate(listing_of(put), put->name, put->entry_id);
+		change_op_invalidate(op);
 	if (failure->errnum == ENOENT && (put->mode != PUT_REPLACE || failure->store_is_deleted))
-		listing_invalidate(&catalog_of(put)->stores, put->store->name, 0);
+		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
 	if (failure->errnum)
 		failure_redact(failure, put->value, put->length);
 	keep_sealed(put);
-	op_release(put);
-	put->done(put);
 }
 
-/* What the service said before the time was up explains more than that it was up. */
-static void fail_in_time(struct put_op *put, const char *why)
+static void release(struct change_op *op)
 {
-	if (put->last_response.errnum)
-		put->failure = put->last_response;
-	else
-		failure_set(&put->failure, ETIMEDOUT, "%s", why);
+	struct put_op *put = put_of(op);
+
+	wait_end(&put->wait);
+	locked_wait_cancel(put->pool, &put->memory_wait);
+	free(put->sealed);
+	put->sealed = NULL;
+	/* A service may have quoted the value, and this copy was never redacted. */
+	put->last_response = (struct failure){0};
 }
 
-static void timed_out(struct timer *timer)
+static void done(struct change_op *op)
 {
-	struct put_op *put = container_of(timer, struct put_op, timer);
+	put_of(op)->done(put_of(op));
+}
 
-	/*
-	 * Covers the waits before the HTTP call (queue, key, memory). The call itself enforces the
-	 * same deadline and reports more precisely, hence the slack.
-	 */
-	if (put->api_call.http.times_sent)
-		put->indeterminate = true;
+/* Fails at the deadline: what the service said before explains more than the deadline does. */
+static void fail_at_deadline(struct put_op *put)
+{
+	if (put->last_response.errnum) {
+		put->change.failure = put->last_response;
+		change_op_finish(&put->change);
+	} else {
+		change_op_fail(&put->change, ETIMEDOUT, "the service did not answer in time");
+	}
+}
+
+/* The deadline passed while the operation waited for the queue, a key or memory. */
+static void time_out(struct change_op *op)
+{
+	struct put_op *put = put_of(op);
+
 	if (put->memory_wait.link)
-		failure_set(
-			&put->failure, ENOBUFS,
+		change_op_fail(
+			op, ENOBUFS,
 			"no locked memory is left to send the value: raise RLIMIT_MEMLOCK or write fewer at once");
 	else
-		fail_in_time(put, "the service did not answer in time");
-	op_finish(put);
+		fail_at_deadline(put);
 }
 
 static enum cache_result query(struct put_op *put, const struct record **record)
 {
-	return listing_query(listing_of(put), put->name, record);
+	return listing_query(put->change.listing, put->change.name, record);
 }
 
-static void on_queue_head(struct name_ticket *ticket)
+static void begin(struct change_op *op)
 {
-	struct put_op *put = container_of(ticket, struct put_op, ticket);
-	const struct provider *provider = provider_of(put);
+	struct put_op *put = put_of(op);
+	const struct provider *provider = op_provider(op);
 	const struct record *record = NULL;
 	enum cache_result cached = query(put, &record);
-	/* An outcome that is unknown is settled before anything else of the name is sent (DESIGN 3,
-	 * rule 13). */
-	bool must_look_up = listing_is_invalid(listing_of(put), put->name);
+	/* An indeterminate outcome is settled before the next request about the name is sent
+	 * (doc/semantics.md, rule 13). */
+	bool must_look_up = listing_is_invalid(op->listing, op->name);
 
 	put->created = cached != CACHE_HIT;
 	if (put->mode == PUT_CREATE)
@@ -140,7 +113,7 @@ static void on_queue_head(struct name_ticket *ticket)
 	else if (put->mode == PUT_REPLACE)
 		must_look_up |=
 			!provider->has_replace || (provider->writes_by_id && cached != CACHE_HIT);
-	/* A replacement must say the expiry again that the old value has. */
+	/* A replacement must repeat the expiry of the old value. */
 	if (provider->has_expiry && cached == CACHE_MISS && !put->expiry_is_set)
 		must_look_up = true;
 	if (must_look_up)
@@ -149,131 +122,106 @@ static void on_queue_head(struct name_ticket *ticket)
 		await_key(put);
 }
 
+static void retry(struct change_op *op)
+{
+	await_key(put_of(op));
+}
+
 void put_start(struct put_op *put)
 {
-	struct catalog *catalog = catalog_of(put);
+	static const struct change_steps steps = {.begin = begin,
+						  .retry = retry,
+						  .time_out = time_out,
+						  .conclude = conclude,
+						  .release = release,
+						  .done = done};
 
-	put->failure = (struct failure){0};
-	put->timer = (struct timer){.expired = timed_out};
-	put->retry_timer = (struct timer){.expired = on_retry_timer};
 	put->last_response = (struct failure){0};
-	put->retries = 0;
-	put->ticket = (struct name_ticket){.begin = on_queue_head};
-	/* A little later than the call's own deadline, which knows more about what happened. */
-	if (timer_start(catalog->loop, &put->timer, put->deadline + 50) ||
-	    (!put->is_queue_head && name_queue_join(listing_of(put), put->name, &put->ticket))) {
-		failure_set(&put->failure, ENOMEM, "out of memory");
-		op_finish(put);
-	} else if (put->is_queue_head) {
-		on_queue_head(&put->ticket);
-	}
+	change_op_start(&put->change, put->change.name, &steps);
 }
 
 bool put_is_queued(const struct put_op *put)
 {
-	return name_queue_is_waiting(&put->ticket);
+	return name_queue_is_waiting(&put->change.ticket);
 }
 
 void put_cancel(struct put_op *put)
 {
-	if (put->indeterminate || put->api_call.http.times_sent) {
-		put->unknown = true;
-		listing_invalidate(listing_of(put), put->name, put->entry_id);
-	}
-	free(put->sealed);
-	put->sealed = NULL;
-	op_release(put);
+	put->unknown |= put->change.indeterminate || change_op_was_sent(&put->change);
+	change_op_cancel(&put->change);
 }
 
-/* --- the look: what does the service have under this name?
- * ------------------------------------------------------------------ */
+/* The lookup: what does the service have under this name? */
 
-/* A new entry that was made after our lost create left: ours, if there was none before. */
+/* True if the entry was created since the first attempt to create it was sent. */
 static bool is_ours(const struct put_op *put, const struct record *record)
 {
 	struct entry_text text;
 	struct entry entry;
 
 	record_entry(record, &entry, &text);
-	return catalog_is_since(catalog_of(put), entry.created_at, put->first_sent_at);
+	return cache_is_since(&op_catalog(&put->change)->cache, entry.created_at,
+			      put->first_sent_at);
 }
 
-static void on_retry_timer(struct timer *timer)
+static void on_create_lookup(struct put_op *put, const struct record *record)
 {
-	await_key(container_of(timer, struct put_op, retry_timer));
-}
+	struct change_op *op = &put->change;
 
-/* It was lost and has done nothing. The service is not well: it is not asked again at once. */
-static void try_later(struct put_op *put)
-{
-	struct loop *loop = catalog_of(put)->loop;
-	uint64_t at = loop_now(loop) + net_backoff(put->retries++);
-
-	if (at < put->deadline && timer_start(loop, &put->retry_timer, at) == 0)
-		return;
-	fail_in_time(put, "the service did not answer in time");
-	op_finish(put);
+	if (op->indeterminate && put->created && is_ours(put, record))
+		put->record = record;
+	else
+		failure_set(&op->failure, EEXIST, "there is a secret of this name already");
+	op->indeterminate = false;
+	change_op_finish(op);
 }
 
 static void on_lookup(struct lookup *lookup)
 {
-	struct put_op *put = container_of(lookup, struct put_op, lookup);
-	bool present = !lookup->failure.errnum, was_indeterminate = put->indeterminate;
+	struct put_op *put = container_of(lookup, struct put_op, change.lookup);
+	struct change_op *op = &put->change;
+	bool present = !lookup->failure.errnum, was_indeterminate = op->indeterminate;
 
 	put->lookups++;
 	if (!present && lookup->failure.errnum != ENOENT) {
-		put->failure = lookup->failure;
+		op->failure = lookup->failure;
 		if (lookup->failure.errnum == ETIMEDOUT && put->last_response.errnum)
-			put->failure = put->last_response;
-		op_finish(put);
+			op->failure = put->last_response;
+		change_op_finish(op);
 	} else if (put->mode == PUT_CREATE && present) {
-		if (put->indeterminate && put->created && is_ours(put, lookup->record)) {
-			put->indeterminate = false;
-			put->record = lookup->record;
-		} else {
-			put->indeterminate = false;
-			failure_set(&put->failure, EEXIST,
-				    "there is a secret of this name already");
-		}
-		op_finish(put);
+		on_create_lookup(put, lookup->record);
 	} else if (put->mode == PUT_REPLACE && !present) {
-		put->indeterminate = false;
-		failure_set(&put->failure, ENOENT, "there is no secret of this name");
-		op_finish(put);
+		op->indeterminate = false;
+		change_op_fail(op, ENOENT, "there is no secret of this name");
 	} else {
-		/* An attempt that did not take effect may be made again; one that will be replaced
-		 * does not matter any more. */
-		put->indeterminate = put->indeterminate && present;
-		if (was_indeterminate && !present)
-			try_later(put);
-		else
+		/* An attempt without effect may be made again; the outcome of one that will be
+		 * replaced does not matter any more. */
+		op->indeterminate = op->indeterminate && present;
+		if (!was_indeterminate || present)
 			await_key(put);
+		else if (!change_op_retry(op))
+			fail_at_deadline(put);
 	}
 }
 
 static void start_lookup(struct put_op *put)
 {
-	/* If it is ours, it has the number that the kernel knows it by. */
-	if (put->indeterminate)
-		listing_invalidate(listing_of(put), put->name, put->entry_id);
-	put->lookup =
-		(struct lookup){.deadline = put->deadline, .bypass_cache = true, .done = on_lookup};
-	strcpy(put->lookup.name, put->name);
-	lookup_start(listing_of(put), &put->lookup);
+	/* If the entry is ours, it gets the entry id by which the kernel knows it. */
+	if (put->change.indeterminate)
+		change_op_invalidate(&put->change);
+	change_op_lookup(&put->change, put->change.name, true, on_lookup);
 }
 
-/* --- the key
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* The client key */
 
 static void on_key(struct wait *wait)
 {
 	struct put_op *put = container_of(wait, struct put_op, wait);
-	struct client_keys *keys = &catalog_of(put)->keys;
+	struct client_keys *keys = &op_catalog(&put->change)->keys;
 
 	if (keys->failure.errnum) {
-		put->failure = keys->failure;
-		op_finish(put);
+		put->change.failure = keys->failure;
+		change_op_finish(&put->change);
 		return;
 	}
 	put->waited_for_key = true;
@@ -282,11 +230,12 @@ static void on_key(struct wait *wait)
 
 static bool has_key(struct put_op *put)
 {
-	struct client_keys *keys = &catalog_of(put)->keys;
+	struct client_keys *keys = &op_catalog(&put->change)->keys;
+	struct failure *failure = &put->change.failure;
 
 	if (put->exclusive_key)
-		return client_keys_get_exclusive(keys, &put->failure) != NULL;
-	if (!client_keys_get(keys, &put->failure))
+		return client_keys_get_exclusive(keys, failure) != NULL;
+	if (!client_keys_get(keys, failure))
 		return false;
 	put->fresh_key = client_keys_mark_used(keys) && put->waited_for_key;
 	return true;
@@ -294,67 +243,63 @@ static bool has_key(struct put_op *put)
 
 static void await_key(struct put_op *put)
 {
-	struct client_keys *keys = &catalog_of(put)->keys;
-
-	if (!provider_of(put)->seals || has_key(put)) {
+	if (!op_provider(&put->change)->seals || has_key(put)) {
 		send(put);
-	} else if (put->failure.errnum) {
-		op_finish(put);
+	} else if (put->change.failure.errnum) {
+		change_op_finish(&put->change);
 	} else {
 		put->wait.woken = on_key;
-		wait_begin(&keys->waits, &put->wait);
+		wait_begin(&op_catalog(&put->change)->keys.waits, &put->wait);
 	}
 }
 
-/* --- the upload
- * -------------------------------------------------------------------------------------------------------------
- */
+/* The upload */
 
 static int on_entry(void *context, const struct entry *entry)
 {
-	struct put_op *put = context;
+	struct put_op *put = put_of(context);
 	struct entry named = *entry;
 
-	/* Without a version it can't be told from the old one: better none than that
-	 * (listing_invalidate). */
+	/* An entry without a version looks like the old one: better none (see on_response). */
 	if (!entry->digest && entry->modified_at == TIME_UNKNOWN)
 		return 0;
-	/* The name is ours to know: what counts is that the service has it now. */
-	named.name = put->name;
-	put->got_entry = listing_local_put(listing_of(put), &named, put->entry_id) != NULL;
+	/* The response may leave out or spell the name differently; it is the one we sent. */
+	named.name = put->change.name;
+	put->got_entry =
+		listing_local_put(put->change.listing, &named, put->change.entry_id) != NULL;
 	return 0;
 }
 
-/* Whether the key was fetched for this very value, and nothing else can have used it up. */
+/* True if the key was fetched for this value, and no other value can have used it up. */
 static bool had_exclusive_key(const struct put_op *put)
 {
-	const struct client_keys *keys = &catalog_of(put)->keys;
+	const struct client_keys *keys = &op_catalog(&put->change)->keys;
 
 	return put->exclusive_key ||
 	       (put->fresh_key && client_keys_used_once(keys, &put->sealed_under));
 }
 
-/* So often other clients may be first with the same name, in turn, before we give it up to them. */
+/* How often another client may create or delete the same name in turn before this one gives up. */
 #define LOOKUPS_MAX 3
 
-/* What a refusal says about the way we asked, and what can be done about it once. */
-static bool retry_differently(struct put_op *put)
+/* Retries once in another way where the rejection allows for it. False: it is final. */
+static bool retry_differently(struct put_op *put, const struct failure *failure)
 {
-	const struct provider *provider = provider_of(put);
-	int error = put->api_call.failure.errnum;
+	const struct provider *provider = op_provider(&put->change);
 
-	if (provider->seals && put->api_call.failure.http_status == 400 && error == EINVAL &&
+	if (provider->seals && failure->http_status == 400 && failure->errnum == EINVAL &&
 	    !had_exclusive_key(put)) {
-		/* Perhaps it is the key that is too old, or good for one value only, and not the
-		 * value that is wrong. */
-		client_keys_reject(&catalog_of(put)->keys, &put->sealed_under);
+		/* Perhaps the key is too old or good for one value only, and the value is not
+		 * wrong. */
+		client_keys_reject(&op_catalog(&put->change)->keys, &put->sealed_under);
 		put->exclusive_key = true;
 		await_key(put);
 		return true;
 	}
 	if (provider->writes_by_id && put->lookups < LOOKUPS_MAX && put->mode != PUT_CREATE &&
-	    (error == EEXIST || (error == ENOENT && !put->api_call.failure.store_is_deleted))) {
-		/* Somebody else created or deleted it meanwhile: look which, and go by that. */
+	    (failure->errnum == EEXIST ||
+	     (failure->errnum == ENOENT && !failure->store_is_deleted))) {
+		/* Another client created or deleted it meanwhile: look it up again. */
 		start_lookup(put);
 		return true;
 	}
@@ -366,8 +311,7 @@ static void on_memory(struct locked_wait *wait)
 	await_key(container_of(wait, struct put_op, memory_wait));
 }
 
-/* The request's body holds the value once more, escaped: others' must go before there is room for
- * it. */
+/* Waits until other values are sent: the request's body holds the value once more, escaped. */
 static void await_memory(struct put_op *put)
 {
 	put->memory_wait.available = on_memory;
@@ -376,48 +320,48 @@ static void await_memory(struct put_op *put)
 
 static void on_response(struct api_call *api_call)
 {
-	struct put_op *put = container_of(api_call, struct put_op, api_call);
+	struct put_op *put = container_of(api_call, struct put_op, change.api_call);
+	struct change_op *op = &put->change;
 	struct failure failure = api_call->failure;
 
 	if (!put->first_sent_at)
 		put->first_sent_at = api_call->http.sent_at;
 	api_call_free(api_call);
 	if (!failure.errnum) {
-		put->indeterminate = false;
-		put->failure = failure;
-		/* Not what take_entry saw: a walk may have ended since, and its records with it. */
+		op->indeterminate = false;
+		op->failure = failure;
+		/* Not the record of on_entry: a walk may have ended since and freed it. */
 		if (put->got_entry)
 			query(put, &put->record);
 		else
-			listing_invalidate(listing_of(put), put->name, put->entry_id);
-		op_finish(put);
+			change_op_invalidate(op);
+		change_op_finish(op);
 		return;
 	}
 	if (api_call->http.indeterminate) {
-		put->indeterminate = true;
+		op->indeterminate = true;
 		put->last_response = failure;
-		if (!api_call->http.idempotent &&
-		    loop_now(api_call->catalog->loop) < put->deadline) {
+		if (!api_call->http.idempotent && loop_now(op_catalog(op)->loop) < op->deadline) {
 			start_lookup(put);
 			return;
 		}
 	} else if (failure.errnum == ENOBUFS && !api_call->http.times_sent) {
 		await_memory(put);
 		return;
-	} else if (retry_differently(put)) {
+	} else if (retry_differently(put, &failure)) {
 		return;
 	}
-	put->failure = failure;
-	op_finish(put);
+	op->failure = failure;
+	change_op_finish(op);
 }
 
-/* The verb that the service has for what is wanted, by what is known of the name. */
+/* Returns the verb of the service that does what `mode` asks for, by what is known of the name. */
 static enum put_mode verb(const struct put_op *put)
 {
-	const struct provider *provider = provider_of(put);
+	const struct provider *provider = op_provider(&put->change);
 
 	if (provider->writes_by_id)
-		return put->id[0] && put->mode != PUT_CREATE ? PUT_REPLACE : PUT_CREATE;
+		return put->change.id[0] && put->mode != PUT_CREATE ? PUT_REPLACE : PUT_CREATE;
 	if (put->mode == PUT_CREATE && !provider->has_create)
 		return PUT_UPSERT;
 	if (put->mode == PUT_REPLACE && !provider->has_replace)
@@ -425,30 +369,25 @@ static enum put_mode verb(const struct put_op *put)
 	return put->mode;
 }
 
-/* What was asked for, else what the secret has that is replaced (it would be lost otherwise), else
- * what new ones get. */
+/* Returns the expiry that was set, else that of the secret that is replaced (a replacement without
+ * one would clear it), else that of new secrets. */
 static wall_time_ns expiry_of(const struct put_op *put, const struct record *record)
 {
-	const struct catalog *catalog = catalog_of(put);
-	struct entry_text text;
-	struct entry entry;
+	const struct catalog *catalog = op_catalog(&put->change);
 
 	if (put->expiry_is_set)
 		return put->expires_at;
-	if (record) {
-		record_entry(record, &entry, &text);
-		return entry.expires_at;
-	}
+	if (record)
+		return record_expires_at(record);
 	if (!catalog->options.expires)
 		return TIME_UNKNOWN;
 	return catalog_time(catalog) + (wall_time_ns)catalog->options.expires * NANOSECONDS;
 }
 
-/* What a secret has beside its value. */
 static void set_attributes(const struct put_op *put, const struct record *record,
 			   struct op_args *args)
 {
-	const struct catalog_options *options = &catalog_of(put)->options;
+	const struct catalog_options *options = &op_catalog(&put->change)->options;
 	bool is_new = !record || args->mode == PUT_CREATE;
 
 	args->scopes = put->scopes || !is_new ? put->scopes : options->scopes;
@@ -456,58 +395,56 @@ static void set_attributes(const struct put_op *put, const struct record *record
 	args->expires_at = options->provider->has_expiry ? expiry_of(put, record) : TIME_UNKNOWN;
 }
 
+/* Seals the value under the present key and gives it to the request. False without memory. */
+static bool seal_value(struct put_op *put, struct op_args *args)
+{
+	struct catalog *catalog = op_catalog(&put->change);
+	const struct client_key *key = &catalog->keys.key;
+
+	free(put->sealed);
+	put->sealed = malloc(put->length + crypto_box_SEALBYTES);
+	if (!put->sealed)
+		return false;
+	put->sealed_under = *key;
+	client_key_seal(key, put->value, put->length, put->sealed);
+	catalog->counts.sealed_bytes += put->length;
+	args->value = put->sealed;
+	args->value_length = put->length + crypto_box_SEALBYTES;
+	args->client_key = key->public_key;
+	return true;
+}
+
 static void send(struct put_op *put)
 {
-	struct catalog *catalog = catalog_of(put);
-	const struct provider *provider = provider_of(put);
-	struct api_call *api_call = &put->api_call;
-	const struct client_key *key = &catalog->keys.key;
+	struct change_op *op = &put->change;
+	const struct provider *provider = op_provider(op);
 	const struct record *record = NULL;
+	struct op_args *args;
 
 	query(put, &record);
-	put->id[0] = '\0';
-	if (record && record_id(record) && strlen(record_id(record)) < sizeof put->id)
-		strcpy(put->id, record_id(record));
-	if (put->mode == PUT_REPLACE && provider->writes_by_id && !put->id[0]) {
-		failure_set(&put->failure, EINVAL,
-			    "the service told no id of this secret, and takes changes only by id");
-		op_finish(put);
+	change_op_note_id(op, record);
+	if (put->mode == PUT_REPLACE && provider->writes_by_id && !op->id[0]) {
+		change_op_fail(
+			op, EINVAL,
+			"the service told no id of this secret, and takes changes only by id");
 		return;
 	}
-	*api_call = (struct api_call){.done = on_response};
-	api_call->result.on_entry = on_entry;
-	api_call->result.context = put;
-	api_call->args = (struct op_args){
-		.operation = OPERATION_PUT_SECRET,
-		.store_id = put->store->id,
-		.name = put->name,
-		.id = put->id[0] ? put->id : NULL,
-		.mode = verb(put),
-		.value = put->value,
-		.value_length = put->length,
-	};
-	api_call->redact_value = put->value;
-	api_call->redact_length = put->length;
-	set_attributes(put, record, &api_call->args);
-	if (provider->seals) {
-		free(put->sealed);
-		put->sealed = malloc(put->length + crypto_box_SEALBYTES);
-		if (!put->sealed) {
-			failure_set(&put->failure, ENOMEM, "out of memory");
-			op_finish(put);
-			return;
-		}
-		put->sealed_under = *key;
-		client_key_seal(key, put->value, put->length, put->sealed);
-		catalog->counts.sealed_bytes += put->length;
-		api_call->args.value = put->sealed;
-		api_call->args.value_length = put->length + crypto_box_SEALBYTES;
-		api_call->args.client_key = key->public_key;
-	} else {
-		api_call->pool = put->pool;
+	args = change_op_prepare(op, OPERATION_PUT_SECRET, op->name, on_response);
+	args->mode = verb(put);
+	args->value = put->value;
+	args->value_length = put->length;
+	set_attributes(put, record, args);
+	op->api_call.result.on_entry = on_entry;
+	op->api_call.redact_value = put->value;
+	op->api_call.redact_length = put->length;
+	if (!provider->seals) {
+		op->api_call.pool = put->pool;
+	} else if (!seal_value(put, args)) {
+		change_op_fail(op, ENOMEM, "out of memory");
+		return;
 	}
-	api_call_start(catalog, api_call, put->deadline);
-	/* The request is written: what it was written from is not needed for the answer. */
-	api_call->args.value = NULL;
-	api_call->args.client_key = NULL;
+	change_op_send(op);
+	/* The request is written; parsing its response needs neither value nor key. */
+	args->value = NULL;
+	args->client_key = NULL;
 }

@@ -1,150 +1,131 @@
 /*
  * Renames or copies a stored secret: from its sealed value (Fastly), by the service's own duplicate
- * (Cloudflare), or from a value that is still at hand.
+ * (Cloudflare), or from a value that is still at hand. The steps stand in the order in which they
+ * happen.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "fetch/catalog.h"
-#include "sstorefs/change.h"
+#include "change_op.h"
 
 static void make_new(struct rename_op *renaming);
 static void delete_old(struct rename_op *renaming);
 static void lookup_at_hand(struct rename_op *renaming);
 static void publish_recalled(struct rename_op *renaming);
-static void on_retry_timer(struct timer *timer);
 static void describe_new(struct rename_op *renaming);
 
-static struct listing *listing_of(const struct rename_op *renaming)
+static struct rename_op *rename_of(struct change_op *op)
 {
-	return &renaming->store->secrets;
+	return container_of(op, struct rename_op, change);
 }
 
-static struct catalog *catalog_of(const struct rename_op *renaming)
+static void release(struct change_op *op)
 {
-	return renaming->store->catalog;
-}
+	struct rename_op *renaming = rename_of(op);
 
-static void op_release(struct rename_op *renaming)
-{
-	lookup_cancel(&renaming->lookup);
-	api_call_cancel(&renaming->api_call);
 	if (renaming->recalled)
 		put_cancel(&renaming->put);
 	renaming->recalled = false;
-	timer_stop(catalog_of(renaming)->loop, &renaming->timer);
-	timer_stop(catalog_of(renaming)->loop, &renaming->retry_timer);
-	name_queue_leave(&renaming->tickets[0]);
-	name_queue_leave(&renaming->tickets[1]);
+	name_queue_leave(&renaming->second_ticket);
 	buffer_finish(&renaming->scopes);
 	buffer_finish(&renaming->comment);
 }
 
-static void op_finish(struct rename_op *renaming)
+static void invalidate_new(struct rename_op *renaming)
 {
-	struct failure *failure = &renaming->failure;
-
-	if (failure->errnum && renaming->indeterminate) {
-		if (failure->errnum != ETIMEDOUT)
-			failure->errnum = EIO;
-		listing_invalidate(listing_of(renaming), renaming->to, 0);
-		listing_invalidate(listing_of(renaming), renaming->from, 0);
-	}
-	op_release(renaming);
-	renaming->done(renaming);
+	listing_invalidate(renaming->change.listing, renaming->to, 0);
 }
 
-static void fail(struct rename_op *renaming, int error, const char *why)
+static void conclude(struct change_op *op)
 {
-	failure_set(&renaming->failure, error, "%s", why);
-	op_finish(renaming);
+	if (op->failure.errnum && op->indeterminate)
+		invalidate_new(rename_of(op));
 }
 
-/* Whether a request of the present step has left. */
-static bool was_sent(const struct rename_op *renaming)
+static void done(struct change_op *op)
 {
-	return renaming->api_call.http.times_sent ||
-	       (renaming->recalled && renaming->put.api_call.http.times_sent);
+	rename_of(op)->done(rename_of(op));
 }
 
-static void timed_out(struct timer *timer)
+/* Notes that a request of the present step was sent: the put of a recalled value has its own. */
+static void note_sent(struct change_op *op)
 {
-	struct rename_op *renaming = container_of(timer, struct rename_op, timer);
+	struct rename_op *renaming = rename_of(op);
 
-	renaming->indeterminate = renaming->indeterminate || was_sent(renaming);
-	fail(renaming, ETIMEDOUT, "the service did not answer in time");
+	op->indeterminate |= change_op_was_sent(op) ||
+			     (renaming->recalled && change_op_was_sent(&renaming->put.change));
+}
+
+static void time_out(struct change_op *op)
+{
+	note_sent(op);
+	change_op_fail(op, ETIMEDOUT, "the service did not answer in time");
 }
 
 void rename_cancel(struct rename_op *renaming)
 {
-	if (renaming->indeterminate || was_sent(renaming)) {
-		listing_invalidate(listing_of(renaming), renaming->to, 0);
-		listing_invalidate(listing_of(renaming), renaming->from, 0);
-	}
-	op_release(renaming);
+	note_sent(&renaming->change);
+	if (renaming->change.indeterminate)
+		invalidate_new(renaming);
+	change_op_cancel(&renaming->change);
 }
 
-/* --- both names are ours
- * -----------------------------------------------------------------------------------------------------------
- */
+/* The queues of both names */
 
 static void start_old_lookup(struct rename_op *renaming);
 
 static void on_second_queue_head(struct name_ticket *ticket)
 {
-	start_old_lookup(container_of(ticket, struct rename_op, tickets[1]));
+	start_old_lookup(container_of(ticket, struct rename_op, second_ticket));
 }
 
-/* Names are always taken in one order, so that two moves the opposite way never wait for each
- * other. */
-static void on_first_queue_head(struct name_ticket *ticket)
+/* Returns the names in the one order in which their queues are joined, so that two renames the
+ * opposite way never wait for each other. */
+static const char *name_in_order(const struct rename_op *renaming, bool first)
 {
-	struct rename_op *renaming = container_of(ticket, struct rename_op, tickets[0]);
-	const char *second =
-		strcmp(renaming->from, renaming->to) < 0 ? renaming->to : renaming->from;
+	bool old_is_first = strcmp(renaming->change.name, renaming->to) < 0;
 
-	renaming->tickets[1] = (struct name_ticket){.begin = on_second_queue_head};
-	if (name_queue_join(listing_of(renaming), second, &renaming->tickets[1]))
-		fail(renaming, ENOMEM, "out of memory");
+	return old_is_first == first ? renaming->change.name : renaming->to;
+}
+
+static void begin(struct change_op *op)
+{
+	struct rename_op *renaming = rename_of(op);
+
+	renaming->second_ticket = (struct name_ticket){.begin = on_second_queue_head};
+	if (name_queue_join(op->listing, name_in_order(renaming, false), &renaming->second_ticket))
+		change_op_fail(op, ENOMEM, "out of memory");
+}
+
+static void retry(struct change_op *op)
+{
+	make_new(rename_of(op));
 }
 
 void rename_start(struct rename_op *renaming)
 {
-	const char *first =
-		strcmp(renaming->from, renaming->to) < 0 ? renaming->from : renaming->to;
+	static const struct change_steps steps = {.begin = begin,
+						  .retry = retry,
+						  .time_out = time_out,
+						  .conclude = conclude,
+						  .release = release,
+						  .done = done};
 
-	renaming->failure = (struct failure){0};
-	renaming->timer = (struct timer){.expired = timed_out};
-	renaming->retry_timer = (struct timer){.expired = on_retry_timer};
-	renaming->retries = 0;
-	renaming->tickets[0] = (struct name_ticket){.begin = on_first_queue_head};
-	if (timer_start(catalog_of(renaming)->loop, &renaming->timer, renaming->deadline + 50) ||
-	    name_queue_join(listing_of(renaming), first, &renaming->tickets[0]))
-		fail(renaming, ENOMEM, "out of memory");
+	change_op_start(&renaming->change, name_in_order(renaming, true), &steps);
 }
 
-/* --- what is there under the old name, and under the new one?
- * ---------------------------------------------------------------------- */
+/* The lookups: what is there under the old name, and under the new one? */
 
-static void start_lookup(struct rename_op *renaming, const char *name, bool again,
-			 void (*done)(struct lookup *lookup))
-{
-	renaming->lookup = (struct lookup){
-		.deadline = renaming->deadline, .bypass_cache = again, .done = done};
-	strcpy(renaming->lookup.name, name);
-	lookup_start(listing_of(renaming), &renaming->lookup);
-}
-
-/* What is found later must be what is moved now: its texts are kept, for the record may go. */
+/* Copies what identifies the secret and goes with its copy: the record may be freed meanwhile. */
 static void keep_texts(struct rename_op *renaming, const struct record *record)
 {
 	struct entry_text text;
 	struct entry entry;
 
 	record_entry(record, &entry, &text);
-	renaming->entry_id = record->entry_id;
-	snprintf(renaming->id, sizeof renaming->id, "%s", entry.id ? entry.id : "");
+	renaming->old_entry_id = record->entry_id;
+	change_op_note_id(&renaming->change, record);
 	snprintf(renaming->digest, sizeof renaming->digest, "%s", entry.digest ? entry.digest : "");
 	buffer_finish(&renaming->scopes);
 	buffer_finish(&renaming->comment);
@@ -152,17 +133,23 @@ static void keep_texts(struct rename_op *renaming, const struct record *record)
 	buffer_puts(&renaming->comment, entry.comment ? entry.comment : "");
 }
 
+static void fail_as(struct change_op *op, const struct failure *failure)
+{
+	op->failure = *failure;
+	change_op_finish(op);
+}
+
 static void on_new_lookup(struct lookup *lookup)
 {
-	struct rename_op *renaming = container_of(lookup, struct rename_op, lookup);
+	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
+	struct change_op *op = &renaming->change;
 	bool present = !lookup->failure.errnum;
 
 	if (!present && lookup->failure.errnum != ENOENT) {
-		renaming->failure = lookup->failure;
-		op_finish(renaming);
+		fail_as(op, &lookup->failure);
 	} else if (present && renaming->no_replace) {
-		fail(renaming, EEXIST, "there is a secret of the new name already");
-	} else if (present && catalog_of(renaming)->options.provider->has_copy) {
+		change_op_fail(op, EEXIST, "there is a secret of the new name already");
+	} else if (present && op_provider(op)->has_copy) {
 		lookup_at_hand(renaming);
 	} else {
 		renaming->target_existed = present;
@@ -177,52 +164,58 @@ static bool recall(struct rename_op *renaming, const struct record *record)
 	       renaming->recall(renaming, record, &renaming->put);
 }
 
+static const struct sealed_value *find_sealed(const struct rename_op *renaming)
+{
+	const struct change_op *op = &renaming->change;
+	const struct catalog *catalog = op_catalog(op);
+
+	return sealed_cache_find(&catalog->sealed_cache, op->store, op->name, renaming->digest,
+				 loop_now(catalog->loop));
+}
+
 static void on_old_lookup(struct lookup *lookup)
 {
-	struct rename_op *renaming = container_of(lookup, struct rename_op, lookup);
-	const struct provider *provider = catalog_of(renaming)->options.provider;
+	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
+	struct change_op *op = &renaming->change;
+	const struct provider *provider = op_provider(op);
 
 	if (lookup->failure.errnum) {
-		renaming->failure = lookup->failure;
-		op_finish(renaming);
+		fail_as(op, &lookup->failure);
 		return;
 	}
 	keep_texts(renaming, lookup->record);
-	if (!provider->has_copy && !provider->seals && recall(renaming, lookup->record)) {
+	if (!provider->has_copy && !provider->seals && recall(renaming, lookup->record))
 		publish_recalled(renaming);
-		return;
-	}
-	if (!provider->has_copy &&
-	    !sealed_cache_find(&catalog_of(renaming)->sealed_cache, renaming->store, renaming->from,
-			       renaming->digest, loop_now(catalog_of(renaming)->loop))) {
-		fail(renaming, EOPNOTSUPP,
-		     "this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
-		return;
-	}
-	start_lookup(renaming, renaming->to, false, on_new_lookup);
+	else if (!provider->has_copy && !find_sealed(renaming))
+		change_op_fail(
+			op, EOPNOTSUPP,
+			"this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
+	else
+		change_op_lookup(op, renaming->to, false, on_new_lookup);
 }
 
 static void start_old_lookup(struct rename_op *renaming)
 {
-	/* A box holds what we wrote. If another client has written since, that would be lost with
-	 * the old name: so the service is asked. */
-	start_lookup(renaming, renaming->from, !catalog_of(renaming)->options.provider->has_copy,
-		     on_old_lookup);
+	struct change_op *op = &renaming->change;
+
+	/* A sealed value is what this mount wrote. If another client has written since, that value
+	 * would be lost with the old name: so the service is asked. */
+	change_op_lookup(op, op->name, !op_provider(op)->has_copy, on_old_lookup);
 }
 
 static void on_old_lookup_again(struct lookup *lookup)
 {
-	struct rename_op *renaming = container_of(lookup, struct rename_op, lookup);
+	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
 
 	if (lookup->failure.errnum) {
-		renaming->failure = lookup->failure;
-		op_finish(renaming);
+		fail_as(&renaming->change, &lookup->failure);
 	} else if (recall(renaming, lookup->record)) {
 		keep_texts(renaming, lookup->record);
 		publish_recalled(renaming);
 	} else {
-		fail(renaming, EOPNOTSUPP,
-		     "this service cannot rename onto a name that is taken, and what was written here is no longer at hand: delete that one first");
+		change_op_fail(
+			&renaming->change, EOPNOTSUPP,
+			"this service cannot rename onto a name that is taken, and what was written here is no longer at hand: delete that one first");
 	}
 }
 
@@ -230,222 +223,191 @@ static void on_old_lookup_again(struct lookup *lookup)
  * what the service has. */
 static void lookup_at_hand(struct rename_op *renaming)
 {
-	start_lookup(renaming, renaming->from, true, on_old_lookup_again);
+	change_op_lookup(&renaming->change, renaming->change.name, true, on_old_lookup_again);
 }
 
-/* --- the new name
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* The new name */
 
 static int on_new_entry(void *context, const struct entry *entry)
 {
-	struct rename_op *renaming = context;
+	struct rename_op *renaming = rename_of(context);
 	struct entry named = *entry;
 
 	named.name = renaming->to;
 	renaming->got_entry = true;
-	/* An entry of its own, until the old name is gone: if that can't be deleted, both stay. */
-	listing_local_put(listing_of(renaming), &named, 0);
+	/* The new name has an entry id of its own until the old name is deleted: if that fails,
+	 * both remain. */
+	listing_local_put(renaming->change.listing, &named, 0);
 	snprintf(renaming->digest, sizeof renaming->digest, "%s",
 		 entry->digest ? entry->digest : "");
 	return 0;
 }
 
-/* Another client was there first: what it wrote is not ours to replace, and what we have must not
- * go. */
+/* Another client created the new name first: its value is not replaced, and the old name stays. */
 static void on_new_taken(struct rename_op *renaming)
 {
 	if (renaming->no_replace)
-		failure_set(&renaming->failure, EEXIST,
+		failure_set(&renaming->change.failure, EEXIST,
 			    "there is a secret of the new name already");
 	else
 		failure_set(
-			&renaming->failure, EOPNOTSUPP,
+			&renaming->change.failure, EOPNOTSUPP,
 			"another client was first, and this service cannot rename onto a name that is taken");
 }
 
-static void go_on(struct rename_op *renaming)
+static void on_new_exists(struct rename_op *renaming)
 {
 	if (renaming->copy)
-		op_finish(renaming);
+		change_op_finish(&renaming->change);
 	else
 		delete_old(renaming);
 }
 
-/* The value, under the new name: what is there is replaced. What the old name stands for can't
- * change meanwhile, for its turn is ours. */
 static void recalled_published(struct put_op *put)
 {
 	struct rename_op *renaming = container_of(put, struct rename_op, put);
 
 	renaming->recalled = false;
-	renaming->failure = put->failure;
-	if (renaming->failure.errnum)
-		op_finish(renaming);
+	if (put->change.failure.errnum)
+		fail_as(&renaming->change, &put->change.failure);
 	else if (put->record)
 		delete_old(renaming);
 	else
 		describe_new(renaming);
 }
 
+/* Puts the recalled value under the new name, and replaces what is there. The secret of the old
+ * name cannot change meanwhile: this operation is the head of its queue. */
 static void publish_recalled(struct rename_op *renaming)
 {
 	struct put_op *put = &renaming->put;
 
-	put->store = renaming->store;
-	put->name = renaming->to;
+	put->change.store = renaming->change.store;
+	put->change.name = renaming->to;
+	put->change.deadline = renaming->change.deadline;
+	put->change.is_queue_head = true;
 	put->mode = renaming->no_replace ? PUT_CREATE : PUT_UPSERT;
-	put->deadline = renaming->deadline;
-	put->is_queue_head = true;
 	put->done = recalled_published;
 	renaming->recalled = true;
 	put_start(put);
 }
 
-/* It was free before we asked, and is not now: ours, if the service has made it since. */
-static void new_found(struct rename_op *renaming, const struct record *record)
+/* The name was free before and is taken now: by the lost attempt, if it was created since then. */
+static void on_new_found(struct rename_op *renaming, const struct record *record)
 {
-	renaming->indeterminate = false;
-	if (!catalog_is_since(catalog_of(renaming), record_changed_at(record), renaming->sent_at)) {
+	struct change_op *op = &renaming->change;
+
+	op->indeterminate = false;
+	if (!cache_is_since(&op_catalog(op)->cache, record_changed_at(record),
+			    renaming->first_sent_at)) {
 		on_new_taken(renaming);
-		op_finish(renaming);
+		change_op_finish(op);
 	} else {
-		renaming->failure = (struct failure){0};
-		go_on(renaming);
+		op->failure = (struct failure){0};
+		on_new_exists(renaming);
 	}
 }
 
-static void on_retry_timer(struct timer *timer)
+static void on_lookup_after_loss(struct lookup *lookup)
 {
-	make_new(container_of(timer, struct rename_op, retry_timer));
-}
-
-/* It was lost and has done nothing. The service is not well: it is not asked again at once. */
-static void try_later(struct rename_op *renaming)
-{
-	struct loop *loop = catalog_of(renaming)->loop;
-	uint64_t at = loop_now(loop) + net_backoff(renaming->retries++);
-
-	if (at >= renaming->deadline || timer_start(loop, &renaming->retry_timer, at))
-		op_finish(renaming); /* with the failure of the attempt that was lost */
-}
-
-static void on_new_settled(struct lookup *lookup)
-{
-	struct rename_op *renaming = container_of(lookup, struct rename_op, lookup);
+	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
+	struct change_op *op = &renaming->change;
+	bool absent = lookup->failure.errnum == ENOENT;
 
 	if (!lookup->failure.errnum && !renaming->target_existed) {
-		new_found(renaming, lookup->record);
-	} else if (lookup->failure.errnum == ENOENT) {
-		renaming->indeterminate = false;
-		try_later(renaming);
-	} else {
-		op_finish(renaming); /* with the failure of the attempt that was lost */
+		on_new_found(renaming, lookup->record);
+		return;
 	}
+	if (absent)
+		op->indeterminate = false;
+	if (!absent || !change_op_retry(op))
+		change_op_finish(op); /* with the failure of the attempt that was lost */
 }
 
-/* It is there, whatever the look brought. */
-static void new_described(struct lookup *lookup)
+/* The new name exists, whatever the lookup found. */
+static void on_description(struct lookup *lookup)
 {
-	go_on(container_of(lookup, struct rename_op, lookup));
+	on_new_exists(container_of(lookup, struct rename_op, change.lookup));
 }
 
-/* The kernel asks at once what has the new name, and nothing was said of it. */
+/* The kernel asks for the new name at once, and the response did not describe it. */
 static void describe_new(struct rename_op *renaming)
 {
-	listing_invalidate(listing_of(renaming), renaming->to, 0);
-	start_lookup(renaming, renaming->to, true, new_described);
+	invalidate_new(renaming);
+	change_op_lookup(&renaming->change, renaming->to, true, on_description);
 }
 
 static void on_new_made(struct api_call *api_call)
 {
-	struct rename_op *renaming = container_of(api_call, struct rename_op, api_call);
-	bool lost = api_call->http.indeterminate;
+	struct rename_op *renaming = container_of(api_call, struct rename_op, change.api_call);
+	struct change_op *op = &renaming->change;
 
-	renaming->failure = api_call->failure;
+	op->failure = api_call->failure;
 	api_call_free(api_call);
-	if (!renaming->failure.errnum) {
+	if (!op->failure.errnum) {
 		if (renaming->got_entry)
-			go_on(renaming);
+			on_new_exists(renaming);
 		else
 			describe_new(renaming);
 		return;
 	}
-	/* The box is as good as it was: it is the key that serves no second time. */
-	if (renaming->failure.errnum == EINVAL && !catalog_of(renaming)->options.provider->has_copy)
-		renaming->failure.errnum = EOPNOTSUPP;
-	if (renaming->failure.errnum == EEXIST || renaming->failure.errnum == ENOENT) {
-		listing_invalidate(listing_of(renaming), renaming->to, 0);
-		listing_invalidate(listing_of(renaming), renaming->from, 0);
+	/* The sealed value is as good as it was: the key is not taken a second time. */
+	if (op->failure.errnum == EINVAL && !op_provider(op)->has_copy)
+		op->failure.errnum = EOPNOTSUPP;
+	if (op->failure.errnum == EEXIST || op->failure.errnum == ENOENT) {
+		invalidate_new(renaming);
+		change_op_invalidate(op);
 	}
-	if (renaming->failure.errnum == EEXIST)
+	if (op->failure.errnum == EEXIST)
 		on_new_taken(renaming);
-	if (!renaming->sent_at)
-		renaming->sent_at = api_call->http.sent_at;
-	renaming->indeterminate = lost;
-	if (lost && !api_call->http.idempotent &&
-	    loop_now(catalog_of(renaming)->loop) < renaming->deadline) {
-		renaming->lookup = (struct lookup){.deadline = renaming->deadline,
-						   .bypass_cache = true,
-						   .done = on_new_settled};
-		strcpy(renaming->lookup.name, renaming->to);
-		lookup_start(listing_of(renaming), &renaming->lookup);
-		return;
-	}
-	op_finish(renaming);
-}
-
-static void send_call(struct rename_op *renaming, enum operation operation, const char *name,
-		      void (*done)(struct api_call *api_call))
-{
-	renaming->api_call = (struct api_call){.done = done};
-	renaming->api_call.args.operation = operation;
-	renaming->api_call.args.store_id = renaming->store->id;
-	renaming->api_call.args.name = name;
-	renaming->api_call.args.id = renaming->id[0] ? renaming->id : NULL;
-	renaming->api_call.args.expires_at = TIME_UNKNOWN;
+	if (!renaming->first_sent_at)
+		renaming->first_sent_at = api_call->http.sent_at;
+	op->indeterminate = api_call->http.indeterminate;
+	if (op->indeterminate && !api_call->http.idempotent &&
+	    loop_now(op_catalog(op)->loop) < op->deadline)
+		change_op_lookup(op, renaming->to, true, on_lookup_after_loss);
+	else
+		change_op_finish(op);
 }
 
 static void make_new(struct rename_op *renaming)
 {
-	struct catalog *catalog = catalog_of(renaming);
+	struct change_op *op = &renaming->change;
 	const struct sealed_value *kept;
-	struct op_args *args = &renaming->api_call.args;
+	struct op_args *args;
 
-	if (catalog->options.provider->has_copy) {
-		send_call(renaming, OPERATION_DUPLICATE_SECRET, renaming->to, on_new_made);
+	if (op_provider(op)->has_copy) {
+		args = change_op_prepare(op, OPERATION_DUPLICATE_SECRET, renaming->to, on_new_made);
 		args->scopes = renaming->scopes.length ? buffer_cstr(&renaming->scopes) : NULL;
 		args->comment = renaming->comment.length ? buffer_cstr(&renaming->comment) : NULL;
 	} else {
-		kept = sealed_cache_find(&catalog->sealed_cache, renaming->store, renaming->from,
-					 renaming->digest, loop_now(catalog->loop));
+		kept = find_sealed(renaming);
 		if (!kept) {
-			fail(renaming, EOPNOTSUPP,
-			     "the key under which it was sealed has expired: write it anew under the new name");
+			change_op_fail(
+				op, EOPNOTSUPP,
+				"the key under which it was sealed has expired: write it anew under the new name");
 			return;
 		}
-		send_call(renaming, OPERATION_PUT_SECRET, renaming->to, on_new_made);
+		args = change_op_prepare(op, OPERATION_PUT_SECRET, renaming->to, on_new_made);
 		args->mode = renaming->no_replace ? PUT_CREATE : PUT_UPSERT;
 		args->value = kept->sealed;
 		args->value_length = kept->length;
 		args->client_key = kept->key.public_key;
 	}
 	renaming->got_entry = false;
-	renaming->api_call.result.on_entry = on_new_entry;
-	renaming->api_call.result.context = renaming;
-	api_call_start(catalog, &renaming->api_call, renaming->deadline);
+	op->api_call.result.on_entry = on_new_entry;
+	change_op_send(op);
 	args->value = NULL;
 	args->client_key = NULL;
 }
 
-/* --- the old name
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* The old name */
 
 static void on_old_deleted(struct api_call *api_call)
 {
-	struct rename_op *renaming = container_of(api_call, struct rename_op, api_call);
-	struct failure *failure = &renaming->failure;
+	struct rename_op *renaming = container_of(api_call, struct rename_op, change.api_call);
+	struct change_op *op = &renaming->change;
+	struct failure *failure = &op->failure;
 
 	*failure = api_call->failure;
 	if (failure->errnum == ENOENT || failure->http_status == 404)
@@ -458,20 +420,20 @@ static void on_old_deleted(struct api_call *api_call)
 			failure, failure->errnum,
 			"it is there under both names now, for the old one could not be deleted: %s",
 			why);
-		listing_invalidate(listing_of(renaming), renaming->from, 0);
+		change_op_invalidate(op);
 	} else {
-		sealed_cache_rename(&catalog_of(renaming)->sealed_cache, renaming->store,
-				    renaming->from, renaming->to, renaming->digest);
+		sealed_cache_rename(&op_catalog(op)->sealed_cache, op->store, op->name,
+				    renaming->to, renaming->digest);
 		/* The kernel keeps the old inode under the new name. */
-		listing_local_rename(listing_of(renaming), renaming->from, renaming->to,
-				     renaming->entry_id);
+		listing_local_rename(op->listing, op->name, renaming->to, renaming->old_entry_id);
 	}
 	api_call_free(api_call);
-	op_finish(renaming);
+	change_op_finish(op);
 }
 
 static void delete_old(struct rename_op *renaming)
 {
-	send_call(renaming, OPERATION_DELETE_SECRET, renaming->from, on_old_deleted);
-	api_call_start(catalog_of(renaming), &renaming->api_call, renaming->deadline);
+	change_op_prepare(&renaming->change, OPERATION_DELETE_SECRET, renaming->change.name,
+			  on_old_deleted);
+	change_op_send(&renaming->change);
 }

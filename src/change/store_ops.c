@@ -2,234 +2,184 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fetch/catalog.h"
-#include "sstorefs/change.h"
+#include "change_op.h"
 
-#define TRIES_MAX 3 /* how often a store is created whose every attempt is lost without effect */
+#define TRIES_MAX 3 /* attempts to create a store, if each is lost without effect */
 
-static void send_creation(struct store_op *op);
-
-static void op_release(struct store_op *op)
+static struct store_op *store_op_of(struct change_op *op)
 {
-	lookup_cancel(&op->lookup);
-	api_call_cancel(&op->api_call);
-	task_cancel(&op->task);
-	timer_stop(op->catalog->loop, &op->retry_timer);
-	buffer_finish(&op->cursor);
+	return container_of(op, struct store_op, change);
 }
 
-static void op_finish(struct store_op *op)
+static void finish_later(struct task *task)
 {
-	op_release(op);
-	op->done(op);
+	change_op_finish(&container_of(task, struct store_op, task)->change);
 }
 
-static void end_later(struct task *task)
+static void release(struct change_op *op)
 {
-	op_finish(container_of(task, struct store_op, task));
+	task_cancel(&store_op_of(op)->task);
+	buffer_finish(&store_op_of(op)->cursor);
+}
+
+static void done(struct change_op *op)
+{
+	store_op_of(op)->done(store_op_of(op));
 }
 
 void store_op_cancel(struct store_op *op)
 {
-	if (op->api_call.http.times_sent)
-		listing_invalidate(&op->catalog->stores, op->store ? op->store->name : op->name, 0);
-	op_release(op);
+	change_op_cancel(&op->change);
 }
 
-static void send_call(struct store_op *op, enum operation operation,
-		      void (*done)(struct api_call *api_call))
-{
-	buffer_clear(&op->cursor);
-	op->api_call = (struct api_call){.done = done};
-	op->api_call.args.operation = operation;
-	op->api_call.args.name = op->name;
-	op->api_call.args.store_id = op->store ? op->store->id : NULL;
-	op->api_call.args.page = 1;
-}
-
-/* --- mkdir
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* mkdir */
 
 static int on_created_entry(void *context, const struct entry *entry)
 {
-	struct store_op *op = context;
+	struct store_op *creation = store_op_of(context);
 	struct entry named = *entry;
 
-	named.name = op->name;
-	op->got_entry = true;
-	return listing_local_put(&op->catalog->stores, &named, 0) ? 0 : -ENOMEM;
+	named.name = creation->change.name;
+	creation->got_entry = true;
+	return listing_local_put(creation->change.listing, &named, 0) ? 0 : -ENOMEM;
 }
 
-static void on_retry_timer(struct timer *timer)
-{
-	send_creation(container_of(timer, struct store_op, retry_timer));
-}
-
-/* It was lost and has done nothing. The service is not well: it is not asked again at once. */
-static void try_later(struct store_op *op)
-{
-	struct loop *loop = op->catalog->loop;
-	uint64_t at = loop_now(loop) + net_backoff(op->retries);
-
-	op->retry_timer = (struct timer){.expired = on_retry_timer};
-	if (at >= op->deadline || timer_start(loop, &op->retry_timer, at))
-		op_finish(op); /* with the failure of the attempt that was lost */
-}
-
-/* After a lost answer: a store of this name is there. Nobody can tell whether it is the one we
- * made: a name that was free when it was asked for, and is taken now, is what mkdir was to bring
- * about. */
+/*
+ * After an indeterminate attempt. Nothing tells whether a store of this name is the one that we
+ * created: the name was free before and is taken now, which is what mkdir was to bring about.
+ */
 static void on_lookup(struct lookup *lookup)
 {
-	struct store_op *op = container_of(lookup, struct store_op, lookup);
+	struct change_op *op = container_of(lookup, struct change_op, lookup);
 
-	if (!lookup->failure.errnum) {
+	if (!lookup->failure.errnum)
 		op->failure = (struct failure){0};
-	} else if (lookup->failure.errnum == ENOENT && op->failure.errnum &&
-		   ++op->retries < TRIES_MAX) {
-		try_later(op);
+	else if (lookup->failure.errnum == ENOENT && op->failure.errnum &&
+		 op->retries + 1 < TRIES_MAX && change_op_retry(op))
 		return;
-	}
-	op_finish(op);
+	change_op_finish(op); /* with the failure of the attempt that was lost */
 }
 
-static void created(struct api_call *api_call)
+static void on_created(struct api_call *api_call)
 {
-	struct store_op *op = container_of(api_call, struct store_op, api_call);
-	struct catalog *catalog = op->catalog;
-	bool lost = api_call->http.indeterminate;
-	/* Made and not described: without its id there is no way into it. */
-	bool is_unknown = !api_call->failure.errnum && !op->got_entry;
-	/* What was absent after an attempt that was lost, and is there now, may be that one's all
-	 * the same. */
-	bool must_look_up =
-		lost || is_unknown || (op->retries && api_call->failure.errnum == EEXIST);
+	struct change_op *op = container_of(api_call, struct change_op, api_call);
+	/* Without an entry the id is not known, and without its id the store cannot be used. */
+	bool is_unknown = !api_call->failure.errnum && !store_op_of(op)->got_entry;
+	/* A store that was absent after a lost attempt, and is there now, may be of that attempt.
+	 */
+	bool must_look_up = api_call->http.indeterminate || is_unknown ||
+			    (op->retries && api_call->failure.errnum == EEXIST);
 
 	op->failure = api_call->failure;
 	api_call_free(api_call);
 	if (must_look_up || op->failure.errnum == EEXIST)
-		listing_invalidate(&catalog->stores, op->name, 0);
-	if (!must_look_up) {
-		op_finish(op);
-		return;
-	}
-	op->lookup =
-		(struct lookup){.deadline = op->deadline, .bypass_cache = true, .done = on_lookup};
-	strcpy(op->lookup.name, op->name);
-	lookup_start(&catalog->stores, &op->lookup);
+		change_op_invalidate(op);
+	if (must_look_up)
+		change_op_lookup(op, op->name, true, on_lookup);
+	else
+		change_op_finish(op);
 }
 
-static void send_creation(struct store_op *op)
+static void send_creation(struct change_op *op)
 {
-	op->got_entry = false;
-	send_call(op, OPERATION_CREATE_STORE, created);
+	store_op_of(op)->got_entry = false;
+	change_op_prepare(op, OPERATION_CREATE_STORE, op->name, on_created);
 	op->api_call.result.on_entry = on_created_entry;
-	op->api_call.result.context = op;
-	api_call_start(op->catalog, &op->api_call, op->deadline);
+	change_op_send(op);
 }
 
-void store_create_start(struct store_op *op)
-{
-	struct catalog *catalog = op->catalog;
-	struct entry scope = {.name = op->name,
-			      .id = op->name,
-			      .created_at = TIME_UNKNOWN,
-			      .modified_at = TIME_UNKNOWN,
-			      .expires_at = TIME_UNKNOWN,
-			      .livemode = -1};
+static const struct change_steps steps = {.retry = send_creation, .release = release, .done = done};
 
-	op->failure = (struct failure){0};
-	op->task = (struct task){.run = end_later};
-	if (catalog->options.provider->stores_are_local) {
-		if (!listing_local_put(&catalog->stores, &scope, 0))
-			failure_set(&op->failure, ENOMEM, "out of memory");
-		task_queue(catalog->loop, &op->task);
+void store_create_start(struct store_op *creation)
+{
+	struct change_op *op = &creation->change;
+	struct catalog *catalog = creation->catalog;
+
+	change_op_init(op, &catalog->stores, &steps);
+	creation->task = (struct task){.run = finish_later};
+	if (!catalog->options.provider->stores_are_local) {
+		send_creation(op);
 		return;
 	}
-	op->retries = 0;
-	op->retry_timer = (struct timer){0};
-	send_creation(op);
+	if (local_store_add(catalog, op->name, strlen(op->name)))
+		failure_set(&op->failure, ENOMEM, "out of memory");
+	task_queue(catalog->loop, &creation->task);
 }
 
-/* --- rmdir
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* rmdir */
 
-static void deleted(struct api_call *api_call)
+static void refuse_nonempty(struct change_op *op)
 {
-	struct store_op *op = container_of(api_call, struct store_op, api_call);
+	failure_set(&op->failure, ENOTEMPTY, "the store %s still has secrets: delete them first",
+		    op->name);
+}
+
+static void on_deleted(struct api_call *api_call)
+{
+	struct change_op *op = container_of(api_call, struct change_op, api_call);
+	bool indeterminate = api_call->http.indeterminate;
 
 	op->failure = api_call->failure;
-	if (api_call->http.indeterminate && op->failure.http_status == 404)
-		op->failure = (struct failure){0};
-	/* It still has secrets: so nothing has become of what was lost. */
-	if (api_call->http.indeterminate && op->failure.http_status == 409)
-		failure_set(&op->failure, ENOTEMPTY,
-			    "the store %s still has secrets: delete them first", op->store->name);
-	if (!op->failure.errnum || op->failure.errnum == ENOENT)
-		listing_local_delete(&op->catalog->stores, op->store->name);
-	else if (api_call->http.indeterminate)
-		listing_invalidate(&op->catalog->stores, op->store->name, 0);
 	api_call_free(api_call);
-	op_finish(op);
+	if (indeterminate && op->failure.http_status == 404)
+		op->failure = (struct failure){0};
+	/* The store still has secrets, so the lost attempt has not deleted it. */
+	if (indeterminate && op->failure.http_status == 409)
+		refuse_nonempty(op);
+	if (!op->failure.errnum || op->failure.errnum == ENOENT)
+		listing_local_delete(op->listing, op->name);
+	else if (indeterminate)
+		change_op_invalidate(op);
+	change_op_finish(op);
 }
 
-static void delete_store(struct store_op *op)
+static void delete_store(struct change_op *op)
 {
-	if (op->catalog->options.provider->stores_are_local) {
-		listing_local_delete(&op->catalog->stores, op->store->name);
-		op_finish(op);
+	if (op_provider(op)->stores_are_local) {
+		listing_local_delete(op->listing, op->name);
+		change_op_finish(op);
 		return;
 	}
-	send_call(op, OPERATION_DELETE_STORE, deleted);
-	api_call_start(op->catalog, &op->api_call, op->deadline);
+	change_op_prepare(op, OPERATION_DELETE_STORE, op->name, on_deleted);
+	change_op_send(op);
 }
 
-static int ignore_entry(void *context, const struct entry *entry)
+/* A page of the store that is to be deleted: one entry of any kind, readable or not, keeps it. */
+static void on_page(struct api_call *api_call)
 {
-	(void)context;
-	(void)entry;
-	return 0;
-}
-
-/* A page of the store that is to be deleted: one entry of any kind, or of none that we understand,
- * keeps it. */
-static void checked(struct api_call *api_call)
-{
-	struct store_op *op = container_of(api_call, struct store_op, api_call);
-	struct op_result *result = &api_call->result;
+	struct change_op *op = container_of(api_call, struct change_op, api_call);
+	struct store_op *deletion = store_op_of(op);
+	const struct op_result *result = &api_call->result;
 
 	op->failure = api_call->failure;
 	if (!op->failure.errnum && result->entries) {
-		failure_set(&op->failure, ENOTEMPTY,
-			    "the store %s still has secrets: delete them first", op->store->name);
+		refuse_nonempty(op);
 	} else if (!op->failure.errnum && result->cursor.length) {
-		buffer_clear(&op->cursor);
-		buffer_append(&op->cursor, result->cursor.data, result->cursor.length);
+		buffer_clear(&deletion->cursor);
+		buffer_append(&deletion->cursor, result->cursor.data, result->cursor.length);
 		api_call_free(api_call);
-		api_call->args.cursor = buffer_cstr(&op->cursor);
-		api_call_start(op->catalog, api_call, op->deadline);
+		api_call->args.cursor = buffer_cstr(&deletion->cursor);
+		change_op_send(op);
 		return;
 	}
 	api_call_free(api_call);
 	if (op->failure.errnum)
-		op_finish(op);
+		change_op_finish(op);
 	else
 		delete_store(op);
 }
 
-void store_delete_start(struct store_op *op)
+void store_delete_start(struct store_op *deletion)
 {
-	const struct provider *provider = op->catalog->options.provider;
+	struct change_op *op = &deletion->change;
 
-	op->failure = (struct failure){0};
-	op->task = (struct task){.run = end_later};
-	if (provider->delete_store_refuses_nonempty) {
+	change_op_init(op, &deletion->catalog->stores, &steps);
+	deletion->task = (struct task){.run = finish_later};
+	op->name = op->store->name;
+	if (op_provider(op)->delete_store_refuses_nonempty) {
 		delete_store(op);
 		return;
 	}
-	send_call(op, OPERATION_LIST_SECRETS, checked);
-	op->api_call.result.on_entry = ignore_entry;
-	api_call_start(op->catalog, &op->api_call, op->deadline);
+	change_op_prepare(op, OPERATION_LIST_SECRETS, op->name, on_page)->page = 1;
+	change_op_send(op);
 }

@@ -1,103 +1,35 @@
 /*
- * Changes what a stored secret has beside its value: waits in the queue of the name, looks up the
- * id, sends the change.
+ * Changes the attributes of a stored secret: waits in the queue of the name, looks up the id, sends
+ * the change.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "fetch/catalog.h"
-#include "sstorefs/change.h"
+#include "change_op.h"
 
 static void send(struct update_op *update);
 
-static struct listing *listing_of(const struct update_op *update)
+static void begin(struct change_op *op)
 {
-	return &update->store->secrets;
-}
-
-static void op_release(struct update_op *update)
-{
-	lookup_cancel(&update->lookup);
-	api_call_cancel(&update->api_call);
-	timer_stop(update->store->catalog->loop, &update->timer);
-	name_queue_leave(&update->ticket);
-}
-
-static void op_finish(struct update_op *update)
-{
-	/* What we believed was wrong. */
-	if (update->failure.errnum == ENOENT)
-		listing_invalidate(listing_of(update), update->name, 0);
-	if (update->failure.store_is_deleted)
-		listing_invalidate(&update->store->catalog->stores, update->store->name, 0);
-	op_release(update);
-	update->done(update);
-}
-
-static void timed_out(struct timer *timer)
-{
-	struct update_op *update = container_of(timer, struct update_op, timer);
-
-	if (update->api_call.http.times_sent)
-		listing_invalidate(listing_of(update), update->name, 0);
-	failure_set(&update->failure, ETIMEDOUT, "the service did not answer in time");
-	op_finish(update);
-}
-
-static void on_id_entry(struct update_op *update, const struct record *record)
-{
-	const char *id = record ? record_id(record) : NULL;
-
-	snprintf(update->id, sizeof update->id, "%s",
-		 id && strlen(id) < sizeof update->id ? id : "");
-}
-
-static void on_queue_head(struct name_ticket *ticket)
-{
-	struct update_op *update = container_of(ticket, struct update_op, ticket);
 	const struct record *record = NULL;
 
-	listing_query(listing_of(update), update->name, &record);
-	on_id_entry(update, record);
-	send(update);
+	listing_query(op->listing, op->name, &record);
+	change_op_note_id(op, record);
+	send(container_of(op, struct update_op, change));
 }
-
-void update_start(struct update_op *update)
-{
-	update->failure = (struct failure){0};
-	update->timer = (struct timer){.expired = timed_out};
-	update->ticket = (struct name_ticket){.begin = on_queue_head};
-	/* A little later than the call's own deadline, which knows more about what happened. */
-	if (timer_start(update->store->catalog->loop, &update->timer, update->deadline + 50) ||
-	    name_queue_join(listing_of(update), update->name, &update->ticket)) {
-		failure_set(&update->failure, ENOMEM, "out of memory");
-		op_finish(update);
-	}
-}
-
-void update_cancel(struct update_op *update)
-{
-	if (update->api_call.http.times_sent)
-		listing_invalidate(listing_of(update), update->name, 0);
-	op_release(update);
-}
-
-/* Its id */
 
 static void on_lookup(struct lookup *lookup)
 {
-	struct update_op *update = container_of(lookup, struct update_op, lookup);
+	struct update_op *update = container_of(lookup, struct update_op, change.lookup);
+	struct change_op *op = &update->change;
 
-	update->failure = lookup->failure;
-	if (!update->failure.errnum) {
-		on_id_entry(update, lookup->record);
-		if (!update->id[0])
-			failure_set(&update->failure, EINVAL,
-				    "the service told no id of this secret");
+	op->failure = lookup->failure;
+	if (!op->failure.errnum) {
+		change_op_note_id(op, lookup->record);
+		if (!op->id[0])
+			failure_set(&op->failure, EINVAL, "the service told no id of this secret");
 	}
-	if (update->failure.errnum)
-		op_finish(update);
+	if (op->failure.errnum)
+		change_op_finish(op);
 	else
 		send(update);
 }
@@ -105,60 +37,80 @@ static void on_lookup(struct lookup *lookup)
 static void start_lookup(struct update_op *update)
 {
 	update->has_looked_up = true;
-	update->lookup = (struct lookup){
-		.deadline = update->deadline, .bypass_cache = true, .done = on_lookup};
-	strcpy(update->lookup.name, update->name);
-	lookup_start(listing_of(update), &update->lookup);
+	change_op_lookup(&update->change, update->change.name, true, on_lookup);
 }
-
-/* The change */
 
 static int on_entry(void *context, const struct entry *entry)
 {
-	struct update_op *update = context;
+	struct update_op *update = container_of(context, struct update_op, change);
 	struct entry named = *entry;
 
-	named.name = update->name;
-	update->record = listing_local_put(listing_of(update), &named, 0);
+	named.name = update->change.name;
+	update->record = listing_local_put(update->change.listing, &named, 0);
 	return 0;
 }
 
 static void on_response(struct api_call *api_call)
 {
-	struct update_op *update = container_of(api_call, struct update_op, api_call);
-	const struct failure *failure = &update->failure;
+	struct update_op *update = container_of(api_call, struct update_op, change.api_call);
+	struct change_op *op = &update->change;
 
-	update->failure = api_call->failure;
+	op->failure = api_call->failure;
+	op->indeterminate = api_call->http.indeterminate;
 	api_call_free(api_call);
-	if (failure->errnum == ENOENT && !failure->store_is_deleted && !update->has_looked_up) {
-		/* Somebody deleted it, and perhaps made it anew: then it has another id. */
+	if (op->failure.errnum == ENOENT && !op->failure.store_is_deleted &&
+	    !update->has_looked_up) {
+		/* Another client deleted it, and perhaps created it anew with another id. */
 		start_lookup(update);
 		return;
 	}
-	/* Done, but not told how it is now; or perhaps done. */
-	if ((!failure->errnum && !update->record) ||
-	    (failure->errnum && api_call->http.indeterminate))
-		listing_invalidate(listing_of(update), update->name, 0);
-	op_finish(update);
+	/* It succeeded, and the response does not describe the secret. */
+	if (!op->failure.errnum && !update->record)
+		change_op_invalidate(op);
+	change_op_finish(op);
 }
 
 static void send(struct update_op *update)
 {
-	if (!update->id[0]) {
+	struct change_op *op = &update->change;
+	struct op_args *args;
+
+	if (!op->id[0]) {
 		start_lookup(update);
 		return;
 	}
-	update->api_call = (struct api_call){.done = on_response};
-	update->api_call.result.on_entry = on_entry;
-	update->api_call.result.context = update;
-	update->api_call.args = (struct op_args){
-		.operation = OPERATION_UPDATE_SECRET,
-		.store_id = update->store->id,
-		.name = update->name,
-		.id = update->id,
-		.scopes = update->scopes,
-		.comment = update->comment,
-		.expires_at = TIME_UNKNOWN,
-	};
-	api_call_start(update->store->catalog, &update->api_call, update->deadline);
+	args = change_op_prepare(op, OPERATION_UPDATE_SECRET, op->name, on_response);
+	args->scopes = update->scopes;
+	args->comment = update->comment;
+	op->api_call.result.on_entry = on_entry;
+	change_op_send(op);
+}
+
+/* The cache was wrong about the secret, or about its store. */
+static void conclude(struct change_op *op)
+{
+	if (op->failure.errnum == ENOENT)
+		change_op_invalidate(op);
+	if (op->failure.store_is_deleted)
+		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
+}
+
+static void done(struct change_op *op)
+{
+	struct update_op *update = container_of(op, struct update_op, change);
+
+	update->done(update);
+}
+
+void update_start(struct update_op *update)
+{
+	static const struct change_steps steps = {
+		.begin = begin, .conclude = conclude, .done = done};
+
+	change_op_start(&update->change, update->change.name, &steps);
+}
+
+void update_cancel(struct update_op *update)
+{
+	change_op_cancel(&update->change);
 }

@@ -106,8 +106,9 @@ static int filter_entry(void *context, const struct entry *entry)
 	const struct entry_filter *filter = context;
 	const struct catalog *catalog = filter->catalog;
 
-	if (entry->id &&
-	    deleted_ids_contains(&catalog->cache.deleted_ids, entry->id, loop_now(catalog->loop)))
+	if (!filter->on_entry ||
+	    (entry->id &&
+	     deleted_ids_contains(&catalog->cache.deleted_ids, entry->id, loop_now(catalog->loop))))
 		return 0;
 	return filter->on_entry(filter->context, entry);
 }

@@ -129,13 +129,6 @@ static void probe_done(struct catalog *catalog, const struct failure *failure)
 	catalog->on_probed(catalog->probed_context, failure);
 }
 
-static int ignore_entry(void *context, const struct entry *entry)
-{
-	(void)context;
-	(void)entry;
-	return 0;
-}
-
 /* As it is shown: the second of two stores with one name as NAME~ID. */
 static bool is_shown_as(const struct entry *entry, const char *shown)
 {
@@ -234,8 +227,7 @@ void catalog_probe(struct catalog *catalog,
 		wait_begin(&catalog->stores.next->waits, &catalog->first_page);
 		return;
 	}
-	api_call->result.on_entry =
-		catalog->options.provider->stores_are_local ? ignore_entry : on_store;
+	api_call->result.on_entry = catalog->options.provider->stores_are_local ? NULL : on_store;
 	api_call->result.context = catalog;
 	api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
 }
@@ -258,9 +250,4 @@ struct listing *catalog_listing(const struct catalog *catalog, const struct reco
 wall_time_ns catalog_time(const struct catalog *catalog)
 {
 	return cache_time(&catalog->cache);
-}
-
-bool catalog_is_since(const struct catalog *catalog, wall_time_ns time, uint64_t since)
-{
-	return cache_is_since(&catalog->cache, time, since);
 }

@@ -63,8 +63,8 @@ void stores_free(struct catalog *catalog);
 /* The scopes of a service that can't list them (Stripe). 0 or -ENOMEM. */
 int local_stores_init(struct catalog *catalog);
 
-/* Whether the service's `time` lies not before `since` (CLOCK_BOOTTIME, milliseconds), by the
- * service's own clock, or ours where it tells none. */
-bool catalog_is_since(const struct catalog *catalog, wall_time_ns time, uint64_t since);
+/* Adds the scope `name` to the listing of stores of such a service. Returns 0, -ENOMEM, or
+ * -ENAMETOOLONG over 255 bytes. */
+int local_store_add(struct catalog *catalog, const char *name, size_t length);
 
 #endif

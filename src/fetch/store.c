@@ -120,8 +120,7 @@ struct store *catalog_store(struct catalog *catalog, const struct record *record
 	return store_new(catalog, record->entry_id, record->name, id ? id : record->name);
 }
 
-/* Adds one scope to the listing of stores of a service that has no list of them. */
-static int add_scope(struct catalog *catalog, const char *name, size_t length)
+int local_store_add(struct catalog *catalog, const char *name, size_t length)
 {
 	char scope[256];
 	struct entry entry = {.name = scope,
@@ -151,12 +150,12 @@ int local_stores_init(struct catalog *catalog)
 		return catalog->only_store ? 0 : -ENOMEM;
 	}
 	catalog->stores.is_complete = true;
-	failed = add_scope(catalog, builtin, strlen(builtin));
+	failed = local_store_add(catalog, builtin, strlen(builtin));
 	while (!failed && user && *user) {
 		size_t length = strcspn(user, ":");
 
 		if (length)
-			failed = add_scope(catalog, user, length);
+			failed = local_store_add(catalog, user, length);
 		user += length + (user[length] == ':');
 	}
 	return failed;

@@ -50,7 +50,7 @@ static void upload_ended(struct wait *wait)
 {
 	struct flush_request *flush = container_of(wait, struct flush_request, wait);
 
-	flush_request_end(flush, flush->upload->put.failure.errnum);
+	flush_request_end(flush, flush->upload->put.change.failure.errnum);
 }
 
 /* Nothing of what was written is published, and its writer is told `error` from now on. A staged
@@ -102,7 +102,7 @@ static void publish_and_wait(struct flush_request *flush)
 	if (!flush->upload) {
 		flush_request_end(flush, failure.errnum);
 	} else if (flush->upload->done) {
-		flush_request_end(flush, flush->upload->put.failure.errnum);
+		flush_request_end(flush, flush->upload->put.change.failure.errnum);
 	} else {
 		flush->wait.woken = upload_ended;
 		wait_begin(&flush->upload->waits, &flush->wait);

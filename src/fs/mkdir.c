@@ -55,9 +55,9 @@ static void on_store_op(struct store_op *op)
 	audit(fs, &actor,
 	      &(struct audit_event){.operation = pending->store ? "rmdir" : "mkdir",
 				    .name = pending->name},
-	      &op->failure);
-	if (op->failure.errnum) {
-		fuse_reply_err(request, op->failure.errnum);
+	      &op->change.failure);
+	if (op->change.failure.errnum) {
+		fuse_reply_err(request, op->change.failure.errnum);
 	} else if (pending->store) {
 		fuse_reply_err(request, 0);
 	} else {
@@ -88,9 +88,9 @@ static struct store_request *store_request_new(struct fs *fs, fuse_req_t request
 	strcpy(pending->name, name);
 	pending->store = store ? store_reference(store) : NULL;
 	pending->op = (struct store_op){.catalog = fs->catalog,
-					.name = pending->name,
-					.store = store,
-					.deadline = fs_deadline(fs),
+					.change.name = pending->name,
+					.change.store = store,
+					.change.deadline = fs_deadline(fs),
 					.done = on_store_op};
 	deferred_begin(fs, &pending->deferred, request, interrupted);
 	return pending;
@@ -178,7 +178,7 @@ static void rmdir_found(struct store_request *pending, const struct record *reco
 		return;
 	}
 	pending->store = store_reference(store);
-	pending->op.store = store;
+	pending->op.change.store = store;
 	store_delete_start(&pending->op);
 }
 

@@ -153,11 +153,11 @@ static void on_renamed(struct rename_op *renaming)
 	struct actor actor;
 
 	actor_of_request(&actor, request);
-	audit(fs, &actor, &event, &renaming->failure);
-	keep_length(rename, renaming->failure.errnum);
-	if (renaming->failure.errnum) {
+	audit(fs, &actor, &event, &renaming->change.failure);
+	keep_length(rename, renaming->change.failure.errnum);
+	if (renaming->change.failure.errnum) {
 		give_back(rename);
-		fuse_reply_err(request, renaming->failure.errnum);
+		fuse_reply_err(request, renaming->change.failure.errnum);
 	} else if (rename->links) {
 		reply_link(rename, request);
 	} else {
@@ -174,7 +174,7 @@ static void on_renamed(struct rename_op *renaming)
 static void published(struct wait *wait)
 {
 	struct rename_request *rename = container_of(wait, struct rename_request, wait);
-	int error = rename->upload->put.failure.errnum;
+	int error = rename->upload->put.change.failure.errnum;
 
 	if (!error) {
 		redirect_queued_uploads(rename);
@@ -234,10 +234,10 @@ static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t reque
 	rename->written = written_has(fs, record) ? record->entry_id : 0;
 	strcpy(rename->from, from);
 	strcpy(rename->to, to);
-	rename->op = (struct rename_op){.store = rename->store,
-					.from = rename->from,
+	rename->op = (struct rename_op){.change.store = rename->store,
+					.change.name = rename->from,
 					.to = rename->to,
-					.deadline = fs_deadline(fs),
+					.change.deadline = fs_deadline(fs),
 					.done = on_renamed,
 					.recall = recall};
 	deferred_begin(fs, &rename->deferred, request, interrupted);

@@ -159,7 +159,7 @@ void retained_add(const struct upload *upload, struct pending_attrs *attrs)
 	if (!retained)
 		return;
 	retained->fs = fs;
-	retained->store = store_reference(upload->put.store);
+	retained->store = store_reference(upload->put.change.store);
 	strcpy(retained->name, upload->name);
 	strcpy(retained->digest, digest);
 	retained->value = upload->value;

@@ -142,15 +142,15 @@ static void on_updated(struct update_op *update)
 	struct entry_text text;
 	struct entry entry;
 
-	if (!update->failure.errnum && update->record) {
+	if (!update->change.failure.errnum && update->record) {
 		record_entry(update->record, &entry, &text);
 		event.digest = entry_digest(&entry, &text);
 		if (pending->written)
 			written_follow(pending->deferred.fs, update->record->entry_id,
 				       update->record);
 	}
-	audit(pending->deferred.fs, &pending->actor, &event, &update->failure);
-	deferred_reply_err(&pending->deferred, update->failure.errnum);
+	audit(pending->deferred.fs, &pending->actor, &event, &update->change.failure);
+	deferred_reply_err(&pending->deferred, update->change.failure.errnum);
 	setxattr_request_free(pending);
 }
 
@@ -179,11 +179,11 @@ static void update_secret(struct fs *fs, fuse_req_t request, const struct inode 
 	strcpy(pending->name, inode->record ? inode->record->name : inode->file->name);
 	pending->written = written_has(fs, inode->record);
 	actor_of_request(&pending->actor, request);
-	pending->op = (struct update_op){.store = pending->store,
-					 .name = pending->name,
+	pending->op = (struct update_op){.change.store = pending->store,
+					 .change.name = pending->name,
 					 .scopes = pending->attrs.scopes,
 					 .comment = pending->attrs.comment,
-					 .deadline = fs_deadline(fs),
+					 .change.deadline = fs_deadline(fs),
 					 .done = on_updated};
 	deferred_begin(fs, &pending->deferred, request, interrupted);
 	update_start(&pending->op);

@@ -39,20 +39,21 @@ static void on_deleted(struct delete_op *deletion)
 	struct actor actor;
 
 	/* There is none at the service; but what was to be seen here is gone. */
-	if (deletion->failure.errnum == ENOENT && file && file_is_visible(file))
-		deletion->failure = (struct failure){0};
-	if (file && (!deletion->failure.errnum || deletion->failure.errnum == ENOENT)) {
+	if (deletion->change.failure.errnum == ENOENT && file && file_is_visible(file))
+		deletion->change.failure = (struct failure){0};
+	if (file &&
+	    (!deletion->change.failure.errnum || deletion->change.failure.errnum == ENOENT)) {
 		uploads_cancel_queued(file);
 		file_unlink(file);
 	}
-	if (!deletion->failure.errnum)
+	if (!deletion->change.failure.errnum)
 		written_forget(fs, unlinking->serial);
 	actor_of_request(&actor, unlinking->deferred.request);
 	audit(fs, &actor,
 	      &(struct audit_event){
 		      .operation = "unlink", .store = unlinking->store, .name = unlinking->name},
-	      &deletion->failure);
-	deferred_reply_err(&unlinking->deferred, deletion->failure.errnum);
+	      &deletion->change.failure);
+	deferred_reply_err(&unlinking->deferred, deletion->change.failure.errnum);
 	unlink_request_free(unlinking);
 	fs_check_drained(fs);
 }
@@ -134,9 +135,9 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	retained_forget(fs, unlinking->store, unlinking->name);
 	record = listing_peek_any(store_secrets(directory.store), name);
 	unlinking->serial = record ? record->entry_id : 0;
-	unlinking->op = (struct delete_op){.store = unlinking->store,
-					   .name = unlinking->name,
-					   .deadline = fs_deadline(fs),
+	unlinking->op = (struct delete_op){.change.store = unlinking->store,
+					   .change.name = unlinking->name,
+					   .change.deadline = fs_deadline(fs),
 					   .done = on_deleted};
 	deferred_begin(fs, &unlinking->deferred, request, interrupted);
 	delete_start(&unlinking->op);

@@ -90,7 +90,7 @@ static const char *new_digest(const struct put_op *put, struct entry_text *text)
 {
 	struct entry entry;
 
-	if (put->failure.errnum || !put->record)
+	if (put->change.failure.errnum || !put->record)
 		return NULL;
 	record_entry(put->record, &entry, text);
 	return entry_digest(&entry, text);
@@ -138,11 +138,12 @@ static bool may_be_renamed(const struct upload *upload)
 static void keep_length(struct upload *upload)
 {
 	const struct put_op *put = &upload->put;
-	const struct record *record = listing_peek_any(store_secrets(put->store), upload->name);
+	const struct record *record =
+		listing_peek_any(store_secrets(put->change.store), upload->name);
 
-	if (!put->failure.errnum && put->record)
+	if (!put->change.failure.errnum && put->record)
 		written_keep(upload->fs, upload->file, put->record, upload->value->bytes.length);
-	else if (!put->failure.errnum || put->unknown)
+	else if (!put->change.failure.errnum || put->unknown)
 		written_forget(upload->fs, record ? record->entry_id : 0);
 }
 
@@ -158,14 +159,14 @@ static void on_put(struct put_op *put)
 				     .store = file->store,
 				     .name = upload->name,
 				     .digest = new_digest(put, &text)};
-	audit(fs, &upload->actor, &event, &put->failure);
+	audit(fs, &upload->actor, &event, &put->change.failure);
 	keep_length(upload);
 	/* An upload that overlapped with this one may have ended before it: its value is not what a
 	 * rename must store. */
-	if (!put->failure.errnum || put->unknown)
+	if (!put->change.failure.errnum || put->unknown)
 		upload->renews |= retained_forget(fs, file->store, upload->name);
-	if (put->failure.errnum) {
-		record_outcome(file, upload->number, &put->failure, put->unknown);
+	if (put->change.failure.errnum) {
+		record_outcome(file, upload->number, &put->change.failure, put->unknown);
 		fs->lost_values += fs->stopping; /* there is nobody left who could try again */
 	} else {
 		record_outcome(file, upload->number, &(struct failure){0}, false);
@@ -186,7 +187,7 @@ void upload_release(struct upload *upload)
 	*upload->link = upload->next;
 	if (upload->next)
 		upload->next->link = upload->link;
-	store_release(upload->put.store);
+	store_release(upload->put.change.store);
 	free(upload);
 }
 
@@ -230,7 +231,7 @@ void upload_cancel(struct upload *upload)
 	if (upload->done)
 		return;
 	put_cancel(&upload->put);
-	failure_set(&upload->put.failure, EINTR, "the writer was interrupted%s",
+	failure_set(&upload->put.change.failure, EINTR, "the writer was interrupted%s",
 		    upload->put.unknown
 			    ? " after the value had left: whether it was stored is not known"
 			    : "");
@@ -259,8 +260,8 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 		upload->next->link = &upload->next;
 	fs->first_upload = upload;
 	upload->put = (struct put_op){
-		.store = store_reference(file->store),
-		.name = upload->name,
+		.change.store = store_reference(file->store),
+		.change.name = upload->name,
 		.value = value->bytes.data,
 		.length = length,
 		.mode = fs->config->nocreate ? PUT_REPLACE : PUT_UPSERT,
@@ -268,9 +269,9 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 		.comment = file->pending_attrs.comment,
 		.expiry_is_set = file->pending_attrs.expiry_is_set,
 		.expires_at = file->pending_attrs.expires_at,
-		.entry_id = file->entry_id,
+		.change.entry_id = file->entry_id,
 		.pool = fs->options.pool,
-		.deadline = fs_deadline(fs),
+		.change.deadline = fs_deadline(fs),
 		.done = on_put,
 	};
 	return upload;
