@@ -1,29 +1,32 @@
 #ifndef SSTOREFS_NAME_QUEUE_H
 #define SSTOREFS_NAME_QUEUE_H
 
+#include <sys/queue.h>
+
 #include "sstorefs/listing.h"
 #include "sstorefs/loop.h"
 
 /*
- * Queues of those who change one name, so that they do it one after the other.
+ * Queues of the changes to one name, which are made one after the other.
  */
 
-/* A name's turn: the queue of those who change it. */
+/* A place in the queue of a name. Embedded in its owner; zeroed while it is in no queue. */
 struct name_ticket {
 	void (*begin)(struct name_ticket *ticket);
-	struct name_ticket *next;
-	struct name_queue *queue;
+
+	struct name_queue *queue; /* internal from here */
+	TAILQ_ENTRY(name_ticket) link;
 	struct task task;
 };
 
-/* Queues for `name` in `listing`; begin() is called once it is this turn's, perhaps at once. A
- * failure to queue (no memory) is -ENOMEM. */
+/* Joins the queue of `name` in `listing`; begin() is called when the ticket is the first, perhaps
+ * from within. Returns 0 or -ENOMEM. */
 int name_queue_join(struct listing *listing, const char *name, struct name_ticket *ticket);
 
-/* Whether it has been queued for and has not begun. */
+/* True if the ticket is in a queue and has not begun. */
 bool name_queue_is_waiting(const struct name_ticket *ticket);
 
-/* Gives the turn up, begun or not. Nothing for a zeroed one. */
+/* Leaves the queue, whether the ticket has begun or not. Does nothing for a zeroed ticket. */
 void name_queue_leave(struct name_ticket *ticket);
 
 #endif

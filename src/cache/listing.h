@@ -2,6 +2,8 @@
 #ifndef SSTOREFS_CACHE_LISTING_H
 #define SSTOREFS_CACHE_LISTING_H
 
+#include <sys/queue.h>
+
 #include "snapshot.h"
 #include "sstorefs/listing.h"
 #include "sstorefs/loop.h"
@@ -39,8 +41,8 @@ struct listing {
 	struct walk_pass pass;	 /* of the walk that runs, or ran last */
 	struct walk *walk;	 /* NULL: none runs */
 	bool has_local_changes;	 /* records that were changed by us while a walk ran */
-	struct name_query *name_queries; /* single calls on their way */
-	struct task compaction;		 /* leaves out of `current` what is of no use any more */
+	LIST_HEAD(, name_query) name_queries; /* of fetch: single calls under way */
+	struct task compaction; /* leaves out of `current` what is of no use any more */
 };
 
 int listing_init(struct listing *listing, struct cache *cache, struct catalog *catalog,

@@ -86,12 +86,14 @@ struct listing *catalog_stores(struct catalog *catalog)
 
 void catalog_refresh(struct catalog *catalog)
 {
+	struct store *store;
+
 	catalog->keys.failure =
 		(struct failure){0}; /* what was not to be trusted may be asked for again */
 	quota_invalidate(&catalog->quota);
 	refusals_forget(&catalog->refusals, NULL);
 	listing_expire(&catalog->stores);
-	for (struct store *store = catalog->first_store; store; store = store->next)
+	LIST_FOREACH (store, &catalog->open_stores, link)
 		listing_expire(&store->secrets);
 }
 
@@ -118,9 +120,11 @@ void catalog_each_listing(struct catalog *catalog,
 			  void (*each)(void *context, const struct listing_status *status),
 			  void *context)
 {
+	struct store *store;
+
 	if (!catalog->options.store)
 		describe(&catalog->stores, each, context);
-	for (struct store *store = catalog->first_store; store; store = store->next)
+	LIST_FOREACH (store, &catalog->open_stores, link)
 		describe(&store->secrets, each, context);
 }
 

@@ -22,7 +22,7 @@ struct store {
 	uint32_t entry_id; /* of its record in the listing of stores; 0 in a mount of one store */
 	char *name, *id;
 	struct listing secrets;
-	struct store *next, **link; /* the catalog's list */
+	LIST_ENTRY(store) link; /* in catalog.open_stores */
 };
 
 struct catalog {
@@ -31,7 +31,7 @@ struct catalog {
 	struct catalog_options options;
 	struct cache cache;
 	struct listing stores;
-	struct store *first_store;
+	LIST_HEAD(, store) open_stores; /* with a listing of their secrets */
 	struct store *only_store;
 	struct client_keys keys;
 	struct quota quota;

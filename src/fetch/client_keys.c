@@ -1,4 +1,4 @@
-/* Fetches client keys ahead of need, and says which one to seal under. */
+/* Fetches client keys ahead of need, and selects the one to seal under. */
 #include "client_keys.h"
 
 #include <errno.h>
@@ -8,13 +8,13 @@
 #include "sstorefs/change.h"
 #include "sstorefs/log.h"
 
-#define MARGIN                                                                                     \
-	5000 /* milliseconds a key must still live to be used: the upload takes time, too          \
-	      */
-#define PAUSE_AFTER_REJECTION                                                                      \
-	60000 /* milliseconds until a key is fetched again after one that was not good */
-#define AHEAD_DIVISOR                                                                              \
-	4 /* a new key is fetched when the last quarter of the old one's life begins */
+/* Milliseconds that a key must be valid for at least to be used: the upload takes time. */
+#define MARGIN 5000
+/* Milliseconds until a key is fetched again after a fetch that failed or a key that was rejected.
+ */
+#define PAUSE_AFTER_REJECTION 60000
+/* A new key is fetched when the last quarter of the old one's lifetime begins. */
+#define AHEAD_DIVISOR 4
 
 static void on_client_key(struct api_call *api_call);
 static void on_signing_key(struct api_call *api_call);
@@ -26,10 +26,8 @@ void client_keys_init(struct client_keys *keys, struct catalog *catalog)
 
 void client_keys_finish(struct client_keys *keys)
 {
-	if (keys->fetching)
-		api_call_cancel(&keys->api_call);
-	if (keys->fetching_signing)
-		api_call_cancel(&keys->signing);
+	api_call_cancel(&keys->api_call);
+	api_call_cancel(&keys->signing);
 }
 
 static uint64_t now(const struct client_keys *keys)
@@ -37,16 +35,11 @@ static uint64_t now(const struct client_keys *keys)
 	return loop_now(keys->catalog->loop);
 }
 
-static bool trusts_api(const struct client_keys *keys)
+static void start_call(struct client_keys *keys, struct api_call *api_call,
+		       enum operation operation, void (*done)(struct api_call *api_call))
 {
-	return !keys->catalog->options.signing_key;
-}
-
-static void fetch_client_key(struct client_keys *keys)
-{
-	keys->api_call = (struct api_call){.done = on_client_key};
-	keys->api_call.args.operation = OPERATION_CLIENT_KEY;
-	api_call_start(keys->catalog, &keys->api_call, now(keys) + keys->catalog->options.timeout);
+	*api_call = (struct api_call){.args.operation = operation, .done = done};
+	api_call_start(keys->catalog, api_call, now(keys) + keys->catalog->options.timeout);
 }
 
 static void fetch(struct client_keys *keys)
@@ -55,14 +48,10 @@ static void fetch(struct client_keys *keys)
 		return;
 	keys->fetching = true;
 	keys->failure = (struct failure){0};
-	if (trusts_api(keys) && !keys->has_signing) {
-		keys->fetching_signing = true;
-		keys->signing = (struct api_call){.done = on_signing_key};
-		keys->signing.args.operation = OPERATION_SIGNING_KEY;
-		api_call_start(keys->catalog, &keys->signing,
-			       now(keys) + keys->catalog->options.timeout);
-	}
-	fetch_client_key(keys);
+	keys->fetching_signing = !keys->catalog->options.signing_key && !keys->has_signing;
+	if (keys->fetching_signing)
+		start_call(keys, &keys->signing, OPERATION_SIGNING_KEY, on_signing_key);
+	start_call(keys, &keys->api_call, OPERATION_CLIENT_KEY, on_client_key);
 }
 
 static void fetch_end(struct client_keys *keys, const struct failure *failure)
@@ -90,7 +79,7 @@ static void accept_key(struct client_keys *keys, struct failure *failure)
 		return;
 	}
 	keys->fetched_at = now(keys);
-	keys->is_used = keys->is_shared = keys->is_taken = false;
+	keys->uses = 0;
 }
 
 /* Client key and signing key are fetched in parallel; continues when both have arrived. */
@@ -100,7 +89,7 @@ static void on_client_key(struct api_call *api_call)
 	struct failure failure = api_call->failure;
 
 	if (!failure.errnum && keys->fetching_signing)
-		return; /* on_signing_key goes on from here */
+		return; /* on_signing_key continues from here */
 	if (keys->fetching_signing) {
 		api_call_cancel(&keys->signing);
 		keys->fetching_signing = false;
@@ -143,55 +132,54 @@ static bool must_pause(const struct client_keys *keys)
 	       now(keys) - keys->failed_at < PAUSE_AFTER_REJECTION;
 }
 
-static bool is_alive(const struct client_keys *keys)
+static bool is_usable(const struct client_keys *keys)
 {
 	const struct client_key *key = &keys->key;
 
 	if (!key->expires_at)
 		return false;
-	/* A key that lives no longer than the margin is used while it lives at all: the service
-	 * will say if it is too old. */
+	/* A key whose lifetime is not much more than the margin is used to its end: the service
+	 * rejects it if it is too old. */
 	return now(keys) + MARGIN < key->expires_at ||
 	       (key->expires_at - keys->fetched_at <= MARGIN * 2 && now(keys) < key->expires_at);
 }
 
+/* Fetches a key, or sets `failure` if it is too early for that. */
+static void fetch_or_fail(struct client_keys *keys, struct failure *failure)
+{
+	if (must_pause(keys))
+		*failure = keys->failure;
+	else
+		fetch(keys);
+}
+
 const struct client_key *client_keys_get(struct client_keys *keys, struct failure *failure)
 {
-	if (is_alive(keys) && !keys->is_taken) {
-		bool paused =
-			keys->failed_at && now(keys) - keys->failed_at < PAUSE_AFTER_REJECTION;
+	bool paused = keys->failed_at && now(keys) - keys->failed_at < PAUSE_AFTER_REJECTION;
 
-		if (is_near_its_end(keys) && !paused)
-			fetch(keys);
-		return &keys->key;
-	}
-	if (must_pause(keys)) {
-		*failure = keys->failure;
+	if (!is_usable(keys) || keys->uses == CLIENT_KEY_EXCLUSIVE) {
+		fetch_or_fail(keys, failure);
 		return NULL;
 	}
-	fetch(keys);
-	return NULL;
+	if (is_near_its_end(keys) && !paused)
+		fetch(keys);
+	return &keys->key;
 }
 
 const struct client_key *client_keys_get_exclusive(struct client_keys *keys,
 						   struct failure *failure)
 {
-	if (is_alive(keys) && !keys->is_used) {
-		keys->is_used = keys->is_taken = true;
-		return &keys->key;
+	if (!is_usable(keys) || keys->uses) {
+		fetch_or_fail(keys, failure);
+		return NULL;
 	}
-	if (must_pause(keys))
-		*failure = keys->failure;
-	else
-		fetch(keys);
-	return NULL;
+	keys->uses = CLIENT_KEY_EXCLUSIVE;
+	return &keys->key;
 }
 
 bool client_keys_mark_used(struct client_keys *keys)
 {
-	keys->is_shared = keys->is_used;
-	keys->is_used = true;
-	return !keys->is_shared;
+	return keys->uses++ == 0;
 }
 
 static bool is_current(const struct client_keys *keys, const struct client_key *key)
@@ -201,7 +189,7 @@ static bool is_current(const struct client_keys *keys, const struct client_key *
 
 bool client_keys_used_once(const struct client_keys *keys, const struct client_key *key)
 {
-	return is_current(keys, key) && !keys->is_shared;
+	return is_current(keys, key) && keys->uses == 1;
 }
 
 const struct failure *catalog_key_failure(const struct catalog *catalog)

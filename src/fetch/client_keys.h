@@ -1,46 +1,49 @@
-/* The client key: fetched ahead of need, verified, used until shortly before it expires. */
 #ifndef SSTOREFS_FETCH_CLIENT_KEYS_H
 #define SSTOREFS_FETCH_CLIENT_KEYS_H
 
+#include <limits.h>
+
 #include "sstorefs/api_call.h"
 
+/* Of client_keys.uses: the key is for one value, and no other value may be sealed under it. */
+#define CLIENT_KEY_EXCLUSIVE UINT_MAX
+
 /*
- * The client key: fetched ahead of need, verified, used until shortly before it dies.
+ * The client key: fetched ahead of need, verified, used until shortly before it expires.
  */
 struct client_keys {
 	struct catalog *catalog;
-	struct client_key key; /* dies_at 0: none */
-	uint64_t fetched_at;
-	bool is_used, is_shared;  /* one value, and more than one, were sealed under it */
-	bool is_taken;		  /* it is for one value alone */
+	struct client_key key;	  /* expires_at 0: none */
+	uint64_t fetched_at;	  /* CLOCK_BOOTTIME, milliseconds */
+	unsigned uses;		  /* values that were sealed under it, or CLIENT_KEY_EXCLUSIVE */
 	struct api_call api_call; /* for the client key */
 	struct api_call signing;  /* for the signing key, with `signing_key=api` */
-	bool fetching, fetching_signing, has_signing, wanted_again;
+	bool fetching, fetching_signing, has_signing;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
-	struct wait_list waits; /* woken when a fetch ended, one way or the other */
-	struct failure failure; /* of the last fetch; error 0: it was good */
-	uint64_t failed_at;
+	struct wait_list waits; /* woken when a fetch has ended, with or without success */
+	struct failure failure; /* of the last fetch; errnum 0: it succeeded */
+	uint64_t failed_at;	/* CLOCK_BOOTTIME, milliseconds; 0: it succeeded */
 };
 
 void client_keys_init(struct client_keys *keys, struct catalog *catalog);
 void client_keys_finish(struct client_keys *keys);
 
-/* The key to seal with now; NULL: there is none, and a fetch runs (wait in `waits`) or must not be
- * tried (`*failure` is set). */
+/* Returns the key to seal under now. NULL: there is none, and either a fetch runs (wait in `waits`)
+ * or it is too early for one (`failure` is set). */
 const struct client_key *client_keys_get(struct client_keys *keys, struct failure *failure);
 
-/* The same, but for one value alone: a key under which nothing was sealed, and nothing else will
- * be. */
+/* As client_keys_get, but the key is for one value alone: no value was or will be sealed under it
+ * beside the caller's. */
 const struct client_key *client_keys_get_exclusive(struct client_keys *keys,
 						   struct failure *failure);
 
-/* The current key is used now. Whether that was for the first time. */
+/* Counts a value that is sealed under the present key. True if it is the first. */
 bool client_keys_mark_used(struct client_keys *keys);
 
-/* Whether this key is the current one, and only one value was sealed under it. */
+/* True if `key` is the present key, and only one value was sealed under it. */
 bool client_keys_used_once(const struct client_keys *keys, const struct client_key *key);
 
-/* The service refused this key: if it is still the current one, it is none any more. */
+/* The service rejected `key`: if it is still the present key, it is not used any more. */
 void client_keys_reject(struct client_keys *keys, const struct client_key *key);
 
 #endif

@@ -93,17 +93,17 @@ static void on_query(struct wait *wait)
 {
 	struct lookup *lookup = container_of(wait, struct lookup, wait);
 	struct name_query *query = lookup->query;
-	const struct failure *failure = name_query_failure(query);
+	const struct failure *failure = &query->failure;
 
-	if (!name_query_has_ended(query)) {
+	if (!query->ended) {
 		if (!end_if_peeked(lookup))
-			wait_begin(name_query_waits(query), wait);
+			wait_begin(&query->waits, wait);
 		return;
 	}
 	lookup->query = NULL;
 	if (failure->errnum && failure->errnum != ENOENT)
 		end_failed(lookup, failure);
-	else if (!name_query_is_superseded(query))
+	else if (!query->superseded)
 		end_as_answered(lookup);
 	else if (!end_if_cached(lookup))
 		start_query(lookup); /* our own change came between, and nobody knows how it went */
@@ -120,7 +120,7 @@ static void wait_for_query(struct lookup *lookup)
 		return;
 	}
 	lookup->wait.woken = on_query;
-	wait_begin(name_query_waits(lookup->query), &lookup->wait);
+	wait_begin(&lookup->query->waits, &lookup->wait);
 }
 
 /* --- the walk

@@ -1,25 +1,9 @@
-/*
- * Asks for one name by one call, or by as many as a search has pages. A query is shared by all who
- * want to know.
- */
+/* Queries the service for one name, by one call or by a search over several pages. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "catalog.h"
-
-struct name_query {
-	struct listing *listing;
-	struct api_call api_call;
-	struct buffer cursor, id;
-	struct wait_list waits;
-	struct failure failure;
-	uint64_t deadline;
-	bool found, ended;
-	bool superseded; /* we changed the name ourselves after it was asked for */
-	struct name_query *next;
-	char name[];
-};
 
 static const struct provider *provider_of(const struct listing *listing)
 {
@@ -39,40 +23,20 @@ bool name_query_is_exact(const struct listing *listing, const char *name)
 
 	if (!name_query_is_possible(listing))
 		return false;
-	/* A store may be shown under a name that is none of the service's (NAME~ID). */
+	/* A store may be shown under a name that the service does not know (NAME~ID). */
 	return listing->store ? provider->gets_secret_by_name
 			      : provider->gets_store_by_name && provider->store_name_is_valid(name);
 }
 
-struct wait_list *name_query_waits(struct name_query *query)
-{
-	return &query->waits;
-}
-
-bool name_query_has_ended(const struct name_query *query)
-{
-	return query->ended;
-}
-
-const struct failure *name_query_failure(const struct name_query *query)
-{
-	return &query->failure;
-}
-
-bool name_query_is_superseded(const struct name_query *query)
-{
-	return query->superseded;
-}
-
 void name_query_supersede(struct listing *listing, const char *name)
 {
-	for (struct name_query *query = listing->name_queries; query; query = query->next)
+	struct name_query *query;
+
+	LIST_FOREACH (query, &listing->name_queries, link)
 		if (!strcmp(query->name, name))
 			query->superseded = true;
 }
 
-/* Whether to ask for one known name is less than to walk: a few times, where the walk has more than
- * one page. */
 bool name_query_is_cheaper(const struct listing *listing, const struct record *record)
 {
 	if (!name_query_is_exact(listing, record->name) &&
@@ -83,15 +47,6 @@ bool name_query_is_cheaper(const struct listing *listing, const struct record *r
 	return listing->pages > 1 && listing->single_lookups < SINGLE_CALLS_MAX;
 }
 
-static void name_query_unlink(struct name_query *query)
-{
-	struct name_query **link = &query->listing->name_queries;
-
-	while (*link != query)
-		link = &(*link)->next;
-	*link = query->next;
-}
-
 static void name_query_free(struct name_query *query)
 {
 	api_call_free(&query->api_call);
@@ -100,7 +55,7 @@ static void name_query_free(struct name_query *query)
 	free(query);
 }
 
-/* An attempt failed and another one follows: who waits may want to do without. */
+/* An attempt failed and another one follows: a waiting lookup may take what the cache has. */
 static void on_retry(struct http_call *call)
 {
 	struct name_query *query = container_of(call, struct name_query, api_call.http);
@@ -130,8 +85,9 @@ static void name_query_end(struct name_query *query)
 		listing_note_failure(listing);
 	if (is_absent && !query->superseded)
 		listing_apply_answer(listing, query->name, NULL);
-	/* Before anybody is woken: who is may let go of the store, and with it of the listing. */
-	name_query_unlink(query);
+	/* Before the waits are woken: a woken lookup may release the store, and with it the
+	 * listing. */
+	LIST_REMOVE(query, link);
 	query->ended = true;
 	if (is_absent && !listing->store)
 		listing->cache->stores_changed(listing->cache);
@@ -145,8 +101,7 @@ static void send_query(struct name_query *query)
 	query->api_call.http.on_retry = on_retry;
 }
 
-/* Where names can only be searched for, an id that is known saves the search, if it is still that
- * of the name. */
+/* Where names can only be searched for, a cached id saves the search if the name still has it. */
 static void use_id(struct name_query *query)
 {
 	struct listing *listing = query->listing;
@@ -162,7 +117,8 @@ static void use_id(struct name_query *query)
 	query->api_call.args.id = query->id.length ? buffer_cstr(&query->id) : NULL;
 }
 
-/* Whether there is another question to ask before it is said that there is none. */
+/* Prepares the next call before the name counts as absent: without the id, or for the next page.
+ * False if there is none. */
 static bool try_next_page(struct name_query *query)
 {
 	const struct listing *listing = query->listing;
@@ -197,10 +153,11 @@ static void on_response(struct api_call *api_call)
 
 static struct name_query *name_query_running(const struct listing *listing, const char *name)
 {
-	struct name_query *query = listing->name_queries;
+	struct name_query *query;
 
-	while (query && (query->superseded || strcmp(query->name, name) != 0))
-		query = query->next;
+	LIST_FOREACH (query, &listing->name_queries, link)
+		if (!query->superseded && !strcmp(query->name, name))
+			break;
 	return query;
 }
 
@@ -222,8 +179,7 @@ struct name_query *name_query_start(struct listing *listing, const char *name, b
 	strcpy(query->name, name);
 	query->listing = listing;
 	query->deadline = deadline;
-	query->next = listing->name_queries;
-	listing->name_queries = query;
+	LIST_INSERT_HEAD(&listing->name_queries, query, link);
 	query->api_call = (struct api_call){.done = on_response};
 	query->api_call.result.on_entry = on_entry;
 	query->api_call.result.context = query;
@@ -246,10 +202,10 @@ void name_query_abort_all(struct listing *listing)
 {
 	struct name_query *query;
 
-	while ((query = listing->name_queries)) {
+	while ((query = LIST_FIRST(&listing->name_queries))) {
 		api_call_cancel(&query->api_call);
-		failure_set(&query->failure, EINTR, "the question was given up");
-		name_query_unlink(query);
+		failure_set(&query->failure, EINTR, "the query was cancelled");
+		LIST_REMOVE(query, link);
 		query->ended = true;
 		wait_wake_all(&query->waits);
 		name_query_free(query);

@@ -4,52 +4,57 @@
 #include "cache/listing.h"
 #include "sstorefs/api_call.h"
 
-#define SINGLE_CALLS_MAX                                                                           \
-	3 /* names asked for one by one before the whole listing is the cheaper question */
+/* Names that are asked for one by one before a walk of the whole listing costs less. */
+#define SINGLE_CALLS_MAX 3
 
 /*
- * Queries for single names, shared by all who want to know.
+ * A query for one name: one API call, or as many as a search has pages. It is shared by all lookups
+ * of the name and freed when it has ended and its waits were woken.
  */
+struct name_query {
+	struct listing *listing;
+	struct api_call api_call;
+	struct buffer cursor, id;
+	struct wait_list
+		waits; /* woken when an attempt failed and another follows, and at the end */
+	struct failure failure; /* of a query that has ended; ENOENT: there is no such name */
+	uint64_t deadline;	/* CLOCK_BOOTTIME, milliseconds */
+	bool found, ended;
+	bool superseded; /* a local change of the name came after the query was sent */
+	LIST_ENTRY(name_query) link;
+	char name[];
+};
 
 /*
- * A single call for `name`, shared by all who ask. `fresh`: not one that is on its way already.
- * NULL when memory ran out. Who waits is woken when an attempt failed and another one follows, and
- * at the end.
+ * Returns the query for `name` that is under way, or starts one. `fresh`: always starts one. NULL
+ * when memory ran out.
  */
 struct name_query *name_query_start(struct listing *listing, const char *name, bool fresh,
 				    uint64_t deadline);
 
-struct wait_list *name_query_waits(struct name_query *query);
-
-bool name_query_has_ended(const struct name_query *query);
-
-/* Once it has ended: why it failed; ENOENT: there is none. And whether we changed the name
- * ourselves meanwhile. */
-const struct failure *name_query_failure(const struct name_query *query);
-
-bool name_query_is_superseded(const struct name_query *query);
-
+/* Ends all queries of the listing with EINTR, and wakes their waits. */
 void name_query_abort_all(struct listing *listing);
 
-/* Whether a call for that name is on its way, and costs nothing to share. */
+/* True if a query for `name` is under way that can be shared. */
 bool name_query_is_running(const struct listing *listing, const char *name);
 
-/* Whether to ask for a record alone is the smaller question. */
+/* True if to query the record alone costs less than a walk. */
 bool name_query_is_cheaper(const struct listing *listing, const struct record *record);
 
-/* Whether a name can be asked for by itself at all, and by one call of its exact name. */
+/* True if the service can be asked for one name, by a search at least. */
 bool name_query_is_possible(const struct listing *listing);
 
+/* True if the service can be asked for `name` by one call. */
 bool name_query_is_exact(const struct listing *listing, const char *name);
 
 /*
- * Prepares `inquiry`, a search that has ended, for its next page; `cursor` keeps where that begins.
- * False: there are no more.
+ * Prepares `api_call`, a search that has ended, for its next page; `cursor` keeps where that
+ * begins. False if there are no more pages, or no time for them.
  */
 bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
 		      struct buffer *cursor);
 
-/* A name was changed here: what a query that is on its way brings may be older. */
+/* Notes a local change of `name`: the responses to queries under way may be older. */
 void name_query_supersede(struct listing *listing, const char *name);
 
 #endif

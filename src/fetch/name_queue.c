@@ -1,15 +1,15 @@
-/* Queues of those who change one name: one begins when the one before it has ended. */
+/* Queues of the changes to one name: each begins when the one before it has ended. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "catalog.h"
-#include "sstorefs/change.h"
+#include "sstorefs/name_queue.h"
 
 struct name_queue {
 	struct catalog *catalog;
 	uint32_t listing;
-	struct name_ticket *first, **last;
+	TAILQ_HEAD(, name_ticket) tickets; /* the first one has begun, or its task is queued */
 	char name[];
 };
 
@@ -31,7 +31,7 @@ static struct name_queue *queue_of(struct listing *listing, const char *name)
 		return NULL;
 	queue->catalog = catalog;
 	queue->listing = listing->number;
-	queue->last = &queue->first;
+	TAILQ_INIT(&queue->tickets);
 	strcpy(queue->name, name);
 	found = set_add(&catalog->name_queues, queue);
 	if (found != queue)
@@ -49,43 +49,35 @@ static void begin(struct task *task)
 int name_queue_join(struct listing *listing, const char *name, struct name_ticket *ticket)
 {
 	struct name_queue *queue = queue_of(listing, name);
-	bool alone;
 
 	if (!queue)
 		return -ENOMEM;
-	alone = !queue->first;
 	ticket->queue = queue;
-	ticket->next = NULL;
 	ticket->task = (struct task){.run = begin};
-	*queue->last = ticket;
-	queue->last = &ticket->next;
-	if (alone)
+	TAILQ_INSERT_TAIL(&queue->tickets, ticket, link);
+	if (TAILQ_FIRST(&queue->tickets) == ticket)
 		ticket->begin(ticket);
 	return 0;
 }
 
 bool name_queue_is_waiting(const struct name_ticket *ticket)
 {
-	return ticket->queue && (ticket->queue->first != ticket || ticket->task.link);
+	return ticket->queue &&
+	       (TAILQ_FIRST(&ticket->queue->tickets) != ticket || ticket->task.link);
 }
 
 void name_queue_leave(struct name_ticket *ticket)
 {
 	struct name_queue *queue = ticket->queue;
-	struct name_ticket **link;
 	bool was_first;
 
 	if (!queue)
 		return;
-	was_first = queue->first == ticket;
-	for (link = &queue->first; *link != ticket; link = &(*link)->next)
-		;
-	*link = ticket->next;
-	if (queue->last == &ticket->next)
-		queue->last = link;
+	was_first = TAILQ_FIRST(&queue->tickets) == ticket;
+	TAILQ_REMOVE(&queue->tickets, ticket, link);
 	ticket->queue = NULL;
 	task_cancel(&ticket->task);
-	if (!queue->first) {
+	if (TAILQ_EMPTY(&queue->tickets)) {
 		set_remove(&queue->catalog->name_queues, queue);
 		free(queue);
 	} else if (was_first) {
@@ -93,6 +85,6 @@ void name_queue_leave(struct name_ticket *ticket)
 		 * Starts the next waiter from the event loop, not recursively: many waiters may
 		 * complete immediately.
 		 */
-		task_queue(queue->catalog->loop, &queue->first->task);
+		task_queue(queue->catalog->loop, &TAILQ_FIRST(&queue->tickets)->task);
 	}
 }

@@ -70,11 +70,7 @@ struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *
 		store_free(store);
 		return NULL;
 	}
-	store->next = catalog->first_store;
-	store->link = &catalog->first_store;
-	if (store->next)
-		store->next->link = &store->next;
-	catalog->first_store = store;
+	LIST_INSERT_HEAD(&catalog->open_stores, store, link);
 	return store;
 }
 
@@ -82,24 +78,22 @@ struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *
 static void store_detach(struct catalog *catalog, struct store *store)
 {
 	set_remove(&catalog->stores_by_entry_id, store);
-	*store->link = store->next;
-	if (store->next)
-		store->next->link = store->link;
+	LIST_REMOVE(store, link);
 	store_release(store);
 }
 
 void stores_free(struct catalog *catalog)
 {
-	while (catalog->first_store)
-		store_detach(catalog, catalog->first_store);
+	while (!LIST_EMPTY(&catalog->open_stores))
+		store_detach(catalog, LIST_FIRST(&catalog->open_stores));
 }
 
 void stores_collect(struct catalog *catalog)
 {
-	struct store *next;
+	struct store *store, *next;
 
-	for (struct store *store = catalog->first_store; store; store = next) {
-		next = store->next;
+	for (store = LIST_FIRST(&catalog->open_stores); store; store = next) {
+		next = LIST_NEXT(store, link);
 		if (store->entry_id && !cache_record(&catalog->cache, store->entry_id))
 			store_detach(catalog, store);
 	}
