@@ -18,9 +18,9 @@ int confine(void)
 	int failed;
 
 	failed = syscall_filter_install(&why);
-	if (failed == -ENOSYS)
+	if (failed == -ENOSYS && why)
 		log_line(LOG_NOTICE, "its system calls are not filtered: %s", why);
-	else if (failed)
+	else if (failed && failed != -ENOSYS)
 		log_line(LOG_ERR, "system calls can't be filtered: %s", strerror(-failed));
 	return failed == -ENOSYS ? 0 : failed;
 }

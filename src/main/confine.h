@@ -8,7 +8,8 @@
 
 /*
  * Installs the filter of system calls, for all threads of the process. Returns 0, or a negative
- * errno; -ENOSYS where the kernel or this build has none, with the reason in `why`.
+ * errno; -ENOSYS where the kernel or this build has none, with the reason in `why`, or NULL where
+ * none has to be told.
  */
 int syscall_filter_install(const char **why);
 

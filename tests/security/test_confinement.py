@@ -81,7 +81,7 @@ def test_a_mount_goes_without_the_help_of_what_unmounts(private_mount, sandbox):
 
 
 if platform.machine() == "x86_64" and "sanitize" not in os.environ.get("SSTOREFS_BUILD", ""):
-    # The sanitizers make calls of their own, and switch the filter off with a line that says so.
+    # The sanitizers make calls of their own: their builds have no filter.
     @pytest.mark.parametrize("name", CALLS)
     def test_a_call_that_is_none_of_ours_ends_the_process(private_mount, sandbox, name):
         private_mount.mount()
