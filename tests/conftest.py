@@ -1,13 +1,8 @@
-"""What holds for all tests: none may be skipped, and nothing secret stands in any output."""
-
-import sys
-from pathlib import Path
+"""Rules for all tests: none may be skipped, and no output may have a secret in it."""
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))
-
-from secret_leaks import pytest_sessionfinish, pytest_terminal_summary  # noqa: E402, F401
+from secret_leaks import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
-sys.path[:0] = [str(TOP / "contrib/sandbox"), str(TOP / "tests/integration")]
+sys.path[:0] = [str(TOP / "contrib/sandbox"), str(TOP / "tests/support")]
 
 from client import Sandbox  # noqa: E402
-from front import Front  # noqa: E402
+from services import SERVICES  # noqa: E402
+from tls import Nginx  # noqa: E402
 
 CLONE_NEWNS = 0x00020000
 STORE = "store"
@@ -103,8 +104,7 @@ class Stage:
         others = os.sched_getaffinity(0) - {self.processor}
         if others:
             os.sched_setaffinity(self.sandbox.process.pid, others)
-        (self.work / "front").mkdir()
-        self.front = Front(self.work / "front", self.sandbox.port).start()
+        self.front = Nginx(self.work / "front", self.sandbox.port).start()
         token = self.work / "token"
         token.write_text(self.sandbox.token)
         token.chmod(0o600)
@@ -119,10 +119,8 @@ class Stage:
         return [str(word) for word in (*FIRST, "taskset", "-c", self.processor, *words)]
 
     def settings(self, *options, service="fastly"):
-        ways = {"fastly": [f"endpoint={self.sandbox.url}", f"signing_key={self.sandbox.signing_key}"],
-                "cloudflare": [f"endpoint={self.sandbox.url}/client/v4"],
-                "stripe": [f"endpoint={self.sandbox.url}"]}
-        return ",".join([f"token_file={self.work}/token", "timeout=600", *ways[service], *options])
+        target = SERVICES[service]("direct", self.sandbox)
+        return ",".join([f"token_file={self.work}/token", "timeout=600", target.options, *options])
 
     def path(self):
         self.mounts += 1

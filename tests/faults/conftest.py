@@ -1,29 +1,17 @@
-"""Fixtures: those of tests/integration, in a network of our own, with fronts that fail; and the table of what was seen."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""The fixtures of all tests that mount, TLS in a network of our own, and at the end the table of what was seen."""
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-INTEGRATION = HERE.parent / "integration"
-sys.path[:0] = [str(INTEGRATION), str(HERE)]
-
-# By its path: this file has the same name.
-_specification = importlib.util.spec_from_file_location("integration_conftest", INTEGRATION / "conftest.py")
-_integration = sys.modules["integration_conftest"] = importlib.util.module_from_spec(_specification)
-_specification.loader.exec_module(_integration)
-from integration_conftest import (Service, direct, direct_mount, make_mount, pytest_runtest_makereport,  # noqa: E402, F401
-                                  running_sandbox, sandbox)
-from certificates import Certificates  # noqa: E402
-from network import enter_own_network  # noqa: E402
-from nginx import Nginx  # noqa: E402
-from report import Teller, shown  # noqa: E402
+import fixtures
+from fixtures import direct, direct_mount, make_mount, pytest_runtest_makereport, running_sandbox, sandbox  # noqa: F401
+from network import enter_own_network
+from report import Teller, shown
+from services import Fastly
+from tls import Certificates, ChangingNginx
 
 
 def pytest_configure(config):
-    _integration.pytest_configure(config)
+    fixtures.pytest_configure(config)
     enter_own_network()
 
 
@@ -34,15 +22,15 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture
 def nginx(running_sandbox, certificates, tmp_path):
-    nginx = Nginx(tmp_path / "nginx", running_sandbox.port, certificates)
+    nginx = ChangingNginx(tmp_path / "nginx", running_sandbox.port, certificates)
     yield nginx.start()
     nginx.stop()
 
 
 @pytest.fixture
 def tls(sandbox, nginx, certificates):
-    """TLS and HTTP/2, at an address that is not the machine's own."""
-    return Service("tls", sandbox, nginx.url, certificates.ca)
+    """Fastly by TLS and HTTP/2, at an address that is not a loopback one."""
+    return Fastly("tls", sandbox, nginx.url, certificates.ca)
 
 
 @pytest.fixture

@@ -4,13 +4,9 @@ import os
 import time
 from dataclasses import dataclass
 
-from services import Cloudflare, Stripe
-from writers import errno_of, write_file
-
-WRITES = {"fastly": "fastly.put_secret", "cloudflare": "cloudflare.patch_secret", "stripe": "stripe.set_secret"}
-STORES = {"fastly": "prod", "cloudflare": "prod", "stripe": "account"}
-OTHERS = {"cloudflare": Cloudflare, "stripe": Stripe}
-TIMEOUT = 60
+from programs import errno_of, write_file
+from services import SERVICES
+from waiting import wait_until
 
 
 @dataclass
@@ -29,15 +25,11 @@ class Harness:
         self.sandbox = service.sandbox
         self.nginx = nginx
         self.work = work
-        self.store = STORES[source]
-        self.writes = WRITES[source]
-        self.service = service
-        if source in OTHERS:
-            self.service = OTHERS[source](service.kind, service.sandbox, service.url, service.cacert)
-            if source == "cloudflare":
-                self.service.seed("prod", 0)
+        self.service = SERVICES[source](service.way, service.sandbox, service.url, service.cacert).make_store()
+        self.store = self.service.store
+        self.writes = f"{source}.{self.service.replaces}"
         self.ends = []
-        self.mount = make_mount(self.service, source=getattr(self.service, "source", "fastly:"), options=options)
+        self.mount = make_mount(self.service, options=options)
         self.path = self.mount / self.store / "NAME"
 
     def prepare(self):
@@ -82,9 +74,6 @@ class Harness:
             self.ends.pop().__exit__(None, None, None)
 
     def recover(self):
-        """All is well again, and it is found out without anybody's help."""
-        deadline = time.monotonic() + TIMEOUT
-        while (error := errno_of(write_file, self.path, b"again")) != 0:
-            assert time.monotonic() < deadline, f"{os.strerror(error)}, {TIMEOUT} s after all was well again"
-            time.sleep(0.1)
+        """The fault is over: the daemon finds out by itself."""
+        wait_until(lambda: errno_of(write_file, self.path, b"again") == 0, "a write still fails", pause=0.1)
         assert self.value() == b"again"

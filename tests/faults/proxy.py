@@ -4,7 +4,7 @@ import selectors
 import socket
 import threading
 
-from sockets import read_head
+from raw_http import read_head
 
 
 class Proxy:

@@ -12,15 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from client import Sandbox
-from integration_conftest import Service
-from mounting import environment, wait_until_mounted
-from services import Cloudflare, Stripe
-from harness import STORES, WRITES
-from writers import errno_of, write_file
+from daemon import environment, wait_until_mounted
+from programs import errno_of, write_file
+from services import SERVICES
 
 FLEET = 20
 EACH = 8  # writes of each daemon
-SERVICES = {"fastly": Service, "cloudflare": Cloudflare, "stripe": Stripe}
 
 
 @pytest.fixture
@@ -46,11 +43,10 @@ def launch(mount):
 class Fleet:
     def __init__(self, make_mount, sandbox, kind, options="timeout=60"):
         self.sandbox = sandbox
-        self.store, self.writes = STORES[kind], WRITES[kind]
+        service = SERVICES[kind]("direct", sandbox)
+        self.store, self.writes = service.store, f"{kind}.{service.replaces}"
         self.kind = kind
-        service = SERVICES[kind]("direct", sandbox, sandbox.url)
-        wishes = {"source": getattr(service, "source", "fastly:"), "options": options}
-        self.mounts = [make_mount(service, start=False, **wishes) for _ in range(FLEET)]
+        self.mounts = [make_mount(service, start=False, options=options) for _ in range(FLEET)]
         self.errors = []
         self.reads = self.refused_reads = 0
         self.over = threading.Event()

@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from certificates import HOST
-from integration_conftest import Service
-from mounting import environment, mounts_at, run_program
+from daemon import environment, mounts_at, run_program
 from network import dropping, instead_of
+from programs import errno_of, write_file
+from services import Fastly
+from tls import Certificates
 from proxy import Proxy
 from harness import Harness
-from writers import errno_of, write_file
 
 SILENT = "nameserver 127.0.0.1\noptions timeout:30 attempts:2\n"
 NO_ANSWER = 20  # seconds in which a mount that may take 2 is given up, on a loaded machine too: the resolver alone would wait for 60
@@ -31,11 +31,11 @@ def silent_name_server(tmp_path):
 
 
 def hosts_with(nginx, tmp_path):
-    return instead_of("/etc/hosts", f"127.0.0.1 localhost\n{nginx.url.split('/')[2].split(':')[0]} {HOST}\n", tmp_path)
+    return instead_of("/etc/hosts", f"127.0.0.1 localhost\n{nginx.url.split('/')[2].split(':')[0]} {Certificates.HOST}\n", tmp_path)
 
 
 def by_name(sandbox, nginx, certificates):
-    return Service("named", sandbox, f"https://{HOST}:{nginx.port}", certificates.ca)
+    return Fastly("named", sandbox, f"https://{Certificates.HOST}:{nginx.port}", certificates.ca)
 
 
 def refused_to_mount(make_mount, service, **variables):
@@ -51,7 +51,7 @@ def refused_to_mount(make_mount, service, **variables):
 
 def test_a_mount_does_not_wait_for_a_silent_name_server(silent_name_server, make_mount, sandbox, nginx, certificates):
     status, said, seconds = refused_to_mount(make_mount, by_name(sandbox, nginx, certificates))
-    assert status == 32 and HOST in said
+    assert status == 32 and Certificates.HOST in said
     assert seconds < NO_ANSWER, "whoever mounts waits no longer than `timeout`, whatever the resolver does"
 
 

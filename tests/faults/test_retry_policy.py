@@ -7,8 +7,8 @@ import time
 import pytest
 
 from client import Sandbox
-from integration_conftest import Service
-from writers import errno_of, write_file
+from programs import errno_of, write_file
+from services import Fastly
 
 PUT = "operation=fastly.put_secret"
 
@@ -53,7 +53,7 @@ def two_tokens():
     """A service that knows a second token."""
     with Sandbox("--token", "another-token") as sandbox:
         sandbox.seed("prod", 0)
-        yield Service("direct", sandbox, sandbox.url)
+        yield Fastly("direct", sandbox, sandbox.url)
 
 
 def test_a_new_token_takes_over_in_the_middle_of_a_write(make_mount, two_tokens):

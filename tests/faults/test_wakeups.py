@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from writers import PYTHON, start
+from programs import PYTHON, start
 
 SECONDS = 12
 SECRETS = 1500

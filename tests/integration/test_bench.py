@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mounting import BUILD, TIMEOUT
+from daemon import BUILD
+from waiting import TIMEOUT
 
 BENCH = Path(__file__).resolve().parents[2] / "contrib/bench/bench.py"
 

@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from reading import together
-from writers import errno_of, shell
+from programs import errno_of, shell, together
 
 
 def list_calls(sandbox, store=None):

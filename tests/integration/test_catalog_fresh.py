@@ -7,11 +7,10 @@ import time
 
 import pytest
 
-from conftest import Service
+from programs import errno_of, shell, together, write_file
+from services import Fastly, Stripe
+from waiting import wait_until
 from client import Sandbox
-from reading import together
-from services import Stripe
-from writers import errno_of, shell, wait_until, write_file
 
 
 @pytest.fixture
@@ -203,7 +202,7 @@ def test_names_during_a_walk_that_is_too_old(direct_mount, sandbox):
 
 def test_while_the_service_is_down_everything_known_is_there_and_marked(make_mount, lone):
     lone.seed("prod", 500)
-    mount = make_mount(Service("lone", lone, lone.url), options="ttl=1")
+    mount = make_mount(Fastly("lone", lone, lone.url), options="ttl=1")
     names = sorted(os.listdir(mount / "prod"))
     digest = os.getxattr(mount / "prod" / names[7], "user.digest")
     lone.stop()
@@ -240,7 +239,7 @@ def test_it_is_marked_at_the_first_failed_attempt(make_mount, direct, sandbox):
 
 def test_new_names_fail_fast_while_the_service_is_down(make_mount, lone):
     lone.seed("prod", 10)
-    mount = make_mount(Service("lone", lone, lone.url), options="")
+    mount = make_mount(Fastly("lone", lone, lone.url), options="")
     os.stat(mount / "prod/SECRET_0000001")
     lone.stop()
     begun = time.monotonic()
@@ -257,7 +256,7 @@ def test_new_names_fail_fast_while_the_service_is_down(make_mount, lone):
 @pytest.mark.parametrize("options", ["", "minimal"])
 def test_what_is_known_is_given_soon_even_after_a_refresh(make_mount, lone, options):
     lone.seed("prod", 10)
-    mount = make_mount(Service("lone", lone, lone.url), options=options)
+    mount = make_mount(Fastly("lone", lone, lone.url), options=options)
     os.listdir(mount / "prod")
     lone.stop()
     time.sleep(1.1)

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from reading import errno_or
+from programs import errno_of, errno_or
 from services import Stripe
-from writers import errno_of
 
 # The last attempt may be one for which no time was left.
 FAILED = (-errno.EIO, -errno.ETIMEDOUT)

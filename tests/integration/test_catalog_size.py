@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from reading import Raw
-from writers import shell
+from dirents import Raw
+from programs import shell
 
 SECRETS = int(os.environ.get("SSTOREFS_SECRETS", 20_000))
 BYTES_A_SECRET = 100

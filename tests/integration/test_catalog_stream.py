@@ -2,8 +2,8 @@
 
 import os
 
-from reading import Raw, Stream, Together, times_of
-from writers import shell
+from dirents import Raw, Stream, times_of
+from programs import Together, shell
 
 LATENCY = 0.3
 

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from reading import Raw, Stream
-from writers import shell, write_file
+from dirents import Raw, Stream
+from programs import shell, write_file
 
 
 @pytest.fixture

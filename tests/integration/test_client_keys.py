@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-from mounting import PROGRAM, daemon_at, environment, mounts_at, run_program, wait_for_end
-from writers import shell
+from daemon import PROGRAM, daemon_at, environment, mounts_at, run_program, wait_for_end
+from programs import shell
+from services import Fastly
 
 
 @pytest.fixture
@@ -109,8 +110,7 @@ def test_one_store_can_be_mounted(make_mount, service, sandbox):
 
 def test_over_nginx_it_is_tls_and_http2(make_mount, front, sandbox, tmp_path):
     """Or the whole other half of these tests would say nothing about HTTP/2."""
-    from conftest import Service
-    mount = make_mount(Service("nginx", sandbox, front.url, front.cacert))
+    mount = make_mount(Fastly("nginx", sandbox, front.url, front.cacert))
     (mount / "prod/NAME").write_text("val\n")
     for call in sandbox.calls():
         assert call["headers"]["x-front-protocol"] == "HTTP/2.0"

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from reading import attributes
-from writers import errno_of, shell, write_file
+from dirents import attributes
+from programs import errno_of, shell, write_file
 
 pytestmark = pytest.mark.usefixtures("watched")
 
@@ -58,7 +58,7 @@ def test_attributes_are_the_services_own(mount, cloudflare):
                      "user.comment": "what it is for", "user.created_at": "2023-11-14T22:13:20Z",
                      "user.modified_at": "2024-03-09T16:00:00Z", "user.expires_at": "never"}
     assert os.stat(mount / "prod/NAME").st_mtime == 1.71e9 + 0.5
-    (store,) = cloudflare.asked("/stores")
+    (store,) = cloudflare.get("/stores")
     assert attributes(mount / "prod")["user.id"] == store["id"]
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from writers import errno_of, write_file
+from programs import errno_of, write_file
 
 pytestmark = pytest.mark.usefixtures("watched")
 

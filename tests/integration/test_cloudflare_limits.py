@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from mounting import PROGRAM, run_program
-from writers import errno_of, shell, wait_until, write_file
+from daemon import PROGRAM, run_program
+from programs import errno_of, shell, write_file
+from waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("watched")
 

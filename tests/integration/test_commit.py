@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from writers import errno_of, shell, start, wait_until, write_file
+from programs import errno_of, shell, start, write_file
+from waiting import wait_until
 
 PUT = "fastly.put_secret"
 

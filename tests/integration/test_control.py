@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from writers import errno_of, shell, write_file
+from programs import errno_of, shell, write_file
 
 
 def test_it_is_found_by_name_and_not_listed(direct_mount):

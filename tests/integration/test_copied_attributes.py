@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from reading import attributes
-from writers import NODE_MODULES, errno_of, python, shell, write_file
+from dirents import attributes
+from programs import NODE_MODULES, errno_of, python, shell, write_file
 
 CHANGEABLE = {"user.scopes"}  # on Cloudflare: that is a call
 TEXT = b"line 1\nline 2\n"

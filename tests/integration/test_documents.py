@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mounting import PROGRAM, run_program
+from daemon import PROGRAM, run_program
 
 TOP = Path(__file__).resolve().parents[2]
 MAN = (TOP / "man/sstorefs.1.scd").read_text()

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from mounting import daemon_at, mounts_at, run_program, wait_for_end
-from writers import errno_of, start, write_file
+from daemon import daemon_at, mounts_at, run_program, wait_for_end
+from programs import errno_of, start, write_file
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

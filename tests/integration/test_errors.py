@@ -8,8 +8,8 @@ import time
 import pytest
 
 from client import Sandbox
-from conftest import Service
-from writers import errno_of, shell, write_file
+from programs import errno_of, shell, write_file
+from services import Fastly
 
 PUT = "operation=fastly.put_secret"
 KEY = "operation=fastly.create_client_key"
@@ -202,7 +202,7 @@ def own_service(tmp_path):
     """A sandbox that can be ended without others noticing."""
     with Sandbox(state=tmp_path / "state.sqlite") as sandbox:
         sandbox.put("prod", "NAME", b"old")
-        yield Service("direct", sandbox, sandbox.url)
+        yield Fastly("direct", sandbox, sandbox.url)
 
 
 def test_a_host_that_went_away_is_ehostunreach_and_told_at_open(make_mount, own_service):

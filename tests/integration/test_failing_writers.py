@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from writers import PYTHON, python, shell
+from programs import PYTHON, python, shell
 
 OLD = b"the old value"
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from writers import close, errno_of, python, shell, write_file
+from programs import close, errno_of, python, shell, write_file
 
 KEEP_SIZE, PUNCH_HOLE, COLLAPSE_RANGE, ZERO_RANGE = 1, 2, 8, 16  # linux/falloc.h
 

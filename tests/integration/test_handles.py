@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from mounting import wait_for_end
-from writers import PYTHON, close, errno_of, shell, start, write_file
+from daemon import wait_for_end
+from programs import PYTHON, close, errno_of, shell, start, write_file
 
 
 def opened(path, flags=os.O_CREAT):
@@ -232,7 +232,7 @@ def test_interrupting_a_writer_ends_its_upload(mount, sandbox, service):
     begun = time.monotonic()
     writer.send_signal(signal.SIGINT)
     assert writer.wait(60) == -signal.SIGINT
-    if service.kind == "direct":  # over HTTP/2 the connection lives on, and libcurl tells the server with its next frame
+    if service.way == "direct":  # over HTTP/2 the connection lives on, and libcurl tells the server with its next frame
         sandbox.wait_for_call("fastly.put_secret", state="ended", timeout=60)
     assert time.monotonic() - begun < 25  # `timeout` is 30
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from programs import errno_of, shell, write_file
 from services import Cloudflare
-from writers import errno_of, shell, write_file
 
 PUT = "fastly.put_secret"
 NEW = os.O_CREAT | os.O_EXCL

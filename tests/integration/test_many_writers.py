@@ -4,7 +4,8 @@ import errno
 import os
 import re
 
-from writers import errno_of, python, start, wait_until
+from programs import errno_of, python, start
+from waiting import wait_until
 
 WRITERS = 64
 HANDLES = 3000
@@ -21,7 +22,7 @@ def test_sixty_four_writers_are_on_their_way_together(mount, sandbox, service):
     os.stat(mount / "prod/OTHER")
     sandbox.fault(operation="fastly.put_secret", hold="before")
     writers = [start("cp", "/etc/hostname", mount / f"prod/NAME_{number}") for number in range(WRITERS)]
-    together = UPLOADS_MAX if service.kind == "direct" else WRITERS
+    together = UPLOADS_MAX if service.way == "direct" else WRITERS
     sandbox.wait_for_calls(together, operation="fastly.put_secret", state="held")
     os.getxattr(mount / "prod/OTHER", "user.digest")
     sandbox.release()

@@ -11,8 +11,9 @@ from datetime import datetime
 
 import pytest
 
-from reading import attributes
-from writers import errno_of, shell, start, wait_until, write_file
+from dirents import attributes
+from programs import errno_of, shell, start, write_file
+from waiting import wait_until
 
 
 def kernel_release():

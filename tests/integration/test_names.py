@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from writers import errno_of, shell, write_file
+from programs import errno_of, shell, write_file
 
 REFUSED = ["a b", "a:b", "ü", "a+b", "a~b", "%41", "a%2Fb", "a\tb", "%2e", "%2E%2e", "x" * 256]
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from writers import PYTHON, python, shell, start
+from programs import PYTHON, python, shell, start
 
 REFUSED = 7  # the status with which each starter passes on that its command has failed
 

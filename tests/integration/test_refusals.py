@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from writers import errno_of, shell, write_file
+from programs import errno_of, shell, write_file
 
 
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from writers import close, errno_of, shell, write_file
+from programs import close, errno_of, shell, write_file
 
 
 def calls(sandbox):

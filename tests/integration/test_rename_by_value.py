@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from mounting import is_in_memory
+from daemon import is_in_memory
+from programs import close, errno_of, shell, write_file
 from services import Cloudflare, Stripe
-from writers import close, errno_of, shell, wait_until, write_file
+from waiting import wait_until
 
 RETAINED = 10  # seconds
 
@@ -42,20 +43,12 @@ class Place:
         return [(call["operation"].partition(".")[2].partition("_")[0], call["name"]) for call in self.service.calls()
                 if call["operation"].partition(".")[2].partition("_")[0] in ("set", "create", "patch", "delete", "duplicate")]
 
-    @property
-    def writing(self):
-        """The call that stores the second value of a name."""
-        return "set_secret" if self.service.name == "stripe" else "patch_secret"
-
 
 @pytest.fixture(params=[Stripe, Cloudflare], ids=["stripe", "cloudflare"])
 def place(request, make_mount, sandbox):
-    service = request.param("direct", sandbox, sandbox.url)
-    store = "account" if service.name == "stripe" else "prod"
-    if service.name == "cloudflare":
-        service.seed(store, 0)
+    service = request.param("direct", sandbox).make_store()
     marker = request.node.get_closest_marker("mount_options")
-    made = Place(service, make_mount(service, source=service.source, options=marker.args[0] if marker else ""), store)
+    made = Place(service, make_mount(service, options=marker.args[0] if marker else ""), service.store)
     made.put("NAME", b"old")
     made.mount.refresh()
     return made
@@ -176,7 +169,7 @@ def test_it_may_still_be_open(place):
 
 def test_a_refused_rename_leaves_all_as_it_was_and_can_be_tried_again(place):
     write_file(place / "NAME_new", b"val")
-    place.service.fault(place.writing, status=403, times=1)
+    place.service.fault(place.service.replaces, status=403, times=1)
     assert errno_of(os.rename, place / "NAME_new", place / "NAME") == errno.EACCES
     assert place.value("NAME") == b"old" and place.value("NAME_new") == b"val"
     os.rename(place / "NAME_new", place / "NAME")
@@ -196,7 +189,7 @@ def test_where_the_old_name_cannot_be_deleted_both_stay_and_that_is_said(place):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_lost_reply_is_settled(place, operation, when):
     write_file(place / "NAME_new", b"val")
-    place.service.fault(place.writing if operation == "writing" else operation, reset=when, times=1)
+    place.service.fault(place.service.replaces if operation == "writing" else operation, reset=when, times=1)
     os.rename(place / "NAME_new", place / "NAME")
     assert place.value("NAME") == b"val" and place.value("NAME_new") is None
     assert place.names() == ["NAME"]
@@ -205,7 +198,7 @@ def test_a_lost_reply_is_settled(place, operation, when):
 @pytest.mark.mount_options("timeout=2")
 def test_a_reply_that_never_comes_is_unknown(place):
     write_file(place / "NAME_new", b"val")
-    place.service.fault(place.writing, hang="forever")
+    place.service.fault(place.service.replaces, hang="forever")
     assert errno_of(os.rename, place / "NAME_new", place / "NAME") in (errno.ETIMEDOUT, errno.EIO)
     place.service.sandbox.clear_faults()
     assert place.value("NAME_new") == b"val"

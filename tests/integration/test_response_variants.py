@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from mounting import run_program
+from daemon import run_program
+from programs import errno_of, write_file
 from services import Cloudflare, Stripe
-from writers import errno_of, write_file
 
 NEW = os.O_CREAT | os.O_EXCL
 

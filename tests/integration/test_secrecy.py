@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from mounting import PROGRAM, daemon_at, is_in_memory, run_program, wait_for_end
-from writers import errno_of, write_file
+from daemon import PROGRAM, daemon_at, is_in_memory, run_program, wait_for_end
+from programs import errno_of, write_file
 
 
 @pytest.fixture

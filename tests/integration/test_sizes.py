@@ -9,17 +9,17 @@ import time
 
 import pytest
 
-from services import STORES, serve
-from writers import close, errno_of, shell, write_file
+from programs import close, errno_of, shell, write_file
+from services import SERVICES
 
 REMEMBERED = 4096
 TIMES = (1_577_836_800_123_456_789, 1_609_459_200_987_654_321)  # accessed, modified
 SEARCHABLE = "allow_other,umask=022"
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=SERVICES)
 def served(request, sandbox):
-    return serve(request.param, sandbox)
+    return SERVICES[request.param]("direct", sandbox).make_store()
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_where_others_can_look_no_length_is_shown_unless_it_is_asked_for(make_mo
 
 
 def test_only_the_last_few_thousand_are_remembered(make_mount, sandbox):
-    served = serve("fastly", sandbox)
+    served = SERVICES["fastly"]("direct", sandbox).make_store()
     directory = make_mount(served, source=served.source) / served.store
     for number in range(REMEMBERED + 1):
         write_file(directory / f"NAME{number}", b"val")

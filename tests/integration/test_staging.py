@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from writers import close, errno_of, write_file
+from programs import close, errno_of, write_file
 
 STAGED_MAX = 64
 

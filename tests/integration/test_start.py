@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from mounting import PROGRAM, daemon_at, mounts_at, run_program, wait_for_end
+from daemon import PROGRAM, daemon_at, mounts_at, run_program, wait_for_end
 
 USAGE, FAILURE = 1, 32
 

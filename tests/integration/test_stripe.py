@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from mounting import PROGRAM, run_program
-from reading import attributes
+from daemon import PROGRAM, run_program
+from dirents import attributes
+from programs import errno_of, shell, write_file
 from services import Stripe
-from writers import errno_of, shell, wait_until, write_file
+from waiting import wait_until
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from writers import errno_of, shell, write_file
+from programs import errno_of, shell, write_file
 
 SYNCS = {"GNU": ["sync"], "busybox": ["busybox", "sync"]}
 

@@ -9,8 +9,8 @@ import subprocess
 import paramiko
 import pytest
 
-from services import STORES, serve
-from writers import shell
+from programs import shell
+from services import SERVICES
 
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 VALUES = {"ONE": b"one line\n", "TWO": b"two\nlines\n", "KEY": b"no newline"}
@@ -37,9 +37,9 @@ class Channel(socket.socket):
         return "sftp"
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=SERVICES)
 def served(request, sandbox):
-    return serve(request.param, sandbox)
+    return SERVICES[request.param]("direct", sandbox).make_store()
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mounting import BUILD, TIMEOUT
+import terminal
+from daemon import BUILD
+from waiting import TIMEOUT
 
 TOP = Path(__file__).resolve().parents[2]
 PROGRAM = TOP / "contrib" / "terminal" / "terminal.py"
-sys.path.insert(0, str(PROGRAM.parent))
-
-import terminal  # noqa: E402
 
 
 def test_the_picture_shows_what_a_terminal_shows_today(tmp_path):

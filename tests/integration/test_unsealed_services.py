@@ -6,23 +6,17 @@ import secrets
 
 import pytest
 
-from mounting import is_in_memory
+from daemon import is_in_memory
+from programs import close, errno_of, start, write_file
 from services import Cloudflare, Stripe
-from writers import close, errno_of, start, write_file
 
 LARGEST = {"cloudflare": 65536, "stripe": 5000}
-WRITES = {"cloudflare": "c*_secret*", "stripe": "set_secret"}
 
 
 @pytest.fixture(params=[Cloudflare, Stripe], ids=["cloudflare", "stripe"])
 def served(request, sandbox, front):
     """Through nginx, by TLS 1.3, which offers HTTP/2."""
-    service = request.param("nginx", sandbox, front.url, front.cacert)
-    if service.name == "cloudflare":
-        service.seed("prod", 0)
-        service.store = "prod"
-    else:
-        service.store = "account"
+    service = request.param("nginx", sandbox, front.url, front.cacert).make_store()
     with service.watched():
         yield service
 
@@ -78,7 +72,7 @@ def test_nor_of_one_that_was_refused_or_lost(make_mount, served, marker, fault):
 
 def test_a_service_that_quotes_the_value_does_not_get_it_into_the_errors(mount, served):
     value = 'Vq7"secret%value&31415926'
-    served.fault(WRITES[served.name], status=400, detail=f"can't take {value!r}")
+    served.fault(served.creates, status=400, detail=f"can't take {value!r}")
     assert errno_of(write_file, mount / served.store / "NAME", value.encode()) == errno.EINVAL
     shown = mount.control("errors") + mount.log() + mount.control("status")
     assert not any(value[offset:offset + 8] in shown for offset in range(len(value) - 7))
@@ -88,9 +82,9 @@ def test_a_service_that_quotes_the_value_does_not_get_it_into_the_errors(mount, 
 def test_metadata_is_answered_while_a_value_hangs(mount, served):
     served.put(served.store, "OTHER", b"x")
     os.stat(mount / served.store / "OTHER")
-    served.fault(WRITES[served.name], hold="before")
+    served.fault(served.creates, hold="before")
     writer = start("sh", "-c", 'echo val > "$NAME"', NAME=mount / served.store / "NAME")
-    served.sandbox.wait_for_calls(1, operation=f"{served.name}.{WRITES[served.name]}", state="held")
+    served.sandbox.wait_for_calls(1, operation=f"{served.name}.{served.creates}", state="held")
     os.stat(mount / served.store / "OTHER")
     os.listdir(mount / served.store)
     assert writer.poll() is None

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-from mounting import Mount
-from writers import PYTHON, shell
+from daemon import Mount
+from programs import PYTHON, shell
 
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from writers import close, errno_of, shell, write_file
+from programs import close, errno_of, shell, write_file
 
 LIMIT = 65536
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from programs import errno_of, write_file
+from request_schema import ENDPOINTS, answer_problem, problems, request_problem
 from services import Stripe
-from wire import ENDPOINTS, answer_problem, problems, request_problem
-from writers import errno_of, write_file
 
 
 def go_everywhere(mount, store):

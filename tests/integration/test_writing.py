@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-import mounting
-from writers import errno_of, python, shell
+import daemon
+from programs import errno_of, python, shell
 
 PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *(f"{line:02d}" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2 for line in range(26)),
                  "-----END PRIVATE KEY-----"])
@@ -204,7 +204,7 @@ def test_a_hundred_at_once(mount, sandbox):
 
 
 def test_debugging_tells_each_step_and_no_value(monkeypatch, make_mount, direct, sandbox):
-    monkeypatch.setattr(mounting, "FOREGROUND", "-d")
+    monkeypatch.setattr(daemon, "FOREGROUND", "-d")
     mount = make_mount(direct)
     sandbox.fault(operation="fastly.put_secret", status=503, times=1)
     shell("{ /bin/echo not-for-the-log; /bin/echo; } > NAME", cwd=mount / "prod")

@@ -13,9 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
-
-from writers import close, errno_of, write_file  # noqa: E402
+from programs import close, errno_of, write_file
 
 NAMES = 8
 SHARED = tuple(f"SHARED_{index}" for index in range(16))

@@ -1,14 +1,8 @@
-"""Finds what the plays need, and prints what they were."""
-
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "integration"), str(HERE.parents[1] / "contrib/sandbox")]
+"""Enters a mount namespace of its own, and prints the seeds and counts of the runs."""
 
 
 def pytest_configure(config):
-    from mounting import enter_own_mounts
+    from daemon import enter_own_mounts
 
     enter_own_mounts()
 

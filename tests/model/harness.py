@@ -11,21 +11,15 @@ import time
 from urllib.parse import urlencode
 
 from client import Sandbox
+from daemon import Mount
 from service_model import STALE
-from mounting import Mount
+from services import SERVICES
+from waiting import TIMEOUT
 
-TIMEOUT = 60
-
-# Where the secrets are, how that is mounted, and what the calls are that change something: None where the journal says it (create, either, replace).
-PLACES = {
-    "fastly": ("prod", "fastly:", "", {"put_secret": None, "delete_secret": "delete"}),
-    "cloudflare": ("prod", "cloudflare:{account}", "/client/v4",
-                   {"create_secrets": None, "patch_secret": None, "delete_secret": "delete", "duplicate_secret": "duplicate"}),
-    "stripe": ("account", "stripe:", "", {"set_secret": None, "delete_secret": "delete"}),
-}
-# Patterns of what they are to the sandbox; services have but one or two of each.
-CHANGES = {"put": {"fastly": "put_secret", "cloudflare": "[cp]*_secret*", "stripe": "set_secret"},
-           "delete": dict.fromkeys(PLACES, "delete_secret"), "duplicate": dict.fromkeys(PLACES, "duplicate_secret")}
+# The operations that change something, beside those that send a value.
+OTHER_CHANGES = {"delete_secret": "delete", "duplicate_secret": "duplicate"}
+# Patterns of the sandbox for all operations that send a value.
+PUTS = {"fastly": "put_secret", "cloudflare": "[cp]*_secret*", "stripe": "set_secret"}
 FAULTS = {
     "refused": {"status": 403},
     "lost": {"reset": "after"},
@@ -40,14 +34,6 @@ FAULTS = {
 
 class Diverged(AssertionError):
     pass
-
-
-class Access:
-    """What mounting.Mount asks for."""
-
-    def __init__(self, service, sandbox, base):
-        self.token = sandbox.token
-        self.options = f"endpoint={sandbox.url}{base}" + (f",signing_key={sandbox.signing_key}" if service.name == "fastly" else "")
 
 
 class QuickSandbox(Sandbox):
@@ -100,7 +86,7 @@ class Harness:
     def __init__(self, service, names, work, program=None, options=STEP_BY_STEP):
         self.service = service
         self.names = names
-        self.store, self.source, self.base, self.verbs = PLACES[service.name]
+        self.store = SERVICES[service.name].store
         self.work = work
         self.program = program
         self.options = options
@@ -117,11 +103,9 @@ class Harness:
     def start(self):
         self.sandbox.start()
         self.sandbox.variant(fastly__client_key_lifetime=86400)  # a sealed box is good for as long as its key lives
-        if self.service.name != "stripe":
-            self.sandbox.seed(self.store, 0, service=self.service.name)
+        self.target = SERVICES[self.service.name]("direct", self.sandbox).make_store()
         (self.work / "mount").mkdir()
-        self.mount = Mount(self.work / "mount", Access(self.service, self.sandbox, self.base),
-                           source=self.source.format(account=self.sandbox.account), options=self.options)
+        self.mount = Mount(self.work / "mount", self.target, options=self.options)
         self.mount.start()
         self.directory = self.mount.path / self.store
         self.status = self.mount.path / ".sstorefs/status"
@@ -185,7 +169,7 @@ class Harness:
     # --- the service ------------------------------------------------------------------------------------------------
 
     def operation(self, change):
-        return f"{self.service.name}.{CHANGES[change][self.service.name]}"
+        return f"{self.service.name}.{PUTS[self.service.name] if change == 'put' else f'{change}_secret'}"
 
     def fault(self, name, change, kind):
         return self.sandbox.fault({"operation": self.operation(change), "name": name, "times": 1, **FAULTS[kind]})
@@ -197,13 +181,13 @@ class Harness:
         """As another client. Stripe shows the time of creation alone, in seconds: each time another one."""
         self.edits += 1
         more = {"created": time.time() - 1e6 + self.edits} if self.service.name == "stripe" else {}
-        self.sandbox.put(self.store, name, value, service=self.service.name, **more)
+        self.target.put(self.store, name, value, **more)
 
     def delete(self, name):
-        self.sandbox.delete(self.store, name, service=self.service.name)
+        self.target.delete(self.store, name)
 
     def value(self, name):
-        return self.sandbox.value(self.store, name, service=self.service.name)
+        return self.target.value(self.store, name)
 
     def calls(self, expected):
         """
@@ -217,12 +201,12 @@ class Harness:
         calls = self.sandbox._ask("GET", "calls", wishes)
         self.seen = max([self.seen, *(call["number"] for call in calls)])
         walks = [call for call in calls if call["operation"].endswith(".list_secrets")]
-        ended = [call for call in calls if call["operation"].partition(".")[2] in self.verbs]
-        changes = [self.change(call) for call in ended]
+        changing = self.target.writes | OTHER_CHANGES.keys()
+        changes = [self.change(call) for call in calls if call["operation"].partition(".")[2] in changing]
         return changes, any("search=" not in call["path"] for call in walks)
 
     def change(self, call):
-        verb = self.verbs[call["operation"].partition(".")[2]] or call["mode"]
+        verb = OTHER_CHANGES.get(call["operation"].partition(".")[2]) or call["mode"]
         name = call["name"] if call["name"] in self.names else STALE
         return verb, name, call["value_sha256"], "dropped" if call["state"] == "dropped" else call["status"]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """
-Random sequences, played in the reference and on the mount at once, and compared after every step. What programs do is in programs.py; what others do, and the
+Random sequences, played in the reference and on the mount at once, and compared after every step. What programs do is in actions.py; what others do, and the
 comparison, here.
 
     tests/model/runner.py [--service NAME] [--option OPTION] [--steps N] [--seed SEED]
@@ -20,14 +20,14 @@ from collections import deque
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "integration"), str(HERE.parents[1] / "contrib/sandbox")]
+sys.path[:0] = [str(HERE.parent / "support"), str(HERE.parents[1] / "contrib/sandbox")]  # as pytest.ini has it, for a run by hand
 
-from mounting import enter_own_mounts  # noqa: E402
-from service_model import FASTLY, SERVICES  # noqa: E402
-from objects import TEMPORARY, Outcome  # noqa: E402
-from programs import NAMES, UNHEARD, Programs, errno_of  # noqa: E402
-from spec import Model  # noqa: E402
+from actions import NAMES, UNHEARD, Programs, errno_of  # noqa: E402
+from daemon import enter_own_mounts  # noqa: E402
 from harness import STEP_BY_STEP, Diverged, Harness  # noqa: E402
+from objects import TEMPORARY, Outcome  # noqa: E402
+from service_model import FASTLY, SERVICES  # noqa: E402
+from spec import Model  # noqa: E402
 
 OPTIONS = ("commit=close", "commit=fsync", "commit=write", "nocreate")
 SHOWN = 400

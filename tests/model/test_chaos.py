@@ -8,19 +8,20 @@ import json
 import os
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from chaos_writer import SHARED, UNKNOWN
-from service_model import SERVICES
 from harness import Harness
-from writers import PYTHON
+from programs import PYTHON
+from service_model import SERVICES
 
 WRITERS = 16
 WRITES = int(os.environ.get("CHAOS_WRITES", 40))  # of each of them
 SEED = os.environ.get("CHAOS_SEED")
-TIMEOUT = 200
+WRITERS_TIMEOUT = 200
 CHAOS = ({"reset": "before", "probability": 0.05}, {"status": 503, "probability": 0.03}, {"status": 429, "retry_after": 0, "probability": 0.03},
          {"latency": "0.05..0.5", "probability": 0.07}, {"reset": "after", "probability": 0.05}, {"close": "after", "probability": 0.03},
          {"reset": "middle", "probability": 0.02})
@@ -39,9 +40,10 @@ def harness(request, tmp_path):
 def writers_do_their_work(harness, seed):
     program = Path(__file__).with_name("chaos_writer.py")
     writers = [subprocess.Popen([PYTHON, program, harness.directory, str(number), str(seed), str(WRITES)],
-                                stdout=subprocess.PIPE, text=True) for number in range(WRITERS)]
+                                stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+               for number in range(WRITERS)]
     try:
-        return [json.loads(writer.communicate(timeout=TIMEOUT)[0]) for writer in writers]
+        return [json.loads(writer.communicate(timeout=WRITERS_TIMEOUT)[0]) for writer in writers]
     finally:
         for writer in writers:
             writer.kill()

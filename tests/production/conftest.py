@@ -1,32 +1,13 @@
-"""Fixtures: those of the integration tests, for what operators do."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""The fixtures of all tests that mount, and logs of the machines and containers that operators use."""
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-INTEGRATION = HERE.parent / "integration"
-sys.path[:0] = [str(HERE), str(INTEGRATION), str(HERE.parents[1] / "contrib/sandbox")]
-
-
-def _load(name, path):
-    """By its path: there is one conftest.py in each directory."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault("conftest", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-globals().update({name: value for name, value in vars(_load("integration_fixtures", INTEGRATION / "conftest.py")).items()
-                  if not name.startswith("_")})
+from fixtures import *  # noqa: F401, F403
 
 
 @pytest.hookimpl(hookwrapper=True, specname="pytest_runtest_makereport")
 def show_machines(item, call):
-    """A failure shows what the machine or the containers said, beside what the integration tests show."""
+    """A failure shows the log of the machine or the containers, beside what the other fixtures show."""
     outcome = yield
     report = outcome.get_result()
     for name in ("machine", "pod"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from systemd_container import LIMITS, TOP, podman
-from mounting import BUILD
+from daemon import BUILD
 
 PROGRAMS = {"/usr/bin/sstorefs": BUILD / "sstorefs", "/usr/sbin/sstorefs-mount-proxy": BUILD / "src/mount-proxy/sstorefs-mount-proxy",
             **{f"/usr/bin/{name}": Path("/usr/bin") / name

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from mounting import BUILD
+from daemon import BUILD
 
 TOP = Path(__file__).resolve().parents[2]
 # Rights that a container in a virtual machine can set for itself, whatever its own limits are.

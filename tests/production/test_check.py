@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mounting import PROGRAM, mounts_at, run_program
+from daemon import PROGRAM, mounts_at, run_program
 from services import Cloudflare, Stripe
 
 MAN = (Path(__file__).resolve().parents[2] / "man/sstorefs.1.scd").read_text()

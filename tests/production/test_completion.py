@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from systemd_container import TOP
-from mounting import PROGRAM, run_program
+from daemon import PROGRAM, run_program
 
 COMPLETION = TOP / "contrib/completion/sstorefs"
 COMPLETED = """

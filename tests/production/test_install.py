@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from systemd_container import TOP, Machine
-from mounting import BUILD
+from daemon import BUILD
 
 pytestmark = pytest.mark.timeout(900)  # the package is built
 MAN_PAGES = {"man1/sstorefs.1", "man1/sstorefs-sandbox.1", "man8/mount.fuse.sstorefs.8", "man8/sstorefs-mount-proxy.8"}

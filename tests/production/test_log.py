@@ -7,8 +7,8 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-from mounting import Mount, environment, wait_until_mounted
-from writers import errno_of, write_file
+from daemon import Mount, environment, wait_until_mounted
+from programs import errno_of, write_file
 
 
 class JournaledMount(Mount):

@@ -5,8 +5,8 @@ import signal
 import pytest
 
 from notify_socket import Manager
-from mounting import Mount, mounts_at
-from writers import start
+from daemon import Mount, mounts_at
+from programs import start
 
 
 @pytest.fixture(params=["path", "abstract"])

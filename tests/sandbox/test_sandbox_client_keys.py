@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
-from sandbox_wire import seal
+from raw_http import seal
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from sandbox_wire import Client
+from raw_http import Client
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sandbox_wire import Fastly
+from raw_http import Fastly
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 import pytest
-from sandbox_wire import FASTLY, Fastly, text
+from raw_http import FASTLY, Fastly, text
 
 
 @pytest.fixture

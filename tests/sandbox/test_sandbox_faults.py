@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 
 import pytest
-from sandbox_wire import FASTLY, Client, Fastly
+from raw_http import FASTLY, Client, Fastly
 
 
 @pytest.fixture

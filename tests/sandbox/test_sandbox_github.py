@@ -1,7 +1,7 @@
 """The sandbox's GitHub says what is known of the real one (apis.md, GitHub)."""
 
 import pytest
-from sandbox_wire import GitHub, seal, text
+from raw_http import GitHub, seal, text
 
 ORGANIZATION = "/orgs/octo-org/actions"
 STORES = ("actions", "dependabot", "codespaces", "agents")

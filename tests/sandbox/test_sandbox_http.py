@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from sandbox_wire import FASTLY, Cloudflare, Fastly, Stripe, exchange_raw
+from raw_http import FASTLY, Cloudflare, Fastly, Stripe, exchange_raw
 
 PROGRAM = Path(__file__).resolve().parents[2] / "contrib" / "sandbox"
 HEAD = b"Fastly-Key: sandbox-token\r\nHost: x\r\n"

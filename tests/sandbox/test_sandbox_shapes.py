@@ -1,9 +1,9 @@
 """Every kind of answer has the shape that the service's is known to have."""
 
 import pytest
-from sandbox_shapes import (CLOUDFLARE_FAILURE, CLOUDFLARE_INFO, CLOUDFLARE_SECRET, CLOUDFLARE_STORE, FASTLY_META,
-                            FASTLY_PROBLEM, FASTLY_SECRET, FASTLY_STORE, MICROS, SECONDS, STRIPE_FAILURE, STRIPE_LIST,
-                            STRIPE_SECRET, Either, Maybe, cloudflare_success, differs)
+from api_schema import (CLOUDFLARE_FAILURE, CLOUDFLARE_INFO, CLOUDFLARE_SECRET, CLOUDFLARE_STORE, FASTLY_META,
+                        FASTLY_PROBLEM, FASTLY_SECRET, FASTLY_STORE, MICROS, SECONDS, STRIPE_FAILURE, STRIPE_LIST,
+                        STRIPE_SECRET, Either, Maybe, cloudflare_success, differs)
 
 
 def check(reply, shape):

@@ -4,7 +4,7 @@ import base64
 import time
 
 import pytest
-from sandbox_wire import Stripe
+from raw_http import Stripe
 
 
 def names(reply):

@@ -1,65 +1,27 @@
-"""Fixtures: those of tests/integration, all three services behind TLS, and a system log of our own."""
+"""The fixtures of all tests that mount, all three services behind TLS, and a system log of our own."""
 
-import importlib.util
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-INTEGRATION = Path(__file__).resolve().parents[1] / "integration"
-sys.path[:0] = [str(INTEGRATION), str(Path(__file__).parent)]
-
-# By its path: this file has the same name.
-_specification = importlib.util.spec_from_file_location("integration_conftest", INTEGRATION / "conftest.py")
-_integration = sys.modules["integration_conftest"] = importlib.util.module_from_spec(_specification)
-_specification.loader.exec_module(_integration)
-from integration_conftest import (Service, direct, direct_mount, front, make_mount, mount,  # noqa: E402, F401
-                                  pytest_configure, pytest_runtest_makereport, running_sandbox, sandbox, service)
-from fake_dev import Devices  # noqa: E402
-from services import Cloudflare, Stripe  # noqa: E402
-from private_mount import PrivateMount  # noqa: E402
-
-
-class Fastly(Service):
-    name = "fastly"
-    source = "fastly:"
-    store = "prod"
-    writing = "put_secret"
-
-    def value(self, store, name):
-        return self.sandbox.value(store, name)
-
-    def fault(self, operation, **words):
-        return self.sandbox.fault({"operation": f"{self.name}.{operation}", **words})
-
-
-class SecretsOfCloudflare(Cloudflare):
-    store = "prod"
-    writing = "create_secrets"
-
-
-class SecretsOfStripe(Stripe):
-    store = "account"
-    writing = "set_secret"
-
-
-SERVICES = {"fastly": Fastly, "cloudflare": SecretsOfCloudflare, "stripe": SecretsOfStripe}
+from fake_dev import Devices
+from fixtures import (direct, direct_mount, front, make_mount, mount, pytest_configure,  # noqa: F401
+                      pytest_runtest_makereport, running_sandbox, sandbox, service)
+from private_mount import PrivateMount
+from services import SERVICES
 
 
 @pytest.fixture(params=SERVICES)
-def each_service(request, sandbox, front):
-    """The three services, behind TLS and HTTP/2 as they are in life; each with an empty store."""
-    service = SERVICES[request.param]("nginx", sandbox, front.url, front.cacert)
-    if service.name == "cloudflare":
-        service.seed("prod", 0)
-    return service
+def each_service(request, sandbox, front):  # noqa: F811
+    """The three services, behind TLS and HTTP/2 like the real ones; each with an empty store."""
+    return SERVICES[request.param]("nginx", sandbox, front.url, front.cacert).make_store()
 
 
 @pytest.fixture(scope="session")
 def devices():
-    """Devices that everybody may open, and what daemons in the background say."""
+    """Devices that every user may open, and the log of daemons in the background."""
     devices = Devices()
     yield devices
     devices.close()
@@ -75,7 +37,7 @@ def place():
 
 
 @pytest.fixture
-def private_mount(direct, tmp_path):
+def private_mount(direct, tmp_path):  # noqa: F811
     """A place that every user can reach."""
     private_mount = PrivateMount(direct)
     yield private_mount

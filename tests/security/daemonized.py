@@ -1,6 +1,6 @@
 """A daemon in the background, as mount(8) leaves it: its log is the system's."""
 
-from mounting import PROGRAM, Mount, daemon_at, mounts_at, run_program, wait_for_end
+from daemon import PROGRAM, Mount, daemon_at, mounts_at, run_program, wait_for_end
 
 
 class InTheBackground(Mount):

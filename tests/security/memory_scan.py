@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from mounting import SHADOW
+from daemon import SHADOW
 
 ALPHABET = string.ascii_letters + string.digits
 # What every encoding spells in its own way, between pieces that all leave alone.

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 
-from mounting import CLONE_NEWNS, environment
+from daemon import CLONE_NEWNS, environment
 from private_mount import NOBODY, PYTHON, as_user
 
 MS_PRIVATE, MS_REC = 1 << 18, 1 << 14

@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from mounting import TIMEOUT, PROGRAM, environment, mounts_at
+from daemon import PROGRAM, environment, mounts_at
+from waiting import TIMEOUT
 
 HERE = Path(__file__).parent
 PYTHON = "/usr/bin/python3"

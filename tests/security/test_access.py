@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from mounting import run_program
+from daemon import run_program
 from private_mount import NOBODY, OTHER, PYTHON, USERS
 
 # What a visitor can do. Nobody reads a value or makes a symbolic link, ever; chmod and chown change nothing that is shown, whoever may do them.

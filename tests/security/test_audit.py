@@ -6,15 +6,14 @@ import re
 import socket
 import subprocess
 import termios
-import time
 
 import pytest
 
+from daemon import Mount, environment, wait_until_mounted
 from daemonized import InTheBackground
-from mounting import Mount, environment, wait_until_mounted
+from programs import errno_of, write_file
 from services import Stripe
 from private_mount import NOBODY, PYTHON, as_user
-from writers import errno_of, write_file
 
 WRITES = 1700
 

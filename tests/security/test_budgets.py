@@ -5,9 +5,8 @@ import subprocess
 
 import pytest
 
-from services import Cloudflare, Stripe
-from conftest import Service
 from private_mount import NOBODY, PYTHON, as_user
+from services import SERVICES
 
 # Each question so often; a call for each of them would be 3000.
 TIMES = 300
@@ -28,30 +27,26 @@ for question in sys.argv[4:]:
         answered += 1
 print(answered)
 """
-STORES = {"fastly": "prod", "cloudflare": "prod", "stripe": "account"}
 
 
-def service_named(name, sandbox):
-    if name == "fastly":
-        sandbox.seed("prod", 3)
-        return Service("direct", sandbox, sandbox.url), "fastly:"
-    service = (Cloudflare if name == "cloudflare" else Stripe)("direct", sandbox, sandbox.url)
-    service.seed(STORES[name], 3)
-    return service, service.source
+def seeded_service(name, sandbox):
+    service = SERVICES[name]("direct", sandbox)
+    service.seed(service.store, 3)
+    return service
 
 
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("options", ["", "ttl=minimal", "ttl=0,negative_ttl=0"])
 @pytest.mark.parametrize("status", [None, 401, 403, 404])
 def test_a_stranger_cannot_spend_the_rate_limit(place, make_mount, sandbox, name, options, status):
-    service, source = service_named(name, sandbox)
-    mount = make_mount(service, start=False, source=source, options=",".join(filter(None, ["allow_other,umask=0", options])))
+    service = seeded_service(name, sandbox)
+    mount = make_mount(service, start=False, options=",".join(filter(None, ["allow_other,umask=0", options])))
     mount.path = place / "mnt"
     mount.start()
     if status:
         sandbox.fault({"operation": f"{name}.*", "status": status})
     sandbox.clear()
-    done = subprocess.run([PYTHON, "-c", STRANGER, mount.path, STORES[name], str(TIMES), *QUESTIONS], capture_output=True, text=True,
+    done = subprocess.run([PYTHON, "-c", STRANGER, mount.path, service.store, str(TIMES), *QUESTIONS], capture_output=True, text=True,
                           timeout=300, cwd="/", **as_user(NOBODY))
     assert done.stdout.strip() == str(TIMES * len(QUESTIONS)), done.stderr
     calls = [call["operation"] for call in sandbox.calls()]
@@ -59,9 +54,8 @@ def test_a_stranger_cannot_spend_the_rate_limit(place, make_mount, sandbox, name
 
 
 def test_what_was_refused_is_asked_again_when_the_owner_says_so(make_mount, sandbox):
-
-    service, source = service_named("cloudflare", sandbox)
-    mount = make_mount(service, source=source)
+    service = seeded_service("cloudflare", sandbox)
+    mount = make_mount(service)
     sandbox.fault({"operation": "cloudflare.*", "status": 403})
     mount.refresh()
     failed = subprocess.run(["ls", mount / "prod"], capture_output=True, text=True)

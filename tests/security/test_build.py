@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from mounting import BUILD, PROGRAM
+from daemon import BUILD, PROGRAM
 
 PROGRAMS = [PROGRAM, BUILD / "src/mount-proxy/sstorefs-mount-proxy"]
 

@@ -8,9 +8,9 @@ import signal
 import subprocess
 
 import pytest
-from mounting import mounts_at
+from daemon import mounts_at
+from programs import write_file
 from private_mount import NOBODY, state_of
-from writers import write_file
 
 SYS_ADMIN, SYS_PTRACE, DAC_READ_SEARCH = 21, 19, 2
 # Numbers of x86-64, and of what came since for all.

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from mounting import Mount
+from daemon import Mount
 from private_mount import PYTHON
 
 # As many writers as there are names: each opens one, writes half and waits to be killed. Prints what open(2) said to each of them.

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from private_mount import NOBODY, as_user
-from writers import errno_of
+from programs import errno_of
 
 PAGE = mmap.PAGESIZE
 VALUE = b"a value of more than a page " * 400

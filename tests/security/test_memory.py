@@ -11,10 +11,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from daemonized import InTheBackground
-from mounting import is_in_memory
+from daemon import is_in_memory
+from programs import PYTHON, errno_of, write_file
 from write_paths import PATHS, SLOW, Writing, by_refusal
 from memory_scan import Marked, core_of, found_in_memory, retained_by, said, unlocked_areas_of, wait_until_gone
-from writers import PYTHON, errno_of, write_file
 
 SIZES = (48, 4800)
 
@@ -61,12 +61,12 @@ def test_a_daemon_in_the_background_has_nothing_of_any_path(each_service, device
 @contextmanager
 def held(service, path, value):
     """A value on its way: the service has got it and does not answer yet."""
-    service.fault(service.writing, hold="before")
+    service.fault(service.creates, hold="before")
     writer = subprocess.Popen([PYTHON, "-c", "import sys; open(sys.argv[1], 'wb', 0).write(sys.stdin.buffer.read())", path],
                               stdin=subprocess.PIPE)
     writer.stdin.write(value.bytes)
     writer.stdin.close()
-    service.sandbox.wait_for_call(f"{service.name}.{service.writing}", state="held")
+    service.sandbox.wait_for_call(f"{service.name}.{service.creates}", state="held")
     try:
         yield
     finally:
@@ -135,7 +135,7 @@ def test_a_token_lies_in_locked_memory_and_nowhere_else(each_mount, each_service
 def test_a_service_that_is_down_is_not_quoted_with_the_value(each_mount, each_service, place):
     """By `status`, or when the next open is refused."""
     value = Marked()
-    each_service.fault(each_service.writing, status=503, detail=f"broken: {value.text}")
+    each_service.fault(each_service.creates, status=503, detail=f"broken: {value.text}")
     assert errno_of(write_file, place / value.name, value.bytes) in (errno.EIO, errno.ETIMEDOUT)
     assert value.found_in(each_mount.control("status").encode()) is None
     each_service.sandbox.clear_faults()
@@ -148,7 +148,7 @@ def test_not_even_a_request_id_quotes_a_value(each_mount, each_service, place):
     value = Marked()
     header = {"fastly": "X-Request-Id", "cloudflare": "CF-Ray", "stripe": "Request-Id"}[each_service.name]
     for status in (400, 200):
-        each_service.fault(each_service.writing, status=status, header=f"{header}:{value.text[:16]}-1")
+        each_service.fault(each_service.creates, status=status, header=f"{header}:{value.text[:16]}-1")
         errno_of(write_file, place / value.name, value.bytes)
         each_service.sandbox.clear_faults()
     assert value.found_in(said(each_mount)) is None

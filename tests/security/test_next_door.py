@@ -3,9 +3,9 @@
 import shutil
 
 import pytest
-from mounting import BUILD, PROGRAM
+
+from daemon import BUILD, PROGRAM
 from neighbour import Neighbour
-from private_mount import NOBODY
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mounting import BUILD, TIMEOUT, mounts_at
+from daemon import BUILD, mounts_at
+from waiting import TIMEOUT
 from private_mount import NOBODY, OTHER, as_user
 
 OPENER = BUILD / "src/mount-proxy/sstorefs-mount-proxy"

@@ -5,9 +5,9 @@ import signal
 import subprocess
 
 import pytest
-from mounting import BUILD, mounts_at, run_program
+from daemon import BUILD, mounts_at, run_program
+from programs import write_file
 from private_mount import NOBODY, OTHER
-from writers import write_file
 
 
 @pytest.fixture

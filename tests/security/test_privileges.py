@@ -7,10 +7,10 @@ import signal
 import subprocess
 
 import pytest
-from mounting import mounts_at, run_program, wait_for_end
+from daemon import mounts_at, run_program, wait_for_end
+from programs import errno_of, write_file
 from memory_scan import Marked, said, wait_until_gone
 from private_mount import NOBODY, OTHER, as_user, daemons_of, state_of
-from writers import errno_of, write_file
 
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
@@ -183,7 +183,7 @@ def test_mount_passes_user_on(private_mount, sandbox):
     done = run_program(["mount", "-t", "fuse.sstorefs", "fastly:", private_mount.mountpoint, "-o", private_mount.options("user=nobody")], private_mount.work)
     assert done.returncode == 0, done.stderr
     program = os.readlink("/usr/local/sbin/sstorefs")
-    (daemon,) = daemons_of(os.readlink("/usr/local/sbin/sstorefs"), private_mount.mountpoint)
+    (daemon,) = daemons_of(program, private_mount.mountpoint)
     assert state_of(daemon)["Uid"].split() == [str(NOBODY)] * 4
     subprocess.run(["umount", private_mount.mountpoint], check=True)
     assert wait_for_end(daemon)

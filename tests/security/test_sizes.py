@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from private_mount import NOBODY, OTHER, PYTHON, as_user
-from writers import close
+from programs import close
 
 LOOK = "import os, sys; print(os.stat(sys.argv[1]).st_size)"
 

@@ -4,10 +4,10 @@ import os
 import signal
 
 import pytest
-from mounting import mounts_at, run_program, wait_for_end
+from daemon import mounts_at, run_program, wait_for_end
+from programs import write_file
 from neighbour import Neighbour
 from private_mount import NOBODY, OTHER
-from writers import write_file
 
 
 def start(private_mount, options=""):

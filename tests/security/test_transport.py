@@ -6,10 +6,11 @@ import ssl
 import subprocess
 
 import pytest
-from mounting import PROGRAM, mounts_at, run_program
+from daemon import PROGRAM, mounts_at, run_program
+from programs import errno_of, write_file
+from tls import Authority
 from memory_scan import Marked
-from tls_servers import Authority, Proxy, Tunnel
-from writers import errno_of, write_file
+from tls_servers import Proxy, Tunnel, server_context
 
 SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
 # An administrator who trusts old TLS, so that nothing but the daemon itself refuses it.
@@ -42,7 +43,7 @@ def attempt(tmp_path, direct, authority):
     (tmp_path / "token").write_text(direct.token)
     (tmp_path / "token").chmod(0o600)
 
-    def mount(url, cacert=authority.certificate, source="fastly:", **variables):
+    def mount(url, cacert=authority.ca, source="fastly:", **variables):
         options = f"token_file={tmp_path}/token,timeout=60,endpoint={url},signing_key={direct.sandbox.signing_key}"
         options += f",cacert={cacert}" if cacert else ""
         done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", options], tmp_path, **variables)
@@ -60,7 +61,7 @@ def tunnel(context, sandbox, lowest=ssl.TLSVersion.TLSv1_2, highest=ssl.TLSVersi
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 def test_tls_1_2_and_later(attempt, authority, sandbox, version):
-    with tunnel(authority.sign("IP:127.0.0.1"), sandbox, version, version) as server:
+    with tunnel(server_context(authority, "IP:127.0.0.1"), sandbox, version, version) as server:
         assert attempt(server.url).returncode == 0
 
 
@@ -68,7 +69,7 @@ def test_tls_1_2_and_later(attempt, authority, sandbox, version):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["1.0", "1.1"])
 def test_nothing_older_whatever_the_machine_allows(attempt, authority, sandbox, tmp_path, version):
     (tmp_path / "openssl.cnf").write_text(CARELESS)
-    context = authority.sign("IP:127.0.0.1")
+    context = server_context(authority, "IP:127.0.0.1")
     context.set_ciphers("ALL:@SECLEVEL=0")
     with tunnel(context, sandbox, version, version) as server:
         refused = attempt(server.url, OPENSSL_CONF=str(tmp_path / "openssl.cnf"))
@@ -83,24 +84,24 @@ def test_nothing_older_whatever_the_machine_allows(attempt, authority, sandbox, 
                                          ("IP:127.0.0.1", {"begin": "20480101000000Z"})],
                          ids=["wrong name", "wildcard", "expired", "not yet valid"])
 def test_a_certificate_for_something_else(attempt, authority, sandbox, names, time):
-    with tunnel(authority.sign(names, **time), sandbox) as server:
+    with tunnel(server_context(authority, names, **time), sandbox) as server:
         refused = attempt(server.url)
     assert refused.returncode == 32 and "certificate" in refused.stderr
     assert sandbox.calls() == []
 
 
 def test_an_unknown_authority(attempt, stranger, sandbox):
-    with tunnel(stranger.sign("IP:127.0.0.1"), sandbox) as server:
+    with tunnel(server_context(stranger, "IP:127.0.0.1"), sandbox) as server:
         for cacert in ({}, {"cacert": None}):
             refused = attempt(server.url, **cacert)
             assert refused.returncode == 32 and "certificate" in refused.stderr
-        assert attempt(server.url, cacert=stranger.certificate).returncode == 0
+        assert attempt(server.url, cacert=stranger.ca).returncode == 0
 
 
 @pytest.fixture
 def trusted_by_the_system(stranger):
     """The machine, as our mount namespace has it, trusts a stranger."""
-    subprocess.run(["mount", "--bind", stranger.certificate, SYSTEM], check=True)
+    subprocess.run(["mount", "--bind", stranger.ca, SYSTEM], check=True)
     yield stranger
     subprocess.run(["umount", SYSTEM], check=True)
 
@@ -108,16 +109,16 @@ def trusted_by_the_system(stranger):
 def test_cacert_takes_the_place_of_the_systems(attempt, trusted_by_the_system, sandbox):
     """Whatever the environment says of other authorities, too."""
     stranger = trusted_by_the_system
-    with tunnel(stranger.sign("IP:127.0.0.1"), sandbox) as server:
-        refused = attempt(server.url, SSL_CERT_FILE=str(stranger.certificate), SSL_CERT_DIR=str(stranger.work),
-                          CURL_CA_BUNDLE=str(stranger.certificate))
+    with tunnel(server_context(stranger, "IP:127.0.0.1"), sandbox) as server:
+        refused = attempt(server.url, SSL_CERT_FILE=str(stranger.ca), SSL_CERT_DIR=str(stranger.work),
+                          CURL_CA_BUNDLE=str(stranger.ca))
         assert refused.returncode == 32 and "certificate" in refused.stderr
         assert attempt(server.url, cacert=None).returncode == 0, "without cacert= the system's are those that count"
 
 
 @pytest.mark.parametrize("option", ["insecure", "noverify", "ssl_verify=0", "cacert=", "k", "tls=1.0"])
 def test_there_is_no_way_to_switch_verification_off(attempt, option, stranger, sandbox):
-    with tunnel(stranger.sign("IP:127.0.0.1"), sandbox) as server:
+    with tunnel(server_context(stranger, "IP:127.0.0.1"), sandbox) as server:
         assert attempt(f"{server.url},{option}").returncode == 1
     assert sandbox.calls() == []
 
@@ -152,7 +153,7 @@ def test_redirects_are_not_followed(make_mount, direct, sandbox, status):
 
 @pytest.mark.parametrize("url", ["http", "https"])
 def test_no_proxy_ever_sees_what_is_for_loopback(attempt, authority, sandbox, url):
-    with Proxy(sandbox.port) as proxy, tunnel(authority.sign("IP:127.0.0.1"), sandbox) as server:
+    with Proxy(sandbox.port) as proxy, tunnel(server_context(authority, "IP:127.0.0.1"), sandbox) as server:
         names = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
         where = server.url if url == "https" else f"http://127.0.0.1:{sandbox.port}"
         done = attempt(where, **{name: proxy.url for name in names})
@@ -162,7 +163,7 @@ def test_no_proxy_ever_sees_what_is_for_loopback(attempt, authority, sandbox, ur
 
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
 def test_the_standard_variables_name_a_proxy_which_is_told_nothing(attempt, direct, authority, sandbox, variable):
-    with tunnel(authority.sign("DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
+    with tunnel(server_context(authority, "DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
         done = attempt("https://secrets.example", **{variable: proxy.url})
         assert done.returncode == 0, done.stderr
         assert proxy.told and all(told.startswith("CONNECT secrets.example:443 HTTP/1.1\r\n") for told in proxy.told)
@@ -170,7 +171,7 @@ def test_the_standard_variables_name_a_proxy_which_is_told_nothing(attempt, dire
 
 
 def test_no_other_variable_names_a_proxy(attempt, authority, sandbox):
-    with tunnel(authority.sign("DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
+    with tunnel(server_context(authority, "DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
         done = attempt("https://secrets.example", PROXY=proxy.url, proxy=proxy.url, http_proxy=proxy.url, FASTLY_PROXY=proxy.url)
         assert done.returncode == 32 and "secrets.example" in done.stderr
         assert proxy.met == 0
@@ -178,7 +179,7 @@ def test_no_other_variable_names_a_proxy(attempt, authority, sandbox):
 
 def test_a_proxy_with_a_certificate_of_its_own_is_not_believed(attempt, stranger, direct, sandbox):
     """It could read all that goes through it."""
-    with tunnel(stranger.sign("DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
+    with tunnel(server_context(stranger, "DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
         refused = attempt("https://secrets.example", https_proxy=proxy.url)
         assert refused.returncode == 32 and "certificate" in refused.stderr
     assert sandbox.calls() == []
@@ -197,7 +198,7 @@ def test_values_that_are_not_sealed_go_over_http_1_1(make_mount, each_service):
     mount = make_mount(each_service, source=each_service.source)
     value = Marked(2000)
     write_file(mount / each_service.store / "NAME", value.bytes)
-    (upload,) = [call for call in each_service.sandbox.calls() if call["operation"] == f"{each_service.name}.{each_service.writing}"]
+    (upload,) = [call for call in each_service.sandbox.calls() if call["operation"] == f"{each_service.name}.{each_service.creates}"]
     protocol = {name.lower(): text for name, text in upload["headers"].items()}["x-front-protocol"]
     assert protocol == ("HTTP/2.0" if each_service.name == "fastly" else "HTTP/1.1")
 

@@ -2,44 +2,17 @@
 
 import socket
 import ssl
-import subprocess
 import threading
 
-from sockets import read_head
+from raw_http import read_head
 
 
-def _openssl(*words):
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
-
-
-class Authority:
-    """Signs certificates for whatever name and time."""
-
-    def __init__(self, work, name):
-        self.work = work / name
-        self.work.mkdir()
-        self.certificate = self.work / "ca.pem"
-        self._make("ca", f"/CN={name}", "-x509", "-days", "2", "-out", self.certificate)
-        (self.work / "index").write_text("")
-        (self.work / "ca.cnf").write_text(f"[ca]\ndefault_ca=us\n[us]\ndatabase={self.work}/index\nnew_certs_dir={self.work}\n"
-                                          "rand_serial=yes\ndefault_md=sha256\npolicy=any\nunique_subject=no\n"
-                                          "[any]\ncommonName=supplied\n")
-
-    def _make(self, name, subject, *words):
-        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject, "-keyout",
-                 self.work / f"{name}.key", *words)
-
-    def sign(self, names, begin="20200101000000Z", end="20491231235959Z"):
-        """An ssl.SSLContext with a certificate for `names`, as subjectAltName has them."""
-        name = str(len(list(self.work.iterdir())))
-        self._make(name, "/CN=server", "-out", self.work / f"{name}.csr")
-        (self.work / f"{name}.names").write_text(f"subjectAltName={names}\n")
-        _openssl("ca", "-batch", "-notext", "-config", self.work / "ca.cnf", "-cert", self.certificate, "-keyfile",
-                 self.work / "ca.key", "-in", self.work / f"{name}.csr", "-out", self.work / f"{name}.pem", "-startdate", begin,
-                 "-enddate", end, "-extfile", self.work / f"{name}.names")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.work / f"{name}.pem", self.work / f"{name}.key")
-        return context
+def server_context(authority, names, **validity):
+    """An ssl.SSLContext with a certificate of `authority` for `names`, as subjectAltName has them; `validity` is begin= and end=."""
+    name = str(len(list(authority.work.iterdir())))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.certificate(name, names, **validity))
+    return context
 
 
 def _pour(source, sink):

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from memory_scan import Marked, found_in_memory, retained_by, wait_until_gone
-from writers import PYTHON, errno_of, write_file
+from programs import PYTHON, errno_of, write_file
 
 NEW = os.O_CREAT | os.O_TRUNC
 
@@ -21,14 +21,14 @@ class Writing:
         self.store = mount / service.store
 
     def fault(self, **words):
-        self.service.fault(self.service.writing, **words)
+        self.service.fault(self.service.creates, **words)
 
     def stored(self, name):
         return self.service.value(self.service.store, name)
 
     def has_called(self, state="begun"):
         """Waits until the service has heard of a value; the journal is emptied before each."""
-        return self.service.sandbox.wait_for_call(f"{self.service.name}.{self.service.writing}", timeout=60, state=state)
+        return self.service.sandbox.wait_for_call(f"{self.service.name}.{self.service.creates}", timeout=60, state=state)
 
     def take(self, path, size, like=None):
         """

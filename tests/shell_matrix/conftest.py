@@ -1,28 +1,14 @@
-"""Fixtures: those of the integration tests, and a house for the matrix: its own sandbox, and mounts that live as long as it does."""
+"""The fixtures of all tests that mount, and two programs that the matrix needs."""
 
-import importlib.util
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from fixtures import *  # noqa: F401, F403
+
 HERE = Path(__file__).resolve().parent
-INTEGRATION = HERE.parent / "integration"
-sys.path[:0] = [str(HERE), str(INTEGRATION), str(HERE.parents[1] / "contrib/sandbox")]
-
-
-def _load(name, path):
-    """By its path: there is one conftest.py in each directory."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-globals().update({name: value for name, value in vars(_load("integration_fixtures", INTEGRATION / "conftest.py")).items()
-                  if not name.startswith("_")})
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +21,7 @@ def kill_after_write(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def gnupg_home():
-    """Its agent's socket is in it, and the path of a socket ends at 107 bytes: pytest's own directories are too deep."""
+    """Holds the socket of the agent. The path of a socket has at most 107 bytes: pytest's own directories are too deep."""
     with TemporaryDirectory(prefix="gnupg") as home:
         yield home
         subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)

@@ -8,9 +8,10 @@ import subprocess
 
 import pytest
 
-from environment import KINDS, Environment
+from environment import Environment
 from matrix import HERE, OLD
-from writers import NODE_MODULES
+from programs import NODE_MODULES
+from services import SERVICES
 
 pytestmark = pytest.mark.xdist_group("other programs")
 
@@ -63,9 +64,9 @@ def named(way):
     return "SECRET_" + "".join(letter if letter.isalnum() else "_" for letter in way)
 
 
-@pytest.fixture(scope="session", params=KINDS)
+@pytest.fixture(scope="session", params=SERVICES)
 def deaf_house(request, tmp_path_factory):
-    environment = Environment(tmp_path_factory.mktemp(f"deaf_{request.param}"), KINDS[request.param])
+    environment = Environment(tmp_path_factory.mktemp(f"deaf_{request.param}"), request.param)
     environment.start([named(way) for way in ALL], OLD)
     for way in ALL:
         environment.fault(f"{named(way)}*", status=403, detail="not by you")

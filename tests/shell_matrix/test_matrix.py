@@ -16,11 +16,11 @@ import signal
 
 import pytest
 
-from environment import KINDS, Environment
+from environment import Environment
 from matrix import COLUMNS, HERE, Matrix, Run, read_table
+from services import SERVICES
 
 ROWS = read_table(HERE / "matrix.table")
-SERVICES = tuple(KINDS)
 
 # What a program says that says why, and what .sstorefs/errors says.
 WHY = {
@@ -56,7 +56,7 @@ def matrices(request, tmp_path_factory, kill_after_write, gnupg_home):
             runs = [params["run"] for params in params if params["service_name"] == service]
             work = tmp_path_factory.mktemp(service)
             (work / "idioms").mkdir()
-            made[service] = Matrix(Environment(work / "mounts", KINDS[service]), work / "idioms", runs, kill_after_write,
+            made[service] = Matrix(Environment(work / "mounts", service), work / "idioms", runs, kill_after_write,
                                    gnupg_home)
             made[service].start()
         return made[service]

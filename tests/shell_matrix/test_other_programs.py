@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from environment import KINDS, Environment
+from environment import Environment
 from matrix import OLD
 
 pytestmark = pytest.mark.xdist_group("other programs")
@@ -104,7 +104,7 @@ def place(tmp_path_factory, gnupg_home):
 
 @pytest.fixture(scope="session")
 def other_house(tmp_path_factory):
-    environment = Environment(tmp_path_factory.mktemp("other_programs"), KINDS["fastly"])
+    environment = Environment(tmp_path_factory.mktemp("other_programs"), "fastly")
     environment.start([f"{kind}_{number}_{shell}" for kind, rows in (("failing", FAILING), ("nothing", STORES_NOTHING))
                  for number in range(len(rows)) for shell in BOTH], OLD)
     yield environment

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from environment import KINDS, Environment
+from environment import Environment
 from matrix import OLD
-from writers import NODE_MODULES
+from programs import NODE_MODULES
 
 HERE = Path(__file__).resolve().parent
 SERVICES = ("fastly", "cloudflare", "stripe")
@@ -112,7 +112,7 @@ WAYS = (
 
 @pytest.fixture(scope="module", params=SERVICES)
 def ways_house(request, tmp_path_factory):
-    environment = Environment(tmp_path_factory.mktemp("rename_ways"), KINDS[request.param])
+    environment = Environment(tmp_path_factory.mktemp("rename_ways"), request.param)
     environment.start([name_of(number, "existing") for number in range(len(WAYS))], OLD)
     yield environment
     environment.stop()
@@ -189,4 +189,4 @@ def test_the_value_is_stored_and_nothing_is_left(ways_house, tmp_path, number, s
     assert ways_house.held(name) == way.stores.replace("VALUE", value).encode(), done.stderr
     left = seen.names() - seen.before - {name}
     assert not left, done.stderr
-    assert seen.uploads() == uploads_of(way, ways_house.kind.name, start), done.stderr
+    assert seen.uploads() == uploads_of(way, ways_house.service, start), done.stderr

@@ -3,7 +3,7 @@
 A soak: three mounts for as long as is wanted, with random writes, deletions, listings and refreshes while all that can fail does, at random. At its end no
 acknowledged value may be missing, and memory and descriptors may not have grown.
 
-    tests/soak/soak.py [--minutes 30] [--seed N] [--build DIRECTORY]        as root
+    tests/soak/soak.py [--minutes 30] [--seed N]        as root
 """
 
 import argparse
@@ -16,10 +16,16 @@ import threading
 import time
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "integration"), str(TESTS / "faults"), str(TESTS.parent / "contrib/sandbox")]
+sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "contrib/sandbox")]  # as pytest.ini has it, for a run by hand
+
+from client import Sandbox  # noqa: E402
+from daemon import Mount, enter_own_mounts  # noqa: E402
+from network import Drop, enter_own_network  # noqa: E402
+from programs import errno_of, write_file  # noqa: E402
+from services import SERVICES  # noqa: E402
+from tls import Certificates, ChangingNginx  # noqa: E402
 
 NAMES = 12  # of each worker
 WORKERS = 4  # of each mount
@@ -53,7 +59,6 @@ class Worker(threading.Thread):
         self.failure = None
 
     def run(self):
-        from writers import errno_of
         deeds = [(self.write, 6), (self.delete, 1), (self.list, 2), (self.look, 3), (self.refresh, 0.2), (self.read_status, 0.3)]
         try:
             while not self.soak.over.is_set():
@@ -79,7 +84,6 @@ class Worker(threading.Thread):
             raise
 
     def write(self):
-        from writers import write_file
         name = self.random.choice(list(self.may_hold))
         size = self.random.choice([10, 100, 1000, 4000])
         value = f"{self.random.random()} {name} ".encode().ljust(size, b"x")
@@ -130,17 +134,13 @@ class Gauge:
 
 class Soak:
     def __init__(self, work, seconds, seed):
-        from certificates import Certificates
-        from client import Sandbox
-        from nginx import Nginx
-
         self.seconds, self.seed = seconds, seed
         self.random = random.Random(seed)
         self.work = work
         self.over = threading.Event()
         self.sandbox = Sandbox(state=work / "state.sqlite").start()
         (work / "certificates").mkdir()
-        self.nginx = Nginx(work / "nginx", self.sandbox.port, Certificates(work / "certificates")).start()
+        self.nginx = ChangingNginx(work / "nginx", self.sandbox.port, Certificates(work / "certificates")).start()
         self._lift_quotas()
         self.sandbox.seed("prod", 300)
         self.sandbox.seed("prod", 0, service="cloudflare")
@@ -150,28 +150,18 @@ class Soak:
         self.sandbox.variant(cloudflare__quota_secrets=10000, stripe__per_scope=10000)
 
     def start(self):
-        from mounting import Mount
-
-        options = f"cacert={self.nginx.certificates.ca}"
-        kinds = {
-            "fastly": ("fastly:", "prod", f"endpoint={self.nginx.url},signing_key={self.sandbox.signing_key},{options}"),
-            "cloudflare": (f"cloudflare:{self.sandbox.account}", "prod", f"endpoint={self.nginx.url}/client/v4,{options}"),
-            "stripe": ("stripe:", "account", f"endpoint={self.nginx.url},{options}"),
-        }
-        for kind, (source, store, words) in kinds.items():
-            work = self.work / kind
+        for name, service in SERVICES.items():
+            work = self.work / name
             work.mkdir()
-            service = SimpleNamespace(token=self.sandbox.token, options=words)
-            mount = Mount(work, service, source=source, options="timeout=5,ttl=2,negative_ttl=1").start()
-            self.mounts[kind] = (mount, store)
-            self.workers += [Worker(self, mount, store, number) for number in range(WORKERS)]
+            target = service("nginx", self.sandbox, self.nginx.url, self.nginx.cacert)
+            mount = Mount(work, target, options="timeout=5,ttl=2,negative_ttl=1").start()
+            self.mounts[name] = (mount, target.store)
+            self.workers += [Worker(self, mount, target.store, number) for number in range(WORKERS)]
         for worker in self.workers:
             worker.start()
 
     def trouble(self):
         """One thing goes wrong."""
-        from network import Drop
-
         self.sandbox.clear()  # the journal of calls, which would grow
         kind = self.random.random()
         if kind < 0.92:
@@ -276,13 +266,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    parser.add_argument("--build", help="build directory; else SSTOREFS_BUILD, else build/")
     options = parser.parse_args()
-    if options.build:
-        os.environ["SSTOREFS_BUILD"] = options.build
-    from mounting import enter_own_mounts
-    from network import enter_own_network
-
     enter_own_mounts()
     enter_own_network()
     print(f"seed {options.seed}", flush=True)

@@ -8,11 +8,12 @@ import subprocess
 import time
 from pathlib import Path
 
+from waiting import PROGRAM_TIMEOUT, TIMEOUT
+
 BUILD = Path(os.environ.get("SSTOREFS_BUILD", Path(__file__).resolve().parents[2] / "build")).resolve()
 PROGRAM = BUILD / "sstorefs"
 # -d for every mount of the run, so that the canaries look through all that can be said.
 FOREGROUND = "-d" if os.environ.get("SSTOREFS_DEBUG") else "-f"
-TIMEOUT = 60
 CLONE_NEWNS = 0x00020000
 TOKEN_VARIABLES = ("FASTLY_API_TOKEN", "FASTLY_API_KEY", "FASTLY_API_ENDPOINT", "FASTLY_API_URL",
                    "FASTLY_USE_API_SIGNING_KEY", "CREDENTIALS_DIRECTORY")
@@ -77,10 +78,10 @@ def wait_until_mounted(path, process, timeout=TIMEOUT):
 class Mount:
     """A mount of the sandbox. `mount / "prod/NAME"` is a path in it."""
 
-    def __init__(self, work, service, source="fastly:", options="", program=PROGRAM, **variables):
+    def __init__(self, work, service, source=None, options="", program=PROGRAM, **variables):
         self.work = Path(work)
         self.service = service
-        self.source = source
+        self.source = source or service.source
         self.path = self.work / "mnt"
         self.log_path = self.work / "daemon.log"
         self.variables = variables
@@ -128,7 +129,7 @@ class Mount:
         subprocess.run(["umount", self.path], check=True)
         return self.wait()
 
-    def wait(self, timeout=TIMEOUT + 30):
+    def wait(self, timeout=PROGRAM_TIMEOUT):
         status = self.process.wait(timeout)
         self.process = None
         return status
@@ -184,7 +185,7 @@ def is_in_memory(process, marker):
     return any(marker in piece for piece in memory_of(process))
 
 
-def run_program(words, work, timeout=TIMEOUT + 30, **variables):
+def run_program(words, work, timeout=PROGRAM_TIMEOUT, **variables):
     """The program on a line of its own, to its end: for what does not mount, and for what stays in the background."""
     done = subprocess.run([str(word) for word in words], env=environment(work, **variables), cwd=work, timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -206,7 +207,7 @@ def daemon_at(path):
     return None
 
 
-def wait_for_end(pid, timeout=TIMEOUT + 30):
+def wait_for_end(pid, timeout=PROGRAM_TIMEOUT):
     """Of a process that is not our child. Whether it has ended."""
     try:
         end = os.pidfd_open(pid)

@@ -4,16 +4,17 @@ import ctypes
 import os
 import subprocess
 import textwrap
-import time
+import threading
 from pathlib import Path
 
+from waiting import PROGRAM_TIMEOUT, TIMEOUT
+
 PYTHON = "/usr/bin/python3"
-TIMEOUT = 90
 # npm's libraries: see install_npm_packages in contrib/install-dependencies.sh.
 NODE_MODULES = Path(os.environ.get("SSTOREFS_NPM", Path.home() / ".cache/sstorefs-tests/npm")) / "node_modules"
 
 
-def shell(command, which="bash", timeout=TIMEOUT, cwd=None, **variables):
+def shell(command, which="bash", timeout=PROGRAM_TIMEOUT, cwd=None, **variables):
     """`command` with `variables` in its environment. Messages are in English."""
     return subprocess.run([which, "-c", command], timeout=timeout, cwd=cwd, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL,
@@ -27,7 +28,7 @@ def start(*words, **variables):
                             env={**os.environ, "LC_ALL": "C", **{name: str(value) for name, value in variables.items()}})
 
 
-def python(program, *words, timeout=TIMEOUT):
+def python(program, *words, timeout=PROGRAM_TIMEOUT):
     """A Python program of its own, so that its end is a process's end."""
     return subprocess.run([PYTHON, "-c", textwrap.dedent(program), *map(str, words)], timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -62,9 +63,35 @@ def errno_of(action, *words, **more):
     return 0
 
 
-def wait_until(condition, timeout=60):
-    """For what no event tells of."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def errno_or(action, *words):
+    """What `action` returns, or its errno, negative."""
+    try:
+        return action(*words)
+    except OSError as why:
+        return -why.errno
+
+
+class Together:
+    """Does things at the same time; what they return, or raise, is in `results` once they have ended."""
+
+    def __init__(self, *actions):
+        self.results = [None] * len(actions)
+        self.threads = [threading.Thread(target=self._run, args=(number, action)) for number, action in enumerate(actions)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, number, action):
+        try:
+            self.results[number] = action()
+        except OSError as why:
+            self.results[number] = why
+
+    def wait(self, timeout=TIMEOUT):
+        for thread in self.threads:
+            thread.join(timeout)
+            assert not thread.is_alive()
+        return self.results
+
+
+def together(*actions):
+    return Together(*actions).wait()

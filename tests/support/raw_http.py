@@ -1,4 +1,4 @@
-"""A plain HTTP client for the tests of the sandbox, and the three services' ways to speak through it."""
+"""A plain HTTP client, the services' requests as methods of it, and HTTP by hand for what no client does."""
 
 import base64
 import http.client
@@ -159,3 +159,14 @@ def exchange_raw(port, data):
         while piece := raw.recv(65536):
             answer += piece
         return answer
+
+
+def read_head(connection):
+    """Reads a request or response up to the empty line, with what came along; less if the other side ends before."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = connection.recv(4096)
+        if not piece:
+            break
+        head += piece
+    return head

@@ -7,14 +7,10 @@ of the sandbox's own tests.
 
 import json
 import re
-import sys
-from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "sandbox"))
-
-from sandbox_shapes import (CLOUDFLARE_FAILURE, CLOUDFLARE_INFO, CLOUDFLARE_SECRET, CLOUDFLARE_STORE,  # noqa: E402
-                            STRIPE_FAILURE, STRIPE_LIST, STRIPE_SECRET, Either, Maybe, cloudflare_success, differs)
+from api_schema import (CLOUDFLARE_FAILURE, CLOUDFLARE_INFO, CLOUDFLARE_SECRET, CLOUDFLARE_STORE, STRIPE_FAILURE,
+                        STRIPE_LIST, STRIPE_SECRET, Either, Maybe, cloudflare_success, differs)
 
 ID = r"[0-9a-f]{32}"
 STORES = rf"/client/v4/accounts/{ID}/secrets_store/stores"

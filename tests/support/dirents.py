@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import threading
 import time
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -108,37 +107,3 @@ def times_of(path):
     with Raw(path, 32768) as directory:
         return [(name, time.monotonic()) for step in iter(directory.step, []) for name, *_ in step
                 if name not in (".", "..")]
-
-
-class Together:
-    """Does things at the same time; what they return, or raise, is in `results` once they have ended."""
-
-    def __init__(self, *actions):
-        self.results = [None] * len(actions)
-        self.threads = [threading.Thread(target=self._run, args=(number, action)) for number, action in enumerate(actions)]
-        for thread in self.threads:
-            thread.start()
-
-    def _run(self, number, action):
-        try:
-            self.results[number] = action()
-        except OSError as why:
-            self.results[number] = why
-
-    def wait(self, timeout=60):
-        for thread in self.threads:
-            thread.join(timeout)
-            assert not thread.is_alive()
-        return self.results
-
-
-def together(*actions):
-    return Together(*actions).wait()
-
-
-def errno_or(action, *words):
-    """What `action` returns, or its errno, negative."""
-    try:
-        return action(*words)
-    except OSError as why:
-        return -why.errno
