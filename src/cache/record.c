@@ -4,8 +4,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "sstorefs/base64.h"
-
 enum tag {
 	TAG_ID = 1,
 	TAG_DIGEST_BYTES, /* the 32 bytes behind the canonical base64 of them: what Fastly sends */
@@ -38,14 +36,16 @@ static bool is_plain_time(wall_time_ns time)
 
 static bool digest_bytes(const char *digest, uint8_t bytes[static DIGEST_SIZE])
 {
-	char again[BASE64_SIZE(DIGEST_SIZE)];
+	char again[sodium_base64_ENCODED_LEN(DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL)];
 	size_t length;
 
 	if (sodium_base642bin(bytes, DIGEST_SIZE, digest, strlen(digest), NULL, &length, NULL,
 			      sodium_base64_VARIANT_ORIGINAL) ||
 	    length != DIGEST_SIZE)
 		return false;
-	return !strcmp(base64_encode(again, bytes, DIGEST_SIZE), digest);
+	return !strcmp(sodium_bin2base64(again, sizeof(again), bytes, DIGEST_SIZE,
+					 sodium_base64_VARIANT_ORIGINAL),
+		       digest);
 }
 
 /* Where the next field goes. Every text at its largest still fits a record. */
@@ -180,7 +180,9 @@ static void unpack_field(const uint8_t *field, struct entry *entry, struct entry
 		entry->id = content;
 		break;
 	case TAG_DIGEST_BYTES:
-		entry->digest = base64_encode(text->digest, content_of(field), DIGEST_SIZE);
+		entry->digest =
+			sodium_bin2base64(text->digest, sizeof(text->digest), content_of(field),
+					  DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL);
 		break;
 	case TAG_DIGEST_TEXT:
 		entry->digest = content;

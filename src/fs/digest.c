@@ -7,7 +7,6 @@
 
 #include "digest.h"
 #include "fs_internal.h"
-#include "sstorefs/base64.h"
 
 const char *entry_digest(const struct entry *entry, struct entry_text *text)
 {
@@ -28,5 +27,6 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text)
 	crypto_generichash_update(&state, (const uint8_t *)&entry->expires_at,
 				  sizeof(entry->expires_at));
 	crypto_generichash_final(&state, hash, sizeof(hash));
-	return base64_encode(text->digest, hash, sizeof(hash));
+	return sodium_bin2base64(text->digest, sizeof(text->digest), hash, sizeof(hash),
+				 sodium_base64_VARIANT_ORIGINAL);
 }
