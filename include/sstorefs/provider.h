@@ -113,6 +113,9 @@ struct credentials {
 
 enum paging { PAGING_NONE, PAGING_CURSOR, PAGING_NUMBERED };
 
+struct response_parser;
+struct json_t;
+
 struct provider {
 	const char *name;		       /* "fastly": the source's prefix */
 	const char *endpoint;		       /* default base URL */
@@ -157,16 +160,29 @@ struct provider {
 		/* Writes the request. `request` is zeroed but for body.pool. Returns 0, -ENOMEM,
 		 * -ENOBUFS, -EINVAL. */
 		int (*build_request)(const struct op_args *args, struct http_request *request);
-		/*
-		 * Reads the answer, whatever its status. Returns 0, or a negative errno with
-		 * `failure` filled in (error, status, request id, words) and `remedy` set. A 2xx
-		 * that makes no sense is -EIO and RETRY_AFTER_CHECK.
-		 */
-		int (*parse_response)(const struct op_args *args,
-				      const struct http_response *response,
-				      struct op_result *result, struct failure *failure,
-				      enum retry_hint *retry_hint);
+		/* Reads what is special about the response; called by `parse_response`, which has
+		 * found out that it `failed`, a negative errno, or did not, 0. Returns the same. */
+		int (*parse)(struct response_parser *parser, int failed);
 	} operations[OPERATION_COUNT];
+
+	/*
+	 * Reads the response to an operation, whatever its status. Returns 0, or a negative errno
+	 * with `failure` filled in (errnum, http_status, request_id, message) and `retry_hint` set.
+	 * A 2xx that makes no sense is -EIO and RETRY_AFTER_CHECK.
+	 */
+	int (*parse_response)(const struct provider *provider, const struct op_args *args,
+			      const struct http_response *response, struct op_result *result,
+			      struct failure *failure, enum retry_hint *retry_hint);
+	/* Parts of parse_response. Finds the failure in a response without `parser->failure`
+	 * set, by its status and its words; returns a negative errno. */
+	int (*map_error)(struct response_parser *parser);
+	/* Checks what every success has beside its content; returns 0 or a negative errno. NULL:
+	 * nothing. */
+	int (*check_success)(struct response_parser *parser);
+	/* Reads the members of an entry beside its name. Returns false for an entry to be skipped.
+	 * `room` is for texts that must be put together. */
+	bool (*parse_fields)(struct response_parser *parser, const struct json_t *item,
+			     struct entry *entry, struct buffer *room);
 
 	/* Reads request id of any answer, failed or not, into failure->request_id, and the
 	 * rate-limit headers. */

@@ -147,9 +147,8 @@ static enum response_class on_response(struct http_call *call, const struct http
 		(struct op_result){.on_entry = filter_entry, .context = &filter, .total = -1};
 	api_call->retry_hint = RETRY_NEVER;
 	call->failure = (struct failure){0};
-	failed = provider->operations[api_call->args.operation].parse_response(
-		&api_call->args, response, &api_call->result, &call->failure,
-		&api_call->retry_hint);
+	failed = provider->parse_response(provider, &api_call->args, response, &api_call->result,
+					  &call->failure, &api_call->retry_hint);
 	api_call->result.on_entry = filter.on_entry;
 	api_call->result.context = filter.context;
 	if (!failed) {

@@ -3,6 +3,7 @@
  * Cloudflare).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -19,85 +20,54 @@ static bool is_id(const char *id)
 	return id && *id;
 }
 
+/* What a request's path leads to; each one lies below those before it. */
+enum place { ACCOUNT, STORES, STORE, SECRETS, SECRET };
+
 static int request_begin(struct http_request *request, enum http_method method,
-			 const struct op_args *args)
+			 const struct op_args *args, enum place place)
 {
-	if (!is_id(args->account))
+	if (!is_id(args->account) || (place >= STORE && !is_id(args->store_id)) ||
+	    (place >= SECRET && !is_id(args->id)))
 		return -EINVAL;
 	request->method = method;
 	http_request_header(request, "Accept", "application/json");
 	buffer_puts(&request->target, "/accounts");
 	url_append_segment(request, args->account, strlen(args->account));
-	buffer_puts(&request->target, "/secrets_store");
-	return 0;
-}
-
-static int request_stores(struct http_request *request, enum http_method method,
-			  const struct op_args *args)
-{
-	int failed = request_begin(request, method, args);
-
-	if (!failed)
-		buffer_puts(&request->target, "/stores");
-	return failed;
-}
-
-static int request_store(struct http_request *request, enum http_method method,
-			 const struct op_args *args)
-{
-	int failed = is_id(args->store_id) ? request_stores(request, method, args) : -EINVAL;
-
-	if (!failed)
+	buffer_puts(&request->target, place >= STORES ? "/secrets_store/stores" : "/secrets_store");
+	if (place >= STORE)
 		url_append_segment(request, args->store_id, strlen(args->store_id));
-	return failed;
-}
-
-static int request_secrets(struct http_request *request, enum http_method method,
-			   const struct op_args *args)
-{
-	int failed = request_store(request, method, args);
-
-	if (!failed)
+	if (place >= SECRETS)
 		buffer_puts(&request->target, "/secrets");
-	return failed;
-}
-
-static int request_secret(struct http_request *request, enum http_method method,
-			  const struct op_args *args)
-{
-	int failed = is_id(args->id) ? request_secrets(request, method, args) : -EINVAL;
-
-	if (!failed)
+	if (place >= SECRET)
 		url_append_segment(request, args->id, strlen(args->id));
-	return failed;
+	return 0;
 }
 
 /* In an order that new secrets don't shift: the default one begins with the newest (doc/apis.md,
  * Cloudflare 4). */
 static int request_page(struct http_request *request, const struct op_args *args)
 {
-	struct buffer number = {0};
+	char number[16];
 
-	buffer_printf(&number, "%u", args->page ? args->page : 1);
-	url_append_param(request, "page", buffer_cstr(&number), number.length);
-	url_append_param(request, "per_page", PAGE_SIZE_TEXT, strlen(PAGE_SIZE_TEXT));
-	url_append_param(request, "order", "name", strlen("name"));
-	url_append_param(request, "direction", "asc", strlen("asc"));
-	buffer_finish(&number);
+	snprintf(number, sizeof(number), "%u", args->page ? args->page : 1);
+	url_append_text(request, "page", number);
+	url_append_text(request, "per_page", PAGE_SIZE_TEXT);
+	url_append_text(request, "order", "name");
+	url_append_text(request, "direction", "asc");
 	return request_check(request);
 }
 
 /* There is no question for one store by its name: it is in the list. */
 static int list_stores_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_stores(request, HTTP_GET, args);
+	int failed = request_begin(request, HTTP_GET, args, STORES);
 
 	return failed ? failed : request_page(request, args);
 }
 
 static int list_secrets_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_secrets(request, HTTP_GET, args);
+	int failed = request_begin(request, HTTP_GET, args, SECRETS);
 
 	return failed ? failed : request_page(request, args);
 }
@@ -105,42 +75,32 @@ static int list_secrets_request(const struct op_args *args, struct http_request 
 /* With an id one secret; without it whatever has the name in its name or comment. */
 static int find_secret_request(const struct op_args *args, struct http_request *request)
 {
-	struct buffer name = {0};
-	int failed;
+	int failed = request_begin(request, HTTP_GET, args, args->id ? SECRET : SECRETS);
 
-	if (args->id) {
-		failed = request_secret(request, HTTP_GET, args);
-		return failed ? failed : request_check(request);
-	}
-	failed = name_decode(&name, args->name);
+	if (!failed && args->id)
+		return request_check(request);
 	if (!failed)
-		failed = request_secrets(request, HTTP_GET, args);
-	if (failed)
-		goto out;
-	url_append_param(request, "search", buffer_cstr(&name), name.length);
-	failed = request_page(request, args);
-out:
-	buffer_finish(&name);
-	return failed;
+		failed = url_append_name_param(request, "search", args->name);
+	return failed ? failed : request_page(request, args);
 }
 
 static int delete_store_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_store(request, HTTP_DELETE, args);
+	int failed = request_begin(request, HTTP_DELETE, args, STORE);
 
 	return failed ? failed : request_check(request);
 }
 
 static int delete_secret_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_secret(request, HTTP_DELETE, args);
+	int failed = request_begin(request, HTTP_DELETE, args, SECRET);
 
 	return failed ? failed : request_check(request);
 }
 
 static int quota_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_begin(request, HTTP_GET, args);
+	int failed = request_begin(request, HTTP_GET, args, ACCOUNT);
 
 	if (!failed)
 		buffer_puts(&request->target, "/quota");
@@ -149,7 +109,7 @@ static int quota_request(const struct op_args *args, struct http_request *reques
 
 static int create_store_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_stores(request, HTTP_POST, args);
+	int failed = request_begin(request, HTTP_POST, args, STORES);
 
 	return failed ? failed : cloudflare_build_body(args, request);
 }
@@ -158,8 +118,8 @@ static int create_store_request(const struct op_args *args, struct http_request 
 static int put_secret_request(const struct op_args *args, struct http_request *request)
 {
 	bool replaces = args->mode == PUT_REPLACE;
-	int failed = replaces ? request_secret(request, HTTP_PATCH, args)
-			      : request_secrets(request, HTTP_POST, args);
+	int failed = request_begin(request, replaces ? HTTP_PATCH : HTTP_POST, args,
+				   replaces ? SECRET : SECRETS);
 
 	if (failed)
 		return failed;
@@ -169,15 +129,16 @@ static int put_secret_request(const struct op_args *args, struct http_request *r
 
 static int update_secret_request(const struct op_args *args, struct http_request *request)
 {
-	int failed =
-		args->scopes || args->comment ? request_secret(request, HTTP_PATCH, args) : -EINVAL;
+	int failed = args->scopes || args->comment
+			     ? request_begin(request, HTTP_PATCH, args, SECRET)
+			     : -EINVAL;
 
 	return failed ? failed : cloudflare_build_body(args, request);
 }
 
 static int duplicate_secret_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_secret(request, HTTP_POST, args);
+	int failed = request_begin(request, HTTP_POST, args, SECRET);
 
 	if (failed)
 		return failed;
@@ -185,29 +146,18 @@ static int duplicate_secret_request(const struct op_args *args, struct http_requ
 	return cloudflare_build_body(args, request);
 }
 
-/* Answers */
+/* Responses */
 
-/* Returns 0 and what a successful answer has in it; else what cloudflare_map_error or
- * response_malformed say. The envelope has the last word, not the status. */
-static int response_read(const struct op_args *args, const struct http_response *response,
-			 struct failure *failure, enum retry_hint *retry_hint, json_t **object)
+/* The envelope has the last word, not the status. */
+static int check_success(struct response_parser *parser)
 {
-	const json_t *success;
+	const json_t *success = json_object_get(parser->object, "success");
 
-	*object = NULL;
-	response_init(response, &provider_cloudflare, failure, retry_hint);
-	if (http_status_info(response->status)->errnum != 0)
-		return cloudflare_map_error(args, response, failure, retry_hint);
-	*object = response_json(response);
-	success = json_object_get(*object, "success");
-	if (!*object)
-		return response_malformed(failure, retry_hint, "not with a JSON object");
 	if (json_is_false(success))
-		return cloudflare_map_error(args, response, failure, retry_hint);
-	if (!json_is_true(success))
-		return response_malformed(failure, retry_hint,
-					  "without saying whether it succeeded");
-	return 0;
+		return cloudflare_map_error(parser);
+	return json_is_true(success)
+		       ? 0
+		       : parse_malformed(parser, "without saying whether it succeeded");
 }
 
 /* `a:b` from an array of texts. Returns NULL where there is none. */
@@ -234,7 +184,7 @@ static bool is_deleted(const json_t *item)
 	return status && strcmp(status, "deleted") == 0;
 }
 
-static bool parse_fields(struct entry_parser *parser, const json_t *item, struct entry *entry,
+static bool parse_fields(struct response_parser *parser, const json_t *item, struct entry *entry,
 			 struct buffer *room)
 {
 	const char *comment = json_get_string(item, "comment");
@@ -263,40 +213,25 @@ static bool is_empty_list(const struct op_args *args, const json_t *entries, int
 	return (!entries || json_is_null(entries)) && !(is_first && total > 0);
 }
 
-static int list_response(const struct op_args *args, const struct http_response *response,
-			 struct op_result *result, struct failure *failure,
-			 enum retry_hint *retry_hint)
+static int list_response(struct response_parser *parser, int failed)
 {
-	struct entry_parser parser = {.args = args,
-				      .result = result,
-				      .failure = failure,
-				      .retry_hint = retry_hint,
-				      .parse_fields = parse_fields};
-	json_t *object;
-	const json_t *entries, *info, *item;
-	int64_t page_size;
-	size_t i;
-	int failed = response_read(args, response, failure, retry_hint, &object);
-
-	parser.stores =
-		args->operation == OPERATION_LIST_STORES || args->operation == OPERATION_FIND_STORE;
-	parser.one_name =
-		args->operation == OPERATION_FIND_STORE || args->operation == OPERATION_FIND_SECRET;
-	entries = json_object_get(object, "result");
-	/* Of a search it tells the whole store's (doc/apis.md, Cloudflare 4); nobody counts then.
+	const json_t *entries = json_object_get(parser->object, "result");
+	/* Of a search it has the whole store's count (doc/apis.md, Cloudflare 4), which is ignored.
 	 */
-	info = json_object_get(object, "result_info");
+	const json_t *info = json_object_get(parser->object, "result_info");
+	int64_t page_size = json_get_int(info, "per_page", 0);
+	struct op_result *result = parser->result;
+
+	parser->one_name = parser->args->operation == OPERATION_FIND_STORE ||
+			   parser->args->operation == OPERATION_FIND_SECRET;
 	result->total = json_get_int(info, "total_count", -1);
 	if (result->total < 0)
 		result->total = -1;
-	page_size = json_get_int(info, "per_page", 0);
 	result->page_size = page_size > 0 && page_size < PAGE_SIZE ? (unsigned)page_size : 0;
-	if (!failed && !json_is_array(entries) && !is_empty_list(args, entries, result->total))
-		failed = response_malformed(failure, retry_hint, "\"result\" is no list");
-	for (i = 0; !failed && (item = json_array_get(entries, i)); i++)
-		failed = parse_entry(&parser, item);
-	json_decref(object);
-	return failed;
+	if (!failed && !json_is_array(entries) &&
+	    !is_empty_list(parser->args, entries, result->total))
+		failed = parse_malformed(parser, "\"result\" is no list");
+	return failed ? failed : parse_entries(parser, entries);
 }
 
 /* The result of a change that is left out, null, or an object with none of what it should have. */
@@ -311,78 +246,38 @@ static bool is_unspecified(const json_t *entry)
  * That it succeeded is enough where something was changed: the schema lets the service leave out
  * the rest, and it has been seen to answer with an empty object.
  */
-static int entry_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure,
-			  enum retry_hint *retry_hint)
+static int entry_response(struct response_parser *parser, int failed)
 {
-	struct entry_parser parser = {.args = args,
-				      .result = result,
-				      .failure = failure,
-				      .retry_hint = retry_hint,
-				      .parse_fields = parse_fields};
-	bool changes = args->operation != OPERATION_FIND_SECRET;
-	json_t *object;
-	const json_t *entry;
-	int failed = response_read(args, response, failure, retry_hint, &object);
+	bool changes = parser->args->operation != OPERATION_FIND_SECRET;
+	const json_t *entry = json_object_get(parser->object, "result");
 
-	parser.stores = args->operation == OPERATION_CREATE_STORE;
-	entry = json_object_get(object, "result");
 	if (json_is_array(entry))
 		entry = json_array_get(entry, 0);
-	if (failed && changes && response_has_no_content(response)) {
-		failed = response_init(response, &provider_cloudflare, failure, retry_hint);
-		goto out;
-	}
+	if (failed && changes && response_has_no_content(parser->response))
+		return parse_nothing(parser);
 	if (failed || (changes && is_unspecified(entry)))
-		goto out;
+		return failed;
 	if (!changes && is_deleted(entry))
-		failed = failure_set(failure, ENOENT, "there is no secret of this id any more");
-	else
-		failed = parse_single_entry(&parser, entry);
-out:
-	json_decref(object);
-	return failed;
+		return failure_set(parser->failure, ENOENT,
+				   "there is no secret of this id any more");
+	return parse_single_entry(parser, entry);
 }
 
-static int find_secret_response(const struct op_args *args, const struct http_response *response,
-				struct op_result *result, struct failure *failure,
-				enum retry_hint *retry_hint)
+static int find_secret_response(struct response_parser *parser, int failed)
 {
-	return args->id ? entry_response(args, response, result, failure, retry_hint)
-			: list_response(args, response, result, failure, retry_hint);
+	return parser->args->id ? entry_response(parser, failed) : list_response(parser, failed);
 }
 
-/* `result` is null, an empty object or the old secret: nothing to be read (doc/apis.md, Cloudflare
- * 7). */
-static int delete_response(const struct op_args *args, const struct http_response *response,
-			   struct op_result *result, struct failure *failure,
-			   enum retry_hint *retry_hint)
+static int quota_response(struct response_parser *parser, int failed)
 {
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
+	const json_t *secrets =
+		json_object_get(json_object_get(parser->object, "result"), "secrets");
+	struct op_result *result = parser->result;
 
-	if (failed && http_status_info(response->status)->errnum == 0 &&
-	    response_is_blank(response))
-		failed = response_init(response, &provider_cloudflare, failure, retry_hint);
-	result->deleted_async = !failed && response->status == 202;
-	json_decref(object);
-	return failed;
-}
-
-static int quota_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure,
-			  enum retry_hint *retry_hint)
-{
-	json_t *object;
-	const json_t *secrets;
-	int failed = response_read(args, response, failure, retry_hint, &object);
-
-	secrets = json_object_get(json_object_get(object, "result"), "secrets");
 	result->quota = json_get_int(secrets, "quota", -1);
 	result->usage = json_get_int(secrets, "usage", -1);
 	if (!failed && (result->quota < 0 || result->usage < 0))
-		failed = response_malformed(failure, retry_hint, "without a quota and its usage");
-	json_decref(object);
+		return parse_malformed(parser, "without a quota and its usage");
 	return failed;
 }
 
@@ -461,15 +356,20 @@ const struct provider provider_cloudflare = {
 			[OPERATION_LIST_STORES] = {list_stores_request, list_response},
 			[OPERATION_FIND_STORE] = {list_stores_request, list_response},
 			[OPERATION_CREATE_STORE] = {create_store_request, entry_response},
-			[OPERATION_DELETE_STORE] = {delete_store_request, delete_response},
+			[OPERATION_DELETE_STORE] = {delete_store_request, parse_deletion_response},
 			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},
 			[OPERATION_FIND_SECRET] = {find_secret_request, find_secret_response},
 			[OPERATION_PUT_SECRET] = {put_secret_request, entry_response},
 			[OPERATION_UPDATE_SECRET] = {update_secret_request, entry_response},
-			[OPERATION_DELETE_SECRET] = {delete_secret_request, delete_response},
+			[OPERATION_DELETE_SECRET] = {delete_secret_request,
+						     parse_deletion_response},
 			[OPERATION_DUPLICATE_SECRET] = {duplicate_secret_request, entry_response},
 			[OPERATION_QUOTA] = {quota_request, quota_response},
 		},
+	.parse_response = response_parse,
+	.map_error = cloudflare_map_error,
+	.check_success = check_success,
+	.parse_fields = parse_fields,
 	.read_rate_limit = read_rate_limit,
 	.request_id_header = "CF-RAY",
 };

@@ -113,14 +113,15 @@ static void quote(const char *message, int64_t code, struct failure *failure)
 	buffer_finish(&words);
 }
 
-int cloudflare_map_error(const struct op_args *args, const struct http_response *response,
-			 struct failure *failure, enum retry_hint *retry_hint)
+int cloudflare_map_error(struct response_parser *parser)
 {
+	const struct http_response *response = parser->response;
+	struct failure *failure = parser->failure;
+	enum retry_hint *retry_hint = parser->retry_hint;
 	const char *mitigated = http_response_header(response, "cf-mitigated"),
 		   *plain = text_plain_body(response);
-	json_t *object = response_json(response);
 	int64_t code;
-	const char *message = explain(object, &code);
+	const char *message = explain(parser->object, &code);
 
 	if (response_map_status(response, failure, retry_hint) == 0)
 		failure_set(failure, EINVAL, "the service says that it failed, and not why");
@@ -133,7 +134,6 @@ int cloudflare_map_error(const struct op_args *args, const struct http_response 
 		failure_set_message(failure, plain, response->body.length);
 	/* What is to be asked again, or looked at, stays so whatever the words are. */
 	if (*retry_hint == RETRY_NEVER)
-		refine(args, message ? message : "", failure);
-	json_decref(object);
+		refine(parser->args, message ? message : "", failure);
 	return -failure->errnum;
 }

@@ -1,17 +1,9 @@
 /* The bodies of Cloudflare's requests (doc/apis.md, Cloudflare 3). */
-#include <errno.h>
 #include <string.h>
 
 #include "provider_internal.h"
-#include "sstorefs/name.h"
 
 #define SCOPES_DEFAULT "workers" /* a new secret must have one (doc/apis.md, Cloudflare 6) */
-
-/* What a body is written from. */
-struct named_body {
-	const struct op_args *args;
-	struct buffer name;
-};
 
 static void write_scopes(struct body_writer *body, const char *scopes)
 {
@@ -116,13 +108,7 @@ int cloudflare_build_body(const struct op_args *args, struct http_request *reque
 		[OPERATION_DUPLICATE_SECRET] = write_duplication,
 	};
 	bool replaces = args->operation == OPERATION_PUT_SECRET && args->mode == PUT_REPLACE;
-	struct named_body from = {.args = args};
-	int failed = name_decode(&from.name, args->name);
 
-	if (!failed)
-		failed = body_build(&request->body,
-				    replaces ? write_changes : writers[args->operation], &from);
-	request->content_type = "application/json";
-	buffer_finish(&from.name);
-	return failed ? failed : request_check(request);
+	return request_body(request, args, "application/json",
+			    replaces ? write_changes : writers[args->operation]);
 }

@@ -1,6 +1,5 @@
 /* Fastly's Secret Store: operations to requests, responses to results (doc/apis.md, Fastly). */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -43,26 +42,20 @@ static int request_store(struct http_request *request, enum http_method method,
 static int request_secret(struct http_request *request, enum http_method method,
 			  const struct op_args *args)
 {
-	struct buffer name = {0};
 	int failed = request_store(request, method, args->store_id);
 
-	if (!failed)
-		failed = name_decode(&name, args->name);
 	if (failed)
-		goto out;
+		return failed;
 	buffer_puts(&request->target, "/secrets");
-	url_append_segment(request, buffer_cstr(&name), name.length);
-	failed = request_check(request);
-out:
-	buffer_finish(&name);
-	return failed;
+	failed = url_append_name(request, args->name);
+	return failed ? failed : request_check(request);
 }
 
 static int request_page(struct http_request *request, const struct op_args *args)
 {
-	url_append_param(request, "limit", PAGE_SIZE, strlen(PAGE_SIZE));
+	url_append_text(request, "limit", PAGE_SIZE);
 	if (args->cursor)
-		url_append_param(request, "cursor", args->cursor, strlen(args->cursor));
+		url_append_text(request, "cursor", args->cursor);
 	return request_check(request);
 }
 
@@ -74,17 +67,11 @@ static int list_stores_request(const struct op_args *args, struct http_request *
 
 static int find_store_request(const struct op_args *args, struct http_request *request)
 {
-	struct buffer name = {0};
-	int failed = name_decode(&name, args->name);
+	int failed;
 
-	if (failed)
-		goto out;
 	request_begin(request, HTTP_GET);
-	url_append_param(request, "name", buffer_cstr(&name), name.length);
-	failed = request_page(request, args);
-out:
-	buffer_finish(&name);
-	return failed;
+	failed = url_append_name_param(request, "name", args->name);
+	return failed ? failed : request_page(request, args);
 }
 
 static int list_secrets_request(const struct op_args *args, struct http_request *request)
@@ -114,12 +101,6 @@ static int delete_store_request(const struct op_args *args, struct http_request 
 	return failed ? failed : request_check(request);
 }
 
-/* What the body of a creating or replacing request is written from. */
-struct named_body {
-	const struct op_args *args;
-	struct buffer name;
-};
-
 static void write_store(struct body_writer *body, const void *context)
 {
 	const struct named_body *from = context;
@@ -144,23 +125,10 @@ static void write_secret(struct body_writer *body, const void *context)
 	body_puts(body, "}");
 }
 
-static int request_body(struct http_request *request, const struct op_args *args,
-			void (*write)(struct body_writer *body, const void *context))
-{
-	struct named_body from = {.args = args};
-	int failed = name_decode(&from.name, args->name);
-
-	if (!failed)
-		failed = body_build(&request->body, write, &from);
-	request->content_type = "application/json";
-	buffer_finish(&from.name);
-	return failed ? failed : request_check(request);
-}
-
 static int create_store_request(const struct op_args *args, struct http_request *request)
 {
 	request_begin(request, HTTP_POST);
-	return request_body(request, args, write_store);
+	return request_body(request, args, "application/json", write_store);
 }
 
 /* Create, replace, or either: three verbs for one body (doc/apis.md, Fastly 2). */
@@ -177,7 +145,7 @@ static int put_secret_request(const struct op_args *args, struct http_request *r
 		return failed;
 	buffer_puts(&request->target, "/secrets");
 	request->bears_value = !args->client_key;
-	return request_body(request, args, write_secret);
+	return request_body(request, args, "application/json", write_secret);
 }
 
 /* No body, but a Content-Type all the same: so it was recorded. */
@@ -198,22 +166,9 @@ static int signing_key_request(const struct op_args *args, struct http_request *
 	return request_check(request);
 }
 
-/* Answers */
+/* Responses */
 
-/* Returns 0 and what a successful answer has in it; else what fastly_map_error or
- * response_malformed say. */
-static int response_read(const struct op_args *args, const struct http_response *response,
-			 struct failure *failure, enum retry_hint *retry_hint, json_t **object)
-{
-	*object = NULL;
-	response_init(response, &provider_fastly, failure, retry_hint);
-	if (http_status_info(response->status)->errnum != 0)
-		return fastly_map_error(args, response, failure, retry_hint);
-	*object = response_json(response);
-	return *object ? 0 : response_malformed(failure, retry_hint, "not with a JSON object");
-}
-
-static bool parse_fields(struct entry_parser *parser, const json_t *item, struct entry *entry,
+static bool parse_fields(struct response_parser *parser, const json_t *item, struct entry *entry,
 			 struct buffer *room)
 {
 	(void)room;
@@ -231,123 +186,51 @@ static bool parse_fields(struct entry_parser *parser, const json_t *item, struct
 
 /* The end of a listing is a cursor that is absent, null or empty. Anything else that is no text
  * would lose the rest of it, so it is an error. */
-static int read_cursor(struct entry_parser *parser, const json_t *object)
+static int read_cursor(struct response_parser *parser)
 {
-	const json_t *meta = json_object_get(object, "meta");
+	const json_t *meta = json_object_get(parser->object, "meta");
 	const json_t *next = json_object_get(meta, "next_cursor");
 	const char *cursor = json_get_string(meta, "next_cursor");
 
-	buffer_clear(&parser->result->cursor);
 	if (meta && !json_is_object(meta) && !json_is_null(meta))
-		return response_malformed(parser->failure, parser->retry_hint,
-					  "\"meta\" is no object");
-	if (!next || json_is_null(next))
-		return 0;
-	if (!cursor)
-		return response_malformed(parser->failure, parser->retry_hint,
-					  "\"next_cursor\" is no text");
-	buffer_puts(&parser->result->cursor, cursor);
-	if (parser->result->cursor.failed)
-		return response_malformed(parser->failure, parser->retry_hint,
-					  "there was no memory to read it");
-	return 0;
+		return parse_malformed(parser, "\"meta\" is no object");
+	if (!cursor && next && !json_is_null(next))
+		return parse_malformed(parser, "\"next_cursor\" is no text");
+	return parse_cursor(parser, cursor ? cursor : "");
 }
 
-static int read_page(struct entry_parser *parser, const json_t *object)
+static int list_response(struct response_parser *parser, int failed)
 {
-	const json_t *data = json_object_get(object, "data"), *item;
-	size_t i;
-	int failed;
+	const json_t *data = json_object_get(parser->object, "data");
 
-	if (!json_is_array(data))
-		return response_malformed(parser->failure, parser->retry_hint,
-					  "\"data\" is no list");
-	failed = read_cursor(parser, object);
-	for (i = 0; !failed && (item = json_array_get(data, i)); i++)
-		failed = parse_entry(parser, item);
-	return failed;
-}
-
-static int list_response(const struct op_args *args, const struct http_response *response,
-			 struct op_result *result, struct failure *failure,
-			 enum retry_hint *retry_hint)
-{
-	struct entry_parser parser = {.args = args,
-				      .result = result,
-				      .failure = failure,
-				      .retry_hint = retry_hint,
-				      .parse_fields = parse_fields};
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
-
-	parser.stores = args->operation != OPERATION_LIST_SECRETS;
-	parser.one_name = args->operation == OPERATION_FIND_STORE;
+	parser->one_name = parser->args->operation == OPERATION_FIND_STORE;
+	if (!failed && !json_is_array(data))
+		failed = parse_malformed(parser, "\"data\" is no list");
 	if (!failed)
-		failed = read_page(&parser, object);
+		failed = read_cursor(parser);
+	if (!failed)
+		failed = parse_entries(parser, data);
 	/* With a cursor the filter was overlooked, and the store may be on a later page. */
-	if (!failed && parser.one_name && parser.matched == 0 && result->cursor.length == 0)
-		failed = failure_set(failure, ENOENT, "there is no store of this name");
-	json_decref(object);
+	if (!failed && parser->one_name && !parser->matched && !parser->result->cursor.length)
+		failed = failure_set(parser->failure, ENOENT, "there is no store of this name");
 	return failed;
 }
 
-/* The one store or secret that was asked for, created or changed. */
-static int entry_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure,
-			  enum retry_hint *retry_hint)
+/* Believes nothing yet: a key that is none becomes one of a wrong length, which client_key_verify
+ * refuses. */
+static int client_key_response(struct response_parser *parser, int failed)
 {
-	struct entry_parser parser = {.args = args,
-				      .result = result,
-				      .failure = failure,
-				      .retry_hint = retry_hint,
-				      .parse_fields = parse_fields};
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
-
-	parser.stores = args->operation == OPERATION_CREATE_STORE;
-	if (!failed)
-		failed = parse_single_entry(&parser, object);
-	else if (args->operation != OPERATION_FIND_SECRET && response_has_no_content(response))
-		failed = response_init(response, &provider_fastly, failure, retry_hint);
-	json_decref(object);
-	return failed;
-}
-
-/* 204 without a body is all there is to say (doc/apis.md, Fastly 2); a page to log in at is not. */
-static int delete_response(const struct op_args *args, const struct http_response *response,
-			   struct op_result *result, struct failure *failure,
-			   enum retry_hint *retry_hint)
-{
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
-
-	if (failed && http_status_info(response->status)->errnum == 0 &&
-	    response_is_blank(response))
-		failed = response_init(response, &provider_fastly, failure, retry_hint);
-	result->deleted_async = !failed && response->status == 202;
-	json_decref(object);
-	return failed;
-}
-
-/* Believes nothing yet: what is no key at all becomes one of a wrong length, which
- * client_key_verify refuses. */
-static int client_key_response(const struct op_args *args, const struct http_response *response,
-			       struct op_result *result, struct failure *failure,
-			       enum retry_hint *retry_hint)
-{
-	struct client_key_response *key = &result->client_key;
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
+	struct client_key_response *key = &parser->result->client_key;
+	const json_t *object = parser->object;
 	/* The documentation calls it otherwise than the service (doc/apis.md, Fastly 7). */
 	const json_t *public_key = json_object_get(object, "public_key");
 	const char *member = public_key && !json_is_null(public_key) ? "public_key" : "client_key";
-	const char *date = http_response_header(response, "Date");
+	const char *date = http_response_header(parser->response, "Date");
 
 	if (!failed && (!json_object_get(object, member) || !json_object_get(object, "signature")))
-		failed = response_malformed(failure, retry_hint,
-					    "without a client key or its signature");
+		failed = parse_malformed(parser, "without a client key or its signature");
 	if (failed)
-		goto out;
+		return failed;
 	memset(key, 0, sizeof(*key));
 	key->public_key_length =
 		json_get_base64(object, member, key->public_key, sizeof(key->public_key));
@@ -357,31 +240,22 @@ static int client_key_response(const struct op_args *args, const struct http_res
 	key->date = TIME_UNKNOWN;
 	if (date)
 		time_parse_http(date, &key->date);
-out:
-	json_decref(object);
-	return failed;
+	return 0;
 }
 
-static int signing_key_response(const struct op_args *args, const struct http_response *response,
-				struct op_result *result, struct failure *failure,
-				enum retry_hint *retry_hint)
+static int signing_key_response(struct response_parser *parser, int failed)
 {
-	uint8_t key[sizeof(result->signing_key) + 1];
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
+	uint8_t key[sizeof(parser->result->signing_key) + 1];
 
-	if (!failed && !json_get_string(object, "signing_key"))
-		failed = response_malformed(failure, retry_hint, "without a signing key");
+	if (!failed && !json_get_string(parser->object, "signing_key"))
+		failed = parse_malformed(parser, "without a signing key");
 	if (failed)
-		goto out;
-	if (json_get_base64(object, "signing_key", key, sizeof(key)) == sizeof(result->signing_key))
-		memcpy(result->signing_key, key, sizeof(result->signing_key));
-	else
-		failed = failure_set(failure, EKEYREJECTED,
-				     "the signing key that the service sent is none of 32 bytes");
-out:
-	json_decref(object);
-	return failed;
+		return failed;
+	if (json_get_base64(parser->object, "signing_key", key, sizeof(key)) != sizeof(key) - 1)
+		return failure_set(parser->failure, EKEYREJECTED,
+				   "the signing key that the service sent is none of 32 bytes");
+	memcpy(parser->result->signing_key, key, sizeof(key) - 1);
+	return 0;
 }
 
 static void read_rate_limit(const struct http_response *response, struct rate_limit *limit)
@@ -438,15 +312,19 @@ const struct provider provider_fastly = {
 		{
 			[OPERATION_LIST_STORES] = {list_stores_request, list_response},
 			[OPERATION_FIND_STORE] = {find_store_request, list_response},
-			[OPERATION_CREATE_STORE] = {create_store_request, entry_response},
-			[OPERATION_DELETE_STORE] = {delete_store_request, delete_response},
+			[OPERATION_CREATE_STORE] = {create_store_request, parse_entry_response},
+			[OPERATION_DELETE_STORE] = {delete_store_request, parse_deletion_response},
 			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},
-			[OPERATION_FIND_SECRET] = {find_secret_request, entry_response},
-			[OPERATION_PUT_SECRET] = {put_secret_request, entry_response},
-			[OPERATION_DELETE_SECRET] = {delete_secret_request, delete_response},
+			[OPERATION_FIND_SECRET] = {find_secret_request, parse_entry_response},
+			[OPERATION_PUT_SECRET] = {put_secret_request, parse_entry_response},
+			[OPERATION_DELETE_SECRET] = {delete_secret_request,
+						     parse_deletion_response},
 			[OPERATION_CLIENT_KEY] = {client_key_request, client_key_response},
 			[OPERATION_SIGNING_KEY] = {signing_key_request, signing_key_response},
 		},
+	.parse_response = response_parse,
+	.map_error = fastly_map_error,
+	.parse_fields = parse_fields,
 	.read_rate_limit = read_rate_limit,
 	.request_id_header = "Fastly-Trace-Id",
 };

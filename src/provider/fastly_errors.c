@@ -156,19 +156,19 @@ static void refine(const struct op_args *args, const char *detail, struct failur
 		refine_conflict(intent, failure);
 }
 
-int fastly_map_error(const struct op_args *args, const struct http_response *response,
-		     struct failure *failure, enum retry_hint *retry_hint)
+int fastly_map_error(struct response_parser *parser)
 {
+	const struct http_response *response = parser->response;
+	struct failure *failure = parser->failure;
+	enum retry_hint *retry_hint = parser->retry_hint;
 	struct explanation explanation = {0};
-	json_t *object = response_json(response);
 	const char *plain = text_plain_body(response);
 
 	response_map_status(response, failure, retry_hint);
-	if (explain(&explanation, object))
+	if (explain(&explanation, parser->object))
 		quote_explanation(&explanation, failure);
 	else if (plain)
 		failure_set_message(failure, plain, response->body.length);
-	refine(args, explanation.detail ? explanation.detail : plain ? plain : "", failure);
-	json_decref(object);
+	refine(parser->args, explanation.detail ? explanation.detail : plain ? plain : "", failure);
 	return -failure->errnum;
 }

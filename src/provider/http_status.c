@@ -99,10 +99,3 @@ int response_map_status(const struct http_response *response, struct failure *fa
 	return failure_set(failure, info->errnum, "%d %s, no explanation", response->status,
 			   info->phrase);
 }
-
-int response_malformed(struct failure *failure, enum retry_hint *retry_hint, const char *what)
-{
-	*retry_hint = RETRY_AFTER_CHECK;
-	return failure_set(failure, EIO, "the service answered %d %s, but %s", failure->http_status,
-			   http_status_info(failure->http_status)->phrase, what);
-}

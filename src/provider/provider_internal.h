@@ -19,6 +19,12 @@ void url_append_segment(struct http_request *request, const char *raw, size_t le
 /* Appends `NAME=VALUE`, percent-encoded, with the `?` or `&` that goes before it. */
 void url_append_param(struct http_request *request, const char *name, const char *raw,
 		      size_t length);
+void url_append_text(struct http_request *request, const char *name, const char *text);
+
+/* The same for the name that is displayed as `displayed`; url_append_name appends it as a segment.
+ * Both return 0, -EINVAL or -ENOMEM. */
+int url_append_name_param(struct http_request *request, const char *name, const char *displayed);
+int url_append_name(struct http_request *request, const char *displayed);
 
 /* 0, or -ENOMEM if memory ran out while target and headers were written. */
 int request_check(const struct http_request *request);
@@ -101,9 +107,6 @@ int response_init(const struct http_response *response, const struct provider *p
 int response_map_status(const struct http_response *response, struct failure *failure,
 			enum retry_hint *retry_hint);
 
-/* A 2xx that can't be read: EIO, and somebody must look. Returns -EIO. */
-int response_malformed(struct failure *failure, enum retry_hint *retry_hint, const char *what);
-
 /* Whether the body is nothing but blanks. */
 bool response_is_blank(const struct http_response *response);
 
@@ -111,30 +114,49 @@ bool response_is_blank(const struct http_response *response);
  * changed. */
 bool response_has_no_content(const struct http_response *response);
 
-/* entry_parser.c: entries of answers. */
+/* response_parser.c: what all services' responses have in common. */
 
-/* One answer while it is read. Borrowed all of it. */
-struct entry_parser {
+/* One response while it is read. Borrowed all of it. */
+struct response_parser {
+	const struct provider *provider;
 	const struct op_args *args;
+	const struct http_response *response;
 	struct op_result *result;
 	struct failure *failure;
 	enum retry_hint *retry_hint;
-	/* What the service tells beside the name. Returns false for an entry that is to be passed
-	 * over. `room` is for texts that must be put together. */
-	bool (*parse_fields)(struct entry_parser *parser, const json_t *item, struct entry *entry,
-			     struct buffer *room);
-	bool stores;   /* it is about stores, not secrets */
-	bool one_name; /* entries of another name than the one that was asked for are passed over */
-	unsigned matched; /* entries that were not passed over */
+	const json_t *object; /* the body; NULL if it is no JSON object */
+	bool stores;	      /* it is about stores, not secrets */
+	bool one_name;	      /* entries of another name than args->name are skipped */
+	unsigned matched;     /* entries that were not skipped */
 };
 
-/* Takes one entry, counted and passed over if it is none. Returns 0, or a negative errno with the
- * failure set. */
-int parse_entry(struct entry_parser *parser, const json_t *item);
+/* struct provider's parse_response, for all services. */
+int response_parse(const struct provider *provider, const struct op_args *args,
+		   const struct http_response *response, struct op_result *result,
+		   struct failure *failure, enum retry_hint *retry_hint);
 
-/* Takes the one entry that was asked for, created or changed; it is nonsense to answer with
- * another. */
-int parse_single_entry(struct entry_parser *parser, const json_t *item);
+/* Forgets a failure: the response is a success that says nothing more. Returns 0. */
+int parse_nothing(struct response_parser *parser);
+
+/* Sets EIO for a 2xx that makes no sense; its outcome must be checked. Returns -EIO. */
+int parse_malformed(struct response_parser *parser, const char *what);
+
+/* Keeps where the next page begins. Returns 0, or -EIO where there is no memory for it. */
+int parse_cursor(struct response_parser *parser, const char *cursor);
+
+/* Takes the entries of a list, each by parse_entry. Returns 0 or a negative errno. */
+int parse_entries(struct response_parser *parser, const json_t *list);
+
+/* Takes one entry; one that is none is counted and skipped. Returns 0, or a negative errno with the
+ * failure set. */
+int parse_entry(struct response_parser *parser, const json_t *item);
+
+/* Takes the one entry that was asked for, created or changed; another one is an error. */
+int parse_single_entry(struct response_parser *parser, const json_t *item);
+
+/* Operations whose response is one entry, and deletions whose response has nothing to read. */
+int parse_entry_response(struct response_parser *parser, int failed);
+int parse_deletion_response(struct response_parser *parser, int failed);
 
 /* error_text.c: what services write for people, where it says more than the status. */
 
@@ -164,17 +186,24 @@ void rate_limit_from_counters(const struct http_response *response, struct rate_
 void rate_limit_from_ratelimit(const struct http_response *response, struct rate_limit *limit,
 			       const char *header);
 
+/* The arguments of a body, and the name in args->name, decoded. */
+struct named_body {
+	const struct op_args *args;
+	struct buffer name;
+};
+
+/* Gives the request a body that `write` writes, by body_build, from a struct named_body. Returns 0,
+ * -EINVAL, -ENOMEM or -ENOBUFS. */
+int request_body(struct http_request *request, const struct op_args *args, const char *type,
+		 void (*write)(struct body_writer *body, const void *context));
+
 /* cloudflare_requests.c: writes the body of a request of Cloudflare's that has one. 0, -ENOMEM,
  * -ENOBUFS, -EINVAL. */
 int cloudflare_build_body(const struct op_args *args, struct http_request *request);
 
-/* SERVICE_refusal.c: what a service means by an error. Return a negative errno with everything set.
- */
-int fastly_map_error(const struct op_args *args, const struct http_response *response,
-		     struct failure *failure, enum retry_hint *retry_hint);
-int cloudflare_map_error(const struct op_args *args, const struct http_response *response,
-			 struct failure *failure, enum retry_hint *retry_hint);
-int stripe_map_error(const struct op_args *args, const struct http_response *response,
-		     struct failure *failure, enum retry_hint *retry_hint);
+/* SERVICE_errors.c: struct provider's map_error. */
+int fastly_map_error(struct response_parser *parser);
+int cloudflare_map_error(struct response_parser *parser);
+int stripe_map_error(struct response_parser *parser);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "provider_internal.h"
+#include "sstorefs/name.h"
 
 static void body_append(struct body_writer *body, const void *bytes, size_t length)
 {
@@ -118,4 +119,17 @@ int body_build(struct locked *locked, void (*write)(struct body_writer *body, co
 	body = (struct body_writer){.at = locked->data};
 	write(&body, context);
 	return 0;
+}
+
+int request_body(struct http_request *request, const struct op_args *args, const char *type,
+		 void (*write)(struct body_writer *body, const void *context))
+{
+	struct named_body from = {.args = args};
+	int failed = name_decode(&from.name, args->name);
+
+	if (!failed)
+		failed = body_build(&request->body, write, &from);
+	request->content_type = type;
+	buffer_finish(&from.name);
+	return failed ? failed : request_check(request);
 }

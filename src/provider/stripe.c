@@ -2,6 +2,7 @@
  * Stripe's Apps Secret Store: operations to requests, responses to results (doc/apis.md, Stripe).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -33,9 +34,9 @@ static void url_append_scope(struct http_request *request, const char *scope)
 	bool is_account = strcmp(scope, ACCOUNT) == 0;
 	const char *type = is_account ? ACCOUNT : "user";
 
-	url_append_param(request, "scope%5Btype%5D", type, strlen(type));
+	url_append_text(request, "scope%5Btype%5D", type);
 	if (!is_account)
-		url_append_param(request, "scope%5Buser%5D", scope, strlen(scope));
+		url_append_text(request, "scope%5Buser%5D", scope);
 }
 
 static int list_secrets_request(const struct op_args *args, struct http_request *request)
@@ -44,36 +45,27 @@ static int list_secrets_request(const struct op_args *args, struct http_request 
 		return -EINVAL;
 	request_begin(request, HTTP_GET, args, "");
 	url_append_scope(request, args->store_id);
-	url_append_param(request, "limit", PAGE_SIZE_TEXT, strlen(PAGE_SIZE_TEXT));
+	url_append_text(request, "limit", PAGE_SIZE_TEXT);
 	if (args->cursor)
-		url_append_param(request, "starting_after", args->cursor, strlen(args->cursor));
+		url_append_text(request, "starting_after", args->cursor);
 	return request_check(request);
 }
 
 static int find_secret_request(const struct op_args *args, struct http_request *request)
 {
-	struct buffer name = {0};
-	int failed = args->store_id ? name_decode(&name, args->name) : -EINVAL;
+	int failed;
 
-	if (failed)
-		goto out;
+	if (!args->store_id)
+		return -EINVAL;
 	request_begin(request, HTTP_GET, args, "/find");
 	url_append_scope(request, args->store_id);
-	url_append_param(request, "name", buffer_cstr(&name), name.length);
-	failed = request_check(request);
-out:
-	buffer_finish(&name);
-	return failed;
+	failed = url_append_name_param(request, "name", args->name);
+	return failed ? failed : request_check(request);
 }
 
-/* What the body of a changing request is written from. */
-struct named_body {
-	const struct op_args *args;
-	struct buffer name, expires_at;
-};
-
-static void write_name(struct body_writer *body, const struct named_body *from)
+static void write_name(struct body_writer *body, const void *context)
 {
+	const struct named_body *from = context;
 	const char *scope = from->args->store_id;
 	bool is_account = strcmp(scope, ACCOUNT) == 0;
 	const char *type = is_account ? ACCOUNT : "user";
@@ -84,41 +76,27 @@ static void write_name(struct body_writer *body, const struct named_body *from)
 		body_param(body, "scope[user]", scope, strlen(scope));
 }
 
-static void write_deletion(struct body_writer *body, const void *context)
-{
-	write_name(body, context);
-}
-
 static void write_secret(struct body_writer *body, const void *context)
 {
-	const struct named_body *from = context;
+	const struct op_args *args = ((const struct named_body *)context)->args;
+	char expires_at[24];
 
-	write_name(body, from);
-	body_param(body, "payload", from->args->value, from->args->value_length);
-	if (from->expires_at.length > 0)
-		body_param(body, "expires_at", buffer_cstr(&from->expires_at),
-			   from->expires_at.length);
+	write_name(body, context);
+	body_param(body, "payload", args->value, args->value_length);
+	if (args->expires_at == TIME_UNKNOWN)
+		return;
+	snprintf(expires_at, sizeof(expires_at), "%lld",
+		 (long long)(args->expires_at / NANOSECONDS));
+	body_param(body, "expires_at", expires_at, strlen(expires_at));
 }
 
-static int request_body(struct http_request *request, const struct op_args *args,
+static int request_form(struct http_request *request, const struct op_args *args, const char *path,
 			void (*write)(struct body_writer *body, const void *context))
 {
-	struct named_body from = {.args = args};
-	int failed = args->store_id ? name_decode(&from.name, args->name) : -EINVAL;
-
-	if (failed)
-		goto out;
-	if (args->operation == OPERATION_PUT_SECRET && args->expires_at != TIME_UNKNOWN)
-		buffer_printf(&from.expires_at, "%lld",
-			      (long long)(args->expires_at / NANOSECONDS));
-	failed = buffer_error(&from.expires_at);
-	if (!failed)
-		failed = body_build(&request->body, write, &from);
-	request->content_type = "application/x-www-form-urlencoded";
-out:
-	buffer_finish(&from.expires_at);
-	buffer_finish(&from.name);
-	return failed ? failed : request_check(request);
+	if (!args->store_id)
+		return -EINVAL;
+	request_begin(request, HTTP_POST, args, path);
+	return request_body(request, args, "application/x-www-form-urlencoded", write);
 }
 
 /* There is one verb, which creates or replaces. */
@@ -126,33 +104,18 @@ static int put_secret_request(const struct op_args *args, struct http_request *r
 {
 	if (args->mode != PUT_UPSERT)
 		return -EINVAL;
-	request_begin(request, HTTP_POST, args, "");
 	request->bears_value = true;
-	return request_body(request, args, write_secret);
+	return request_form(request, args, "", write_secret);
 }
 
 static int delete_secret_request(const struct op_args *args, struct http_request *request)
 {
-	request_begin(request, HTTP_POST, args, "/delete");
-	return request_body(request, args, write_deletion);
+	return request_form(request, args, "/delete", write_name);
 }
 
-/* Answers */
+/* Responses */
 
-/* Returns 0 and what a successful answer has in it; else what stripe_map_error or
- * response_malformed say. */
-static int response_read(const struct op_args *args, const struct http_response *response,
-			 struct failure *failure, enum retry_hint *retry_hint, json_t **object)
-{
-	*object = NULL;
-	response_init(response, &provider_stripe, failure, retry_hint);
-	if (http_status_info(response->status)->errnum != 0)
-		return stripe_map_error(args, response, failure, retry_hint);
-	*object = response_json(response);
-	return *object ? 0 : response_malformed(failure, retry_hint, "not with a JSON object");
-}
-
-static bool parse_fields(struct entry_parser *parser, const json_t *item, struct entry *entry,
+static bool parse_fields(struct response_parser *parser, const json_t *item, struct entry *entry,
 			 struct buffer *room)
 {
 	const json_t *livemode = json_object_get(item, "livemode");
@@ -168,92 +131,41 @@ static bool parse_fields(struct entry_parser *parser, const json_t *item, struct
 	return true;
 }
 
-/* The next page begins behind the last secret of this one, whatever that is. Without its id the
- * rest would be lost, so it is an error. */
-static int read_cursor(struct entry_parser *parser, const json_t *object, const json_t *last)
+/* The next page begins behind the last secret of this one. Without its id the rest would be lost,
+ * so it is an error. */
+static int read_cursor(struct response_parser *parser, const json_t *last)
 {
 	const char *cursor = json_get_string(last, "id");
-	const json_t *has_more = json_object_get(object, "has_more");
+	const json_t *has_more = json_object_get(parser->object, "has_more");
 
-	buffer_clear(&parser->result->cursor);
 	if (has_more && !json_is_boolean(has_more) && !json_is_null(has_more))
-		return response_malformed(parser->failure, parser->retry_hint,
-					  "\"has_more\" is neither true nor false");
+		return parse_malformed(parser, "\"has_more\" is neither true nor false");
 	if (!json_is_true(has_more))
-		return 0;
+		return parse_cursor(parser, "");
 	if (!cursor || !*cursor)
-		return response_malformed(parser->failure, parser->retry_hint,
-					  "its last secret has no id, and there are more");
-	buffer_puts(&parser->result->cursor, cursor);
-	if (parser->result->cursor.failed)
-		return response_malformed(parser->failure, parser->retry_hint,
-					  "there was no memory to read it");
-	return 0;
+		return parse_malformed(parser, "its last secret has no id, and there are more");
+	return parse_cursor(parser, cursor);
 }
 
-static int list_response(const struct op_args *args, const struct http_response *response,
-			 struct op_result *result, struct failure *failure,
-			 enum retry_hint *retry_hint)
+static int list_response(struct response_parser *parser, int failed)
 {
-	struct entry_parser parser = {.args = args,
-				      .result = result,
-				      .failure = failure,
-				      .retry_hint = retry_hint,
-				      .parse_fields = parse_fields};
-	json_t *object;
-	const json_t *data, *item, *last = NULL;
-	size_t i;
-	int failed = response_read(args, response, failure, retry_hint, &object);
+	const json_t *data = json_object_get(parser->object, "data");
+	size_t count = json_array_size(data);
 
-	data = json_object_get(object, "data");
 	if (!failed && !json_is_array(data))
-		failed = response_malformed(failure, retry_hint, "\"data\" is no list");
-	if (!failed && json_array_size(data) > 0)
-		last = json_array_get(data, json_array_size(data) - 1);
+		failed = parse_malformed(parser, "\"data\" is no list");
 	if (!failed)
-		failed = read_cursor(&parser, object, last);
-	for (i = 0; !failed && (item = json_array_get(data, i)); i++)
-		failed = parse_entry(&parser, item);
-	json_decref(object);
-	return failed;
-}
-
-/* The one secret that was asked for or set. */
-static int entry_response(const struct op_args *args, const struct http_response *response,
-			  struct op_result *result, struct failure *failure,
-			  enum retry_hint *retry_hint)
-{
-	struct entry_parser parser = {.args = args,
-				      .result = result,
-				      .failure = failure,
-				      .retry_hint = retry_hint,
-				      .parse_fields = parse_fields};
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
-
-	if (!failed)
-		failed = parse_single_entry(&parser, object);
-	else if (args->operation == OPERATION_PUT_SECRET && response_has_no_content(response))
-		failed = response_init(response, &provider_stripe, failure, retry_hint);
-	json_decref(object);
-	return failed;
+		failed = read_cursor(parser, count ? json_array_get(data, count - 1) : NULL);
+	return failed ? failed : parse_entries(parser, data);
 }
 
 /* The whole secret, or no more than its id (doc/apis.md, Stripe 2), or nothing: read none of it. */
-static int delete_response(const struct op_args *args, const struct http_response *response,
-			   struct op_result *result, struct failure *failure,
-			   enum retry_hint *retry_hint)
+static int delete_response(struct response_parser *parser, int failed)
 {
-	json_t *object;
-	int failed = response_read(args, response, failure, retry_hint, &object);
-
-	(void)result;
-	if (failed && response_has_no_content(response)) {
-		failed = response_init(response, &provider_stripe, failure, retry_hint);
-	} else if (!failed && json_is_false(json_object_get(object, "deleted"))) {
-		failed = response_malformed(failure, retry_hint, "the secret is not deleted");
-	}
-	json_decref(object);
+	if (failed && response_has_no_content(parser->response))
+		return parse_nothing(parser);
+	if (!failed && json_is_false(json_object_get(parser->object, "deleted")))
+		return parse_malformed(parser, "the secret is not deleted");
 	return failed;
 }
 
@@ -320,10 +232,13 @@ const struct provider provider_stripe = {
 	.operations =
 		{
 			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},
-			[OPERATION_FIND_SECRET] = {find_secret_request, entry_response},
-			[OPERATION_PUT_SECRET] = {put_secret_request, entry_response},
+			[OPERATION_FIND_SECRET] = {find_secret_request, parse_entry_response},
+			[OPERATION_PUT_SECRET] = {put_secret_request, parse_entry_response},
 			[OPERATION_DELETE_SECRET] = {delete_secret_request, delete_response},
 		},
+	.parse_response = response_parse,
+	.map_error = stripe_map_error,
+	.parse_fields = parse_fields,
 	.read_rate_limit = read_rate_limit,
 	.request_id_header = "Request-Id",
 };

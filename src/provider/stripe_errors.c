@@ -118,27 +118,27 @@ static void quote(const struct explanation *explanation, struct failure *failure
 	buffer_finish(&words);
 }
 
-int stripe_map_error(const struct op_args *args, const struct http_response *response,
-		     struct failure *failure, enum retry_hint *retry_hint)
+int stripe_map_error(struct response_parser *parser)
 {
+	const struct http_response *response = parser->response;
+	struct failure *failure = parser->failure;
+	enum retry_hint *retry_hint = parser->retry_hint;
 	const char *plain = text_plain_body(response);
-	json_t *object = response_json(response);
 	struct explanation explanation;
 
-	explain(&explanation, object);
+	explain(&explanation, parser->object);
 	response_map_status(response, failure, retry_hint);
 	if (*explanation.message || *explanation.type)
 		quote(&explanation, failure);
 	else if (plain)
 		failure_set_message(failure, plain, response->body.length);
 	if (*retry_hint == RETRY_NEVER)
-		refine(args, &explanation, failure);
+		refine(parser->args, &explanation, failure);
 	if (*retry_hint == RETRY_NEVER &&
 	    (failure->errnum == EAGAIN || is_transient(&explanation) ||
 	     is_retry_requested(response))) {
 		failure->errnum = EAGAIN;
 		*retry_hint = RETRY_LATER;
 	}
-	json_decref(object);
 	return -failure->errnum;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "provider_internal.h"
+#include "sstorefs/name.h"
 
 static bool is_dots(const char *raw, size_t length)
 {
@@ -25,6 +26,33 @@ void url_append_param(struct http_request *request, const char *name, const char
 	buffer_puts(&request->target, name);
 	buffer_append(&request->target, "=", 1);
 	buffer_percent_encode(&request->target, raw, length);
+}
+
+void url_append_text(struct http_request *request, const char *name, const char *text)
+{
+	url_append_param(request, name, text, strlen(text));
+}
+
+int url_append_name_param(struct http_request *request, const char *name, const char *displayed)
+{
+	struct buffer raw = {0};
+	int failed = name_decode(&raw, displayed);
+
+	if (!failed)
+		url_append_param(request, name, buffer_cstr(&raw), raw.length);
+	buffer_finish(&raw);
+	return failed;
+}
+
+int url_append_name(struct http_request *request, const char *displayed)
+{
+	struct buffer raw = {0};
+	int failed = name_decode(&raw, displayed);
+
+	if (!failed)
+		url_append_segment(request, buffer_cstr(&raw), raw.length);
+	buffer_finish(&raw);
+	return failed;
 }
 
 int request_check(const struct http_request *request)

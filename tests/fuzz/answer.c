@@ -112,8 +112,8 @@ static void read_answer(const struct provider *provider, const struct op_args *a
 	struct op_result result = {.on_entry = take, .context = &room, .total = -1};
 	struct failure failure = {0};
 	enum retry_hint retry_hint = RETRY_NEVER;
-	int failed = provider->operations[args->operation].parse_response(args, response, &result,
-									  &failure, &retry_hint);
+	int failed =
+		provider->parse_response(provider, args, response, &result, &failure, &retry_hint);
 
 	check_failure(&failure, failed, retry_hint, response->status);
 	MUST(result.total >= -1);
@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.status = statuses[input_number(&input, COUNT(statuses) - 1)]};
 	uint8_t how = input_byte(&input);
 
-	if (!provider->operations[args.operation].parse_response)
+	if (!provider->operations[args.operation].build_request)
 		return -1;
 	args.name = "NAME";
 	args.store_id = "7xKZ6c3f2QyJ5n1Wv8b4Tm";

@@ -96,10 +96,11 @@ static int play_ask(const struct op_args *args, struct http_request *request)
 
 static const struct script *playing;
 
-static int play_answer(const struct op_args *args, const struct http_response *response,
-		       struct op_result *result, struct failure *failure,
-		       enum retry_hint *retry_hint)
+static int play_answer(const struct provider *provider, const struct op_args *args,
+		       const struct http_response *response, struct op_result *result,
+		       struct failure *failure, enum retry_hint *retry_hint)
 {
+	(void)provider;
 	(void)args;
 	(void)response;
 	for (size_t i = 0; i < playing->count; i++) {
@@ -138,11 +139,10 @@ void fixture_make(struct fixture *fixture, enum paging paging)
 		.gets_secret_by_name = paging == PAGING_CURSOR,
 		.name_is_valid = any_name,
 		.store_name_is_valid = any_name,
+		.parse_response = play_answer,
 	};
-	for (size_t i = 0; i < OPERATION_COUNT; i++) {
+	for (size_t i = 0; i < OPERATION_COUNT; i++)
 		fixture->provider.operations[i].build_request = play_ask;
-		fixture->provider.operations[i].parse_response = play_answer;
-	}
 	fixture->options = (struct catalog_options){.provider = &fixture->provider,
 						    .ttl = 60000,
 						    .negative_ttl = 5000,

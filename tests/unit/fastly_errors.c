@@ -20,8 +20,8 @@ static int refuse(const struct op_args *args, int status, const char *type, cons
 	snprintf(headers, sizeof(headers), "%s%s%sFastly-Trace-Id: trace\n",
 		 type ? "Content-Type: " : "", type ? type : "", type ? "\n" : "");
 	response = text_answer(status, headers, body);
-	failed = provider_fastly.operations[args->operation].parse_response(
-		args, &response, &result, &failure, &retry_hint);
+	failed = provider_fastly.parse_response(&provider_fastly, args, &response, &result,
+						&failure, &retry_hint);
 	assert_int_equal(failure.errnum, -failed);
 	assert_int_equal(failure.http_status, status);
 	assert_string_equal(failure.request_id, "trace");
@@ -132,8 +132,7 @@ static void test_statuses_have_their_errno_for_every_operation(void **state)
 	for (operation = 0; operation < OPERATION_COUNT; operation++) {
 		struct op_args args = other((enum operation)operation);
 
-		for (i = 0;
-		     provider_fastly.operations[operation].parse_response && i < COUNT(cases);
+		for (i = 0; provider_fastly.operations[operation].build_request && i < COUNT(cases);
 		     i++) {
 			assert_int_equal(
 				refuse(&args, cases[i].status, "application/json",

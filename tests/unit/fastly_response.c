@@ -57,8 +57,8 @@ static int read_bytes(const struct op_args *args, int status, const char *header
 	got.taken.refuse = refuse;
 	got.result.on_entry = take;
 	got.result.context = &got.taken;
-	failed = provider_fastly.operations[args->operation].parse_response(
-		args, &response, &got.result, &got.failure, &got.remedy);
+	failed = provider_fastly.parse_response(&provider_fastly, args, &response, &got.result,
+						&got.failure, &got.remedy);
 	assert_int_equal(got.failure.errnum, -failed);
 	assert_int_equal(got.failure.http_status, status);
 	http_response_free(&response);

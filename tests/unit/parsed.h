@@ -61,8 +61,8 @@ static inline int read_answer(const struct provider *provider, const struct op_a
 	got.failure = (struct failure){0};
 	got.remedy = RETRY_NEVER;
 	got.result.on_entry = take;
-	failed = provider->operations[args->operation].parse_response(args, &response, &got.result,
-								      &got.failure, &got.remedy);
+	failed = provider->parse_response(provider, args, &response, &got.result, &got.failure,
+					  &got.remedy);
 	assert_int_equal(got.failure.errnum, -failed);
 	assert_int_equal(got.failure.http_status, status);
 	http_response_free(&response);

@@ -1,0 +1,141 @@
+/* Parses responses, as far as all services are alike. */
+#include <errno.h>
+#include <string.h>
+
+#include "provider_internal.h"
+
+static int find_failure(struct response_parser *parser)
+{
+	const struct provider *provider = parser->provider;
+
+	if (http_status_info(parser->response->status)->errnum != 0)
+		return provider->map_error(parser);
+	if (!parser->object)
+		return parse_malformed(parser, "not with a JSON object");
+	return provider->check_success ? provider->check_success(parser) : 0;
+}
+
+int response_parse(const struct provider *provider, const struct op_args *args,
+		   const struct http_response *response, struct op_result *result,
+		   struct failure *failure, enum retry_hint *retry_hint)
+{
+	json_t *object = response_json(response);
+	enum operation operation = args->operation;
+	struct response_parser parser = {
+		.provider = provider,
+		.args = args,
+		.response = response,
+		.result = result,
+		.failure = failure,
+		.retry_hint = retry_hint,
+		.object = object,
+		.stores = operation == OPERATION_LIST_STORES || operation == OPERATION_FIND_STORE ||
+			  operation == OPERATION_CREATE_STORE,
+	};
+	int failed;
+
+	response_init(response, provider, failure, retry_hint);
+	failed = find_failure(&parser);
+	if (failed)
+		parser.object = NULL;
+	failed = provider->operations[operation].parse(&parser, failed);
+	json_decref(object);
+	return failed;
+}
+
+int parse_nothing(struct response_parser *parser)
+{
+	return response_init(parser->response, parser->provider, parser->failure,
+			     parser->retry_hint);
+}
+
+int parse_malformed(struct response_parser *parser, const char *what)
+{
+	int status = parser->failure->http_status;
+
+	*parser->retry_hint = RETRY_AFTER_CHECK;
+	return failure_set(parser->failure, EIO, "the service answered %d %s, but %s", status,
+			   http_status_info(status)->phrase, what);
+}
+
+int parse_cursor(struct response_parser *parser, const char *cursor)
+{
+	buffer_clear(&parser->result->cursor);
+	buffer_puts(&parser->result->cursor, cursor);
+	return parser->result->cursor.failed
+		       ? parse_malformed(parser, "there was no memory to read it")
+		       : 0;
+}
+
+int parse_entries(struct response_parser *parser, const json_t *list)
+{
+	const json_t *item;
+	int failed = 0;
+
+	for (size_t i = 0; !failed && (item = json_array_get(list, i)); i++)
+		failed = parse_entry(parser, item);
+	return failed;
+}
+
+int parse_entry(struct response_parser *parser, const json_t *item)
+{
+	struct op_result *result = parser->result;
+	struct buffer name = {0}, room = {0};
+	struct entry entry = {.created_at = TIME_UNKNOWN,
+			      .modified_at = TIME_UNKNOWN,
+			      .expires_at = TIME_UNKNOWN,
+			      .livemode = -1};
+	int failed = json_get_name(item, "name", &name, result);
+
+	result->entries++;
+	if (failed == -ENOMEM)
+		failed = parse_malformed(parser, "there was no memory to read it");
+	if (failed || (parser->one_name && strcmp(buffer_cstr(&name), parser->args->name) != 0))
+		goto out;
+	entry.name = buffer_cstr(&name);
+	if (!parser->provider->parse_fields(parser, item, &entry, &room))
+		goto out;
+	parser->matched++;
+	failed = result->on_entry(result->context, &entry);
+	if (failed)
+		failure_set(parser->failure, -failed, "%s", strerror(-failed));
+out:
+	buffer_finish(&room);
+	buffer_finish(&name);
+	return failed < 0 ? failed : 0;
+}
+
+int parse_single_entry(struct response_parser *parser, const json_t *item)
+{
+	int failed;
+
+	parser->one_name = true;
+	failed = parse_entry(parser, item);
+	if (!failed && parser->matched == 0)
+		failed = parse_malformed(parser,
+					 parser->stores ? "not with the store that was asked for"
+							: "not with the secret that was asked for");
+	return failed;
+}
+
+int parse_entry_response(struct response_parser *parser, int failed)
+{
+	if (!failed)
+		return parse_single_entry(parser, parser->object);
+	if (parser->args->operation != OPERATION_FIND_SECRET &&
+	    response_has_no_content(parser->response))
+		return parse_nothing(parser);
+	return failed;
+}
+
+int parse_deletion_response(struct response_parser *parser, int failed)
+{
+	const struct http_response *response = parser->response;
+
+	/* A body that is no JSON, such as a page to log in at, is no success. */
+	if (failed && http_status_info(response->status)->errnum == 0 &&
+	    response_is_blank(response))
+		failed = parse_nothing(parser);
+	parser->result->deleted_async = !failed && response->status == 202;
+	return failed;
+}
