@@ -1,7 +1,7 @@
-/* sstorefs-mount-proxy: does what of a mount takes root, so that the daemon needs none. */
+/* sstorefs-mount-proxy: mounts as root for a daemon that runs without privileges. */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
+#include <getopt.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,21 +16,21 @@
 enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
 
 #define DESCRIPTOR	3
-#define CONNECT_TIMEOUT 30 /* seconds for the mount proxy to come */
+#define CONNECT_TIMEOUT 30 /* seconds to wait for the mount proxy */
 
 static const char usage[] =
 	"usage: sstorefs-mount-proxy MOUNTPOINT -u USER | --unit UNIT [-o OPTIONS] --listen SOCKET\n"
 	"       sstorefs-mount-proxy --request SOCKET -- COMMAND [ARGUMENT…]\n"
 	"       sstorefs-mount-proxy --unmount MOUNTPOINT\n"
 	"\n"
-	"Mounts /dev/fuse, which takes root, and gives the descriptor to a daemon of USER, who needs no privilege.\n"
+	"Mounts /dev/fuse, which takes root, and gives the descriptor to a daemon of USER without privileges.\n"
 	"\n"
 	"  -u USER          who the daemon runs as: a name, UID, or UID:GID\n"
-	"  --unit UNIT      the daemon is a process of this unit of systemd's, whoever it runs as\n"
+	"  --unit UNIT      the daemon is a process of this unit of systemd's, as any user\n"
 	"  -o OPTIONS       allow_other, ro, source=SOURCE (as findmnt shows it), with commas between them\n"
-	"  --listen SOCKET   give a new mount to one process at a time that asks at SOCKET; unmount when terminated\n"
-	"  --request SOCKET     ask there, and run COMMAND with it as /dev/fd/3\n"
-	"  --unmount          unmount, whatever its daemon does\n";
+	"  --listen SOCKET  give a new mount to one process at a time that asks at SOCKET; unmount when terminated\n"
+	"  --request SOCKET ask there, and run COMMAND with it as /dev/fd/3\n"
+	"  --unmount        unmount, whatever its daemon does\n";
 
 struct arguments {
 	struct mount_spec mount;
@@ -76,7 +76,7 @@ static int options_read(struct mount_spec *spec, char *text)
 		case SOURCE:
 			spec->source = value ? value : spec->source;
 			break;
-		case DEFAULT_PERMISSIONS: /* it always is */
+		case DEFAULT_PERMISSIONS: /* always given */
 			break;
 		default:
 			return usage_error(EINVAL, "unknown option '%s'", value);
@@ -84,7 +84,7 @@ static int options_read(struct mount_spec *spec, char *text)
 	return 0;
 }
 
-/* NAME, UID, UID:GID. */
+/* Reads NAME, UID or UID:GID. */
 static int user_read(struct mount_spec *spec, const char *user)
 {
 	const struct passwd *found = getpwnam(user);
@@ -110,43 +110,61 @@ static int user_read(struct mount_spec *spec, const char *user)
 	return 0;
 }
 
-/* Where the word at `at` takes another one behind it. */
-static const char **argument_of(struct arguments *arguments, const char *word)
-{
-	const struct {
-		const char *name;
-		const char **argument;
-	} options[] = {{"-u", &arguments->user},
-		       {"--unit", &arguments->mount.unit},
-		       {"--listen", &arguments->listen},
-		       {"--request", &arguments->request},
-		       {"--unmount", &arguments->unmount}};
+enum { FLAG_UNIT = 256, FLAG_LISTEN, FLAG_REQUEST, FLAG_UNMOUNT };
 
-	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-		if (strcmp(word, options[i].name) == 0)
-			return options[i].argument;
-	return NULL;
+static const struct option long_flags[] = {
+	{"unit", required_argument, NULL, FLAG_UNIT},
+	{"listen", required_argument, NULL, FLAG_LISTEN},
+	{"request", required_argument, NULL, FLAG_REQUEST},
+	{"unmount", required_argument, NULL, FLAG_UNMOUNT},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+static int take_flag(struct arguments *arguments, int flag)
+{
+	switch (flag) {
+	case 1: /* a word that is no flag */
+		if (arguments->mount.mountpoint)
+			return -EINVAL;
+		arguments->mount.mountpoint = optarg;
+		return 0;
+	case 'o':
+		return options_read(&arguments->mount, optarg);
+	case 'u':
+		arguments->user = optarg;
+		return 0;
+	case FLAG_UNIT:
+		arguments->mount.unit = optarg;
+		return 0;
+	case FLAG_LISTEN:
+		arguments->listen = optarg;
+		return 0;
+	case FLAG_REQUEST:
+		arguments->request = optarg;
+		return 0;
+	case FLAG_UNMOUNT:
+		arguments->unmount = optarg;
+		return 0;
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		return -EINVAL;
+	}
 }
 
 static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
-		const char **argument = argument_of(arguments, argv[i]);
+	int flag, failed = 0;
 
-		if (argument && i + 1 < argc)
-			*argument = argv[++i];
-		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc) {
-			if (options_read(&arguments->mount, argv[++i]))
-				return -EINVAL;
-		} else if (strcmp(argv[i], "--") == 0 && i + 1 < argc) {
-			arguments->command = argv + i + 1;
-			return 0;
-		} else if (argv[i][0] != '-' && !arguments->mount.mountpoint)
-			arguments->mount.mountpoint = argv[i];
-		else
-			return -EINVAL;
-	}
-	return 0;
+	opterr = 0;
+	/* '-': words that are no flags come in their order; the command is behind `--`. */
+	while (!failed && (flag = getopt_long(argc, argv, "-:u:o:h", long_flags, NULL)) >= 0)
+		failed = take_flag(arguments, flag);
+	if (optind < argc)
+		arguments->command = argv + optind;
+	return failed;
 }
 
 static bool arguments_valid(const struct arguments *arguments)
@@ -200,12 +218,8 @@ int main(int argc, char **argv)
 	int failed;
 
 	process_harden();
-	if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
-		fputs(usage, stdout);
-		return 0;
-	}
 	if (parse_arguments(&arguments, argc, argv) || !arguments_valid(&arguments)) {
-		fputs("sstorefs-mount-proxy: these words make no sense: see sstorefs-mount-proxy --help\n",
+		fputs("sstorefs-mount-proxy: wrong arguments: see sstorefs-mount-proxy --help\n",
 		      stderr);
 		return STATUS_USAGE;
 	}

@@ -2,9 +2,10 @@
 #include "check_report.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sstorefs/clock.h"
@@ -36,26 +37,26 @@ void report_finish(struct check_report *report)
 
 static struct check_result *note(struct check_report *report, enum step step, const char *result)
 {
-	struct check_result *step_result = &report->steps[step];
+	struct check_result *noted = &report->steps[step];
 	uint64_t now = clock_boottime();
 
-	buffer_clear(&step_result->says);
-	step_result->result = result;
-	step_result->took = now - report->began_at;
+	buffer_clear(&noted->says);
+	noted->result = result;
+	noted->took = now - report->began_at;
 	report->began_at = now;
-	return step_result;
+	return noted;
 }
 
 void report_ok(struct check_report *report, enum step step, const char *format, ...)
 {
-	struct check_result *step_result = note(report, step, "good");
+	struct check_result *noted = note(report, step, "good");
 	char says[512];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(says, sizeof says, format, arguments);
 	va_end(arguments);
-	buffer_puts(&step_result->says, says);
+	buffer_puts(&noted->says, says);
 }
 
 void report_skip(struct check_report *report, enum step step, const char *why)
@@ -70,7 +71,7 @@ void report_failed(struct check_report *report, enum step step, const char *why)
 		report->status = steps[step].status;
 }
 
-/* A service that went away in the middle is no missing right. */
+/* True if the service went away in the middle: no right is missing then. */
 static bool is_failure(const struct failure *failure)
 {
 	return failure->errnum == EIO || failure->errnum == ETIMEDOUT ||
@@ -82,16 +83,15 @@ static bool is_failure(const struct failure *failure)
 void report_http_failed(struct check_report *report, enum step step, const struct failure *failure,
 			const char *why)
 {
-	struct check_result *step_result = &report->steps[step];
+	struct check_result *noted = &report->steps[step];
 
 	if (!report->status && is_failure(failure))
 		report->status = CHECK_UNREACHABLE;
 	else if (!report->status && failure->http_status == 401)
 		report->status = CHECK_TOKEN_REFUSED;
 	report_failed(report, step, why);
-	step_result->http_status = failure->http_status;
-	snprintf(step_result->request_id, sizeof step_result->request_id, "%s",
-		 failure->request_id);
+	noted->http_status = failure->http_status;
+	snprintf(noted->request_id, sizeof noted->request_id, "%s", failure->request_id);
 }
 
 static void print_lines(const struct check_report *report)
@@ -99,72 +99,69 @@ static void print_lines(const struct check_report *report)
 	struct buffer line = {0};
 
 	for (unsigned i = 0; i < STEP_COUNT; i++) {
-		const struct check_result *step_result = &report->steps[i];
+		const struct check_result *noted = &report->steps[i];
 
-		if (!step_result->result)
+		if (!noted->result)
 			continue;
 		buffer_clear(&line);
-		buffer_printable(&line, buffer_cstr(&step_result->says), "");
-		if (*step_result->request_id) {
+		buffer_printable(&line, buffer_cstr(&noted->says), "");
+		if (*noted->request_id) {
 			buffer_puts(&line, " (request ");
-			buffer_quoted(&line, step_result->request_id);
+			buffer_quoted(&line, noted->request_id);
 			buffer_puts(&line, ")");
 		}
-		printf("%-8s %-8s %s\n", steps[i].name, step_result->result, buffer_cstr(&line));
+		printf("%-8s %-8s %s\n", steps[i].name, noted->result, buffer_cstr(&line));
 	}
 	buffer_finish(&line);
 }
 
-static void print_member(struct buffer *text, const char *name, const char *value)
+/* Null for a text that is empty; in others what can't be shown is escaped, as in the lines. */
+static json_t *json_text(const char *text)
 {
-	buffer_printf(text, "\"%s\": ", name);
-	if (value && *value)
-		buffer_json_string(text, value);
-	else
-		buffer_puts(text, "null");
-	buffer_puts(text, ", ");
+	struct buffer shown = {0};
+	json_t *string;
+
+	if (!text || !*text)
+		return json_null();
+	buffer_printable(&shown, text, "");
+	string = json_string(buffer_cstr(&shown));
+	buffer_finish(&shown);
+	return string;
 }
 
-static void print_step(struct buffer *text, unsigned step, const struct check_result *step_result)
+/* Null where the number is below `least`: it is not known. */
+static json_t *json_number(int64_t number, int64_t least)
 {
-	buffer_puts(text, "{");
-	print_member(text, "step", steps[step].name);
-	print_member(text, "result", step_result->result);
-	print_member(text, "says", buffer_cstr(&step_result->says));
-	print_member(text, "request_id", step_result->request_id);
-	if (step_result->http_status)
-		buffer_printf(text, "\"http_status\": %d, ", step_result->http_status);
-	else
-		buffer_puts(text, "\"http_status\": null, ");
-	buffer_printf(text, "\"seconds\": %.3f}", (double)step_result->took / 1000);
+	return number >= least ? json_integer(number) : json_null();
 }
 
 static void print_object(const struct check_report *report, const struct config *config)
 {
-	struct buffer text = {0};
-	const char *between = "";
+	json_t *list = json_array(), *object;
+	char *text;
 
-	buffer_puts(&text, "{");
-	print_member(&text, "source", config->source);
-	print_member(&text, "endpoint", config->source ? config->endpoint : NULL);
-	print_member(&text, "mountpoint", config->mountpoint);
-	buffer_printf(&text, "\"good\": %s, \"status\": %d, \"rate_limit_remaining\": ",
-		      report->status ? "false" : "true", report->status);
-	if (report->rate_limit_remaining >= 0)
-		buffer_printf(&text, "%" PRId64, report->rate_limit_remaining);
-	else
-		buffer_puts(&text, "null");
-	buffer_puts(&text, ", \"steps\": [");
 	for (unsigned i = 0; i < STEP_COUNT; i++) {
-		if (!report->steps[i].result)
-			continue;
-		buffer_puts(&text, between);
-		print_step(&text, i, &report->steps[i]);
-		between = ", ";
+		const struct check_result *result = &report->steps[i];
+
+		if (result->result)
+			json_array_append_new(
+				list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:f}", "step",
+						steps[i].name, "result", result->result, "says",
+						json_text(buffer_cstr(&result->says)), "request_id",
+						json_text(result->request_id), "http_status",
+						json_number(result->http_status, 1), "seconds",
+						(double)result->took / 1000));
 	}
-	buffer_puts(&text, "]}");
-	puts(buffer_cstr(&text));
-	buffer_finish(&text);
+	object = json_pack("{s:o, s:o, s:o, s:b, s:i, s:o, s:o}", "source",
+			   json_text(config->source), "endpoint",
+			   json_text(config->source ? config->endpoint : NULL), "mountpoint",
+			   json_text(config->mountpoint), "good", !report->status, "status",
+			   report->status, "rate_limit_remaining",
+			   json_number(report->rate_limit_remaining, 0), "steps", list);
+	text = json_dumps(object, JSON_REAL_PRECISION(15));
+	puts(text ? text : "{}");
+	free(text);
+	json_decref(object);
 }
 
 void report_print(const struct check_report *report, const struct config *config)
