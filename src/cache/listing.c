@@ -139,7 +139,7 @@ void listing_expire(struct listing *listing)
 	if (!listing->next)
 		return;
 	forget_times(listing->next);
-	listing->next->is_stale = true;
+	listing->next->state = SNAPSHOT_STALE;
 }
 
 bool listing_failed_lately(const struct listing *listing)

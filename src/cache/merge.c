@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "invariants.h"
 #include "sstorefs/name.h"
 
 static void tell_name_changed(struct listing *listing, const char *name)
@@ -159,6 +160,7 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 	if (!record)
 		return -ENOMEM;
 	record->walk_round = listing->pass.number;
+	record_check(listing, record);
 	return 0;
 }
 
@@ -174,6 +176,8 @@ static void drop_unseen(struct listing *listing)
 			continue;
 		unbind(listing, record);
 		snapshot_set_deleted(listing->next, record, true);
+		record->entry_id = 0;
+		record->relocated = false;
 	}
 }
 
@@ -227,7 +231,7 @@ static void replace(struct listing *listing, uint64_t pages)
 	snapshot_release(listing->current);
 	listing->current = snapshot_reference(listing->next);
 	listing->is_complete = true;
-	listing->force_refresh = listing->next->is_stale;
+	listing->force_refresh = snapshot_is_stale(listing->next);
 	listing->single_lookups = 0;
 	listing->pages = pages;
 	listing->listed_at = loop_now(listing->cache->loop);
@@ -251,9 +255,12 @@ void listing_walk_done(struct listing *listing, uint64_t pages, const struct fai
 		listing->force_refresh = false; /* the service was asked, as `refresh` wants it */
 	}
 	listing->next = NULL;
+	snapshot_seal(next, failure);
+	listing_check(listing);
 	if (!listing->store)
 		tell_stores_changed(listing);
-	snapshot_seal(next, failure);
+	/* Last, because a woken lookup may release the store, and with it the listing. */
+	wait_wake_all(&next->waits);
 	snapshot_release(next);
 }
 
@@ -288,6 +295,7 @@ static struct record *set(struct listing *listing, const struct record *image, u
 		mark_local_change(listing, record);
 	if (snapshot_needs_compaction(listing->current))
 		task_queue(listing->cache->loop, &listing->compaction);
+	record_check(listing, record);
 	if (!listing->walk)
 		return record;
 	other = put(listing, listing->next, image, entry_id);
@@ -295,6 +303,7 @@ static struct record *set(struct listing *listing, const struct record *image, u
 		return NULL;
 	other->local_change = record->local_change;
 	other->walk_round = listing->pass.number;
+	record_check(listing, other);
 	return other;
 }
 
@@ -356,6 +365,7 @@ static void renumber(struct listing *listing, struct snapshot *snapshot, const c
 	/* Where memory runs out the number stands for nothing, and the new name is looked up again.
 	 */
 	(void)entry_id_bind(entry_ids_of(listing), entry_id, record);
+	record_check(listing, record);
 }
 
 void listing_local_rename(struct listing *listing, const char *from, const char *to,
@@ -379,6 +389,7 @@ static void reassign_id_in(struct listing *listing, struct snapshot *snapshot, c
 	/* Where memory runs out the number stands for nothing, and the name is looked up again. */
 	if (record->entry_id)
 		(void)entry_id_bind(entry_ids_of(listing), other, record);
+	record_check(listing, record);
 }
 
 void listing_reassign_id(struct listing *listing, const char *name, uint32_t entry_id)
@@ -400,6 +411,7 @@ static void invalidate_in(struct listing *listing, struct snapshot *snapshot, co
 		record->entry_id = entry_id;
 	record->invalid = true;
 	mark_local_change(listing, record);
+	record_check(listing, record);
 }
 
 void listing_invalidate(struct listing *listing, const char *name, uint32_t entry_id)
@@ -461,4 +473,5 @@ void listing_compact(struct task *task)
 	}
 	snapshot_release(listing->current);
 	listing->current = compacted;
+	listing_check(listing);
 }

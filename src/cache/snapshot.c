@@ -10,16 +10,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CHUNK_SIZE                                                                                 \
-	(256u << 10) /* above malloc's mmap threshold: given back to the system when it is freed   \
-		      */
+#define CHUNK_SIZE	 (256u << 10)
 #define CHUNK_SIZE_FIRST (2u << 10) /* so that a store of few secrets costs little */
 #define INDEX_SIZE_FIRST 32
-#define MAP_SIZE_MIN	 (128u << 10)
-#define SPARSE_MIN	 1024 /* so many useless records are never worth a copy */
+#define MAP_SIZE_MIN	 (128u << 10) /* from here on memory is mapped by itself */
+#define SPARSE_MIN	 1024	      /* fewer useless records are never worth a copy */
 
-/* Keyed, because names come from outside; one key for the process is enough, and nothing depends on
- * its value. */
+/* Returns a keyed hash, because names come from outside. One key for the process is enough, and
+ * nothing depends on its value. */
 static uint64_t name_hash(const char *name, size_t length)
 {
 	static uint8_t key[crypto_shorthash_KEYBYTES];
@@ -35,8 +33,8 @@ static uint64_t name_hash(const char *name, size_t length)
 }
 
 /*
- * Memory that is zero, and goes back to the system when it is freed: malloc keeps what is as large
- * as something that was freed before, and every refresh frees a whole snapshot.
+ * Returns zeroed memory that goes back to the system when it is freed. malloc would keep blocks as
+ * large as one that was freed before, and every refresh frees a whole snapshot.
  */
 static void *memory_new(size_t size)
 {
@@ -98,7 +96,7 @@ static struct record *record_at(const struct snapshot *snapshot, uint64_t positi
 					 position % CHUNK_SIZE);
 }
 
-/* The slot of `name` in the index: the one that holds it, or the free one where it belongs. */
+/* Returns the slot of `name` in the index: the one that holds it, or the free one for it. */
 static size_t find_slot(const struct snapshot *snapshot, const char *name, size_t length)
 {
 	size_t slot = name_hash(name, length) & (snapshot->index_size - 1);
@@ -114,7 +112,7 @@ static size_t find_slot(const struct snapshot *snapshot, const char *name, size_
 	return slot;
 }
 
-/* The first record of any kind at or after `*position`. */
+/* Returns the first record of any kind at or after `*position`; NULL at the end. */
 static struct record *any_record(const struct snapshot *snapshot, uint64_t *position)
 {
 	uint64_t at = *position;
@@ -191,8 +189,8 @@ const struct record *snapshot_next(const struct snapshot *snapshot, uint64_t *po
 	uint64_t at = *position;
 	struct record *record;
 
-	/* What moved to the end when it grew is shown where it was: nobody sees a name twice, or
-	 * not at all. */
+	/* A record that moved to the end is shown at its old place: directories show each name
+	 * exactly once. */
 	do
 		record = any_record(snapshot, &at);
 	while (record && (record->deleted || record->relocated));
@@ -231,7 +229,7 @@ static bool grow_index(struct snapshot *snapshot)
 	return true;
 }
 
-/* Memory that is zero: a chunk ends where a record of size 0 would follow. */
+/* Adds zeroed memory: a chunk ends where a record of size 0 would follow. */
 static bool add_chunk(struct snapshot *snapshot, size_t wanted)
 {
 	size_t size =
@@ -251,7 +249,8 @@ static bool add_chunk(struct snapshot *snapshot, size_t wanted)
 	return true;
 }
 
-/* Memory for a record of `size` bytes at the end; `*place` is what the index says of it. */
+/* Returns memory for a record of `size` bytes at the end, and in `*place` what the index says of
+ * it; NULL when memory ran out. */
 static struct record *append(struct snapshot *snapshot, size_t size, uint32_t *place)
 {
 	uint64_t position;
@@ -287,7 +286,7 @@ static struct record *put_new(struct snapshot *snapshot, const struct record *im
 	return record;
 }
 
-/* What a record keeps when its content is replaced. */
+/* Keeps the numbers and flags of a record whose content is replaced. */
 static void keep_numbers(struct record *record, const struct record *from)
 {
 	record->entry_id = from->entry_id;
@@ -318,7 +317,7 @@ static struct record *put_again(struct snapshot *snapshot, struct record *old,
 		keep_numbers(record, &numbers);
 		record->relocated = !numbers.deleted;
 	} else {
-		/* What is left of the old memory stays its tail. */
+		/* The record keeps all of its old memory, zeroed behind the new content. */
 		memcpy(record, image, record_bytes(image));
 		memset((uint8_t *)record + record_bytes(image), 0,
 		       (size_t)(numbers.size - image->size) * RECORD_ALIGNMENT);
@@ -337,12 +336,12 @@ struct record *snapshot_put(struct snapshot *snapshot, const struct record *imag
 	return old ? put_again(snapshot, old, image) : put_new(snapshot, image);
 }
 
-void snapshot_set_deleted(struct snapshot *snapshot, struct record *record, bool gone)
+void snapshot_set_deleted(struct snapshot *snapshot, struct record *record, bool deleted)
 {
-	if (record->deleted == gone)
+	if (record->deleted == deleted)
 		return;
-	record->deleted = gone;
-	if (gone)
+	record->deleted = deleted;
+	if (deleted)
 		snapshot->present--;
 	else
 		snapshot->present++;
@@ -356,33 +355,31 @@ bool snapshot_needs_compaction(const struct snapshot *snapshot)
 
 void snapshot_seal(struct snapshot *snapshot, const struct failure *failure)
 {
-	snapshot->is_filling = false;
-	snapshot->failed = failure != NULL;
+	snapshot->state = failure ? SNAPSHOT_FAILED : SNAPSHOT_SEALED;
 	if (failure) {
 		snapshot->failure = malloc(sizeof *failure);
 		if (snapshot->failure)
 			*snapshot->failure = *failure;
 	}
-	wait_wake_all(&snapshot->waits);
 }
 
 bool snapshot_is_filling(const struct snapshot *snapshot)
 {
-	return snapshot->is_filling;
+	return snapshot->state == SNAPSHOT_FILLING || snapshot->state == SNAPSHOT_STALE;
 }
 
 const struct failure *snapshot_failure(const struct snapshot *snapshot)
 {
 	static const struct failure no_memory = {.errnum = ENOMEM, .message = "out of memory"};
 
-	if (snapshot->failed && !snapshot->failure)
+	if (snapshot->state == SNAPSHOT_FAILED && !snapshot->failure)
 		return &no_memory;
 	return snapshot->failure;
 }
 
 bool snapshot_is_stale(const struct snapshot *snapshot)
 {
-	return snapshot->is_filling && snapshot->is_stale;
+	return snapshot->state == SNAPSHOT_STALE;
 }
 
 struct wait_list *snapshot_waits(struct snapshot *snapshot)

@@ -132,7 +132,8 @@ static bool walk_is_recent(const struct lookup *lookup)
 {
 	const struct listing *listing = lookup->listing;
 
-	return listing->walk->number > lookup->ignore_walks_until && !listing->next->is_stale;
+	return listing->walk->number > lookup->ignore_walks_until &&
+	       !snapshot_is_stale(listing->next);
 }
 
 /* During a walk, single calls: for as many as pages came, lest a storm of them cost more than the

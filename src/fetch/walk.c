@@ -77,7 +77,7 @@ int walk_begin(struct listing *listing)
 		free(walk);
 		return -ENOMEM;
 	}
-	listing->next->is_filling = true;
+	listing->next->state = SNAPSHOT_FILLING;
 	listing_walk_started(listing);
 	listing->pass = (struct walk_pass){0};
 	listing->walk = walk;
@@ -314,7 +314,7 @@ static void on_page(struct api_call *api_call)
 		next_by_cursor(walk, &result);
 	op_result_free(&result);
 	/* Last, for who is woken may let go of the store, and with it of the listing. */
-	if (next->is_filling)
+	if (snapshot_is_filling(next))
 		wait_wake_all(&next->waits);
 	snapshot_release(next);
 }

@@ -285,8 +285,7 @@ static void test_the_end_of_growing_is_told(void **state)
 	const struct failure failure = {.errnum = 5, .message = "because"};
 
 	(void)state;
-	snapshot->is_filling = true;
-	snapshot->is_stale = true;
+	snapshot->state = SNAPSHOT_STALE;
 	assert_true(snapshot_is_filling(snapshot));
 	assert_true(snapshot_is_stale(snapshot));
 	snapshot_seal(snapshot, &failure);

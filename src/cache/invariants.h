@@ -1,0 +1,28 @@
+#ifndef SSTOREFS_CACHE_INVARIANTS_H
+#define SSTOREFS_CACHE_INVARIANTS_H
+
+#include "listing.h"
+
+/*
+ * Checks that records and listings are in one of the states that the tables above `struct record`
+ * and `struct listing` allow, and abort otherwise. Nothing where NDEBUG is defined.
+ */
+#ifdef NDEBUG
+static inline void record_check(const struct listing *listing, const struct record *record)
+{
+	(void)listing;
+	(void)record;
+}
+static inline void listing_check(const struct listing *listing)
+{
+	(void)listing;
+}
+#else
+/* Checks one record of `listing`, in constant time; NULL: none. */
+void record_check(const struct listing *listing, const struct record *record);
+
+/* Checks the listing and all its records: the time grows with their number. */
+void listing_check(const struct listing *listing);
+#endif
+
+#endif
