@@ -360,6 +360,8 @@ static void renumber(struct listing *listing, struct snapshot *snapshot, const c
 	if (!record || record->deleted)
 		return;
 	unbind(listing, record);
+	/* The name may have had this entry id before, at a place that it has outgrown. */
+	snapshot_forget_superseded(snapshot, name);
 	record->entry_id = entry_id;
 	record->relocated = false;
 	/* Where memory runs out the number stands for nothing, and the new name is looked up again.

@@ -347,6 +347,16 @@ void snapshot_set_deleted(struct snapshot *snapshot, struct record *record, bool
 		snapshot->present++;
 }
 
+void snapshot_forget_superseded(struct snapshot *snapshot, const char *name)
+{
+	struct record *record;
+	uint64_t position = 0;
+
+	while (snapshot->superseded && (record = any_record(snapshot, &position)))
+		if (record->superseded && !strcmp(record->name, name))
+			record->entry_id = 0;
+}
+
 bool snapshot_needs_compaction(const struct snapshot *snapshot)
 {
 	return snapshot->indexed - snapshot->present + snapshot->superseded >

@@ -50,6 +50,9 @@ struct record *snapshot_put(struct snapshot *snapshot, const struct record *imag
 /* Turns a record into a tombstone, or back into a record. */
 void snapshot_set_deleted(struct snapshot *snapshot, struct record *record, bool deleted);
 
+/* Makes directories not show `name` at the places of superseded records any more. */
+void snapshot_forget_superseded(struct snapshot *snapshot, const char *name);
+
 /* Ends the filling; `failure` is copied, NULL: the walk was whole. Wakes no waits. */
 void snapshot_seal(struct snapshot *snapshot, const struct failure *failure);
 

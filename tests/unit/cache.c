@@ -104,6 +104,14 @@ static enum cache_result peek(struct fixture *fixture, unsigned number)
 	return listing_peek(&fixture->listing, name_of(number), &record);
 }
 
+/* True if a directory shows the record: its entry exists and has not been renamed. */
+static bool is_shown(struct fixture *fixture, const struct record *record)
+{
+	const struct record *present = cache_record(&fixture->cache, record->entry_id);
+
+	return present && !strcmp(present->name, record->name);
+}
+
 static void test_a_page_does_not_undo_a_local_change(void **state)
 {
 	struct fixture fixture = {0};
@@ -179,7 +187,49 @@ static void test_a_name_that_the_last_round_missed_is_deleted_and_comes_back_onc
 	fixture_end(&fixture);
 }
 
+static void rename_entry(struct fixture *fixture, unsigned from, unsigned to)
+{
+	uint32_t entry_id = listing_peek_any(&fixture->listing, name_of(from))->entry_id;
+	char old[32];
+
+	strcpy(old, name_of(from));
+	put(fixture, to);
+	listing_local_rename(&fixture->listing, old, name_of(to), entry_id);
+}
+
+static void test_a_name_that_grew_and_went_away_and_back_is_shown_once(void **state)
+{
+	struct fixture fixture = {0};
+	struct entry entry;
+	const struct record *record;
+	uint64_t position = 0;
+	unsigned shown = 0;
+
+	(void)state;
+	fixture_begin(&fixture);
+	put(&fixture, 0);
+	entry = entry_of(0, 100);
+	assert_non_null(listing_local_put(&fixture.listing, &entry, 0));
+	rename_entry(&fixture, 0, 1);
+	rename_entry(&fixture, 1, 0);
+	while ((record = snapshot_next(fixture.listing.current, &position)))
+		shown += is_shown(&fixture, record);
+	assert_int_equal(shown, 1);
+	fixture_end(&fixture);
+}
+
 /* Any order */
+
+/* Ends the walk that runs with a page of all that exists. */
+static void walk_all(struct fixture *fixture, const bool exists[NAMES])
+{
+	if (!fixture->listing.walk)
+		begin_walk(fixture);
+	for (unsigned i = 0; i < NAMES; i++)
+		if (exists[i])
+			show(fixture, i);
+	end_walk(fixture, 0);
+}
 
 /* One random step; `exists` is what a listing without a walk must say of each name. */
 static void step(struct fixture *fixture, bool exists[NAMES])
@@ -234,28 +284,11 @@ static void step(struct fixture *fixture, bool exists[NAMES])
 	default:
 		if (listing->walk && rand() % 3 == 0)
 			end_walk(fixture, EIO);
+		else if (listing->walk && rand() % 3 == 0)
+			walk_all(fixture, exists);
 		else if (!listing->walk)
 			listing_compact(&listing->compaction);
 	}
-}
-
-/* Ends the walk that runs with a page of all that exists. */
-static void walk_all(struct fixture *fixture, const bool exists[NAMES])
-{
-	if (!fixture->listing.walk)
-		begin_walk(fixture);
-	for (unsigned i = 0; i < NAMES; i++)
-		if (exists[i])
-			show(fixture, i);
-	end_walk(fixture, 0);
-}
-
-/* True if a directory shows the record: its entry exists and has not been renamed. */
-static bool is_shown(struct fixture *fixture, const struct record *record)
-{
-	const struct record *present = cache_record(&fixture->cache, record->entry_id);
-
-	return present && !strcmp(present->name, record->name);
 }
 
 /* Each entry id leads to the newest record of its name, and directories show each name once. */
@@ -309,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_a_failed_walk_keeps_a_complete_listing),
 		cmocka_unit_test(
 			test_a_name_that_the_last_round_missed_is_deleted_and_comes_back_once),
+		cmocka_unit_test(test_a_name_that_grew_and_went_away_and_back_is_shown_once),
 		cmocka_unit_test(test_every_order_keeps_to_the_tables_of_states),
 	};
 
