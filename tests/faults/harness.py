@@ -4,9 +4,8 @@ import os
 import time
 from dataclasses import dataclass
 
-from programs import errno_of, write_file
+from programs import errno_of, write_file, write_until_stored
 from services import SERVICES
-from waiting import wait_until
 
 
 @dataclass
@@ -75,5 +74,5 @@ class Harness:
 
     def recover(self):
         """The fault is over: the daemon finds out by itself."""
-        wait_until(lambda: errno_of(write_file, self.path, b"again") == 0, "a write still fails", pause=0.1)
+        write_until_stored(self.path, b"again")
         assert self.value() == b"again"

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from daemon import Mount, is_in_memory, mounts_at, wait_until_mounted
-from programs import errno_of, write_file
+from programs import errno_of, write_file, write_until_stored
 from services import Stripe
 from waiting import wait_until
 
@@ -71,9 +71,7 @@ def test_uploads_in_flight_are_finished_before_the_end(direct_mount, sandbox, ta
     table.begin()
     direct_mount.signal(signal.SIGTERM)
     # From now on nothing new is begun.
-    deadline = time.monotonic() + 60
-    while errno_of(write_file, direct_mount / "prod/LATE", b"val") != errno.ESHUTDOWN:
-        assert time.monotonic() < deadline
+    wait_until(lambda: errno_of(write_file, direct_mount / "prod/LATE", b"val") == errno.ESHUTDOWN)
     sandbox.release()
     for writer, _ in writers:
         writer.join()
@@ -202,10 +200,7 @@ def test_memory_that_is_refused(one_of, memory, make_mount, tls, sandbox, table)
     assert writers <= SCARCE
     assert one_of > 1000 or (writers | refused) - {0, errno.ENOENT}, "nothing was refused: nothing was tried"
     # And when there is memory again all is well.
-    deadline = time.monotonic() + 70  # a client key is fetched once a minute after failures
-    while errno_of(write_file, mount / "prod/NAME", b"again") != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    write_until_stored(mount / "prod/NAME", b"again", timeout=70)  # a client key is fetched once a minute after failures
     mount.refresh()
     assert len(os.listdir(mount / "prod")) >= 251
     # Where libfuse had no memory for a FLUSH or a RELEASE, values are left that nobody closed for us: they are settled now, one way or the other.
@@ -227,10 +222,7 @@ def test_an_address_space_that_is_full(direct_mount, sandbox, table):
     assert direct_mount.process.poll() is None
     assert results <= SCARCE
     resource.prlimit(direct_mount.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    deadline = time.monotonic() + 60
-    while errno_of(write_file, direct_mount / "prod/NAME", b"again") != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    write_until_stored(direct_mount / "prod/NAME", b"again")
     direct_mount.refresh()
     assert len(os.listdir(direct_mount / "prod")) >= 5001
 
@@ -255,10 +247,7 @@ def test_no_descriptors_left(direct_mount, sandbox, table):
     for number, (_, (error,)) in enumerate(writers):
         assert (error == 0) == (sandbox.value("prod", f"NAME{number}") == b"val"), os.strerror(error)
     resource.prlimit(direct_mount.pid, resource.RLIMIT_NOFILE, (1024, 1024))
-    deadline = time.monotonic() + 60
-    while errno_of(write_file, direct_mount / "prod/NAME", b"again") != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    write_until_stored(direct_mount / "prod/NAME", b"again")
 
 
 # --- locked memory ------------------------------------------------------------------------------------------------------------------------------------

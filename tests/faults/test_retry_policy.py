@@ -7,7 +7,7 @@ import time
 import pytest
 
 from client import Sandbox
-from programs import errno_of, write_file
+from programs import errno_of, write_file, write_until_stored
 from services import Fastly
 
 PUT = "operation=fastly.put_secret"
@@ -32,10 +32,7 @@ def test_a_service_that_is_down_is_told_at_open_without_a_call(direct_mount, san
     assert refused > 5
     assert sandbox.calls(operation="fastly.put_secret") == [] and len(sandbox.calls()) <= 2
     sandbox.clear_faults()
-    deadline = time.monotonic() + 60
-    while errno_of(write_file, direct_mount / "prod/OTHER", b"val"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    write_until_stored(direct_mount / "prod/OTHER", b"val")
 
 
 def test_a_refusal_without_a_new_token_is_final(direct_mount, sandbox):
@@ -77,10 +74,7 @@ def test_a_new_token_that_is_no_good_is_tried_once(make_mount, two_tokens):
     assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EACCES
     assert [call["status"] for call in sandbox.calls(operation="fastly.put_secret")] == [401, 401]
     mount.write_token(sandbox.token)
-    deadline = time.monotonic() + 60
-    while errno_of(write_file, mount / "prod/NAME", b"new"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    write_until_stored(mount / "prod/NAME", b"new")
     assert sandbox.value("prod", "NAME") == b"new"
 
 

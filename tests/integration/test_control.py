@@ -5,11 +5,11 @@ import json
 import os
 import signal
 import stat
-import time
 
 import pytest
 
 from programs import errno_of, shell, write_file
+from waiting import wait_until
 
 
 def test_it_is_found_by_name_and_not_listed(direct_mount):
@@ -60,10 +60,7 @@ def test_refresh_makes_other_clients_changes_seen(direct_mount, sandbox, how):
         assert os.listdir(direct_mount / "prod") == ["NAME"]
         return
     direct_mount.signal(signal.SIGHUP)
-    deadline = time.monotonic() + 10
-    while os.listdir(direct_mount / "prod") != ["NAME"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: os.listdir(direct_mount / "prod") == ["NAME"], timeout=10)
 
 
 def test_sighup_reads_the_token_again(direct_mount, sandbox):

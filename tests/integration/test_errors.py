@@ -8,7 +8,7 @@ import time
 import pytest
 
 from client import Sandbox
-from programs import errno_of, shell, write_file
+from programs import errno_of, shell, write_file, write_until_stored
 from services import Fastly
 
 PUT = "operation=fastly.put_secret"
@@ -62,10 +62,7 @@ def test_a_write_that_fails(make_mount, direct, sandbox, fault, expected):
     # A new try, once all is well again, succeeds: nothing stays broken.
     sandbox.clear_faults()
     write_file(mount / ".sstorefs/refresh", b"now", flags=0)
-    deadline = time.monotonic() + 30
-    while errno_of(write_file, mount / "prod/NAME", b"again") != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    write_until_stored(mount / "prod/NAME", b"again", timeout=30)
     assert sandbox.value("prod", "NAME") == b"again"
 
 
@@ -214,10 +211,7 @@ def test_a_host_that_went_away_is_ehostunreach_and_told_at_open(make_mount, own_
     refused = shell('echo val > "$NAME"', NAME=name)
     assert refused.returncode != 0 and "No route to host" in refused.stderr, "a shell reports only what open says"
     own_service.sandbox.start()
-    deadline = time.monotonic() + 30
-    while errno_of(write_file, name, b"back") != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    write_until_stored(name, b"back", timeout=30)
     assert own_service.sandbox.value("prod", "NAME") == b"back"
 
 
@@ -237,10 +231,7 @@ def test_a_token_that_was_withdrawn_is_eacces_already_at_open(direct_mount, sand
     assert refused.returncode != 0 and "Permission denied" in refused.stderr
     direct_mount.write_token("another-token")
     direct_mount.signal(1)
-    deadline = time.monotonic() + 30
-    while errno_of(write_file, direct_mount / "prod/NAME", b"val") != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    write_until_stored(direct_mount / "prod/NAME", b"val", timeout=30)
 
 
 def test_the_errors_file_tells_the_whole_story(direct_mount, sandbox):

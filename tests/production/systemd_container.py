@@ -9,15 +9,16 @@ import subprocess
 from pathlib import Path
 
 from daemon import BUILD
+from waiting import TIMEOUT
 
 TOP = Path(__file__).resolve().parents[2]
 # Rights that a container in a virtual machine can set for itself, whatever its own limits are.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 PODMAN = ("podman", "--runtime", "runc")
-TIMEOUT = 120
+CONTAINER_TIMEOUT = 2 * TIMEOUT
 
 
-def podman(*words, check=True, timeout=TIMEOUT, **more):
+def podman(*words, check=True, timeout=CONTAINER_TIMEOUT, **more):
     done = subprocess.run([*PODMAN, *map(str, words)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, **more)
     assert not check or done.returncode == 0, f"podman {shlex.join(map(str, words))}: {done.stderr}{done.stdout}"
@@ -49,7 +50,7 @@ class Machine:
             self.run("systemd-sysusers && systemctl daemon-reload")
         return self
 
-    def run(self, script, check=True, timeout=TIMEOUT):
+    def run(self, script, check=True, timeout=CONTAINER_TIMEOUT):
         done = podman("exec", self.name, "sh", "-c", script, check=False, timeout=timeout)
         assert not check or done.returncode == 0, f"{self.log() if done.returncode else 0}{script}\n{done.returncode}: {done.stderr}{done.stdout}"
         return done

@@ -9,11 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from daemon import PROGRAM, environment, mounts_at
-from waiting import TIMEOUT
+from waiting import TIMEOUT, wait_until
 
 HERE = Path(__file__).parent
 PYTHON = "/usr/bin/python3"
@@ -119,11 +118,9 @@ class PrivateMount:
         return (self.logs / "daemon.log").read_text()
 
     def wait_for_log(self, text):
-        """The log grows by an event that inotify could tell; a daemon that says nothing in a minute never will."""
-        deadline = time.monotonic() + TIMEOUT
-        while text not in self.log():
-            assert self.process.poll() is None and time.monotonic() < deadline, f"no {text!r} in the log:\n{self.log()}"
-            time.sleep(0.01)
+        """Fails at once when the daemon ends without having logged `text`."""
+        wait_until(lambda: text in self.log() or self.process.poll() is not None, lambda: self.log(), pause=0.01)
+        assert text in self.log(), f"no {text!r} in the log:\n{self.log()}"
 
     def unmount(self):
         subprocess.run(["umount", self.mountpoint], check=True)

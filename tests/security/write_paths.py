@@ -4,10 +4,10 @@ import errno
 import json
 import os
 import subprocess
-import time
 
 from memory_scan import Marked, found_in_memory, retained_by, wait_until_gone
 from programs import PYTHON, errno_of, write_file
+from waiting import wait_until
 
 NEW = os.O_CREAT | os.O_TRUNC
 
@@ -47,10 +47,7 @@ class Writing:
         """What the service answers well ends that it is known to be down: then the next value is tried, too."""
         self.mount.refresh()
         os.listdir(self.store)
-        deadline = time.monotonic() + 60
-        while json.loads(self.mount.control("status"))["down"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: not json.loads(self.mount.control("status"))["down"])
 
 
 def by_acceptance(writing, value):

@@ -7,7 +7,7 @@ import textwrap
 import threading
 from pathlib import Path
 
-from waiting import PROGRAM_TIMEOUT, TIMEOUT
+from waiting import PROGRAM_TIMEOUT, TIMEOUT, wait_until
 
 PYTHON = "/usr/bin/python3"
 # npm's libraries: see install_npm_packages in contrib/install-dependencies.sh.
@@ -69,6 +69,11 @@ def errno_or(action, *words):
         return action(*words)
     except OSError as why:
         return -why.errno
+
+
+def write_until_stored(path, value, timeout=TIMEOUT):
+    """Writes again and again until a write succeeds: for daemons that have to find out first that the service is well again."""
+    wait_until(lambda: errno_of(write_file, path, value) == 0, f"{path} could not be written for {timeout} s", timeout, pause=0.1)
 
 
 class Together:
