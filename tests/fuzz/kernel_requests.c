@@ -1,5 +1,4 @@
-/* The requests a kernel sends, in its own protocol. What it makes of the answers is
- * kernel_replies.c's. */
+/* The requests of a kernel, in the protocol of fuse(4), made from the fuzzer's bytes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -14,9 +13,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* --- requests without a handle
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- requests without a handle --- */
 
 /* NODE and a name, behind `size` bytes of arguments. */
 static void ask_name(struct kernel *kernel, uint32_t opcode, const void *arguments, size_t size)
@@ -119,75 +116,7 @@ static void look_around(struct kernel *kernel)
 	request_finish(kernel);
 }
 
-static void attribute_name(struct kernel *kernel, char name[static 1024])
-{
-	static const char *const names[] = {"user.digest",
-					    "user.created_at",
-					    "user.expires_at",
-					    "user.scopes",
-					    "user.comment",
-					    "user.sstorefs.state",
-					    "user.id",
-					    "user.sstorefs.error",
-					    "security.capability",
-					    "user.modified_at",
-					    "system.posix_acl_access",
-					    "user.none"};
-	unsigned which = input_number(kernel->input, COUNT(names));
-
-	if (which < COUNT(names))
-		strcpy(name, names[which]);
-	else
-		input_text(kernel->input, name, 64);
-}
-
-static void get_attribute(struct kernel *kernel)
-{
-	uint8_t how = input_byte(kernel->input);
-	const struct fuse_getxattr_in in = {.size = how & 2   ? input_byte(kernel->input)
-						    : how & 4 ? 65536
-							      : 0};
-	struct kernel_pending *pending =
-		request_begin(kernel, how & 1 ? FUSE_GETXATTR : FUSE_LISTXATTR, some_node(kernel));
-	char name[1024];
-
-	if (!pending)
-		return;
-	pending->size = in.size;
-	request_add(kernel, &in, sizeof in);
-	if (how & 1) {
-		attribute_name(kernel, name);
-		request_add_text(kernel, name);
-	}
-	request_finish(kernel);
-}
-
-static void set_attribute(struct kernel *kernel)
-{
-	static const char *const values[] = {
-		"a:b", "workers", "a comment", "never", "2027-01-01T00:00:00Z", ""};
-	unsigned which = input_number(kernel->input, COUNT(values));
-	bool removes = input_byte(kernel->input) % 8 == 0;
-	uint32_t in[2] = {0, 0}; /* the older, shorter form: size and flags */
-	char name[1024], text[256];
-	const char *value = which < COUNT(values) ? values[which]
-						  : input_text(kernel->input, text, sizeof text);
-
-	if (!request_begin(kernel, removes ? FUSE_REMOVEXATTR : FUSE_SETXATTR, some_node(kernel)))
-		return;
-	attribute_name(kernel, name);
-	in[0] = (uint32_t)strlen(value);
-	if (!removes)
-		request_add(kernel, in, sizeof in);
-	request_add_text(kernel, name);
-	if (!removes)
-		request_add(kernel, value, strlen(value));
-	request_finish(kernel);
-}
-
-/* --- opening and closing
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- opening and closing --- */
 
 static uint32_t some_flags(struct kernel *kernel)
 {
@@ -268,9 +197,7 @@ static void release(struct kernel *kernel)
 	*handle = (struct kernel_handle){0};
 }
 
-/* --- requests on what is open
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- requests on what is open --- */
 
 static uint64_t some_owner(struct kernel *kernel)
 {
@@ -428,9 +355,7 @@ static void allocate(struct kernel *kernel)
 	request_finish(kernel);
 }
 
-/* --- the rest
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- the rest --- */
 
 static void forget(struct kernel *kernel)
 {
@@ -461,7 +386,7 @@ static void interrupt(struct kernel *kernel)
 	request_finish(kernel);
 }
 
-/* What this file system has no use for: ioctl, poll, lseek, locks, … */
+/* Requests that this file system does not implement: ioctl, lseek, readlink, bmap. */
 static void ask_unknown(struct kernel *kernel)
 {
 	static const uint32_t opcodes[] = {FUSE_IOCTL, FUSE_LSEEK, FUSE_READLINK, FUSE_BMAP};
@@ -491,15 +416,17 @@ static void initialise(struct kernel *kernel)
 void kernel_asks(struct kernel *kernel)
 {
 	static void (*const requests[])(struct kernel *) = {
-		lookup,		lookup,		 open_node,   create,	      create,
-		write_data,	write_data,	 write_data,  flush,	      flush,
-		release,	synchronise,	 read_data,   read_directory, read_directory,
-		set_attributes, get_attributes,	 look_around, get_attribute,  set_attribute,
-		make_directory, unlink_or_rmdir, rename_name, link_name,      make_odd,
-		forget,		interrupt,	 ask_unknown, allocate,
+		lookup,		lookup,		 open_node,	   create,
+		create,		write_data,	 write_data,	   write_data,
+		flush,		flush,		 release,	   synchronise,
+		read_data,	read_directory,	 read_directory,   set_attributes,
+		get_attributes, look_around,	 request_getxattr, request_setxattr,
+		make_directory, unlink_or_rmdir, rename_name,	   link_name,
+		make_odd,	forget,		 interrupt,	   ask_unknown,
+		allocate,
 	};
 
-	/* Nothing else is sent before that is answered. */
+	/* The kernel sends nothing else before INIT is answered. */
 	if (!kernel->unique)
 		initialise(kernel);
 	else if (kernel->initialised)
