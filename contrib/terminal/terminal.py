@@ -84,10 +84,15 @@ def transcript(build):
 
 
 def prepare(build):
-    """The program where mount(8) looks for it, and empty folders, all of it seen in this namespace alone."""
-    for folder in ("/mnt", "/etc/sstorefs", "/usr/local/sbin", "/run"):
-        Path(folder).mkdir(exist_ok=True)
+    """The program where mount(8) looks for it, and empty directories; this namespace alone sees them."""
+    for folder in ("/run", "/mnt", "/usr/local/sbin"):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder], check=True)
+    for folder in ("/run/upper", "/run/work"):
+        Path(folder).mkdir()
+    # /etc/sstorefs must not appear in the real /etc.
+    subprocess.run(["mount", "-t", "overlay", "-o", "lowerdir=/etc,upperdir=/run/upper,workdir=/run/work", "overlay",
+                    "/etc"], check=True)
+    Path("/etc/sstorefs").mkdir(exist_ok=True)
     shutil.copy(build / "sstorefs", "/usr/local/sbin/sstorefs")
 
 
