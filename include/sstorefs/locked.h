@@ -4,21 +4,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /*
  * Locked memory: where values and tokens live. It is not swapped, not dumped, and wiped when it is
- * given back. Locked memory is scarce, so a pool caps what is held and lets callers wait for room.
+ * given back. Locked memory is scarce, so a pool caps what is held and lets callers wait for
+ * memory.
  */
 struct locked_wait {
-	/* Called once, from locked_release, when there may be room again: try again from here. */
+	/* Called once, from locked_free, when memory may be available again. */
 	void (*available)(struct locked_wait *wait);
-	struct locked_wait *next, **link; /* the pool's */
+	TAILQ_ENTRY(locked_wait) queued; /* the pool's; tqe_prev is NULL outside of it */
 };
 
 struct locked_pool {
 	size_t cap;  /* bytes that may be held at once */
 	size_t held; /* bytes held now, in whole pages */
-	struct locked_wait *first, **last;
+	TAILQ_HEAD(, locked_wait) waiting;
 	bool serving; /* the queue is being called right now */
 	/* Frees something that is held only because there was room, and returns true; false: there
 	 * is no such thing. NULL: there never is. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /*
  * The loop: one thread waits here for descriptors, timers and tasks, and calls back. Callbacks
@@ -30,7 +31,7 @@ struct timer {
 /* Something to be done in a later turn, once. Embedded; a zeroed task is one that is not queued. */
 struct task {
 	void (*run)(struct task *task);
-	struct task *next, **link; /* the loop's */
+	LIST_ENTRY(task) queued; /* the loop's */
 };
 
 /*
@@ -65,5 +66,6 @@ void timer_stop(struct loop *loop, struct timer *timer);
 /* Queues `task` for the next turn; nothing if it is queued already. */
 void task_queue(struct loop *loop, struct task *task);
 void task_cancel(struct task *task);
+bool task_is_queued(const struct task *task);
 
 #endif

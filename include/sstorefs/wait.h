@@ -2,52 +2,42 @@
 #define SSTOREFS_WAIT_H
 
 #include <stddef.h>
+#include <sys/queue.h>
 
-/*
- * Somebody who waits for something to happen. Embedded in its owner; zeroed when it waits for
- * nothing.
+/* One that waits for something to happen. Embedded in its owner; zeroed when it waits for nothing.
  */
 struct wait {
 	void (*woken)(struct wait *wait);
-	struct wait *next, **link; /* the list's */
+	LIST_ENTRY(wait) waiting; /* the list's; le_prev is NULL outside of one */
 };
 
-/* Those who wait, in no particular order. Zeroed when empty. */
-struct wait_list {
-	struct wait *first;
-};
+/* All that wait for one thing, in no particular order. Zeroed when empty. */
+LIST_HEAD(wait_list, wait);
 
 static inline void wait_begin(struct wait_list *list, struct wait *wait)
 {
-	wait->next = list->first;
-	wait->link = &list->first;
-	if (wait->next)
-		wait->next->link = &wait->next;
-	list->first = wait;
+	LIST_INSERT_HEAD(list, wait, waiting);
 }
 
 static inline void wait_end(struct wait *wait)
 {
-	if (!wait->link)
+	if (!wait->waiting.le_prev)
 		return;
-	*wait->link = wait->next;
-	if (wait->next)
-		wait->next->link = wait->link;
-	wait->next = NULL;
-	wait->link = NULL;
+	LIST_REMOVE(wait, waiting);
+	wait->waiting.le_prev = NULL;
 }
 
-/* Wakes everybody who waits now, once; who waits again is left for the next time. */
+/* Wakes each that waits now, once; one that waits again is left for the next time. */
 static inline void wait_wake_all(struct wait_list *list)
 {
-	struct wait_list woken = {list->first};
-	struct wait *wait;
+	struct wait_list woken = *list;
+	struct wait *wait = LIST_FIRST(list);
 
-	if (!woken.first)
+	if (!wait)
 		return;
-	list->first = NULL;
-	woken.first->link = &woken.first;
-	while ((wait = woken.first)) {
+	wait->waiting.le_prev = &LIST_FIRST(&woken);
+	LIST_INIT(list);
+	while ((wait = LIST_FIRST(&woken))) {
 		wait_end(wait);
 		wait->woken(wait);
 	}

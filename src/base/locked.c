@@ -60,7 +60,7 @@ void locked_pool_init(struct locked_pool *pool, size_t cap)
 {
 	memset(pool, 0, sizeof(*pool));
 	pool->cap = cap ? cap : find_cap();
-	pool->last = &pool->first;
+	TAILQ_INIT(&pool->waiting);
 }
 
 /* Doubling, so that many small appends cost few moves; above DOUBLES_UP_TO only what is wanted, in
@@ -194,16 +194,16 @@ int locked_append(struct locked *locked, const void *data, size_t length)
 /* Takes the first in the queue out of it, and calls it. */
 static void serve_first(struct locked_pool *pool)
 {
-	struct locked_wait *wait = pool->first;
+	struct locked_wait *wait = TAILQ_FIRST(&pool->waiting);
 
 	locked_wait_cancel(pool, wait);
 	wait->available(wait);
 }
 
 /*
- * Calls everybody who waits, once: who can't be served may queue himself again. Those are called
- * again only if others have meanwhile given back more than they took, so that it ends. What is
- * given back from inside a call is offered by the loop that runs already.
+ * Calls each waiter once; one that gets no memory may queue itself again. The waiters are called
+ * again only if more memory was freed meanwhile than taken, so that this ends. Memory that is freed
+ * inside a call is offered by the loop that runs already.
  */
 static void serve(struct locked_pool *pool)
 {
@@ -216,11 +216,11 @@ static void serve(struct locked_pool *pool)
 	do {
 		held_before = pool->held;
 		waiting = 0;
-		for (wait = pool->first; wait; wait = wait->next)
+		TAILQ_FOREACH (wait, &pool->waiting, queued)
 			waiting++;
-		while (waiting-- > 0 && pool->first)
+		while (waiting-- > 0 && !TAILQ_EMPTY(&pool->waiting))
 			serve_first(pool);
-	} while (pool->first && pool->held < held_before);
+	} while (!TAILQ_EMPTY(&pool->waiting) && pool->held < held_before);
 	pool->serving = false;
 }
 
@@ -247,23 +247,14 @@ void locked_free(struct locked *locked)
 
 void locked_wait(struct locked_pool *pool, struct locked_wait *wait)
 {
-	if (wait->link)
-		return;
-	wait->next = NULL;
-	wait->link = pool->last;
-	*pool->last = wait;
-	pool->last = &wait->next;
+	if (!wait->queued.tqe_prev)
+		TAILQ_INSERT_TAIL(&pool->waiting, wait, queued);
 }
 
 void locked_wait_cancel(struct locked_pool *pool, struct locked_wait *wait)
 {
-	if (!wait->link)
+	if (!wait->queued.tqe_prev)
 		return;
-	*wait->link = wait->next;
-	if (wait->next)
-		wait->next->link = wait->link;
-	else
-		pool->last = wait->link;
-	wait->next = NULL;
-	wait->link = NULL;
+	TAILQ_REMOVE(&pool->waiting, wait, queued);
+	wait->queued.tqe_prev = NULL;
 }

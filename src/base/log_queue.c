@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "log_target.h"
 #include "sstorefs/clock.h"
@@ -17,14 +18,14 @@
 #define PAUSE_MAX 60000 /* and so many after a while */
 
 struct line {
-	struct line *next;
+	STAILQ_ENTRY(line) queued;
 	size_t length, written;
 	char text[];
 };
 
 static struct {
 	struct log_writer writer;
-	struct line *first, **end;
+	STAILQ_HEAD(, line) lines;
 	size_t bytes;
 	uint64_t lost;
 	void (*say_lost)(uint64_t lost);
@@ -33,7 +34,7 @@ static struct {
 	struct watch room; /* the reader takes something again */
 	struct timer look; /* for a reader that is not there */
 	uint64_t pause;
-} queue = {.end = &queue.first};
+} queue = {.lines = STAILQ_HEAD_INITIALIZER(queue.lines)};
 
 static void drain(void);
 
@@ -76,11 +77,9 @@ static void wait_for_reader(void)
 
 static void drop_first(void)
 {
-	struct line *line = queue.first;
+	struct line *line = STAILQ_FIRST(&queue.lines);
 
-	queue.first = line->next;
-	if (!queue.first)
-		queue.end = &queue.first;
+	STAILQ_REMOVE_HEAD(&queue.lines, queued);
 	queue.bytes -= line->length;
 	free(line);
 }
@@ -88,8 +87,9 @@ static void drop_first(void)
 /* Writes what is taken. Returns 0 when nothing is left, -EAGAIN or -ENOTCONN. */
 static ssize_t write_lines(void)
 {
-	while (queue.first) {
-		struct line *line = queue.first;
+	struct line *line;
+
+	while ((line = STAILQ_FIRST(&queue.lines))) {
 		ssize_t written = log_writer_write(&queue.writer, line->text + line->written,
 						   line->length - line->written);
 
@@ -152,7 +152,7 @@ void log_queue_add(const char *text)
 {
 	size_t length = strlen(text), end_length;
 	const char *end;
-	bool was_empty = !queue.first;
+	bool was_empty = STAILQ_EMPTY(&queue.lines);
 	struct line *line = NULL;
 
 	if (!queue.is_open)
@@ -167,8 +167,7 @@ void log_queue_add(const char *text)
 	*line = (struct line){.length = length + end_length};
 	memcpy(line->text, text, length);
 	memcpy(line->text + length, end, end_length);
-	*queue.end = line;
-	queue.end = &line->next;
+	STAILQ_INSERT_TAIL(&queue.lines, line, queued);
 	queue.bytes += line->length;
 	/* One that waits is written when those before it are. */
 	if (was_empty || !queue.loop)
@@ -196,7 +195,7 @@ static void write_until(uint64_t end)
 
 static void give_up_rest(void)
 {
-	while (queue.first) {
+	while (!STAILQ_EMPTY(&queue.lines)) {
 		queue.lost++;
 		drop_first();
 	}

@@ -19,7 +19,7 @@ struct loop {
 	struct timer_heap timers;
 
 	/* All queued tasks, in order: those of this turn, `mark`, those of later turns, `end`. */
-	struct task *tasks;
+	LIST_HEAD(, task) tasks;
 	struct task mark, end;
 
 	struct loop_poller *poller;
@@ -27,20 +27,10 @@ struct loop {
 	bool stopped;
 };
 
-static void task_insert(struct task *task, struct task *before)
-{
-	task->next = before;
-	task->link = before->link;
-	*task->link = task;
-	before->link = &task->next;
-}
-
 static void task_remove(struct task *task)
 {
-	*task->link = task->next;
-	task->next->link = task->link;
-	task->next = NULL;
-	task->link = NULL;
+	LIST_REMOVE(task, queued);
+	task->queued.le_prev = NULL;
 }
 
 int loop_new(struct loop **made)
@@ -49,9 +39,8 @@ int loop_new(struct loop **made)
 
 	if (!loop)
 		return -ENOMEM;
-	loop->tasks = &loop->end;
-	loop->end.link = &loop->tasks;
-	task_insert(&loop->mark, &loop->end);
+	LIST_INSERT_HEAD(&loop->tasks, &loop->end, queued);
+	LIST_INSERT_BEFORE(&loop->end, &loop->mark, queued);
 	loop->now = clock_boottime();
 	*made = loop;
 	return 0;
@@ -66,8 +55,8 @@ void loop_free(struct loop *loop)
 			loop->watches[i]->loop = NULL;
 	}
 	task_remove(&loop->mark);
-	while (loop->tasks != &loop->end)
-		task_remove(loop->tasks);
+	while (LIST_FIRST(&loop->tasks) != &loop->end)
+		task_remove(LIST_FIRST(&loop->tasks));
 	timer_heap_finish(&loop->timers);
 	free(loop->fds);
 	free(loop->watches);
@@ -131,9 +120,9 @@ static void timers_call(struct loop *loop)
 
 static void tasks_call(struct loop *loop)
 {
-	while (loop->tasks != &loop->mark) {
-		struct task *task = loop->tasks;
+	struct task *task;
 
+	while ((task = LIST_FIRST(&loop->tasks)) != &loop->mark) {
 		task_remove(task);
 		task->run(task);
 	}
@@ -144,7 +133,7 @@ static int turn_timeout(const struct loop *loop)
 {
 	const struct timer *timer = timer_heap_first(&loop->timers);
 
-	if (loop->tasks != &loop->mark)
+	if (LIST_FIRST(&loop->tasks) != &loop->mark)
 		return 0;
 	if (!timer)
 		return -1;
@@ -166,7 +155,7 @@ static int turn_wait(struct loop *loop)
 static int turn(struct loop *loop)
 {
 	task_remove(&loop->mark);
-	task_insert(&loop->mark, &loop->end);
+	LIST_INSERT_BEFORE(&loop->end, &loop->mark, queued);
 	if (loop->holes)
 		watches_compact(loop);
 
@@ -250,12 +239,17 @@ void timer_stop(struct loop *loop, struct timer *timer)
 
 void task_queue(struct loop *loop, struct task *task)
 {
-	if (!task->link)
-		task_insert(task, &loop->end);
+	if (!task_is_queued(task))
+		LIST_INSERT_BEFORE(&loop->end, task, queued);
 }
 
 void task_cancel(struct task *task)
 {
-	if (task->link)
+	if (task_is_queued(task))
 		task_remove(task);
+}
+
+bool task_is_queued(const struct task *task)
+{
+	return task->queued.le_prev != NULL;
 }

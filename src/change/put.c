@@ -84,7 +84,7 @@ static void time_out(struct change_op *op)
 {
 	struct put_op *put = put_of(op);
 
-	if (put->memory_wait.link)
+	if (put->memory_wait.queued.tqe_prev)
 		change_op_fail(
 			op, ENOBUFS,
 			"no locked memory is left to send the value: raise RLIMIT_MEMLOCK or write fewer at once");

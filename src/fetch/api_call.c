@@ -261,7 +261,7 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 
 void api_call_cancel(struct api_call *api_call)
 {
-	if (api_call->task.link) {
+	if (task_is_queued(&api_call->task)) {
 		task_cancel(&api_call->task);
 		http_request_free(&api_call->http.request);
 	}

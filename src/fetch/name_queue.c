@@ -63,7 +63,7 @@ int name_queue_join(struct listing *listing, const char *name, struct name_ticke
 bool name_queue_is_waiting(const struct name_ticket *ticket)
 {
 	return ticket->queue &&
-	       (TAILQ_FIRST(&ticket->queue->tickets) != ticket || ticket->task.link);
+	       (TAILQ_FIRST(&ticket->queue->tickets) != ticket || task_is_queued(&ticket->task));
 }
 
 void name_queue_leave(struct name_ticket *ticket)

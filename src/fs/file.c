@@ -193,7 +193,7 @@ void file_put_if_unused(struct file *file)
 						    file->failure.errnum == EEXIST ||
 						    file_has_unreported_create_error(file))));
 
-	if (file->handles || file->uploads || file->waits.first || file->staged)
+	if (file->handles || file->uploads || !LIST_EMPTY(&file->waits) || file->staged)
 		return;
 	if (!remembers) {
 		fs->kept_errors -= file->kept_for_error;

@@ -89,7 +89,7 @@ static void flush_request_interrupted(struct deferred *deferred)
 		return;
 	}
 	wait_end(&flush->wait);
-	if (!upload->waits.first)
+	if (LIST_EMPTY(&upload->waits))
 		upload_cancel(upload);
 	flush_request_end(flush, EINTR);
 }
@@ -342,7 +342,7 @@ static void fsync_request_interrupted(struct deferred *deferred)
 	wait_end(&fsync->wait);
 	/* As with FLUSH: what nobody waits for any more is given up, or a killed writer would be
 	 * stored after all. */
-	if (upload && !upload->done && !upload->file->waits.first)
+	if (upload && !upload->done && LIST_EMPTY(&upload->file->waits))
 		upload_cancel(upload);
 	fsync_request_end(fsync, EINTR);
 }

@@ -134,7 +134,7 @@ static bool evict_for(struct fs *fs, size_t size)
 	const struct locked_pool *pool = fs->options.pool;
 	size_t most = pool->cap / RETAINED_SHARE;
 
-	if (pool->first || size > most)
+	if (!TAILQ_EMPTY(&pool->waiting) || size > most)
 		return false;
 	while (fs->retained >= RETAINED_MAX || fs->retained_bytes > most - size)
 		retained_free(fs->first_retained);

@@ -202,7 +202,7 @@ static void on_requests(struct watch *watch)
 		fuse_session_process_buf(fs->session, &fs->receive);
 		if (wipe)
 			sodium_memzero(fs->receive.mem, (size_t)length);
-		if (fs->resize.link)
+		if (task_is_queued(&fs->resize))
 			return; /* INIT: the next request comes into another buffer */
 	}
 }

@@ -296,5 +296,5 @@ void call_cancel(struct http_call *call)
 
 bool call_runs(const struct http_call *call)
 {
-	return call->state || call->completion.link;
+	return call->state || task_is_queued(&call->completion);
 }

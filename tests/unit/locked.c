@@ -24,7 +24,7 @@ static struct locked_pool make_pool(size_t pages)
 /* Fixes the address of the queue, which a copied pool would lose. */
 #define POOL(name, pages)                                                                          \
 	struct locked_pool name = make_pool(pages);                                                \
-	name.last = &name.first
+	TAILQ_INIT(&name.waiting)
 
 static void test_bytes_are_kept_while_memory_grows(void **state)
 {
@@ -202,7 +202,7 @@ static void test_first_come_first_served(void **state)
 	locked_free(&all);
 	assert_string_equal(order, "acde");
 	assert_int_equal(waiters[1].calls, 0);
-	assert_null(pool.first);
+	assert_true(TAILQ_EMPTY(&pool.waiting));
 	for (i = 0; i < COUNT(waiters); i++)
 		locked_free(&waiters[i].locked);
 }
@@ -234,7 +234,7 @@ static void test_who_can_not_be_served_waits_on_without_end_or_harm(void **state
 	assert_string_equal(order, "sLG");
 	locked_free(&greedy.locked);
 	assert_int_equal(pool.held, 0);
-	assert_null(pool.first);
+	assert_true(TAILQ_EMPTY(&pool.waiting));
 }
 
 struct reclaimable {
