@@ -17,9 +17,7 @@ static uint64_t now(const struct listing *listing)
 	return loop_now(listing->cache->loop);
 }
 
-/* --- how fresh it is
- * -------------------------------------------------------------------------------------------------------
- */
+/* How fresh it is */
 
 bool listing_is_local(const struct listing *listing)
 {
@@ -154,9 +152,7 @@ bool listing_can_afford_walk(const struct listing *listing)
 	       now(listing) - listing->last_walk_at >= listing->last_walk_ms * TTL_WALK_FACTOR;
 }
 
-/* --- what is known
- * ---------------------------------------------------------------------------------------------------------
- */
+/* What is known */
 
 /* What a walk has brought so far is newer than what stood before. */
 const struct record *listing_find(const struct listing *listing, const char *name)

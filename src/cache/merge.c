@@ -94,9 +94,7 @@ static struct record *current_record(const struct listing *listing, const char *
 	return listing->current ? snapshot_find(listing->current, name) : NULL;
 }
 
-/* --- pages
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* Pages */
 
 /*
  * Two stores of one name: the later one shows its id, which may have any bytes, too. Returns 0,
@@ -264,9 +262,7 @@ void listing_walk_done(struct listing *listing, uint64_t pages, const struct fai
 	snapshot_release(next);
 }
 
-/* --- what is told of one name
- * --------------------------------------------------------------------------------------------------
- */
+/* What is told of one name */
 
 /* What the running walk brings of it is older. */
 static void mark_local_change(struct listing *listing, struct record *record)
@@ -436,9 +432,7 @@ void listing_invalidate(struct listing *listing, const char *name, uint32_t entr
 	invalidate_in(listing, listing->next, name, entry_id);
 }
 
-/* --- tidying
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* Tidying */
 
 /* Tombstones are of use as long as absence has to be remembered: while a walk runs, or the listing
  * is not whole. */

@@ -11,14 +11,14 @@
 
 #include "catalog.h"
 
-#define SEARCH_PAGES_MAX 1000 /* a search that does not end by itself */
+#define SEARCH_PAGES_MAX 1000 /* ends a search that does not end by itself */
 
-#define STACK_OF_PARSING (32u << 10) /* more than reading an answer takes */
+#define PARSER_STACK (32u << 10) /* more stack than parsing a response takes, in bytes */
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
 
-/* What each operation is to the network: does it only ask, or else may it be done twice, and does
- * it carry a value? A client key that nobody knows of changes nothing, either. */
+/* Properties of each operation (RFC 9110, 9.2): safe or else idempotent, and whether it is an
+ * upload. Creating a client key that is never used changes nothing, so that is safe, too. */
 static const struct {
 	bool safe, idempotent, upload;
 } op_traits[OPERATION_COUNT] = {
@@ -37,8 +37,7 @@ static const struct {
 	[OPERATION_SIGNING_KEY] = {.safe = true},
 };
 
-/* A create must not be sent twice blindly; all other puts come out the same however often they are
- * done. */
+/* A create must not be sent twice without a lookup; all other puts are idempotent. */
 static bool is_idempotent(const struct op_args *args)
 {
 	if (args->operation == OPERATION_PUT_SECRET)
@@ -61,7 +60,7 @@ static void apply_rate_limit(struct api_call *api_call, const struct http_respon
 		net_set_rate_limit(api_call->catalog->net, limit.remaining, limit.resets_in_ms);
 }
 
-static void make_key(struct api_call *api_call)
+static void make_idempotency_key(struct api_call *api_call)
 {
 	uint8_t random[18];
 
@@ -70,8 +69,8 @@ static void make_key(struct api_call *api_call)
 			  sizeof random, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-/* Another key, as long as the old one, in the old one's place. */
-static void renew_key(struct api_call *api_call)
+/* Replaces the idempotency key in the request by a new one of the same length. */
+static void renew_idempotency_key(struct api_call *api_call)
 {
 	struct buffer *headers = &api_call->http.request.headers;
 	size_t length = strlen(api_call->idempotency_key);
@@ -81,20 +80,20 @@ static void renew_key(struct api_call *api_call)
 
 	if (!at)
 		return;
-	make_key(api_call);
+	make_idempotency_key(api_call);
 	memcpy(at, api_call->idempotency_key, length);
 }
 
-/* What the value was quoted in is dropped, and what reading it has left on the stack. */
+/* Drops a message that quotes the value, and wipes what parsing it has left on the stack. */
 static void redact(struct api_call *api_call)
 {
 	if (!api_call->redact_value)
 		return;
 	failure_redact(&api_call->http.failure, api_call->redact_value, api_call->redact_length);
-	sodium_stackzero(STACK_OF_PARSING);
+	sodium_stackzero(PARSER_STACK);
 }
 
-/* What the owner of an inquiry is told of an answer's entries. */
+/* Passes the entries of a response on to the owner of the call, but for recently deleted ones. */
 struct entry_filter {
 	const struct catalog *catalog;
 	int (*on_entry)(void *context, const struct entry *entry);
@@ -113,7 +112,8 @@ static int filter_entry(void *context, const struct entry *entry)
 	return filter->on_entry(filter->context, entry);
 }
 
-/* A date that no clock shows is none, and sums with it could not be held. */
+/* Notes the time by the service's clock. Ignores dates before 1970 and after DATE_LAST, with which
+ * sums could overflow. */
 static void note_date(struct api_call *api_call, const char *text)
 {
 	wall_time_ns date;
@@ -135,10 +135,9 @@ static enum response_class on_response(struct http_call *call, const struct http
 	const char *date = http_response_header(response, "Date");
 	int failed;
 
-	static const enum response_class verdicts[] = {[RETRY_NEVER] = RESPONSE_REJECTED,
-						       [RETRY_LATER] = RESPONSE_RETRY,
-						       [RETRY_AFTER_CHECK] =
-							       RESPONSE_INDETERMINATE};
+	static const enum response_class classes[] = {[RETRY_NEVER] = RESPONSE_REJECTED,
+						      [RETRY_LATER] = RESPONSE_RETRY,
+						      [RETRY_AFTER_CHECK] = RESPONSE_INDETERMINATE};
 
 	note_date(api_call, date);
 	apply_rate_limit(api_call, response);
@@ -159,23 +158,24 @@ static enum response_class on_response(struct http_call *call, const struct http
 			 id ? id : "");
 	}
 	redact(api_call);
-	/* A 5xx that could be read may be kept for the key, and given again (DESIGN 3, rule 13). */
+	/* The service may have stored a 5xx under the key, and would repeat it
+	 * (doc/semantics.md, rule 13). */
 	if (failed && response->status >= 500)
-		renew_key(api_call);
-	return failed ? verdicts[api_call->retry_hint] : RESPONSE_OK;
+		renew_idempotency_key(api_call);
+	return failed ? classes[api_call->retry_hint] : RESPONSE_OK;
 }
 
-/* What anybody's question came to; and a change that was made, or a listing that came, may have
- * made an end of what was refused. */
-static void remember(struct api_call *api_call)
+/* Notes a failure for calls of the same kind. A change that succeeded may have removed the cause of
+ * the failures noted for its store. */
+static void note_outcome(struct api_call *api_call)
 {
-	struct refusals *refusals = &api_call->catalog->refusals;
+	struct recent_failures *failures = &api_call->catalog->recent_failures;
 
-	if (api_call->is_anybodys)
-		refusals_note(refusals, &api_call->args, &api_call->failure,
-			      loop_now(api_call->catalog->loop));
+	if (api_call->cache_failure)
+		recent_failures_note(failures, &api_call->args, &api_call->failure,
+				     loop_now(api_call->catalog->loop));
 	if (!api_call->failure.errnum && !op_traits[api_call->args.operation].safe)
-		refusals_forget(refusals, api_call->args.store_id);
+		recent_failures_forget(failures, api_call->args.store_id);
 }
 
 static void on_done(struct http_call *call)
@@ -184,7 +184,7 @@ static void on_done(struct http_call *call)
 	struct catalog_counts *counts = &api_call->catalog->counts;
 
 	api_call->failure = call->failure;
-	remember(api_call);
+	note_outcome(api_call);
 	counts->milliseconds[api_call->args.operation] +=
 		loop_now(api_call->catalog->loop) - api_call->started_at;
 	if (api_call->failure.errnum)
@@ -196,8 +196,8 @@ static void on_done(struct http_call *call)
 	api_call->done(api_call);
 }
 
-/* Asked a moment ago, in vain: no call is made, and none counted. */
-static void unasked_again(struct task *task)
+/* The same call failed a moment ago: none is sent, and none counted. */
+static void on_cached_failure(struct task *task)
 {
 	struct api_call *api_call = container_of(task, struct api_call, task);
 
@@ -205,7 +205,7 @@ static void unasked_again(struct task *task)
 	api_call->done(api_call);
 }
 
-/* What could not even be asked is told from the loop, as everything else. */
+/* The request could not be made: reported from the loop, as all other failures are. */
 static void on_not_sent(struct task *task)
 {
 	struct api_call *api_call = container_of(task, struct api_call, task);
@@ -232,16 +232,17 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 	api_call->response_date = TIME_UNKNOWN;
 	api_call->args.account = catalog->options.account;
 	api_call->task = (struct task){.run = on_not_sent};
-	if (api_call->is_anybodys)
-		known = refusals_find(&catalog->refusals, &api_call->args, loop_now(catalog->loop));
+	if (api_call->cache_failure)
+		known = recent_failures_find(&catalog->recent_failures, &api_call->args,
+					     loop_now(catalog->loop));
 	if (known) {
 		call->failure = *known;
-		api_call->task.run = unasked_again;
+		api_call->task.run = on_cached_failure;
 		task_queue(catalog->loop, &api_call->task);
 		return;
 	}
 	if (provider->has_idempotency_keys) {
-		make_key(api_call);
+		make_idempotency_key(api_call);
 		api_call->args.idempotency_key = api_call->idempotency_key;
 	}
 	catalog->counts.calls[api_call->args.operation]++;
@@ -275,7 +276,7 @@ void api_call_free(struct api_call *api_call)
 				  .context = api_call->result.context};
 
 	op_result_free(&api_call->result);
-	api_call->result = again; /* the next page may be asked for with it */
+	api_call->result = again; /* for the next page */
 }
 
 bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,

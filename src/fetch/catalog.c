@@ -55,7 +55,7 @@ void catalog_free(struct catalog *catalog)
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
 	quota_finish(&catalog->quota);
-	refusals_finish(&catalog->refusals);
+	recent_failures_finish(&catalog->recent_failures);
 	sealed_cache_free(&catalog->sealed_cache);
 	stores_free(catalog);
 	listing_close(&catalog->stores);
@@ -91,7 +91,7 @@ void catalog_refresh(struct catalog *catalog)
 	catalog->keys.failure =
 		(struct failure){0}; /* what was not to be trusted may be asked for again */
 	quota_invalidate(&catalog->quota);
-	refusals_forget(&catalog->refusals, NULL);
+	recent_failures_forget(&catalog->recent_failures, NULL);
 	listing_expire(&catalog->stores);
 	LIST_FOREACH (store, &catalog->open_stores, link)
 		listing_expire(&store->secrets);

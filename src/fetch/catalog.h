@@ -35,7 +35,7 @@ struct catalog {
 	struct store *only_store;
 	struct client_keys keys;
 	struct quota quota;
-	struct refusals refusals;
+	struct recent_failures recent_failures;
 	struct sealed_cache sealed_cache;
 	struct ordered_set name_queues;	       /* those who wait to change a name */
 	struct ordered_set stores_by_entry_id; /* stores */

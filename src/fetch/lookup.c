@@ -76,9 +76,7 @@ static void timed_out(struct timer *timer)
 	end_failed(lookup, &failure);
 }
 
-/* --- a call for the one name
- * ------------------------------------------------------------------------------------------------
- */
+/* A call for the one name */
 
 /* What the call told stands in memory, and is the answer however soon it may count as old. */
 static void end_as_answered(struct lookup *lookup)
@@ -123,9 +121,7 @@ static void wait_for_query(struct lookup *lookup)
 	wait_begin(&lookup->query->waits, &lookup->wait);
 }
 
-/* --- the walk
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* The walk */
 
 /* Whether what the running walk brings is an answer to this question, and not to an older one. */
 static bool walk_is_recent(const struct lookup *lookup)
@@ -211,9 +207,7 @@ static void wait_for_walk(struct lookup *lookup)
 	wait_begin(&listing->next->waits, &lookup->wait);
 }
 
-/* --- which of them
- * ----------------------------------------------------------------------------------------------------------
- */
+/* Which of them */
 
 static void start_query(struct lookup *lookup)
 {

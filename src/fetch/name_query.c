@@ -188,7 +188,7 @@ struct name_query *name_query_start(struct listing *listing, const char *name, b
 	query->api_call.args.store_id = listing->store ? listing->store->id : NULL;
 	query->api_call.args.name = query->name;
 	query->api_call.args.page = 1;
-	query->api_call.is_anybodys = !fresh;
+	query->api_call.cache_failure = !fresh;
 	listing->catalog->counts.name_queries++;
 	if (!fresh) {
 		listing->single_lookups++;

@@ -69,7 +69,7 @@ static void start_call(struct quota *quota)
 	quota->is_querying = true;
 	quota->api_call = (struct api_call){.done = on_response};
 	quota->api_call.args.operation = OPERATION_QUOTA;
-	quota->api_call.is_anybodys = true;
+	quota->api_call.cache_failure = true;
 	api_call_start(catalog, &quota->api_call, now(quota) + catalog->options.timeout);
 }
 

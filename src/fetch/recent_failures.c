@@ -1,12 +1,11 @@
-/* What was asked in vain is not asked again for some seconds; who asks what is name_query.c's,
- * walk.c's and quota.c's. */
+/* Keeps the failures of calls for some seconds, so that the same call is not sent again at once. */
 #include "recent_failures.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REMEMBERED 5000 /* milliseconds */
+#define KEPT_FOR 5000 /* milliseconds */
 
 static bool is_same(const char *left, const char *right)
 {
@@ -18,9 +17,9 @@ static char *copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-/* Whether another place remembers it: the listing, that there is nothing of this name; the network,
- * that the service is down (net_down). */
-static bool is_remembered(const struct op_args *args, const struct failure *failure)
+/* True if the failure is kept elsewhere: in the listing, that a name does not exist; in the
+ * network, that the service is down (net_down). */
+static bool is_kept_elsewhere(const struct op_args *args, const struct failure *failure)
 {
 	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
 	bool finds =
@@ -33,69 +32,69 @@ static bool is_remembered(const struct op_args *args, const struct failure *fail
 	       (finds && failure->errnum == ENOENT && !failure->store_is_deleted);
 }
 
-/* Whether the token, or the store, is what was refused, and not the one name. */
+/* True if the service rejected the token or the store, and not the one name. */
 static bool is_for_all_names(const struct failure *failure)
 {
 	return failure->http_status == 401 || failure->http_status == 403 ||
 	       failure->store_is_deleted;
 }
 
-static void clear(struct refusal *refusal)
+static void clear(struct recent_failure *recent)
 {
-	free(refusal->store_id);
-	free(refusal->name);
-	*refusal = (struct refusal){0};
+	free(recent->store_id);
+	free(recent->name);
+	*recent = (struct recent_failure){0};
 }
 
-void refusals_finish(struct refusals *refusals)
+void recent_failures_finish(struct recent_failures *failures)
 {
-	refusals_forget(refusals, NULL);
-	free(refusals->refusal);
-	refusals->refusal = NULL;
+	recent_failures_forget(failures, NULL);
+	free(failures->slots);
+	failures->slots = NULL;
 }
 
-void refusals_note(struct refusals *refusals, const struct op_args *args,
-		   const struct failure *failure, uint64_t now)
+void recent_failures_note(struct recent_failures *failures, const struct op_args *args,
+			  const struct failure *failure, uint64_t now)
 {
 	const char *name = is_for_all_names(failure) ? NULL : args->name;
-	struct refusal *refusal;
+	struct recent_failure *recent;
 
-	if (is_remembered(args, failure))
+	if (is_kept_elsewhere(args, failure))
 		return;
-	if (!refusals->refusal)
-		refusals->refusal = calloc(REFUSALS_MAX, sizeof *refusals->refusal);
-	if (!refusals->refusal)
+	if (!failures->slots)
+		failures->slots = calloc(RECENT_FAILURES_MAX, sizeof *failures->slots);
+	if (!failures->slots)
 		return;
-	refusal = &refusals->refusal[refusals->next++ % REFUSALS_MAX];
-	clear(refusal);
-	refusal->store_id = copy(args->store_id);
-	refusal->name = copy(name);
-	if ((args->store_id && !refusal->store_id) || (name && !refusal->name)) {
-		clear(refusal);
+	recent = &failures->slots[failures->next++ % RECENT_FAILURES_MAX];
+	clear(recent);
+	recent->store_id = copy(args->store_id);
+	recent->name = copy(name);
+	if ((args->store_id && !recent->store_id) || (name && !recent->name)) {
+		clear(recent);
 		return;
 	}
-	refusal->operation = args->operation;
-	refusal->until = now + REMEMBERED;
-	refusal->failure = *failure;
+	recent->operation = args->operation;
+	recent->until = now + KEPT_FOR;
+	recent->failure = *failure;
 }
 
-const struct failure *refusals_find(const struct refusals *refusals, const struct op_args *args,
-				    uint64_t now)
+const struct failure *recent_failures_find(const struct recent_failures *failures,
+					   const struct op_args *args, uint64_t now)
 {
-	for (size_t i = 0; refusals->refusal && i < REFUSALS_MAX; i++) {
-		const struct refusal *refusal = &refusals->refusal[i];
+	for (size_t i = 0; failures->slots && i < RECENT_FAILURES_MAX; i++) {
+		const struct recent_failure *recent = &failures->slots[i];
 
-		if (now < refusal->until && refusal->operation == args->operation &&
-		    is_same(refusal->store_id, args->store_id) &&
-		    (!refusal->name || is_same(refusal->name, args->name)))
-			return &refusal->failure;
+		if (now < recent->until && recent->operation == args->operation &&
+		    is_same(recent->store_id, args->store_id) &&
+		    (!recent->name || is_same(recent->name, args->name)))
+			return &recent->failure;
 	}
 	return NULL;
 }
 
-void refusals_forget(struct refusals *refusals, const char *store_id)
+void recent_failures_forget(struct recent_failures *failures, const char *store_id)
 {
-	for (size_t i = 0; refusals->refusal && i < REFUSALS_MAX; i++)
-		if (!store_id || is_same(refusals->refusal[i].store_id, store_id))
-			clear(&refusals->refusal[i]);
+	for (size_t i = 0; failures->slots && i < RECENT_FAILURES_MAX; i++)
+		if (!store_id || is_same(failures->slots[i].store_id, store_id))
+			clear(&failures->slots[i]);
 }

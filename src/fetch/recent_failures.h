@@ -4,35 +4,33 @@
 #include "sstorefs/provider.h"
 
 /*
- * Questions that failed a moment ago. Any process that may look at the mount can have them asked,
- * again and again, and each is a call from a budget that a whole account shares: for some seconds
- * they are answered as they were before.
+ * Calls that failed a moment ago. Any process that can access the mount can cause them again and
+ * again, and each is taken from a rate limit that the whole account shares: for some seconds they
+ * fail as they did before, without being sent.
  */
-#define REFUSALS_MAX 64 /* the oldest makes room for the newest */
+#define RECENT_FAILURES_MAX 64 /* the newest replaces the oldest */
 
-struct refusals {
-	struct refusal {
+struct recent_failures {
+	struct recent_failure {
 		enum operation operation;
-		char *store_id, *name; /* NULL: of no store, whatever the name */
-		uint64_t until;	       /* CLOCK_BOOTTIME, milliseconds; 0: not used */
+		char *store_id, *name; /* NULL: of no store; for all names */
+		uint64_t until;	       /* CLOCK_BOOTTIME, milliseconds; 0: free */
 		struct failure failure;
-	} * refusal; /* REFUSALS_MAX of them; NULL: none was noted yet */
+	} * slots; /* RECENT_FAILURES_MAX of them; NULL: none was noted yet */
 	unsigned next;
 };
 
-void refusals_finish(struct refusals *refusals);
+void recent_failures_finish(struct recent_failures *failures);
 
-/* Remembers how a question ended, unless that was an answer. Without memory nothing is remembered.
- */
-void refusals_note(struct refusals *refusals, const struct op_args *args,
-		   const struct failure *failure, uint64_t now);
+/* Keeps the failure of a call, unless that is an answer. Keeps nothing when memory runs out. */
+void recent_failures_note(struct recent_failures *failures, const struct op_args *args,
+			  const struct failure *failure, uint64_t now);
 
-/* How a question ended lately, or NULL; valid until the next note. */
-const struct failure *refusals_find(const struct refusals *refusals, const struct op_args *args,
-				    uint64_t now);
+/* Returns the kept failure of such a call, valid until the next note; NULL: none. */
+const struct failure *recent_failures_find(const struct recent_failures *failures,
+					   const struct op_args *args, uint64_t now);
 
-/* Something has changed in the store `store_id`: what failed there may be asked again. NULL:
- * anywhere. */
-void refusals_forget(struct refusals *refusals, const char *store_id);
+/* Drops the failures of the store `store_id`, which has changed; NULL: all. */
+void recent_failures_forget(struct recent_failures *failures, const char *store_id);
 
 #endif

@@ -57,7 +57,7 @@ static void fetch_page(struct walk *walk, struct page *page, unsigned number)
 	args->store_id = listing->store ? listing->store->id : NULL;
 	args->cursor = walk->cursor.length ? buffer_cstr(&walk->cursor) : NULL;
 	args->page = number;
-	page->api_call.is_anybodys = true;
+	page->api_call.cache_failure = true;
 	api_call_start(catalog, &page->api_call,
 		       loop_now(catalog->loop) + catalog->options.timeout);
 	page->api_call.http.on_retry = on_page_retry;
@@ -183,9 +183,7 @@ static void next_by_cursor(struct walk *walk, const struct op_result *result)
 	fetch_page(walk, &walk->pages[0], 0);
 }
 
-/* --- numbers, side by side
- * -------------------------------------------------------------------------------------------------
- */
+/* Numbers, side by side */
 
 /*
  * A count that is not the promised one means that something came or went meanwhile, and that pages
@@ -273,9 +271,7 @@ static void next_by_number(struct walk *walk, const struct op_result *result)
 	walk_end(walk);
 }
 
-/* --- every page
- * ------------------------------------------------------------------------------------------------------------
- */
+/* Every page */
 
 static void count_page(struct walk *walk, const struct op_result *result)
 {
