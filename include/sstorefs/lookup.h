@@ -5,32 +5,29 @@
 #include "sstorefs/loop.h"
 
 /*
- * Lookups: finding out about one name.
- */
-
-/*
- * Finds out about one name. Embedded in its owner, zeroed, `name` copied in; `done` is called once,
- * from the loop or from within lookup_start. `failure.error` is 0 (then look with listing_query or
- * `record`), ENOENT, or why it could not be found out.
+ * A lookup of one name. Embedded in its owner, zeroed, `name`, `deadline` and `done` filled in;
+ * `done` is called once, from the loop or from within lookup_start. `failure.errnum` is 0 if the
+ * name exists (see `record`), ENOENT if it does not, or says why that is not known.
  */
 struct lookup {
 	char name[256];
-	uint64_t deadline;
-	bool bypass_cache; /* do not believe memory: read it from the service */
+	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds */
+	bool bypass_cache; /* ask the service, whatever is cached */
 	void (*done)(struct lookup *lookup);
 	struct failure failure;
-	const struct record *record; /* for the length of done() */
+	const struct record *record; /* valid in done() */
 
-	struct listing *listing; /* the catalog's, from here */
+	struct listing *listing; /* internal from here */
 	struct wait wait;
 	struct timer timer;
 	struct name_query *query;
-	uint32_t ignore_walks_until; /* walks up to this one are no answer */
-	uint32_t walk;		     /* that is waited for */
+	uint32_t ignore_walks_until; /* walks up to this number began before the lookup */
+	uint32_t walk;		     /* the number of the walk that is waited for */
 };
 
 void lookup_start(struct listing *listing, struct lookup *lookup);
 
+/* Ends the lookup without `done`. Nothing for one that was not started. */
 void lookup_cancel(struct lookup *lookup);
 
 #endif

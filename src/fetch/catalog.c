@@ -1,4 +1,5 @@
-/* The catalog: begins and ends its parts, makes the first call, and shows its figures. */
+/* The catalog: begins and ends its parts, sends the first call, and reports the state of listings.
+ */
 #include "catalog.h"
 #include "sstorefs/name.h"
 
@@ -89,7 +90,7 @@ void catalog_refresh(struct catalog *catalog)
 	struct store *store;
 
 	catalog->keys.failure =
-		(struct failure){0}; /* what was not to be trusted may be asked for again */
+		(struct failure){0}; /* a key that was rejected may be fetched again */
 	quota_invalidate(&catalog->quota);
 	recent_failures_forget(&catalog->recent_failures, NULL);
 	listing_expire(&catalog->stores);
@@ -133,7 +134,7 @@ static void probe_done(struct catalog *catalog, const struct failure *failure)
 	catalog->on_probed(catalog->probed_context, failure);
 }
 
-/* As it is shown: the second of two stores with one name as NAME~ID. */
+/* True if the store is shown as `shown`: the second of two with one name is NAME~ID. */
 static bool is_shown_as(const struct entry *entry, const char *shown)
 {
 	struct buffer name = {0};
@@ -156,7 +157,7 @@ static int on_store(void *context, const struct entry *entry)
 	return catalog->only_store ? 0 : -ENOMEM;
 }
 
-/* One store was asked for by name: a search may have to look at several pages. */
+/* The response about one store by name: a search may take several pages. */
 static void on_store_found(struct api_call *api_call)
 {
 	struct catalog *catalog = container_of(api_call, struct catalog, probe);
@@ -177,8 +178,7 @@ static void on_store_found(struct api_call *api_call)
 	probe_done(catalog, &failure);
 }
 
-/* The first page of the list of stores tells whether the token is good; the others may come later.
- */
+/* The first page of the list of stores shows whether the token is accepted. */
 static void on_first_page(struct wait *wait)
 {
 	struct catalog *catalog = container_of(wait, struct catalog, first_page);
@@ -187,7 +187,7 @@ static void on_first_page(struct wait *wait)
 
 	if (walk && !walk->done) {
 		wait_begin(&catalog->stores.next->waits,
-			   wait); /* an attempt failed, and another one follows */
+			   wait); /* an attempt failed and another one follows */
 		return;
 	}
 	if (!walk)
@@ -203,7 +203,7 @@ void catalog_probe(struct catalog *catalog,
 	catalog->on_probed = done;
 	catalog->probed_context = context;
 	if (catalog->options.provider->stores_are_local) {
-		/* No list of stores to ask for: the secrets of one scope will do. */
+		/* The service does not list stores: the secrets of one scope show as much. */
 		*api_call = (struct api_call){.done = on_store_found};
 		api_call->args.operation = OPERATION_LIST_SECRETS;
 		api_call->args.store_id = catalog->options.store
@@ -211,8 +211,8 @@ void catalog_probe(struct catalog *catalog,
 						  : catalog->options.provider->builtin_store;
 	} else if (catalog->options.store) {
 		*api_call = (struct api_call){.done = on_store_found};
-		/* What is none of the service's names may be one of two that are the same: all are
-		 * looked through. */
+		/* A name that the service does not allow may be NAME~ID: all stores are searched.
+		 */
 		api_call->args.operation =
 			catalog->options.provider->store_name_is_valid(catalog->options.store)
 				? OPERATION_FIND_STORE

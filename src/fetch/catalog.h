@@ -14,12 +14,12 @@
 #include "walk.h"
 
 /*
- * The catalog from the inside.
+ * Stores and the catalog from the inside.
  */
 struct store {
 	struct catalog *catalog;
 	unsigned references;
-	uint32_t entry_id; /* of its record in the listing of stores; 0 in a mount of one store */
+	uint32_t entry_id; /* in the listing of stores; 0 in a mount of one store */
 	char *name, *id;
 	struct listing secrets;
 	LIST_ENTRY(store) link; /* in catalog.open_stores */
@@ -37,10 +37,10 @@ struct catalog {
 	struct quota quota;
 	struct recent_failures recent_failures;
 	struct sealed_cache sealed_cache;
-	struct ordered_set name_queues;	       /* those who wait to change a name */
+	struct ordered_set name_queues;	       /* by listing and name */
 	struct ordered_set stores_by_entry_id; /* stores */
-	uint32_t last_walk;
-	struct task heap_trim; /* after a walk */
+	uint32_t last_walk;		       /* number of the walk that began last */
+	struct task heap_trim;		       /* after a walk */
 	struct catalog_counts counts;
 
 	struct api_call probe;
@@ -50,17 +50,18 @@ struct catalog {
 	void *probed_context;
 };
 
-/* Makes a store, with one reference for the caller. NULL when memory ran out. */
+/* Returns a new store in catalog.open_stores, which holds its one reference; NULL when memory ran
+ * out. */
 struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name,
 			const char *id);
 
 int stores_compare(const void *left, const void *right);
 int name_queues_compare(const void *left, const void *right);
 
-/* Drops stores whose record is gone, and all of them. */
+/* Drop the stores whose record is deleted, and all stores. */
 void stores_collect(struct catalog *catalog);
 void stores_free(struct catalog *catalog);
-/* The scopes of a service that can't list them (Stripe). 0 or -ENOMEM. */
+/* Adds the scopes of a service that does not list them (Stripe). Returns 0 or a negative errno. */
 int local_stores_init(struct catalog *catalog);
 
 /* Adds the scope `name` to the listing of stores of such a service. Returns 0, -ENOMEM, or

@@ -1,4 +1,4 @@
-/* Finds out about a name: from the cache, by one call, or by waiting for a walk. */
+/* Looks up a name: in the cache, by one call, or in the pages of a walk. */
 #include <errno.h>
 #include <string.h>
 
@@ -35,7 +35,7 @@ static void end_as(struct lookup *lookup, enum cache_result cached)
 		end_absent(lookup);
 }
 
-/* Ends the lookup if memory now knows the name well enough. */
+/* Ends the lookup if the cache has the name. */
 static bool end_if_cached(struct lookup *lookup)
 {
 	enum cache_result cached = listing_query(lookup->listing, lookup->name, &lookup->record);
@@ -46,7 +46,7 @@ static bool end_if_cached(struct lookup *lookup)
 	return true;
 }
 
-/* The service can't be asked: what was known before will do, if anything was. */
+/* Ends the lookup by the cache, however old, because the service cannot be asked. */
 static bool end_if_peeked(struct lookup *lookup)
 {
 	enum cache_result cached = CACHE_MISS;
@@ -78,7 +78,7 @@ static void timed_out(struct timer *timer)
 
 /* A call for the one name */
 
-/* What the call told stands in memory, and is the answer however soon it may count as old. */
+/* The response is in the cache now, and is the answer however soon it becomes stale. */
 static void end_as_answered(struct lookup *lookup)
 {
 	if (listing_peek(lookup->listing, lookup->name, &lookup->record) == CACHE_HIT)
@@ -104,7 +104,7 @@ static void on_query(struct wait *wait)
 	else if (!query->superseded)
 		end_as_answered(lookup);
 	else if (!end_if_cached(lookup))
-		start_query(lookup); /* our own change came between, and nobody knows how it went */
+		start_query(lookup); /* a local change of the name came after the query was sent */
 }
 
 static void wait_for_query(struct lookup *lookup)
@@ -123,7 +123,7 @@ static void wait_for_query(struct lookup *lookup)
 
 /* The walk */
 
-/* Whether what the running walk brings is an answer to this question, and not to an older one. */
+/* True if the walk that runs began after this lookup asked for fresh data, and after `refresh`. */
 static bool walk_is_recent(const struct lookup *lookup)
 {
 	const struct listing *listing = lookup->listing;
@@ -132,8 +132,8 @@ static bool walk_is_recent(const struct lookup *lookup)
 	       !snapshot_is_stale(listing->next);
 }
 
-/* During a walk, single calls: for as many as pages came, lest a storm of them cost more than the
- * walk. */
+/* Limits single calls during a walk to about the number of its pages: many of them would cost more
+ * than the walk. */
 static bool may_query_name(const struct lookup *lookup)
 {
 	const struct listing *listing = lookup->listing;
@@ -162,7 +162,7 @@ static void on_walk_page(struct lookup *lookup)
 	}
 }
 
-/* The walk is whole; but all may have been forgotten while it ran. */
+/* The walk is whole; but a `refresh` may have made everything stale while it ran. */
 static void on_walk_complete(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
@@ -178,7 +178,7 @@ static void on_walk_complete(struct lookup *lookup)
 		end_as(lookup, cached);
 }
 
-/* A page of the walk came, or an attempt to get one failed, or it has ended. */
+/* A page of the walk came, an attempt to fetch one failed, or the walk has ended. */
 static void on_walk(struct wait *wait)
 {
 	struct lookup *lookup = container_of(wait, struct lookup, wait);

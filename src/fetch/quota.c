@@ -1,4 +1,4 @@
-/* The quota of secrets: asks the service for it when the figures are past their time. */
+/* The quota of secrets: asks the service for it when the figures are stale. */
 #include "sstorefs/quota.h"
 
 #include <errno.h>
@@ -6,9 +6,9 @@
 
 #include "catalog.h"
 
-#define LIFE_MIN                                                                                   \
-	5000 /* milliseconds, whatever `ttl` says: any process may ask, and as often as it likes   \
-	      */
+/* Milliseconds for which figures are fresh whatever `ttl` says: any process can ask for them, as
+ * often as it likes. */
+#define LIFE_MIN 5000
 
 static const struct quota_figures unknown = {-1, -1};
 
@@ -32,8 +32,6 @@ void quota_invalidate(struct quota *quota)
 	quota->expired = true;
 	quota->exhausted_until = 0;
 }
-
-/* Asking */
 
 static bool is_fresh(const struct quota *quota)
 {
@@ -116,8 +114,6 @@ void quota_query_cancel(struct quota_query *query)
 	wait_end(&query->wait);
 	timer_stop(query->catalog->loop, &query->timer);
 }
-
-/* Hearing */
 
 bool quota_is_exhausted(const struct catalog *catalog, const struct store *store)
 {

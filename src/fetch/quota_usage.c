@@ -1,4 +1,4 @@
-/* What own creations and deletions make of the figures of the quota. */
+/* Adjusts the figures of the quota to own creations and deletions. */
 #include "catalog.h"
 #include <errno.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void note_exhausted(struct quota *quota, const struct op_args *args)
 		strcpy(quota->exhausted_store, args->store_id);
 }
 
-/* Of a put that creates or replaces nobody knows which it did; services with figures have none. */
+/* A put that creates or replaces counts as neither: services with a quota have no such verb. */
 static void adjust_usage(struct quota *quota, int64_t by)
 {
 	if (quota_is_known(quota) && quota->figures.usage + by >= 0)

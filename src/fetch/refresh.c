@@ -1,5 +1,4 @@
-/* When what is cached is asked for anew: by reading it past its time, in the background or at once.
- */
+/* Decides when the cache is refreshed: in the background when stale data is read, or at once. */
 #include "catalog.h"
 #include <errno.h>
 
@@ -13,10 +12,8 @@ void listing_refresh(struct listing *listing)
 		listing_note_failure(listing);
 }
 
-/*
- * In the background, after something was given though it was past its time: the one name while that
- * is the smaller question, the whole listing after a few such.
- */
+/* Refreshes in the background after a stale answer: the one name while that costs less, the whole
+ * listing after a few such. */
 static void refresh_in_background(struct listing *listing, const struct record *record)
 {
 	uint64_t deadline = loop_now(listing->cache->loop) + listing->catalog->options.timeout;
@@ -29,9 +26,9 @@ static void refresh_in_background(struct listing *listing, const struct record *
 		name_query_start(listing, record->name, false, deadline);
 }
 
-/* Old answers are given while news is on its way; not where the user wants none, unless the service
- * can't be asked. */
-static bool may_be_old(const struct listing *listing)
+/* True if stale answers may be given: always without ttl=minimal and `refresh`, else only while
+ * the service cannot be asked. */
+static bool may_be_stale(const struct listing *listing)
 {
 	if (!listing->catalog->options.minimal && !listing->force_refresh)
 		return true;
@@ -48,7 +45,7 @@ enum cache_result listing_query(struct listing *listing, const char *name,
 	if (cached == CACHE_MISS)
 		return CACHE_MISS;
 	if (!listing_freshness(listing, found)) {
-		if (!may_be_old(listing))
+		if (!may_be_stale(listing))
 			return CACHE_MISS;
 		refresh_in_background(listing, found);
 	}
@@ -69,7 +66,7 @@ struct snapshot *listing_open_view(struct listing *listing, struct failure *fail
 {
 	const struct failure *down = net_down(listing->catalog->net);
 
-	if (listing->is_complete && (listing_freshness(listing, NULL) || may_be_old(listing))) {
+	if (listing->is_complete && (listing_freshness(listing, NULL) || may_be_stale(listing))) {
 		if (!listing_freshness(listing, NULL))
 			listing_refresh(listing);
 		return snapshot_reference(listing->current);

@@ -3,15 +3,11 @@
 
 #include "cache/listing.h"
 
-/*
- * When what is cached is asked for anew.
- */
-
-/* Begins a refresh of the whole listing in the background, unless one runs or failed a moment ago.
- */
+/* Starts a walk of the listing in the background, unless one runs, failed a moment ago, or would
+ * come too soon after the last one. */
 void listing_refresh(struct listing *listing);
 
-/* Ends walks and queries of the listing, and the listing. */
+/* Ends the walk and the queries of the listing, then the listing itself. */
 void listing_close(struct listing *listing);
 
 #endif

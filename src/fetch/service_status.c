@@ -1,4 +1,4 @@
-/* What the network has learned of the service, for those who know only the catalog. */
+/* The state of the service as the network knows it, for rooms that call only the catalog. */
 #include "catalog.h"
 
 const struct failure *catalog_down(const struct catalog *catalog)

@@ -1,6 +1,6 @@
 /*
- * Stores that were looked at, each with the listing of its secrets. One is kept until it is deleted
- * and no reference is left.
+ * Stores that were opened, each with the listing of its secrets. A store is kept until it is
+ * deleted and no reference is left.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -74,7 +74,7 @@ struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *
 	return store;
 }
 
-/* Takes a store off the catalog: who still refers to it keeps it, nobody finds it any more. */
+/* Takes a store out of the catalog, and drops the catalog's reference. */
 static void store_detach(struct catalog *catalog, struct store *store)
 {
 	set_remove(&catalog->stores_by_entry_id, store);
@@ -101,8 +101,7 @@ void stores_collect(struct catalog *catalog)
 
 struct store *catalog_store(struct catalog *catalog, const struct record *record)
 {
-	struct store
-		key; /* large, and asked for all the time: only what is compared is filled in */
+	struct store key; /* not zeroed: it is large, and stores_compare reads the id alone */
 	struct store *found;
 	const char *id;
 
