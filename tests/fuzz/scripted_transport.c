@@ -55,7 +55,7 @@ int transfer_start(struct call_state *state)
 	state->error[0] = '\0';
 	state->overflow = OVERFLOW_NONE;
 	state->times_sent = 0;
-	MUST(!state->net->loopback);
+	MUST(!state->net->parts.loopback);
 	MUST(scripted->count < TRANSFERS_MAX);
 	scripted->transfers[scripted->count++] = state;
 	state->net->transfers++;
@@ -318,9 +318,9 @@ void scripted_net_init(struct scripted_net *scripted, struct loop *loop, struct 
 	net->on_unauthorized = refused;
 	net->context = scripted;
 	net->counts.budget_remaining = -1;
-	net->host = host;
+	net->parts.host = host;
 	net->host_port = place;
-	net->https = true;
+	net->parts.https = true;
 	TAILQ_INIT(&net->every);
 	TAILQ_INIT(&net->waiting[0]);
 	TAILQ_INIT(&net->waiting[1]);
