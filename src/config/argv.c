@@ -62,8 +62,8 @@ static int take_flag(struct config *config, struct arguments *arguments, int fla
 		config->action = ACTION_FAKE;
 		break;
 	case 'd':
-		config->debug = true;
-		/* fallthrough */
+		config->debug = config->foreground = true;
+		break;
 	case 'f':
 		config->foreground = true;
 		break;
