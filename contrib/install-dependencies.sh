@@ -6,12 +6,15 @@ build_packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libcurl4
 # mount.fuse3, getfattr, and what the sandbox runs on.
 try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
-test_packages='clang libclang-rt-dev clang-format cppcheck libcmocka-dev scdoc bash dash coreutils openssl ca-certificates nginx-light rsync vim-tiny gdb binutils
-	curl cpio p7zip-full gpg gpg-agent mawk moreutils nodejs perl-base sed tar
-	ansible-core rust-coreutils
+# What the unit, integration and security tests run: on Debian 13, too (tests/debian13.sh).
+suite_packages='libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vim-tiny gdb binutils git
+	curl cpio p7zip-full perl-base sed tar ansible-core rust-coreutils
 	rclone python3-paramiko openssh-client openssh-sftp-server make
-	fish ruby php-cli zsh ksh busybox sqlite3 lz4 socat neovim unzip zip libarchive-tools
-	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 iptables libfaketime'
+	fish ruby php-cli zsh ksh busybox nodejs
+	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 libfaketime util-linux'
+
+test_packages='clang libclang-rt-dev clang-format cppcheck bash dash coreutils gpg gpg-agent mawk moreutils
+	sqlite3 lz4 socat neovim unzip zip libarchive-tools iptables debootstrap'
 
 # Programs that write aside and then rename (tests/shell_matrix/test_rename_ways.py); java runs a source file only with the compiler at hand.
 rename_packages='default-jdk-headless emacs-nox git lftp libpath-tiny-perl moreutils openssh-client openssh-sftp-server php-cli python3-gi rsync ruby unison vim-tiny'
@@ -25,7 +28,7 @@ package_packages='build-essential debhelper scdoc'
 # Machines and containers to try what operators do (tests/production).
 production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion man-db git"
 
-test_packages="$test_packages $rename_packages $production_packages $bench_packages"
+test_packages="$test_packages $suite_packages $rename_packages $production_packages $bench_packages"
 
 # install_missing PACKAGE…: asks apt-get for those that are not there.
 install_missing()

@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds with both compilers and with sanitizers, runs every test. A skip is a failure.
+# Installs what is missing, builds with both compilers, with sanitizers and on Debian 13, runs every
+# test. A skip is a failure.
 #
 #     tests/run.sh            all of it
 #
-# BUILD_ROOT is where the builds go (build-test in the tree).
+# BUILD_ROOT is where the builds go (build-test in the tree); the output of each step stays there in
+# logs/. MODEL_STEPS, SANITIZED_STEPS and SOAK_SECONDS say how long the random tests go on, and
+# SANITIZED_ROWS and DEBIAN13_ROWS how much of each table runs on these builds: tests/README.md says
+# what is left out.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,20 +20,63 @@ install_promtool
 install_npm_packages
 
 builds=${BUILD_ROOT:-$top/build-test}
+logs=$builds/logs
 sanitizers=(-Db_sanitize=address,undefined -Db_lundef=false)
 begun=$SECONDS
+mkdir -p "$logs"
 
+# step NAME COMMAND…: what the command says is printed in one piece at its end, since another step
+# may run beside it.
 step()
 {
-	printf '\n== %s (%d s)\n' "$*" "$((SECONDS - begun))"
+	local name=$1 log=$logs/${1//[ \/]/-}.log at=$SECONDS status=0
+	shift
+	"$@" >"$log" 2>&1 </dev/null || status=$?
+	{
+		flock 9
+		printf '\n== %s (%d s, ended at %d s)\n' "$name" $((SECONDS - at)) $((SECONDS - begun))
+		cat "$log"
+		[[ $status == 0 ]] || printf '\n== %s FAILED with status %d\n' "$name" "$status"
+	} 9>"$logs/lock"
+	return "$status"
 }
+
+# beside COMMAND…: a lane, which runs while the others do, in a process group of its own.
+lanes=()
+beside()
+{
+	set -m
+	("$@") &
+	set +m
+	lanes+=($!)
+}
+
+# Waits for all lanes, so that one failure does not hide another.
+join_lanes()
+{
+	local lane failed=0
+	for lane in "${lanes[@]}"; do
+		wait "$lane" || failed=1
+	done
+	lanes=()
+	return "$failed"
+}
+
+end_lanes()
+{
+	local lane
+	for lane in "${lanes[@]}"; do
+		kill -- "-$lane" 2>/dev/null || true
+	done
+}
+trap end_lanes EXIT
+trap 'exit 130' INT TERM
 
 # build NAME COMPILER TARGET [MESON OPTION…]
 build()
 {
 	local directory=$builds/$1 compiler=$2 target=$3
 	shift 3
-	step "build $directory"
 	if [[ ! -f $directory/build.ninja ]]; then
 		CC=$compiler meson setup "$directory" -Dwerror=true -Dtests=true -Dman=enabled "$@"
 	fi
@@ -39,58 +86,95 @@ build()
 # mounts FOLDER BUILD WORKERS [PYTEST OPTION…]: the tests of one folder, over real mounts of one build
 mounts()
 {
-	compgen -G "tests/$1/test_*.py" >/dev/null || return 0
-	step "tests/$1, build $2"
+	local name="tests/$1, build $2" words=("tests/$1" -n "$3" "${@:4}")
+	if [[ $2 == debian13 ]]; then
+		step "$name" tests/debian13.sh env SSTOREFS_BUILD=build-test/debian13 python3 -m pytest "${words[@]}"
+		return
+	fi
 	# One build says all that it can (-d), for the canaries.
 	[[ $2 == gcc ]] && export SSTOREFS_DEBUG=1 || unset SSTOREFS_DEBUG
-	SSTOREFS_BUILD=$builds/$2 /usr/bin/python3 -m pytest "tests/$1" -n "$3" "${@:4}"
+	SSTOREFS_BUILD=$builds/$2 step "$name" /usr/bin/python3 -m pytest "${words[@]}"
 }
 
-step "format"
-git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'contrib/*.[ch]' | xargs clang-format --dry-run -Werror
+check_format()
+{
+	git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'contrib/*.[ch]' | xargs clang-format --dry-run -Werror
+}
 
-build gcc gcc all
-build clang clang all
-build sanitizers gcc all "${sanitizers[@]}"
-build fuzzers clang fuzzers -Dfuzzers=true "${sanitizers[@]}"
+check_sources()
+{
+	# One thread: what is not reentrant does no harm.
+	# From 2.17 on cppcheck takes a struct that lives on through its embedded `struct call` or
+	# `struct task` for lost: leaks are the sanitizers' business.
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --suppress=getpwnamCalled --suppress=getgrnamCalled --suppress=getpwuidCalled --suppress=getgrgidCalled --suppress=readdirCalled \
+		'--suppress=memleak:src/fs/*' --suppress=normalCheckLevelMaxBranches --library=posix \
+		-D_GNU_SOURCE '-DSSTOREFS_VERSION=""' -I include -j 2 src
+}
 
-step "cppcheck"
-# One thread: what is not reentrant does no harm.
-# From 2.17 on cppcheck takes a struct that lives on through its embedded `struct call` or `struct task` for lost:
-# leaks are the sanitizers' business.
-cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	--suppress=missingIncludeSystem --suppress=getpwnamCalled --suppress=getgrnamCalled --suppress=getpwuidCalled --suppress=getgrgidCalled --suppress=readdirCalled \
-	'--suppress=memleak:src/fs/*' --suppress=normalCheckLevelMaxBranches --library=posix \
-	-D_GNU_SOURCE '-DSSTOREFS_VERSION=""' -I include -j 2 src
+unit_tests()
+{
+	meson test -C "$builds/$1" --no-rebuild --print-errorlogs
+}
 
+try()
+{
+	contrib/try.sh >"$logs/try" 2>&1 || {
+		cat "$logs/try"
+		return 1
+	}
+	cat "$logs/try"
+	# What the canaries of pytest do for its runs.
+	if grep -F sandbox-token "$logs/try"; then
+		echo "contrib/try.sh shows its token" >&2
+		return 1
+	fi
+}
+
+# What keeps the processors busy.
+busy_lane()
+{
+	mounts integration gcc 2
+	mounts shell_matrix gcc 2 --dist loadgroup
+	mounts integration sanitizers 2 --rows "${SANITIZED_ROWS:-32}"
+	mounts integration debian13 2 --rows "${DEBIAN13_ROWS:-4}"
+	mounts model gcc 2
+	MODEL_STEPS=${SANITIZED_STEPS:-1000} mounts model sanitizers 2
+	step "the sandbox itself" /usr/bin/python3 -m pytest tests/sandbox -n 2
+	# Beside the end of the other lane: it has a processor to itself in neither.
+	SOAK_SECONDS=${SOAK_SECONDS:-120} mounts soak gcc 1
+}
+
+# What waits most of its time: for time-outs, for machines to start, for what libraries wipe late.
+# These stand one after the other because several look through all processes of the machine.
+waiting_lane()
+{
+	mounts security gcc 2
+	# A file at a time: the tests of one share an image, a machine, a package.
+	mounts production gcc 2 --dist loadfile
+	mounts production sanitizers 2 -k 'test_check.py or test_log.py or test_metrics.py or test_notify.py'
+	mounts faults gcc 2
+	mounts security debian13 2
+}
+
+# Debian's packages are fetched while the processor builds ours.
+beside step "Debian 13, the system" tests/debian13.sh prepare
+preparing=("${lanes[@]}")
+step "format" check_format
+step "build gcc" build gcc gcc all
+step "build clang" build clang clang all
+step "build sanitizers" build sanitizers gcc all "${sanitizers[@]}"
+step "build fuzzers" build fuzzers clang fuzzers -Dfuzzers=true "${sanitizers[@]}"
+step "cppcheck" check_sources
+lanes=("${preparing[@]}")
 for name in gcc clang sanitizers; do
-	step "unit tests, build $name"
-	meson test -C "$builds/$name" --print-errorlogs
+	beside step "unit tests, build $name" unit_tests "$name"
 done
-
-step "fuzzers"
-SEED=1 tests/fuzz/run.sh "$builds/fuzzers" 3
-
-step "the sandbox itself"
-/usr/bin/python3 -m pytest tests/sandbox -n 2
-
-step "contrib/try.sh"
-contrib/try.sh | tee "$builds/try.log"
-# What the canaries of pytest do for its runs.
-if grep -F sandbox-token "$builds/try.log"; then
-	echo "contrib/try.sh shows its token" >&2
-	exit 1
-fi
-
-mounts integration gcc 4
-mounts model gcc 2
-mounts integration sanitizers 4
-mounts security gcc 3
-MODEL_STEPS=1000 mounts model sanitizers 2
-# A file at a time: the tests of one share an image, a machine, a package.
-mounts production gcc 2 --dist loadfile
-mounts shell_matrix gcc 2 --dist loadgroup
-mounts faults gcc 2
-SOAK_SECONDS=120 mounts soak gcc 1
-mounts production sanitizers 2 -k 'test_check.py or test_log.py or test_metrics.py or test_notify.py'
-step "everything passed"
+beside step "fuzzers" env SEED=1 tests/fuzz/run.sh "$builds/fuzzers" 3
+join_lanes
+step "Debian 13, build and unit tests" tests/debian13.sh build
+step "contrib/try.sh" try
+beside busy_lane
+beside waiting_lane
+join_lanes
+printf '\n== everything passed (%d s)\n' $((SECONDS - begun))

@@ -56,7 +56,7 @@ COPIES = [
     # Rust's fs::copy
     '/usr/lib/cargo/bin/coreutils/install -m 664 "$FROM" "$NAME"',
     '/usr/lib/cargo/bin/coreutils/cp -p "$FROM" "$NAME"',
-    'LC_ALL=C.UTF-8 HOME=$WORK ansible -i localhost, -c local -m copy -a "src=$FROM dest=$NAME mode=preserve" localhost > "$WORK/out"',
+    'LC_ALL=C.UTF-8 HOME=$WORK ansible -i localhost, -c local -e ansible_python_interpreter=/usr/bin/python3 -m copy -a "src=$FROM dest=$NAME mode=preserve" localhost > "$WORK/out"',
     "perl -MFile::Copy=cp -e 'cp(@ARGV) or die $!; chmod 0664, $ARGV[1] or die $!' \"$FROM\" \"$NAME\"",
 ]
 
