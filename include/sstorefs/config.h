@@ -61,8 +61,9 @@ struct config {
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
-	uid_t mounter; /* who has started us */
-	char *user;    /* who the daemon becomes once it is mounted; NULL: it stays who it is */
+	uid_t mounter; /* the user that started the program */
+	char *user; /* the user that the daemon becomes once it is mounted; NULL: it stays as it is
+		     */
 	uid_t user_uid;
 	gid_t user_gid;
 	bool nocreate, read_only, allow_other, default_permissions;
@@ -85,18 +86,16 @@ void config_finish(struct config *config);
  */
 int config_check_mountpoint(struct config *config);
 
-/* Whether something is mounted below our mount, as far as this process can see; where it can't tell
- * (/dev/fd/N), true. */
+/* True if something is mounted below our mount, as far as this process can see, or if it can't tell
+ * (/dev/fd/N). */
 bool mountpoint_has_submounts(const struct config *config);
 
 void config_print_help(const struct config *config);
 void config_print_version(void);
 
-/*
- * Where the token comes from (DESIGN 2): token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, the
- * service's variables. Held in locked memory; the environment's bytes are overwritten at the first
- * token_read, which remembers what it took.
- */
+/* The token, from token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, or the service's variables,
+ * in this order (sstorefs(1)). Held in locked memory; the environment's bytes are overwritten at
+ * the first token_read, which remembers what it took. */
 struct token {
 	struct locked_pool *pool;
 	struct locked text;  /* the token, NUL-terminated; `length` does not count the NUL */

@@ -24,7 +24,7 @@
  */
 void process_harden(void);
 
-/* Whether a core that root takes, with gcore(1) for example, would hold nothing. */
+/* True if a core that root takes, with gcore(1) for example, would hold nothing. */
 bool process_cores_are_empty(void);
 
 /* At the end, when everything secret was wiped: lets the leak checker look, where there is one. */

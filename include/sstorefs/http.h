@@ -25,7 +25,8 @@ struct http_request {
 	const char *content_type; /* of the body; NULL: none is sent. Static */
 	struct locked body; /* sent as it is; empty: none. `body.pool` set by whoever sends values
 			       unsealed */
-	bool bears_value; /* the body holds a value that is not sealed: HTTP/1.1 only (DESIGN 7) */
+	bool bears_value;   /* the body holds a value that is not sealed: HTTP/1.1 only, so that no
+			       library keeps it */
 };
 
 void http_request_free(struct http_request *request);

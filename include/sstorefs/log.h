@@ -26,8 +26,8 @@ void log_open(enum log_target target, bool debug);
 /* From now on each line is one JSON object. */
 void log_as_json(bool json);
 
-/* What is mounted where, for logs that several daemons share; kept by the caller until log_close.
- * NULL: not known. */
+/* Sets source and mountpoint, for logs that several daemons share; kept by the caller until
+ * log_close. NULL: not known. */
 void log_name(const char *source, const char *mountpoint);
 
 /* From now on `loop` writes what could not be written at once. NULL: no loop any more. */
@@ -48,7 +48,7 @@ struct log_actor {
 	const char *program, *cgroup; /* "": not known */
 };
 
-/* What was done or tried. What is NULL is left out. */
+/* One operation that was done or tried. Members that are NULL are left out. */
 struct log_event {
 	const char *operation;
 	const struct log_actor *actor;

@@ -13,7 +13,7 @@
  */
 struct loop;
 
-/* A descriptor to be read, or written. Embedded in its owner, who keeps it until watch_stop. */
+/* A descriptor to be read, or written. Embedded in its owner, which keeps it until watch_stop. */
 struct watch {
 	int fd;
 	bool writes; /* called when there is room to write; else when there is something to read */
@@ -34,11 +34,9 @@ struct task {
 	LIST_ENTRY(task) queued; /* the loop's */
 };
 
-/*
- * Who else waits: with it set, the loop calls wait() in place of poll() while `busy` says so, and
- * turn() in each of its turns. The network is the one that needs it (curl_multi_poll,
- * curl_multi_perform).
- */
+/* Another source of events: with it set, the loop calls wait() in place of poll() while `busy`
+ * returns true, and iterate() in each of its turns. The network is the one that needs it
+ * (curl_multi_poll, curl_multi_perform). */
 struct loop_poller {
 	bool (*busy)(struct loop_poller *poller);
 	int (*wait)(struct loop_poller *poller, struct pollfd *fds, unsigned count, int timeout);

@@ -42,7 +42,7 @@ bool name_matches_alphabet(const char *displayed, const char *alphabet);
  * forms; NUL is fine). */
 bool utf8_is_valid(const void *text, size_t length);
 
-/* Whether they can become well-formed UTF-8 when more bytes follow. */
+/* True if they can become well-formed UTF-8 when more bytes follow. */
 bool utf8_is_prefix(const void *text, size_t length);
 
 /* Bytes of the well-formed characters that `text` begins with. */

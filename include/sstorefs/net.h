@@ -8,17 +8,12 @@
 #include "sstorefs/http.h"
 #include "sstorefs/loop.h"
 
-/*
- * The network: calls with retries inside a time budget, over kept connections. It knows HTTP and
- * nothing of the services: what an answer means is told by each call's judge.
- */
+/* The network: calls with retries inside a time budget, over kept connections. It knows HTTP and
+ * nothing of the services: on_response of each call classifies its responses. */
 struct net;
 
-/*
- * Makes libcurl and its TLS library wipe whatever memory they free (DESIGN 7). Once in a process,
- * before any thread and before anything else of libcurl or OpenSSL is used. Returns 0 or a negative
- * errno.
- */
+/* Makes libcurl and its TLS library wipe all memory that they free. Once in a process, before any
+ * thread and before anything else of libcurl or OpenSSL is used. Returns 0 or a negative errno. */
 int net_global_init(void);
 
 struct net_options {
@@ -38,7 +33,7 @@ struct net_options {
 int net_new(struct net **net, struct loop *loop, const struct net_options *options,
 	    struct failure *why);
 
-/* Ends every transfer without calling anybody back. */
+/* Ends every transfer without a callback. */
 void net_free(struct net *net);
 
 /* Sets the header lines that carry the credentials, each `Name: value` and a NUL, `length` bytes in
@@ -46,9 +41,9 @@ void net_free(struct net *net);
  * net_unauthorized. Returns 0, -ENOBUFS or -ENOMEM (the old ones stay). */
 int net_set_credentials(struct net *net, const char *lines, size_t length);
 
-/* What a judge says of one answer. */
+/* The class of a response, as on_response returns it. */
 enum response_class {
-	RESPONSE_OK,	   /* it means success; the judge has taken what it needs */
+	RESPONSE_OK,	   /* it means success; on_response has taken what it needs */
 	RESPONSE_REJECTED, /* it means a failure that no repetition changes; `failure` is set */
 	RESPONSE_RETRY,	   /* refused for now and not carried out (429): again, not before `wait`;
 			      `failure` is set */
@@ -56,14 +51,11 @@ enum response_class {
 				   is unknown; `failure` is set */
 };
 
-/*
- * One exchange with the service as the caller sees it; up to several attempts inside. Embedded in
- * its owner, zeroed, filled in, started; the owner keeps it until `done` or call_cancel.
- *
- * At its end `failure.error` is 0 or says why. An attempt that may have been sent and brought no
- * readable answer makes `lost` true; from then on any failure's errno is EIO or ETIMEDOUT, unless
- * it `only_asks`. A call that is not `repeatable` ends with its first lost attempt.
- */
+/* One call of the service as its owner sees it; up to several attempts inside. Embedded in its
+ * owner, zeroed, filled in, started; the owner keeps it until `done` or call_cancel. At its end
+ * `failure.errnum` is 0 or says why. An attempt that may have been sent and brought no readable
+ * response makes `indeterminate` true; from then on any failure's errno is EIO or ETIMEDOUT, unless
+ * it is `safe`. A call that is not `idempotent` ends with its first lost attempt. */
 struct http_call {
 	struct http_request request; /* the call's; freed when it ends */
 	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits
@@ -127,13 +119,13 @@ struct net_counts {
 };
 const struct net_counts *net_counts(const struct net *net);
 
-/* Draws how long to wait, in milliseconds, before what has failed so many times and was waited for
- * as often is tried again. Calls do it by themselves; this is for who makes a new call of what was
- * lost. */
+/* Draws how long to wait, in milliseconds, before another attempt of something that has failed and
+ * was waited for so many times. Calls do it by themselves; this is for a new call in place of a
+ * lost one. */
 uint64_t net_backoff(unsigned pauses);
 
-/* The provider's reading of rate-limit headers: told to the network by judges, so that it can slow
- * down before the wall. */
+/* Sets the rate limit that the provider has read from headers; called in on_response, so that the
+ * network can slow down in time. */
 void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms);
 
 #endif

@@ -19,10 +19,10 @@ struct mount_place {
 	int parent; /* O_PATH, of what it was found in; -1 where its name is none (`/`, `.`, `..`)
 		     */
 	char *name; /* in `parent` */
-	char *path; /* absolute, for messages and for who may not mount by himself */
+	char *path; /* absolute, for messages and for fusermount3 */
 };
 
-/* What a place can be closed with before it was opened. */
+/* A place that is not open; place_close accepts it. */
 #define PLACE_NONE                                                                                 \
 	(struct mount_place)                                                                       \
 	{                                                                                          \
@@ -42,11 +42,11 @@ void place_close(struct mount_place *place);
  * and through it the daemon. */
 int place_check(const struct mount_place *place);
 
-/* Whether what lies there is a mount of ours. Never asks its daemon. */
+/* True if a mount of ours lies there. Never asks its daemon. */
 bool place_is_ours(const struct mount_place *place);
 
-/* Unmounts what is topmost there, whoever still uses it. Takes CAP_SYS_ADMIN. 0, or a negative
- * errno. */
+/* Unmounts the topmost mount there, even if it is in use. Takes CAP_SYS_ADMIN. Returns 0 or a
+ * negative errno. */
 int place_unmount(const struct mount_place *place);
 
 /* After that: opens what came to light, by its name, and follows no link that stands there by now.

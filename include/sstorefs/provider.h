@@ -66,7 +66,8 @@ struct op_args {
 	wall_time_ns expires_at; /* TIME_UNKNOWN: send none */
 };
 
-/* What came back. The caller zeroes it and sets take and context; answer() fills in the rest. */
+/* The result of an operation. The caller zeroes it and sets on_entry and context; parse_response
+ * fills in the rest. */
 struct op_result {
 	/* Called for each entry of the answer, in order. Returns 0, or a negative errno that ends
 	 * the reading. */
@@ -90,15 +91,15 @@ struct op_result {
 };
 void op_result_free(struct op_result *result);
 
-/* Whether asking again can help. */
+/* Whether a retry can help. */
 enum retry_hint {
 	RETRY_NEVER,	   /* final */
 	RETRY_LATER,	   /* not carried out; again later */
 	RETRY_AFTER_CHECK, /* unreadable: it may have been carried out */
 };
 
-/* What an answer said about the service's patience (headers; doc/apis.md, Fastly 5, Cloudflare 5,
- * Stripe 4). */
+/* The rate limit as a response tells it (headers; doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4).
+ */
 struct rate_limit {
 	uint64_t wait_ms;  /* wait at least so long before the next attempt; 0: nothing was said */
 	int64_t remaining; /* calls left in the budget; -1: nothing was said */
@@ -148,7 +149,8 @@ struct provider {
 	bool lists_unvalidated_names; /* names outside `name_is_valid` may exist at the service:
 					 checked on create alone */
 
-	/* Whether the service would take `displayed` for a new secret, and for a new store. */
+	/* Returns true if the service would take `displayed` for a new secret, and for a new store.
+	 */
 	bool (*name_is_valid)(const char *displayed);
 	bool (*store_name_is_valid)(const char *displayed);
 	/* Appends the header lines that carry the credentials, each with its NUL, to `lines`

@@ -20,7 +20,7 @@ void error_log_free(struct error_log *error_log)
 	*error_log = (struct error_log){0};
 }
 
-/* What stands in a line for nothing, so that every line has the same fields. */
+/* Stands for an empty field, so that every line has the same fields. */
 static const char *or_dash(const char *text)
 {
 	return *text ? text : "-";

@@ -10,11 +10,9 @@
 
 #define COREDUMP_FILTER "/proc/self/coredump_filter"
 
-/*
- * The file is root's in a process that is undumpable from exec(2) on, and nobody may make it
- * dumpable for a moment to write it: what is seen in that moment is the token's file
- * (/proc/PID/root). Who starts such a process sets it: sstorefs-mount-proxy, systemd.
- */
+/* The file belongs to root in a process that is undumpable from exec(2) on. Making it dumpable for
+ * a moment to write the file would show the token's file in that moment (/proc/PID/root). The
+ * parent of such a process sets it: sstorefs-mount-proxy, systemd. */
 static void empty_cores(void)
 {
 	int filter = open(COREDUMP_FILTER, O_WRONLY | O_CLOEXEC);

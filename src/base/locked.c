@@ -1,4 +1,4 @@
-/* Locked memory, and the pool that rations it among those who wait for some. */
+/* Allocates locked memory, and rations it among callers that wait for some. */
 #include "sstorefs/locked.h"
 
 #include <errno.h>

@@ -52,7 +52,7 @@ static const char *level_name(int priority)
  * ---------------------------------------------------------------------------------------------------
  */
 
-/* As syslog(3) has it (RFC 3164): priority, local time, who. */
+/* Begins a line as syslog(3) does (RFC 3164): priority, local time, name and process id. */
 static void begin_syslog(struct buffer *line, int priority)
 {
 	time_t now = clock_wall() / NANOSECONDS;
@@ -149,13 +149,13 @@ static void say_left_out(uint64_t lines)
 
 static void get_ready(void)
 {
-	static const struct log_fold_tellers tellers = {write_repeat, say_left_out};
+	static const struct log_fold_reporters reporters = {write_repeat, say_left_out};
 
 	if (logging.ready)
 		return;
 	logging.ready = true;
-	log_fold_init(&tellers);
-	log_queue_teller(say_lost);
+	log_fold_init(&reporters);
+	log_queue_set_reporter(say_lost);
 }
 
 void log_open(enum log_target target, bool debug)
@@ -222,7 +222,7 @@ static const char *unless_empty(const char *text)
 	return text && *text ? text : NULL;
 }
 
-/* Who is meant, where several daemons may write into one log. */
+/* Names the source and the mount: several daemons may write to one log. */
 static void begin_line(struct buffer *line, int priority, char mark)
 {
 	get_ready();
@@ -281,7 +281,7 @@ static void add_failure(struct buffer *line, const struct failure *failure)
 		buffer_puts(line, "\"errno\": null, ");
 }
 
-/* What we know for certain comes first, then what others wrote. */
+/* Fields that this program knows come first, then texts that others wrote. */
 static void add_event(struct buffer *line, const struct log_event *event)
 {
 	static const struct failure none;

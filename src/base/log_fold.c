@@ -1,5 +1,5 @@
-/* What keeps the log short: a line that repeats is counted, and of what any process can cause there
- * are only so many lines a second. */
+/* Keeps the log short: counts a line that repeats, and limits how many lines a second a process can
+ * cause. */
 #include "log_fold.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct folded {
 };
 
 static struct {
-	struct log_fold_tellers tellers;
+	struct log_fold_reporters reporters;
 	struct folded lines[LINES];
 	uint64_t uses;
 	struct loop *loop;
@@ -36,7 +36,7 @@ static void tell_repeats(struct folded *folded)
 		return;
 	folded->repeats = 0;
 	folded->written_at = clock_boottime();
-	fold.tellers.repeat(folded->priority, folded->line, repeats);
+	fold.reporters.repeat(folded->priority, folded->line, repeats);
 }
 
 void log_fold_tell(void)
@@ -47,7 +47,7 @@ void log_fold_tell(void)
 		tell_repeats(&fold.lines[i]);
 	fold.left_out = 0;
 	if (left_out)
-		fold.tellers.left_out(left_out);
+		fold.reporters.left_out(left_out);
 }
 
 static void timer_expired(struct timer *timer)
@@ -62,9 +62,9 @@ static void tell_later(void)
 		timer_start(fold.loop, &fold.timer, clock_boottime() + REPEAT_MS);
 }
 
-void log_fold_init(const struct log_fold_tellers *tellers)
+void log_fold_init(const struct log_fold_reporters *reporters)
 {
-	fold.tellers = *tellers;
+	fold.reporters = *reporters;
 	fold.timer.expired = timer_expired;
 }
 
@@ -96,7 +96,7 @@ static struct folded *find_place(int priority, const char *line)
 	return place;
 }
 
-/* Whether it is a repetition that is only counted. */
+/* True for a repetition, which is only counted. */
 static bool repeats(struct folded *folded)
 {
 	uint64_t now = clock_boottime();

@@ -11,17 +11,17 @@
  * a while.
  */
 
-/* What becomes of what was counted: `repeat` writes a line once more with its number, `left_out`
- * how many were too many. */
-struct log_fold_tellers {
+/* Report what was counted: `repeat` writes a line once more with its number, `left_out` how many
+ * were too many. */
+struct log_fold_reporters {
 	void (*repeat)(int priority, const char *line, uint64_t times);
 	void (*left_out)(uint64_t lines);
 };
-void log_fold_init(const struct log_fold_tellers *tellers);
+void log_fold_init(const struct log_fold_reporters *reporters);
 void log_fold_attach(struct loop *loop);
 
-/* Whether `line` is to be written now. One that `may_be_left_out` isn't either when there were too
- * many such. */
+/* Returns true if `line` is to be written now. One that `may_be_left_out` is not where there were
+ * too many such lines. */
 bool log_fold_passes(int priority, const char *line, bool may_be_left_out);
 
 /* Says all that was counted. */

@@ -143,7 +143,7 @@ void log_queue_lost(void)
 	queue.lost++;
 }
 
-void log_queue_teller(void (*say)(uint64_t lost))
+void log_queue_set_reporter(void (*say)(uint64_t lost))
 {
 	queue.say_lost = say;
 }

@@ -20,7 +20,7 @@ void log_queue_add(const char *line);
 void log_queue_lost(void);
 
 /* Sets how the number of lines that were lost is said: `say` makes a line of it and adds that. */
-void log_queue_teller(void (*say)(uint64_t lost));
+void log_queue_set_reporter(void (*say)(uint64_t lost));
 
 void log_queue_close(void);
 

@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* O_NONBLOCK belongs to the description, which is shared with whoever gave us stderr: ours is
- * another one, of the same pipe. */
+/* O_NONBLOCK belongs to the open file description, which other processes share: opens another one
+ * of the same pipe. */
 static void reopen(struct log_writer *writer)
 {
 	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

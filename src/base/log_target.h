@@ -7,9 +7,7 @@
 
 #include "sstorefs/log.h"
 
-/*
- * What the log is written to, by calls that do not wait for a reader.
- */
+/* The file or socket of the log, written by calls that do not wait for a reader. */
 struct log_writer {
 	enum {
 		TO_FILE,     /* waits for no reader: files, /dev/null */
@@ -33,7 +31,7 @@ void log_writer_close(struct log_writer *writer);
  */
 ssize_t log_writer_write(struct log_writer *writer, const char *text, size_t length);
 
-/* What ends a line there, and how many bytes that is. */
+/* Returns the end of a line, and its size in bytes in `length`. */
 const char *log_writer_end(const struct log_writer *writer, size_t *length);
 
 #endif

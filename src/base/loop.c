@@ -163,7 +163,7 @@ static int turn(struct loop *loop)
 
 	loop->now = clock_boottime();
 	if (failed == -EINTR) {
-		/* What poll left in revents is not this turn's. */
+		/* poll has left the events of an earlier turn here. */
 		for (unsigned i = 0; i < loop->count; i++)
 			loop->fds[i].revents = 0;
 	} else if (failed < 0) {

@@ -23,8 +23,8 @@ static int hex_digit(char byte)
 	return -1;
 }
 
-/* Whether an escape begins here. An encoded byte begins with '%', so this is the same before and
- * after encoding what follows. */
+/* True if an escape begins here. An encoded byte begins with '%', so the answer is the same before
+ * and after encoding what follows. */
 static bool is_escape(const char *text, size_t length)
 {
 	return length >= 3 && text[0] == '%' && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0;

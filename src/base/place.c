@@ -27,8 +27,8 @@ static bool is_trusted(uid_t owner)
 	return owner == 0 || owner == geteuid();
 }
 
-/* Whether others could put something else there. In a sticky directory they can, but not in the
- * place of what is root's. */
+/* True if others could put something else there. In a sticky directory they can, but not in the
+ * place of root's files. */
 static bool others_can_change(const struct stat *directory)
 {
 	bool writable = directory->st_mode & (S_IWGRP | S_IWOTH) && !(directory->st_mode & S_ISVTX);

@@ -95,7 +95,7 @@ int place_look_again(struct mount_place *place)
 	int found;
 
 	if (place->parent < 0)
-		return -EBUSY; /* it was entered, and nobody knows by what name */
+		return -EBUSY; /* it was entered, and its name is not known */
 	found = openat(place->parent, place->name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	if (found < 0)
 		return -errno;

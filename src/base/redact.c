@@ -13,7 +13,7 @@
 #define RUN_MIN	    4
 #define FILTER_BITS 16
 
-/* What the words say under one reading. Decoding never makes them longer. */
+/* The message under one decoding, which never makes it longer. */
 struct decoded {
 	uint8_t bytes[MESSAGE_MAX];
 	size_t length;
@@ -66,8 +66,8 @@ static uint32_t filter_place(const struct window *window)
 	return (uint32_t)(window->bytes * UINT64_C(0x9e3779b97f4a7c15) >> (64 - FILTER_BITS));
 }
 
-/* Whether a run of the value occurs in `reading`. The filter makes it one step a byte of the value.
- */
+/* True if a part of the value occurs in `decoded`. The filter makes it one step a byte of the
+ * value. */
 static bool search(const struct decoded *decoded, const uint8_t *value, size_t length,
 		   bool without_blanks)
 {

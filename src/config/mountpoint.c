@@ -39,8 +39,7 @@ static int mount_error(const struct config *config, int error, const char *remed
 /* Major and minor number of /dev/fuse. */
 #define FUSE_DEVICE makedev(10, 229)
 
-/* What is mounted there is not looked at: that the descriptor is one of FUSE, and mounted, can be
- * told without it. */
+/* Checks that the descriptor is a mounted one of FUSE, without looking at the mount. */
 static int check_descriptor(const struct config *config)
 {
 	static const char remedy[] =

@@ -7,9 +7,7 @@
 
 #include "sstorefs/config.h"
 
-/*
- * What the files of this room share: the table of options, and how to complain about one of them.
- */
+/* A row of the table of options. */
 struct mount_option {
 	const char *name;
 	const char *argument; /* its value in --help, `a|b` if it is one of these; NULL: none */
@@ -53,8 +51,8 @@ bool arguments_name_mount(const struct config *config, const struct arguments *a
  * or -ENOMEM. */
 int options_read(struct config *config, struct options_given *given, const char *text);
 
-/* Whether all that was given is for the service of the source, which may stand behind the options.
- */
+/* Checks that all given options are for the service of the source, which may follow them. Returns
+ * 0, or -EINVAL after a message. */
 int options_check_service(const struct config *config, const struct options_given *given);
 bool options_have(const struct options_given *given, const char *name);
 

@@ -1,4 +1,4 @@
-/* Options that name users and groups: who owns the files, and whom the daemon runs as. */
+/* Reads options that name users and groups: the owner of the files, and the user of the daemon. */
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -32,7 +32,7 @@ int opt_uid(struct config *config, const struct mount_option *option, const char
 	return 0;
 }
 
-/* mount(8) adds this, too, with who mounts: then there is nothing to change. */
+/* mount(8) adds this option, too, with the mounter's name: then nothing changes. */
 int opt_user(struct config *config, const struct mount_option *option, const char *value)
 {
 	uint32_t id;

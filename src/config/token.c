@@ -79,8 +79,8 @@ static int text_check(struct locked *text, const char *origin, struct buffer *wh
 	return 0;
 }
 
-/* A pipe without a name belongs to who made it, which tells nothing: it can be had only from who
- * started us. */
+/* True for a pipe without a name, which only the parent process can have passed: its owner tells
+ * nothing. */
 static bool has_no_name(int fd)
 {
 	struct statfs file_system;
@@ -88,16 +88,16 @@ static bool has_no_name(int fd)
 	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PIPEFS_MAGIC;
 }
 
-/* Whoever owns the file decides to whose account values go: root, who mounts, or who the daemon
- * becomes. */
+/* The owner of the file decides to whose account values go: trusts root, the mounter, and the user
+ * that the daemon becomes. */
 static bool owner_is_trusted(const struct config *config, int fd, uid_t owner)
 {
 	return owner == 0 || owner == config->mounter ||
 	       (config->user && owner == config->user_uid) || has_no_name(fd);
 }
 
-/* What the file is, as it was opened: symbolic links were followed. `again`: a token is held
- * already, and nothing may wait for another. */
+/* Checks the opened file, behind symbolic links. `again`: a token is held already, and reading must
+ * not wait for another. */
 static int file_check(const struct config *config, const char *path, int fd, bool again,
 		      struct buffer *why)
 {
@@ -179,7 +179,7 @@ static int read_all(int fd, struct locked *text)
 static int read_file(const struct token *token, const struct config *config, struct token *fresh,
 		     const char *path, struct buffer *why)
 {
-	/* O_NONBLOCK: a FIFO that nobody writes to must not stop the open. */
+	/* O_NONBLOCK: a FIFO without a writer must not stop the open. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
 
 	if (fd < 0) {
@@ -254,14 +254,14 @@ static int read_environment(struct token *token, const struct config *config)
 void token_wipe_environment(const struct config *config)
 {
 	const struct credential_pair *pair = pair_of(config);
-	struct token nobody = {0};
+	struct token unused = {0};
 
 	if (pair) {
-		read_variable(&nobody, NULL, pair->email);
-		read_variable(&nobody, NULL, pair->key);
+		read_variable(&unused, NULL, pair->email);
+		read_variable(&unused, NULL, pair->key);
 	}
 	for (const char *const *name = config->provider->token_variables; name && *name; name++)
-		read_variable(&nobody, NULL, *name);
+		read_variable(&unused, NULL, *name);
 }
 
 static int reuse_remembered(const struct token *token, struct token *fresh, struct buffer *why)
@@ -281,7 +281,7 @@ static int reuse_remembered(const struct token *token, struct token *fresh, stru
 	return 0;
 }
 
-/* What systemd has put there for us. Sets `found` unless there is none. */
+/* Reads systemd's credential. Sets `found` unless there is none. */
 static int set_credential(const struct token *token, const struct config *config,
 			  struct token *fresh, const char *directory, bool *found,
 			  struct buffer *why)
@@ -302,7 +302,7 @@ static int set_credential(const struct token *token, const struct config *config
 	return failed;
 }
 
-/* The first place of DESIGN 2 that has one. */
+/* Reads the first of the places of the token that has one, in the order of sstorefs(1). */
 static int locate_token(const struct token *token, const struct config *config, struct token *fresh,
 			struct buffer *why)
 {

@@ -1,13 +1,11 @@
-/* What a mount and --check need to speak to the service: token, network, catalog. */
+/* The connection of a mount or of --check to the service: token, network, catalog. */
 #ifndef SSTOREFS_MAIN_CLIENT_H
 #define SSTOREFS_MAIN_CLIENT_H
 
 #include "sstorefs/catalog.h"
 #include "sstorefs/config.h"
 
-/*
- * The way to the service: token, network, catalog. What serving a mount and --check have in common.
- */
+/* The connection to the service, shared by a mount and --check. */
 struct client {
 	struct config *config;
 	struct loop *loop;

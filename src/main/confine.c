@@ -1,10 +1,6 @@
-/*
- * Confinement once all is mounted, and what the log says where there is none.
- *
- * Landlock is not part of it: who is under its rules may look into no process that is not, and so
- * could not tell a writer that was killed from one that is done (/proc/PID/fdinfo, the status of an
- * exit).
- */
+/* Confines the process after the mount, and logs what is missing. Landlock is not part of it: a
+ * process under its rules may not look into one that is not, and so could not tell a writer that
+ * was killed from one that is done (/proc/PID/fdinfo, the status of an exit). */
 #include "confine.h"
 
 #include <errno.h>

@@ -19,8 +19,7 @@
 #include "sstorefs/log.h"
 #include "sstorefs/wait.h"
 
-/* What the service manager gives us beyond `timeout`, in milliseconds: unmounting takes a moment.
- */
+/* Time for unmounting that the service manager is asked for beyond `timeout`, in milliseconds. */
 #define END_MARGIN 10000
 /* Uploads that begin with the end have all of `timeout`: a moment later they have told how they
  * ended, milliseconds. */
@@ -92,8 +91,8 @@ static void refresh(void *context)
 	struct daemon *daemon = context;
 
 	catalog_refresh(daemon->client.catalog);
-	/* What is mounted on a name that the kernel forgets goes with it, and who writes there
-	 * would write to the store below. */
+	/* A mount on a name that the kernel forgets goes with the name, and its writers would write
+	 * to the store below. */
 	if (!mountpoint_has_submounts(daemon->config))
 		fs_forget_names(daemon->fs);
 }

@@ -15,9 +15,9 @@ int daemon_serve(struct config *config, const struct mounting *mounting,
 		 void (*ready)(void *context), void *context);
 
 struct background {
-	int teller; /* where the parent hears of it */
-	int null;   /* what takes the place of the terminal: nothing can be opened for writing any
-		       more by then */
+	int status_fd; /* pipe on which the parent waits for the exit status */
+	int null; /* what takes the place of the terminal: nothing can be opened for writing any
+		     more by then */
 };
 
 /*
@@ -41,20 +41,18 @@ void descriptors_raise(void);
 /* No more privileges can be had, where none is ever needed. Before the first secret. */
 void privileges_freeze(const struct config *config);
 
-/* Whether `user=` can work: who it names must be able to read the CA file, at every new connection.
- * 0, or -EACCES and the like after one line on stderr. */
+/* Checks that `user=` can work: that user must be able to read the CA file, at every new
+ * connection. Returns 0, or -EACCES and the like after one line on stderr. */
 int privileges_check(const struct config *config);
 
 /* In the process that unmounts: gives up all capabilities but CAP_SYS_ADMIN. 0, or a negative
  * errno. */
 int privileges_keep_unmounting(void);
 
-/*
- * After the mount: gives up all capabilities but those that looking at writers takes, or, where
- * `user=` names somebody, becomes that user and keeps none. No privilege can be gained any more.
- * What `pool` may hold can be locked afterwards, too. Returns 0 or a negative errno: the process is
- * then not to go on.
- */
+/* Gives up, after the mount, all capabilities but those that looking at writers takes, or, with
+ * `user=`, becomes that user and keeps none. No privilege can be gained any more. All that `pool`
+ * may hold can be locked afterwards, too. Returns 0, or a negative errno: the process must then
+ * end. */
 int switch_user(const struct config *config, struct locked_pool *pool);
 
 #endif

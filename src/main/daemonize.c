@@ -37,7 +37,7 @@ int daemonize_fork(struct background *background, const struct config *config)
 		leave_with_status_of_child(ends[0]);
 	}
 	close(ends[0]);
-	background->teller = ends[1];
+	background->status_fd = ends[1];
 	return 0;
 }
 
@@ -54,7 +54,7 @@ void daemonize_detach(const struct background *background)
 		log_line(
 			LOG_WARNING,
 			"cannot leave the current directory: its file system can't be unmounted meanwhile");
-	if (write(background->teller, &status, sizeof status) != sizeof status)
+	if (write(background->status_fd, &status, sizeof status) != sizeof status)
 		log_line(LOG_WARNING, "whoever started this mount did not wait for it");
-	close(background->teller);
+	close(background->status_fd);
 }

@@ -29,7 +29,7 @@
 #define UNMOUNT	      'u'
 #define HELPER_SOCKET (STDERR_FILENO + 1)
 
-/* What `ps` shows, in place of the words of the command line. */
+/* Replaces the command line that ps(1) shows. */
 static void take_name(const char *mountpoint, int argc, char **argv)
 {
 	size_t room = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]) + 1;
@@ -39,8 +39,8 @@ static void take_name(const char *mountpoint, int argc, char **argv)
 	prctl(PR_SET_NAME, "sstorefs-umount");
 }
 
-/* Nothing of the terminal, of whoever waits for our end, or of any other descriptor stays open in
- * it. */
+/* Closes all descriptors but the socket: nothing of the terminal, nor of a process that waits for
+ * our end, stays open. */
 static int keep_only(int socket)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -55,7 +55,7 @@ static int keep_only(int socket)
 	return close_range(HELPER_SOCKET + 1, ~0u, 0) ? -errno : 0;
 }
 
-/* Which is setuid: who mounted with it may unmount with it. */
+/* Runs fusermount3, which is setuid and lets the mounter unmount. Returns 0 or a negative errno. */
 static int run_fusermount(const char *mountpoint)
 {
 	int status = 0;
@@ -93,8 +93,8 @@ static void serve_as_helper(const char *mountpoint)
 		_exit(1);
 	if (privileges_keep_unmounting() || descriptor_send(HELPER_SOCKET, "+", -1))
 		_exit(1);
-	/* The place is told once, before the daemon has looked at anything that it mounted for:
-	 * later nobody may choose another. */
+	/* The place comes once, before the daemon has read anything from the service: no other can
+	 * be chosen later. */
 	below.directory = descriptor_receive(HELPER_SOCKET, word, sizeof word);
 	if (word[0] != PLACE)
 		_exit(0);

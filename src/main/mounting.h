@@ -13,12 +13,10 @@ struct mounting {
 	int helper; /* the socket to it; -1: there is none */
 };
 
-/*
- * Forks the helper, before the first secret is read: nothing of one is in it. It ends with this
- * process, whose argv, `argc` and `argv`, it overwrites with a name of its own. There is none on
- * /dev/fd/N, which is who opened it's to unmount, nor with user=, whose mount is left to refuse
- * everything. 0, or a negative errno.
- */
+/* Forks the helper, before the first secret is read: it holds none. It ends with this process,
+ * whose argv, `argc` and `argv`, it overwrites with a name of its own. There is none on /dev/fd/N,
+ * whose opener unmounts, nor with user=, whose mount is left to refuse everything. Returns 0 or a
+ * negative errno. */
 int mounting_begin(struct mounting *mounting, const struct config *config, int argc, char **argv);
 
 /* Takes a dead mount of ours away, and mounts. Returns the descriptor, or a negative errno with a

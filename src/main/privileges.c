@@ -39,7 +39,7 @@ void privileges_freeze(const struct config *config)
  */
 #define KEPT (UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH)
 
-/* Who has no CAP_SETPCAP keeps the bounding set, of which nothing can come without new privileges.
+/* Without CAP_SETPCAP the bounding set stays, from which nothing can come without new privileges.
  */
 static void bound_capabilities(uint64_t kept)
 {
@@ -65,8 +65,8 @@ static int keep_capabilities(uint64_t kept)
 		sets[i].inheritable = 0;
 	}
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	/* Who has none to give away may be under a filter that forbids to ask (a unit of systemd).
-	 */
+	/* A process without capabilities may be under a filter that forbids capset (a unit of
+	 * systemd). */
 	if (memcmp(had, sets, sizeof had) == 0)
 		return 0;
 	return syscall(SYS_capset, &header, sets) ? -errno : 0;

@@ -16,8 +16,8 @@
 
 #define MESSAGE_MAX 1024
 
-/* Connected once: the path may not be there any more after a change of root. Returns -1 where there
- * is nobody. */
+/* Connects once: the path may be gone after a change of root. Returns the socket, or -1 without a
+ * listener. */
 static int connect_to(const char *address)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -39,8 +39,8 @@ static int connect_to(const char *address)
 	return fd;
 }
 
-/* How often the manager wants to hear from this process, in milliseconds; half its patience, as
- * sd_watchdog_enabled(3) advises. */
+/* Returns the interval of watchdog messages in milliseconds, half of the manager's time-out as
+ * sd_watchdog_enabled(3) advises; 0: none. */
 static uint64_t watchdog_interval(void)
 {
 	const char *interval = getenv("WATCHDOG_USEC"), *process = getenv("WATCHDOG_PID");

@@ -7,15 +7,12 @@
 
 #include "sstorefs/loop.h"
 
-/*
- * Telling the service manager how we are (sd_notify(3), by its datagram). Without NOTIFY_SOCKET in
- * the environment nothing is told, and no function here does anything.
- */
+/* The connection to the service manager. */
 struct sd_notifier {
-	int socket; /* -1: nobody is to be told */
+	int socket; /* -1: none */
 	struct loop *loop;
 	struct timer watchdog;
-	uint64_t watchdog_every; /* milliseconds; 0: nobody watches */
+	uint64_t watchdog_every; /* milliseconds; 0: no watchdog */
 };
 
 /* Finds out whom to tell, and begins to tell that the loop turns where that is asked for

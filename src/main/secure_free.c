@@ -30,7 +30,7 @@ void free(void *block)
 		memcpy(&owner, &symbol, sizeof owner);
 	}
 	size = malloc_usable_size(block);
-	/* What is large goes back to the kernel, which wipes for itself. */
+	/* A large block goes back to the kernel, which wipes it. */
 	if (size < 2 * MMAP_THRESHOLD)
 		explicit_bzero(block, size);
 	owner(block);

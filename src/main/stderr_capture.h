@@ -8,8 +8,8 @@ struct stderr_capture {
 	int kept, caught; /* stderr itself, and what stands in its place */
 };
 
-/* From now on what anybody of this process and its children writes to stderr is kept. If there is
- * no room for it, it goes to stderr. */
+/* Keeps what this process and its children write to stderr from now on. Without a file for it, it
+ * goes to stderr. */
 void stderr_capture_begin(struct stderr_capture *capture);
 
 /* Ends that, and appends what was said to `why`: one line, without its end. */

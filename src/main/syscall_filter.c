@@ -35,7 +35,7 @@ static const int calls[] = {
 	/* memory */
 	CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(mlock2),
 	CALL(munlock),
-	/* time, randomness, who we are */
+	/* time, randomness, identity */
 	CALL(clock_gettime), CALL(clock_getres), CALL(gettimeofday), CALL(time), CALL(nanosleep),
 	CALL(clock_nanosleep), CALL(getrandom), CALL(getpid), CALL(gettid), CALL(getppid),
 	CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(uname), CALL(sysinfo),
@@ -97,7 +97,7 @@ static int allow_by_arguments(scmp_filter_ctx filter)
 				   SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME));
 	failed |= seccomp_rule_add(filter, allowed, CALL(prctl), 1,
 				   SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_VMA));
-	/* What wakes libcurl up is a pair of sockets. */
+	/* libcurl wakes itself up by a pair of sockets. */
 	failed |= seccomp_rule_add(filter, allowed, CALL(socketpair), 1,
 				   SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX));
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
@@ -135,7 +135,7 @@ int syscall_filter_install(const char **why)
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return -ENOMEM;
-	/* What is asked most stands first. */
+	/* Frequent calls come first. */
 	failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1))
 		failed = -EOPNOTSUPP;

@@ -1,4 +1,5 @@
-/* Passes the descriptor of a mount from who mounts to who serves, through a socket. */
+/* Passes the descriptor of a mount from the mounting process to the serving one, through a socket.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -44,7 +45,7 @@ static int address_of(const char *path, struct sockaddr_un *address, socklen_t *
 /* --- the side that mounts
  * ---------------------------------------------------------------------------------------- */
 
-/* Who has the mount: no other process gets it while that one lives. */
+/* The process that has the mount: no other gets it while that one lives. */
 static struct asker served = {.process = -1};
 
 static const char *look(struct asker *asker, const struct mount_spec *spec, int peer)
@@ -104,7 +105,7 @@ static int listen_at(const char *path)
 	if (path[0] != '@' && unlink(path) && errno != ENOENT)
 		return usage_error(errno, "%s is in the way", path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	umask(0); /* who asks is known by his credentials */
+	umask(0); /* a client is identified by its credentials */
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, length) || listen(fd, 8)) {
 		failed = usage_error(errno, "there can be no socket at %s", path);
 		if (fd >= 0)
@@ -163,8 +164,8 @@ int fd_serve(struct mount_spec *spec, const char *path)
 /* --- the side that serves
  * ---------------------------------------------------------------------------------------- */
 
-/* Connects, as soon as there is somebody: containers of a pod start in any order. Woken by whatever
- * happens in the socket's directory. */
+/* Connects as soon as the socket is there: containers of a pod start in any order. Changes in the
+ * socket's directory wake it. */
 static int connect_when_there(int fd, const char *path, unsigned seconds)
 {
 	int64_t deadline = milliseconds() + (int64_t)seconds * 1000;
@@ -188,8 +189,8 @@ static int connect_when_there(int fd, const char *path, unsigned seconds)
 		if ((failed != -ENOENT && failed != -ECONNREFUSED && failed != -EACCES) ||
 		    left <= 0)
 			goto out;
-		/* Not longer than a second at a time: a socket that is bound, and not yet listened
-		 * at, tells nobody when it is. */
+		/* No longer than a second at a time: a socket that is bound, and not yet listened
+		 * at, causes no event later. */
 		poll(&watched, 1, left < 1000 ? (int)left : 1000);
 		while (read(watched.fd, events, sizeof events) > 0)
 			;

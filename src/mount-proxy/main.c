@@ -206,7 +206,7 @@ static int run_command(struct arguments *arguments)
 	failed = unmount_ours(arguments->mount.mountpoint);
 	if (failed)
 		return failed;
-	failed = opening_make_directory(arguments->mount.mountpoint);
+	failed = make_mountpoint(arguments->mount.mountpoint);
 	if (failed)
 		return failed;
 	return fd_serve(&arguments->mount, arguments->listen);

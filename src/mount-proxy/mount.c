@@ -31,7 +31,7 @@ int unmount_ours(const char *mountpoint)
 					   : 0;
 }
 
-int opening_make_directory(const char *mountpoint)
+int make_mountpoint(const char *mountpoint)
 {
 	size_t end = strlen(mountpoint), begin;
 	struct buffer parent = {0}, name = {0}, why = {0};
@@ -48,11 +48,10 @@ int opening_make_directory(const char *mountpoint)
 	buffer_puts(&parent, begin ? "" : ".");
 	buffer_append(&parent, mountpoint, begin);
 	failed = buffer_error(&parent) ? buffer_error(&parent) : buffer_error(&name);
-	/* Through a descriptor of where it is to be, so that nobody who may change the way there
-	 * can have it made elsewhere. */
+	/* Makes it below an open directory: a change of the path can't lead elsewhere. */
 	if (!failed)
 		failed = place_open(&place, buffer_cstr(&parent), &why);
-	/* Nobody but root can write into it while nothing is mounted there. */
+	/* Only root can write into it while nothing is mounted there. */
 	if (!failed && mkdirat(place.directory, buffer_cstr(&name), 0555) && errno != EEXIST)
 		failed = -errno;
 	if (failed)

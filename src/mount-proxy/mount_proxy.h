@@ -9,42 +9,35 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/*
- * The mount proxy: makes the mount, which takes root, and hands its descriptor to a daemon that
- * needs no privilege at all.
- */
+/* A mount, and the process that may have it. */
 struct mount_spec {
 	const char *mountpoint; /* absolute */
 	const char *source;	/* what `findmnt` shows */
 	uid_t uid;		/* the daemon's */
 	gid_t gid;
-	bool any_user;	  /* the daemon is whoever asks, of `unit` */
+	bool any_user;	  /* the daemon is any process of `unit` that asks */
 	const char *unit; /* the daemon must run in this unit of the system's service manager; NULL:
 			     it need not */
 	bool allow_other, read_only;
 };
 
-/*
- * Opens /dev/fuse and mounts it, in place of a mount of ours that may be there. Returns the
- * descriptor, or a negative errno after one line on stderr. While anybody holds the descriptor,
- * whoever looks at the mount waits for its answers.
- */
+/* Opens /dev/fuse and mounts it, in place of a mount of ours that may be there. Returns the
+ * descriptor, or a negative errno after one line on stderr. While the descriptor is held, looking
+ * at the mount waits for its answers. */
 int mount_fuse(const struct mount_spec *spec);
 
 /* Takes away all mounts of ours at `mountpoint`; their daemons, if they live, see it go. 0, or a
  * negative errno after one line on stderr. */
 int unmount_ours(const char *mountpoint);
 
-/* Makes the directory to mount on, for nobody to write to, unless it is there. 0, or a negative
- * errno after one line on stderr. */
-int opening_make_directory(const char *mountpoint);
+/* Makes the directory to mount on, which only root can write to, unless it is there. Returns 0, or
+ * a negative errno after one line on stderr. */
+int make_mountpoint(const char *mountpoint);
 
-/*
- * Waits at a socket, and gives a process of `opening->uid` that connects a new mount, and no other
- * one until that has ended; until SIGTERM or SIGINT; then unmounts. Who connects must share our PID
- * namespace: the kernel tells a daemon who writes in the numbers of the namespace where it was
- * mounted. 0, or a negative errno after one line on stderr.
- */
+/* Waits at a socket, and gives a process of `spec->uid` that connects a new mount, and no other one
+ * until that has ended; until SIGTERM or SIGINT; then unmounts. The process must share our PID
+ * namespace: the kernel identifies writers by the numbers of the namespace of the mount. Returns 0,
+ * or a negative errno after one line on stderr. */
 int fd_serve(struct mount_spec *spec, const char *path);
 
 /* CLOCK_MONOTONIC. */

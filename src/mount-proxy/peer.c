@@ -1,6 +1,4 @@
-/*
- * Who asks for a mount, and whether it is the one who may; what it then gets is fd_pass.c.
- */
+/* Identifies the process that asks for a mount, and decides whether it may have it. */
 #include "peer.h"
 
 #include <errno.h>
@@ -87,8 +85,8 @@ static bool read_proc(pid_t pid, const char *name, char *text, size_t size)
 	return length > 0;
 }
 
-/* Whether `process` has the process numbers that we see: of one in a namespace below ours /proc
- * tells two. 0 is what others have. */
+/* True if `process` has the process numbers that we see: of one in a namespace below ours /proc
+ * tells two. Processes of other namespaces have 0. */
 static bool shares_pids(pid_t process)
 {
 	char status[4096];
@@ -132,7 +130,7 @@ static char *cgroup_of(pid_t pid, const char *controllers)
 	return path ? strdup(path) : NULL;
 }
 
-/* Whether `path` is `unit` in a slice of the system's, below the same root as `ours`. */
+/* True if `path` is `unit` in a slice of the system's, below the same root as `ours`. */
 static bool is_of_unit(const char *path, const char *ours, const char *unit)
 {
 	const char *root_end = strstr(ours, SLICE), *name = strrchr(path, '/');
@@ -141,8 +139,8 @@ static bool is_of_unit(const char *path, const char *ours, const char *unit)
 
 	if (!root || strncmp(path, ours, root) != 0 || !name || strcmp(name + 1, unit) != 0)
 		return false;
-	/* What lies between is one slice, or nothing: a service that may make cgroups of its own
-	 * could call one so. */
+	/* Between them is one slice, or nothing: a service that may make cgroups of its own could
+	 * call one so. */
 	slice = path + root;
 	return slice == name + 1 || (!memchr(slice, '/', (size_t)(name - slice)) &&
 				     name - slice > 6 && !strncmp(name - 6, ".slice", 6));

@@ -3,10 +3,8 @@
 
 #include "mount_proxy.h"
 
-/*
- * Who asks at the socket: one process, told by its pidfd, so that another one which has its number
- * later is not taken for it.
- */
+/* The process at the other end of the socket, held by its pidfd, so that a later one with its
+ * number is not taken for it. */
 struct asker {
 	uid_t uid;
 	gid_t gid;
@@ -14,11 +12,9 @@ struct asker {
 	int process; /* pidfd; -1: there is none */
 };
 
-/*
- * Who is at the other end of `peer`. Returns NULL, or why it gets no mount: one who is not of
- * `opening`'s user or unit, has process numbers of its own, or can't be told. `asker` is to be
- * forgotten in both cases.
- */
+/* Identifies the process at the other end of `peer`. Returns NULL, or why it gets no mount: it is
+ * not of `spec`'s user or unit, has process numbers of its own, or can't be identified. Call
+ * asker_forget in both cases. */
 const char *asker_look(struct asker *asker, const struct mount_spec *spec, int peer);
 bool asker_has_ended(const struct asker *asker);
 void asker_forget(struct asker *asker);
@@ -30,7 +26,7 @@ void asker_forget(struct asker *asker);
  */
 void asker_empty_cores(const struct asker *asker);
 
-/* Says on stderr why somebody was refused: the first at once, those that follow within a minute as
+/* Says on stderr why a process was refused: the first at once, those that follow within a minute as
  * one line with their count. */
 void refusal_say(const char *why, const struct asker *asker);
 /* Milliseconds until refusal_tell has something to say; -1: nothing. */

@@ -9,8 +9,8 @@
 /* Attempts are not cut shorter than this to leave time for another, milliseconds. */
 #define SHARE_MIN 500
 
-/* Giving a locked body back can call whoever waits for room: so only when nothing of the call is
- * needed. */
+/* Freeing a locked body can call those that wait for memory: only when nothing of the call is
+ * needed any more. */
 static struct http_request call_take_request(struct http_call *call)
 {
 	struct http_request request = call->request;
@@ -115,7 +115,7 @@ static bool call_has_slot(const struct call_state *state)
 	return connections[0] + connections[1] < CONNECTIONS_MAX;
 }
 
-/* Whether the attempt, as far as is known, will have its connection for itself. */
+/* True if the attempt, as far as is known, will have a connection of its own. */
 static bool call_is_alone(const struct call_state *state)
 {
 	const struct net *net = state->net;
@@ -167,7 +167,7 @@ static void call_queue(struct call_state *state)
 		call_finish_without_memory(state);
 }
 
-/* The budget of requests is for writes now, or used up: who can't wait so long is refused. */
+/* Waits until the rate-limit budget is filled again; fails a call whose time ends before. */
 static void call_wait_for_rate_limit(struct call_state *state, uint64_t wait)
 {
 	struct failure *failure = &state->call->failure;

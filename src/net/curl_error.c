@@ -8,7 +8,7 @@
 
 #include "net_internal.h"
 
-/* What can go wrong before a request has left. All else passes: it is tried again to the budget's
+/* Failures before a request has left. All others are transient: they are retried to the budget's
  * end. */
 static const struct curl_error {
 	CURLcode code;

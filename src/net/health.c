@@ -1,4 +1,4 @@
-/* What calls tell about the service: up or down, token accepted or not, rate limit, counters. */
+/* Tracks the service's health: up or down, token accepted or not, rate limit, counters. */
 #include <errno.h>
 
 #include "net_internal.h"
@@ -38,7 +38,7 @@ void health_failure(struct net *net, const struct failure *failure)
 	}
 }
 
-/* Whether nothing can be asked for longer than anybody waits. */
+/* True if the rate limit allows nothing for longer than a call can wait. */
 static bool is_exhausted(const struct net *net)
 {
 	const struct net_counts *counts = &net->counts;
@@ -83,7 +83,7 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 		budget->reads_count = true;
 	if (remaining > budget->largest)
 		budget->largest = remaining;
-	/* What was sent meanwhile may not be counted yet. */
+	/* Requests in flight may not be counted yet. */
 	if (budget->reads_count)
 		remaining = remaining > unanswered ? remaining - unanswered : 0;
 	net->counts.budget_remaining = remaining;
@@ -98,12 +98,10 @@ void rate_limit_consume(struct net *net)
 		net->counts.budget_remaining--;
 }
 
-/*
- * While less than a tenth of the largest budget seen is left, reads wait until it is filled again:
- * the rest is for writes, which wait when nothing is left: asking all the same can lock us out for
- * long. Not where the service tells the budget with writes only: reads are free there, and a
- * refusal costs nothing.
- */
+/* While less than a tenth of the largest budget seen is left, reads wait until it is filled again:
+ * the rest is for writes, which wait when nothing is left, for asking all the same can lead to a
+ * long lockout. Not where the service tells the budget with writes only: there reads are free and a
+ * rejection costs nothing. */
 uint64_t rate_limit_delay(const struct net *net, const struct http_call *call)
 {
 	const struct net_counts *counts = &net->counts;

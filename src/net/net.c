@@ -86,7 +86,7 @@ static int extra_reserve(struct net *net, unsigned count)
  * silent. And a connection that is shut down is closed after two seconds at the latest, but only if
  * libcurl is called then.
  */
-static int net_patience(const struct net *net, int timeout)
+static int net_poll_timeout(const struct net *net, int timeout)
 {
 	int most = net->moved ? 0 : net->closing ? CLOSING_TURN : 60000;
 
@@ -106,8 +106,8 @@ static int net_wait(struct loop_poller *poller, struct pollfd *fds, unsigned cou
 		net->extra[i] = (struct curl_waitfd){
 			.fd = fds[i].fd,
 			.events = fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT : CURL_WAIT_POLLIN};
-	CURLMcode code =
-		curl_multi_poll(net->multi, net->extra, count, net_patience(net, timeout), &ready);
+	CURLMcode code = curl_multi_poll(net->multi, net->extra, count,
+					 net_poll_timeout(net, timeout), &ready);
 
 	if (code) {
 		log_line(LOG_ERR, "waiting for the network failed: %s", curl_multi_strerror(code));

@@ -10,12 +10,9 @@
 #include "sstorefs/net.h"
 #include "sstorefs/wait.h"
 
-/*
- * What the files of net/ share: the network, and a call while it runs.
- *
- * A call's way: call.c starts it and lets it wait for a connection, transfer.c carries one attempt,
- * retry.c decides what follows, call.c tells its owner.
- */
+/* The network, and a call while it runs; for the files of net/. A call's way: call.c starts it and
+ * lets it wait for a connection, transfer.c carries one attempt, retry.c decides what follows,
+ * call.c tells its owner. */
 
 /* Connections to a server that takes one request at a time on each, and how many of them uploads
  * may use. */
@@ -37,7 +34,7 @@ enum overflow { OVERFLOW_NONE, OVERFLOW_BODY, OVERFLOW_HEADERS, OVERFLOW_MEMORY 
 
 struct call_state {
 	struct net *net;
-	struct http_call *call; /* NULL when it was cancelled from inside its own judge */
+	struct http_call *call; /* NULL when its own on_response cancelled it */
 	enum call_phase phase;
 	uint64_t started_at, deadline; /* CLOCK_BOOTTIME, milliseconds */
 	struct timer timer;	       /* end of the attempt, of the pause, or of the budget */
@@ -51,7 +48,7 @@ struct call_state {
 	bool fresh_connection;	/* the next attempt does not use a kept connection: one just failed
 				   us */
 	bool attempt_timed_out; /* an attempt was given up to leave time for another */
-	bool in_callback;	/* its judge runs: the exchange must outlive a cancel */
+	bool in_callback; /* on_response or on_unauthorized runs: the state must outlive a cancel */
 	bool ignore_for_health; /* its failure says nothing of the service's health */
 
 	/* This attempt. */
@@ -104,7 +101,7 @@ struct net {
 		int64_t largest;
 		bool reads_count; /* an answer to a GET told it: reads are metered too */
 	} budget;
-	const struct call_state *in_callback; /* whose judge runs now */
+	const struct call_state *in_callback; /* whose on_response runs now */
 };
 
 /* transfer.c: one attempt on the wire. */
@@ -131,7 +128,7 @@ enum curl_error_kind curl_error_describe(struct call_state *state, CURLcode code
 void curl_error_describe_timeout(struct call_state *state);
 
 /* call.c: where calls begin and end. */
-/* What is left of the budget, milliseconds; 0 also where the loop is late. */
+/* Returns how much of the budget is left, in milliseconds; 0 also where the loop is late. */
 uint64_t call_time_left(const struct call_state *state);
 /* Starts the next attempt, or queues for a connection. */
 void call_run(struct call_state *state);
@@ -139,7 +136,7 @@ void call_run(struct call_state *state);
 void call_backoff(struct call_state *state, uint64_t pause);
 /* The call is over: `done` is told in a later turn. */
 void call_finish(struct call_state *state);
-/* Frees an exchange that has no call any more. */
+/* Frees a state without a call. */
 void call_state_free(struct call_state *state);
 /* Starts queued calls while connection slots are free; metadata calls first. */
 void calls_admit(struct net *net);

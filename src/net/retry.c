@@ -13,11 +13,9 @@
 #define PAUSE_BASE 200
 #define PAUSE_MAX  5000
 
-/*
- * A refused connection or a name that can't be resolved is seldom over within a budget, and
- * somebody waits for `echo val > f` to tell: three attempts in about 1.5 s, which bridge a service
- * that is being restarted.
- */
+/* A refused connection or a name that can't be resolved is seldom over within a budget, and a shell
+ * waits for `echo val > f`: three attempts in about 1.5 s, which bridge a service that is being
+ * restarted. */
 #define UNREACHABLE_ATTEMPTS 3
 #define UNREACHABLE_PAUSE    500
 
@@ -45,8 +43,7 @@ uint64_t net_backoff(unsigned pauses)
 	return 1 + randombytes_uniform((uint32_t)(most < PAUSE_MAX ? most : PAUSE_MAX));
 }
 
-/* Another attempt follows. The last thing that is done with an exchange: its owner may cancel the
- * call. */
+/* Starts another attempt later. Nothing may follow in the caller: the owner may cancel the call. */
 static void backoff_and_report(struct call_state *state, uint64_t pause)
 {
 	struct http_call *call = state->call;
@@ -207,8 +204,7 @@ void handle_timeout(struct call_state *state)
 		state->fresh_connection = true;
 		backoff_and_report(state, 0);
 	} else {
-		/* What the service said before its time was up explains more than that its time was
-		 * up. */
+		/* The service's last answer explains more than the end of the time does. */
 		if (state->last_response.errnum)
 			call->failure = state->last_response;
 		call_finish(state);

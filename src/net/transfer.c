@@ -62,10 +62,8 @@ static size_t on_body(char *data, size_t one, size_t length, void *context)
 	return length;
 }
 
-/*
- * libcurl keeps what came last over HTTP/2 for as long as the connection lives, and who refuses
- * what a value is may quote it: then the connection goes with the answer.
- */
+/* libcurl keeps what came last over HTTP/2 for as long as the connection lives, and a service that
+ * rejects a value may quote it: then the connection goes with the response. */
 static void drop_connection_if_value_echoed(const struct call_state *state)
 {
 	long status = 0;
@@ -107,8 +105,8 @@ static size_t on_header(char *line, size_t one, size_t length, void *context)
 	return length;
 }
 
-/* What was sent and is not acknowledged for so long breaks the connection: the host, or our own
- * network, has gone (a laptop that woke up elsewhere), and a fresh connection may find it. */
+/* Data that is not acknowledged for so long breaks the connection: the host, or our own network,
+ * has gone (a laptop that woke up elsewhere), and a fresh connection may find it. */
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
 	const struct call_state *state = context;

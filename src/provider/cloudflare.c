@@ -20,7 +20,7 @@ static bool is_id(const char *id)
 	return id && *id;
 }
 
-/* What a request's path leads to; each one lies below those before it. */
+/* The end of a request's path; each one lies below those before it. */
 enum place { ACCOUNT, STORES, STORE, SECRETS, SECRET };
 
 static int request_begin(struct http_request *request, enum http_method method,
@@ -176,7 +176,7 @@ static const char *read_scopes(const json_t *item, struct buffer *scopes)
 	return scopes->length > 0 ? buffer_cstr(scopes) : NULL;
 }
 
-/* What is deleted may be told for a while (doc/apis.md, Cloudflare 6). */
+/* A deleted secret may be listed for a while (doc/apis.md, Cloudflare 6). */
 static bool is_deleted(const json_t *item)
 {
 	const char *status = json_get_string(item, "status");
@@ -288,7 +288,7 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 	rate_limit_from_ratelimit(response, limit, "Ratelimit");
 	if (response->status != 429)
 		return;
-	/* Whoever asks too often is locked out until then, whatever else he asks (doc/apis.md,
+	/* A client that asks too often is locked out until then, for all requests (doc/apis.md,
 	 * Cloudflare 5). */
 	if (limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;

@@ -132,7 +132,7 @@ int cloudflare_map_error(struct response_parser *parser)
 			    "the service's firewall stopped the request (%s)", mitigated);
 	else if (plain)
 		failure_set_message(failure, plain, response->body.length);
-	/* What is to be asked again, or looked at, stays so whatever the words are. */
+	/* A retry hint stays, whatever the words are. */
 	if (*retry_hint == RETRY_NEVER)
 		refine(parser->args, message ? message : "", failure);
 	return -failure->errnum;

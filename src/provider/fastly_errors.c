@@ -76,7 +76,7 @@ static bool says_missing(const char *detail)
 	return text_contains(detail, phrases) && !text_contains(detail, others);
 }
 
-/* What an operation wants, as far as it matters to what a refusal means. */
+/* The intent of an operation, as far as it changes what an error means. */
 enum {
 	CREATES = 1 << 0,
 	REPLACES = 1 << 1,
@@ -103,8 +103,8 @@ static unsigned intent_of(const struct op_args *args)
 	return others[args->operation] ? others[args->operation] : READS;
 }
 
-/* What words mean where a status says little. Quotas have been answered in many ways (doc/apis.md,
- * Fastly 5), so they count with a 403 too. */
+/* Meanings of words where a status says little. Quotas have been answered in many ways
+ * (doc/apis.md, Fastly 5), so they count with a 403 too. */
 static const struct {
 	bool (*says)(const char *detail);
 	unsigned intents;
@@ -127,8 +127,7 @@ static bool has_status(const int statuses[static 5], int status)
 	return false;
 }
 
-/* A conflict is a name that is taken, a store that is not empty, or a refusal like others: final,
- * as the service means it. */
+/* Maps a conflict: a name that is taken, a store that is not empty, or another final error. */
 static void refine_conflict(unsigned intent, struct failure *failure)
 {
 	if (intent == CREATES)

@@ -6,9 +6,7 @@
 
 #include "sstorefs/provider.h"
 
-/*
- * What providers are made of; nothing outside this room needs it.
- */
+/* Shared by the files of this room only. */
 
 /* url.c: paths and queries. */
 
@@ -102,16 +100,15 @@ const struct http_status_info *http_status_info(int status);
 int response_init(const struct http_response *response, const struct provider *provider,
 		  struct failure *failure, enum retry_hint *retry_hint);
 
-/* Sets what the status alone says: errno, remedy, and words for a service that gave none. Returns 0
- * for a success. */
+/* Sets errno, retry hint and message by the status alone. Returns 0 for a success, else a negative
+ * errno. */
 int response_map_status(const struct http_response *response, struct failure *failure,
 			enum retry_hint *retry_hint);
 
-/* Whether the body is nothing but blanks. */
+/* True if the body is nothing but blanks. */
 bool response_is_blank(const struct http_response *response);
 
-/* Whether it is a success that by its status has nothing more to say: enough where something was
- * changed. */
+/* True for a success that by its status has no content: enough where something was changed. */
 bool response_has_no_content(const struct http_response *response);
 
 /* response_parser.c: what all services' responses have in common. */
@@ -164,7 +161,7 @@ int parse_deletion_response(struct response_parser *parser, int failed);
 bool text_contains(const char *words, const char *const *phrases);
 bool text_starts_with(const char *words, const char *const *phrases);
 
-/* Whether they speak of a value that is too large, and of too many secrets or stores. */
+/* True if they speak of a value that is too large, and of too many secrets or stores. */
 bool is_size_error(const char *words);
 bool is_quota_error(const char *words);
 

@@ -6,7 +6,7 @@
 
 #include "provider_internal.h"
 
-/* More than anybody waits, and far from any overflow. */
+/* A year: more than any wait, and far from any overflow. */
 #define SECONDS_MAX (INT64_C(365) * 86400)
 
 /* A whole number, saturating at `max`; -1 if `text` is none. */
@@ -67,7 +67,7 @@ void rate_limit_from_counters(const struct http_response *response, struct rate_
 		limit->resets_in_ms = milliseconds_until(response, moment);
 }
 
-/* What one item of a Ratelimit header tells. */
+/* One item of a Ratelimit header. */
 struct limit {
 	int64_t remaining, seconds; /* -1: it doesn't say */
 };

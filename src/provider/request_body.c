@@ -54,7 +54,7 @@ void body_json_string(struct body_writer *body, const void *bytes, size_t length
 	body_puts(body, "\"");
 }
 
-/* Whether `byte` stands for itself in a form: letters, digits and `-._~` (RFC 3986, unreserved). */
+/* True if `byte` stands for itself in a form: letters, digits and `-._~` (RFC 3986, unreserved). */
 static bool is_unreserved(uint8_t byte)
 {
 	static const char others[] = "-._~";

@@ -92,14 +92,14 @@ static void refine(const struct op_args *args, const struct explanation *explana
 	} else if (puts && is_quota_message(explanation)) {
 		failure->errnum = EDQUOT;
 	} else if (failure->errnum == EEXIST) {
-		/* There is no create that could find something: a conflict is somebody else's
-		 * change at the same moment. */
+		/* No create could find something: a conflict is another client's change at the same
+		 * moment. */
 		failure->errnum = EAGAIN;
 	}
 }
 
-/* The header has the last word (doc/apis.md, Stripe 4); a wish not to be asked again is patience's.
- */
+/* True if the header asks for a retry; it has the last word (doc/apis.md, Stripe 4). A request not
+ * to retry is read_rate_limit's. */
 static bool is_retry_requested(const struct http_response *response)
 {
 	const char *again = http_response_header(response, "Stripe-Should-Retry");

@@ -5,7 +5,7 @@
 #include "sstorefs/config.h"
 #include "sstorefs/failure.h"
 
-/* What is looked at, in this order. */
+/* The steps of a check, in this order. */
 enum step {
 	STEP_DAEMON,  /* of a mount: it answers */
 	STEP_TOKEN,   /* it is there and can be read */

@@ -24,7 +24,7 @@ struct check {
 	uint64_t deadline; /* of the whole check */
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 	bool has_signing_key;
-	char name[48], id[33]; /* of a secret that nobody has */
+	char name[48], id[33]; /* of a secret that does not exist */
 };
 
 static void check_store(struct check *check);
@@ -237,7 +237,7 @@ static void check_key(struct check *check)
  * ---------------------------------------------------------------------------------------------------------
  */
 
-/* That there is nothing to delete is what a service says only to those who may. */
+/* A service tells only clients with the right to delete that there is nothing to delete. */
 static void deleted(struct api_call *api_call)
 {
 	struct check *check = container_of(api_call, struct check, api_call);
