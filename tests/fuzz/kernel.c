@@ -295,7 +295,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	catalog_free(kernel.catalog);
 	scripted_net_finish(&kernel.scripted);
 	check_values(&kernel);
-	MUST(!kernel.pool.held && !kernel.pool.first);
+	MUST(!kernel.pool.held && TAILQ_EMPTY(&kernel.pool.waiting));
 	error_log_free(&kernel.journal);
 	config_finish(&kernel.config);
 	loop_free(loop);
