@@ -23,7 +23,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self):
-        """Nobody listens any more, and what was connected is not."""
+        """Closes the listening socket and all connections."""
         self.server.shutdown(socket.SHUT_RDWR)
         self.server.close()
         for connection in self.open:

@@ -112,7 +112,7 @@ else:
 
 @pytest.mark.mount_options("timeout=2,commit=fsync")
 def test_what_the_end_itself_sends_has_all_of_its_time(direct_mount, sandbox):
-    """And when that is up the log says so: nobody was interrupted."""
+    """And when that time is up the log says so: no request was interrupted."""
     sandbox.fault(f"{PUT},hang=forever")
     writer = subprocess.Popen(["/usr/bin/python3", "-c", HELD_BY_A_CHILD, direct_mount / "prod/NAME"], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
@@ -203,7 +203,7 @@ def test_memory_that_is_refused(one_of, memory, make_mount, tls, sandbox, table)
     write_until_stored(mount / "prod/NAME", b"again", timeout=70)  # a client key is fetched once a minute after failures
     mount.refresh()
     assert len(os.listdir(mount / "prod")) >= 251
-    # Where libfuse had no memory for a FLUSH or a RELEASE, values are left that nobody closed for us: they are settled now, one way or the other.
+    # Where libfuse had no memory for a FLUSH or a RELEASE, values are left whose close never arrived: their outcome is decided now, one way or the other.
     assert mount.unmount() in (0, 32)
 
 

@@ -74,7 +74,7 @@ class Fleet:
             time.sleep(0.05)
 
     def run(self, reads=False, after=0):
-        """Everybody writes, and with `reads` everybody lists without end beside it, and has done so for `after` calls. Returns the seconds it took."""
+        """All daemons write, and with `reads` all list without end at the same time, from `after` calls before. Returns the seconds it took."""
         writers = [threading.Thread(target=self._write, args=each) for each in enumerate(self.mounts)]
         readers = [threading.Thread(target=self._read, args=(mount,)) for mount in self.mounts if reads]
         for reader in readers:
@@ -121,7 +121,7 @@ def test_fastly(make_mount, limited, record_property):
 
 @pytest.mark.timeout(240)
 def test_cloudflare(make_mount, limited, record_property):
-    """One call too many locks everybody out for long. Everybody lists as fast as he can: what is left near the limit is kept for writes."""
+    """One call too many locks all clients out for long. All daemons list as fast as they can: what is left near the limit is kept for writes."""
     limited.variant(cloudflare__rate_window=8)
     fleet = Fleet(make_mount, limited, "cloudflare").start()
     seconds = fleet.run(reads=True, after=900)

@@ -59,7 +59,7 @@ def refusals():
 
 
 def certificates():
-    """Nothing is sent to who can't prove who he is."""
+    """Nothing is sent to a server that cannot prove who it is."""
     for name, words in (("wrong_name", "the certificate has another name"), ("expired", "the certificate has expired"),
                         ("unknown", "nobody knows who signed the certificate")):
         yield Row(words, front(certificate=name), errno.EKEYREJECTED, calls=(0, 0), holds=b"old", way="tls", notices=True)

@@ -83,7 +83,7 @@ static void check_failure(const struct failure *failure, int failed, enum retry_
 	MUST(*failure_errno_name(failure->errnum) == 'E');
 }
 
-/* Nobody can sign a client key without the signing key, so none of what comes is ever taken. */
+/* No client key can be signed without the signing key, so none of these is ever accepted. */
 static void check_client_key(const struct client_key_response *sent)
 {
 	static const uint8_t pinned[crypto_sign_PUBLICKEYBYTES] = {1, 2, 3};

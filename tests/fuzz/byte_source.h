@@ -25,7 +25,7 @@ const uint8_t *input_bytes(struct input *input, size_t most, size_t *length);
 /* The same as a string without NUL inside, up to the first one or `size` - 1 bytes. */
 const char *input_text(struct input *input, char *text, size_t size);
 
-/* A string in memory of its own, so that whoever reads behind its end is seen. To be freed. */
+/* A string in memory of its own, so that a read behind its end is seen. The caller frees it. */
 char *input_string(struct input *input, size_t most);
 
 /* The rest as a copy in memory of its own. To be freed. */

@@ -1,7 +1,7 @@
 /*
  * The FUSE request path as a kernel drives it, without one: requests in any order that a kernel
  * could send, answers of the service in any state, until the end of the mount. Each request is
- * answered once, no value comes back, and what the service gets is what somebody wrote, whole.
+ * answered once, no value comes back, and what the service gets is what was written, whole.
  */
 #include "kernel.h"
 
@@ -119,7 +119,7 @@ int __wrap_sodium_munlock(void *memory, size_t size)
  * --------------------------------------------------------------------------------------------------
  */
 
-/* A secret's value may be what its writer wrote when he was done with it, and nothing else. */
+/* A secret's value may be what its writer wrote until the last close, and nothing else. */
 static void check_values(struct kernel *kernel)
 {
 	const struct service *service = &kernel->scripted.service;
@@ -243,7 +243,7 @@ static void read_config(struct kernel *kernel)
 	strcpy(source, sources[input_number(kernel->input, 5)]);
 	snprintf(text, sizeof text, "%s,%s", commits[options % 4], others[options / 4 % 8]);
 	MUST(!config_read(&kernel->config, 5, words));
-	/* As if it had been mounted by whoever gave us the descriptor, which the session closes at
+	/* As if the process that passed the descriptor had mounted it, which the session closes at
 	 * its end. */
 	kernel->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	free(kernel->config.mountpoint);

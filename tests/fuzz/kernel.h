@@ -82,7 +82,7 @@ void kernel_writes(struct kernel *kernel, struct kernel_handle *handle, uint64_t
 void kernel_value_is_whole(struct kernel *kernel, const struct kernel_handle *handle);
 /* The same for all there are: at a rename, an FSYNC and the end of the mount. */
 void kernel_values_are_whole(struct kernel *kernel);
-/* Whether somebody wrote that. */
+/* Returns whether these bytes were written. */
 bool kernel_wrote(const struct kernel *kernel, uint64_t value);
 
 #endif

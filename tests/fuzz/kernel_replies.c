@@ -128,7 +128,7 @@ static void take_handle(struct kernel *kernel, const struct kernel_pending *pend
 		.number = number, .handle = open->fh, .directory = directory};
 	handle->append = pending->flags & O_APPEND;
 	handle->shared = pending->temporary;
-	/* Whoever opens what is staged shares it; from outside it can't be told which that is. */
+	/* All who open a staged file share it; from outside it cannot be told which that is. */
 	for (unsigned i = 0; i < KERNEL_HANDLES; i++)
 		handle->shared |= kernel->handles[i].number == number && kernel->handles[i].shared;
 }

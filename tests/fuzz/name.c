@@ -39,7 +39,7 @@ static void show(const uint8_t *raw, size_t length)
 	buffer_finish(&displayed);
 }
 
-/* What somebody may type. */
+/* A name as a user may type it. */
 static void type(const char *name)
 {
 	struct buffer raw = {0}, again = {0};

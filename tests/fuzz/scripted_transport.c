@@ -327,7 +327,7 @@ void scripted_net_init(struct scripted_net *scripted, struct loop *loop, struct 
 	loop_set_poller(loop, &net->poller);
 }
 
-/* Everybody who called has given up by now. */
+/* All calls have ended by now. */
 void scripted_net_finish(struct scripted_net *scripted)
 {
 	MUST(TAILQ_EMPTY(&scripted->net.every));

@@ -11,7 +11,7 @@ static const struct provider *const providers[] = {&provider_fastly, &provider_c
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* Somebody who looks at a directory while it is being walked, and again later. */
+/* A reader of a directory while it is being walked, and again later. */
 struct reader {
 	struct scripted_net scripted;
 	struct input *input;

@@ -1,4 +1,4 @@
-"""The benchmark runs, and leaves what it promises. What it measures is nobody's test: machines are too different, and too busy."""
+"""The benchmark runs, and leaves what it promises. No test compares what it measures: machines are too different, and too busy."""
 
 import json
 import subprocess

@@ -138,7 +138,7 @@ def test_the_pace_of_walks_is_bound_to_what_a_walk_costs(make_mount, direct, san
 
     wait_until(two_walks_are_done)
     begun = [call["at"] for call in sandbox.calls(operation="fastly.list_secrets")][::3]
-    # A walk takes 0.3 s at least: for ten times as long nobody begins another.
+    # A walk takes 0.3 s at least: for ten times as long no other begins.
     assert begun[1] - begun[0] >= 3
     assert len(sandbox.calls(operation="fastly.get_secret")) < stats / 2
 

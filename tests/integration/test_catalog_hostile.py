@@ -66,7 +66,7 @@ def test_spoiled_bodies(make_mount, direct, sandbox, body, after):
     begun = time.monotonic()
     assert -errno_of(os.listdir, mount / "prod") in FAILED
     assert time.monotonic() - begun < 20
-    # Fetched again within the budget, and once it is good nobody notices.
+    # Fetched again within the budget, and once it is good users see no difference.
     assert len(sandbox.calls(operation="fastly.list_secrets")) > 1
     alive(mount, sandbox, mount / "prod")
 

@@ -1,4 +1,4 @@
-"""Listings as they come in: page by page, side by side, and nobody waits for what he does not need (DESIGN 4)."""
+"""Listings as they come in: page by page, side by side, and no process waits for pages that it does not need."""
 
 import os
 

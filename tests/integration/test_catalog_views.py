@@ -40,7 +40,7 @@ def test_positions_hold_while_the_directory_changes(prod, direct_mount, sandbox)
     with Stream(prod) as stream:
         found = positions_of(stream)
         places = [place for place in found if found[place].startswith("SECRET")]
-        # Deleted and made by us, by others, and all read anew by somebody else.
+        # Deleted and made by us, by others, and all read anew by another process.
         for number in range(0, 500, 7):
             os.unlink(prod / f"SECRET_{number:07}")
         for number in range(1, 500, 7):
@@ -179,8 +179,8 @@ def test_own_changes_during_a_walk_are_never_undone(direct_mount, sandbox):
     with Raw(prod) as directory:
         while directory.step()[-1][0] != "SECRET_0000199":
             pass
-    # The second page was read at the service before our changes, and comes after them. Nobody waits for it: who
-    # reads a directory keeps everybody from changing it, in the kernel.
+    # The second page was read at the service before our changes, and comes after them. No listing waits for it: a process that
+    # reads a directory keeps all others from changing it, in the kernel.
     sandbox.wait_for_call("fastly.list_secrets", state="held")
     os.unlink(prod / "SECRET_0000100")
     os.unlink(prod / "SECRET_0000300")

@@ -97,7 +97,7 @@ def test_close_is_the_default_and_can_be_said(direct_mount, sandbox):
 @pytest.mark.mount_options("commit=fsync")
 @pytest.mark.parametrize("end", ["kill -KILL $$", "exit 3"])
 def test_half_a_value_is_never_published(direct_mount, sandbox, end):
-    """Nor when its writer was killed, or failed, and nobody has synchronised it."""
+    """Nor when its writer was killed, or failed, and no fsync came after."""
     sandbox.put("prod", "NAME", b"old")
     shell(f'exec 3> "$NAME"; echo half >&3; {end}', NAME=direct_mount / "prod/NAME")
     assert direct_mount.unmount() == 0

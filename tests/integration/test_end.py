@@ -70,7 +70,7 @@ def test_what_was_not_whole_is_named_and_not_stored(direct_mount, sandbox):
 
 @pytest.mark.mount_options("commit=fsync")
 def test_what_is_due_is_stored_at_the_end(direct_mount, sandbox):
-    """Its writer has closed it; a child of his that he has forgotten still holds it."""
+    """Its writer has closed it; a forgotten child of the writer still holds it."""
     writer = start("sh", "-c", '{ echo val; sleep 1000 & } > "$NAME"; echo $!', NAME=direct_mount / "prod/NAME")
     child = int(writer.stdout.readline())
     assert writer.wait(60) == 0
@@ -83,7 +83,7 @@ def test_what_is_due_is_stored_at_the_end(direct_mount, sandbox):
 
 
 def test_what_was_written_when_the_mount_was_torn_away_is_stored(direct_mount, sandbox):
-    """umount -f, though a writer has it open: nobody can close it any more, so it counts as closed."""
+    """umount -f, though a writer has it open: no close can arrive any more, so it counts as closed."""
     descriptor = os.open(direct_mount / "prod/NAME", os.O_WRONLY | os.O_CREAT)
     os.write(descriptor, b"val")
     assert start("umount", "-f", "-l", direct_mount.path).wait(60) == 0

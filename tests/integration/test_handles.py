@@ -353,7 +353,7 @@ class Orphan:
 
 
 def test_a_failure_that_is_known_at_once_is_not_forgotten_for_what_was_asked_before_it(direct_mount, sandbox):
-    """fsync tells of the last publication, and the last one is that of a value that nobody else will publish."""
+    """fsync tells of the last publication, and the last one is that of a value that no other close will publish."""
     name = direct_mount / "prod/NAME"
     orphan = Orphan(name, os.O_CREAT)
     descriptor = opened(name)

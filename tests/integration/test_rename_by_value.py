@@ -105,7 +105,7 @@ def test_mv_says_nothing_and_ends_well(place):
 
 
 def test_after_its_time_it_is_wiped_and_stays_where_it_is(place):
-    """And whoever renames then is told why that can't be."""
+    """A rename after that fails, and the errors file says why."""
     value = b"a value that is in memory for ten seconds"
     write_file(place / "NAME_new", value)
     stored = time.monotonic()
@@ -134,7 +134,7 @@ def test_what_is_of_no_use_any_more_is_wiped_at_once(place, how):
 
 
 def test_what_existed_is_not_retained(place):
-    """It is no temporary file, and its value is needed by nobody."""
+    """It is no temporary file, and its value has no further use."""
     value = b"a value that was stored under an old name"
     write_file(place / "NAME", value)
     wait_until(lambda: not is_in_memory(place.mount.pid, value), timeout=RETAINED / 2)
@@ -250,7 +250,7 @@ def small_place(make_mount, cloudflare):
 
 
 def test_writers_come_first(small_place):
-    """What is retained is given up as soon as another value needs the room, the oldest first: nobody waits for it, and nobody is refused."""
+    """What is retained is given up as soon as another value needs the room, the oldest first: no program waits for it, and none is refused."""
     values = [f"value {number:03} ".encode() * 4000 for number in range(30)]
     descriptors = []
     for number, value in enumerate(values[:20]):

@@ -1,4 +1,4 @@
-"""What a service may answer otherwise than ours usually does, and be right: nobody notices."""
+"""Responses that differ from the sandbox's usual ones and are correct: users see no difference."""
 
 import errno
 import os

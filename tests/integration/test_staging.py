@@ -93,7 +93,7 @@ def test_what_no_secret_can_be_called_is_staged_however_it_is_created(cloudflare
 @pytest.mark.parametrize("flags", [AS_CP, AS_A_SHELL])
 @pytest.mark.parametrize("name", ["my.secret", ".env", "a.b", "key.20260511", "v1.2", "what ever", "Cargo.lock"])
 def test_a_mistaken_name_is_refused_and_not_staged(cloudflare_mount, cloudflare, name, flags):
-    """Whoever writes it means to store it, and is told at once that this can't be."""
+    """A program that writes it means to store it, and gets the error at once."""
     assert errno_of(os.open, cloudflare_mount / "prod" / name, flags, 0o600) == errno.EINVAL
     assert os.listdir(cloudflare_mount / "prod") == []
 
@@ -153,7 +153,7 @@ def test_its_real_name_must_be_one_that_the_service_takes(direct_mount, sandbox)
 
 @pytest.mark.mount_options("timeout=60")
 def test_there_are_not_more_than_a_few(direct_mount):
-    """Nobody waits for room: who waits in a CREATE keeps all others from renaming and removing in that directory."""
+    """No CREATE waits for room: it would keep all others from renaming and removing in that directory."""
     paths = [make_temporary(direct_mount / "prod", b"v") for _ in range(STAGED_MAX)]
     begun = time.monotonic()
     assert errno_of(make_temporary, direct_mount / "prod", name="NAME.tmp") == errno.ENOBUFS
@@ -166,7 +166,7 @@ def test_there_are_not_more_than_a_few(direct_mount):
 
 
 def test_it_never_outlives_the_mount(make_mount, direct, sandbox):
-    """What nobody renamed is named in the log, and the exit status tells of it."""
+    """A file that was never renamed is named in the log, and the exit status tells of it."""
     mount = make_mount(direct)
     path = make_temporary(mount / "prod")
     assert mount.unmount() == 32
@@ -175,7 +175,7 @@ def test_it_never_outlives_the_mount(make_mount, direct, sandbox):
 
 
 def test_a_killed_writers_is_gone(direct_mount, sandbox):
-    """Nobody should rename half a value."""
+    """Half a value cannot be renamed."""
     path = direct_mount / "prod/.NAME.Xy12Zw"
     child = os.fork()
     if child == 0:

@@ -47,9 +47,9 @@ def test_wrong_token(refused, with_mount):
 
 @pytest.mark.parametrize("with_mount", [False, True], ids=["sstorefs", "mount"])
 def test_unreachable_host(refused, with_mount):
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        port = nobody.getsockname()[1]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
         message = refused(FAILURE, options=f"timeout=3,endpoint=http://127.0.0.1:{port}", with_mount=with_mount)
     assert f"127.0.0.1:{port}" in message or "127.0.0.1" in message
 
@@ -144,7 +144,7 @@ def test_allow_other_on_a_descriptor_needs_default_permissions(refused):
 
 
 def test_a_descriptor_that_is_no_mount(refused):
-    """In the background the program would say that all is well, and serve nobody."""
+    """In the background the program would report success, and serve no request."""
     assert "/dev/fd/9:" in refused(FAILURE, where="/dev/fd/9")
     assert "No such device" in refused(FAILURE, where="/dev/fd/0")  # /dev/null
 

@@ -134,7 +134,7 @@ def test_a_child_that_ends_early_publishes_nothing(blind_mount, sandbox):
 
 
 def test_what_two_have_written_waits_until_both_have_closed_it(blind_mount, sandbox):
-    """Nobody can tell whose it is: it is published with the last descriptor, and only errors and sync tell how."""
+    """The writer cannot be determined: it is published with the last descriptor, and only errors and sync tell the outcome."""
     writer = subprocess.Popen([PYTHON, "-c", """if True:
         import os, sys
         descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o600)

@@ -213,7 +213,7 @@ class Programs:
         return expected, 0
 
     def kill_during_an_upload(self):
-        """The close hangs at the service; the writer is killed. Nothing is stored, and how it went is asked when somebody wants to know."""
+        """The close hangs at the service; the writer is killed. Nothing is stored, and the outcome is looked up when it is needed."""
         if not (chosen := self.descriptor()):
             return None
         process, number = chosen

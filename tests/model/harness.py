@@ -211,6 +211,6 @@ class Harness:
         return verb, name, call["value_sha256"], "dropped" if call["state"] == "dropped" else call["status"]
 
     def wait_until_idle(self):
-        """What goes on after everybody has been answered."""
+        """Waits for uploads that go on after all programs have been answered."""
         while '"uploads_in_flight": 0' not in self.status.read_text():
             pass

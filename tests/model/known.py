@@ -40,7 +40,7 @@ class Known:
         return file.created and (bool(file.handles) or self.shows_failure(file))
 
     def shows_failure(self, file):
-        """Rule 10: a create that failed, and nobody was told at its close."""
+        """Rule 10: a create that failed without an error at its close."""
         return bool(self.commit == "fsync" and file.created and file.failure and not file.reported)
 
     def visible(self, name):
@@ -51,7 +51,7 @@ class Known:
         return found and (not file.created or self.exchange.inodes.get(file.name) == file.inode)
 
     def settle(self, file):
-        """Forgets a file that nobody has open, unless a failure is to be remembered of it."""
+        """Forgets a file that no process has open, unless a failure is kept for it."""
         if file.handles or file.staged is not None or self.files.get(file.name) is not file:
             return
         there = self.is_stored(file) or file.failure == errno.EEXIST

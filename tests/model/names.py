@@ -92,7 +92,7 @@ class Names(Publisher):
         return outcome
 
     def publish_staged(self, file, to, outcome):
-        """Rule 14: under the real name, replacing what is there. Then it is published: nobody's close does it again."""
+        """Rule 14: under the real name, replacing what is there. Then it is published: no close publishes it again."""
         value, length = stored_form(file.staged), len(file.staged)
         for handle in file.handles:
             handle.due = False

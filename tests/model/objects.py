@@ -29,7 +29,7 @@ def failed(number):
 
 
 class File:
-    """What a name stands for while somebody has it open, or while there is something to remember of it."""
+    """The file of a name while a process has it open, or while a failure is kept for it."""
 
     def __init__(self, name, inode):
         self.name = name

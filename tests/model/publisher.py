@@ -43,7 +43,7 @@ class Publisher(Known):
             may_be_renamed = self.exchange.is_new(file.name) or file.name in TEMPORARY or file.name in self.exchange.retained
             self.exchange.retained.pop(file.name, None)
             error = self.exchange.put(file.name, value, file.inode, handle.exclusive and file.created, outcome.calls)
-            # What will be found there is this file: somebody else's, or perhaps what we have sent.
+            # What will be found there is this file: another client's, or perhaps what we have sent.
             if error in (errno.EEXIST, errno.EINTR) and self.exchange.known[file.name] is None:
                 self.exchange.inodes[file.name] = file.inode
             if not error and may_be_renamed:
@@ -89,7 +89,7 @@ class Publisher(Known):
             handle.writer, handle.writers_parent = handle.writers_parent, None
 
     def still_writes(self, handle, process=None):
-        """Whether somebody is still to close it, at a descriptor's end in `process`, if in any. Who has written takes the opener's place here."""
+        """Returns whether a process has still to close it, when a descriptor ends in `process`, if in any. A process that has written takes the opener's place here."""
         taken = handle.writer not in (None, MANY, handle.opener)
         climbed = False
         while taken and not handle.writer.ended:
@@ -119,7 +119,7 @@ class Publisher(Known):
             self.release(handle, outcome)
 
     def release(self, handle, outcome):
-        """The last descriptor of all is gone: nobody is told any more."""
+        """The last descriptor of all is gone: no program sees the result any more."""
         handle.file.handles.remove(handle)
         if self.publishable(handle):
             outcome.released = True

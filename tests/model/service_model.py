@@ -337,7 +337,7 @@ class Exchange:
         elif fault:
             calls.append(("duplicate", name, None, UNANSWERED[fault]))
             if self.look_again(to):
-                return 0  # as far as anybody can tell it is ours
+                return 0  # nothing shows that it is not ours
         if to in self.held:
             calls.append(("duplicate", name, None, self.service.taken))
             self.doubt(name, to)

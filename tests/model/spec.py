@@ -173,7 +173,7 @@ class Model(Names):
         return Outcome()
 
     def dup2(self, process, number, onto):
-        """What was there is closed, and nobody hears what close(2) would have said."""
+        """Closes the descriptor that was there; the error that close(2) would have returned is lost."""
         outcome = Outcome()
         handle, _ = process.descriptors[number]
         old, _ = process.descriptors[onto]
@@ -215,7 +215,7 @@ class Model(Names):
         return outcome
 
     def fsync(self, process, number):
-        """Rule 9: its own, then what others' openers have closed; then the last failure of the name that nobody was told."""
+        """Rule 9: its own, then what others' openers have closed; then the last failure of the name that was not reported."""
         handle, _ = process.descriptors[number]
         file, outcome = handle.file, Outcome()
         if self.publishable(handle):

@@ -291,7 +291,7 @@ def test_keys_have_one_to_255_characters_and_get_has_none(stripe):
     assert "Idempotent-Replayed" not in stripe.get(headers={"Idempotency-Key": "k"}).headers
 
 
-# Expanding, which nobody should do
+# Expanding, which no client should do
 
 @pytest.mark.parametrize("expand", ["payload"])
 def test_expanding_brings_the_payload_and_is_in_the_journal(sandbox, stripe, expand):

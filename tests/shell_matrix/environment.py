@@ -78,7 +78,7 @@ class Environment:
         self.sandbox.wait_for_calls(begun, name=f"{name}*", state="ended", timeout=TIMEOUT)
 
     def wait_until_up(self, mount):
-        """A success, and nobody thinks the service down any more. Until it is asked again what was known is told: that there is no such name."""
+        """Waits until a call succeeds and ends the state `down`. Until the next call the mount shows what it knew: that there is no such name."""
         name = "WELL"
         self.put(name, b"well")
 

@@ -34,7 +34,7 @@ GROWTH = 512 << 10  # bytes: what is not counted as growth
 DESCRIPTORS = 4
 MEASURED_FROM = 100  # seconds
 
-# What goes wrong, for a few calls each. None of it lets the service do later what the daemon has given up: nobody could tell what came of that.
+# What goes wrong, for a few calls each. None of it lets the service do later what the daemon has given up: the outcome could not be checked.
 FAULTS = [
     "status=503", "status=500,when=after", "status=429,retry_after=1", "status=429", "status=403", "status=400", "status=502,family=html",
     "reset=before", "reset=after", "reset=middle", "close=before", "close=after", "method=P*,body=truncated", "method=P*,body=nonsense",

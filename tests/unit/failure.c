@@ -1,4 +1,4 @@
-/* Failures: what a user is told, and what he must never be told. */
+/* Failures: what a message tells, and what no message may tell. */
 #include "sstorefs/failure.h"
 
 #include <errno.h>

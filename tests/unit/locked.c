@@ -143,14 +143,14 @@ static void test_without_a_pool_it_is_ordinary_memory(void **state)
 	assert_int_equal(locked_reserve(&locked, SIZE_MAX), -ENOMEM);
 }
 
-/* Somebody who waits: takes `pages` when there is room, waits on when there is not. */
+/* A waiter: takes `pages` when they are available, and waits on when they are not. */
 struct waiter {
 	struct locked_wait wait;
 	struct locked locked;
 	size_t pages;
 	char name;
 	unsigned calls;
-	bool gives_back; /* takes one page first, and gives it back when he does not get all */
+	bool gives_back; /* takes one page first, and frees it when it does not get all */
 };
 
 static char order[64];

@@ -311,7 +311,7 @@ static void a_loop_that_is_late_begins_no_other_attempt(void **state)
 	probe_run(&probe);
 	ended(EIO, 1, true);
 
-	/* With an answer that came while somebody else held the loop up. */
+	/* With a response that arrived while another task delayed the loop. */
 	probe_make(&probe, &fixture, HTTP_GET, 400, "/late-answer?plan=slow503-200,200");
 	probe_make(&sleeper, &fixture, HTTP_GET, 5000, "/sleeper?plan=slow-50");
 	sleeper.in_judge = sleep_once;

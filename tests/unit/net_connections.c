@@ -133,7 +133,7 @@ static void a_connection_that_never_comes_about_times_out(void **state)
 	assert_int_equal(bind(listening, (struct sockaddr *)&address, length), 0);
 	assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &length), 0);
 	assert_int_equal(listen(listening, 0), 0);
-	/* Nobody accepts: these fill the queue, and the kernel drops who comes next. */
+	/* The server never accepts: these fill the queue, and the kernel drops later ones. */
 	for (size_t i = 0; i < 4; i++) {
 		callers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		connect(callers[i], (struct sockaddr *)&address, length);
