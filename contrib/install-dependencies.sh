@@ -1,9 +1,9 @@
-# Debian's packages that building, trying and testing need, in one place. Sourced by try.sh and run.sh; does nothing by itself.
+# The Debian packages for building, trying and testing. Sourced by try.sh and run.sh; does nothing by itself.
 
 build_packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libcurl4-openssl-dev libjansson-dev
 	libseccomp-dev libsodium-dev'
 
-# mount.fuse3, getfattr, and what the sandbox runs on.
+# mount.fuse3, getfattr, and the packages of the sandbox.
 try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 # What the unit, integration and security tests run: on Debian 13, too (tests/debian13.sh).

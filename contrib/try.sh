@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds sstorefs, mounts a sandbox of the service, and shows a secret on its way. No account, no network beyond Debian's packages.
+# Builds sstorefs, mounts the emulator of the service, and writes and describes a secret. Needs no account, and no network but for Debian's packages.
 #
 #     contrib/try.sh [--keep]
 #
-# --keep leaves it mounted, and says how to end it. BUILD names another build directory than `build`.
+# --keep leaves it mounted, and prints how to end it. BUILD names another build directory than `build`.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -3,7 +3,7 @@
 #
 #     contrib/debian/build.sh [DIRECTORY]
 #
-# DIRECTORY is where it goes; the current one if none is given. The tree is not changed.
+# DIRECTORY receives the package; default: the current directory. The tree is not changed.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
