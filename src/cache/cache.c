@@ -1,10 +1,10 @@
-/* What all listings of a mount share: entry ids, the table of listings, and the service's clock. */
+/* The beginning and the end of a cache, and its table of listings. */
 #include "cache.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define LISTINGS_MAX (1u << 24) /* what records have room for */
+#define LISTINGS_MAX (1u << 24) /* record.listing has 24 bits */
 
 void cache_init(struct cache *cache, struct loop *loop, const struct cache_options *options)
 {

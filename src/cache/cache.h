@@ -7,14 +7,13 @@
 #include "sstorefs/loop.h"
 
 /*
- * The cache: what all listings of a mount share. It is passive: it calls nothing but base, and
+ * The cache of a mount: what its listings share. It is passive: it calls nothing but base, and
  * reading it never starts a request.
  */
 struct cache_options {
-	uint64_t ttl, negative_ttl; /* milliseconds; CLOCK_NEVER: for ever */
-	bool minimal; /* answers older than a second are never given while the service can be asked
-		       */
-	bool stores_are_local; /* the listing of stores is ours and never grows old */
+	uint64_t ttl, negative_ttl; /* milliseconds; CLOCK_NEVER: without end */
+	bool minimal;		    /* a listing is fresh for a second */
+	bool stores_are_local; /* the service does not list stores: that listing is always fresh */
 };
 
 struct cache {
@@ -23,36 +22,36 @@ struct cache {
 	struct entry_ids entry_ids;
 	struct listings listings;
 	struct deleted_ids deleted_ids;
-	wall_time_ns last_date; /* the last time that the service's clock showed; TIME_UNKNOWN: none
-				   yet */
-	uint64_t last_date_at;	/* when that was, CLOCK_BOOTTIME milliseconds */
+	wall_time_ns last_date; /* the last Date that the service sent; TIME_UNKNOWN: none yet */
+	uint64_t last_date_at;	/* when it came, CLOCK_BOOTTIME milliseconds */
 
-	/* Set by those who fetch, or NULL: a name was changed here, so that queries on their way
-	 * are older; and stores may be gone. */
+	/* Set by fetch, or NULL: called on a local change of a name, so that queries under way are
+	 * older, and when stores may have been deleted. */
 	void (*name_changed)(struct listing *listing, const char *name);
 	void (*stores_changed)(struct cache *cache);
 };
 
 void cache_init(struct cache *cache, struct loop *loop, const struct cache_options *options);
 
-/* Once no listing is left. */
+/* Frees the cache, after its last listing. */
 void cache_free(struct cache *cache);
 
-/* The record of the entry `entry_id` as it is known now; NULL if it is deleted or past its expiry.
- * Constant time. */
+/* Returns the present record of the entry `entry_id`; NULL if it is deleted or past its expiry. In
+ * constant time. */
 const struct record *cache_record(const struct cache *cache, uint32_t entry_id);
 
-/* The listing that a record is in. */
+/* Returns the listing that holds a record; NULL if there is none any more. */
 struct listing *cache_listing(const struct cache *cache, const struct record *record);
 
-/* The time by the service's clock as far as it is known, else by ours: what expiries are compared
- * with. */
+/* Returns the time by the service's clock as far as it is known, else by that of this machine:
+ * expiries are compared with it. */
 wall_time_ns cache_time(const struct cache *cache);
 
 /* True if the service's `time` is not before `since` (CLOCK_BOOTTIME, milliseconds), by the
  * service's own clock, or ours where it tells none. */
 bool cache_is_since(const struct cache *cache, wall_time_ns time, uint64_t since);
 
+/* True if the record has an expiry that has passed. */
 bool record_is_past_expiry(const struct cache *cache, const struct record *record);
 
 #endif

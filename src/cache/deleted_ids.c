@@ -6,16 +6,17 @@
 
 #include <string.h>
 
-#define MOMENT 10000 /* milliseconds for which a deletion that was accepted may not show */
+/* Milliseconds for which listings may still show a secret whose deletion was accepted. */
+#define MOMENT 10000
 
 void deleted_ids_add(struct deleted_ids *deleted, const char *id, uint64_t now)
 {
-	struct deleted_id *departure = &deleted->ids[deleted->next++ % DELETED_IDS_MAX];
+	struct deleted_id *slot = &deleted->ids[deleted->next++ % DELETED_IDS_MAX];
 
-	if (strlen(id) >= sizeof(departure->id))
+	if (strlen(id) >= sizeof(slot->id))
 		return;
-	strcpy(departure->id, id);
-	departure->until = deleted->last_until = now + MOMENT;
+	strcpy(slot->id, id);
+	slot->until = deleted->last_until = now + MOMENT;
 }
 
 bool deleted_ids_contains(const struct deleted_ids *deleted, const char *id, uint64_t now)

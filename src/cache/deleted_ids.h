@@ -5,11 +5,11 @@
 #include <stdint.h>
 
 /*
- * Ids of secrets whose deletion the service has accepted and may not have carried out yet: listings
- * can show them for a moment. Ids are never used again, so that it does no harm to pass them over.
- * Zeroed when empty.
+ * Ids of secrets whose deletion the service has accepted and may not have carried out yet (HTTP
+ * 202): listings can show them for a moment. A service never uses an id again, so they can be
+ * filtered out. Zeroed when empty.
  */
-#define DELETED_IDS_MAX 256 /* the oldest makes room for the newest */
+#define DELETED_IDS_MAX 256 /* the newest replaces the oldest */
 
 struct deleted_ids {
 	struct deleted_id {
@@ -20,7 +20,10 @@ struct deleted_ids {
 	uint64_t last_until;
 };
 
+/* Adds an id at the time `now`, CLOCK_BOOTTIME milliseconds; ignores one over 63 bytes. */
 void deleted_ids_add(struct deleted_ids *deleted, const char *id, uint64_t now);
+
+/* True if the id was added less than some seconds before `now`. */
 bool deleted_ids_contains(const struct deleted_ids *deleted, const char *id, uint64_t now);
 
 #endif

@@ -1,4 +1,4 @@
-/* The table of entry ids: which record each stands for now. */
+/* The table of entry ids: leads from each to its present record. */
 #include "entry_ids.h"
 
 #include <errno.h>
@@ -9,8 +9,8 @@
 #define PAGE_RECORDS 512
 
 /*
- * Records of neighbouring numbers nearly always came on the same page of the service, and lie near
- * each other: their distance takes half of what their address does.
+ * Records with neighbouring ids nearly always came on the same page of the service and are near
+ * each other in memory: a distance takes half the space of an address.
  */
 struct entry_id_page {
 	unsigned used;
@@ -38,7 +38,7 @@ static const struct record *page_record(const struct entry_id_page *page, uint32
 			: NULL;
 }
 
-/* From now on addresses. 0 or -ENOMEM. */
+/* Replaces distances by addresses. Returns 0 or -ENOMEM. */
 static int page_widen(struct entry_id_page *page)
 {
 	const struct record **records = calloc(PAGE_RECORDS, sizeof *records);
@@ -55,7 +55,7 @@ static int page_point(struct entry_id_page *page, uint32_t number, const struct 
 {
 	intptr_t distance;
 
-	/* Never a distance of 0: nothing is just before the first one. */
+	/* The base is before the first record, so that its distance is not 0. */
 	if (!page->used)
 		page->base = (uintptr_t)record - RECORD_ALIGNMENT;
 	distance = record ? (intptr_t)((uintptr_t)record - page->base) / RECORD_ALIGNMENT : 0;

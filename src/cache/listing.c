@@ -1,31 +1,31 @@
-/* A listing: what is known of one directory, and how fresh it is. */
+/* A listing: what is cached of one directory, and how fresh that is. */
 #include "listing.h"
 
 #include <errno.h>
 
 #include "cache.h"
 
-#define PAUSE_AFTER_FAILURE                                                                        \
-	3000 /* milliseconds in which a refresh that failed is not tried again */
-#define TTL_WALK_FACTOR                                                                            \
-	10		 /* a listing lives at least so many times as long as it took to fetch     \
-			  */
-#define TTL_MINIMAL 1000 /* with `minimal`: what one program's next few calls may still use */
+/* Milliseconds in which a refresh that failed is not tried again. */
+#define PAUSE_AFTER_FAILURE 3000
+/* A listing is fresh for at least so many times the duration of its walk. */
+#define TTL_WALK_FACTOR 10
+/* Milliseconds; with `minimal` for the next few calls of one program. */
+#define TTL_MINIMAL 1000
 
 static uint64_t now(const struct listing *listing)
 {
 	return loop_now(listing->cache->loop);
 }
 
-/* How fresh it is */
+/* Freshness */
 
 bool listing_is_local(const struct listing *listing)
 {
 	return !listing->store && listing->cache->options.stores_are_local;
 }
 
-/* Any process may ask, and as often as it likes: what was told is believed for a moment, whatever
- * `ttl` and `negative_ttl` say. */
+/* Returns a lifetime of at least a second, whatever `ttl` and `negative_ttl` say: any process can
+ * ask, as often as it likes. */
 static uint64_t at_least(uint64_t life)
 {
 	return life > TTL_MINIMAL ? life : TTL_MINIMAL;
@@ -55,7 +55,7 @@ static uint64_t record_age(const struct listing *listing, const struct record *r
 	return (uint64_t)(uint32_t)(record_time(now(listing)) - record->verified_at) * 1000 / 16;
 }
 
-/* For how long a record may be believed because somebody asked for it alone. */
+/* Returns for how long a record is fresh because the service was asked for it alone. */
 static uint64_t record_time_left(const struct listing *listing, const struct record *record)
 {
 	if (!record || !record->verified_at)
@@ -65,7 +65,7 @@ static uint64_t record_time_left(const struct listing *listing, const struct rec
 				       : time_to_live(listing));
 }
 
-/* And because the whole listing is. */
+/* Returns for how long it is fresh because the whole listing is. */
 static uint64_t whole_time_left(const struct listing *listing)
 {
 	if (!listing->is_complete || listing->force_refresh)
@@ -152,9 +152,9 @@ bool listing_can_afford_walk(const struct listing *listing)
 	       now(listing) - listing->last_walk_at >= listing->last_walk_ms * TTL_WALK_FACTOR;
 }
 
-/* What is known */
+/* Content */
 
-/* What a walk has brought so far is newer than what stood before. */
+/* The pages of a walk that runs are newer than the current snapshot. */
 const struct record *listing_find(const struct listing *listing, const char *name)
 {
 	const struct record *record = listing->next ? snapshot_find(listing->next, name) : NULL;

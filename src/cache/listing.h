@@ -7,7 +7,7 @@
 #include "sstorefs/listing.h"
 #include "sstorefs/loop.h"
 
-/* What a walk has brought in its present round. */
+/* Counts of the present round of a walk. */
 struct walk_pass {
 	unsigned number;      /* how often the walk began again because the count was off */
 	uint64_t repeated;    /* entries that had come before in this round */
@@ -59,7 +59,7 @@ int listing_init(struct listing *listing, struct cache *cache, struct catalog *c
 		 struct store *store);
 void listing_finish(struct listing *listing);
 
-/* What is cached, and how fresh it is (listing.c) */
+/* Content and freshness (listing.c) */
 
 /* True for the stores of a service that does not list them: they never grow old. */
 bool listing_is_local(const struct listing *listing);
@@ -90,7 +90,7 @@ enum cache_result listing_classify(const struct listing *listing, const struct r
 /* True if a refresh failed a moment ago. */
 bool listing_failed_lately(const struct listing *listing);
 
-/* How responses and local changes are merged (merge.c) */
+/* Merging of responses and local changes (merge.c) */
 
 /* Notes that a walk begins: its pages are younger than all local changes so far. */
 void listing_walk_started(struct listing *listing);

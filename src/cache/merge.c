@@ -27,7 +27,7 @@ static struct entry_ids *entry_ids_of(const struct listing *listing)
 	return &listing->cache->entry_ids;
 }
 
-/* Whether it is this record that its serial number stands for now. */
+/* True if the entry id of the record leads to this record. */
 static bool is_bound(const struct listing *listing, const struct record *record)
 {
 	return record->entry_id &&
@@ -49,8 +49,8 @@ void listing_unbind_records(struct listing *listing, const struct snapshot *snap
 		unbind(listing, record);
 }
 
-/* Puts `image` into one snapshot, as the entry `serial` (0: none, it is gone). NULL when memory ran
- * out. */
+/* Puts `image` into one snapshot as the entry `entry_id` (0: a tombstone). Returns the record, or
+ * NULL when memory ran out. */
 static struct record *put(struct listing *listing, struct snapshot *snapshot,
 			  const struct record *image, uint32_t entry_id)
 {
@@ -63,8 +63,7 @@ static struct record *put(struct listing *listing, struct snapshot *snapshot,
 	if (!record)
 		return NULL;
 	if (is_other)
-		record->relocated =
-			false; /* what directories showed in its old place is not this one */
+		record->relocated = false; /* directories show another entry at its old place */
 	record->entry_id = entry_id;
 	record->listing = listing->number;
 	record->invalid = false;
@@ -74,8 +73,8 @@ static struct record *put(struct listing *listing, struct snapshot *snapshot,
 	return record;
 }
 
-/* The number that an entry keeps: that of the record with its name, unless it is another store
- * under the same name. */
+/* Returns the entry id that an entry keeps: that of the record with its name, unless that is
+ * another store. 0: it needs a new one. */
 static uint32_t kept_entry_id(const struct listing *listing, const struct record *cached,
 			      const char *id)
 {
@@ -97,8 +96,8 @@ static struct record *current_record(const struct listing *listing, const char *
 /* Pages */
 
 /*
- * Two stores of one name: the later one shows its id, which may have any bytes, too. Returns 0,
- * -ENOMEM, or another error where that makes no name, and the store must be left out.
+ * Gives the second of two stores with one name the name NAME~ID. Returns 0, -ENOMEM, or another
+ * negative errno if its id makes no valid name and the store must be left out.
  */
 static int make_name_unique(const struct listing *listing, struct entry *entry, struct buffer *name)
 {
@@ -151,7 +150,7 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 	else
 		listing->pass.new_entries++;
 	if (cached && cached->local_change)
-		return 0; /* our own change is newer than this page, and stands in both snapshots */
+		return 0; /* the local change is newer than this page, and is in both snapshots */
 	entry_id = kept_entry_id(listing, old ? old : cached, entry.id);
 	record = put(listing, listing->next, image,
 		     entry_id ? entry_id : entry_id_new(entry_ids_of(listing)));
@@ -162,7 +161,8 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 	return 0;
 }
 
-/* A walk that went round again: what the last round did not show any more went while we walked. */
+/* Deletes the entries that the last round of a walk did not list any more: they were deleted
+ * meanwhile. */
 static void drop_unseen(struct listing *listing)
 {
 	struct record *record;
@@ -179,17 +179,18 @@ static void drop_unseen(struct listing *listing)
 	}
 }
 
-/* Copies a record as it is, but where it stands. False when memory ran out. */
+/* Copies a record to another snapshot, with its entry id. False when memory ran out. */
 static bool copy(struct listing *listing, struct snapshot *snapshot, const struct record *record)
 {
-	bool stood = is_bound(listing, record);
+	bool was_bound = is_bound(listing, record);
 	struct record *other = snapshot_put(snapshot, record);
 
-	return other && (!stood || !entry_id_bind(entry_ids_of(listing), other->entry_id, other));
+	return other &&
+	       (!was_bound || !entry_id_bind(entry_ids_of(listing), other->entry_id, other));
 }
 
-/* A walk that failed on a listing that was never whole still taught us something: what else is
- * known joins it. */
+/* Keeps the pages of a walk that failed on a listing that was never complete, and adds what else is
+ * cached. */
 static void keep_part(struct listing *listing)
 {
 	struct snapshot *current = listing->current;
@@ -205,8 +206,7 @@ static void keep_part(struct listing *listing)
 	listing->current = snapshot_reference(listing->next);
 }
 
-/* A refresh that failed changes nothing: numbers that it moved over go back to the records that are
- * known. */
+/* Undoes a refresh that failed: entry ids lead to the records of the current snapshot again. */
 static void put_back(struct listing *listing)
 {
 	const struct record *record, *cached;
@@ -250,7 +250,7 @@ void listing_walk_done(struct listing *listing, uint64_t pages, const struct fai
 	} else {
 		keep_part(listing);
 		listing_note_failure(listing);
-		listing->force_refresh = false; /* the service was asked, as `refresh` wants it */
+		listing->force_refresh = false; /* the service was asked, as `refresh` demands */
 	}
 	listing->next = NULL;
 	snapshot_seal(next, failure);
@@ -262,9 +262,9 @@ void listing_walk_done(struct listing *listing, uint64_t pages, const struct fai
 	snapshot_release(next);
 }
 
-/* What is told of one name */
+/* Single names */
 
-/* What the running walk brings of it is older. */
+/* Notes that the pages of the walk that runs are older than this record. */
 static void mark_local_change(struct listing *listing, struct record *record)
 {
 	record->local_change = listing->walk != NULL;
@@ -360,8 +360,7 @@ static void renumber(struct listing *listing, struct snapshot *snapshot, const c
 	snapshot_forget_superseded(snapshot, name);
 	record->entry_id = entry_id;
 	record->relocated = false;
-	/* Where memory runs out the number stands for nothing, and the new name is looked up again.
-	 */
+	/* When memory runs out the id leads to no record, and the new name is looked up again. */
 	(void)entry_id_bind(entry_ids_of(listing), entry_id, record);
 	record_check(listing, record);
 }
@@ -384,7 +383,7 @@ static void reassign_id_in(struct listing *listing, struct snapshot *snapshot, c
 	unbind(listing, record);
 	record->entry_id = record->deleted ? 0 : other;
 	record->relocated = false;
-	/* Where memory runs out the number stands for nothing, and the name is looked up again. */
+	/* When memory runs out the id leads to no record, and the name is looked up again. */
 	if (record->entry_id)
 		(void)entry_id_bind(entry_ids_of(listing), other, record);
 	record_check(listing, record);
@@ -425,18 +424,17 @@ void listing_invalidate(struct listing *listing, const char *name, uint32_t entr
 		if (!image || !set(listing, image, 0, true))
 			return;
 	}
-	/* The walk must not end without it: the page that will bring the name is not taken. */
+	/* The next snapshot needs the name, too: a page that lists it is ignored. */
 	if (listing->next && !snapshot_find(listing->next, name))
 		copy(listing, listing->next, current_record(listing, name));
 	invalidate_in(listing, listing->current, name, entry_id);
 	invalidate_in(listing, listing->next, name, entry_id);
 }
 
-/* Tidying */
+/* Compaction */
 
-/* Tombstones are of use as long as absence has to be remembered: while a walk runs, or the listing
- * is not whole. */
-static bool is_of_use(const struct listing *listing, const struct record *record)
+/* True unless the record is a tombstone that says no more than a complete listing, or is stale. */
+static bool is_useful(const struct listing *listing, const struct record *record)
 {
 	return !record->deleted || record->invalid ||
 	       (!listing->is_complete && listing_time_left(listing, record));
@@ -456,8 +454,8 @@ void listing_compact(struct task *task)
 		return;
 	compacted->names_too_long = listing->current->names_too_long;
 	while ((record = snapshot_step(listing->current, &position))) {
-		if (is_of_use(listing, record) && !copy(listing, compacted, record)) {
-			/* What has moved moves back; the next change tries again. */
+		if (is_useful(listing, record) && !copy(listing, compacted, record)) {
+			/* Entry ids lead back to the old records; the next change tries again. */
 			position = 0;
 			while ((record = snapshot_step(listing->current, &position)))
 				if (record->entry_id && !record->deleted)

@@ -17,18 +17,17 @@ enum tag {
 	TAG_EXPIRES,
 };
 
-#define DIGEST_SIZE 32
-#define FIELD_SIZE_MAX                                                                             \
-	(RECORD_SIZE_MAX / 8) /* five texts of this size and all else still fit a record */
+#define DIGEST_SIZE    32
+#define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* five such texts and all else fit a record */
 
-/* Fields that are always of one size need not say so. */
+/* Sizes of fields that have no length bytes; 0: the size varies. */
 static const uint8_t fixed_sizes[] = {
 	[TAG_DIGEST_BYTES] = DIGEST_SIZE,     [TAG_LIVEMODE] = 1,
 	[TAG_CREATED] = sizeof(wall_time_ns), [TAG_MODIFIED] = sizeof(wall_time_ns),
 	[TAG_EXPIRES] = sizeof(wall_time_ns),
 };
 
-/* Whole seconds that fit the fixed part need no field of their own. */
+/* True if the time is in whole seconds that fit changed_at, and needs no field of its own. */
 static bool is_plain_time(wall_time_ns time)
 {
 	return time > 0 && time % NANOSECONDS == 0 && time / NANOSECONDS <= UINT32_MAX;
@@ -48,7 +47,7 @@ static bool digest_bytes(const char *digest, uint8_t bytes[static DIGEST_SIZE])
 		       digest);
 }
 
-/* Where the next field goes. Every text at its largest still fits a record. */
+/* Where the next field is written. All texts at their longest fit a record. */
 struct packer {
 	uint8_t *at;
 };
@@ -64,7 +63,7 @@ static void pack_field(struct packer *packer, enum tag tag, const void *data, si
 	packer->at += length;
 }
 
-/* Texts carry their NUL, so that they can be lent out as they are. */
+/* Packs a text with its NUL, so that pointers into the record are strings. */
 static void pack_text(struct packer *packer, enum tag tag, const char *text)
 {
 	size_t length;
@@ -152,8 +151,8 @@ static size_t content_size(const uint8_t *field)
 	return fixed_sizes[field[0]] ? fixed_sizes[field[0]] : (size_t)(field[1] | field[2] << 8);
 }
 
-/* The field after `field`, the first one for NULL; NULL at the end (padding is zero, and no tag
- * is). */
+/* Returns the field after `field`, the first one for NULL; NULL at the end (padding is zero, and no
+ * tag is). */
 static const uint8_t *next_field(const struct record *record, const uint8_t *field)
 {
 	const uint8_t *end = (const uint8_t *)record + (size_t)record->size * RECORD_ALIGNMENT;
@@ -227,7 +226,7 @@ void record_entry(const struct record *record, struct entry *entry, struct entry
 		entry->created_at = entry->modified_at;
 }
 
-/* The content of the field with this tag; NULL where there is none. */
+/* Returns the field with this tag; NULL: none. */
 static const uint8_t *find_field(const struct record *record, enum tag tag)
 {
 	const uint8_t *field = next_field(record, NULL);

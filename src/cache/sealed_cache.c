@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARGIN 5000 /* milliseconds that a key must still live for its box to be worth sending */
+/* Milliseconds that a key must be valid for at least: sending the sealed value takes time. */
+#define MARGIN 5000
 
 static void sealed_value_clear(struct sealed_value *kept)
 {
@@ -28,7 +29,7 @@ static struct sealed_value *sealed_value_of(struct sealed_cache *cache, const st
 	return NULL;
 }
 
-/* A free one, or the oldest. */
+/* Returns a free slot, or else the oldest one. */
 static struct sealed_value *sealed_value_to_fill(struct sealed_cache *cache)
 {
 	struct sealed_value *oldest = &cache->values[0];

@@ -1,7 +1,3 @@
-/*
- * Sealed values of the last writes: what a secret is renamed from at a service that can neither
- * rename nor copy. They cannot be opened here, and are of use only while their client key is valid.
- */
 #ifndef SSTOREFS_CACHE_SEALED_CACHE_H
 #define SSTOREFS_CACHE_SEALED_CACHE_H
 
@@ -14,20 +10,21 @@ struct store;
 struct entry;
 
 /*
- * Sealed boxes of the last writes: what a secret is renamed from at a service that can neither
- * rename nor copy. They can't be opened here, and are of use only while their client key lives.
+ * Sealed values of the last writes, from which a secret is renamed at a service that can neither
+ * rename nor copy. They cannot be opened here, and can be sent only while their client key is
+ * valid.
  */
 #define SEALED_VALUES_MAX 32
 
 struct sealed_value {
 	const struct store *store; /* NULL: free */
 	char name[256];
-	char digest[DIGEST_TEXT_SIZE]; /* of the secret that came of it: another means that somebody
+	char digest[DIGEST_TEXT_SIZE]; /* of the stored secret: if it has another, another client
 					  has changed it */
 	struct client_key key;
 	uint8_t *sealed;
 	size_t length;
-	uint64_t kept_at;
+	uint64_t kept_at; /* CLOCK_BOOTTIME, milliseconds */
 };
 
 struct sealed_cache {
@@ -36,22 +33,23 @@ struct sealed_cache {
 
 void sealed_cache_free(struct sealed_cache *cache);
 
-/* Keeps `sealed` (taken over, malloc'd) as what was last written to the name. Without a digest it
- * is of no use and freed. */
+/* Takes ownership of `sealed` (from malloc), the last value written to the name. Without a digest
+ * it is useless, and freed. */
 void sealed_cache_put(struct sealed_cache *cache, const struct store *store, const char *name,
 		      const char *digest, const struct client_key *key, uint8_t *sealed,
 		      size_t length, uint64_t now);
 
-/* The box of a name, if its key still lives a while and the secret still has its digest; NULL
- * otherwise. */
+/* Returns the sealed value of a name if its key is valid for a while and the secret still has its
+ * digest; else NULL. */
 const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache,
 					     const struct store *store, const char *name,
 					     const char *digest, uint64_t now);
 
-/* The secret has another name now, and `digest`; what was kept of the new name goes. */
+/* Moves the sealed value to the name `to` and to `digest`; drops the one that `to` had. */
 void sealed_cache_rename(struct sealed_cache *cache, const struct store *store, const char *from,
 			 const char *to, const char *digest);
 
+/* Drop the sealed value of one name, and all of a store. */
 void sealed_cache_drop(struct sealed_cache *cache, const struct store *store, const char *name);
 void sealed_cache_drop_store(struct sealed_cache *cache, const struct store *store);
 

@@ -9,8 +9,8 @@ wall_time_ns cache_time(const struct cache *cache)
 	       (wall_time_ns)(loop_now(cache->loop) - cache->last_date_at) * (NANOSECONDS / 1000);
 }
 
-/* A service that tells no Date is taken to go by our clock: then nothing that it made is later than
- * now. */
+/* A service without a Date is taken to have the clock of this machine: then nothing that it created
+ * is later than now. */
 static bool is_since_by_our_clock(const struct cache *cache, wall_time_ns time, uint64_t since)
 {
 	wall_time_ns now = clock_wall();
@@ -20,7 +20,7 @@ static bool is_since_by_our_clock(const struct cache *cache, wall_time_ns time, 
 	return time / NANOSECONDS >= sent_at / NANOSECONDS && time <= now;
 }
 
-/* Its times and its Date are cut to whole seconds. */
+/* The times and the Date of a service are compared in whole seconds. */
 bool cache_is_since(const struct cache *cache, wall_time_ns time, uint64_t since)
 {
 	wall_time_ns sent_at;

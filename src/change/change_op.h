@@ -1,11 +1,11 @@
-/* What the operations of this room share. */
+/* The base of the operations of this room. */
 #ifndef SSTOREFS_CHANGE_CHANGE_OP_H
 #define SSTOREFS_CHANGE_CHANGE_OP_H
 
 #include "fetch/catalog.h"
 #include "sstorefs/change.h"
 
-/* How one kind of change fills in the common course. Only `done` is always needed. */
+/* The steps in which one kind of change differs. Only `done` is always needed. */
 struct change_steps {
 	void (*begin)(struct change_op *op);	/* first in the queue of the name */
 	void (*retry)(struct change_op *op);	/* the pause of change_op_retry is over */

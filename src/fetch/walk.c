@@ -9,11 +9,11 @@
 
 #include "catalog.h"
 
-#define ROUNDS_AGAIN_MAX                                                                           \
-	2 /* how often a numbered walk goes round again because the count is off                   \
-	   */
-#define PAGES_MAX	100000u /* no listing is that long: a service that never ends is broken */
-#define EMPTY_PAGES_MAX 64	/* nor has one so many pages in a row with nothing new in them */
+/* How often a numbered walk begins again because the count is off. */
+#define ROUNDS_AGAIN_MAX 2
+/* No listing has so many pages, or so many in a row with nothing new: the service is broken. */
+#define PAGES_MAX	100000u
+#define EMPTY_PAGES_MAX 64
 
 static void on_page(struct api_call *api_call);
 
@@ -32,7 +32,7 @@ static int on_entry(void *context, const struct entry *entry)
 	return listing_apply_page_entry(page->walk->listing, entry);
 }
 
-/* An attempt failed and another one follows: who waits may want to do without. */
+/* An attempt failed and another one follows: a waiting lookup may take what the cache has. */
 static void on_page_retry(struct http_call *call)
 {
 	struct page *page = container_of(call, struct page, api_call.http);
@@ -98,7 +98,7 @@ static void walk_end(struct walk *walk)
 	const struct failure *failure = walk->failure.errnum ? &walk->failure : NULL;
 	uint64_t now = loop_now(listing->catalog->loop);
 
-	/* Before anybody is woken: who is may begin the next walk. */
+	/* Before the waits are woken: a woken lookup may begin the next walk. */
 	listing->walk = NULL;
 	listing->last_walk_at = now ? now : 1;
 	listing->last_walk_ms = walk->good_at - walk->began_at;
@@ -106,7 +106,7 @@ static void walk_end(struct walk *walk)
 		listing->whole_walk_ms = listing->last_walk_ms;
 	task_queue(listing->catalog->loop, &listing->catalog->heap_trim);
 	listing_walk_done(listing, walk->done,
-			  failure); /* who is woken may let go of the listing */
+			  failure); /* a woken lookup may release the listing */
 	buffer_finish(&walk->cursor);
 	buffer_finish(&walk->cycle_mark);
 	free(walk);
@@ -127,7 +127,7 @@ void walk_abort(struct listing *listing)
 	for (size_t i = 0; i < WALK_WIDTH; i++)
 		if (walk->pages[i].runs)
 			api_call_cancel(&walk->pages[i].api_call);
-	failure_set(&walk->failure, EINTR, "the listing was given up");
+	failure_set(&walk->failure, EINTR, "the listing was cancelled");
 	walk_end(walk);
 }
 
@@ -145,8 +145,8 @@ static bool is_endless(struct walk *walk)
  * ------------------------------------------------------------------------------------------ */
 
 /*
- * A cursor seen before would lead us in a circle for ever. The landmark moves on at every power of
- * two, so that any circle is noticed (Brent).
+ * True if the cursor was seen before: the walk would never end. The mark moves on at every power of
+ * two, so that every cycle is found (Brent's algorithm).
  */
 static bool is_cycle(struct walk *walk, const struct buffer *next)
 {
@@ -186,8 +186,8 @@ static void next_by_cursor(struct walk *walk, const struct op_result *result)
 /* Numbers, side by side */
 
 /*
- * A count that is not the promised one means that something came or went meanwhile, and that pages
- * have shifted. Whether the service counts what we can't read, nobody knows.
+ * True if the entries are not as many as the service said: secrets were created or deleted
+ * meanwhile, and pages have shifted. Malformed entries may be in the service's count or not.
  */
 static bool count_is_off(const struct walk *walk)
 {
@@ -225,8 +225,8 @@ static void note_total(struct walk *walk, const struct op_result *result)
 
 	if (total < 0 || walk->total >= 0)
 		return;
-	/* Smaller pages than we asked for, and not only because there is no more: otherwise the
-	 * rest would be missed at first. */
+	/* The service may use smaller pages than it was asked for. A last page that is not full
+	 * says nothing of that. */
 	if (result->page_size && result->page_size == result->entries)
 		size = result->page_size;
 	walk->total = total;
@@ -234,8 +234,7 @@ static void note_total(struct walk *walk, const struct op_result *result)
 		total / size < PAGES_MAX ? (unsigned)((total + size - 1) / size) : PAGES_MAX;
 }
 
-/* With the total known all pages are asked for; without it one after the other, until one is empty.
- */
+/* Fetches all pages if the total is known; else one after the other, until one is empty. */
 static void fetch_next_pages(struct walk *walk)
 {
 	bool is_counted = walk->total >= 0 && !walk->total_unreliable;
@@ -261,8 +260,7 @@ static void next_by_number(struct walk *walk, const struct op_result *result)
 		start_next_pass(walk);
 		return;
 	}
-	/* Three times another count than promised: then what says that this was all is an empty
-	 * page. */
+	/* The count was off in every round: fetch on until a page is empty. */
 	if (!walk->failure.errnum && count_is_off(walk) && !walk->ended) {
 		walk->total_unreliable = true;
 		fetch_next_pages(walk);
@@ -309,7 +307,7 @@ static void on_page(struct api_call *api_call)
 	else
 		next_by_cursor(walk, &result);
 	op_result_free(&result);
-	/* Last, for who is woken may let go of the store, and with it of the listing. */
+	/* Last, because a woken lookup may release the store, and with it the listing. */
 	if (snapshot_is_filling(next))
 		wait_wake_all(&next->waits);
 	snapshot_release(next);
