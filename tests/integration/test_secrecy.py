@@ -113,7 +113,7 @@ def test_tokens_come_from_the_services_own_variables(tmp_path, direct, variable)
 
 def test_an_address_and_the_signing_key_come_from_the_services_own_variables(make_mount, direct, sandbox):
     class Bare:
-        token, options, sandbox = direct.token, "", direct.sandbox
+        source, token, options, sandbox = direct.source, direct.token, "", direct.sandbox
     mount = make_mount(Bare, FASTLY_API_ENDPOINT=direct.url + "/", FASTLY_USE_API_SIGNING_KEY="1")
     write_file(mount / "prod/NAME", b"val")
     assert sandbox.uploads() == [b"val"]
@@ -121,7 +121,7 @@ def test_an_address_and_the_signing_key_come_from_the_services_own_variables(mak
 
 def test_without_being_told_so_the_apis_signing_key_is_not_trusted(make_mount, direct, sandbox):
     class Bare:
-        token, options, sandbox = direct.token, f"endpoint={direct.url}", direct.sandbox
+        source, token, options, sandbox = direct.source, direct.token, f"endpoint={direct.url}", direct.sandbox
     sandbox.put("prod", "NAME", b"old")
     mount = make_mount(Bare, options="timeout=3")
     assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EKEYREJECTED
@@ -130,7 +130,7 @@ def test_without_being_told_so_the_apis_signing_key_is_not_trusted(make_mount, d
 
 def test_signing_key_api(make_mount, direct, sandbox):
     class Bare:
-        token, options, sandbox = direct.token, f"endpoint={direct.url},signing_key=api", direct.sandbox
+        source, token, options, sandbox = direct.source, direct.token, f"endpoint={direct.url},signing_key=api", direct.sandbox
     mount = make_mount(Bare)
     write_file(mount / "prod/NAME", b"val")
     assert sandbox.uploads() == [b"val"]

@@ -191,7 +191,7 @@ def test_mount_passes_user_on(private_mount, sandbox):
 
 def test_the_environments_token_is_overwritten(make_mount, direct):
     class Bare:
-        token, options, sandbox = "", f"endpoint={direct.url},signing_key={direct.sandbox.signing_key}", direct.sandbox
+        source, token, options, sandbox = direct.source, "", f"endpoint={direct.url},signing_key={direct.sandbox.signing_key}", direct.sandbox
     mount = make_mount(Bare, start=False, FASTLY_API_TOKEN=direct.token)
     mount.options = Bare.options
     mount.start()
