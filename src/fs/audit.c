@@ -9,7 +9,7 @@
 #include "opener.h"
 #include "sstorefs/log.h"
 
-/* The path in one line of /proc/PID/cgroup, HIERARCHY:CONTROLLERS:PATH, or NULL. */
+/* Returns the path in a line of /proc/PID/cgroup, HIERARCHY:CONTROLLERS:PATH, or NULL. */
 static const char *path_in(const char *line)
 {
 	const char *path = strchr(line, ':');
@@ -18,8 +18,8 @@ static const char *path_in(const char *line)
 	return path ? path + 1 : NULL;
 }
 
-/* That of version 2, whose line is the last; unless it is the root alone, as where both versions
- * are in use. */
+/* Takes the path of cgroup version 2, whose line is the last, unless that is only the root, as it
+ * is where both versions are in use. */
 void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE])
 {
 	char path[64], text[4096], *rest = text, *line;
@@ -70,4 +70,13 @@ void audit(struct fs *fs, const struct actor *actor, const struct audit_event *e
 							    });
 	if (failure->errnum)
 		error_log_add(fs->options.error_log, event->operation, store, event->name, failure);
+}
+
+void audit_request(fuse_req_t request, const struct audit_event *event,
+		   const struct failure *failure)
+{
+	struct actor actor;
+
+	actor_of_request(&actor, request);
+	audit(fuse_req_userdata(request), &actor, event, failure);
 }

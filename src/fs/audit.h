@@ -4,31 +4,38 @@
 #include "fs_base.h"
 
 /*
- * The audit: who did what, in the log and among the errors.
+ * The audit: who changed what, in the log and in the error log.
  */
 
-/* Who does something, for the audit. */
+/* The process that asks for a change. */
 struct actor {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	char program[32];
-	char cgroup[CGROUP_SIZE];
+	char program[32];	  /* its name as /proc has it, "" where that is not visible */
+	char cgroup[CGROUP_SIZE]; /* names its container; "" where it is not visible */
 };
 
 void actor_of_request(struct actor *actor, fuse_req_t request);
 
-/* What was done, or tried. */
+/* A change that was tried. */
 struct audit_event {
 	const char *operation;
-	const struct store *store; /* NULL: it was done to a store, `name` */
+	const struct store *store; /* NULL: the change is to a store, `name` */
 	const char *name;
-	const char *to;	    /* the other name, of rename and link; else NULL */
-	const char *digest; /* of what is there now; NULL: there is none */
+	const char *to;	    /* the other name of a rename or link; else NULL */
+	const char *digest; /* of what is stored now; NULL: nothing is */
 };
 
-/* One line in the log, and one in the journal if it failed. Never a value. */
+/* Writes one line to the log, and one to the error log if `failure` is one. Never a value. */
 void audit(struct fs *fs, const struct actor *actor, const struct audit_event *event,
 	   const struct failure *failure);
+
+/* Does the same for the process that sent `request`, which must not be answered yet. */
+void audit_request(fuse_req_t request, const struct audit_event *event,
+		   const struct failure *failure);
+
+/* Reads the cgroup of `process` from /proc; "" where it is not visible. */
+void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE]);
 
 #endif

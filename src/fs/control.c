@@ -1,4 +1,4 @@
-/* The control directory: a table of files. */
+/* The control directory: a table of files, and the operations on them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -47,10 +47,10 @@ int control_find(const char *name)
 	return -1;
 }
 
-/* What is read is what was so when the file was opened. */
+/* An open control file: its text is as it was when the file was opened. */
 struct control_file {
 	struct buffer text;
-	struct control_file *following, **link; /* the fs's list */
+	LIST_ENTRY(control_file) link; /* of fs->control_files */
 };
 
 static struct control_file *control_file_new(struct fs *fs)
@@ -59,27 +59,21 @@ static struct control_file *control_file_new(struct fs *fs)
 
 	if (!file)
 		return NULL;
-	file->following = fs->first_control_file;
-	file->link = &fs->first_control_file;
-	if (file->following)
-		file->following->link = &file->following;
-	fs->first_control_file = file;
+	LIST_INSERT_HEAD(&fs->control_files, file, link);
 	return file;
 }
 
 static void control_file_free(struct control_file *file)
 {
-	*file->link = file->following;
-	if (file->following)
-		file->following->link = file->link;
+	LIST_REMOVE(file, link);
 	buffer_finish(&file->text);
 	free(file);
 }
 
 void control_forget(struct fs *fs)
 {
-	while (fs->first_control_file)
-		control_file_free(fs->first_control_file);
+	while (!LIST_EMPTY(&fs->control_files))
+		control_file_free(LIST_FIRST(&fs->control_files));
 }
 
 void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info)
@@ -101,7 +95,7 @@ void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fu
 		controls[control].print(fs, &file->text);
 	info->fh = (uint64_t)(uintptr_t)file;
 	info->direct_io = 1;
-	/* An interrupted open: there will be no RELEASE. */
+	/* The open was interrupted: no RELEASE will come. */
 	if (fuse_reply_open(request, info) == -ENOENT)
 		control_file_free(file);
 }

@@ -4,17 +4,17 @@
 #include "fs_base.h"
 
 /*
- * The control directory.
+ * The control directory. A control file is known by its index, below control_count().
  */
 
 unsigned control_count(void);
-
 const char *control_name(unsigned control);
-
 mode_t control_mode(unsigned control);
 
-int control_find(const char *name); /* -1: none */
+/* Returns the index of the control file `name`, or -1. */
+int control_find(const char *name);
 
+/* Answer the operations on control files. A write to `refresh` calls fs_options.refresh. */
 void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info);
 
 void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info);
@@ -23,9 +23,10 @@ void control_write(struct fs *fs, fuse_req_t request, size_t size);
 
 void control_release(fuse_req_t request, struct fuse_file_info *info);
 
-/* The end of the mount: not every RELEASE comes. */
+/* Frees the open control files at the end of the mount: not every RELEASE comes. */
 void control_forget(struct fs *fs);
 
+/* Appends the text of `status` as JSON, of `metrics` in the text format of Prometheus. */
 void status_print(struct fs *fs, struct buffer *text);
 
 void metrics_print(struct fs *fs, struct buffer *text);

@@ -1,102 +1,124 @@
 /* `.sstorefs/status`: the state of a mount as JSON. */
-#include <stdio.h>
+#include <jansson.h>
+#include <stdlib.h>
 
 #include "control.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "value.h"
 
-static void print_seconds_since(struct buffer *text, const struct fs *fs, const char *name,
-				uint64_t then)
-{
-	if (then)
-		buffer_printf(text, "  \"%s\": %.1f,\n", name,
-			      (double)(loop_now(fs->loop) - then) / 1000);
-	else
-		buffer_printf(text, "  \"%s\": null,\n", name);
-}
-
-static void print_string(struct buffer *text, const char *name, const char *value)
-{
-	buffer_printf(text, "  \"%s\": ", name);
-	if (value)
-		buffer_json_string(text, value);
-	else
-		buffer_puts(text, "null");
-	buffer_puts(text, ",\n");
-}
-
-static void print_service(struct buffer *text, const struct fs *fs)
-{
-	const struct net_counts *counts = catalog_net_counts(fs->catalog);
-	const struct failure *down = catalog_down(fs->catalog),
-			     *refused = catalog_unauthorized(fs->catalog);
-	uint64_t now = loop_now(fs->loop), dies_at = catalog_key_expires_at(fs->catalog);
-	char time[TIME_TEXT_SIZE];
-
-	buffer_printf(text, "  \"reachable\": %s,\n", counts->reachable ? "true" : "false");
-	print_string(text, "last_answer_at",
-		     counts->last_response_at ? time_format(counts->last_response_wall, time)
-					      : NULL);
-	print_seconds_since(text, fs, "seconds_since_answer", counts->last_response_at);
-	print_string(text, "down", down ? down->message : NULL);
-	print_string(text, "token_refused", refused ? refused->message : NULL);
-	if (dies_at > now)
-		buffer_printf(text, "  \"client_key_seconds_left\": %llu,\n",
-			      (unsigned long long)(dies_at - now) / 1000);
-	else
-		buffer_puts(text, "  \"client_key_seconds_left\": null,\n");
-	if (counts->budget_remaining >= 0)
-		buffer_printf(text, "  \"rate_limit_remaining\": %lld,\n",
-			      (long long)counts->budget_remaining);
-	else
-		buffer_puts(text, "  \"rate_limit_remaining\": null,\n");
-}
-
-struct listings {
-	struct buffer *text;
-	bool any;
+struct member {
+	const char *key;
+	json_t *value; /* owned; NULL: memory ran out */
 };
 
-static void print_listing(void *context, const struct listing_status *status)
+/* Makes an object of the members, in their order. Returns NULL when memory ran out. */
+static json_t *object(const struct member *members, size_t count)
 {
-	struct listings *listings = context;
+	json_t *made = json_object();
+	bool failed = false;
 
-	buffer_puts(listings->text, listings->any ? ",\n    {\"store\": " : "\n    {\"store\": ");
-	listings->any = true;
-	if (status->name)
-		buffer_json_string(listings->text, status->name);
-	else
-		buffer_puts(listings->text, "null");
-	buffer_printf(listings->text, ", \"entries\": %llu, \"age_seconds\": ",
-		      (unsigned long long)status->entries);
-	if (status->age == CLOCK_NEVER)
-		buffer_puts(listings->text, "null");
-	else
-		buffer_printf(listings->text, "%.1f", (double)status->age / 1000);
-	buffer_printf(listings->text,
-		      ", \"fresh\": %s, \"stale\": %s, \"walking\": %s, \"left_out\": %llu}",
-		      status->fresh ? "true" : "false", status->stale ? "true" : "false",
-		      status->walking ? "true" : "false",
-		      (unsigned long long)status->names_too_long);
+	for (size_t i = 0; i < count; i++)
+		failed |= json_object_set_new(made, members[i].key, members[i].value) != 0;
+	if (!failed)
+		return made;
+	json_decref(made);
+	return NULL;
+}
+
+/* A string, or null for NULL. Bytes that are not UTF-8 are escaped. */
+static json_t *text_or_null(const char *text)
+{
+	struct buffer escaped = {0};
+	json_t *json = text ? json_string(text) : json_null();
+
+	if (json)
+		return json;
+	buffer_printable(&escaped, text, "");
+	json = json_string(buffer_cstr(&escaped));
+	buffer_finish(&escaped);
+	return json;
+}
+
+/* Milliseconds as seconds with one decimal, or null. */
+static json_t *seconds_or_null(bool is_known, uint64_t milliseconds)
+{
+	return is_known ? json_real((double)((milliseconds + 50) / 100) / 10) : json_null();
+}
+
+static json_t *integer_or_null(bool is_known, uint64_t number)
+{
+	return is_known ? json_integer((json_int_t)number) : json_null();
+}
+
+static void add_listing(void *listings, const struct listing_status *listing)
+{
+	const struct member members[] = {
+		{"store", text_or_null(listing->name)},
+		{"entries", json_integer((json_int_t)listing->entries)},
+		{"age_seconds", seconds_or_null(listing->age != CLOCK_NEVER, listing->age)},
+		{"fresh", json_boolean(listing->fresh)},
+		{"stale", json_boolean(listing->stale)},
+		{"walking", json_boolean(listing->walking)},
+		{"left_out", json_integer((json_int_t)listing->names_too_long)},
+	};
+
+	json_array_append_new(listings, object(members, sizeof members / sizeof *members));
+}
+
+static json_t *listings_of(const struct fs *fs)
+{
+	json_t *listings = json_array();
+
+	catalog_each_listing(fs->catalog, add_listing, listings);
+	return listings;
+}
+
+static json_t *status_of(const struct fs *fs)
+{
+	const struct net_counts *net = catalog_net_counts(fs->catalog);
+	const struct failure *down = catalog_down(fs->catalog);
+	const struct failure *refused = catalog_unauthorized(fs->catalog);
+	const struct locked_pool *pool = fs->options.pool;
+	uint64_t now = loop_now(fs->loop), key_ends = catalog_key_expires_at(fs->catalog);
+	bool has_answer = net->last_response_at != 0;
+	char answered_at[TIME_TEXT_SIZE];
+	const struct member members[] = {
+		{"version", json_string(SSTOREFS_VERSION)},
+		{"source", text_or_null(fs->config->source)},
+		{"service", json_string(fs->provider->name)},
+		{"endpoint", text_or_null(fs->config->endpoint)},
+		{"reachable", json_boolean(net->reachable)},
+		{"last_answer_at",
+		 text_or_null(has_answer ? time_format(net->last_response_wall, answered_at)
+					 : NULL)},
+		{"seconds_since_answer", seconds_or_null(has_answer, now - net->last_response_at)},
+		{"down", text_or_null(down ? down->message : NULL)},
+		{"token_refused", text_or_null(refused ? refused->message : NULL)},
+		{"client_key_seconds_left",
+		 integer_or_null(key_ends > now, (key_ends - now) / 1000)},
+		{"rate_limit_remaining",
+		 integer_or_null(net->budget_remaining >= 0, (uint64_t)net->budget_remaining)},
+		{"uploads_in_flight", json_integer(fs->uploads)},
+		{"locked_bytes", json_integer((json_int_t)pool->held)},
+		{"locked_bytes_max", json_integer((json_int_t)pool->cap)},
+		{"writers_can_be_told_apart", json_boolean(!fs->owner_tracking_degraded)},
+		{"listings", listings_of(fs)},
+	};
+
+	return object(members, sizeof members / sizeof *members);
 }
 
 void status_print(struct fs *fs, struct buffer *text)
 {
-	struct listings listings = {.text = text};
+	json_t *status = status_of(fs);
+	/* 15 digits show a time as it was rounded; jansson keeps integers of 64 bits exact. */
+	char *json = status ? json_dumps(status, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
 
-	buffer_puts(text, "{\n");
-	print_string(text, "version", SSTOREFS_VERSION);
-	print_string(text, "source", fs->config->source);
-	print_string(text, "service", fs->provider->name);
-	print_string(text, "endpoint", fs->config->endpoint);
-	print_service(text, fs);
-	buffer_printf(text, "  \"uploads_in_flight\": %u,\n", fs->uploads);
-	buffer_printf(text, "  \"locked_bytes\": %zu,\n  \"locked_bytes_max\": %zu,\n",
-		      fs->options.pool->held, fs->options.pool->cap);
-	buffer_printf(text, "  \"writers_can_be_told_apart\": %s,\n",
-		      fs->owner_tracking_degraded ? "false" : "true");
-	buffer_puts(text, "  \"listings\": [");
-	catalog_each_listing(fs->catalog, print_listing, &listings);
-	buffer_puts(text, listings.any ? "\n  ]\n}\n" : "]\n}\n");
+	if (json) {
+		buffer_puts(text, json);
+		buffer_puts(text, "\n");
+	} else {
+		text->failed = true;
+	}
+	free(json);
+	json_decref(status);
 }

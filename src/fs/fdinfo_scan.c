@@ -1,11 +1,11 @@
 /*
- * Whether a process still holds a descriptor of an inode: what /proc/PID/fdinfo tells, looked
- * through in slices of time that all searches share.
+ * Searches /proc/PID/fdinfo for a descriptor of an inode, in slices of time that all searches
+ * share.
  *
- * fdinfo has the inode's number. It can take milliseconds: that of an epoll instance lists all its
- * watches. There is no quicker way to a descriptor: the link /proc/PID/fd/N is read under the lock
- * that exec holds while it waits for our answer (see opener.c), and stat(2) of what it leads to
- * would come back to us as a request. So it is time that is counted.
+ * fdinfo has the inode's number. Reading it can take milliseconds: that of an epoll instance lists
+ * all its watches. There is no quicker way: the link /proc/PID/fd/N is read under the lock that
+ * exec holds while it waits for our reply (see opener.c), and stat(2) of its target would come back
+ * to us as a request. So searches are limited by time.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,12 +20,10 @@
 #include "inode.h"
 #include "opener.h"
 
-#define FIRST_SLICE                                                                                \
-	200	   /* microseconds that a search takes when it starts: most have ended by then */
-#define SLICE 4000 /* microseconds that all searches together take of one turn of the loop */
-#define TOTAL                                                                                      \
-	5000000 /* microseconds of processor time for one search: a million descriptors have about \
-		   this */
+/* In microseconds: */
+#define FIRST_SLICE 200	    /* of a search when it starts: most end within it */
+#define SLICE	    4000    /* of all searches together in one iteration of the loop */
+#define TOTAL	    5000000 /* processor time of one search: about a million descriptors take it */
 
 static uint64_t microseconds(clockid_t clock)
 {
@@ -35,33 +33,21 @@ static uint64_t microseconds(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* --- a turn for each search
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the queue of searches */
 
 static void leave_queue(struct fdinfo_scan *scan)
 {
-	struct search_queue *queue = &scan->fs->searches;
-
-	if (!scan->link)
+	if (!scan->link.tqe_prev)
 		return;
-	*scan->link = scan->next;
-	if (scan->next)
-		scan->next->link = scan->link;
-	else
-		queue->last = scan->link;
-	scan->next = NULL;
-	scan->link = NULL;
+	TAILQ_REMOVE(&scan->fs->searches.scans, scan, link);
+	scan->link.tqe_prev = NULL;
 }
 
 static void join_queue(struct fdinfo_scan *scan)
 {
 	struct search_queue *queue = &scan->fs->searches;
 
-	scan->next = NULL;
-	scan->link = queue->last;
-	*queue->last = scan;
-	queue->last = &scan->next;
+	TAILQ_INSERT_TAIL(&queue->scans, scan, link);
 	task_queue(scan->fs->loop, &queue->task);
 }
 
@@ -82,9 +68,7 @@ static void search_end(struct fdinfo_scan *scan, enum fd_holding holding)
 	scan->done(scan, holding);
 }
 
-/* --- looking
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- searching */
 
 static enum fd_holding open_table(const struct fdinfo_scan *scan, DIR **table)
 {
@@ -97,16 +81,14 @@ static enum fd_holding open_table(const struct fdinfo_scan *scan, DIR **table)
 	if (!*table)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? FD_HOLDING_UNSEEN
 									     : FD_HOLDING_UNKNOWN;
-	/* Where the kernel stops is what telldir() tells, also of another opening of the same
-	 * directory. */
+	/* telldir() positions of a /proc directory stay valid when it is opened again. */
 	if (scan->position)
 		seekdir(*table, scan->position);
 	return FD_HOLDING_NONE;
 }
 
-/* Whether the descriptor that `name` tells about is one of the inode. Kernels before 5.14 don't
- * say. */
-static enum fd_holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
+/* Reads whether the descriptor `name` is one of the inode. Kernels before 5.14 do not show it. */
+static enum fd_holding check_descriptor(DIR *table, fuse_ino_t wanted, const char *name)
 {
 	char text[1024];
 	const char *line;
@@ -122,9 +104,8 @@ static enum fd_holding look_at(DIR *table, fuse_ino_t wanted, const char *name)
 	return inode == wanted ? FD_HOLDING_SOME : FD_HOLDING_NONE;
 }
 
-/* Looks until it is known, which sets `ended`, or until the moment `until`. */
-static enum fd_holding look_through(struct fdinfo_scan *scan, DIR *table, uint64_t until,
-				    bool *ended)
+/* Searches until the result is known, which sets `ended`, or until `until`. */
+static enum fd_holding scan_table(struct fdinfo_scan *scan, DIR *table, uint64_t until, bool *ended)
 {
 	enum fd_holding holding = FD_HOLDING_NONE;
 	struct dirent *entry;
@@ -132,7 +113,7 @@ static enum fd_holding look_through(struct fdinfo_scan *scan, DIR *table, uint64
 	*ended = true;
 	while (holding == FD_HOLDING_NONE && (entry = readdir(table))) {
 		if (entry->d_name[0] != '.')
-			holding = look_at(table, scan->inode, entry->d_name);
+			holding = check_descriptor(table, scan->inode, entry->d_name);
 		if (holding == FD_HOLDING_NONE && microseconds(CLOCK_MONOTONIC) >= until) {
 			scan->position = telldir(table);
 			*ended = false;
@@ -142,8 +123,9 @@ static enum fd_holding look_through(struct fdinfo_scan *scan, DIR *table, uint64
 	return holding;
 }
 
-/* One slice of a search, which is over then, or queued for another. Returns whether it is over. */
-static bool look_on(struct fdinfo_scan *scan, uint64_t until)
+/* Runs one slice of a search, and ends it or queues it for the next. Returns true if it has ended.
+ */
+static bool scan_slice(struct fdinfo_scan *scan, uint64_t until)
 {
 	uint64_t began = microseconds(CLOCK_THREAD_CPUTIME_ID);
 	DIR *table = NULL;
@@ -153,7 +135,7 @@ static bool look_on(struct fdinfo_scan *scan, uint64_t until)
 	if (!process_has_ended(scan->process)) {
 		holding = open_table(scan, &table);
 		if (table)
-			holding = look_through(scan, table, until, &ended);
+			holding = scan_table(scan, table, until, &ended);
 		if (table)
 			closedir(table);
 	}
@@ -169,20 +151,20 @@ static bool look_on(struct fdinfo_scan *scan, uint64_t until)
 	return ended;
 }
 
-/* The searches that are under way, one after the other, until the slice of this turn is used up. */
-static void look_in_turn(struct task *task)
+/* Continues the queued searches, one after the other, for the slice of this iteration. */
+static void scan_queued(struct task *task)
 {
 	struct search_queue *queue = container_of(task, struct search_queue, task);
 	uint64_t until = microseconds(CLOCK_MONOTONIC) + SLICE;
 
-	while (queue->first) {
-		struct fdinfo_scan *scan = queue->first;
+	while (!TAILQ_EMPTY(&queue->scans)) {
+		struct fdinfo_scan *scan = TAILQ_FIRST(&queue->scans);
 
 		leave_queue(scan);
-		if (!look_on(scan, until) || microseconds(CLOCK_MONOTONIC) >= until)
+		if (!scan_slice(scan, until) || microseconds(CLOCK_MONOTONIC) >= until)
 			break;
 	}
-	if (queue->first)
+	if (!TAILQ_EMPTY(&queue->scans))
 		task_queue(queue->loop, task);
 }
 
@@ -192,12 +174,12 @@ void fdinfo_scan_start(struct fdinfo_scan *scan)
 	scan->process->references++;
 	scan->position = 0;
 	scan->time_used = 0;
-	scan->link = NULL;
-	look_on(scan, microseconds(CLOCK_MONOTONIC) + FIRST_SLICE);
+	scan->link.tqe_prev = NULL;
+	scan_slice(scan, microseconds(CLOCK_MONOTONIC) + FIRST_SLICE);
 }
 
 void search_queue_init(struct search_queue *queue, struct loop *loop)
 {
-	*queue = (struct search_queue){
-		.loop = loop, .last = &queue->first, .task.run = look_in_turn};
+	*queue = (struct search_queue){.loop = loop, .task.run = scan_queued};
+	TAILQ_INIT(&queue->scans);
 }

@@ -1,45 +1,46 @@
 #ifndef SSTOREFS_FS_FDINFO_SCAN_H
 #define SSTOREFS_FS_FDINFO_SCAN_H
 
+#include <sys/queue.h>
+
 #include "fs_base.h"
 
 /*
- * Whether a process holds a descriptor of a file, as /proc/PID/fdinfo shows it.
+ * Searches for descriptors of a file in /proc/PID/fdinfo.
  */
 
 struct process;
 
-/* The searches for descriptors that are under way, in the order in which they get their slices of
- * time (fdinfo_scan.c). */
+/* The searches that have not ended, in the order in which they get their slices of time. */
 struct search_queue {
 	struct loop *loop;
-	struct fdinfo_scan *first, **last;
+	TAILQ_HEAD(, fdinfo_scan) scans;
 	struct task task;
 };
 
+/* Whether a process holds a descriptor of the file. */
 enum fd_holding {
 	FD_HOLDING_NONE,
 	FD_HOLDING_SOME,
 	FD_HOLDING_UNKNOWN, /* /proc does not show it */
-	FD_HOLDING_UNSEEN,  /* we have not the descriptors, the memory or the time to see it */
+	FD_HOLDING_UNSEEN,  /* descriptors, memory or time ran out */
 };
 
 /*
- * Whether a process holds a descriptor of `inode`. `done` is called once, perhaps from within the
- * start. A process that is gone holds none.
+ * Searches whether a process holds a descriptor of `inode`. `done` is called once, perhaps from
+ * within the start. A process that has ended holds none.
  */
 struct fdinfo_scan {
 	struct fs *fs;
 	struct process *process;
-	pid_t thread; /* one that is known to live, as its descriptors are the process's; 0: none is
-		       */
+	pid_t thread; /* of the process, known to be alive; 0: none is */
 	fuse_ino_t inode;
 	void (*done)(struct fdinfo_scan *scan, enum fd_holding result);
-	/* fdinfo_scan.c's */
-	pid_t id;
+
+	pid_t id; /* fdinfo_scan.c's, from here */
 	long position;
-	uint64_t time_used; /* microseconds of processor time */
-	struct fdinfo_scan *next, **link;
+	uint64_t time_used;	       /* microseconds of processor time */
+	TAILQ_ENTRY(fdinfo_scan) link; /* tqe_prev is NULL while it is not queued */
 };
 
 void fdinfo_scan_start(struct fdinfo_scan *scan);

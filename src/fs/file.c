@@ -1,7 +1,8 @@
 /*
- * Files and handles: what is known here and not at the service, while a secret is open, being
- * uploaded, or failed to be.
+ * Files and handles: the state of a secret that is here and not at the service, while it is open,
+ * being uploaded, or its last upload has failed.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,10 @@
 #include "file.h"
 #include "fs_internal.h"
 #include "opener.h"
-#include "recent.h"
 #include "staging.h"
 #include "value.h"
 
-#define KEPT_ERRORS_MAX 1000 /* files that are kept only to tell what became of them */
+#define KEPT_ERRORS_MAX 1000 /* files that are kept only for their failure */
 
 int files_compare_entry_id(const void *left, const void *right)
 {
@@ -36,7 +36,7 @@ struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id)
 {
 	struct file key;
 
-	if (!fs->first_file)
+	if (TAILQ_EMPTY(&fs->files))
 		return NULL;
 	key.entry_id = entry_id;
 	return set_find(&fs->files_by_entry_id, &key);
@@ -46,7 +46,7 @@ struct file *file_find(struct fs *fs, const struct store *store, const char *nam
 {
 	struct file key;
 
-	if (!fs->first_file || strlen(name) >= sizeof key.name)
+	if (TAILQ_EMPTY(&fs->files) || strlen(name) >= sizeof key.name)
 		return NULL;
 	key.store = (struct store *)(uintptr_t)store;
 	strcpy(key.name, name);
@@ -61,11 +61,7 @@ static void file_free(struct file *file)
 		set_remove(&fs->files_by_entry_id, file);
 	if (!file->unlinked)
 		set_remove(&fs->files_by_name, file);
-	*file->link = file->next;
-	if (file->next)
-		file->next->link = file->link;
-	else
-		fs->last_file = file->link;
+	TAILQ_REMOVE(&fs->files, file, link);
 	staging_end(file);
 	pending_attrs_free(&file->pending_attrs);
 	store_release(file->store);
@@ -103,9 +99,7 @@ struct file *file_get_or_create(struct fs *fs, struct store *store, const char *
 	file->entry_id = entry_id;
 	file->modified_at = clock_files();
 	snprintf(file->name, sizeof file->name, "%s", name);
-	file->link = fs->last_file;
-	*fs->last_file = file;
-	fs->last_file = &file->next;
+	TAILQ_INSERT_TAIL(&fs->files, file, link);
 	if (!set_add(&fs->files_by_entry_id, file) || !set_add(&fs->files_by_name, file)) {
 		file_free(file);
 		return NULL;
@@ -117,8 +111,8 @@ void file_rename(struct file *file, const char *name)
 {
 	set_remove(&file->fs->files_by_name, file);
 	snprintf(file->name, sizeof file->name, "%s", name);
-	/* Cannot fail: the node that was taken out just now is free again; and if it does, the file
-	 * is as good as unlinked. */
+	/* This cannot fail, for set_remove has just freed a node. If it did, the file would be one
+	 * without a name: unlinked. */
 	file->unlinked = !set_add(&file->fs->files_by_name, file);
 	file_put_if_unused(file);
 }
@@ -128,16 +122,16 @@ void file_unlink(struct file *file)
 	if (file->unlinked)
 		return;
 	staging_end(file);
-	/* Who has it open keeps its number: what is found under the name from now on is another
-	 * file, and must not be mixed up with it. */
+	/* Its open descriptors keep the inode number: what is found under the name from now on is
+	 * another file with another number. */
 	listing_reassign_id(store_secrets(file->store), file->name, file->entry_id);
 	set_remove(&file->fs->files_by_name, file);
 	file->unlinked = true;
 	file_put_if_unused(file);
 }
 
-/* What is stored of it; somebody else may have deleted it and made it anew since it was opened:
- * then that has another number. */
+/* Returns the record of the stored secret, or NULL. Another client may have deleted and created it
+ * again since it was opened: then the record has another entry id. */
 static const struct record *file_record(const struct file *file)
 {
 	const struct record *record = catalog_record(file->fs->catalog, file->entry_id);
@@ -155,8 +149,10 @@ bool file_is_stored(const struct file *file)
 /* Evicts the oldest file that is kept only for its error. */
 static void evict_oldest(struct fs *fs)
 {
-	for (struct file *file = fs->first_file; file; file = file->next)
-		if (!file->handles && !file->uploads) {
+	struct file *file;
+
+	TAILQ_FOREACH (file, &fs->files, link)
+		if (file->kept_for_error) {
 			fs->kept_errors--;
 			file_free(file);
 			return;
@@ -169,7 +165,7 @@ bool file_has_unreported_create_error(const struct file *file)
 	       !file->reported;
 }
 
-/* Made by MKNOD, and its open may still come. */
+/* True if MKNOD made it and its OPEN may still come. */
 static bool is_awaited(const struct file *file)
 {
 	return loop_now(file->fs->loop) < file->awaited_until;
@@ -178,22 +174,21 @@ static bool is_awaited(const struct file *file)
 bool file_is_visible(const struct file *file)
 {
 	return file->created && !file->unlinked &&
-	       (file->handles || file->uploads || file->staged || is_awaited(file) ||
+	       (!LIST_EMPTY(&file->handles) || file->uploads || file->staged || is_awaited(file) ||
 		file_has_unreported_create_error(file));
 }
 
 void file_put_if_unused(struct file *file)
 {
 	struct fs *fs = file->fs;
-	/* Where there is no such secret there is nothing to ask; where somebody else has made it,
-	 * there is. */
+	/* A failure is kept where the name exists, so that its attributes can tell of it. */
 	bool remembers = !file->unlinked &&
 			 (is_awaited(file) ||
 			  (file->failure.errnum && (file_is_stored(file) || file->unknown ||
 						    file->failure.errnum == EEXIST ||
 						    file_has_unreported_create_error(file))));
 
-	if (file->handles || file->uploads || !LIST_EMPTY(&file->waits) || file->staged)
+	if (!LIST_EMPTY(&file->handles) || file->uploads || !LIST_EMPTY(&file->waits) || file->staged)
 		return;
 	if (!remembers) {
 		fs->kept_errors -= file->kept_for_error;
@@ -223,22 +218,20 @@ void file_version(const struct file *file, struct version *version)
 
 void files_free(struct fs *fs)
 {
-	while (fs->first_file)
-		file_free(fs->first_file);
+	while (!TAILQ_EMPTY(&fs->files))
+		file_free(TAILQ_FIRST(&fs->files));
 }
 
 struct handle *handle_new(struct file *file)
 {
 	struct handle *handle = calloc(1, sizeof *handle);
 
-	if (!handle)
+	if (!handle) {
+		file_put_if_unused(file);
 		return NULL;
+	}
 	handle->file = file;
-	handle->next = file->handles;
-	handle->link = &file->handles;
-	if (handle->next)
-		handle->next->link = &handle->next;
-	file->handles = handle;
+	LIST_INSERT_HEAD(&file->handles, handle, link);
 	if (file->kept_for_error) {
 		file->kept_for_error = false;
 		file->fs->kept_errors--;
@@ -256,21 +249,14 @@ void handle_wipe(struct handle *handle)
 void handle_free(struct handle *handle)
 {
 	if (handle->wrote)
-		recent_note(handle->file->fs, handle->file->entry_id);
+		written_note(handle->file->fs, handle->file->entry_id);
 	wait_wake_all(&handle->freed);
 	handle_wipe(handle);
 	opener_finish(handle->file->fs, &handle->opener);
 	writer_forget(handle->file->fs, &handle->writer, WRITER_NONE);
-	*handle->link = handle->next;
-	if (handle->next)
-		handle->next->link = handle->link;
+	LIST_REMOVE(handle, link);
 	file_put_if_unused(handle->file);
 	free(handle);
-}
-
-size_t handle_length(const struct handle *handle)
-{
-	return handle->value ? handle->value->bytes.length : 0;
 }
 
 void staging_end(struct file *file)
@@ -288,3 +274,43 @@ void pending_attrs_free(struct pending_attrs *attrs)
 	free(attrs->comment);
 	*attrs = (struct pending_attrs){0};
 }
+
+#ifndef NDEBUG
+static void handle_check(const struct handle *handle)
+{
+	assert(!handle->failed || (!handle->dirty && !handle->value));
+	assert(!handle->dirty || handle->value);
+	assert(handle->writer.kind == WRITER_ONE || !handle->writer.process);
+}
+
+static void file_check(const struct file *file)
+{
+	const struct handle *handle;
+
+	assert(!file->unlinked || !file->staged);
+	assert(!file->detached || file->unlinked);
+	assert((!file->is_directory && !file->target) || file->staged || file->unlinked);
+	assert(!file->kept_for_error || (LIST_EMPTY(&file->handles) && !file->uploads));
+	assert(!file->unknown || file->failure.errnum);
+	assert(file->last_upload_ended <= file->uploads_started);
+	assert(file->unlinked || file_find(file->fs, file->store, file->name) == file);
+	assert(file->detached || file_of_entry_id(file->fs, file->entry_id) == file);
+	LIST_FOREACH (handle, &file->handles, link) {
+		assert(handle->file == file);
+		handle_check(handle);
+	}
+}
+
+void files_check(const struct fs *fs)
+{
+	unsigned staged = 0, kept = 0;
+	const struct file *file;
+
+	TAILQ_FOREACH (file, &fs->files, link) {
+		file_check(file);
+		staged += file->staged != NULL;
+		kept += file->kept_for_error;
+	}
+	assert(staged == fs->staged && kept == fs->kept_errors);
+}
+#endif

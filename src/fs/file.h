@@ -1,149 +1,211 @@
 #ifndef SSTOREFS_FS_FILE_H
 #define SSTOREFS_FS_FILE_H
 
+#include <sys/queue.h>
+
+#include "audit.h"
 #include "fs_base.h"
 #include "opener.h"
+#include "value.h"
 #include "written.h"
 
 /*
- * Files that are open, being published, or kept for an error, and their handles.
+ * Files that are open, staged, being uploaded, or kept for an error, and their handles.
  */
 
+struct upload;
 struct value;
 
+/*
+ * A descriptor of a secret that was opened for writing (or, without a value, for fsync alone).
+ *
+ * | state   | fields                            | leaves it by |
+ * |---------|-----------------------------------|--------------------------------------------------|
+ * | clean   | !dirty, !failed                   | WRITE and truncation: dirty; a refused one: | |
+ * |                                   | failed                                           | | dirty
+ * | dirty, !failed, value             | an upload is started, or fails its checks:       | | | |
+ * clean; a refused WRITE, a killed writer: failed  | | failed  | failed (errno), !dirty, no value
+ * | RELEASE alone                                    |
+ *
+ * Never: dirty and failed; a failed handle with a value; dirty without a value. files_check
+ * asserts it.
+ */
 struct handle {
 	struct file *file;
-	struct handle *next, **link; /* the file's */
-	fuse_ino_t ino; /* of the inode that was opened: another client may have made the secret
-			   anew since */
+	LIST_ENTRY(handle) link; /* of file->handles */
+	fuse_ino_t
+		ino; /* that was opened: another client may have created the secret again since */
 	struct opener opener;
 	struct writer writer;
-	struct wait_list freed; /* those who must not look at it afterwards */
-	struct value *value;	/* NULL: nothing was written yet */
-	bool append, excl, dirty, closed;
-	bool wrote;	  /* or tried to */
-	bool began_empty; /* created, cut to nothing, or staged: every byte of the file is known
-			     here */
-	int failed;	  /* errno of the operation that was refused, positive; 0: none was */
-	uid_t uid;	  /* who opened it, for the audit */
-	gid_t gid;
-	pid_t pid;
-	char cgroup[CGROUP_SIZE];
-	unsigned scan_pass; /* the last FSYNC that looked at it */
+	struct actor actor;	/* that opened it, for the audit */
+	struct wait_list freed; /* woken when the handle is freed */
+	struct value *value;	/* the buffer that WRITE appends to; NULL: there is none */
+	bool append, excl, dirty;
+	bool wrote;	  /* a WRITE came, accepted or not */
+	bool began_empty; /* created, truncated to 0 or staged: every byte of the value is known */
+	int failed;	  /* positive errno of the operation that was refused; 0: none was */
+	unsigned scan_pass; /* number of the last FSYNC that looked at it */
 };
 
-/* What is wanted of a secret beside its value (setxattr.c). */
+/* Attributes that were set before the value was stored (setxattr.c). */
 struct pending_attrs {
-	char *scopes, *comment; /* NULL: nothing was said; "" clears the comment */
+	char *scopes, *comment; /* NULL: not set; "" clears the comment */
 	bool expiry_is_set;
 	wall_time_ns expires_at; /* TIME_UNKNOWN: never */
 };
 
-/* Which of a secret's values is stored, as far as the service tells; all zero: none. */
+/* Which of a secret's values is stored, as far as the service shows it; all zero: none. */
 struct version {
 	char digest[64];
 	wall_time_ns modified_at;
 };
 
-/* A secret that is open, being published, or whose last publication failed. */
+/*
+ * A secret that is open, being uploaded, or whose last upload failed; or what is staged. Freed when
+ * none of these is left (file_put_if_unused).
+ *
+ * | state     | fields                           | leaves it by |
+ * |-----------|----------------------------------|-------------------------------------------------|
+ * | created   | created                          | its first successful upload: stored | | stored
+ * | !created                         | unlink or rename onto it: unlinked              | | staged
+ * | staged                           | rename to a secret's name, uploaded: stored;    | | | |
+ * unlink or its age: unlinked                     | | uploading | uploads > 0 | the last upload
+ * ends: stored, failed or unknown | | failed    | failure.errnum, !unknown         | the next
+ * successful upload: stored              | | unknown   | failure.errnum, unknown          | the
+ * same; or the name is read and absent        | | kept      | kept_for_error, no handles, no   | an
+ * open: created or stored; KEPT_ERRORS_MAX:    | |           | uploads, a failure or awaited    |
+ * freed                                           | | unlinked  | unlinked | the last handle and
+ * upload end: freed           |
+ *
+ * A file is created, stored or unlinked; staged, uploading, failed and unknown are beside that.
+ * Never: unlinked and staged; detached and not unlinked; a directory or a link (is_directory,
+ * target) that is not staged or unlinked; kept_for_error with a handle; unknown without a
+ * failure. files_check asserts it.
+ */
 struct file {
 	struct fs *fs;
 	struct store *store;
-	char name[256];
+	char name[NAME_LENGTH_MAX + 1]; /* a file in a staged directory: DIRECTORY/NAME */
 	uint32_t entry_id;
-	bool unlinked; /* its name was removed or given to another: nothing of it is published */
-	bool detached; /* another file has its serial number now */
-	bool created;  /* made by CREATE here, and not stored yet */
-	struct value *staged; /* what a file under a temporary name holds until it is renamed; NULL:
-				 it is an ordinary one */
-	bool is_directory; /* staged, for temporary files: those are called DIRECTORY/NAME, which no
-			      secret can be */
-	uint64_t staged_at; /* CLOCK_BOOTTIME, milliseconds */
-	char *target;	    /* staged, a link to this; NULL: it is none */
-	bool spoiled; /* a write to what is staged was refused: it is half a value, and takes no
-			 real name */
-	uint64_t awaited_until; /* made by MKNOD and not opened yet: it is there until then
-				   (CLOCK_BOOTTIME, ms) */
-	struct handle *handles;
-	struct pending_attrs
-		pending_attrs; /* set before the value was stored: they join its publication */
-	unsigned uploads;
-	struct wait_list waits;	    /* woken when an upload of it ended */
-	unsigned uploads_started;   /* how many were asked for */
-	unsigned last_upload_ended; /* the last one of them that has ended: what follows is told of
-				       that */
-	struct failure failure;	    /* of the last publication; error 0: it did not fail */
-	bool unknown;		    /* the last publication's outcome */
-	bool reported;		    /* the failure was told by an FSYNC */
-	struct version before;	    /* what was stored when the last publication began: whether an
+	bool unlinked; /* its name was removed or given to another file: it is not published */
+	bool detached; /* another file has its entry id now */
+	bool created;  /* by CREATE or MKNOD here, and not stored yet */
+	struct value *staged; /* the value until it is renamed; NULL: the file is not staged */
+	bool is_directory;    /* a staged directory for temporary files */
+	uint64_t staged_at;   /* CLOCK_BOOTTIME, milliseconds */
+	char *target;	      /* of a staged symbolic link; NULL: it is none */
+	bool spoiled; /* a WRITE to the staged value was refused: it must not become a secret */
+	uint64_t awaited_until; /* made by MKNOD and not opened yet: visible until then
+				   (CLOCK_BOOTTIME, milliseconds); 0: it is not awaited */
+	LIST_HEAD(, handle) handles;
+	struct pending_attrs pending_attrs; /* they join the next upload */
+	unsigned uploads;	/* in flight; searches that delay the end of the mount count too */
+	struct wait_list waits; /* woken when an upload has ended */
+	unsigned uploads_started;   /* number of the last upload */
+	unsigned last_upload_ended; /* the highest number of an upload that has ended */
+	struct failure failure;	    /* of that upload; errnum 0: it succeeded */
+	bool unknown;		    /* whether the value of that upload is stored */
+	bool reported;		    /* an FSYNC has returned the failure */
+	struct version before;	    /* what was stored when the last upload began: shows whether an
 				       unknown one took effect */
-	bool kept_for_error;	    /* kept only for its failure */
-	wall_time_ns modified_at;   /* the last WRITE, or that it was opened, by clock_files() */
-	struct set_times times;	    /* set since then */
-	size_t sent;		    /* bytes that were written of what the last upload sends */
-	struct file *next, **link;
+	bool kept_for_error;	    /* nothing but the failure, or a MKNOD, keeps it */
+	wall_time_ns modified_at;   /* the last WRITE, or when it was opened, by clock_files() */
+	struct set_times times;	    /* utimensat(2) since then */
+	size_t sent; /* bytes that were written of the value of the last upload: its length */
+	TAILQ_ENTRY(file) link; /* of fs->files */
 };
 
-int files_compare_entry_id(const void *left, const void *right);
+static inline struct handle *handle_of(const struct fuse_file_info *info)
+{
+	return (struct handle *)(uintptr_t)info->fh;
+}
 
+#ifdef NDEBUG
+static inline void files_check(const struct fs *fs)
+{
+	(void)fs;
+}
+#else
+/* Asserts the state tables above for every file and handle. */
+void files_check(const struct fs *fs);
+#endif
+
+/* The orders of fs->files_by_entry_id and fs->files_by_name. */
+int files_compare_entry_id(const void *left, const void *right);
 int files_compare_name(const void *left, const void *right);
 
+/* Return the file of a name or an entry id, or NULL. */
 struct file *file_find(struct fs *fs, const struct store *store, const char *name);
-
 struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id);
 
-/* The file of a name; made when there is none. NULL when memory ran out. */
+/* Returns the file of a name, made with `entry_id` where there is none; NULL when memory ran out.
+ * file_put_if_unused frees it if it gets no handle. */
 struct file *file_get_or_create(struct fs *fs, struct store *store, const char *name,
 				uint32_t entry_id);
 
+/* Gives it another name in its store. May free it. */
 void file_rename(struct file *file, const char *name);
 
-/* Takes its name away: it was unlinked or replaced. */
+/* Takes its name away, which was unlinked or replaced, and its staged value. May free it. */
 void file_unlink(struct file *file);
 
-/* Frees it when nothing holds it and there is nothing to remember of it. */
+/* Frees it when nothing uses it and no failure of it is kept. */
 void file_put_if_unused(struct file *file);
 
-/* Whether it is there for everybody, though the service does not have it: open, on its way, staged,
- * or failed. */
+/* True if the name is shown although the service does not have it: it was created here, and is
+ * open, uploaded, staged or awaited, or its failure was not reported. */
 bool file_is_visible(const struct file *file);
 
-/* Whether it is a create that failed after its close, with nobody told yet (`commit=fsync`). */
+/* True if its creation failed after close(2) and no FSYNC has reported it yet (`commit=fsync`). */
 bool file_has_unreported_create_error(const struct file *file);
 
-/* Whether the service has it, as far as we know. */
+/* True if the service has it, as far as the cache knows. */
 bool file_is_stored(const struct file *file);
 
-/* Frees every file: at the end, when no handle is left. */
+/* Frees every file, at the end, when no handle is left. */
 void files_free(struct fs *fs);
 
-/* The version of what is known to be stored now. */
+/* Fills in the version that is known to be stored now. */
 void file_version(const struct file *file, struct version *version);
 
+/* Returns NULL when memory ran out; then `file` may be gone. */
 struct handle *handle_new(struct file *file);
 
+/* Wipes its value and ends it. May free its file. */
 void handle_free(struct handle *handle);
 
-/* How many bytes a handle would publish. */
-size_t handle_length(const struct handle *handle);
+/* Returns the size of its buffer in bytes. */
+static inline size_t handle_length(const struct handle *handle)
+{
+	return handle->value ? handle->value->bytes.length : 0;
+}
+
+/* True if it is dirty and its value may be uploaded under the name of the file. */
+static inline bool handle_is_publishable(const struct handle *handle)
+{
+	return handle->dirty && !handle->failed && !handle->file->unlinked && !handle->file->staged;
+}
 
 /*
  * Sets the size of the value. It grows by zeros where the handle began empty; elsewhere the bytes
- * in between are unknown, so growth is refused and the handle is spent. Returns 0 or a positive
+ * in between are unknown, so growth is refused and the handle fails. Returns 0 or a positive
  * errno.
  */
 int handle_truncate(struct fs *fs, struct handle *handle, off_t size);
 
+/* Wipes its value; it is not dirty any more. */
 void handle_wipe(struct handle *handle);
 
-/* The writer (WRITER_ONE) is the opener from now on. */
+/* Makes the writer (WRITER_ONE) the opener. */
 void handle_take_over(struct fs *fs, struct handle *handle);
 
+/* Returns which process `thread`, which closes a descriptor of the handle, belongs to. */
 enum flush_origin handle_flush_origin(const struct handle *handle, pid_t thread);
 
+/* Frees the strings and zeroes `attrs`. */
 void pending_attrs_free(struct pending_attrs *attrs);
 
-/* Whether a value is still to be published, as far as its writers have gone. */
+/* True if a value of it may still be published: it is staged, or a handle is dirty or empty. */
 bool file_awaits_value(const struct file *file);
 
 #endif

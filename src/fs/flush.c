@@ -1,65 +1,61 @@
-/* FLUSH, FSYNC and RELEASE: decides when a value is published (doc/semantics.md). */
+/* FLUSH and RELEASE: decide when a value is published (doc/semantics.md, rules 3 to 7). */
 #include <errno.h>
-#include <stdlib.h>
 
-#include "audit.h"
 #include "control.h"
 #include "deferred.h"
-#include "fdinfo_scan.h"
 #include "file.h"
 #include "flush.h"
 #include "fs_internal.h"
+#include "fsync.h"
 #include "opener.h"
 #include "operations.h"
 #include "sstorefs/log.h"
 #include "staging.h"
 #include "takeover.h"
 #include "upload.h"
-#include "value.h"
-#include "written.h"
 
-/* --- answering once an upload has ended
- * ------------------------------------------------------------------------------------------ */
+/* --- a FLUSH, or a WRITE under `commit=write`, that waits for its upload */
 
-/* A FLUSH or WRITE that waits for its upload. */
 struct flush_request {
 	struct deferred deferred;
 	struct handle *handle; /* until the upload has begun */
 	uint64_t owner;
-	size_t written; /* what a WRITE is answered with; 0: it is a FLUSH */
-	enum flush_origin flusher;
-	struct close_search scan;
+	size_t written; /* bytes, the reply to a WRITE; 0: it is a FLUSH */
+	enum flush_origin origin;
+	struct close_search search;
 	struct upload *upload;
 	struct wait wait;
 };
 
-static void flush_request_end(struct flush_request *flush, int error)
+static void flush_end(struct flush_request *flush, int error)
 {
-	fuse_req_t request = deferred_take(&flush->deferred);
-
 	if (!error && flush->written)
-		fuse_reply_write(request, flush->written);
-	else
-		fuse_reply_err(request, error);
-	wait_end(&flush->wait);
-	upload_release(flush->upload);
-	free(flush);
+		fuse_reply_write(deferred_take(&flush->deferred), flush->written);
+	deferred_end(&flush->deferred, error);
 }
 
-static void upload_ended(struct wait *wait)
+static void flush_finish(struct deferred *deferred)
+{
+	struct flush_request *flush = container_of(deferred, struct flush_request, deferred);
+
+	wait_end(&flush->wait);
+	upload_release(flush->upload);
+}
+
+static void on_uploaded(struct wait *wait)
 {
 	struct flush_request *flush = container_of(wait, struct flush_request, wait);
 
-	flush_request_end(flush, flush->upload->put.change.failure.errnum);
+	flush_end(flush, flush->upload->put.change.failure.errnum);
 }
 
-/* Nothing of what was written is published, and its writer is told `error` from now on. A staged
- * file of it is nothing to be renamed. */
-static void discard_value(struct handle *handle, int error, const char *words)
+/* Wipes the value unpublished and fails the handle with `error`. Unlinks a staged file, so that
+ * half a value cannot be renamed into place. */
+static void discard_value(struct handle *handle, int error, const char *message)
 {
 	struct failure failure = {0};
 
-	failure_set(&failure, error, "%s", words);
+	failure_set(&failure, error, "%s", message);
 	error_log_report(handle->file->fs->options.error_log, "publish",
 			 store_name(handle->file->store), handle->file->name, &failure);
 	handle_wipe(handle);
@@ -68,31 +64,33 @@ static void discard_value(struct handle *handle, int error, const char *words)
 		file_unlink(handle->file);
 }
 
-static void discard_of_dying(struct handle *handle)
+static void discard_killed(struct handle *handle)
 {
 	discard_value(
 		handle, EINTR,
 		"its writer was killed or failed before it had closed the file: nothing was stored");
 }
 
-static void flush_request_interrupted(struct deferred *deferred)
+/* Cancels the upload as well, if nothing else waits for it. */
+static void flush_cancel(struct deferred *deferred)
 {
 	struct flush_request *flush = container_of(deferred, struct flush_request, deferred);
 	struct upload *upload = flush->upload;
 
 	if (!upload) {
-		close_search_cancel(&flush->scan);
-		/* What it would have found out will not be asked again. */
-		if (flush->flusher == FLUSH_BY_DYING_WRITER)
-			discard_of_dying(flush->handle);
-		flush_request_end(flush, EINTR);
+		close_search_cancel(&flush->search);
+		/* No other FLUSH will come that could see that the writer was killed. */
+		if (flush->origin == FLUSH_BY_DYING_WRITER)
+			discard_killed(flush->handle);
 		return;
 	}
 	wait_end(&flush->wait);
 	if (LIST_EMPTY(&upload->waits))
 		upload_cancel(upload);
-	flush_request_end(flush, EINTR);
 }
+
+static const struct deferred_kind flush_kind = {sizeof(struct flush_request), flush_cancel,
+						flush_finish};
 
 static void publish_and_wait(struct flush_request *flush)
 {
@@ -100,67 +98,55 @@ static void publish_and_wait(struct flush_request *flush)
 
 	flush->upload = upload_start(flush->handle, &failure);
 	if (!flush->upload) {
-		flush_request_end(flush, failure.errnum);
+		flush_end(flush, failure.errnum);
 	} else if (flush->upload->done) {
-		flush_request_end(flush, flush->upload->put.change.failure.errnum);
+		flush_end(flush, flush->upload->put.change.failure.errnum);
 	} else {
-		flush->wait.woken = upload_ended;
+		flush->wait.woken = on_uploaded;
 		wait_begin(&flush->upload->waits, &flush->wait);
 	}
 }
 
-static struct flush_request *flush_request_new(struct fs *fs, fuse_req_t request,
-					       struct handle *handle)
+static struct flush_request *flush_request_new(fuse_req_t request, struct handle *handle)
 {
-	struct flush_request *flush = calloc(1, sizeof *flush);
+	struct flush_request *flush = deferred_new(&flush_kind, request, NULL, "");
 
-	if (!flush) {
-		fuse_reply_err(request, ENOMEM);
-		return NULL;
-	}
-	flush->handle = handle;
-	deferred_begin(fs, &flush->deferred, request, flush_request_interrupted);
+	if (flush)
+		flush->handle = handle;
 	return flush;
 }
 
-/* Whether something was written that should go to the service now. */
-bool handle_is_publishable(const struct handle *handle)
+void write_through(fuse_req_t request, struct handle *handle, size_t size)
 {
-	return handle->dirty && !handle->failed && !handle->file->unlinked && !handle->file->staged;
-}
-
-void write_through(struct fs *fs, fuse_req_t request, struct handle *handle, size_t size)
-{
-	struct flush_request *flush = flush_request_new(fs, request, handle);
+	struct flush_request *flush = flush_request_new(request, handle);
 
 	if (!flush)
 		return;
 	flush->written = size;
 	if (!handle_is_publishable(handle))
-		flush_request_end(flush, 0);
+		flush_end(flush, 0);
 	else
 		publish_and_wait(flush);
 }
 
-/* For -d: what becomes of a close. */
+/* Logs the decision about a close, for -d. */
 static void log_flush(const struct handle *handle, fuse_req_t request, const char *what)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
-	const struct log_actor who = {context->uid, context->gid, context->pid, "", ""};
-	struct failure words = {0};
+	const struct log_actor actor = {context->uid, context->gid, context->pid, "", ""};
+	struct failure outcome = {0};
 
-	failure_set(&words, 0, "%s", what);
+	failure_set(&outcome, 0, "%s", what);
 	log_event(LOG_DEBUG, &(const struct log_event){.operation = "close",
-						       .actor = &who,
+						       .actor = &actor,
 						       .store = store_name(handle->file->store),
 						       .name = handle->file->name,
-						       .failure = &words});
+						       .failure = &outcome});
 }
 
-/* --- FLUSH: is it the last of who writes?
- * --------------------------------------------------------------------------------------------- */
+/* --- FLUSH: publishes if no process that writes the value has the file open any more */
 
-static void say_weaker(struct fs *fs)
+static void note_degraded(struct fs *fs)
 {
 	if (!fs->owner_tracking_degraded)
 		log_line(
@@ -169,25 +155,25 @@ static void say_weaker(struct fs *fs)
 	fs->owner_tracking_degraded = true;
 }
 
-/* Where processes can't be told: the FLUSH of the one who opened, as far as that is known,
- * publishes. */
+/* Publishes where /proc does not show the process: at the FLUSH of the lock owner that opened the
+ * file, as far as that is known. */
 static void flush_by_lock_owner(struct flush_request *flush)
 {
 	const struct opener *opener = &flush->handle->opener;
 
-	say_weaker(flush->deferred.fs);
+	note_degraded(flush->deferred.fs);
 	if (opener->owner_known && !opener->owner_ambiguous && opener->owner == flush->owner) {
 		log_flush(flush->handle, flush->deferred.request,
-			  "the opener's, as far as can be told: published");
+			  "by the opener, as far as is known: published");
 		publish_and_wait(flush);
 	} else {
 		log_flush(flush->handle, flush->deferred.request,
-			  "perhaps not the opener's: nothing is published yet");
-		flush_request_end(flush, 0);
+			  "perhaps not by the opener: nothing is published yet");
+		flush_end(flush, 0);
 	}
 }
 
-static void discard_unseen(struct handle *handle)
+static void discard_unobserved(struct handle *handle)
 {
 	discard_value(
 		handle, ENOBUFS,
@@ -195,39 +181,39 @@ static void discard_unseen(struct handle *handle)
 		"the daemon's limit of open files (LimitNOFILE=), or write from a program that has fewer files open");
 }
 
-/* Whether a FLUSH may publish: with `commit=fsync` it is left to FSYNC, and what is staged to the
- * rename. */
+/* True if FLUSH publishes: `commit=fsync` leaves that to FSYNC, and a staged value is published by
+ * its rename. */
 static bool flush_publishes(const struct handle *handle)
 {
 	return !handle->file->staged && handle->file->fs->config->commit != COMMIT_FSYNC;
 }
 
-static void searched(struct close_search *search, enum fd_holding result)
+static void on_search(struct close_search *search, enum fd_holding result)
 {
-	struct flush_request *flush = container_of(search, struct flush_request, scan);
+	struct flush_request *flush = container_of(search, struct flush_request, search);
 	fuse_req_t request = flush->deferred.request;
 	struct handle *handle = search->handle;
 
 	if (!handle) {
-		flush_request_end(flush, ENOTCONN);
+		flush_end(flush, ENOTCONN);
 	} else if (result == FD_HOLDING_UNSEEN) {
-		discard_unseen(handle);
-		flush_request_end(flush, ENOBUFS);
-	} else if (result == FD_HOLDING_UNKNOWN && flush->flusher == FLUSH_BY_OPENER) {
+		discard_unobserved(handle);
+		flush_end(flush, ENOBUFS);
+	} else if (result == FD_HOLDING_UNKNOWN && flush->origin == FLUSH_BY_OPENER) {
 		flush_by_lock_owner(flush);
-	} else if (result == FD_HOLDING_NONE && flush->flusher != FLUSH_BY_DYING_WRITER &&
+	} else if (result == FD_HOLDING_NONE && flush->origin != FLUSH_BY_DYING_WRITER &&
 		   flush_publishes(handle)) {
-		log_flush(handle, request, "the opener's last: published");
+		log_flush(handle, request, "the last by the opener: published");
 		publish_and_wait(flush);
 	} else {
 		if (result == FD_HOLDING_UNKNOWN)
-			say_weaker(flush->deferred.fs);
-		if (result == FD_HOLDING_NONE && flush->flusher == FLUSH_BY_DYING_WRITER)
-			discard_of_dying(handle);
+			note_degraded(flush->deferred.fs);
+		if (result == FD_HOLDING_NONE && flush->origin == FLUSH_BY_DYING_WRITER)
+			discard_killed(handle);
 		log_flush(handle, request,
-			  handle->failed ? "its writer is dying: the value is wiped"
-					 : "it is still held, or not to be published yet");
-		flush_request_end(flush, 0);
+			  handle->failed ? "its writer was killed or failed: the value is wiped"
+					 : "the file is still open, or not to be published yet");
+		flush_end(flush, 0);
 	}
 }
 
@@ -235,29 +221,29 @@ static void flush_by_writer(struct flush_request *flush)
 {
 	struct handle *handle = flush->handle;
 
-	flush->scan.flusher =
-		flush->flusher == FLUSH_BY_OPENER ? handle->opener.process : handle->writer.process;
-	flush->scan.thread = fuse_req_ctx(flush->deferred.request)->pid;
-	flush->scan.done = searched;
-	close_search_start(&flush->scan, flush->deferred.fs, handle);
+	flush->search.flusher =
+		flush->origin == FLUSH_BY_OPENER ? handle->opener.process : handle->writer.process;
+	flush->search.thread = fuse_req_ctx(flush->deferred.request)->pid;
+	flush->search.done = on_search;
+	close_search_start(&flush->search, flush->deferred.fs, handle);
 }
 
-/* What a FLUSH comes to that needs no search: an errno with which it is answered; -1: it needs one.
- */
+/* Decides about a FLUSH where no search for descriptors is needed. Returns the errno of the reply,
+ * 0 or positive; -1 if a search is needed. */
 static int flush_at_once(struct handle *handle, enum flush_origin origin, fuse_req_t request)
 {
 	switch (origin) {
 	case FLUSH_BY_DYING_OPENER:
-		log_flush(handle, request, "its writer is dying: the value is wiped");
-		discard_of_dying(handle);
+		log_flush(handle, request, "its writer was killed or failed: the value is wiped");
+		discard_killed(handle);
 		return 0;
 	case FLUSH_UNSEEN:
-		discard_unseen(handle);
+		discard_unobserved(handle);
 		return ENOBUFS;
 	case FLUSH_BY_OTHER:
-		log_flush(handle, request, "another process's: nothing is published yet");
+		log_flush(handle, request, "by another process: nothing is published yet");
 		return 0;
-	case FLUSH_BY_WRITER: /* it may be another's child, who answers for it from now on */
+	case FLUSH_BY_WRITER: /* the search finds which ancestor answers for it */
 	case FLUSH_BY_DYING_WRITER:
 		return -1;
 	case FLUSH_UNKNOWN:
@@ -270,7 +256,7 @@ static int flush_at_once(struct handle *handle, enum flush_origin origin, fuse_r
 	return 0;
 }
 
-static void flush_dirty(struct fs *fs, fuse_req_t request, struct handle *handle, uint64_t owner)
+static void flush_dirty(fuse_req_t request, struct handle *handle, uint64_t owner)
 {
 	enum flush_origin origin = handle_flush_origin(handle, fuse_req_ctx(request)->pid);
 	int error = flush_at_once(handle, origin, request);
@@ -280,11 +266,11 @@ static void flush_dirty(struct fs *fs, fuse_req_t request, struct handle *handle
 		fuse_reply_err(request, error);
 		return;
 	}
-	flush = flush_request_new(fs, request, handle);
+	flush = flush_request_new(request, handle);
 	if (!flush)
 		return;
 	flush->owner = owner;
-	flush->flusher = origin;
+	flush->origin = origin;
 	if (origin == FLUSH_UNKNOWN)
 		flush_by_lock_owner(flush);
 	else
@@ -294,7 +280,7 @@ static void flush_dirty(struct fs *fs, fuse_req_t request, struct handle *handle
 void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct handle *handle = (struct handle *)(uintptr_t)info->fh;
+	struct handle *handle = handle_of(info);
 
 	if (number < fs->inode_base) {
 		fuse_reply_err(request, 0);
@@ -308,139 +294,10 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 	if (handle->failed || !handle->dirty || handle->file->unlinked)
 		fuse_reply_err(request, handle->failed);
 	else
-		flush_dirty(fs, request, handle, info->lock_owner);
+		flush_dirty(request, handle, info->lock_owner);
 }
 
-/* --- FSYNC: what is due, and what has become of the name
- * ------------------------------------------------------------------------- */
-
-struct fsync_request {
-	struct deferred deferred;
-	struct handle *handle;
-	unsigned pass;
-	struct close_search scan; /* of another handle */
-	struct upload *upload;	  /* of its own handle, when it has begun one */
-	struct wait wait;
-};
-
-static void sync_others(struct fsync_request *fsync);
-
-static void fsync_request_end(struct fsync_request *fsync, int error)
-{
-	wait_end(&fsync->wait);
-	deferred_reply_err(&fsync->deferred, error);
-	upload_release(fsync->upload);
-	free(fsync);
-}
-
-static void fsync_request_interrupted(struct deferred *deferred)
-{
-	struct fsync_request *fsync = container_of(deferred, struct fsync_request, deferred);
-	struct upload *upload = fsync->upload;
-
-	close_search_cancel(&fsync->scan);
-	wait_end(&fsync->wait);
-	/* As with FLUSH: what nobody waits for any more is given up, or a killed writer would be
-	 * stored after all. */
-	if (upload && !upload->done && LIST_EMPTY(&upload->file->waits))
-		upload_cancel(upload);
-	fsync_request_end(fsync, EINTR);
-}
-
-/* Everything of the name has ended: the last failure that nobody was told of is told now, once. */
-static void report(struct fsync_request *fsync)
-{
-	struct file *file = fsync->handle->file;
-	int error = 0;
-
-	if (fsync->handle->failed) {
-		error = fsync->handle->failed;
-	} else if (file->failure.errnum && !file->reported) {
-		error = file->failure.errnum;
-		file->reported = true;
-	}
-	fsync_request_end(fsync, error);
-}
-
-static void an_upload_ended(struct wait *wait)
-{
-	struct fsync_request *fsync = container_of(wait, struct fsync_request, wait);
-
-	if (fsync->handle->file->uploads)
-		wait_begin(&fsync->handle->file->waits, &fsync->wait);
-	else
-		report(fsync);
-}
-
-/* Publishes in the background: whoever wants to know waits for the file. */
-void handle_publish(struct handle *handle)
-{
-	struct failure failure;
-
-	upload_release(upload_start(handle, &failure));
-}
-
-static void sync_searched(struct close_search *search, enum fd_holding result)
-{
-	struct fsync_request *fsync = container_of(search, struct fsync_request, scan);
-
-	if (search->handle && result == FD_HOLDING_NONE && handle_is_publishable(search->handle))
-		handle_publish(search->handle);
-	sync_others(fsync);
-}
-
-static struct handle *next_other(struct fsync_request *fsync)
-{
-	for (struct handle *handle = fsync->handle->file->handles; handle; handle = handle->next)
-		if (handle != fsync->handle && handle_is_publishable(handle) &&
-		    handle->opener.process && handle->scan_pass != fsync->pass)
-			return handle;
-	return NULL;
-}
-
-/* Others' values are published only when their openers have closed them; never the half that
- * somebody is still writing. */
-static void sync_others(struct fsync_request *fsync)
-{
-	struct handle *other = next_other(fsync);
-
-	if (!other || fsync->handle->file->unlinked) {
-		an_upload_ended(&fsync->wait);
-		return;
-	}
-	other->scan_pass = fsync->pass;
-	fsync->scan.done = sync_searched;
-	close_search_start(&fsync->scan, fsync->deferred.fs, other);
-}
-
-void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info)
-{
-	struct fs *fs = fuse_req_userdata(request);
-	struct handle *handle = (struct handle *)(uintptr_t)info->fh;
-	struct fsync_request *fsync;
-	struct failure failure;
-
-	(void)datasync;
-	if (number < fs->inode_base) {
-		fuse_reply_err(request, 0);
-		return;
-	}
-	fsync = calloc(1, sizeof *fsync);
-	if (!fsync) {
-		fuse_reply_err(request, ENOMEM);
-		return;
-	}
-	fsync->handle = handle;
-	fsync->pass = ++fs->scan_pass;
-	fsync->wait.woken = an_upload_ended;
-	deferred_begin(fs, &fsync->deferred, request, fsync_request_interrupted);
-	if (handle_is_publishable(handle))
-		fsync->upload = upload_start(handle, &failure);
-	sync_others(fsync);
-}
-
-/* --- RELEASE: nobody holds it any more
- * ------------------------------------------------------------------------------------------- */
+/* --- RELEASE: the last descriptor of a handle is closed */
 
 static void close_handle(struct handle *handle)
 {
@@ -459,7 +316,7 @@ void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 		control_release(request, info);
 		return;
 	}
-	close_handle((struct handle *)(uintptr_t)info->fh);
+	close_handle(handle_of(info));
 	fuse_reply_err(request, 0);
 }
 
@@ -471,18 +328,12 @@ static void end_waiting_for_handles(struct fs *fs)
 {
 	struct deferred *deferred, *next;
 
-	for (deferred = fs->first_deferred; deferred; deferred = next) {
-		next = deferred->next;
-		if (deferred->interrupted == flush_request_interrupted) {
-			if (!container_of(deferred, struct flush_request, deferred)->upload)
-				deferred->interrupted(deferred);
-		} else if (deferred->interrupted == fsync_request_interrupted) {
-			struct fsync_request *fsync =
-				container_of(deferred, struct fsync_request, deferred);
-
-			close_search_cancel(&fsync->scan);
-			fsync_request_end(fsync, ENOTCONN);
-		}
+	fsyncs_abandon(fs);
+	for (deferred = LIST_FIRST(&fs->deferred); deferred; deferred = next) {
+		next = LIST_NEXT(deferred, link);
+		if (deferred->kind == &flush_kind &&
+		    !container_of(deferred, struct flush_request, deferred)->upload)
+			deferred_interrupt(deferred);
 	}
 }
 
@@ -493,10 +344,10 @@ void fs_release_all(struct fs *fs)
 	end_waiting_for_handles(fs);
 	/* Closing a handle may free its file, and others with it: begin again after each. */
 	do {
-		file = fs->first_file;
-		while (file && !file->handles)
-			file = file->next;
+		file = TAILQ_FIRST(&fs->files);
+		while (file && LIST_EMPTY(&file->handles))
+			file = TAILQ_NEXT(file, link);
 		if (file)
-			close_handle(file->handles);
+			close_handle(LIST_FIRST(&file->handles));
 	} while (file);
 }

@@ -1,14 +1,12 @@
 #ifndef SSTOREFS_FS_FS_INTERNAL_H
 #define SSTOREFS_FS_FS_INTERNAL_H
 
-#include "fs_base.h"
+#include <sys/queue.h>
 
+#include "deferred.h"
 #include "fdinfo_scan.h"
+#include "fs_base.h"
 #include "precheck.h"
-#include "sstorefs/change.h"
-#include "sstorefs/fs.h"
-#include "sstorefs/name.h"
-#include "sstorefs/ordered_set.h"
 #include "written.h"
 
 struct fs {
@@ -19,43 +17,38 @@ struct fs {
 	const struct provider *provider;
 	struct fuse_session *session;
 	struct watch watch;
-	struct fuse_buf receive; /* ours, locked (DESIGN 7) */
+	struct fuse_buf receive; /* ours, in locked memory: values arrive in it */
 	size_t receive_size, max_write;
 	struct task resize; /* after INIT the receive buffer may be smaller */
 	bool mounted, unmounted, stopping;
 	bool initialized;	     /* INIT was answered */
-	char *reply_page;	     /* where small answers are put together */
-	struct buffer xattr_scratch; /* the attribute that was asked for last: its memory serves the
-					next one */
+	char *reply_page;	     /* small replies are joined in it */
+	struct buffer xattr_scratch; /* the last attribute that was shown: its memory is reused */
 
-	uint64_t inode_base; /* inode number of serial 0 */
+	uint64_t inode_base; /* inode number of entry id 0 */
 	wall_time_ns mounted_at;
 	struct ordered_set files_by_entry_id, files_by_name;
-	struct ordered_set processes;		/* those that have something open, by id */
-	unsigned process_count, processes_most; /* each has a descriptor of ours */
+	struct ordered_set processes; /* that have a file open, by id; each costs a descriptor */
+	unsigned process_count, processes_most;
 	struct search_queue searches;
-	struct recent_slot *recent;
-	struct open_wait *first_open_wait,
-		**last_open_wait; /* those that wait for a process's descriptor */
+	TAILQ_HEAD(, open_wait) open_waits; /* opens that wait for a process descriptor */
 	struct task open_waits_task;
-	struct file *first_file,
-		**last_file;  /* all of them, in the order in which they were made */
-	unsigned kept_errors; /* files that are kept only for the failure they remember */
-	struct directory *first_directory; /* that is open */
-	struct deferred *first_deferred;
-	struct control_file *first_control_file;
-	struct upload *first_upload;
-	unsigned uploads;
+	TAILQ_HEAD(, file) files;	    /* the oldest first */
+	unsigned kept_errors;		    /* files that are kept only for their failure */
+	LIST_HEAD(, directory) directories; /* that are open */
+	struct deferred_list deferred;
+	LIST_HEAD(, control_file) control_files; /* that are open */
+	LIST_HEAD(, upload) upload_list;
+	unsigned uploads; /* in flight; searches that delay the end of the mount count too */
 	unsigned scan_pass;
-	unsigned staged;
+	unsigned staged; /* files */
 	struct timer staging_timer;
-	struct retained *first_retained, **last_retained; /* the oldest first */
-	unsigned retained;
+	TAILQ_HEAD(, retained) retained; /* the oldest first */
+	unsigned retained_count;
 	size_t retained_bytes; /* of locked memory */
 	struct timer retained_timer;
-	struct written written;	      /* what this mount has stored */
-	bool owner_tracking_degraded; /* openers can't always be told (DESIGN 3, rule 7): said once
-					 in the log, always in status */
+	struct written written;	      /* secrets that this mount has written */
+	bool owner_tracking_degraded; /* a writer's process was not visible in /proc */
 
 	void (*drained)(void *context, unsigned lost);
 	void *drained_context;
@@ -64,9 +57,7 @@ struct fs {
 	unsigned lost_values;
 };
 
-/* --- the operations, a file each or so
- * ------------------------------------------------------------------------------------------ */
-
-/* The end of one operation's budget that begins now. */
+/* Returns the deadline of an operation that starts now, in CLOCK_BOOTTIME milliseconds. */
 uint64_t fs_deadline(const struct fs *fs);
+
 #endif

@@ -1,6 +1,7 @@
 /*
- * Inode numbers: what each stands for, its attributes, and for how long the kernel may cache them.
+ * Inode numbers: what each refers to, its attributes, and for how long the kernel may cache them.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "control.h"
@@ -23,8 +24,8 @@ void inode_of_record(struct fs *fs, struct listing *listing, const struct record
 	*inode = (struct inode){.number = inode_number(fs, record->entry_id), .record = record};
 	inode->store = listing_store(listing);
 	inode->kind = inode->store ? INODE_SECRET : INODE_STORE;
-	/* By its name: what is open here may have been deleted and made anew elsewhere since, and
-	 * has then another number. */
+	/* Found by its name: another client may have deleted and created again what is open here,
+	 * and then the record has another number than the file. */
 	if (inode->store)
 		inode->file = file_find(fs, inode->store, record->name);
 }
@@ -88,8 +89,8 @@ static mode_t mode_of(const struct fs *fs, const struct inode *inode)
 
 	switch (inode->kind) {
 	case INODE_SECRET:
-		/* Where the kernel checks, it refuses attributes to those who may not read: who may
-		 * write may, as far as it can tell. */
+		/* A kernel that checks permissions refuses getxattr without read permission: the
+		 * mode it is shown gives read to the same classes as write. */
 		return S_IFREG | write | (fs->config->default_permissions ? write << 1 : 0);
 	case INODE_CONTROL_FILE:
 		return S_IFREG | control_mode(inode->control);
@@ -136,8 +137,8 @@ void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *att
 		written_show(fs, inode, attributes);
 }
 
-/* What is left of the record's own time, at most a second; nothing while a handle is open or
- * something is not settled. */
+/* Seconds that are left of the record's TTL, at most one. 0 while the file is open, uploaded,
+ * staged or failed. */
 static double time_left(struct fs *fs, const struct inode *inode)
 {
 	struct listing *listing;
@@ -175,4 +176,34 @@ enum inode_kind staging_kind(const struct file *file)
 	return file->is_directory ? INODE_STAGED_DIRECTORY
 	       : file->target	  ? INODE_STAGED_LINK
 				  : INODE_SECRET;
+}
+
+void inode_of_file(struct fs *fs, struct file *file, struct inode *inode)
+{
+	*inode = (struct inode){.kind = staging_kind(file),
+				.number = inode_number(fs, file->entry_id),
+				.store = file->store,
+				.file = file,
+				.record = catalog_record(fs->catalog, file->entry_id)};
+}
+
+void inode_reply(fuse_req_t request, const struct inode *inode)
+{
+	struct fuse_entry_param entry;
+
+	inode_entry(fuse_req_userdata(request), inode, &entry);
+	fuse_reply_entry(request, &entry);
+}
+
+void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name)
+{
+	const struct record *record;
+	struct inode inode;
+
+	if (listing_query(listing, name, &record) != CACHE_HIT) {
+		fuse_reply_err(request, EIO);
+		return;
+	}
+	inode_of_record(fuse_req_userdata(request), listing, record, &inode);
+	inode_reply(request, &inode);
 }

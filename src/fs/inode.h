@@ -4,7 +4,7 @@
 #include "fs_base.h"
 
 /*
- * Inodes: what a number stands for, and what is shown of it.
+ * Inodes: what a number refers to, its attributes, and how long the kernel may cache them.
  */
 
 struct file;
@@ -20,40 +20,52 @@ enum inode_kind {
 	INODE_CONTROL_FILE
 };
 
-/* Numbers below FIRST_SERIAL_INODE have a fixed meaning. */
+/* Numbers up to those of the control files are fixed; the others are inode_number of an entry id.
+ */
 enum { INODE_NUMBER_ROOT = FUSE_ROOT_ID, INODE_NUMBER_CONTROL = 2, INODE_NUMBER_CONTROL_FIRST = 3 };
 
-/* What an inode number stands for at this moment. */
+/* What an inode number refers to now; valid until the next callback. */
 struct inode {
 	enum inode_kind kind;
 	fuse_ino_t number;
-	const struct record *record; /* of a store or secret that is known; else NULL */
-	struct store *store; /* the store it is, or is in; NULL for the root of all stores */
-	struct file *file;   /* of a secret that is open or not settled, and of a staged directory;
-				else NULL */
-	unsigned control;    /* which control file */
+	const struct record *record; /* of a store or secret in the cache; else NULL */
+	struct store *store; /* the store itself, or that of the secret; NULL for the root of all */
+	struct file *file;   /* of a secret that is open, staged or failed, and of what is staged
+				beside secrets; else NULL */
+	unsigned control;    /* index of a control file */
 };
 
-/* Finds out what `number` is; INODE_NONE where it stands for nothing any more. Returns the kind. */
+/* Fills in what `number` refers to. Returns its kind: INODE_NONE where that is gone. */
 enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode);
 
+/* Returns the inode number of a secret or store. */
 fuse_ino_t inode_number(const struct fs *fs, uint32_t entry_id);
 
-/* The name of a store or secret; of another directory ".". */
+/* Returns the name of a store, secret or control file; "." for another directory. */
 const char *inode_name(const struct inode *inode);
 
-/* The listing that a directory shows; NULL where it is none, or the control directory. */
+/* Returns the listing that a directory shows; NULL for what has none. */
 struct listing *inode_listing(struct fs *fs, const struct inode *inode);
 
 void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *attributes);
 
-/* Fills in an answer to LOOKUP and its like, the kernel's time-outs included. */
+/* Fills in an answer to LOOKUP and its like, with the kernel's time-outs. */
 void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_param *entry);
 
+/* Returns for how many seconds the kernel may cache the attributes. */
 double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
 
-/* The inode of a record of `listing`. That of a store comes without its `store`. */
+/* Fills in the inode of a record of `listing`; for a store without `store`. */
 void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
 		     struct inode *inode);
+
+/* Fills in the inode of a file that is open, staged, or not stored yet. */
+void inode_of_file(struct fs *fs, struct file *file, struct inode *inode);
+
+/* Answers LOOKUP, MKDIR and their like. */
+void inode_reply(fuse_req_t request, const struct inode *inode);
+
+/* The same with what `listing` has as `name`, which was just made: EIO if it is not there. */
+void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name);
 
 #endif

@@ -1,6 +1,5 @@
-/* LOOKUP, GETATTR and ACCESS. */
+/* LOOKUP, GETATTR and ACCESS: from memory where the name is known, else by one query. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "control.h"
@@ -14,26 +13,11 @@
 #include "staging.h"
 
 struct lookup_request {
-	struct deferred deferred;
+	struct deferred deferred; /* `store` is NULL where a store is looked up */
 	struct lookup lookup;
-	struct store *store; /* referenced; NULL: it is a store that is looked up */
 };
 
-static void lookup_request_free(struct lookup_request *pending)
-{
-	store_release(pending->store);
-	free(pending);
-}
-
-static void reply_inode(struct fs *fs, fuse_req_t request, const struct inode *inode)
-{
-	struct fuse_entry_param entry;
-
-	inode_entry(fs, inode, &entry);
-	fuse_reply_entry(request, &entry);
-}
-
-/* That there is none may be kept by the kernel as well, for a moment. */
+/* Answers that there is no such name, and lets the kernel cache that for at most a second. */
 static void reply_absent(struct fs *fs, fuse_req_t request, struct listing *listing)
 {
 	struct fuse_entry_param entry = {0};
@@ -56,11 +40,11 @@ static void reply_record(struct fs *fs, fuse_req_t request, struct listing *list
 	struct inode inode;
 
 	inode_of_record(fs, listing, record, &inode);
-	reply_inode(fs, request, &inode);
+	inode_reply(request, &inode);
 }
 
-/* A name whose outcome was unknown was read again, and there is none: nothing was stored, and there
- * is nothing to be shown. */
+/* Drops the file of an upload whose outcome was unknown: the service was read, and it does not have
+ * the name. So nothing was stored, and there is nothing to show. */
 static void forget_absent(struct fs *fs, const struct store *store, const char *name)
 {
 	struct file *file = store ? file_find(fs, store, name) : NULL;
@@ -74,65 +58,55 @@ static void forget_absent(struct fs *fs, const struct store *store, const char *
 static void on_lookup(struct lookup *lookup)
 {
 	struct lookup_request *pending = container_of(lookup, struct lookup_request, lookup);
-	struct fs *fs = pending->deferred.fs;
-	fuse_req_t request = deferred_take(&pending->deferred);
+	struct deferred *deferred = &pending->deferred;
+	struct fs *fs = deferred->fs;
 	int error = lookup->failure.errnum;
 
-	if (error == ENOENT)
-		forget_absent(fs, pending->store, lookup->name);
-	if (!error)
-		reply_record(fs, request, lookup->listing, lookup->record);
-	else if (error == ENOENT)
-		reply_absent(fs, request, lookup->listing);
-	else {
+	if (!error) {
+		reply_record(fs, deferred_take(deferred), lookup->listing, lookup->record);
+	} else if (error == ENOENT) {
+		forget_absent(fs, deferred->store, lookup->name);
+		reply_absent(fs, deferred_take(deferred), lookup->listing);
+	} else {
 		error_log_report(fs->options.error_log, "lookup",
-				 pending->store ? store_name(pending->store) : NULL, lookup->name,
+				 deferred->store ? store_name(deferred->store) : NULL, lookup->name,
 				 &lookup->failure);
-		fuse_reply_err(request, error);
 	}
-	lookup_request_free(pending);
+	deferred_end(deferred, error);
 }
 
-static void interrupted(struct deferred *deferred)
+static void cancel(struct deferred *deferred)
 {
-	struct lookup_request *pending = container_of(deferred, struct lookup_request, deferred);
-
-	lookup_cancel(&pending->lookup);
-	deferred_reply_err(deferred, EINTR);
-	lookup_request_free(pending);
+	lookup_cancel(&container_of(deferred, struct lookup_request, deferred)->lookup);
 }
+
+static const struct deferred_kind lookup_kind = {sizeof(struct lookup_request), cancel, NULL};
 
 static void start_lookup(struct fs *fs, fuse_req_t request, struct listing *listing,
 			 const char *name)
 {
-	struct lookup_request *pending = calloc(1, sizeof *pending);
+	struct lookup_request *pending =
+		deferred_new(&lookup_kind, request, listing_store(listing), name);
 
-	if (!pending) {
-		fuse_reply_err(request, ENOMEM);
+	if (!pending)
 		return;
-	}
-	if (listing_store(listing))
-		pending->store = store_reference(listing_store(listing));
 	pending->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = on_lookup};
 	strcpy(pending->lookup.name, name);
-	deferred_begin(fs, &pending->deferred, request, interrupted);
 	lookup_start(listing, &pending->lookup);
 }
 
-/* A file that is open here and not stored yet is there for everybody. */
+/* Answers with a file that is open here and not stored yet: every process can see it. Returns false
+ * without a reply where there is none. */
 static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *store,
 		       const char *name)
 {
 	struct file *file = store ? file_find(fs, store, name) : NULL;
-	struct inode inode = {.file = file};
+	struct inode inode;
 
 	if (!file || !file_is_visible(file))
 		return false;
-	inode.kind = staging_kind(file);
-	inode.number = inode_number(fs, file->entry_id);
-	inode.store = file->store;
-	inode.record = catalog_record(fs->catalog, file->entry_id);
-	reply_inode(fs, request, &inode);
+	inode_of_file(fs, file, &inode);
+	inode_reply(request, &inode);
 	return true;
 }
 
@@ -151,7 +125,7 @@ static void lookup_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent,
 		   parent == INODE_NUMBER_CONTROL ? INODE_NUMBER_CONTROL_FIRST + (unsigned)control
 						  : INODE_NUMBER_CONTROL,
 		   &inode);
-	reply_inode(fs, request, &inode);
+	inode_reply(request, &inode);
 }
 
 static void look_up_staged(struct fs *fs, fuse_req_t request, const struct inode *directory,
@@ -222,11 +196,10 @@ void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	}
 	listing = inode.record ? catalog_listing(fs->catalog, inode.record) : NULL;
 	inode_attributes(fs, &inode, &attributes);
-	/* The kernel names a handle when its writer looks for the end (SEEK_END): what he writes
-	 * there must not come to stand at the beginning. */
+	/* The kernel names a handle for lseek(SEEK_END): what is written there next must go behind
+	 * what was written so far. */
 	if (info && inode.kind == INODE_SECRET)
-		attributes.st_size =
-			(off_t)handle_length((const struct handle *)(uintptr_t)info->fh);
+		attributes.st_size = (off_t)handle_length(handle_of(info));
 	fuse_reply_attr(request, &attributes, inode_attribute_timeout(fs, &inode));
 	if (listing)
 		listing_revalidate(listing, inode.record);

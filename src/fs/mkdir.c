@@ -1,6 +1,5 @@
 /* MKDIR and RMDIR: create and delete stores. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "audit.h"
@@ -14,91 +13,50 @@
 #include "staging.h"
 
 struct store_request {
-	struct deferred deferred;
-	struct lookup lookup; /* of the store to be deleted */
+	struct deferred deferred; /* `name` is the store; `store` is NULL while it is created */
+	struct lookup lookup;	  /* of the store to delete */
 	struct store_op op;
-	struct store *store; /* to be deleted; NULL: it is created */
-	char name[256];
 };
-
-static void store_request_free(struct store_request *pending)
-{
-	store_release(pending->store);
-	free(pending);
-}
-
-static void reply_made(struct fs *fs, fuse_req_t request, const char *name)
-{
-	struct listing *stores = catalog_stores(fs->catalog);
-	struct fuse_entry_param entry;
-	const struct record *record;
-	struct inode inode;
-
-	if (listing_query(stores, name, &record) != CACHE_HIT) {
-		fuse_reply_err(request, EIO);
-		return;
-	}
-	inode_of_record(fs, stores, record, &inode);
-	inode_entry(fs, &inode, &entry);
-	fuse_reply_entry(request, &entry);
-}
 
 static void on_store_op(struct store_op *op)
 {
 	struct store_request *pending = container_of(op, struct store_request, op);
-	struct fs *fs = pending->deferred.fs;
-	fuse_req_t request = deferred_take(&pending->deferred);
+	struct deferred *deferred = &pending->deferred;
 
-	struct actor actor;
-
-	actor_of_request(&actor, request);
-	audit(fs, &actor,
-	      &(struct audit_event){.operation = pending->store ? "rmdir" : "mkdir",
-				    .name = pending->name},
-	      &op->change.failure);
-	if (op->change.failure.errnum) {
-		fuse_reply_err(request, op->change.failure.errnum);
-	} else if (pending->store) {
-		fuse_reply_err(request, 0);
-	} else {
-		reply_made(fs, request, pending->name);
-	}
-	store_request_free(pending);
+	audit_request(deferred->request,
+		      &(struct audit_event){.operation = deferred->store ? "rmdir" : "mkdir",
+					    .name = deferred->name},
+		      &op->change.failure);
+	if (!op->change.failure.errnum && !deferred->store)
+		inode_reply_name(deferred_take(deferred), catalog_stores(deferred->fs->catalog),
+				 deferred->name);
+	deferred_end(deferred, op->change.failure.errnum);
 }
 
-static void interrupted(struct deferred *deferred)
+static void cancel(struct deferred *deferred)
 {
 	struct store_request *pending = container_of(deferred, struct store_request, deferred);
 
 	lookup_cancel(&pending->lookup);
 	store_op_cancel(&pending->op);
-	deferred_reply_err(deferred, EINTR);
-	store_request_free(pending);
 }
 
-static struct store_request *store_request_new(struct fs *fs, fuse_req_t request, const char *name,
-					       struct store *store)
-{
-	struct store_request *pending = calloc(1, sizeof *pending);
+static const struct deferred_kind store_kind = {sizeof(struct store_request), cancel, NULL};
 
-	if (!pending) {
-		fuse_reply_err(request, ENOMEM);
-		return NULL;
-	}
-	strcpy(pending->name, name);
-	pending->store = store ? store_reference(store) : NULL;
-	pending->op = (struct store_op){.catalog = fs->catalog,
-					.change.name = pending->name,
-					.change.store = store,
-					.change.deadline = fs_deadline(fs),
-					.done = on_store_op};
-	deferred_begin(fs, &pending->deferred, request, interrupted);
+static struct store_request *store_request_new(struct fs *fs, fuse_req_t request, const char *name)
+{
+	struct store_request *pending = deferred_new(&store_kind, request, NULL, name);
+
+	if (pending)
+		pending->op = (struct store_op){.catalog = fs->catalog,
+						.change.name = pending->deferred.name,
+						.change.deadline = fs_deadline(fs),
+						.done = on_store_op};
 	return pending;
 }
 
-/* What both have in common. */
-static enum refusal precheck_exchange(struct fs *fs, const struct inode *directory,
-				      const char *name)
+/* Why neither MKDIR nor RMDIR of `name` is possible in `directory`. */
+static enum refusal precheck_store(struct fs *fs, const struct inode *directory, const char *name)
 {
 	enum refusal refusal = precheck_create(fs);
 
@@ -113,7 +71,7 @@ static enum refusal precheck_exchange(struct fs *fs, const struct inode *directo
 
 static enum refusal precheck_mkdir(struct fs *fs, const struct inode *directory, const char *name)
 {
-	enum refusal refusal = precheck_exchange(fs, directory, name);
+	enum refusal refusal = precheck_store(fs, directory, name);
 	const struct record *record;
 
 	if (refusal)
@@ -138,46 +96,42 @@ void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	inode_find(fs, parent, &directory);
 	refusal = precheck_mkdir(fs, &directory, name);
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct audit_event){
-				      .operation = "mkdir", .store = directory.store, .name = name},
-			      refusal);
+		refusal_reply(request, "mkdir", directory.store, name, refusal);
 		return;
 	}
-	pending = store_request_new(fs, request, name, NULL);
+	pending = store_request_new(fs, request, name);
 	if (pending)
 		store_create_start(&pending->op);
 }
 
-/* Secrets that are being written into the store count, stored or not, and what is staged there. */
+/* True if secrets are being written to the store, or are staged there: they count as content. */
 static bool has_files(struct fs *fs, const struct store *store)
 {
-	for (const struct file *file = fs->first_file; file; file = file->next)
+	const struct file *file;
+
+	TAILQ_FOREACH (file, &fs->files, link)
 		if (file->store == store && !file->unlinked &&
-		    (file->handles || file->uploads || file->staged))
+		    (!LIST_EMPTY(&file->handles) || file->uploads || file->staged))
 			return true;
 	return false;
 }
 
-/* The store is known: deletes it, unless something is being written to it. Answers in any case. */
-static void rmdir_found(struct store_request *pending, const struct record *record)
+/* Deletes the store of `record` unless something is being written to it. Ends `pending` or starts
+ * its operation. */
+static void delete_store(struct store_request *pending, const struct record *record)
 {
 	struct fs *fs = pending->deferred.fs;
+	const char *name = pending->deferred.name;
 	struct store *store = catalog_store(fs->catalog, record);
 	enum refusal refusal = !store		      ? REFUSAL_NO_MEMORY
 			       : has_files(fs, store) ? REFUSAL_NOT_EMPTY
 						      : REFUSAL_NONE;
 
 	if (refusal) {
-		deferred_reply_err(&pending->deferred,
-				   refusal_record(fs,
-						  &(struct audit_event){.operation = "rmdir",
-									.name = pending->name},
-						  refusal));
-		store_request_free(pending);
+		deferred_end(&pending->deferred, refusal_record(fs, "rmdir", NULL, name, refusal));
 		return;
 	}
-	pending->store = store_reference(store);
+	pending->deferred.store = store_reference(store);
 	pending->op.change.store = store;
 	store_delete_start(&pending->op);
 }
@@ -185,21 +139,17 @@ static void rmdir_found(struct store_request *pending, const struct record *reco
 static void on_lookup(struct lookup *lookup)
 {
 	struct store_request *pending = container_of(lookup, struct store_request, lookup);
+	struct deferred *deferred = &pending->deferred;
 
 	if (!lookup->failure.errnum) {
-		rmdir_found(pending, lookup->record);
+		delete_store(pending, lookup->record);
 		return;
 	}
-	if (lookup->failure.errnum != ENOENT) {
-		struct actor actor;
-
-		actor_of_request(&actor, pending->deferred.request);
-		audit(pending->deferred.fs, &actor,
-		      &(struct audit_event){.operation = "rmdir", .name = pending->name},
-		      &lookup->failure);
-	}
-	deferred_reply_err(&pending->deferred, lookup->failure.errnum);
-	store_request_free(pending);
+	if (lookup->failure.errnum != ENOENT)
+		audit_request(deferred->request,
+			      &(struct audit_event){.operation = "rmdir", .name = deferred->name},
+			      &lookup->failure);
+	deferred_end(deferred, lookup->failure.errnum);
 }
 
 void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
@@ -212,18 +162,15 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	if (staging_rmdir(fs, request, parent, name))
 		return;
 	inode_find(fs, parent, &directory);
-	refusal = precheck_exchange(fs, &directory, name);
+	refusal = precheck_store(fs, &directory, name);
 	if (!refusal && fs->provider->stores_are_local &&
 	    !strcmp(name, fs->provider->builtin_store))
 		refusal = REFUSAL_STAYS;
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct audit_event){
-				      .operation = "rmdir", .store = directory.store, .name = name},
-			      refusal);
+		refusal_reply(request, "rmdir", directory.store, name, refusal);
 		return;
 	}
-	pending = store_request_new(fs, request, name, NULL);
+	pending = store_request_new(fs, request, name);
 	if (!pending)
 		return;
 	pending->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = on_lookup};

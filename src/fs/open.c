@@ -1,8 +1,6 @@
 /* OPEN and CREATE: refuses what can be refused now (precheck.c), then makes a handle. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "audit.h"
 #include "control.h"
@@ -13,72 +11,71 @@
 #include "opener.h"
 #include "operations.h"
 #include "precheck.h"
-#include "recent.h"
 #include "sstorefs/name.h"
 #include "staging.h"
 #include "value.h"
 
-/* A handle for the process that asks, with room for the first bytes of a value. NULL with `*error`
- * set: `file` may then be gone. */
-static struct handle *open_handle(fuse_req_t request, struct file *file, fuse_ino_t number,
-				  int flags, int *error)
+/* Makes a handle for the process that sent `request`. Returns NULL with `*error` set; `file` may
+ * then be gone. */
+static struct handle *new_handle(fuse_req_t request, struct file *file, fuse_ino_t number,
+				 int *error)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
 	struct handle *handle = handle_new(file);
 
-	*error = ENOMEM;
-	if (!handle) {
-		file_put_if_unused(file);
+	*error = handle ? 0 : ENOMEM;
+	if (!handle)
 		return NULL;
-	}
-	if (file->staged) {
-		/* What is staged is one file for all who open it. */
-		handle->value = file->staged;
+	handle->ino = number;
+	handle->actor =
+		(struct actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
+	*error = -opener_identify(file->fs, handle);
+	return handle;
+}
+
+/* Makes a handle with a buffer that has room for the first bytes of a value. */
+static struct handle *open_to_write(fuse_req_t request, struct file *file, fuse_ino_t number,
+				    int flags, int *error)
+{
+	struct handle *handle = new_handle(request, file, number, error);
+
+	if (!handle)
+		return NULL;
+	/* All handles of a staged file share its value. */
+	handle->value = file->staged;
+	if (file->staged)
 		handle->value->references++;
-	} else {
+	else
 		handle->value = value_new(file->fs->options.pool);
-	}
 	handle->began_empty = file->staged || (file->created && file->awaited_until);
-	*error = handle->value ? -locked_reserve(&handle->value->bytes, 1) : ENOMEM;
+	if (!handle->value)
+		*error = ENOMEM;
 	if (!*error)
-		*error = -opener_identify(file->fs, &handle->opener, context->pid);
+		*error = -locked_reserve(&handle->value->bytes, 1);
 	if (!*error && (flags & O_TRUNC))
 		*error = handle_truncate(file->fs, handle, 0);
 	if (*error) {
 		handle_free(handle);
 		return NULL;
 	}
-	/* What MKNOD made is now as if it had been created exclusively by this open. */
+	/* MKNOD and this open together are an exclusive create. */
 	handle->excl = file->awaited_until != 0;
 	file->awaited_until = 0;
-	handle->ino = number;
 	handle->append = flags & O_APPEND;
-	handle->uid = context->uid;
-	handle->gid = context->gid;
-	handle->pid = context->pid;
-	cgroup_of(context->pid, handle->cgroup);
+	cgroup_of(handle->actor.pid, handle->actor.cgroup);
 	return handle;
 }
 
-/* A handle for fsync alone: no value, and no memory for one. */
+/* Makes a handle for fsync alone, without a buffer. */
 static struct handle *open_to_sync(fuse_req_t request, struct file *file, fuse_ino_t number,
 				   int *error)
 {
-	const struct fuse_ctx *context = fuse_req_ctx(request);
-	struct handle *handle = handle_new(file);
+	struct handle *handle = new_handle(request, file, number, error);
 
-	*error = 0;
-	if (!handle) {
-		*error = ENOMEM;
-		file_put_if_unused(file);
-		return NULL;
-	}
-	/* Its descriptors can't be told from those that write: who has both is known to. */
-	opener_identify(file->fs, &handle->opener, context->pid);
-	handle->ino = number;
-	handle->uid = context->uid;
-	handle->gid = context->gid;
-	handle->pid = context->pid;
+	/* The opener is identified because fdinfo_scan.c cannot tell its descriptors from those of
+	 * a handle that writes. Where that fails it is like any other process. */
+	if (handle)
+		*error = 0;
 	return handle;
 }
 
@@ -87,8 +84,7 @@ static bool opens_to_read(int flags)
 	return (flags & O_ACCMODE) == O_RDONLY;
 }
 
-/* Never the page cache: what is written goes to us alone, and nothing is read back (DESIGN 3, rule
- * 1). */
+/* Keeps values out of the page cache: nothing can be read back from it. */
 static void fill_info(struct fuse_file_info *info, struct handle *handle)
 {
 	info->fh = (uint64_t)(uintptr_t)handle;
@@ -96,7 +92,7 @@ static void fill_info(struct fuse_file_info *info, struct handle *handle)
 	info->keep_cache = 0;
 }
 
-/* NULL: out of memory. */
+/* Returns the file of an inode that is opened; NULL when memory ran out. */
 static struct file *file_to_open(struct fs *fs, const struct inode *inode)
 {
 	struct file *file = inode->file;
@@ -104,19 +100,10 @@ static struct file *file_to_open(struct fs *fs, const struct inode *inode)
 	if (!file)
 		return file_get_or_create(fs, inode->store, inode->record->name,
 					  inode->record->entry_id);
-	/* What is left of a creation that failed says nothing of what is there now. */
-	if (inode->record && !file->handles && !file->uploads)
+	/* The file is left from a failed create, and another client has stored the name since. */
+	if (inode->record && LIST_EMPTY(&file->handles) && !file->uploads)
 		file->created = false;
 	return file;
-}
-
-/* Returns 0 where nothing is refused. */
-static int refuse_open(struct fs *fs, const struct store *store, const char *name,
-		       enum refusal refusal)
-{
-	return refusal_record(
-		fs, &(struct audit_event){.operation = "open", .store = store, .name = name},
-		refusal);
 }
 
 static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info,
@@ -130,8 +117,8 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	int error;
 
 	inode_find(fs, number, &inode);
-	/* Gone, which the kernel has yet to hear: it then looks the name up anew, and asks for a
-	 * CREATE if its caller wants one. */
+	/* The name is gone, and the kernel does not know it yet. After ESTALE it looks the name up
+	 * again, and sends a CREATE if its caller wants one. */
 	if (inode.kind == INODE_NONE)
 		return ESTALE;
 	if (inode.kind != INODE_SECRET)
@@ -139,11 +126,11 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	name = inode_name(&inode);
 	if (inode.file && inode.file->staged)
 		refusal = opens_to_read(info->flags) ? REFUSAL_READS : precheck_modify(fs);
-	else if (opens_to_read(info->flags) && recent_has(fs, &inode))
+	else if (opens_to_read(info->flags) && written_lately(fs, &inode))
 		refusal = precheck_modify(fs);
 	else
 		refusal = precheck_open(fs, inode.store, name, info->flags, inode.record != NULL);
-	error = refuse_open(fs, inode.store, name, refusal);
+	error = refusal_record(fs, "open", inode.store, name, refusal);
 	if (error)
 		return error;
 	file = file_to_open(fs, &inode);
@@ -151,7 +138,7 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 		return ENOMEM;
 	*handle = opens_to_read(info->flags)
 			  ? open_to_sync(request, file, number, &error)
-			  : open_handle(request, file, number, info->flags, &error);
+			  : open_to_write(request, file, number, info->flags, &error);
 	return error;
 }
 
@@ -161,14 +148,14 @@ struct place {
 	char path[NAME_LENGTH_MAX + 1];
 };
 
-/* Nothing that is in a staged directory can be stored there. */
+/* True if a new file is staged: by its name, or because it is in a staged directory. */
 static bool must_stage(const struct fs *fs, const struct inode *directory, const char *name,
 		       int flags)
 {
 	return directory->kind == INODE_STAGED_DIRECTORY || staging_applies(fs, name, flags);
 }
 
-/* What CREATE and MKNOD find under the name; why nothing can be created there. */
+/* Fills in `place`, and `record` if the name is stored. Returns why CREATE or MKNOD is refused. */
 static enum refusal check_create(struct fs *fs, fuse_ino_t parent, const char *name, int flags,
 				 struct place *place, const struct record **record)
 {
@@ -202,7 +189,7 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name,
 	int error;
 
 	refusal = check_create(fs, parent, name, info->flags, &place, &record);
-	error = refuse_open(fs, place.directory.store, name, refusal);
+	error = refusal_record(fs, "open", place.directory.store, name, refusal);
 	if (error)
 		return error;
 	file = file_get_or_create(fs, place.directory.store, place.path,
@@ -216,10 +203,10 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name,
 	if (error)
 		file_put_if_unused(file);
 	else
-		*handle = open_handle(request, file, inode_number(fs, file->entry_id), info->flags,
-				      &error);
+		*handle = open_to_write(request, file, inode_number(fs, file->entry_id),
+					info->flags, &error);
 	if (error && is_staged) {
-		/* What is staged is kept without a handle, too. */
+		/* A staged file would be kept without a handle. */
 		staging_end(file);
 		file_put_if_unused(file);
 	}
@@ -227,31 +214,23 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name,
 		return error;
 	file->created = !file_is_stored(file);
 	(*handle)->excl = file->created && (info->flags & O_EXCL);
-	(*handle)->began_empty |= file->created && !(*handle)->next;
+	(*handle)->began_empty |= file->created && !LIST_NEXT(*handle, link);
 	return 0;
-}
-
-/* The kernel does not want the answer any more: there will be no RELEASE. */
-static void forget(struct handle *handle)
-{
-	handle_free(handle);
 }
 
 static void reply_created(struct fs *fs, fuse_req_t request, struct handle *handle,
 			  struct fuse_file_info *info)
 {
 	struct file *file = handle->file;
-	struct inode inode = {.kind = INODE_SECRET,
-			      .store = file->store,
-			      .file = file,
-			      .record = catalog_record(fs->catalog, file->entry_id),
-			      .number = inode_number(fs, file->entry_id)};
 	struct fuse_entry_param entry;
+	struct inode inode;
 
+	inode_of_file(fs, file, &inode);
 	inode_entry(fs, &inode, &entry);
-	entry.attr.st_size = (off_t)handle_length(handle); /* where the kernel appends */
+	entry.attr.st_size = (off_t)handle_length(handle); /* the kernel appends there */
+	/* The open was interrupted: no RELEASE will come. */
 	if (fuse_reply_create(request, &entry, info) == -ENOENT)
-		forget(handle);
+		handle_free(handle);
 }
 
 static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
@@ -269,17 +248,18 @@ static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
 	if (name)
 		reply_created(fs, request, handle, info);
 	else if (fuse_reply_open(request, info) == -ENOENT)
-		forget(handle);
+		handle_free(handle);
 	return 0;
 }
 
+/* Opens now, or waits for what is missing. `name` is NULL for OPEN. */
 static void begin(fuse_req_t request, fuse_ino_t number, const char *name,
 		  struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	int error;
 
-	/* What is opened for fsync tells what is known, and waits for nothing. */
+	/* An open for fsync alone needs neither memory nor the token. */
 	if ((name || !opens_to_read(info->flags)) && open_must_wait(fs, number, name)) {
 		open_wait_start(fs, request, number, name, info, do_open);
 		return;
@@ -319,8 +299,8 @@ void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
 		fuse_reply_err(request, EACCES);
 }
 
-/* MKNOD of a regular file: a CREATE whose OPEN follows. The name is there until it is opened and
- * closed, or that has not come in time. */
+/* MKNOD of a regular file: a CREATE whose OPEN follows. The name is visible until its handle is
+ * closed, or until no OPEN has come in time. */
 static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct inode *inode)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL;
@@ -328,7 +308,7 @@ static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct 
 	struct place place;
 	enum refusal refusal = check_create(fs, parent, name, flags, &place, &record);
 	struct file *file;
-	int error = refuse_open(fs, place.directory.store, name, refusal);
+	int error = refusal_record(fs, "open", place.directory.store, name, refusal);
 
 	if (error)
 		return error;
@@ -341,10 +321,7 @@ static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct 
 	else
 		file->awaited_until = fs_deadline(fs);
 	file->created = true;
-	*inode = (struct inode){.kind = INODE_SECRET,
-				.store = file->store,
-				.file = file,
-				.number = inode_number(fs, file->entry_id)};
+	inode_of_file(fs, file, inode);
 	file_put_if_unused(file);
 	return error;
 }
@@ -353,24 +330,19 @@ void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 {
 	struct fs *fs = fuse_req_userdata(request);
 	enum refusal refusal = precheck_create(fs);
-	struct fuse_entry_param entry;
 	struct inode inode;
 	int error;
 
 	(void)device;
 	inode_find(fs, parent, &inode);
 	if (!S_ISREG(mode)) {
-		refusal_reply(request,
-			      &(struct audit_event){
-				      .operation = "mknod", .store = inode.store, .name = name},
+		refusal_reply(request, "mknod", inode.store, name,
 			      refusal ? refusal : REFUSAL_ODD_FILE);
 		return;
 	}
 	error = make_file(fs, parent, name, &inode);
-	if (error) {
+	if (error)
 		fuse_reply_err(request, error);
-		return;
-	}
-	inode_entry(fs, &inode, &entry);
-	fuse_reply_entry(request, &entry);
+	else
+		inode_reply(request, &inode);
 }

@@ -1,43 +1,37 @@
 /*
- * An OPEN or CREATE that waits: to hear whether the service accepts the token again, or for locked
- * memory.
+ * An OPEN or CREATE that waits: for a call that tells whether a refused token is accepted again,
+ * for locked memory, or for a process descriptor.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "audit.h"
 #include "deferred.h"
 #include "fs_internal.h"
 #include "inode.h"
 #include "open_wait.h"
-#include "opener.h"
 #include "precheck.h"
-#include "sstorefs/name.h"
 #include "staging.h"
 
-#define LARGEST_VALUE (128u << 10) /* bytes of locked memory that a value may come to need */
-#define PROBE_EVERY                                                                                \
-	3000 /* milliseconds between two questions whether a token that was refused is good again  \
-	      */
+#define LARGEST_VALUE	  (128u << 10) /* bytes of locked memory that a value may come to need */
+#define PROBE_INTERVAL_MS 3000	       /* between two tries of a token that was refused */
 
 struct open_wait {
-	open_call *open; /* what is called when the wait is over */
-	struct deferred deferred;
-	fuse_ino_t number; /* of the file, or of the directory it is created in */
+	struct deferred deferred; /* `store` and `name` are those of the secret */
+	open_call *open;	  /* called when the wait is over */
+	fuse_ino_t number;	  /* of the file, or of the directory it is created in */
 	bool creates;
-	char name[NAME_LENGTH_MAX + 1];
 	struct fuse_file_info info;
 	struct lookup probe;
-	struct store *store; /* referenced while it is probed */
+	bool is_probing;
 	struct locked_wait memory_wait;
 	bool waits_for_memory;
-	struct open_wait *next, **link; /* of those that wait for a descriptor */
+	TAILQ_ENTRY(open_wait)
+	queue; /* of fs->open_waits; tqe_prev is NULL while it is not in it */
 	struct timer timer;
 };
 
-/* A value as large as it may be must still find room behind the one that is let in: there is no
- * waiting later, when its bytes have come. */
+/* True if the pool has room for the largest value beside the open that is let in: WRITE cannot wait
+ * for memory later. */
 static bool has_memory(const struct fs *fs)
 {
 	struct locked_pool *pool = fs->options.pool;
@@ -49,14 +43,14 @@ static bool has_memory(const struct fs *fs)
 static bool must_probe(const struct fs *fs)
 {
 	return catalog_unauthorized(fs->catalog) &&
-	       loop_now(fs->loop) - catalog_unauthorized_since(fs->catalog) >= PROBE_EVERY;
+	       loop_now(fs->loop) - catalog_unauthorized_since(fs->catalog) >= PROBE_INTERVAL_MS;
 }
 
 bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
 {
 	struct inode inode;
 
-	/* What is refused anyway is refused at once. */
+	/* An open that will be refused is refused at once. */
 	if (fs->stopping || (name && strlen(name) > NAME_LENGTH_MAX))
 		return false;
 	if (inode_find(fs, number, &inode) != INODE_SECRET && !name)
@@ -66,100 +60,56 @@ bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name)
 
 static void leave_queue(struct open_wait *pending)
 {
-	if (!pending->link)
+	if (!pending->queue.tqe_prev)
 		return;
-	*pending->link = pending->next;
-	if (pending->next)
-		pending->next->link = pending->link;
-	else
-		pending->deferred.fs->last_open_wait = pending->link;
-	pending->next = NULL;
-	pending->link = NULL;
+	TAILQ_REMOVE(&pending->deferred.fs->open_waits, pending, queue);
+	pending->queue.tqe_prev = NULL;
 }
 
-static void join_queue(struct open_wait *pending)
+static void finish(struct deferred *deferred)
 {
-	struct fs *fs = pending->deferred.fs;
-
-	pending->next = NULL;
-	pending->link = fs->last_open_wait;
-	*fs->last_open_wait = pending;
-	fs->last_open_wait = &pending->next;
-}
-
-static void open_wait_free(struct open_wait *pending)
-{
-	struct fs *fs = pending->deferred.fs;
+	struct open_wait *pending = container_of(deferred, struct open_wait, deferred);
 
 	if (pending->waits_for_memory)
-		locked_wait_cancel(fs->options.pool, &pending->memory_wait);
+		locked_wait_cancel(deferred->fs->options.pool, &pending->memory_wait);
 	leave_queue(pending);
-	if (pending->store)
+	if (pending->is_probing)
 		lookup_cancel(&pending->probe);
-	store_release(pending->store);
-	timer_stop(fs->loop, &pending->timer);
-	free(pending);
+	timer_stop(deferred->fs->loop, &pending->timer);
 }
 
-static void refuse(struct open_wait *pending, int error)
-{
-	deferred_reply_err(&pending->deferred, error);
-	open_wait_free(pending);
-}
+static const struct deferred_kind open_kind = {sizeof(struct open_wait), NULL, finish};
 
-static void interrupted(struct deferred *deferred)
-{
-	refuse(container_of(deferred, struct open_wait, deferred), EINTR);
-}
-
-static const char *name_of(const struct open_wait *pending, const struct inode *inode)
-{
-	return pending->creates ? pending->name : inode_name(inode);
-}
-
-static int record_no_locked_memory(const struct open_wait *pending)
-{
-	struct fs *fs = pending->deferred.fs;
-	struct inode inode;
-
-	inode_find(fs, pending->number, &inode);
-	return refusal_record(fs,
-			      &(struct audit_event){.operation = "open",
-						    .store = inode.store,
-						    .name = name_of(pending, &inode)},
-			      REFUSAL_NO_LOCKED_MEMORY);
-}
-
-static void out_of_time(struct timer *timer)
+static void on_deadline(struct timer *timer)
 {
 	struct open_wait *pending = container_of(timer, struct open_wait, timer);
+	struct deferred *deferred = &pending->deferred;
 
-	refuse(pending, record_no_locked_memory(pending));
+	deferred_end(deferred, refusal_record(deferred->fs, "open", deferred->store, deferred->name,
+					      REFUSAL_NO_LOCKED_MEMORY));
 }
 
 static void wait_for_memory(struct open_wait *pending);
 
-/* Does it over; once more without room means to wait once more. */
-static void do_over(struct open_wait *pending)
+/* Tries the open again, and waits again where there is still no room. */
+static void retry(struct open_wait *pending)
 {
-	const char *name = pending->creates ? pending->name : NULL;
-	fuse_req_t request;
+	const char *name = pending->creates ? pending->deferred.name : NULL;
+	struct fs *fs = pending->deferred.fs;
 	int error;
 
-	if (!has_memory(pending->deferred.fs)) {
+	if (!has_memory(fs)) {
 		wait_for_memory(pending);
 		return;
 	}
-	request = pending->deferred.request;
-	error = pending->open(request, pending->number, name, &pending->info);
-	if (open_may_wait(pending->deferred.fs, name, pending->info.flags, error)) {
+	error = pending->open(pending->deferred.request, pending->number, name, &pending->info);
+	if (open_may_wait(fs, name, pending->info.flags, error)) {
 		wait_for_memory(pending);
 		return;
 	}
-	deferred_take(&pending->deferred);
-	if (error)
-		fuse_reply_err(request, error);
-	open_wait_free(pending);
+	if (!error) /* it has replied */
+		deferred_take(&pending->deferred);
+	deferred_end(&pending->deferred, error);
 }
 
 static void on_memory(struct locked_wait *room)
@@ -167,96 +117,89 @@ static void on_memory(struct locked_wait *room)
 	struct open_wait *pending = container_of(room, struct open_wait, memory_wait);
 
 	pending->waits_for_memory = false;
-	do_over(pending);
+	retry(pending);
 }
 
 static void wait_for_memory(struct open_wait *pending)
 {
-	const struct fs *fs = pending->deferred.fs;
+	struct fs *fs = pending->deferred.fs;
 
 	if (has_memory(fs) && fs->process_count >= fs->processes_most) {
-		join_queue(pending);
+		TAILQ_INSERT_TAIL(&fs->open_waits, pending, queue);
 		return;
 	}
 	pending->memory_wait.available = on_memory;
 	pending->waits_for_memory = true;
-	locked_wait(pending->deferred.fs->options.pool, &pending->memory_wait);
+	locked_wait(fs->options.pool, &pending->memory_wait);
 }
 
-/* As many as there are descriptors for, and each of them once. */
-static void serve(struct task *task)
+/* Retries as many opens as there are descriptors for, each of them once. */
+static void retry_waiting(struct task *task)
 {
 	struct fs *fs = container_of(task, struct fs, open_waits_task);
+	struct open_wait *pending;
 	unsigned waiting = 0;
 
-	for (struct open_wait *pending = fs->first_open_wait; pending; pending = pending->next)
+	TAILQ_FOREACH (pending, &fs->open_waits, queue)
 		waiting++;
-	while (waiting-- && fs->first_open_wait && fs->process_count < fs->processes_most) {
-		struct open_wait *pending = fs->first_open_wait;
-
+	while (waiting-- && !TAILQ_EMPTY(&fs->open_waits) &&
+	       fs->process_count < fs->processes_most) {
+		pending = TAILQ_FIRST(&fs->open_waits);
 		leave_queue(pending);
-		do_over(pending);
+		retry(pending);
 	}
 }
 
 void open_waits_init(struct fs *fs)
 {
-	fs->last_open_wait = &fs->first_open_wait;
-	fs->open_waits_task.run = serve;
+	TAILQ_INIT(&fs->open_waits);
+	fs->open_waits_task.run = retry_waiting;
 }
 
-/* Whatever it says of the name: if the token was taken, the network knows now, and so does the
- * refusal. */
+/* The answer about the name does not matter: the network knows by now whether the token is
+ * accepted, and open checks that. */
 static void on_probe(struct lookup *lookup)
 {
 	struct open_wait *pending = container_of(lookup, struct open_wait, probe);
 
-	store_release(pending->store);
-	pending->store = NULL;
-	do_over(pending);
+	pending->is_probing = false;
+	retry(pending);
 }
 
-/* Asks for the name that is to be written: the cheapest question there is, and its answer is of
- * use. */
+/* Looks up the name that is to be written: the cheapest call there is, and its answer is of use. */
 static void probe(struct open_wait *pending)
 {
-	struct fs *fs = pending->deferred.fs;
-	struct inode inode;
+	struct deferred *deferred = &pending->deferred;
 
-	inode_find(fs, pending->number, &inode);
-	if (!inode.store) {
-		do_over(pending);
+	if (!deferred->store) {
+		retry(pending);
 		return;
 	}
-	pending->store = store_reference(inode.store);
+	pending->is_probing = true;
 	pending->probe = (struct lookup){
-		.deadline = fs_deadline(fs), .bypass_cache = true, .done = on_probe};
-	strcpy(pending->probe.name, name_of(pending, &inode));
-	lookup_start(store_secrets(pending->store), &pending->probe);
+		.deadline = fs_deadline(deferred->fs), .bypass_cache = true, .done = on_probe};
+	strcpy(pending->probe.name, deferred->name);
+	lookup_start(store_secrets(deferred->store), &pending->probe);
 }
 
 void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
 		     const struct fuse_file_info *info, open_call *open)
 {
-	struct open_wait *pending = calloc(1, sizeof *pending);
+	struct open_wait *pending;
+	struct inode inode;
 
-	if (!pending) {
-		fuse_reply_err(request, ENOMEM);
+	inode_find(fs, number, &inode);
+	pending = deferred_new(&open_kind, request, inode.store, name ? name : inode_name(&inode));
+	if (!pending)
 		return;
-	}
 	pending->number = number;
 	pending->open = open;
 	pending->creates = name != NULL;
 	pending->info = *info;
-	if (name)
-		strcpy(pending->name, name);
-	deferred_begin(fs, &pending->deferred, request, interrupted);
-	pending->timer.expired = out_of_time;
-	if (timer_start(fs->loop, &pending->timer, fs_deadline(fs))) {
-		refuse(pending, ENOMEM);
-		return;
-	}
-	if (must_probe(fs))
+	pending->timer.expired = on_deadline;
+	if (timer_start(fs->loop, &pending->timer, fs_deadline(fs)))
+		deferred_end(&pending->deferred, ENOMEM);
+	else if (must_probe(fs))
 		probe(pending);
 	else
 		wait_for_memory(pending);
@@ -264,8 +207,8 @@ void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const
 
 bool open_may_wait(const struct fs *fs, const char *name, int flags, int error)
 {
-	/* A CREATE that waits holds its directory's lock: nobody could rename or remove there what
-	 * is staged. */
+	/* A CREATE that waits holds the lock of its directory in the kernel: nothing that is staged
+	 * there could be renamed or removed meanwhile. */
 	return error == ENOBUFS &&
 	       !(name && staging_applies(fs, name, flags) && staging_is_full(fs));
 }

@@ -4,7 +4,7 @@
 #include "fs_base.h"
 
 /*
- * An OPEN or CREATE that waits.
+ * An OPEN or CREATE that waits for memory, a descriptor, or the token.
  */
 
 /*
@@ -14,15 +14,17 @@
 typedef int open_call(fuse_req_t request, fuse_ino_t number, const char *name,
 		      struct fuse_file_info *info);
 
-/* Whether `error`, a positive errno, is what time may mend: want of locked memory or descriptors.
- */
+/* True if an open that failed with `error` (positive errno) may succeed later: locked memory or
+ * descriptors were short. */
 bool open_may_wait(const struct fs *fs, const char *name, int flags, int error);
 
+/* Prepares the queue of waiting opens. */
 void open_waits_init(struct fs *fs);
 
-/* Whether something must be waited for first, and waiting for it. */
+/* True if the open must wait before it is tried. */
 bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
 
+/* Waits, then calls `open`, which replies. */
 void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
 		     const struct fuse_file_info *info, open_call *open);
 

@@ -1,6 +1,6 @@
 /*
- * Identifies the process that opened a handle, and tells from /proc and pidfds whether it still
- * holds the file and whether it is dying.
+ * Identifies the process that opened a handle and those that write to it, and reads from /proc and
+ * pidfds whether one of them is exiting, and how.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,16 +20,15 @@
 
 #define STATUS_SIZE (16 << 10) /* /proc/PID/status of nearly every process */
 #define STATUS_LARGEST                                                                             \
-	(1 << 20)      /* and of one with all the supplementary groups there can be, 65 536 */
-#define STAT_SIZE 2048 /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
-#define OUR_DESCRIPTORS                                                                            \
-	256 /* connections, their resolvers, /proc, the token: never given to pidfds */
+	(1 << 20) /* and of one with 65 536 supplementary groups, the most there can be */
+#define STAT_SIZE	2048 /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
+#define OUR_DESCRIPTORS 256  /* for connections, resolvers, /proc and the token, not for pidfds */
 
 #define FLAG_EXITING 0x4u /* PF_EXITING, include/linux/sched.h */
 
-/* What the errno of a look into /proc means: that there is nothing to be seen, or that we have not
- * the means to look. */
-static int failure_of_look(int error)
+/* Maps the errno of reading /proc to -ESRCH, where the process is not visible, or -ENOBUFS, where
+ * descriptors or memory ran out. */
+static int proc_error(int error)
 {
 	return error == ENOENT || error == ESRCH || error == EACCES || error == EPERM ? -ESRCH
 										      : -ENOBUFS;
@@ -45,7 +44,7 @@ static ssize_t read_all(int fd, char *text, size_t size)
 		ssize_t got = read(fd, text + length, size - length);
 
 		if (got < 0)
-			return failure_of_look(errno);
+			return proc_error(errno);
 		if (got == 0)
 			break;
 		length += (size_t)got;
@@ -59,19 +58,19 @@ ssize_t proc_read(int directory, const char *path, char *text, size_t size)
 	ssize_t length;
 
 	if (fd < 0)
-		return failure_of_look(errno);
-	/* The kernel composes such a file whole and gives as much of it as there is room for. */
+		return proc_error(errno);
+	/* The kernel produces the whole file in one read, or as much of it as there is room for. */
 	length = read(fd, text, size - 1);
 	if (length < 0)
-		length = failure_of_look(errno);
+		length = proc_error(errno);
 	close(fd);
 	if (length >= 0)
 		text[length] = '\0';
 	return length;
 }
 
-/* The number in field `field` of /proc/PID/stat, counted from 1 as proc(5) does; the name before
- * the last ')' may hold anything. */
+/* Reads the number in field `field` of /proc/PID/stat, counted from 1 as in proc(5). The name
+ * before the last ')' may contain any character. */
 static bool stat_field(const char *text, unsigned field, uint64_t *number)
 {
 	const char *at = strrchr(text, ')');
@@ -83,7 +82,7 @@ static bool stat_field(const char *text, unsigned field, uint64_t *number)
 	return at && sscanf(at, "%" SCNu64, number) == 1;
 }
 
-/* What /proc/THREAD/status tells of a process. */
+/* What /proc/THREAD/status says about a process. */
 struct status {
 	pid_t process; /* the thread group's id */
 	pid_t parent;
@@ -103,13 +102,14 @@ static int parse_status(const char *text, struct status *status)
 	*status = (struct status){.process = number_in(text, "\nTgid:"),
 				  .parent = number_in(text, "\nPPid:")};
 	sscanf(text, "Name:\t%31[^\n]", status->program);
-	/* A process that ends gives its memory back before its files are closed, so the lines about
-	 * it are missing; the threads are told after them. */
+	/* exit_mm() runs before exit_files(), so the Vm* lines of an exiting process are missing.
+	 * "Threads:" comes later in the file and guards against a truncated read. */
 	status->ending = strstr(text, "\nThreads:") && !strstr(text, "\nVmSize:");
 	return status->process ? 0 : -ESRCH;
 }
 
-/* A line of very many supplementary groups: what comes behind it must be seen, too. */
+/* Reads a status whose line of supplementary groups is very long, for what comes behind that line.
+ */
 static int read_large_status(const char *path, struct status *status)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), failed = -ENOBUFS;
@@ -125,7 +125,7 @@ static int read_large_status(const char *path, struct status *status)
 			failed = (int)length;
 		}
 	} else if (fd < 0) {
-		failed = failure_of_look(errno);
+		failed = proc_error(errno);
 	}
 	free(text);
 	if (fd >= 0)
@@ -133,8 +133,8 @@ static int read_large_status(const char *path, struct status *status)
 	return failed;
 }
 
-/* Returns 0, -ESRCH where /proc does not show the thread, -ENOBUFS where descriptors or memory are
- * wanting. */
+/* Returns 0, -ESRCH where /proc does not show the thread, or -ENOBUFS when descriptors or memory
+ * ran out. */
 static int read_status(pid_t thread, struct status *status)
 {
 	char path[64], text[STATUS_SIZE];
@@ -159,8 +159,7 @@ void program_of(pid_t thread, char program[static 32])
 	strcpy(program, status.program);
 }
 
-/* --- processes that have something open
- * ------------------------------------------------------------------------------------------ */
+/* --- processes that have a file open */
 
 int processes_compare(const void *left, const void *right)
 {
@@ -196,7 +195,7 @@ static void process_unlist(struct fs *fs, struct process *process)
 	process->listed = false;
 }
 
-/* A process of which a pidfd is held. Returns 0, -ESRCH when it has ended, -ENOBUFS. */
+/* Makes a process with a pidfd. Returns 0, -ESRCH when it has ended, or -ENOBUFS. */
 static int process_new(struct fs *fs, pid_t id, struct process **made)
 {
 	struct process *process;
@@ -209,7 +208,7 @@ static int process_new(struct fs *fs, pid_t id, struct process **made)
 		return -ENOBUFS;
 	process->id = id;
 	process->descriptor = (int)syscall(SYS_pidfd_open, id, 0);
-	failed = process->descriptor < 0 ? failure_of_look(errno) : 0;
+	failed = process->descriptor < 0 ? proc_error(errno) : 0;
 	if (!failed && !set_add(&fs->processes, process))
 		failed = -ENOBUFS;
 	if (failed) {
@@ -264,7 +263,7 @@ int process_of_parent(struct fs *fs, const struct process *process, struct proce
 	failed = process_find(fs, status.parent, parent);
 	if (failed)
 		return failed == -ESRCH ? 0 : failed;
-	/* A parent that had ended before it was taken hold of has left its child to another. */
+	/* If the parent ended before its pidfd was opened, the child has another parent now. */
 	failed = read_status(process->id, &again);
 	if (!failed && again.parent == status.parent)
 		return 0;
@@ -273,15 +272,14 @@ int process_of_parent(struct fs *fs, const struct process *process, struct proce
 	return failed;
 }
 
-int opener_identify(struct fs *fs, struct opener *opener, pid_t thread)
+int opener_identify(struct fs *fs, struct handle *handle)
 {
 	struct status status;
-	int failed = read_status(thread, &status);
+	int failed = read_status(handle->actor.pid, &status);
 
-	*opener = (struct opener){0};
 	if (!failed) {
-		strcpy(opener->program, status.program);
-		failed = process_find(fs, status.process, &opener->process);
+		strcpy(handle->actor.program, status.program);
+		failed = process_find(fs, status.process, &handle->opener.process);
 	}
 	return failed == -ESRCH ? 0 : failed;
 }
@@ -294,9 +292,7 @@ void opener_finish(struct fs *fs, struct opener *opener)
 	process_release(fs, process);
 }
 
-/* --- who writes
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- the writer */
 
 void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind)
 {
@@ -306,8 +302,8 @@ void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind)
 	process_release(fs, process);
 }
 
-/* A second process writes: what it and the first have written is one's own if that one is the
- * parent of the other, or of both. */
+/* A second process writes. If one of the two is the parent of the other, or both have the same
+ * parent, that parent is taken for the writer of all. */
 static int join_writers(struct fs *fs, struct handle *handle, pid_t thread,
 			const struct status *status)
 {
@@ -346,7 +342,8 @@ int writer_note(struct fs *fs, struct handle *handle, pid_t thread)
 	if (writer->kind == WRITER_OPENER || writer->kind == WRITER_MANY ||
 	    (writer->kind == WRITER_ONE && writer->thread == thread))
 		return 0;
-	if (writer->kind == WRITER_NONE && (!handle->opener.process || thread == handle->pid)) {
+	if (writer->kind == WRITER_NONE &&
+	    (!handle->opener.process || thread == handle->actor.pid)) {
 		writer->kind = WRITER_OPENER;
 		return 0;
 	}
@@ -361,7 +358,7 @@ int writer_note(struct fs *fs, struct handle *handle, pid_t thread)
 		if (!failed)
 			*writer = (struct writer){
 				WRITER_ONE, writer->process, thread,
-				status.parent == 1 ? 0 : status.parent}; /* it takes in orphans */
+				status.parent == 1 ? 0 : status.parent}; /* init adopts orphans */
 	}
 	if (failed == -ESRCH)
 		writer_forget(fs, writer, WRITER_MANY);
@@ -374,15 +371,13 @@ void handle_take_over(struct fs *fs, struct handle *handle)
 	struct process *before = handle->opener.process;
 
 	handle->opener.process = writer->process;
-	handle->pid = writer->thread;
-	program_of(writer->process->id, handle->opener.program);
+	handle->actor.pid = writer->thread;
+	program_of(writer->process->id, handle->actor.program);
 	*writer = (struct writer){.kind = WRITER_OPENER};
 	process_release(fs, before);
 }
 
-/* --- who closes
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- the process that closes */
 
 /*
  * True if an exiting process was killed or exits with a status other than 0. Call it only after

@@ -4,24 +4,24 @@
 #include "fs_base.h"
 
 /*
- * The process that has opened a handle, and what it still holds open.
+ * The process that opened a handle, and the one that writes to it, as /proc and pidfds show them.
  */
 
 struct handle;
 
-/* The process that opened a handle (DESIGN 3, rules 4 and 7). */
+/* The process that opened a handle, or took it over (doc/semantics.md, rules 4 to 7). */
 struct opener {
-	struct process *process; /* one for all handles that it opened; NULL: could not be told */
-	uint64_t owner;		 /* where the process is not known: whose FLUSH publishes */
+	struct process *process; /* shared by its handles; NULL: /proc does not show it */
+	uint64_t owner;		 /* the lock owner whose FLUSH publishes where `process` is NULL */
 	bool owner_known, owner_ambiguous;
-	bool owner_opened; /* it was told by an empty first FLUSH, which only he who opened makes */
-	char program[32];  /* its name as /proc has it, "" where it can't be told */
+	bool owner_opened; /* `owner` is from a FLUSH before any WRITE, which only the opener sends
+			    */
 };
 
-/* Who has written what a handle holds. */
+/* Which processes have written the value of a handle. */
 enum writer_kind {
 	WRITER_NONE,
-	WRITER_OPENER, /* its opener, or what can't be told: nobody takes its place */
+	WRITER_OPENER, /* its opener, or it is not known: no process takes the handle over */
 	WRITER_ONE,    /* one other process, or it and its children */
 	WRITER_MANY,
 };
@@ -29,63 +29,64 @@ enum writer_kind {
 struct writer {
 	enum writer_kind kind;
 	struct process *process; /* of WRITER_ONE */
-	pid_t thread;		 /* the last that wrote */
-	pid_t parent;		 /* of `process` when it began */
+	pid_t thread;		 /* that wrote last */
+	pid_t parent;		 /* of `process` at its first WRITE */
 };
 
-/* A process that has opened something, or writes what another has opened. Each costs a descriptor.
- */
+/* A process that has opened a handle or writes to one. Each costs a descriptor. */
 struct process {
 	pid_t id;
-	int descriptor; /* pidfd: ready to read when it has ended, even if another has its id then
-			 */
+	int descriptor; /* pidfd: readable once the process has ended, also if its id is reused */
 	unsigned references;
-	bool listed;
+	bool listed; /* in fs->processes; false once it has ended */
 };
 
+/* The order of fs->processes. */
 int processes_compare(const void *left, const void *right);
 
-/* How many may be known at once: what the limit of open files leaves beside our own needs. */
+/* Returns how many processes may be known at once: RLIMIT_NOFILE less our own descriptors. */
 unsigned processes_most(void);
 
+/* True if it has ended, or is a zombie. */
 bool process_has_ended(const struct process *process);
 
+/* Drops a reference; NULL is let through. */
 void process_release(struct fs *fs, struct process *process);
 
-/* References the parent of a process; NULL when there is none. Returns 0, -ESRCH where /proc does
- * not show it, -ENOBUFS. */
+/* References the parent of a process; NULL when it has none. Returns 0, -ESRCH where /proc does not
+ * show the process, or -ENOBUFS. */
 int process_of_parent(struct fs *fs, const struct process *process, struct process **parent);
 
-/* Reads a small file of /proc whole, with a NUL behind it. Returns its length, -ESRCH when there is
- * nothing to be seen, -ENOBUFS when we have not the means. */
+/* Reads a small file of /proc, up to `size` - 1 bytes, and appends a NUL. Returns its length,
+ * -ESRCH where it is not visible, or -ENOBUFS when descriptors or memory ran out. */
 ssize_t proc_read(int directory, const char *path, char *text, size_t size);
 
-/* Who is `thread` (a FUSE request's pid), which is opening? `opener->process` is NULL where /proc
- * can't tell. Returns 0, or -ENOBUFS when there are no descriptors to tell with. */
-int opener_identify(struct fs *fs, struct opener *opener, pid_t thread);
+/* Fills in the opener and the program name of a handle from the process of `handle->actor.pid`; its
+ * `process` is NULL where /proc does not show it. Returns 0, or -ENOBUFS when descriptors or memory
+ * ran out. */
+int opener_identify(struct fs *fs, struct handle *handle);
 
+/* Releases its process. */
 void opener_finish(struct fs *fs, struct opener *opener);
 
-/* `thread` is about to write. Returns 0 or -ENOBUFS. */
+/* Notes that `thread` is about to write. Returns 0 or -ENOBUFS. */
 int writer_note(struct fs *fs, struct handle *handle, pid_t thread);
 
+/* Releases its process. The writers are `kind` from now on. */
 void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind);
 
-/* The name of the program that `thread` runs, "" where it can't be told. */
+/* Fills in the name of the program that `thread` runs, "" where /proc does not show it. */
 void program_of(pid_t thread, char program[static 32]);
 
-/* What the flushing thread is to the handle. */
+/* Which process a FLUSH comes from. */
 enum flush_origin {
-	FLUSH_UNKNOWN,	/* /proc can't tell */
-	FLUSH_UNSEEN,	/* it could, but we have not the descriptors or the memory */
+	FLUSH_UNKNOWN,	/* /proc does not show it */
+	FLUSH_UNSEEN,	/* descriptors or memory ran out, so /proc could not be read */
 	FLUSH_BY_OTHER, /* another process */
 	FLUSH_BY_OPENER,
-	FLUSH_BY_DYING_OPENER, /* the opener, ending by a signal or with a status other than 0 */
+	FLUSH_BY_DYING_OPENER, /* the opener, as it is killed or exits with a status other than 0 */
 	FLUSH_BY_WRITER,       /* not the opener, but the process that wrote every byte */
 	FLUSH_BY_DYING_WRITER,
 };
-
-/* The process's cgroup, which names its container; "" where it can't be told. */
-void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE]);
 
 #endif

@@ -1,23 +1,17 @@
-/* Refuses at open what can be refused then, because every shell reports the errors of open. */
+/* Checks that need no call. As much as possible is refused at open, whose error every shell
+ * reports. */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 
-#include "audit.h"
-#include "file.h"
 #include "fs_internal.h"
 #include "precheck.h"
 #include "sstorefs/error_log.h"
 #include "sstorefs/log.h"
-#include "sstorefs/name.h"
 #include "sstorefs/quota.h"
-#include "value.h"
-#include "written.h"
 
 static const struct {
 	int error;
-	const char *words; /* what is wrong, and the remedy; NULL: an ordinary outcome, which is not
-			      recorded */
+	const char *message; /* what is wrong, and what to do; NULL: it is not recorded */
 } refusals[] = {
 	[REFUSAL_NONE] = {0, NULL},
 	[REFUSAL_ABSENT] = {ENOENT, NULL},
@@ -50,7 +44,7 @@ static const struct {
 	[REFUSAL_APPENDS] =
 		{EOPNOTSUPP,
 		 "a stored value can't be read, so nothing can be appended to it: write all of it with > NAME"},
-	[REFUSAL_SERVICE] = {EIO, ""}, /* the words are the failure's that is known */
+	[REFUSAL_SERVICE] = {EIO, ""}, /* the known failure of the service is recorded instead */
 	[REFUSAL_QUOTA] =
 		{EDQUOT,
 		 "the quota of secrets is used up: delete one, or write to .sstorefs/refresh if there is room again"},
@@ -112,8 +106,8 @@ static const struct {
 		 "an expiry is stored with a value: set it while the file is open and its value not yet stored"},
 };
 
-/* The service is known to refuse the token or to be down, or its client key is not to be trusted.
- * NULL: nothing is in the way. */
+/* Returns why the service is known to fail: it refuses the token, is down, or has sent an invalid
+ * client key. NULL: it is not known to. */
 static const struct failure *service_failure(const struct fs *fs)
 {
 	const struct failure *failure = catalog_unauthorized(fs->catalog);
@@ -123,31 +117,33 @@ static const struct failure *service_failure(const struct fs *fs)
 	return failure ? failure : catalog_key_failure(fs->catalog);
 }
 
-int refusal_record(struct fs *fs, const struct audit_event *event, enum refusal refusal)
+int refusal_record(struct fs *fs, const char *operation, const struct store *store,
+		   const char *name, enum refusal refusal)
 {
 	const struct failure *known = refusal == REFUSAL_SERVICE ? service_failure(fs) : NULL;
-	const char *store = event->store ? store_name(event->store) : NULL;
-	const char *name = event->name;
+	const char *directory = store ? store_name(store) : NULL;
 	struct failure failure = {0};
 
-	if (!refusals[refusal].words)
+	if (!refusals[refusal].message)
 		return refusals[refusal].error;
-	failure_set(&failure, refusals[refusal].error, "%s", refusals[refusal].words);
+	failure_set(&failure, refusals[refusal].error, "%s", refusals[refusal].message);
 	if (known)
 		failure = *known;
-	if (!error_log_repeats(fs->options.error_log, event->operation, store, name, &failure))
-		error_log_report(fs->options.error_log, event->operation, store, name, &failure);
-	else /* the log counts what repeats by itself */
-		log_event(LOG_WARNING, &(const struct log_event){.operation = event->operation,
-								 .store = store,
+	if (!error_log_repeats(fs->options.error_log, operation, directory, name, &failure))
+		error_log_report(fs->options.error_log, operation, directory, name, &failure);
+	else /* log.c counts repeated lines by itself */
+		log_event(LOG_WARNING, &(const struct log_event){.operation = operation,
+								 .store = directory,
 								 .name = name,
 								 .failure = &failure});
 	return failure.errnum;
 }
 
-void refusal_reply(fuse_req_t request, const struct audit_event *event, enum refusal refusal)
+void refusal_reply(fuse_req_t request, const char *operation, const struct store *store,
+		   const char *name, enum refusal refusal)
 {
-	fuse_reply_err(request, refusal_record(fuse_req_userdata(request), event, refusal));
+	fuse_reply_err(request,
+		       refusal_record(fuse_req_userdata(request), operation, store, name, refusal));
 }
 
 enum refusal precheck_modify(const struct fs *fs)

@@ -1,18 +1,14 @@
 #ifndef SSTOREFS_FS_PRECHECK_H
 #define SSTOREFS_FS_PRECHECK_H
 
-#define FUSE_USE_VERSION 314
 #include "fs_base.h"
-#include <fuse_lowlevel.h>
-#include <stdbool.h>
 
 /*
- * Refusals: what is refused here, without a call.
+ * Refusals: operations that fail here, without a call, and why.
  */
 
 struct inode;
 struct pending_attrs;
-struct audit_event;
 struct fs;
 struct store;
 
@@ -20,12 +16,12 @@ struct store;
  * remedy of each. */
 enum refusal {
 	REFUSAL_NONE,
-	/* Ordinary outcomes, which programs expect and handle: never recorded. */
+	/* Ordinary outcomes, which programs expect: never recorded. */
 	REFUSAL_ABSENT,
 	REFUSAL_EXISTS,
 	REFUSAL_READS,
 	REFUSAL_FOREIGN_ATTRIBUTE,
-	/* Everything else is one line in `errors`. */
+	/* The others are recorded, one line each in `errors`. */
 	REFUSAL_STOPPING,
 	REFUSAL_READ_ONLY,
 	REFUSAL_REPLACES_ONLY,
@@ -63,27 +59,29 @@ enum refusal {
 	REFUSAL_LATE_EXPIRY,
 };
 
-/* Records the refusal of `deed`, once, with its remedy. Returns its errno, positive; 0 for
- * REFUSAL_NONE. */
-int refusal_record(struct fs *fs, const struct audit_event *event, enum refusal refusal);
+/* Records the refusal of `operation`, with its remedy. `store` may be NULL. Returns its errno,
+ * positive; 0 for REFUSAL_NONE. */
+int refusal_record(struct fs *fs, const char *operation, const struct store *store,
+		   const char *name, enum refusal refusal);
 
-/* The same, and answers the request with it. */
-void refusal_reply(fuse_req_t request, const struct audit_event *event, enum refusal refusal);
+/* Does the same, and answers the request with the errno. */
+void refusal_reply(fuse_req_t request, const char *operation, const struct store *store,
+		   const char *name, enum refusal refusal);
 
-/* Why nothing can be changed now. */
+/* Return why nothing can be changed now; */
 enum refusal precheck_modify(const struct fs *fs);
-/* The same for what `nocreate` rules out: all but replacing a value. */
+/* why nothing but a replacement of a value is possible (`nocreate`); */
 enum refusal precheck_create(const struct fs *fs);
-/* Why `name` can't be opened with `flags`, or created where it does not exist. */
+/* why `name` cannot be opened with `flags`, or created if it does not exist. */
 enum refusal precheck_open(struct fs *fs, const struct store *store, const char *name, int flags,
 			   bool exists);
 
-/* Why a SETATTR of `what` is refused: the caller could not do it on an ordinary file that looks
- * like this one. */
+/* Returns why a SETATTR of `what` is refused: the caller could not make that change on an ordinary
+ * file with the same owner and mode. */
 enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode,
 			      const struct stat *wanted, int what);
 
-/* Why they can't be carried out: an expiry goes up with a value alone. */
+/* Returns why `attrs` cannot be applied: an expiry is sent only together with a value. */
 enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs);
 
 #endif

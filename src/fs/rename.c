@@ -3,56 +3,46 @@
  * lets the service rename a stored one where it can.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "audit.h"
 #include "deferred.h"
-#include "drain.h"
 #include "file.h"
 #include "fs_internal.h"
 #include "inode.h"
 #include "operations.h"
 #include "precheck.h"
 #include "retained.h"
-#include "sstorefs/name.h"
 #include "staging.h"
 #include "upload.h"
 #include "value.h"
 #include "written.h"
 
 struct rename_request {
-	struct deferred deferred;
-	struct store *store;
-	char from[NAME_LENGTH_MAX + 1], to[NAME_LENGTH_MAX + 1];
+	struct deferred deferred; /* `name` is the old name */
+	char to[NAME_LENGTH_MAX + 1];
 	struct rename_op op;
 	struct upload *upload;
 	struct wait wait;
-	struct retained *retained; /* what is being stored under the new name */
-	uint32_t written; /* serial number of a value that this mount has written; 0: it has not */
+	struct retained *retained; /* whose value is being stored under the new name */
+	uint32_t written; /* entry id of a value that this mount has written; 0: it has not */
 	bool links;	  /* LINK: the old name stays */
 };
 
-static void rename_request_free(struct rename_request *rename)
-{
-	wait_end(&rename->wait);
-	upload_release(rename->upload);
-	retained_free(rename->retained);
-	store_release(rename->store);
-	free(rename);
-}
+/* --- a stored secret: the service renames it, or the value that is retained of it is stored again
+ */
 
-/* What was just stored under the old name, and what was asked for it beside the value. */
-static bool recall(struct rename_op *renaming, const struct record *record, struct put_op *put)
+/* Fills in `put` with the value that was just stored under the old name, and its attributes. */
+static bool recall(struct rename_op *op, const struct record *record, struct put_op *put)
 {
-	struct rename_request *rename = container_of(renaming, struct rename_request, op);
+	struct rename_request *rename = container_of(op, struct rename_request, op);
 	struct fs *fs = rename->deferred.fs;
-	struct retained *retained = retained_take(fs, rename->store, rename->from, record);
+	struct retained *retained =
+		retained_take(fs, rename->deferred.store, rename->deferred.name, record);
 
 	if (!retained)
 		return false;
-	retained_forget(fs, rename->store, rename->to);
+	retained_forget(fs, rename->deferred.store, rename->to);
 	rename->retained = retained;
 	put->value = retained->value->bytes.data;
 	put->length = retained->length;
@@ -64,39 +54,47 @@ static bool recall(struct rename_op *renaming, const struct record *record, stru
 	return true;
 }
 
-/* It is still there under the old name, and its writer may try again. */
-static void give_back(struct rename_request *rename)
+/* Retains the value again: it is still stored under the old name, and the rename may be retried. */
+static void return_retained(struct rename_request *rename)
 {
 	if (rename->retained)
 		retained_return(rename->retained);
 	rename->retained = NULL;
 }
 
-/* What was closed after the rename was asked for, and waits for its turn: under the new name it has
- * lost it, under the old one it goes on under the new. */
+/* Turns exclusive creates of a file's handles into writes: the name is known to be there now. */
+static void end_creation(struct file *file)
+{
+	struct handle *handle;
+
+	LIST_FOREACH (handle, &file->handles, link)
+		handle->excl = false;
+}
+
+/*
+ * The new name is stored now. Uploads that were closed after the rename was asked for and are still
+ * queued: those of the file that had the new name are dropped, those of the old name follow it.
+ */
 static void redirect_queued_uploads(struct rename_request *rename)
 {
 	struct fs *fs = rename->deferred.fs;
-	struct file *replaced = file_find(fs, rename->store, rename->to);
-	struct file *file = file_find(fs, rename->store, rename->from);
+	struct file *replaced = file_find(fs, rename->deferred.store, rename->to);
+	struct file *file = file_find(fs, rename->deferred.store, rename->deferred.name);
 
 	if (replaced && replaced != file)
 		uploads_cancel_queued(replaced);
 	if (!file)
 		return;
 	uploads_rename(file, rename->to);
-	/* It is there now under the new name: nobody creates it any more. */
-	for (struct handle *handle = file->handles; handle; handle = handle->next)
-		handle->excl = false;
+	end_creation(file);
 }
 
-/* What was open under the new name has lost it; what was open under the old one goes on under the
- * new. */
+/* Gives the file of the old name the new one, and takes that from the file that had it. */
 static void rename_files(struct rename_request *rename)
 {
 	struct fs *fs = rename->deferred.fs;
-	struct file *replaced = file_find(fs, rename->store, rename->to);
-	struct file *file = file_find(fs, rename->store, rename->from);
+	struct file *replaced = file_find(fs, rename->deferred.store, rename->to);
+	struct file *file = file_find(fs, rename->deferred.store, rename->deferred.name);
 
 	if (replaced && replaced != file)
 		file_unlink(replaced);
@@ -107,30 +105,14 @@ static void rename_files(struct rename_request *rename)
 	file_rename(file, rename->to);
 }
 
-static void reply_link(struct rename_request *rename, fuse_req_t request)
-{
-	struct fs *fs = rename->deferred.fs;
-	struct listing *listing = store_secrets(rename->store);
-	struct fuse_entry_param entry;
-	const struct record *record;
-	struct inode inode;
-
-	if (listing_query(listing, rename->to, &record) != CACHE_HIT) {
-		fuse_reply_err(request, EIO);
-		return;
-	}
-	inode_of_record(fs, listing, record, &inode);
-	inode_entry(fs, &inode, &entry);
-	fuse_reply_entry(request, &entry);
-}
-
 /*
- * What was known of the old name's value is known of the new one's. Where the rename failed
- * half-way the new name may have it or not, and not every service shows which.
+ * Moves the length that is known of the old name's value to the new one. Where the rename failed
+ * half-way the new name may have the value or not, and not every service shows which.
  */
 static void keep_length(struct rename_request *rename, int error)
 {
-	const struct record *record = listing_peek_any(store_secrets(rename->store), rename->to);
+	const struct record *record =
+		listing_peek_any(store_secrets(rename->deferred.store), rename->to);
 	struct fs *fs = rename->deferred.fs;
 
 	if (!record || error == EOPNOTSUPP || error == EEXIST)
@@ -141,37 +123,37 @@ static void keep_length(struct rename_request *rename, int error)
 		written_follow(fs, rename->written, record);
 }
 
-static void on_renamed(struct rename_op *renaming)
+static void on_renamed(struct rename_op *op)
 {
-	struct rename_request *rename = container_of(renaming, struct rename_request, op);
-	struct fs *fs = rename->deferred.fs;
-	fuse_req_t request = deferred_take(&rename->deferred);
-	const struct audit_event event = {.operation = rename->links ? "link" : "rename",
-					  .store = rename->store,
-					  .name = rename->from,
-					  .to = rename->to};
-	struct actor actor;
+	struct rename_request *rename = container_of(op, struct rename_request, op);
+	struct deferred *deferred = &rename->deferred;
+	struct fs *fs = deferred->fs;
 
-	actor_of_request(&actor, request);
-	audit(fs, &actor, &event, &renaming->change.failure);
-	keep_length(rename, renaming->change.failure.errnum);
-	if (renaming->change.failure.errnum) {
-		give_back(rename);
-		fuse_reply_err(request, renaming->change.failure.errnum);
+	audit_request(deferred->request,
+		      &(struct audit_event){.operation = rename->links ? "link" : "rename",
+					    .store = deferred->store,
+					    .name = deferred->name,
+					    .to = rename->to},
+		      &op->change.failure);
+	keep_length(rename, op->change.failure.errnum);
+	if (op->change.failure.errnum) {
+		return_retained(rename);
 	} else if (rename->links) {
-		reply_link(rename, request);
+		inode_reply_name(deferred_take(deferred), store_secrets(deferred->store),
+				 rename->to);
 	} else {
-		retained_forget(fs, rename->store, rename->from);
-		retained_forget(fs, rename->store, rename->to);
+		retained_forget(fs, deferred->store, deferred->name);
+		retained_forget(fs, deferred->store, rename->to);
 		redirect_queued_uploads(rename);
 		rename_files(rename);
-		fuse_reply_err(request, 0);
 	}
-	rename_request_free(rename);
+	deferred_end(deferred, op->change.failure.errnum);
 	fs_check_drained(fs);
 }
 
-static void published(struct wait *wait)
+/* --- a staged file: its value is uploaded under the new name */
+
+static void on_uploaded(struct wait *wait)
 {
 	struct rename_request *rename = container_of(wait, struct rename_request, wait);
 	int error = rename->upload->put.change.failure.errnum;
@@ -180,11 +162,10 @@ static void published(struct wait *wait)
 		redirect_queued_uploads(rename);
 		rename_files(rename);
 	}
-	deferred_reply_err(&rename->deferred, error);
-	rename_request_free(rename);
+	deferred_end(&rename->deferred, error);
 }
 
-static void interrupted(struct deferred *deferred)
+static void cancel(struct deferred *deferred)
 {
 	struct rename_request *rename = container_of(deferred, struct rename_request, deferred);
 
@@ -194,58 +175,60 @@ static void interrupted(struct deferred *deferred)
 	else
 		rename_cancel(&rename->op);
 	keep_length(rename, EINTR);
-	give_back(rename);
-	deferred_reply_err(deferred, EINTR);
-	rename_request_free(rename);
+	return_retained(rename);
 }
 
-/* A staged value under its real name. It stays staged under the old one if it can't be published.
- */
+static void finish(struct deferred *deferred)
+{
+	struct rename_request *rename = container_of(deferred, struct rename_request, deferred);
+
+	wait_end(&rename->wait);
+	upload_release(rename->upload);
+	retained_free(rename->retained);
+}
+
+static const struct deferred_kind rename_kind = {sizeof(struct rename_request), cancel, finish};
+
+/* Uploads a staged value under its real name. The file stays staged if that fails. */
 static void publish_staged(struct rename_request *rename, struct file *file, bool only_free)
 {
 	struct failure failure;
 
 	rename->upload =
 		upload_staged(file, rename->to, only_free, rename->deferred.request, &failure);
-	rename->wait.woken = published;
-	if (!rename->upload) {
-		deferred_reply_err(&rename->deferred, failure.errnum ? failure.errnum : EINVAL);
-		rename_request_free(rename);
-	} else if (rename->upload->done) {
-		published(&rename->wait);
-	} else {
+	rename->wait.woken = on_uploaded;
+	if (!rename->upload)
+		deferred_end(&rename->deferred, failure.errnum ? failure.errnum : EINVAL);
+	else if (rename->upload->done)
+		on_uploaded(&rename->wait);
+	else
 		wait_begin(&rename->upload->waits, &rename->wait);
-	}
 }
+
+/* --- what is asked for */
 
 static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t request,
 						 struct store *store, const char *from,
 						 const char *to)
 {
-	struct rename_request *rename = calloc(1, sizeof *rename);
+	struct rename_request *rename = deferred_new(&rename_kind, request, store, from);
 	const struct record *record;
 
-	if (!rename) {
-		fuse_reply_err(request, ENOMEM);
+	if (!rename)
 		return NULL;
-	}
-	rename->store = store_reference(store);
 	record = listing_peek_any(store_secrets(store), from);
 	rename->written = written_has(fs, record) ? record->entry_id : 0;
-	strcpy(rename->from, from);
 	strcpy(rename->to, to);
-	rename->op = (struct rename_op){.change.store = rename->store,
-					.change.name = rename->from,
+	rename->op = (struct rename_op){.change.store = store,
+					.change.name = rename->deferred.name,
 					.to = rename->to,
 					.change.deadline = fs_deadline(fs),
 					.done = on_renamed,
 					.recall = recall};
-	deferred_begin(fs, &rename->deferred, request, interrupted);
 	return rename;
 }
 
-/* From one temporary name to another, as vim does with its swap file: it is still none of the
- * service's business. */
+/* True if the new name is temporary too, as when vim renames its swap file: nothing is uploaded. */
 static bool stays_staged(const struct fs *fs, const struct inode *directory, const char *new_name)
 {
 	const struct record *record;
@@ -256,12 +239,12 @@ static bool stays_staged(const struct fs *fs, const struct inode *directory, con
 	       listing_query(store_secrets(directory->store), new_name, &record) != CACHE_HIT;
 }
 
-/* What both are called here: with a staged directory's name in front. */
+/* Both names as files_by_name has them: behind the name of a staged directory. */
 struct paths {
 	char from[NAME_LENGTH_MAX + 1], to[NAME_LENGTH_MAX + 1];
 };
 
-/* What keeps any rename from being tried. */
+/* Why a rename is refused without a call. Fills in `paths`. */
 static enum refusal precheck_rename(struct fs *fs, const struct inode *from, const struct inode *to,
 				    const char *name, const char *new_name, struct paths *paths)
 {
@@ -319,12 +302,8 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	    listing_query(store_secrets(to.store), paths.to, &target_exists) == CACHE_HIT)
 		refusal = REFUSAL_EXISTS;
 	if (refusal) {
-		refusal_reply(
-			request,
-			&(struct audit_event){.operation = "rename",
-					      .store = from.store,
-					      .name = refusal == REFUSAL_NAME ? new_name : name},
-			refusal);
+		refusal_reply(request, "rename", from.store,
+			      refusal == REFUSAL_NAME ? new_name : name, refusal);
 		return;
 	}
 	rename = rename_request_new(fs, request, from.store, paths.from, paths.to);
@@ -335,14 +314,13 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 		publish_staged(rename, file, flags & RENAME_NOREPLACE);
 	} else if (file &&
 		   (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
-		/* Nobody but us knows of it yet: it takes its buffer along, to replace what has the
-		 * new name. */
-		for (struct handle *handle = file->handles; handle && !flags; handle = handle->next)
-			handle->excl = false;
+		/* The service does not have it yet: its buffer is published later under the new
+		 * name, and replaces what has that. */
+		if (!flags)
+			end_creation(file);
 		listing_reassign_id(store_secrets(from.store), paths.from, file->entry_id);
 		rename_files(rename);
-		deferred_reply_err(&rename->deferred, 0);
-		rename_request_free(rename);
+		deferred_end(&rename->deferred, 0);
 	} else {
 		rename->op.no_replace = flags & RENAME_NOREPLACE;
 		rename_start(&rename->op);
@@ -378,10 +356,7 @@ void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const
 	inode_find(fs, new_parent, &to);
 	refusal = precheck_link(fs, &inode, &to, new_name);
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct audit_event){
-				      .operation = "link", .store = to.store, .name = new_name},
-			      refusal);
+		refusal_reply(request, "link", to.store, new_name, refusal);
 		return;
 	}
 	rename = rename_request_new(fs, request, inode.store, inode.record->name, new_name);

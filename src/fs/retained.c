@@ -12,71 +12,65 @@
 #include "upload.h"
 #include "value.h"
 
-#define RETAINED_MS    10000
-#define RETAINED_MAX   64 /* values at once */
-#define RETAINED_SHARE 4  /* at most one part in so many of the locked memory */
+#define RETAINED_MS    10000 /* that a value is retained */
+#define RETAINED_MAX   64    /* values at once */
+#define RETAINED_SHARE 4     /* at most one part in so many of the locked memory */
 
-static void unlink_entry(struct retained *retained)
+static void take_out(struct retained *retained)
 {
 	struct fs *fs = retained->fs;
 
-	*retained->link = retained->next;
-	if (retained->next)
-		retained->next->link = retained->link;
-	else
-		fs->last_retained = retained->link;
-	retained->link = NULL;
-	fs->retained--;
+	TAILQ_REMOVE(&fs->retained, retained, link);
+	retained->link.tqe_prev = NULL;
+	fs->retained_count--;
 	fs->retained_bytes -= retained->value->bytes.size;
 }
 
-static void link_entry(struct retained *retained)
+static void restart_timer(struct fs *fs);
+
+static void put_in(struct retained *retained)
 {
 	struct fs *fs = retained->fs;
 
-	retained->next = NULL;
-	retained->link = fs->last_retained;
-	*fs->last_retained = retained;
-	fs->last_retained = &retained->next;
-	fs->retained++;
+	TAILQ_INSERT_TAIL(&fs->retained, retained, link);
+	fs->retained_count++;
 	fs->retained_bytes += retained->value->bytes.size;
+	restart_timer(fs);
 }
 
 void retained_free(struct retained *retained)
 {
 	if (!retained)
 		return;
-	if (retained->link)
-		unlink_entry(retained);
+	if (retained->link.tqe_prev)
+		take_out(retained);
 	value_release(retained->value);
 	pending_attrs_free(&retained->pending_attrs);
 	store_release(retained->store);
 	free(retained);
 }
 
-static void restart_timer(struct fs *fs);
-
 static void wipe_expired(struct timer *timer)
 {
 	struct fs *fs = container_of(timer, struct fs, retained_timer);
-	struct retained *retained = fs->first_retained, *next;
+	struct retained *retained, *next;
 	uint64_t now = loop_now(fs->loop);
 
-	for (; retained; retained = next) {
-		next = retained->next;
+	for (retained = TAILQ_FIRST(&fs->retained); retained; retained = next) {
+		next = TAILQ_NEXT(retained, link);
 		if (retained->ends_at <= now)
 			retained_free(retained);
 	}
 	restart_timer(fs);
 }
 
-/* What can't be timed is not retained. */
+/* Starts the timer for the value that expires first. Wipes all if it cannot be started. */
 static void restart_timer(struct fs *fs)
 {
+	const struct retained *retained;
 	uint64_t first = CLOCK_NEVER;
 
-	for (const struct retained *retained = fs->first_retained; retained;
-	     retained = retained->next)
+	TAILQ_FOREACH (retained, &fs->retained, link)
 		if (retained->ends_at < first)
 			first = retained->ends_at;
 	timer_stop(fs->loop, &fs->retained_timer);
@@ -87,35 +81,36 @@ static void restart_timer(struct fs *fs)
 
 static struct retained *find(const struct fs *fs, const struct store *store, const char *name)
 {
-	struct retained *retained = fs->first_retained;
+	struct retained *retained;
 
-	while (retained && (retained->store != store || strcmp(retained->name, name) != 0))
-		retained = retained->next;
-	return retained;
+	TAILQ_FOREACH (retained, &fs->retained, link)
+		if (retained->store == store && !strcmp(retained->name, name))
+			return retained;
+	return NULL;
 }
 
-/* Locked memory is for writers first: the oldest goes as soon as somebody needs room. */
+/* Wipes the oldest value: the pool needs room for a writer. Returns false if there is none. */
 static bool reclaim(void *context)
 {
 	struct fs *fs = context;
 
-	if (!fs->first_retained)
+	if (TAILQ_EMPTY(&fs->retained))
 		return false;
-	retained_free(fs->first_retained);
+	retained_free(TAILQ_FIRST(&fs->retained));
 	return true;
 }
 
 void retained_init(struct fs *fs)
 {
-	fs->last_retained = &fs->first_retained;
+	TAILQ_INIT(&fs->retained);
 	fs->options.pool->reclaim = reclaim;
 	fs->options.pool->reclaim_context = fs;
 }
 
 void retained_free_all(struct fs *fs)
 {
-	while (fs->first_retained)
-		retained_free(fs->first_retained);
+	while (!TAILQ_EMPTY(&fs->retained))
+		retained_free(TAILQ_FIRST(&fs->retained));
 	timer_stop(fs->loop, &fs->retained_timer);
 }
 
@@ -128,7 +123,8 @@ bool retained_forget(struct fs *fs, const struct store *store, const char *name)
 	return was_there;
 }
 
-/* Whether there is room for one more that nobody misses: where writers wait, there is none. */
+/* Makes room for `size` bytes. Returns false if there is none: while a writer waits for memory,
+ * there never is. */
 static bool evict_for(struct fs *fs, size_t size)
 {
 	const struct locked_pool *pool = fs->options.pool;
@@ -136,8 +132,8 @@ static bool evict_for(struct fs *fs, size_t size)
 
 	if (!TAILQ_EMPTY(&pool->waiting) || size > most)
 		return false;
-	while (fs->retained >= RETAINED_MAX || fs->retained_bytes > most - size)
-		retained_free(fs->first_retained);
+	while (fs->retained_count >= RETAINED_MAX || fs->retained_bytes > most - size)
+		retained_free(TAILQ_FIRST(&fs->retained));
 	return true;
 }
 
@@ -149,7 +145,8 @@ void retained_add(const struct upload *upload, struct pending_attrs *attrs)
 	struct entry entry;
 	const char *digest;
 
-	/* Fastly's sealed values serve for this, and can't be opened here. */
+	/* A service that seals can be sent the sealed value once more (src/cache/sealed_cache.c).
+	 */
 	if (fs->provider->seals || fs->config->nocreate || fs->stopping || !upload->put.record ||
 	    !evict_for(fs, upload->value->bytes.size))
 		return;
@@ -170,8 +167,7 @@ void retained_add(const struct upload *upload, struct pending_attrs *attrs)
 		retained->pending_attrs = *attrs;
 		*attrs = (struct pending_attrs){0};
 	}
-	link_entry(retained);
-	restart_timer(fs);
+	put_in(retained);
 }
 
 struct retained *retained_take(struct fs *fs, const struct store *store, const char *name,
@@ -185,12 +181,11 @@ struct retained *retained_take(struct fs *fs, const struct store *store, const c
 		return NULL;
 	record_entry(record, &entry, &text);
 	if (strcmp(entry_digest(&entry, &text), retained->digest) != 0) {
-		/* Another client has replaced it: what was written here is not what the name stands
-		 * for. */
+		/* Another client has replaced it: the retained value is not that of the name. */
 		retained_free(retained);
 		return NULL;
 	}
-	unlink_entry(retained);
+	take_out(retained);
 	return retained;
 }
 
@@ -199,10 +194,8 @@ void retained_return(struct retained *retained)
 	struct fs *fs = retained->fs;
 
 	if (retained->ends_at <= loop_now(fs->loop) || fs->stopping ||
-	    !evict_for(fs, retained->value->bytes.size)) {
+	    !evict_for(fs, retained->value->bytes.size))
 		retained_free(retained);
-		return;
-	}
-	link_entry(retained);
-	restart_timer(fs);
+	else
+		put_in(retained);
 }

@@ -1,47 +1,50 @@
 #ifndef SSTOREFS_FS_RETAINED_H
 #define SSTOREFS_FS_RETAINED_H
 
+#include <sys/queue.h>
+
 #include "file.h"
 #include "fs_base.h"
 
 /*
- * Values that are kept for a moment, for a rename.
+ * Retained values: kept for some seconds after they were stored, so that a rename can store them
+ * under another name at a service that cannot rename.
  */
 
 struct upload;
 struct value;
 
-/* What was stored under a new name a few seconds ago, for a rename at a service that has none. */
 struct retained {
 	struct fs *fs;
 	struct store *store;
 	char name[256];
-	char digest[DIGEST_TEXT_SIZE]; /* of what the service has since: another means that somebody
-					  has replaced it */
+	char digest[DIGEST_TEXT_SIZE]; /* of the stored version: another one is not this value */
 	struct value *value;
 	size_t length;
 	struct pending_attrs pending_attrs;
-	uint64_t ends_at;	       /* CLOCK_BOOTTIME, milliseconds */
-	struct retained *next, **link; /* `link` is NULL while it is taken out */
+	uint64_t ends_at;	    /* CLOCK_BOOTTIME, milliseconds */
+	TAILQ_ENTRY(retained) link; /* of fs->retained; tqe_prev is NULL while it is taken out */
 };
 
+/* Offers the retained values to the pool of locked memory: it may wipe them. */
 void retained_init(struct fs *fs);
 
-/* Retains what an upload has stored, where that can be of use and there is room. `wishes`, unless
- * NULL, were asked for it explicitly, and are taken over. */
+/* Retains what an upload has stored, where a rename needs it and there is room. Takes over `attrs`,
+ * the attributes that were set for it, unless NULL. */
 void retained_add(const struct upload *upload, struct pending_attrs *attrs);
 
-/* Wipes what is retained of a name; whether there was something. */
+/* Wipes the retained value of a name. Returns false if there was none. */
 bool retained_forget(struct fs *fs, const struct store *store, const char *name);
 
-/* Takes out what is retained of a name, if it is what `record` tells that the service has; NULL
- * otherwise. */
+/* Takes out the retained value of a name, for retained_return or retained_free. Returns NULL if
+ * there is none, or if `record` is another version. */
 struct retained *retained_take(struct fs *fs, const struct store *store, const char *name,
 			       const struct record *record);
 
-/* Puts it back, for what is left of its time. */
+/* Retains it again for the rest of its time, or frees it. */
 void retained_return(struct retained *retained);
 
+/* Wipes it; NULL is let through. */
 void retained_free(struct retained *retained);
 
 void retained_free_all(struct fs *fs);

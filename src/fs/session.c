@@ -22,7 +22,6 @@
 #include "open_wait.h"
 #include "opener.h"
 #include "operations.h"
-#include "recent.h"
 #include "retained.h"
 #include "sstorefs/log.h"
 #include "staging.h"
@@ -30,10 +29,9 @@
 #include "written.h"
 
 #define REQUESTS_PER_ITERATION 64
-#define HEADER_SIZE	       4096u /* libfuse's, in front of what is written */
-#define SIZE_FIRST                                                                                 \
-	((1u << 20) +                                                                              \
-	 HEADER_SIZE) /* what libfuse reads before INIT, whatever it is told (DESIGN 7) */
+#define HEADER_SIZE	       4096u /* libfuse's, in front of the data of a WRITE */
+/* libfuse reads this much before INIT, whatever max_write is. */
+#define SIZE_FIRST     ((1u << 20) + HEADER_SIZE)
 #define WRITE_SIZE_MAX (128u << 10)
 
 static void fs_init(void *data, struct fuse_conn_info *connection)
@@ -51,7 +49,7 @@ static void fs_init(void *data, struct fuse_conn_info *connection)
 	task_queue(fs->loop, &fs->resize);
 }
 
-/* FORGET needs no answer and no book-keeping: an inode lives as long as what it stands for. */
+/* FORGET needs no reply and no count: an inode is valid as long as what it refers to. */
 static void fs_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
 {
 	(void)number;
@@ -102,12 +100,10 @@ static const struct fuse_lowlevel_ops operations = {
 	.removexattr = fs_removexattr,
 };
 
-/* --- the receive buffer
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- the receive buffer */
 
-/* Pages of our own: values come in through them, so they are locked, left out of dumps, and wiped
- * after every WRITE. */
+/* Maps the buffer in which requests arrive. Values arrive in it too, so it is locked, left out of
+ * core dumps, and wiped after every WRITE. */
 static int make_receive_buffer(struct fs *fs, size_t size, bool locked)
 {
 	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
@@ -134,8 +130,8 @@ static void drop_receive_buffer(struct fs *fs)
 	fs->receive.mem = NULL;
 }
 
-/* Nothing that a writer wrote came before the answer to INIT: from now on it may, into memory that
- * is locked. */
+/* Exchanges the receive buffer for a smaller one in locked memory, once INIT was answered: values
+ * arrive only after that. */
 static void shrink_receive_buffer(struct task *task)
 {
 	struct fs *fs = container_of(task, struct fs, resize);
@@ -150,7 +146,7 @@ static void shrink_receive_buffer(struct task *task)
 	}
 }
 
-/* Where little can be locked, values come in smaller pieces. */
+/* Returns the size of the largest WRITE: smaller where little memory can be locked. */
 static size_t write_size(const struct locked_pool *pool)
 {
 	size_t size = WRITE_SIZE_MAX;
@@ -160,9 +156,7 @@ static size_t write_size(const struct locked_pool *pool)
 	return size;
 }
 
-/* --- requests
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- requests */
 
 static bool bears_value(const struct fuse_buf *received)
 {
@@ -202,14 +196,13 @@ static void on_requests(struct watch *watch)
 		fuse_session_process_buf(fs->session, &fs->receive);
 		if (wipe)
 			sodium_memzero(fs->receive.mem, (size_t)length);
+		files_check(fs);
 		if (task_is_queued(&fs->resize))
-			return; /* INIT: the next request comes into another buffer */
+			return; /* INIT: the next request arrives in another buffer */
 	}
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* --- life */
 
 int fs_new(struct fs **made, const struct fs_options *options)
 {
@@ -223,7 +216,7 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->catalog = options->catalog;
 	fs->config = options->config;
 	fs->provider = options->config->provider;
-	fs->last_file = &fs->first_file;
+	TAILQ_INIT(&fs->files);
 	retained_init(fs);
 	fs->files_by_entry_id.compare = files_compare_entry_id;
 	fs->files_by_name.compare = files_compare_name;
@@ -234,8 +227,8 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	open_waits_init(fs);
 	fs->resize.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
-	/* Numbers that other file systems are unlikely to use, for descriptors are told apart by
-	 * them; below 2^53, where doubles end. */
+	/* Numbers that other file systems are unlikely to use, for /proc/PID/fdinfo is searched by
+	 * them; below 2^53, so that a double can hold them. */
 	fs->inode_base = (uint64_t)(1 + randombytes_uniform((1u << 20) - 1)) << 32;
 	fs->mounted_at = clock_wall();
 	failed = make_receive_buffer(fs, SIZE_FIRST, false);
@@ -248,8 +241,8 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	return 0;
 }
 
-/* libfuse's own words go where ours do: left alone it writes to stderr, and waits for who reads
- * there. Its levels are syslog's. */
+/* Sends libfuse's messages to our log: by itself it writes to stderr, and blocks if that is a full
+ * pipe. Its levels are those of syslog. */
 __attribute__((format(printf, 2, 0))) static void log_for_libfuse(enum fuse_log_level level,
 								  const char *format,
 								  va_list arguments)
@@ -266,7 +259,7 @@ int fs_mount(struct fs *fs, const char *descriptor)
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	int failed = 0;
 
-	fs->mounted = true; /* and to be unmounted whatever fails here */
+	fs->mounted = true; /* also if a step below fails: fs_free unmounts */
 	if (fuse_opt_add_arg(&args, fs->config->program) || fuse_opt_add_arg(&args, "-o") ||
 	    fuse_opt_add_arg(&args, buffer_cstr(&fs->config->mount_options))) {
 		failed = -ENOMEM;
@@ -277,8 +270,8 @@ int fs_mount(struct fs *fs, const char *descriptor)
 		failed = -EIO;
 		goto out;
 	}
-	fuse_set_log_func(log_for_libfuse); /* what it says while it mounts belongs into one line
-					       (stderr_capture.c) */
+	/* Not earlier: src/main/stderr_capture.c puts its messages about the mount in one line. */
+	fuse_set_log_func(log_for_libfuse);
 	failed = fuse_io_install(fs);
 	if (failed)
 		goto out;
@@ -293,20 +286,23 @@ out:
 	return failed;
 }
 
+static void cancel_uploads(struct fs *fs)
+{
+	while (!LIST_EMPTY(&fs->upload_list))
+		upload_cancel(LIST_FIRST(&fs->upload_list));
+}
+
 void fs_free(struct fs *fs)
 {
 	if (!fs)
 		return;
-	while (fs->first_deferred)
-		fs->first_deferred->interrupted(fs->first_deferred);
-	while (fs->first_upload)
-		upload_cancel(fs->first_upload);
+	while (!LIST_EMPTY(&fs->deferred))
+		deferred_interrupt(LIST_FIRST(&fs->deferred));
+	cancel_uploads(fs);
 	fs_release_all(fs);
-	while (fs->first_upload) /* what closing the last handles began */
-		upload_cancel(fs->first_upload);
+	cancel_uploads(fs); /* that closing the last handles has started */
 	files_free(fs);
 	written_finish(&fs->written);
-	recent_finish(fs);
 	directories_forget(fs);
 	control_forget(fs);
 	task_cancel(&fs->resize);

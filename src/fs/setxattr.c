@@ -18,13 +18,11 @@
 #include "value.h"
 #include "written.h"
 
-/* Reading them */
-
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
 {
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-	size_t i, length = 0; /* of the scope that is being read */
+	size_t i, length = 0; /* of the scope that is being parsed */
 
 	if (!fs->provider->has_update)
 		return -EOPNOTSUPP;
@@ -64,14 +62,14 @@ int parse_expires_at(const struct fs *fs, const char *value, size_t size,
 	attrs->expires_at = TIME_UNKNOWN;
 	if (size == strlen("never") && memcmp(value, "never", size) == 0)
 		return 0;
-	/* The last moment there is stands for all behind it: another one than was asked for. */
+	/* INT64_MAX stands for every later time too: not the one that was asked for. */
 	if (time_parse_rfc3339(value, size, &attrs->expires_at) ||
 	    attrs->expires_at <= clock_wall() || attrs->expires_at == INT64_MAX)
 		return -EINVAL;
 	return 0;
 }
 
-/* Keeping them for the publication */
+/* --- kept until the publication */
 
 bool file_awaits_value(const struct file *file)
 {
@@ -79,14 +77,15 @@ bool file_awaits_value(const struct file *file)
 
 	if (file->staged)
 		return true;
-	for (handle = file->handles; handle; handle = handle->next)
+	LIST_FOREACH (handle, &file->handles, link)
 		if (!handle->failed &&
 		    (handle->dirty || !handle->value || handle->value->bytes.length == 0))
 			return true;
 	return false;
 }
 
-/* Texts that a publication under way has borrowed stay where they are. */
+/* True if `attrs` can wait for the next upload. Strings that an upload in flight refers to must
+ * not be replaced, so scopes and comment wait only where there is none. */
 static bool can_defer(const struct inode *inode, const struct pending_attrs *attrs)
 {
 	const struct file *file = inode->file;
@@ -96,7 +95,7 @@ static bool can_defer(const struct inode *inode, const struct pending_attrs *att
 	return attrs->expiry_is_set || (!inode->record && !file->uploads);
 }
 
-static void opt_text(char **text, char **wanted)
+static void move_text(char **text, char **wanted)
 {
 	if (!*wanted)
 		return;
@@ -107,38 +106,29 @@ static void opt_text(char **text, char **wanted)
 
 static void defer(struct file *file, struct pending_attrs *attrs)
 {
-	opt_text(&file->pending_attrs.scopes, &attrs->scopes);
-	opt_text(&file->pending_attrs.comment, &attrs->comment);
+	move_text(&file->pending_attrs.scopes, &attrs->scopes);
+	move_text(&file->pending_attrs.comment, &attrs->comment);
 	if (!attrs->expiry_is_set)
 		return;
 	file->pending_attrs.expiry_is_set = true;
 	file->pending_attrs.expires_at = attrs->expires_at;
 }
 
-/* Changing them at the service */
+/* --- changed at the service now */
 
 struct setxattr_request {
-	struct deferred deferred;
+	struct deferred deferred; /* `name` is the secret */
 	struct update_op op;
-	struct store *store;
 	struct pending_attrs attrs;
-	struct actor actor;
-	char name[NAME_LENGTH_MAX + 1];
-	bool written; /* whether the value is one that this mount has written */
+	bool written; /* by this mount: its length is known */
 };
-
-static void setxattr_request_free(struct setxattr_request *pending)
-{
-	store_release(pending->store);
-	pending_attrs_free(&pending->attrs);
-	free(pending);
-}
 
 static void on_updated(struct update_op *update)
 {
 	struct setxattr_request *pending = container_of(update, struct setxattr_request, op);
+	struct deferred *deferred = &pending->deferred;
 	struct audit_event event = {
-		.operation = "setxattr", .store = pending->store, .name = pending->name};
+		.operation = "setxattr", .store = deferred->store, .name = deferred->name};
 	struct entry_text text;
 	struct entry entry;
 
@@ -146,46 +136,42 @@ static void on_updated(struct update_op *update)
 		record_entry(update->record, &entry, &text);
 		event.digest = entry_digest(&entry, &text);
 		if (pending->written)
-			written_follow(pending->deferred.fs, update->record->entry_id,
-				       update->record);
+			written_follow(deferred->fs, update->record->entry_id, update->record);
 	}
-	audit(pending->deferred.fs, &pending->actor, &event, &update->change.failure);
-	deferred_reply_err(&pending->deferred, update->change.failure.errnum);
-	setxattr_request_free(pending);
+	audit_request(deferred->request, &event, &update->change.failure);
+	deferred_end(deferred, update->change.failure.errnum);
 }
 
-static void interrupted(struct deferred *deferred)
+static void cancel(struct deferred *deferred)
 {
-	struct setxattr_request *pending =
-		container_of(deferred, struct setxattr_request, deferred);
-
-	update_cancel(&pending->op);
-	deferred_reply_err(deferred, EINTR);
-	setxattr_request_free(pending);
+	update_cancel(&container_of(deferred, struct setxattr_request, deferred)->op);
 }
+
+static void finish(struct deferred *deferred)
+{
+	pending_attrs_free(&container_of(deferred, struct setxattr_request, deferred)->attrs);
+}
+
+static const struct deferred_kind setxattr_kind = {sizeof(struct setxattr_request), cancel, finish};
 
 static void update_secret(struct fs *fs, fuse_req_t request, const struct inode *inode,
 			  struct pending_attrs *attrs)
 {
-	struct setxattr_request *pending = calloc(1, sizeof *pending);
+	struct setxattr_request *pending =
+		deferred_new(&setxattr_kind, request, inode->store,
+			     inode->record ? inode->record->name : inode->file->name);
 
-	if (!pending) {
-		fuse_reply_err(request, ENOMEM);
+	if (!pending)
 		return;
-	}
-	pending->store = store_reference(inode->store);
 	pending->attrs = *attrs;
 	*attrs = (struct pending_attrs){0};
-	strcpy(pending->name, inode->record ? inode->record->name : inode->file->name);
 	pending->written = written_has(fs, inode->record);
-	actor_of_request(&pending->actor, request);
-	pending->op = (struct update_op){.change.store = pending->store,
-					 .change.name = pending->name,
+	pending->op = (struct update_op){.change.store = inode->store,
+					 .change.name = pending->deferred.name,
 					 .scopes = pending->attrs.scopes,
 					 .comment = pending->attrs.comment,
 					 .change.deadline = fs_deadline(fs),
 					 .done = on_updated};
-	deferred_begin(fs, &pending->deferred, request, interrupted);
 	update_start(&pending->op);
 }
 

@@ -4,14 +4,14 @@
 #include "fs_base.h"
 
 /*
- * Attributes that can be set.
+ * Extended attributes that can be set: their texts, and what is done with them.
  */
 
 struct inode;
 struct pending_attrs;
 
-/* Read one attribute's text into zeroed `wishes`. 0, -EOPNOTSUPP where the service has no such
- * thing, -EINVAL, -EILSEQ, -ENOMEM. */
+/* Parse the text of one attribute into zeroed `attrs`, which pending_attrs_free frees. Return 0,
+ * -EOPNOTSUPP where the service has no such attribute, -EINVAL, -EILSEQ or -ENOMEM. */
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
 
 int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "drain.h"
 #include "fdinfo_scan.h"
 #include "file.h"
 #include "flush.h"
@@ -14,6 +13,7 @@
 #include "sstorefs/log.h"
 #include "staging.h"
 #include "takeover.h"
+#include "upload.h"
 
 static void finish(struct fs *fs)
 {
@@ -41,8 +41,8 @@ static void out_of_time(struct timer *timer)
 	finish(fs);
 }
 
-/* A value that is not stored, and why. */
-static void say_lost(struct file *file, const char *why)
+/* Logs and counts a value that is not stored. */
+static void record_lost(struct file *file, const char *why)
 {
 	struct failure failure = {0};
 
@@ -59,22 +59,22 @@ static void discard_handle(struct handle *handle)
 {
 	struct file *file = handle->file;
 
-	say_lost(file, "its writer had not closed it: nothing was stored");
+	record_lost(file, "its writer had not closed it: nothing was stored");
 	handle_wipe(handle);
 	handle->failed = ESHUTDOWN;
 }
 
-/* A last look at one handle: its opener may have closed it long ago, and a child of his may hold it
- * still. */
+/* A last search for one handle: its opener may have closed the file, while a child of the opener
+ * holds it still. */
 struct final_scan {
 	struct fs *fs;
 	struct file *file;
-	struct close_search scan;
+	struct close_search search;
 };
 
-static void on_fd_scan(struct close_search *search, enum fd_holding result)
+static void on_search(struct close_search *search, enum fd_holding result)
 {
-	struct final_scan *final = container_of(search, struct final_scan, scan);
+	struct final_scan *final = container_of(search, struct final_scan, search);
 	struct handle *handle = search->handle;
 	struct fs *fs = final->fs;
 
@@ -99,43 +99,51 @@ static void scan_handle(struct fs *fs, struct handle *handle)
 		discard_handle(handle);
 		return;
 	}
-	*final = (struct final_scan){.fs = fs, .file = handle->file, .scan.done = on_fd_scan};
+	*final = (struct final_scan){.fs = fs, .file = handle->file, .search.done = on_search};
 	/*
-	 * Counts as an upload for the duration of the scan, so that neither the file is freed nor
+	 * Counts as an upload for the duration of the search, so that neither the file is freed nor
 	 * the drain completes.
 	 */
 	handle->file->uploads++;
 	fs->uploads++;
-	close_search_start(&final->scan, fs, handle);
+	close_search_start(&final->search, fs, handle);
 }
 
-/* What nobody will rename any more. */
+/* Names the staged values, which will not be renamed any more. */
 static void give_up_staged(struct fs *fs)
 {
-	for (struct file *file = fs->first_file; file; file = file->next)
+	struct file *file;
+
+	TAILQ_FOREACH (file, &fs->files, link)
 		if (staging_has_value(file) && !file->unlinked)
-			say_lost(file, "it was never renamed to what it is: nothing was stored");
+			record_lost(
+				file,
+				"this temporary file was not renamed to a secret: nothing was stored");
 }
 
-/* What somebody still holds open and has not closed is not whole. */
+static struct handle *next_unfinished(struct fs *fs, unsigned pass)
+{
+	struct handle *handle;
+	struct file *file;
+
+	TAILQ_FOREACH (file, &fs->files, link)
+		LIST_FOREACH (handle, &file->handles, link)
+			if (handle->scan_pass != pass && handle_is_publishable(handle))
+				return handle;
+	return NULL;
+}
+
+/* Publishes what every process has closed, and discards the rest: it is not complete. */
 static void give_up_unfinished(struct fs *fs)
 {
 	unsigned pass = ++fs->scan_pass;
 	struct handle *handle;
-	struct file *file;
 
-	/* A look may end at once and free things: begin again after each. */
-	do {
-		handle = NULL;
-		for (file = fs->first_file; file && !handle; file = file->next)
-			for (handle = file->handles; handle; handle = handle->next)
-				if (handle->scan_pass != pass && handle_is_publishable(handle))
-					break;
-		if (handle) {
-			handle->scan_pass = pass;
-			scan_handle(fs, handle);
-		}
-	} while (handle);
+	/* A scan may end at once and free files: begin again after each. */
+	while ((handle = next_unfinished(fs, pass))) {
+		handle->scan_pass = pass;
+		scan_handle(fs, handle);
+	}
 }
 
 void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost),
@@ -150,8 +158,7 @@ void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, u
 	give_up_staged(fs);
 	retained_free_all(fs);
 	if (fs->unmounted)
-		fs_release_all(fs); /* the mount is gone, and with it every descriptor: closed, all
-				       of them */
+		fs_release_all(fs); /* no descriptor is left */
 	else
 		give_up_unfinished(fs);
 	fs_check_drained(fs);

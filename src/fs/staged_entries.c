@@ -1,6 +1,6 @@
 /*
- * What programs put beside their temporary files: directories in which they gather them, and links
- * that are locks. Both are here alone, and stored nowhere.
+ * Staged directories, in which programs collect temporary files, and staged symbolic links, which
+ * editors use as locks. Neither is stored.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit.h"
 #include "file.h"
 #include "fs_internal.h"
 #include "inode.h"
@@ -16,7 +15,7 @@
 #include "precheck.h"
 #include "staging.h"
 
-/* Those in which rsync gathers files until it renames all of them at once. */
+/* True for the directories in which rsync collects files until it renames all of them. */
 static bool takes_directory(const char *name)
 {
 	static const char *const names[] = {".~tmp~", ".rsync-partial", ".rsync-tmp"};
@@ -43,7 +42,7 @@ enum refusal staging_path(const struct inode *directory, const char *name,
 	return length > NAME_LENGTH_MAX ? REFUSAL_LONG_NAME : REFUSAL_NONE;
 }
 
-/* A staged file that nothing is written to. 0 or a positive errno. */
+/* Makes a staged file without a value. Returns 0 or a positive errno. */
 static int make(struct fs *fs, struct store *store, const char *name, struct file **made)
 {
 	int error;
@@ -63,14 +62,10 @@ static int make(struct fs *fs, struct store *store, const char *name, struct fil
 
 static void reply(struct fs *fs, fuse_req_t request, struct file *file)
 {
-	struct inode inode = {.kind = staging_kind(file),
-			      .store = file->store,
-			      .file = file,
-			      .number = inode_number(fs, file->entry_id)};
-	struct fuse_entry_param entry;
+	struct inode inode;
 
-	inode_entry(fs, &inode, &entry);
-	fuse_reply_entry(request, &entry);
+	inode_of_file(fs, file, &inode);
+	inode_reply(request, &inode);
 }
 
 bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
@@ -111,8 +106,8 @@ bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 	return true;
 }
 
-/* Emacs locks what it writes by a link to nowhere, and without one by a file that it would have to
- * read. */
+/* Emacs locks a file by a dangling symbolic link; without one by a file that it would have to read.
+ */
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -128,11 +123,7 @@ void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const
 	if (!refusal && strlen(name) > NAME_LENGTH_MAX)
 		refusal = REFUSAL_LONG_NAME;
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct audit_event){.operation = "symlink",
-						    .store = directory.store,
-						    .name = name},
-			      refusal);
+		refusal_reply(request, "symlink", directory.store, name, refusal);
 		return;
 	}
 	link = strdup(target);

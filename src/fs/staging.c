@@ -1,6 +1,6 @@
 /*
- * Staging: new files under temporary names, kept here until they are renamed. So programs that
- * write aside and rename work at services that cannot rename, with one upload.
+ * Staging: new files under temporary names are held back until they are renamed. So programs that
+ * write a temporary file and rename it work at services that cannot rename, with one upload.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -17,29 +17,29 @@
 
 #define STAGED_MAX 64 /* files at once */
 #define STAGED_AGE_MAX                                                                             \
-	(15 * 60 * 1000) /* milliseconds that one may lie here with nobody holding it */
+	(15 * 60 * 1000) /* milliseconds that one is kept while no process has it open */
 
-/* The way in which a file must be created for its name to count as a temporary one, from the
- * loosest to the strictest. */
-enum way {
+/* How a file must be created for its name to count as temporary, from the loosest to the strictest.
+ */
+enum creation {
 	ANYHOW,
-	EXCLUSIVELY, /* O_EXCL: so cp creates, too */
-	AS_MKSTEMP,  /* O_EXCL and O_RDWR: hardly a way to create a file that a user has named */
+	EXCLUSIVELY, /* O_EXCL, as cp does too */
+	AS_MKSTEMP,  /* O_EXCL and O_RDWR: programs rarely create a file so that a user has named */
 	NEVER,
 };
 
 /*
- * Names of temporary files. What is staged is not stored, so a secret's name must never count as
- * one: where a secret can be called so, only what no secret is called counts however it is created,
- * and what might be one only where mkstemp and its like create it. A name that no secret can have
- * at the service could not be stored in any case; it counts where it looks temporary and not just
- * mistaken (`my.secret`). All other new names are stored.
+ * Patterns of temporary names. A staged value is not stored, so the name of a secret must never
+ * match: where the service takes the name, a pattern applies only to files that are created as
+ * programs create temporary ones. A name that the service does not take could not be stored anyway;
+ * it is staged if it looks temporary and not just mistaken (`my.secret`). All other new names are
+ * stored.
  */
 static const struct {
 	const char *pattern;
-	unsigned digits; /* so many last characters at least must be digits */
-	enum way taken;	 /* where the service takes the name for a secret */
-	enum way else_;	 /* where it doesn't */
+	unsigned digits;     /* how many of the last characters must be digits */
+	enum creation valid; /* where the service takes the name for a secret */
+	enum creation other; /* where it does not */
 } temporary_names[] = {
 	{"*.tmp", 0, EXCLUSIVELY, ANYHOW},
 	{"*.tmp[-._0-9]*", 0, EXCLUSIVELY, ANYHOW},
@@ -78,8 +78,8 @@ static const struct {
 	{".*", 0, NEVER, AS_MKSTEMP},
 };
 
-/* Whether `name` ends in as many digits at least; behind them stands what the pattern has before. A
- * date (20260504) is none. */
+/* True if `name` matches the pattern, and behind it ends in enough digits. A date (20260504) does
+ * not count as digits. */
 static bool matches(size_t entry, const char *name)
 {
 	const char *pattern = temporary_names[entry].pattern;
@@ -99,51 +99,51 @@ static bool matches(size_t entry, const char *name)
 	return !fnmatch(pattern, front, 0);
 }
 
-static bool can_be_a_secrets(const struct fs *fs, const char *name)
+static bool can_be_secret(const struct fs *fs, const char *name)
 {
 	return name_is_canonical(name) && fs->provider->name_is_valid(name);
 }
 
-/* The loosest way in which `name` must be created to count as a temporary one. */
-static enum way way_of(const char *name, bool can_be_a_secret)
+/* Returns the loosest creation that makes `name` count as temporary. */
+static enum creation loosest_creation(const char *name, bool is_valid)
 {
-	enum way loosest = NEVER;
+	enum creation loosest = NEVER;
 
 	for (size_t i = 0; i < sizeof temporary_names / sizeof *temporary_names; i++) {
-		enum way way =
-			can_be_a_secret ? temporary_names[i].taken : temporary_names[i].else_;
+		enum creation creation =
+			is_valid ? temporary_names[i].valid : temporary_names[i].other;
 
-		if (way < loosest && matches(i, name))
-			loosest = way;
+		if (creation < loosest && matches(i, name))
+			loosest = creation;
 	}
 	return loosest;
 }
 
 bool staging_applies(const struct fs *fs, const char *name, int flags)
 {
-	enum way way = ANYHOW;
+	enum creation creation = ANYHOW;
 
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		return false;
 	if (flags & O_EXCL)
-		way = (flags & O_ACCMODE) == O_RDWR ? AS_MKSTEMP : EXCLUSIVELY;
-	return way_of(name, can_be_a_secrets(fs, name)) <= way;
+		creation = (flags & O_ACCMODE) == O_RDWR ? AS_MKSTEMP : EXCLUSIVELY;
+	return loosest_creation(name, can_be_secret(fs, name)) <= creation;
 }
 
 bool staging_keeps(const struct fs *fs, const char *name)
 {
-	bool can_be_a_secret = can_be_a_secrets(fs, name);
+	bool is_valid = can_be_secret(fs, name);
 
-	return way_of(name, can_be_a_secret) <= (can_be_a_secret ? EXCLUSIVELY : ANYHOW);
+	return loosest_creation(name, is_valid) <= (is_valid ? EXCLUSIVELY : ANYHOW);
 }
 
 bool staging_looks_temporary(const char *name)
 {
-	return way_of(name, true) < NEVER || way_of(name, false) < NEVER;
+	return loosest_creation(name, true) < NEVER || loosest_creation(name, false) < NEVER;
 }
 
-/* Its writer was told that all went well: so this is said wherever somebody may look. */
-static void drop_old(struct file *file)
+/* Unlinks a staged file that is too old. Its writer saw close(2) succeed, so this is recorded. */
+static void drop_expired(struct file *file)
 {
 	struct failure failure = {0};
 
@@ -160,23 +160,23 @@ static void drop_old(struct file *file)
 	file_unlink(file);
 }
 
-static void wipe_old(struct timer *timer)
+static void wipe_expired(struct timer *timer)
 {
 	struct fs *fs = container_of(timer, struct fs, staging_timer);
-	struct file *file = fs->first_file, *next;
+	struct file *file, *next;
 	uint64_t now = loop_now(fs->loop), first = CLOCK_NEVER;
 
-	for (; file; file = next) {
+	for (file = TAILQ_FIRST(&fs->files); file; file = next) {
 		uint64_t end;
 
-		next = file->next;
+		next = TAILQ_NEXT(file, link);
 		if (file->is_directory && !staging_directory_is_empty(file))
 			file->staged_at = now;
 		end = file->staged_at + STAGED_AGE_MAX;
-		if (!file->staged || file->handles)
+		if (!file->staged || !LIST_EMPTY(&file->handles))
 			continue;
 		if (end <= now) {
-			drop_old(file);
+			drop_expired(file);
 		} else if (end < first) {
 			first = end;
 		}
@@ -217,18 +217,19 @@ void staging_refresh_age(struct file *file)
 	struct fs *fs = file->fs;
 
 	file->staged_at = loop_now(fs->loop);
-	fs->staging_timer.expired = wipe_old;
+	fs->staging_timer.expired = wipe_expired;
 	if (!fs->staging_timer.position)
 		timer_start(fs->loop, &fs->staging_timer, file->staged_at + STAGED_AGE_MAX);
 }
 
 void staging_discard_all(struct fs *fs)
 {
-	while (fs->staged) {
-		struct file *file = fs->first_file;
+	struct file *file;
 
+	while (fs->staged) {
+		file = TAILQ_FIRST(&fs->files);
 		while (!file->staged)
-			file = file->next;
+			file = TAILQ_NEXT(file, link);
 		file_unlink(file);
 	}
 }
@@ -249,7 +250,9 @@ const char *staging_name_in(const struct file *file, const struct file *director
 
 bool staging_directory_is_empty(const struct file *directory)
 {
-	for (const struct file *file = directory->fs->first_file; file; file = file->next)
+	const struct file *file;
+
+	TAILQ_FOREACH (file, &directory->fs->files, link)
 		if (staging_name_in(file, directory))
 			return false;
 	return true;

@@ -6,52 +6,56 @@
 #include "precheck.h"
 
 /*
- * Staging: new files under temporary names.
+ * Staging: new files under temporary names are held back until they are renamed.
  */
 
 struct file;
 
-/* Whether a new file `name` that is created with `flags` is to be staged. */
+/* True if a new file `name` that is created with `flags` is to be staged. */
 bool staging_applies(const struct fs *fs, const char *name, int flags);
 
-/* Whether a staged file that is renamed to `name` stays staged: no secret is called so. */
+/* True if a staged file that is renamed to `name` stays staged: that name is temporary too. */
 bool staging_keeps(const struct fs *fs, const char *name);
 
-/* Whether programs call files so that they mean to rename; secrets may be called so, too. */
+/* True if programs give such names to temporary files. Secrets may have them too. */
 bool staging_looks_temporary(const char *name);
 
-/* What file_find knows `name` in `directory` by: with the staged directory's name in front. */
+/* Fills in the name of `name` in `directory` as file_find knows it: behind the name of a staged
+ * directory. Returns why there is none. */
 enum refusal staging_path(const struct inode *directory, const char *name,
 			  char path[static NAME_LENGTH_MAX + 1]);
 
-/* The name in `directory` of a file that is there, or NULL. */
+/* Returns the name of a file in the staged `directory` (NULL: in a store); NULL if it is elsewhere.
+ */
 const char *staging_name_in(const struct file *file, const struct file *directory);
 
 bool staging_directory_is_empty(const struct file *directory);
 
-/* Whether it is a staged file that may become a secret, and no directory or link. */
+/* True if it is a staged file that may become a secret, and not a directory or link. */
 bool staging_has_value(const struct file *file);
 
+/* Returns the kind of inode that a file is: a secret, or a staged directory or link. */
 enum inode_kind staging_kind(const struct file *file);
 
-/* MKDIR and RMDIR of a directory for temporary files in a store. Return whether it was one, and was
- * answered. */
+/* MKDIR and RMDIR of a directory for temporary files in a store. Return true after a reply, false
+ * if it is not one. */
 bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name);
 
 bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name);
 
-/* Whether as many are staged as may be. */
+/* True if no more files can be staged. */
 bool staging_is_full(const struct fs *fs);
 
-/* 0, or a positive errno when there are too many, which is recorded. */
+/* Stages a new file. Returns 0, ENOMEM, or ENOBUFS when there are too many, which is recorded. */
 int staging_begin(struct file *file);
 
-/* It was used just now. */
+/* Restarts the age of a staged file, which was used just now. */
 void staging_refresh_age(struct file *file);
 
+/* Wipes the staged value; does nothing for a file that is not staged. */
 void staging_end(struct file *file);
 
-/* The end of the mount: what was never renamed goes. */
+/* Wipes all staged values, at the end of the mount. */
 void staging_discard_all(struct fs *fs);
 
 #endif

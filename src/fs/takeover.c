@@ -1,11 +1,11 @@
 /*
- * Who still has to close a handle before its value is whole: the process that opened it; once that
- * has let go of it, the one that wrote every byte, which takes its place. A program that is started
- * with the file as its output (Ruby's `system(cmd, out: f)`, fish's `cmd > f`) waits and fails like
- * an opener.
+ * Searches the process that must close a handle before its value is complete: its opener; once that
+ * holds no descriptor of the file any more, the process that wrote every byte, which takes the
+ * handle over. So a program that is started with the file as its output (Ruby's `system(cmd, out:
+ * f)`, fish's `cmd > f`) is waited for like an opener.
  *
- * What is started so may be a shell, whose children write: the outermost ancestor of the writer
- * that holds the file answers for it.
+ * The program may be a shell whose children write: then the outermost ancestor of the writer that
+ * has the file open counts as the writer.
  */
 #include <errno.h>
 
@@ -16,8 +16,8 @@
 #include "opener.h"
 #include "takeover.h"
 
-static void look_at_parent(struct close_search *search);
-static void look_at_opener(struct close_search *search);
+static void search_parent(struct close_search *search);
+static void search_opener(struct close_search *search);
 
 static void finish(struct close_search *search, enum fd_holding holding)
 {
@@ -36,7 +36,7 @@ void close_search_cancel(struct close_search *search)
 		process_release(search->fs, parent);
 }
 
-/* The handle is being freed: nothing is left to be known of it. */
+/* The handle is being freed while it is searched for. */
 static void handle_freed(struct wait *freed)
 {
 	struct close_search *search = container_of(freed, struct close_search, freed);
@@ -45,29 +45,28 @@ static void handle_freed(struct wait *freed)
 	finish(search, FD_HOLDING_UNKNOWN);
 }
 
-static void look(struct close_search *search, struct process *process,
-		 void (*looked)(struct fdinfo_scan *look, enum fd_holding holding))
+static void scan_process(struct close_search *search, struct process *process,
+			 void (*done)(struct fdinfo_scan *scan, enum fd_holding holding))
 {
 	search->scan = (struct fdinfo_scan){
 		.fs = search->fs,
 		.process = process,
 		.thread = process == search->flusher ? search->thread : 0,
 		.inode = search->handle->ino,
-		.done = looked,
+		.done = done,
 	};
 	fdinfo_scan_start(&search->scan);
 }
 
-/* --- 1: does one of the writer's ancestors hold it?
- * ------------------------------------------------------------------------------ */
+/* --- 1: has an ancestor of the writer the file open? */
 
-static void parent_looked(struct fdinfo_scan *look, enum fd_holding holding)
+static void on_parent(struct fdinfo_scan *scan, enum fd_holding holding)
 {
-	struct close_search *search = container_of(look, struct close_search, scan);
+	struct close_search *search = container_of(scan, struct close_search, scan);
 	struct writer *writer = &search->handle->writer;
 	struct process *parent = search->parent, *child = writer->process;
 
-	/* The first process of all takes in orphans, and holds nothing of theirs. */
+	/* Init adopts orphans, and has none of their files open. */
 	if (holding == FD_HOLDING_UNKNOWN && parent->id == 1)
 		holding = FD_HOLDING_NONE;
 	search->parent = NULL;
@@ -77,24 +76,24 @@ static void parent_looked(struct fdinfo_scan *look, enum fd_holding holding)
 		if (child == search->flusher)
 			search->flusher = NULL;
 		process_release(search->fs, child);
-		look_at_parent(search);
+		search_parent(search);
 		return;
 	}
 	process_release(search->fs, parent);
 	if (holding == FD_HOLDING_NONE)
-		look_at_opener(search);
+		search_opener(search);
 	else
 		finish(search, holding);
 }
 
-static void look_at_parent(struct close_search *search)
+static void search_parent(struct close_search *search)
 {
 	const struct handle *handle = search->handle;
 	struct process *parent;
 	int failed;
 
 	if (process_has_ended(handle->writer.process)) {
-		look_at_opener(search);
+		search_opener(search);
 		return;
 	}
 	failed = process_of_parent(search->fs, handle->writer.process, &parent);
@@ -102,19 +101,18 @@ static void look_at_parent(struct close_search *search)
 		finish(search, FD_HOLDING_UNSEEN);
 	} else if (!parent || parent == handle->opener.process) {
 		process_release(search->fs, parent);
-		look_at_opener(search);
+		search_opener(search);
 	} else {
 		search->parent = parent;
-		look(search, parent, parent_looked);
+		scan_process(search, parent, on_parent);
 	}
 }
 
-/* --- 2: does the opener hold it? 3: does the writer?
- * ----------------------------------------------------------------------------- */
+/* --- 2: has the opener the file open? 3: has the writer? */
 
-static void writer_looked(struct fdinfo_scan *look, enum fd_holding holding)
+static void on_writer(struct fdinfo_scan *scan, enum fd_holding holding)
 {
-	struct close_search *search = container_of(look, struct close_search, scan);
+	struct close_search *search = container_of(scan, struct close_search, scan);
 	struct handle *handle = search->handle;
 
 	if (holding == FD_HOLDING_SOME ||
@@ -123,42 +121,44 @@ static void writer_looked(struct fdinfo_scan *look, enum fd_holding holding)
 	finish(search, holding);
 }
 
-static void look_at_writer(struct close_search *search)
+static void search_writer(struct close_search *search)
 {
 	if (search->handle->writer.kind == WRITER_ONE)
-		look(search, search->handle->writer.process, writer_looked);
+		scan_process(search, search->handle->writer.process, on_writer);
 	else
 		finish(search, FD_HOLDING_NONE);
 }
 
-static void opener_looked(struct fdinfo_scan *looked, enum fd_holding holding)
+static void on_opener(struct fdinfo_scan *scan, enum fd_holding holding)
 {
-	struct close_search *search = container_of(looked, struct close_search, scan);
+	struct close_search *search = container_of(scan, struct close_search, scan);
 
 	if (holding == FD_HOLDING_NONE)
-		look_at_writer(search);
+		search_writer(search);
 	else
 		finish(search, holding);
 }
 
-/* With the name open on more than one handle of a process, what is left in its table can't be told
- * apart: each FLUSH of it counts. */
+/* True if the opener has the file open on more than one handle: fdinfo does not show which one a
+ * descriptor belongs to, so each FLUSH by the opener publishes. */
 static bool opener_has_another(const struct handle *handle)
 {
-	for (const struct handle *other = handle->file->handles; other; other = other->next)
+	const struct handle *other;
+
+	LIST_FOREACH (other, &handle->file->handles, link)
 		if (other != handle && other->opener.process == handle->opener.process)
 			return true;
 	return false;
 }
 
-static void look_at_opener(struct close_search *search)
+static void search_opener(struct close_search *search)
 {
 	const struct handle *handle = search->handle;
 
 	if (search->flusher == handle->opener.process && opener_has_another(handle))
-		look_at_writer(search);
+		search_writer(search);
 	else
-		look(search, handle->opener.process, opener_looked);
+		scan_process(search, handle->opener.process, on_opener);
 }
 
 void close_search_start(struct close_search *search, struct fs *fs, struct handle *handle)
@@ -170,7 +170,7 @@ void close_search_start(struct close_search *search, struct fs *fs, struct handl
 	search->freed.woken = handle_freed;
 	wait_begin(&handle->freed, &search->freed);
 	if (handle->writer.kind == WRITER_ONE)
-		look_at_parent(search);
+		search_parent(search);
 	else
-		look_at_opener(search);
+		search_opener(search);
 }

@@ -1,44 +1,32 @@
 /* UNLINK: deletes a secret. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "audit.h"
 #include "deferred.h"
-#include "drain.h"
 #include "file.h"
 #include "fs_internal.h"
 #include "inode.h"
 #include "operations.h"
 #include "precheck.h"
 #include "retained.h"
-#include "sstorefs/name.h"
 #include "staging.h"
 #include "upload.h"
 #include "written.h"
 
 struct unlink_request {
-	struct deferred deferred;
+	struct deferred deferred; /* `name` is the secret */
 	struct delete_op op;
-	struct store *store;
-	char name[256];
-	uint32_t serial; /* of what was known under the name; 0: nothing was */
+	uint32_t entry_id; /* of what was known under the name; 0: nothing was */
 };
-
-static void unlink_request_free(struct unlink_request *unlinking)
-{
-	store_release(unlinking->store);
-	free(unlinking);
-}
 
 static void on_deleted(struct delete_op *deletion)
 {
-	struct unlink_request *unlinking = container_of(deletion, struct unlink_request, op);
-	struct fs *fs = unlinking->deferred.fs;
-	struct file *file = file_find(fs, unlinking->store, unlinking->name);
-	struct actor actor;
+	struct unlink_request *pending = container_of(deletion, struct unlink_request, op);
+	struct deferred *deferred = &pending->deferred;
+	struct fs *fs = deferred->fs;
+	struct file *file = file_find(fs, deferred->store, deferred->name);
 
-	/* There is none at the service; but what was to be seen here is gone. */
+	/* The service has no such secret, but what was shown here under the name is gone. */
 	if (deletion->change.failure.errnum == ENOENT && file && file_is_visible(file))
 		deletion->change.failure = (struct failure){0};
 	if (file &&
@@ -47,28 +35,28 @@ static void on_deleted(struct delete_op *deletion)
 		file_unlink(file);
 	}
 	if (!deletion->change.failure.errnum)
-		written_forget(fs, unlinking->serial);
-	actor_of_request(&actor, unlinking->deferred.request);
-	audit(fs, &actor,
-	      &(struct audit_event){
-		      .operation = "unlink", .store = unlinking->store, .name = unlinking->name},
-	      &deletion->change.failure);
-	deferred_reply_err(&unlinking->deferred, deletion->change.failure.errnum);
-	unlink_request_free(unlinking);
+		written_forget(fs, pending->entry_id);
+	audit_request(deferred->request,
+		      &(struct audit_event){.operation = "unlink",
+					    .store = deferred->store,
+					    .name = deferred->name},
+		      &deletion->change.failure);
+	deferred_end(deferred, deletion->change.failure.errnum);
 	fs_check_drained(fs);
 }
 
-static void interrupted(struct deferred *deferred)
+static void cancel(struct deferred *deferred)
 {
-	struct unlink_request *unlinking = container_of(deferred, struct unlink_request, deferred);
-
-	delete_cancel(&unlinking->op);
-	deferred_reply_err(deferred, EINTR);
-	unlink_request_free(unlinking);
+	delete_cancel(&container_of(deferred, struct unlink_request, deferred)->op);
 }
 
-/* Nobody but us knows of it yet; or, where it was renamed onto a secret and not stored yet, or
- * another client was first, somebody does. */
+static const struct deferred_kind unlink_kind = {sizeof(struct unlink_request), cancel, NULL};
+
+/*
+ * True if the service does not have the file, so that removing it needs no call. A file that was
+ * created here may have been renamed onto a secret, and another client may have created the same
+ * name: then the service has one.
+ */
 static bool is_only_here(const struct file *file)
 {
 	struct listing *listing = store_secrets(file->store);
@@ -92,11 +80,25 @@ static enum refusal precheck_unlink(const struct fs *fs, const struct inode *dir
 					     : staging_path(directory, name, path);
 }
 
+static void delete_secret(struct fs *fs, fuse_req_t request, struct store *store, const char *name)
+{
+	const struct record *record = listing_peek_any(store_secrets(store), name);
+	struct unlink_request *pending = deferred_new(&unlink_kind, request, store, name);
+
+	if (!pending)
+		return;
+	retained_forget(fs, store, name);
+	pending->entry_id = record ? record->entry_id : 0;
+	pending->op = (struct delete_op){.change.store = store,
+					 .change.name = pending->deferred.name,
+					 .change.deadline = fs_deadline(fs),
+					 .done = on_deleted};
+	delete_start(&pending->op);
+}
+
 void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	const struct record *record;
-	struct unlink_request *unlinking;
 	char path[NAME_LENGTH_MAX + 1];
 	struct inode directory;
 	enum refusal refusal;
@@ -105,11 +107,7 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	inode_find(fs, parent, &directory);
 	refusal = precheck_unlink(fs, &directory, name, path);
 	if (refusal) {
-		refusal_reply(request,
-			      &(struct audit_event){.operation = "unlink",
-						    .store = directory.store,
-						    .name = name},
-			      refusal);
+		refusal_reply(request, "unlink", directory.store, name, refusal);
 		return;
 	}
 	file = file_find(fs, directory.store, path);
@@ -119,26 +117,9 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 		if (!is_directory)
 			file_unlink(file);
 		fuse_reply_err(request, is_directory ? EISDIR : 0);
-		return;
-	}
-	if (directory.kind == INODE_STAGED_DIRECTORY) {
+	} else if (directory.kind == INODE_STAGED_DIRECTORY) {
 		fuse_reply_err(request, ENOENT);
-		return;
+	} else {
+		delete_secret(fs, request, directory.store, name);
 	}
-	unlinking = calloc(1, sizeof *unlinking);
-	if (!unlinking) {
-		fuse_reply_err(request, ENOMEM);
-		return;
-	}
-	unlinking->store = store_reference(directory.store);
-	strcpy(unlinking->name, name);
-	retained_forget(fs, unlinking->store, unlinking->name);
-	record = listing_peek_any(store_secrets(directory.store), name);
-	unlinking->serial = record ? record->entry_id : 0;
-	unlinking->op = (struct delete_op){.change.store = unlinking->store,
-					   .change.name = unlinking->name,
-					   .change.deadline = fs_deadline(fs),
-					   .done = on_deleted};
-	deferred_begin(fs, &unlinking->deferred, request, interrupted);
-	delete_start(&unlinking->op);
 }

@@ -1,6 +1,6 @@
 /*
- * An upload as the file system sees it: which bytes of the buffer are the value, who waits for it,
- * and what is kept of its outcome.
+ * Uploads: decides which bytes of the buffer are the value, checks and sends them, and keeps the
+ * outcome in the file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,12 +8,9 @@
 
 #include "audit.h"
 #include "digest.h"
-#include "drain.h"
 #include "file.h"
 #include "fs_internal.h"
-#include "opener.h"
 #include "retained.h"
-#include "sstorefs/name.h"
 #include "staging.h"
 #include "upload.h"
 #include "value.h"
@@ -33,7 +30,8 @@ static bool is_printable(const uint8_t *text, size_t length)
 	return true;
 }
 
-/* How many of the written bytes are the value: `echo val` means `val` (DESIGN 2, newline=auto). */
+/* Returns how many of the written bytes are the value: with newline=auto `echo val` stores `val`.
+ */
 static size_t value_length(const struct fs *fs, const struct locked *bytes)
 {
 	size_t length = bytes->length;
@@ -43,7 +41,7 @@ static size_t value_length(const struct fs *fs, const struct locked *bytes)
 	return is_printable(bytes->data, length - 1) ? length - 1 : length;
 }
 
-/* What can be told to be wrong without asking the service. */
+/* Checks what needs no call. Returns 0, or -errno with `failure` set. */
 static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 		       struct failure *failure)
 {
@@ -85,7 +83,7 @@ static void record_outcome(struct file *file, unsigned number, const struct fail
 	file->reported = false;
 }
 
-/* The digest of what is there now, for the audit. */
+/* Returns the digest of the stored value for the audit, or NULL. */
 static const char *new_digest(const struct put_op *put, struct entry_text *text)
 {
 	struct entry entry;
@@ -102,12 +100,20 @@ static const char *new_digest(const struct put_op *put, struct entry_text *text)
  */
 static void downgrade_creates(const struct file *file)
 {
-	for (struct upload *upload = file->fs->first_upload; upload; upload = upload->next)
+	struct upload *upload;
+
+	LIST_FOREACH (upload, &file->fs->upload_list, link)
 		if (upload->file == file && !upload->done && upload->put.mode == PUT_CREATE)
 			upload->put.mode = PUT_UPSERT;
 }
 
-/* Tells everybody who waits, and lets go of what it held. */
+void fs_check_drained(struct fs *fs)
+{
+	if (fs->drained && !fs->uploads)
+		task_queue(fs->loop, &fs->drain_task);
+}
+
+/* Wakes what waits for the upload, and releases its value and its file. */
 static void upload_complete(struct upload *upload)
 {
 	struct file *file = upload->file;
@@ -119,22 +125,22 @@ static void upload_complete(struct upload *upload)
 	value_release(upload->value);
 	upload->value = NULL;
 	wait_wake_all(&upload->waits);
-	file->uploads--; /* until here it held the file, whatever those who were woken did to it */
+	file->uploads--; /* it has kept the file until here, whatever the woken requests did */
 	wait_wake_all(&file->waits);
 	file_put_if_unused(file);
 	upload->file = NULL;
-	upload_release(upload); /* the one it held on itself while it ran */
+	upload_release(upload); /* its own reference */
 	fs_check_drained(fs);
 }
 
-/* Whether its writer may be about to rename it: it was new, or is called as temporary files are. */
+/* True if a rename may follow: the name is new, or temporary files are called so. */
 static bool may_be_renamed(const struct upload *upload)
 {
 	return !upload->is_staged &&
 	       (upload->put.created || upload->renews || staging_looks_temporary(upload->name));
 }
 
-/* What is known of the length and the times of what the service has now. */
+/* Notes length and times of what the service has now. */
 static void keep_length(struct upload *upload)
 {
 	const struct put_op *put = &upload->put;
@@ -161,13 +167,13 @@ static void on_put(struct put_op *put)
 				     .digest = new_digest(put, &text)};
 	audit(fs, &upload->actor, &event, &put->change.failure);
 	keep_length(upload);
-	/* An upload that overlapped with this one may have ended before it: its value is not what a
-	 * rename must store. */
+	/* An upload that overlapped with this one may have ended before it: a rename must not store
+	 * its value. */
 	if (!put->change.failure.errnum || put->unknown)
 		upload->renews |= retained_forget(fs, file->store, upload->name);
 	if (put->change.failure.errnum) {
 		record_outcome(file, upload->number, &put->change.failure, put->unknown);
-		fs->lost_values += fs->stopping; /* there is nobody left who could try again */
+		fs->lost_values += fs->stopping; /* no later close will try again */
 	} else {
 		record_outcome(file, upload->number, &(struct failure){0}, false);
 		file->created = false;
@@ -175,7 +181,7 @@ static void on_put(struct put_op *put)
 		if (may_be_renamed(upload))
 			retained_add(upload, file->uploads == 1 ? &file->pending_attrs : NULL);
 		if (file->uploads == 1)
-			pending_attrs_free(&file->pending_attrs); /* they came true */
+			pending_attrs_free(&file->pending_attrs); /* they are stored */
 	}
 	upload_complete(upload);
 }
@@ -184,20 +190,19 @@ void upload_release(struct upload *upload)
 {
 	if (!upload || --upload->references)
 		return;
-	*upload->link = upload->next;
-	if (upload->next)
-		upload->next->link = upload->link;
+	LIST_REMOVE(upload, link);
 	store_release(upload->put.change.store);
 	free(upload);
 }
 
-/* Of this file's, under its present name, the first one from `upload` on whose turn is still to
- * come. */
-static struct upload *next_queued(const struct file *file, struct upload *upload)
+/* Returns an upload of the file under its present name that is still queued, or NULL. */
+static struct upload *next_queued(const struct file *file)
 {
+	struct upload *upload = LIST_FIRST(&file->fs->upload_list);
+
 	while (upload && (upload->file != file || upload->done ||
 			  strcmp(upload->name, file->name) != 0 || !put_is_queued(&upload->put)))
-		upload = upload->next;
+		upload = LIST_NEXT(upload, link);
 	return upload;
 }
 
@@ -205,8 +210,8 @@ void uploads_cancel_queued(struct file *file)
 {
 	struct upload *upload;
 
-	file->uploads++; /* it stays until we are done */
-	while ((upload = next_queued(file, file->fs->first_upload))) {
+	file->uploads++; /* keeps the file until the loop is done */
+	while ((upload = next_queued(file))) {
 		put_cancel(&upload->put);
 		upload_complete(upload);
 	}
@@ -218,7 +223,7 @@ void uploads_rename(struct file *file, const char *name)
 	struct upload *upload;
 
 	file->uploads++;
-	while ((upload = next_queued(file, file->fs->first_upload))) {
+	while ((upload = next_queued(file))) {
 		put_cancel(&upload->put);
 		strcpy(upload->name, name);
 		put_start(&upload->put);
@@ -249,16 +254,12 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 	upload->fs = fs;
 	upload->file = file;
 	upload->number = file->uploads_started;
-	upload->references = 2; /* the caller's, and its own */
+	upload->references = 2; /* the caller's and its own */
 	upload->value = value;
 	value->references++;
 	value->uploads++;
 	strcpy(upload->name, name);
-	upload->next = fs->first_upload;
-	upload->link = &fs->first_upload;
-	if (upload->next)
-		upload->next->link = &upload->next;
-	fs->first_upload = upload;
+	LIST_INSERT_HEAD(&fs->upload_list, upload, link);
 	upload->put = (struct put_op){
 		.change.store = store_reference(file->store),
 		.change.name = upload->name,
@@ -277,8 +278,7 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 	return upload;
 }
 
-/* An upload of what is the value in `value`; NULL with `failure` set, and remembered, where there
- * is none to be sent. */
+/* Returns an upload of the value, not started; NULL with `failure` set where it fails a check. */
 static struct upload *prepare(struct file *file, struct value *value, const char *name,
 			      struct failure *failure)
 {
@@ -307,41 +307,45 @@ static void start(struct upload *upload)
 struct upload *upload_start(struct handle *handle, struct failure *failure)
 {
 	struct file *file = handle->file;
-	struct actor actor = {.uid = handle->uid, .gid = handle->gid, .pid = handle->pid};
 	struct upload *upload;
 
 	*failure = (struct failure){0};
-	handle->dirty = false; /* whatever comes of it: it was tried */
+	handle->dirty = false; /* whatever the outcome: the upload was tried */
 	if (!handle->value || !handle->value->bytes.length)
-		return NULL; /* truncation alone publishes nothing */
-	strcpy(actor.program, handle->opener.program);
-	strcpy(actor.cgroup, handle->cgroup);
+		return NULL; /* truncation alone uploads nothing */
 	upload = prepare(file, handle->value, file->name, failure);
 	if (!upload) {
 		record_outcome(file, file->uploads_started, failure, false);
-		audit(file->fs, &actor,
+		audit(file->fs, &handle->actor,
 		      &(struct audit_event){
 			      .operation = "publish", .store = file->store, .name = file->name},
 		      failure);
 		return NULL;
 	}
-	upload->actor = actor;
+	upload->actor = handle->actor;
 	if (handle->excl && file->created && !file->fs->config->nocreate)
 		upload->put.mode = PUT_CREATE;
 	start(upload);
 	return upload;
 }
 
+void handle_publish(struct handle *handle)
+{
+	struct failure failure;
+
+	upload_release(upload_start(handle, &failure));
+}
+
 struct upload *upload_staged(struct file *file, const char *name, bool only_free,
 			     fuse_req_t request, struct failure *failure)
 {
+	struct handle *handle;
 	struct upload *upload;
 	struct actor actor;
 
 	*failure = (struct failure){0};
-	/* The rename publishes what was written: a close that comes after it has nothing new to
-	 * send. */
-	for (struct handle *handle = file->handles; handle; handle = handle->next)
+	/* The rename uploads what was written: a close after it has nothing new to upload. */
+	LIST_FOREACH (handle, &file->handles, link)
 		handle->dirty = false;
 	actor_of_request(&actor, request);
 	upload = prepare(file, file->staged, name, failure);

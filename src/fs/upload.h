@@ -1,6 +1,8 @@
 #ifndef SSTOREFS_FS_UPLOAD_H
 #define SSTOREFS_FS_UPLOAD_H
 
+#include <sys/queue.h>
+
 #include "audit.h"
 #include "fs_base.h"
 
@@ -12,41 +14,52 @@ struct file;
 struct handle;
 struct value;
 
-/* A value on its way, and who waits for it. */
+/* An upload in flight, and the requests that wait for it. */
 struct upload {
 	struct fs *fs;
 	struct actor actor;
 	struct put_op put;
 	struct file *file;
-	unsigned number; /* among the file's publications */
+	unsigned number; /* among the uploads of the file, from 1 */
 	struct value *value;
 	char name[256];
-	struct wait_list waits; /* woken at the end; `publication.failure` tells how it went */
+	struct wait_list waits; /* woken at the end; `put.change.failure` is the outcome */
 	bool done;
-	bool renews;	/* the name was new a few seconds ago, and its value is retained no more */
-	bool is_staged; /* it publishes a staged file under its real name */
+	bool renews;	/* it replaces a value that was retained: the name is a few seconds old */
+	bool is_staged; /* it uploads a staged file under its real name */
 	unsigned references;
-	struct upload *next, **link;
+	LIST_ENTRY(upload) link; /* of fs->upload_list */
 };
 
-/* Publishes what a handle holds; it is not due any more. `failure` is set and NULL returned if it
- * can't even be tried. One reference for the caller. */
+/*
+ * Starts the upload of a handle's value; the handle is not dirty any more. Returns NULL with
+ * `failure` set if the value fails a check, or with errnum 0 if it is empty. The caller gets one
+ * reference.
+ */
 struct upload *upload_start(struct handle *handle, struct failure *failure);
 
-/* The same for a staged file under its real name `name`; `request` is the rename. */
+/* Starts the upload of a handle's value and does not wait for it: the outcome is kept in the file.
+ */
+void handle_publish(struct handle *handle);
+
+/* Does the same as upload_start for a staged file under its real name `name`. `request` is the
+ * rename; with `only_free` nothing is replaced. */
 struct upload *upload_staged(struct file *file, const char *name, bool only_free,
 			     fuse_req_t request, struct failure *failure);
 
+/* Frees the upload with its last reference; NULL is let through. */
 void upload_release(struct upload *upload);
 
-/* Gives up: the value is not published if that can still be helped. */
+/* Cancels the upload: the value is not stored if it was not sent yet. */
 void upload_cancel(struct upload *upload);
 
-/* A file is losing its name: what still waits for its turn to be published under it is not
- * published at all, which is no failure. */
+/* Drops the uploads of `file` that are still queued, which succeed: the file is losing its name. */
 void uploads_cancel_queued(struct file *file);
 
-/* It is getting another name: what waits for its turn is published under that. */
+/* Queues the uploads of `file` that have not begun under `name`, which it is about to get. */
 void uploads_rename(struct file *file, const char *name);
+
+/* Ends the wait for the last upload at the end of the mount, if none is left. */
+void fs_check_drained(struct fs *fs);
 
 #endif

@@ -1,10 +1,9 @@
-/* WRITE and truncation: a value grows in its handle. */
+/* WRITE, truncation and fallocate: change the value in the buffer of a handle. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <string.h>
 
-#include "audit.h"
 #include "control.h"
 #include "file.h"
 #include "flush.h"
@@ -13,17 +12,11 @@
 #include "opener.h"
 #include "operations.h"
 #include "precheck.h"
-#include "sstorefs/name.h"
 #include "value.h"
 #include "written.h"
 
-static struct handle *handle_of(const struct fuse_file_info *info)
-{
-	return (struct handle *)(uintptr_t)info->fh;
-}
-
-/* Who writes may become the one whose FLUSH counts, where processes can't be told (DESIGN 3, rule
- * 7). */
+/* Notes the lock owner of a WRITE: where /proc does not show the opener, the FLUSH of the only
+ * owner that has written publishes (doc/semantics.md, rule 7). */
 static void note_lock_owner(struct opener *opener, uint64_t owner)
 {
 	if (!opener->owner_known) {
@@ -34,7 +27,8 @@ static void note_lock_owner(struct opener *opener, uint64_t owner)
 	}
 }
 
-/* The most a value may have: a newline that will go may stand behind it. */
+/* Returns the size of the largest buffer: one more than the value may have if a newline is dropped.
+ */
 static size_t bytes_max(const struct fs *fs)
 {
 	const struct provider *provider = fs->provider;
@@ -44,15 +38,14 @@ static size_t bytes_max(const struct fs *fs)
 	return most + !fs->config->keep_newline;
 }
 
-/* A value of its own for the handle, to be written to: what is on its way to the service stays as
- * it is, and so does what other handles have. */
+/* Gives the handle a value of its own to write to: uploads and other handles that share the present
+ * one keep it as it is. Returns 0 or -errno. */
 static int make_private(struct fs *fs, struct handle *handle)
 {
 	struct value *shared = handle->value, *private;
 	int failed = 0;
 
-	/* What is staged is one value for all who have it open; once it has its real name, each of
-	 * them has its own. */
+	/* The handles of a staged file share its value, until it is renamed to its real name. */
 	if (shared && (handle->file->staged ? !shared->uploads : shared->references == 1))
 		return 0;
 	private = value_new(fs->options.pool);
@@ -76,8 +69,8 @@ static int make_private(struct fs *fs, struct handle *handle)
 	return 0;
 }
 
-/* What was changed before the end is counted anew, and looked at again when more follows: half a
- * character may be there for a moment. */
+/* Counts the characters again after a change before the end. The text behind the change is
+ * validated with the next WRITE at the end: half a character may be there for a moment. */
 static void revalidate_utf8(struct value *value, size_t changed_at)
 {
 	const struct locked *bytes = &value->bytes;
@@ -93,7 +86,8 @@ static void revalidate_utf8(struct value *value, size_t changed_at)
 	value->characters = utf8_length(bytes->data, bytes->length);
 }
 
-/* Looks at what came since the last time, so that a value that comes byte by byte is read once. */
+/* Validates what was appended since the last time, so that a value that is written byte by byte is
+ * read once. Returns 0 or -errno. */
 static int check_text(const struct fs *fs, struct value *value, size_t offset, size_t size)
 {
 	const struct provider *provider = fs->provider;
@@ -114,13 +108,13 @@ static int check_text(const struct fs *fs, struct value *value, size_t offset, s
 	return 0;
 }
 
-/* Writes `size` bytes at `offset`, zeros where `data` is NULL. What lies between the end and
- * `offset` becomes zeros, if every byte is known. */
+/* Writes `size` bytes at `offset`, zeros where `data` is NULL. A gap before `offset` is filled with
+ * zeros, if every byte of the value is known. Returns 0 or -errno. */
 static int append_data(struct fs *fs, struct handle *handle, const char *data, size_t size,
 		       uint64_t offset)
 {
 	struct locked *bytes;
-	size_t before, judged;
+	size_t before, checked;
 	int failed = make_private(fs, handle);
 
 	if (failed)
@@ -146,24 +140,24 @@ static int append_data(struct fs *fs, struct handle *handle, const char *data, s
 		return 0;
 	if (offset < before)
 		revalidate_utf8(handle->value, offset);
-	judged = offset < before ? bytes->length : before;
-	failed = check_text(fs, handle->value, judged, bytes->length - judged);
-	/* What is staged may never become a secret (an editor's swap file): it is judged when it
-	 * gets its real name. */
+	checked = offset < before ? bytes->length : before;
+	failed = check_text(fs, handle->value, checked, bytes->length - checked);
+	/* A staged value may never become a secret (an editor's swap file): it is checked when it
+	 * is renamed to its real name. */
 	return handle->file->staged ? 0 : failed;
 }
 
-/* The value is another one now, and still to be published. */
-static void changed(struct handle *handle)
+/* Notes that the value was changed and is to be published. */
+static void mark_dirty(struct handle *handle)
 {
 	handle->dirty = true;
 	handle->file->modified_at = clock_files();
 	handle->file->times = (struct set_times){0};
 }
 
-/* Zeros from `from` to `to`, where the value grows if need be. Bytes that are unknown can't be
- * changed. */
-static int take_zeros(struct fs *fs, struct handle *handle, uint64_t from, uint64_t to)
+/* Writes zeros from `from` to `to`; the value may grow. Unknown bytes cannot be changed. Returns 0
+ * or -errno. */
+static int write_zeros(struct fs *fs, struct handle *handle, uint64_t from, uint64_t to)
 {
 	int failed;
 
@@ -175,37 +169,37 @@ static int take_zeros(struct fs *fs, struct handle *handle, uint64_t from, uint6
 		return 0;
 	failed = append_data(fs, handle, NULL, to - from, from);
 	if (!failed)
-		changed(handle);
+		mark_dirty(handle);
 	return failed;
 }
 
-static void record_failed(const struct handle *handle, const char *operation, int error)
+static enum refusal refusal_of(int error)
 {
-	static const enum refusal refusals[] = {REFUSAL_TOO_LARGE, REFUSAL_GROWS, REFUSAL_NOT_TEXT,
-						REFUSAL_NO_LOCKED_MEMORY};
-	static const int errors[] = {EFBIG, EINVAL, EILSEQ, ENOBUFS};
-	const struct file *file = handle->file;
-	enum refusal refusal = REFUSAL_NO_MEMORY;
-
-	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-		if (errors[i] == error)
-			refusal = refusals[i];
-	refusal_record(file->fs,
-		       &(struct audit_event){
-			       .operation = operation, .store = file->store, .name = file->name},
-		       refusal);
+	switch (error) {
+	case EFBIG:
+		return REFUSAL_TOO_LARGE;
+	case EINVAL:
+		return REFUSAL_GROWS;
+	case EILSEQ:
+		return REFUSAL_NOT_TEXT;
+	case ENOBUFS:
+		return REFUSAL_NO_LOCKED_MEMORY;
+	}
+	return REFUSAL_NO_MEMORY;
 }
 
-/* A handle that refused a change is spent: what its writer goes on to write is not the value any
- * more. */
+/* Fails a handle that refused a change: whatever is written to it next, the value is not complete.
+ */
 static void fail_handle(struct handle *handle, const char *operation, int error)
 {
 	handle_wipe(handle);
 	handle->failed = error;
-	/* Others may hold what is staged, and it keeps its name so that it can be removed by it. */
+	/* Other handles may share a staged value. The file keeps its name, so that it can be
+	 * removed. */
 	if (handle->file->staged)
 		handle->file->spoiled = true;
-	record_failed(handle, operation, error);
+	refusal_record(handle->file->fs, operation, handle->file->store, handle->file->name,
+		       refusal_of(error));
 }
 
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,
@@ -234,14 +228,14 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 		fuse_reply_err(request, handle->failed);
 		return;
 	}
-	changed(handle);
+	mark_dirty(handle);
 	if (fs->config->commit == COMMIT_WRITE)
-		write_through(fs, request, handle, size);
+		write_through(request, handle, size);
 	else
 		fuse_reply_write(request, size);
 }
 
-/* Cuts the value. What is cut to nothing is known to be empty from then on. */
+/* Truncates and wipes the rest. Returns 0 or -errno. */
 static int cut(struct fs *fs, struct handle *handle, size_t size)
 {
 	int failed = make_private(fs, handle);
@@ -263,7 +257,7 @@ int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
 	if (handle->failed)
 		return handle->failed;
 	if ((uint64_t)size > length)
-		failed = take_zeros(fs, handle, length, (uint64_t)size);
+		failed = write_zeros(fs, handle, length, (uint64_t)size);
 	else if ((size_t)size < length)
 		failed = cut(fs, handle, (size_t)size);
 	if (failed) {
@@ -274,23 +268,23 @@ int handle_truncate(struct fs *fs, struct handle *handle, off_t size)
 		handle->began_empty = true;
 		handle->file->spoiled = false;
 	} else if ((size_t)size < length) {
-		changed(handle);
+		mark_dirty(handle);
 	}
 	return 0;
 }
 
-/* fallocate(2) in one of the modes that the kernel lets through. What needs no change of the value
- * always succeeds. */
+/* fallocate(2) in one of the modes that the kernel lets through. It succeeds where it changes
+ * nothing. Returns 0 or -errno. */
 static int allocate(struct fs *fs, struct handle *handle, int mode, uint64_t from, uint64_t to)
 {
 	size_t length = handle_length(handle);
 
 	if (mode & FALLOC_FL_PUNCH_HOLE || mode == (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE))
-		return take_zeros(fs, handle, from,
-				  handle->began_empty && to > length ? length : to);
+		return write_zeros(fs, handle, from,
+				   handle->began_empty && to > length ? length : to);
 	if (mode == FALLOC_FL_ZERO_RANGE)
-		return take_zeros(fs, handle, from, to);
-	return to > length ? take_zeros(fs, handle, length, to) : 0;
+		return write_zeros(fs, handle, from, to);
+	return to > length ? write_zeros(fs, handle, length, to) : 0;
 }
 
 void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset, off_t length,
@@ -306,7 +300,7 @@ void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset,
 	} else if (handle->failed) {
 		fuse_reply_err(request, handle->failed);
 	} else if (mode == FALLOC_FL_KEEP_SIZE) {
-		/* Room is reserved, and nothing changes. */
+		/* It reserves space, and changes nothing. */
 		fuse_reply_err(request,
 			       (uint64_t)offset + (uint64_t)length > bytes_max(fs) ? EFBIG : 0);
 	} else {
@@ -318,8 +312,8 @@ void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset,
 	}
 }
 
-/* truncate(2) by name is open, ftruncate and close in one: what is staged is changed, and a stored
- * value is not known here. */
+/* truncate(2) by name is open, ftruncate and close in one. A staged value is changed; a stored one
+ * is unknown here, so it cannot be. Returns 0 or a positive errno. */
 static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size)
 {
 	struct file *file = inode->file;
@@ -327,10 +321,7 @@ static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size
 	int error;
 
 	if (!file || !file->staged)
-		return size ? refusal_record(fs,
-					     &(struct audit_event){.operation = "truncate",
-								   .store = inode->store,
-								   .name = inode_name(inode)},
+		return size ? refusal_record(fs, "truncate", inode->store, inode_name(inode),
 					     REFUSAL_GROWS)
 			    : 0;
 	handle = handle_new(file);
@@ -344,8 +335,8 @@ static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size
 	return error;
 }
 
-/* A descriptor has its file, even where its number stands for nothing any more: another client has
- * deleted and made anew what it was opened as. */
+/* Finds an inode by its number, or by the descriptor `info`: another client may have deleted and
+ * created again what that was opened as, and then the number refers to nothing. */
 static enum inode_kind find_inode(struct fs *fs, fuse_ino_t number,
 				  const struct fuse_file_info *info, struct inode *inode)
 {
@@ -369,12 +360,9 @@ void fs_setattr(fuse_req_t request, fuse_ino_t number, struct stat *attributes, 
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	error = refusal_record(
-		fs,
-		&(struct audit_event){.operation = "setattr",
-				      .store = inode.kind == INODE_SECRET ? inode.store : NULL,
-				      .name = inode_name(&inode)},
-		precheck_setattr(request, &inode, attributes, what));
+	error = refusal_record(fs, "setattr", inode.kind == INODE_SECRET ? inode.store : NULL,
+			       inode_name(&inode),
+			       precheck_setattr(request, &inode, attributes, what));
 	if (!error && (what & FUSE_SET_ATTR_SIZE) && inode.kind == INODE_SECRET)
 		error = info ? handle_truncate(fs, handle_of(info), attributes->st_size)
 			     : truncate_by_name(fs, &inode, attributes->st_size);

@@ -1,6 +1,7 @@
 /*
- * What this mount knows of the size and the times of secrets: of values that it has stored itself,
- * for as long as the service has that version of them, and of values that wait to be stored.
+ * Secrets that this mount has written: their size and times, which are shown as long as the service
+ * has that version of them, and which names `sync NAME` can open. Also shows the size of values
+ * that are still to be stored.
  */
 #include "written.h"
 
@@ -13,94 +14,103 @@
 #include "inode.h"
 #include "value.h"
 
-#define WRITTEN_MAX 4096 /* entries of less than 200 bytes each */
+#define WRITTEN_MAX 4096	     /* entries of less than 200 bytes each */
+#define SYNC_MS	    (10 * 60 * 1000) /* for which a written name can be opened for fsync */
 
 struct written_entry {
-	uint32_t serial;
+	uint32_t entry_id;
 	uint32_t length; /* bytes that were written: a newline that was not stored counts */
 	struct timespec accessed, modified;
-	char digest[64]; /* the version that it is of */
-	struct written_entry *next, **link;
+	char digest[64]; /* the version that length and times belong to; "": they are not known */
+	uint64_t sync_until; /* CLOCK_BOOTTIME, milliseconds */
+	TAILQ_ENTRY(written_entry) link;
 };
+
+/* --- the table */
 
 static int compare(const void *left, const void *right)
 {
 	const struct written_entry *a = left, *b = right;
 
-	return (a->serial > b->serial) - (a->serial < b->serial);
+	return (a->entry_id > b->entry_id) - (a->entry_id < b->entry_id);
 }
 
 void written_init(struct written *written)
 {
 	*written = (struct written){.by_entry_id.compare = compare};
-	written->newest = &written->oldest;
+	TAILQ_INIT(&written->by_age);
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------------------
- */
-
-static struct written_entry *find(struct written *written, uint32_t entry_id)
+static struct written_entry *find(const struct written *written, uint32_t entry_id)
 {
-	const struct written_entry key = {.serial = entry_id};
+	const struct written_entry key = {.entry_id = entry_id};
 
 	return written->count ? set_find(&written->by_entry_id, &key) : NULL;
-}
-
-static void append(struct written *written, struct written_entry *entry)
-{
-	entry->next = NULL;
-	entry->link = written->newest;
-	*written->newest = entry;
-	written->newest = &entry->next;
-}
-
-static void unlink_entry(struct written *written, struct written_entry *entry)
-{
-	*entry->link = entry->next;
-	if (entry->next)
-		entry->next->link = entry->link;
-	else
-		written->newest = entry->link;
 }
 
 static void drop(struct written *written, struct written_entry *entry)
 {
 	set_remove(&written->by_entry_id, entry);
-	unlink_entry(written, entry);
+	TAILQ_REMOVE(&written->by_age, entry, link);
 	written->count--;
 	free(entry);
 }
 
 void written_finish(struct written *written)
 {
-	while (written->oldest)
-		drop(written, written->oldest);
+	while (!TAILQ_EMPTY(&written->by_age))
+		drop(written, TAILQ_FIRST(&written->by_age));
 }
 
-/* The entry of `serial` as the newest one, made where there is none. NULL when memory ran out. */
+/* Returns the entry of `entry_id` as the newest one, made where there is none; NULL when memory ran
+ * out. May drop the oldest. */
 static struct written_entry *renew(struct written *written, uint32_t entry_id)
 {
 	struct written_entry *entry = find(written, entry_id);
 
 	if (entry) {
-		unlink_entry(written, entry);
-		append(written, entry);
+		TAILQ_REMOVE(&written->by_age, entry, link);
+		TAILQ_INSERT_TAIL(&written->by_age, entry, link);
 		return entry;
 	}
 	entry = calloc(1, sizeof *entry);
 	if (!entry)
 		return NULL;
-	entry->serial = entry_id;
+	entry->entry_id = entry_id;
 	if (!set_add(&written->by_entry_id, entry)) {
 		free(entry);
 		return NULL;
 	}
-	append(written, entry);
+	TAILQ_INSERT_TAIL(&written->by_age, entry, link);
 	if (++written->count > WRITTEN_MAX)
-		drop(written, written->oldest);
+		drop(written, TAILQ_FIRST(&written->by_age));
 	return entry;
 }
+
+/* --- names that can be opened for fsync */
+
+void written_note(struct fs *fs, uint32_t entry_id)
+{
+	struct written_entry *entry = renew(&fs->written, entry_id);
+
+	if (entry) /* else `sync NAME` opens for writing, as it does after ten minutes */
+		entry->sync_until = loop_now(fs->loop) + SYNC_MS;
+}
+
+bool written_lately(const struct fs *fs, const struct inode *inode)
+{
+	const struct written_entry *entry;
+	const struct handle *handle;
+
+	if (inode->file)
+		LIST_FOREACH (handle, &inode->file->handles, link)
+			if (handle->wrote)
+				return true;
+	entry = find(&fs->written, inode->file ? inode->file->entry_id : inode->record->entry_id);
+	return entry && entry->sync_until > loop_now(fs->loop);
+}
+
+/* --- length and times of the stored version */
 
 static void version_of(const struct record *record, char digest[static 64])
 {
@@ -112,14 +122,14 @@ static void version_of(const struct record *record, char digest[static 64])
 	digest[63] = '\0';
 }
 
-/* What is known of `record`; NULL where that is another version, or in doubt. */
+/* Returns the entry of the version `record`; NULL where the service has another, or may have. */
 static struct written_entry *find_version(struct fs *fs, const struct record *record)
 {
 	struct written_entry *entry =
 		record && !record->invalid ? find(&fs->written, record->entry_id) : NULL;
 	char digest[64];
 
-	if (!entry)
+	if (!entry || !entry->digest[0])
 		return NULL;
 	version_of(record, digest);
 	return strcmp(digest, entry->digest) == 0 ? entry : NULL;
@@ -129,9 +139,6 @@ bool written_has(struct fs *fs, const struct record *record)
 {
 	return find_version(fs, record) != NULL;
 }
-
-/* --- what comes into it, and goes
- * ------------------------------------------------------------------------------- */
 
 static struct timespec timespec_of(wall_time_ns time)
 {
@@ -166,9 +173,9 @@ void written_follow(struct fs *fs, uint32_t entry_id, const struct record *recor
 	const struct written_entry *known = find(&fs->written, entry_id);
 	struct written_entry *entry, copy;
 
-	if (!known)
+	if (!known || !known->digest[0])
 		return;
-	copy = *known; /* which may be the oldest, and make room */
+	copy = *known; /* renew may drop it */
 	entry = renew(&fs->written, record->entry_id);
 	if (!entry)
 		return;
@@ -183,16 +190,16 @@ void written_forget(struct fs *fs, uint32_t entry_id)
 	struct written_entry *entry = find(&fs->written, entry_id);
 
 	if (entry)
-		drop(&fs->written, entry);
+		entry->digest[0] = '\0';
 }
 
-/* --- what is shown
- * --------------------------------------------------------------------------------------------- */
+/* --- what is shown */
 
-/* Whether a value of it waits to be stored, and how many bytes of that were written so far. */
-static bool is_awaited(const struct inode *inode, size_t *length)
+/* True if a value of the secret is still to be stored. Sets `length` to its bytes so far. */
+static bool is_unstored(const struct inode *inode, size_t *length)
 {
 	const struct file *file = inode->file;
+	const struct handle *handle;
 
 	if (!file)
 		return false;
@@ -200,7 +207,7 @@ static bool is_awaited(const struct inode *inode, size_t *length)
 		*length = file->staged->bytes.length;
 		return true;
 	}
-	for (const struct handle *handle = file->handles; handle; handle = handle->next)
+	LIST_FOREACH (handle, &file->handles, link)
 		if (handle->dirty) {
 			*length = handle_length(handle);
 			return true;
@@ -209,7 +216,7 @@ static bool is_awaited(const struct inode *inode, size_t *length)
 		*length = file->sent;
 		return true;
 	}
-	*length = file->handles ? handle_length(file->handles) : 0;
+	*length = LIST_EMPTY(&file->handles) ? 0 : handle_length(LIST_FIRST(&file->handles));
 	return !inode->record;
 }
 
@@ -224,7 +231,7 @@ void written_show(struct fs *fs, const struct inode *inode, struct stat *attribu
 	const struct written_entry *entry;
 	size_t length = 0;
 
-	if (is_awaited(inode, &length)) {
+	if (is_unstored(inode, &length)) {
 		attributes->st_mtim = modified_at(inode->file);
 		attributes->st_atim = accessed_at(inode->file);
 	} else if ((entry = find_version(fs, inode->record))) {
@@ -234,7 +241,7 @@ void written_show(struct fs *fs, const struct inode *inode, struct stat *attribu
 	} else {
 		length = 0;
 	}
-	/* A secret is never empty: `find -empty -delete` must not take one for nothing. */
+	/* `find -empty -delete` must not take a secret for an empty file. */
 	if (!length || !shows_length(fs->config))
 		length = 1;
 	attributes->st_size = (off_t)length;
@@ -255,7 +262,7 @@ void written_set_times(struct fs *fs, const struct inode *inode, const struct st
 
 	if (!(what & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)))
 		return;
-	if (is_awaited(inode, &length)) {
+	if (is_unstored(inode, &length)) {
 		struct set_times *times = &inode->file->times;
 
 		times->accessed_is_set |= (what & FUSE_SET_ATTR_ATIME) != 0;

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -20,18 +21,24 @@ struct set_times {
 };
 
 /*
- * The values that this mount has stored: length, times, and the version that the service made of
- * each. At most WRITTEN_MAX of them (written.c), the oldest goes first. Nothing here holds a byte
- * of a value.
+ * Secrets that this mount has written, or failed to: length and times of each, the version that the
+ * service made of it, and until when it can be opened for fsync. At most WRITTEN_MAX of them, the
+ * oldest is dropped first. Nothing here holds a byte of a value.
  */
-struct written_entry;
 struct written {
 	struct ordered_set by_entry_id;
-	struct written_entry *oldest, **newest; /* in the order of their writing */
+	TAILQ_HEAD(, written_entry) by_age; /* the oldest first */
 	unsigned count;
 };
 void written_init(struct written *written);
 void written_finish(struct written *written);
+
+/* Notes that `entry_id` was written, or that a WRITE to it was refused. */
+void written_note(struct fs *fs, uint32_t entry_id);
+
+/* True if the secret `inode` was written within the last ten minutes: `sync NAME` may open it for
+ * reading, for fsync alone. */
+bool written_lately(const struct fs *fs, const struct inode *inode);
 
 /*
  * Fills in size, blocks and times of the secret `inode`, after st_ctim and the other times were set
@@ -41,24 +48,22 @@ void written_finish(struct written *written);
  */
 void written_show(struct fs *fs, const struct inode *inode, struct stat *attributes);
 
-/* utimensat(2): `what` is SETATTR's. Without effect on a secret that was not written by this mount.
- */
+/* Sets the times that utimensat(2) asks for; `what` is SETATTR's. Does nothing for a secret that
+ * was not written by this mount. */
 void written_set_times(struct fs *fs, const struct inode *inode, const struct stat *wanted,
 		       int what);
 
-/* The service has stored `length` written bytes of `file` as `record`. */
+/* Notes that the service has stored `length` written bytes of `file` as `record`. */
 void written_keep(struct fs *fs, const struct file *file, const struct record *record,
 		  size_t length);
 
-/* Whether `record` (NULL: there is none) is a version that was written by this mount. */
+/* True if `record` (NULL: there is none) is a version that was written by this mount. */
 bool written_has(struct fs *fs, const struct record *record);
 
-/* `record` has the value of what is known here as `serial`: this mount has renamed, copied or
- * edited it. */
+/* Notes that `record` has the value of `entry_id`: this mount has renamed, copied or edited it. */
 void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record);
 
-/* What the service has as `serial` (0: nothing) is gone, or may be another value: nothing is known
- * of it from now on. */
+/* Forgets length and times of `entry_id` (0: none): it is deleted, or may have another value. */
 void written_forget(struct fs *fs, uint32_t entry_id);
 
 #endif

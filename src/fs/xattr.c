@@ -1,10 +1,9 @@
-/* Extended attributes: one table, and four operations that loop over it. */
+/* Extended attributes: a table, and the four operations that use it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
-#include "audit.h"
 #include "digest.h"
 #include "file.h"
 #include "fs_internal.h"
@@ -14,8 +13,8 @@
 #include "setxattr.h"
 #include "value.h"
 
-/* What an attribute is shown from: the entry as the service told it, and the file where it is open
- * or not settled. */
+/* What an attribute is shown from: the entry as the service sent it, and the file where there is
+ * one. */
 struct xattr_context {
 	struct fs *fs;
 	const struct inode *inode;
@@ -26,14 +25,15 @@ struct xattr_context {
 
 struct xattr {
 	const char *name;
-	/* Appends the value; 0, or -ENODATA where the attribute does not apply. */
+	/* Appends the value. Returns 0, or -ENODATA where the secret does not have the attribute.
+	 */
 	int (*show)(const struct xattr_context *context, struct buffer *value);
-	/* Reads what it is to be; NULL: it can't be set. */
+	/* Parses a new value (setxattr.h); NULL: it cannot be set. */
 	int (*set)(const struct fs *fs, const char *value, size_t size,
 		   struct pending_attrs *attrs);
 	bool on_stores, on_secrets;
-	bool unlisted; /* can always be asked for, is listed only when the state is not `stored` */
-	bool clears;   /* the empty text removes it */
+	bool unlisted; /* getxattr shows it always, listxattr only when the state is not `stored` */
+	bool clears;   /* the empty value removes it */
 };
 
 static int show_text(struct buffer *value, const char *text)
@@ -72,7 +72,7 @@ static int show_modified_at(const struct xattr_context *context, struct buffer *
 	return show_time(value, context->entry.modified_at, NULL);
 }
 
-/* What was set and is still to be stored; NULL: nothing was, or it is stored. */
+/* Returns the attributes that will be stored with the next value; NULL: there are none. */
 static const struct pending_attrs *pending_attrs_of(const struct xattr_context *context)
 {
 	const struct file *file = context->inode->file;
@@ -127,15 +127,17 @@ static int show_livemode(const struct xattr_context *context, struct buffer *val
 	return show_text(value, context->entry.livemode ? "true" : "false");
 }
 
-static bool has_value(const struct file *file)
+static bool is_pending(const struct file *file)
 {
-	for (const struct handle *handle = file->handles; handle; handle = handle->next)
+	const struct handle *handle;
+
+	LIST_FOREACH (handle, &file->handles, link)
 		if (handle->dirty)
 			return true;
 	return file->uploads > 0;
 }
 
-/* Whether a publication whose outcome was unknown has been seen to have changed what is stored. */
+/* True if another version is stored than before the last upload, whose outcome was unknown. */
 static bool took_effect(const struct file *file)
 {
 	struct version now;
@@ -152,7 +154,7 @@ static const char *upload_state(const struct xattr_context *context)
 
 	if (file && file->staged)
 		return "staged";
-	if (file && has_value(file))
+	if (file && is_pending(file))
 		return "pending";
 	if (file && file->failure.errnum && !took_effect(file))
 		return file->unknown && listing_is_invalid(store_secrets(file->store), file->name)
@@ -219,7 +221,7 @@ static bool applies(const struct xattr *xattr, const struct inode *inode)
 	       (inode->kind == INODE_SECRET && xattr->on_secrets);
 }
 
-static void subject_fill(struct xattr_context *context, struct fs *fs, const struct inode *inode)
+static void context_fill(struct xattr_context *context, struct fs *fs, const struct inode *inode)
 {
 	context->fs = fs;
 	context->inode = inode;
@@ -228,7 +230,7 @@ static void subject_fill(struct xattr_context *context, struct fs *fs, const str
 		record_entry(inode->record, &context->entry, &context->text);
 }
 
-/* Answers with `value`, or with its size where that is what was asked for. */
+/* Answers with `value`, or with its size where `size` is 0. */
 static void reply_sized(fuse_req_t request, const struct buffer *value, size_t size)
 {
 	if (buffer_error(value))
@@ -259,7 +261,7 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 	struct inode inode;
 
 	if (!xattr) {
-		/* Asked for by the kernel and by ls at every turn: answered without a thought. */
+		/* The kernel and ls ask for such attributes of every file. */
 		fuse_reply_err(request, ENODATA);
 		return;
 	}
@@ -267,7 +269,7 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&context, fs, &inode);
+	context_fill(&context, fs, &inode);
 	buffer_clear(value);
 	if (!applies(xattr, &inode) || xattr->show(&context, value))
 		fuse_reply_err(request, ENODATA);
@@ -282,19 +284,19 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 	struct buffer names = {0}, ignored = {0};
 	struct xattr_context context;
 	struct inode inode;
-	bool settled;
+	bool is_stored;
 
 	if (inode_find(fs, number, &inode) == INODE_NONE) {
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&context, fs, &inode);
-	settled = inode.kind != INODE_SECRET || !strcmp(upload_state(&context), "stored");
+	context_fill(&context, fs, &inode);
+	is_stored = inode.kind != INODE_SECRET || !strcmp(upload_state(&context), "stored");
 	for (size_t i = 0; i < XATTR_COUNT; i++) {
 		const struct xattr *xattr = &xattrs[i];
 
 		buffer_clear(&ignored);
-		if (!applies(xattr, &inode) || (xattr->unlisted && settled) ||
+		if (!applies(xattr, &inode) || (xattr->unlisted && is_stored) ||
 		    xattr->show(&context, &ignored))
 			continue;
 		buffer_append(&names, xattr->name, strlen(xattr->name) + 1);
@@ -304,8 +306,7 @@ void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 	buffer_finish(&ignored);
 }
 
-/* Why an attribute can't be set, or removed. The kernel's own ones are for nobody, whatever the
- * mount is for. */
+/* Returns why an attribute cannot be set or removed. */
 static enum refusal precheck_set(const struct xattr_context *context, const struct xattr *xattr,
 				 const char *name)
 {
@@ -321,7 +322,7 @@ static enum refusal precheck_set(const struct xattr_context *context, const stru
 									   : REFUSAL_ATTRIBUTE;
 }
 
-/* The same for what it is to be, which is read into zeroed `wishes`. */
+/* Parses a value into zeroed `attrs`. Returns why it cannot be set. */
 static enum refusal precheck_text(const struct xattr_context *context, const struct xattr *xattr,
 				  const char *value, size_t size, struct pending_attrs *attrs)
 {
@@ -338,7 +339,7 @@ static enum refusal precheck_text(const struct xattr_context *context, const str
 	return REFUSAL_ATTRIBUTE_VALUE;
 }
 
-/* Appends what is shown; whether anything is. */
+/* Appends what is shown of the attribute. Returns false if it is not there. */
 static bool shows(const struct xattr_context *context, const struct xattr *xattr,
 		  struct buffer *text)
 {
@@ -346,7 +347,7 @@ static bool shows(const struct xattr_context *context, const struct xattr *xattr
 	       !buffer_error(text);
 }
 
-/* setxattr(2) can ask for an attribute to be there already, or not to be. */
+/* Checks XATTR_CREATE and XATTR_REPLACE of setxattr(2). Returns 0 or a positive errno. */
 static int check_presence(int flags, bool present)
 {
 	if (flags & XATTR_CREATE && present)
@@ -358,12 +359,9 @@ static void refuse(fuse_req_t request, const struct xattr_context *context, cons
 		   enum refusal refusal)
 {
 	const struct inode *inode = context->inode;
-	const struct audit_event event = {.operation = operation,
-					  .store =
-						  inode->kind == INODE_SECRET ? inode->store : NULL,
-					  .name = inode_name(inode)};
 
-	refusal_reply(request, &event, refusal);
+	refusal_reply(request, operation, inode->kind == INODE_SECRET ? inode->store : NULL,
+		      inode_name(inode), refusal);
 }
 
 void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value,
@@ -383,13 +381,13 @@ void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const 
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&context, fs, &inode);
+	context_fill(&context, fs, &inode);
 	is_shown = shows(&context, xattr, &shown);
 	refusal = precheck_set(&context, xattr, name);
 	if (!refusal)
 		refusal = precheck_text(&context, xattr, value, size, &attrs);
 	error = check_presence(flags, is_shown);
-	/* What can't be changed may be set to what it is: programs that copy attributes do so. */
+	/* An attribute may be set to its present value: programs that copy attributes do that. */
 	if (refusal && refusal != REFUSAL_READ_ONLY && is_shown && shown.length == size &&
 	    memcmp(buffer_cstr(&shown), value, size) == 0)
 		fuse_reply_err(request, error);
@@ -403,8 +401,8 @@ void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const 
 	buffer_finish(&shown);
 }
 
-/* What is shown and can't be removed stays, without a word: programs that copy attributes remove
- * those that their source has not. */
+/* Removing an attribute that cannot be removed succeeds and changes nothing: programs that copy
+ * attributes remove those that their source does not have. */
 void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -419,7 +417,7 @@ void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
 		fuse_reply_err(request, ENOENT);
 		return;
 	}
-	subject_fill(&context, fs, &inode);
+	context_fill(&context, fs, &inode);
 	refusal = precheck_modify(fs);
 	if (!refusal && xattr && xattr->clears)
 		refusal = precheck_set(&context, xattr, name);

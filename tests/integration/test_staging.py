@@ -170,7 +170,7 @@ def test_it_never_outlives_the_mount(make_mount, direct, sandbox):
     mount = make_mount(direct)
     path = make_temporary(mount / "prod")
     assert mount.unmount() == 32
-    assert f'name="{os.path.basename(path)}" words="it was never renamed' in mount.log()
+    assert f'name="{os.path.basename(path)}" words="this temporary file was not renamed' in mount.log()
     assert sandbox.calls(operation="fastly.put_secret") == []
 
 

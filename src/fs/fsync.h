@@ -1,0 +1,13 @@
+#ifndef SSTOREFS_FS_FSYNC_H
+#define SSTOREFS_FS_FSYNC_H
+
+struct fs;
+
+/*
+ * FSYNC requests that wait.
+ */
+
+/* Ends every FSYNC that waits, because the mount is gone. Uploads go on. */
+void fsyncs_abandon(struct fs *fs);
+
+#endif
