@@ -188,7 +188,8 @@ void file_put_if_unused(struct file *file)
 						    file->failure.errnum == EEXIST ||
 						    file_has_unreported_create_error(file))));
 
-	if (!LIST_EMPTY(&file->handles) || file->uploads || !LIST_EMPTY(&file->waits) || file->staged)
+	if (!LIST_EMPTY(&file->handles) || file->uploads || !LIST_EMPTY(&file->waits) ||
+	    file->staged)
 		return;
 	if (!remembers) {
 		fs->kept_errors -= file->kept_for_error;

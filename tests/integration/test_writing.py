@@ -211,6 +211,6 @@ def test_debugging_tells_each_step_and_no_value(monkeypatch, make_mount, direct,
     steps = [line for line in mount.log().splitlines() if " /resources/" in line or " close errno=" in line]
     store = os.getxattr(mount / "prod", "user.id").decode()
     for step in (f"PUT /resources/stores/secret/{store}/secrets: attempt 1, 503, ", f"/{store}/secrets: attempt 2, 200, ",
-                 "another process's: nothing is published yet", "the opener's last: published"):
+                 "by another process: nothing is published yet", "the last by the opener: published"):
         assert any(step in line for line in steps), (step, steps)
     assert "not-for-the-log" not in mount.log() and direct.token not in mount.log()
