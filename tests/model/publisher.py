@@ -43,8 +43,8 @@ class Publisher(Known):
             may_be_renamed = self.exchange.is_new(file.name) or file.name in TEMPORARY or file.name in self.exchange.retained
             self.exchange.retained.pop(file.name, None)
             error = self.exchange.put(file.name, value, file.inode, handle.exclusive and file.created, outcome.calls)
-            # What will be found there is this file: another client's, or perhaps what we have sent.
-            if error in (errno.EEXIST, errno.EINTR) and self.exchange.known[file.name] is None:
+            # What will be found there is this file: another client's secret, or perhaps what this mount has sent.
+            if error in (errno.EEXIST, errno.EINTR, errno.ENOENT) and self.exchange.known[file.name] is None:
                 self.exchange.inodes[file.name] = file.inode
             if not error and may_be_renamed:
                 self.exchange.retain(file.name, value)
