@@ -77,7 +77,7 @@ def test_every_flag_is_proposed(tmp_path):
 
 def test_the_helper_and_the_mount_proxy():
     assert "-n" in complete("mount.fuse.sstorefs -", program="/sbin/mount.fuse.sstorefs")
-    assert complete("sstorefs-mount-proxy --se", function="_sstorefs_mount_proxy") == ["--listen"]
+    assert complete("sstorefs-mount-proxy --li", function="_sstorefs_mount_proxy") == ["--listen"]
 
 
 def test_in_a_terminal(tmp_path):
