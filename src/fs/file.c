@@ -181,12 +181,13 @@ bool file_is_visible(const struct file *file)
 void file_put_if_unused(struct file *file)
 {
 	struct fs *fs = file->fs;
-	/* A failure is kept where the name exists, so that its attributes can tell of it. */
+	int error = file->failure.errnum;
+	/* A failure is kept where fsync can ask for it: the secret is there, or another client has
+	 * made it, or may make it again after it was deleted under a replacement. */
 	bool remembers = !file->unlinked &&
 			 (is_awaited(file) ||
-			  (file->failure.errnum && (file_is_stored(file) || file->unknown ||
-						    file->failure.errnum == EEXIST ||
-						    file_has_unreported_create_error(file))));
+			  (error && (file_is_stored(file) || file->unknown || error == EEXIST ||
+				     error == ENOENT || file_has_unreported_create_error(file))));
 
 	if (!LIST_EMPTY(&file->handles) || file->uploads || !LIST_EMPTY(&file->waits) ||
 	    file->staged)

@@ -73,6 +73,21 @@ def test_every_other_name_is_refused_at_open(direct_mount, sandbox):
     assert errno_of(os.open, direct_mount / "prod/OTHER", os.O_RDONLY) == errno.EACCES, "nothing was written"
 
 
+@pytest.mark.mount_options("nocreate")
+def test_it_tells_of_a_replacement_that_found_nothing_when_others_have_made_it_anew(place):
+    name = place / "NAME"
+    place.put("NAME", b"old")
+    os.stat(name)
+    place.service.delete(place.store, "NAME")
+    assert shell('echo val > "$NAME"', NAME=name).returncode == 0
+    place.put("NAME", b"another's")
+    place.mount.refresh()
+    first, second = (sync("GNU", name) for _ in range(2))
+    assert first.returncode == 1 and "No such file or directory" in first.stderr
+    assert second.returncode == 0
+    assert place.value("NAME") == b"another's"
+
+
 def test_what_others_made_anew_is_another(direct_mount, sandbox):
     write_file(direct_mount / "prod/NAME", b"value")
     os.unlink(direct_mount / "prod/NAME")

@@ -54,7 +54,7 @@ class Known:
         """Forgets a file that no process has open, unless a failure is kept for it."""
         if file.handles or file.staged is not None or self.files.get(file.name) is not file:
             return
-        there = self.is_stored(file) or file.failure == errno.EEXIST
+        there = self.is_stored(file) or file.failure in (errno.EEXIST, errno.ENOENT)
         if not (file.failure and (there or file.unknown)) and not self.shows_failure(file):
             del self.files[file.name]
 
