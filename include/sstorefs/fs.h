@@ -7,8 +7,8 @@
 #include "sstorefs/locked.h"
 
 /*
- * The file system: what the kernel asks, answered from the catalog, and what writers write, held
- * until it is published.
+ * The file system: answers the kernel's requests from the catalog, and holds what is written until
+ * it is published.
  */
 struct fs;
 
@@ -18,33 +18,34 @@ struct fs_options {
 	struct locked_pool *pool;
 	struct error_log *error_log;
 	const struct config *config;
-	/* The mount is gone (unmounted), or broken: called once, from the loop. */
+	/* Called once, from the loop, when the mount was unmounted or its descriptor is broken. */
 	void (*ended)(void *context);
-	/* Takes the mount away, at the end; not called where it is gone. */
+	/* Unmounts, at the end; not called if the mount is gone already. */
 	void (*unmount)(void *context);
-	/* Somebody wrote to `.sstorefs/refresh`. */
+	/* Called after a write to `.sstorefs/refresh`. */
 	void (*refresh)(void *context);
 	void *context;
 };
 
-/* Everything borrowed must outlive the fs. 0, -ENOMEM, -ENOBUFS. */
+/* Everything in `options` must outlive the fs. Returns 0, -ENOMEM or -ENOBUFS. */
 int fs_new(struct fs **fs, const struct fs_options *options);
 void fs_free(struct fs *fs);
 
-/* Begins to serve at `descriptor`, `/dev/fd/N` of a mount, which it then owns. 0, or a negative
- * errno. */
+/* Serves the mount behind `descriptor` (`/dev/fd/N`), which the fs then owns. Returns 0 or -errno.
+ */
 int fs_mount(struct fs *fs, const char *descriptor);
 
 /*
- * The end: new opens fail with ESHUTDOWN, what is due is published, unfinished values are wiped and
- * named in the log. `drained` is called from the loop when nothing is in flight any more, or at
- * `deadline` (CLOCK_BOOTTIME, milliseconds); `lost` tells how many values were given up.
+ * Ends the mount: new opens fail with ESHUTDOWN, dirty values that are whole are published,
+ * unfinished ones are wiped and named in the log. `drained` is called from the loop when nothing is
+ * in flight any more, or at `deadline` (CLOCK_BOOTTIME, milliseconds); `lost` counts the values
+ * that were not stored.
  */
 void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, unsigned lost),
 	      void *context);
 
-/* What the kernel remembers of names counts no more, where it can be told that (since Linux 6.16);
- * else for a second at most. */
+/* Invalidates the names that the kernel has cached, since Linux 6.16; before, they last up to a
+ * second. */
 void fs_forget_names(struct fs *fs);
 
 #endif

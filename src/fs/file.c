@@ -295,7 +295,10 @@ static void file_check(const struct file *file)
 	assert(!file->kept_for_error || (LIST_EMPTY(&file->handles) && !file->uploads));
 	assert(!file->unknown || file->failure.errnum);
 	assert(file->last_upload_ended <= file->uploads_started);
+	/* Both only search. */
+	/* cppcheck-suppress assertWithSideEffect */
 	assert(file->unlinked || file_find(file->fs, file->store, file->name) == file);
+	/* cppcheck-suppress assertWithSideEffect */
 	assert(file->detached || file_of_entry_id(file->fs, file->entry_id) == file);
 	LIST_FOREACH (handle, &file->handles, link) {
 		assert(handle->file == file);

@@ -1,6 +1,6 @@
 """
 A fleet on one token: daemons that are started at once and write together, against the services' own limits. All finish, nobody is locked out, and reads leave
-writes their share (DESIGN 1, 3; doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4).
+writes their share (doc/semantics.md, chapter 1; doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4).
 """
 
 import os

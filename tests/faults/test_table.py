@@ -1,6 +1,6 @@
 """
 The table of faults: each row a thing that goes wrong while a secret is written over, what its writer sees, which calls reach the service, how long it takes,
-and what the service holds afterwards (DESIGN 1, 2 and 3.13). It is printed at the end of the run.
+and what the service holds afterwards (doc/semantics.md, chapters 1 and 9, rule 13). It is printed at the end of the run.
 """
 
 import errno
@@ -53,7 +53,7 @@ def refusals():
     """What is final is not asked for twice."""
     for status, error in ((400, errno.EINVAL), (401, errno.EACCES), (403, errno.EACCES), (404, errno.ENOENT),
                           (409, errno.EINVAL), (413, errno.EFBIG), (422, errno.EINVAL)):
-        # The client key might be what a 400 means: it is fetched anew, once (DESIGN 5).
+        # The client key might be what a 400 means: it is fetched anew, once (doc/apis.md, Fastly 7).
         calls = (2, 2) if status == 400 else (1, 1)
         yield Row(f"{status}", f"status={status}", error, calls=calls, holds=b"old", state="failed")
 
@@ -115,7 +115,7 @@ ROWS = [
     Row("an answer of 100 MB over HTTP/2", "huge=100000000", errno.EIO, way="tls"),
     Row("an answer in 200000 brackets", "body=nested", errno.EIO, calls=ANY, **PART),
 
-    # The way there. A kept connection that ends just as it is written to is a lost reply, whatever comes of the next one (DESIGN 3.13).
+    # The way there. A kept connection that ends just as it is written to is a lost reply, whatever comes of the next one (doc/semantics.md, rule 13).
     Row("nobody listens", refuses_connections, errno.EHOSTUNREACH, calls=(0, 0), holds=b"old", way="tls", notices=True),
     Row("nobody listens any more", refuses_connections, errno.EIO, calls=(0, 0), holds=b"old", way="tls"),
     Row("packets vanish", drops_packets, errno.ETIMEDOUT, calls=(0, 0), **WHOLE, holds=b"old", way="tls"),
@@ -128,7 +128,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.source}: {row.fault}" for row in ROWS])
 def test_a_fault(row, request, make_mount, tmp_path, record_property):
-    """Each row agrees with DESIGN 2 and 3."""
+    """Each row agrees with doc/semantics.md, rule 13 and chapter 9."""
     service = request.getfixturevalue(row.way)
     nginx = request.getfixturevalue("nginx") if row.way == "tls" else None
     harness = Harness(make_mount, service, row.source, f"timeout={row.timeout}", nginx, tmp_path)

@@ -335,7 +335,7 @@ bool kernel_takes(struct kernel *kernel, const uint8_t *reply, size_t length)
 	MUST(length >= sizeof header);
 	memcpy(&header, reply, sizeof header);
 	MUST(header.len == length && header.error <= 0 && header.error > -512);
-	MUST(header.unique); /* never a notification (DESIGN 4) */
+	MUST(header.unique); /* never a notification (doc/semantics.md, chapter 10) */
 	kernel_trace("%llu is answered %d\n", (unsigned long long)header.unique, header.error);
 	pending = pending_of(kernel, header.unique);
 	MUST(pending);

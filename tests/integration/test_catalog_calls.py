@@ -1,4 +1,4 @@
-"""What listings and lookups cost, in calls (DESIGN 4, promise 4)."""
+"""What listings and lookups cost, in calls (doc/semantics.md, promise 4)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""How long metadata counts as fresh, what refreshes it, and what is shown while the service is down (DESIGN 4)."""
+"""How long metadata counts as fresh, what refreshes it, and what is shown while the service is down (doc/semantics.md, chapter 6)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Directories that are open while what is in them changes: their own view, with offsets that hold (DESIGN 4)."""
+"""Directories that are open while what is in them changes: their own view, with offsets that hold (doc/semantics.md, chapter 6)."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Cloudflare Secrets Store: every endpoint has its place in the file system (DESIGN 5; doc/apis.md, Cloudflare)."""
+"""Cloudflare Secrets Store: every endpoint has its place in the file system (doc/apis.md, Cloudflare)."""
 
 import errno
 import os

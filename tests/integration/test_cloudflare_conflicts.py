@@ -1,4 +1,4 @@
-"""Cloudflare Secrets Store: ids that are others by now, names that are duplicates, answers that are lost (DESIGN 5 and 9; doc/apis.md, Cloudflare)."""
+"""Cloudflare Secrets Store: ids that are others by now, names that are duplicates, answers that are lost (doc/apis.md, Cloudflare)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Cloudflare Secrets Store: quotas and rate limits, credentials and refusals, listings of many pages (DESIGN 5; doc/apis.md, Cloudflare)."""
+"""Cloudflare Secrets Store: quotas and rate limits, credentials and refusals, listings of many pages (doc/apis.md, Cloudflare)."""
 
 import errno
 import os

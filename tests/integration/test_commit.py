@@ -1,4 +1,4 @@
-"""commit=fsync and commit=write: values that are published otherwise than at close (DESIGN 3, rule 10)."""
+"""commit=fsync and commit=write: values that are published otherwise than at close (doc/semantics.md, rule 10)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The control directory .sstorefs (DESIGN 2)."""
+"""The control directory .sstorefs (doc/semantics.md, chapter 8)."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""How a mount ends (DESIGN 3, rule 20)."""
+"""How a mount ends (doc/semantics.md, rule 20)."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Every failure has a fitting errno and its story in .sstorefs/errors (DESIGN 1, promise 5; DESIGN 2, errno)."""
+"""Every failure has a fitting errno and its story in .sstorefs/errors (doc/semantics.md, promise 5 and chapter 9)."""
 
 import errno
 import os

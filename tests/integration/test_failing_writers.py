@@ -1,4 +1,4 @@
-"""A writer that fails half-way publishes nothing (DESIGN 1, promise 2; DESIGN 3, rule 6)."""
+"""A writer that fails half-way publishes nothing (doc/semantics.md, promise 2 and rule 6)."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Open files among each other: fsync, order, unlink, exclusive creation (DESIGN 3, rules 1, 8, 9, 11, 12, 18)."""
+"""Open files among each other: fsync, order, unlink, exclusive creation (doc/semantics.md, rules 1, 8, 9, 11, 12, 18)."""
 
 import errno
 import os

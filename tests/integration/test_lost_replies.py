@@ -1,4 +1,4 @@
-"""Answers that never come: what took effect is found out, and what can't be is said to be unknown (DESIGN 3, rule 13)."""
+"""Answers that never come: what took effect is found out, and what can't be is said to be unknown (doc/semantics.md, rule 13)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Many writers at once, and many one after the other: none waits for another, and nothing of them stays (DESIGN 3, rule 18; DESIGN 7)."""
+"""Many writers at once, and many one after the other: none waits for another, and nothing of them stays (doc/semantics.md, rule 18; SECURITY.md)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What stat, ls and getfattr show, and what it costs (DESIGN 1, promise 4; DESIGN 2; rules 16, 17 and 19)."""
+"""What stat, ls and getfattr show, and what it costs (doc/semantics.md, promise 4, chapters 4 and 7, rules 16, 17 and 19)."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Names that a file system or a service cannot hold (DESIGN 2, below the sources)."""
+"""Names that a file system or a service cannot hold (doc/semantics.md, chapter 3)."""
 
 import errno
 import os

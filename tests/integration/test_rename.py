@@ -1,4 +1,4 @@
-"""Other names for what is stored, where the service can't rename: from the sealed box, or not at all (DESIGN 3, rule 15). Cloudflare's and Stripe's are in their own files."""
+"""Other names for what is stored, where the service can't rename: from the sealed box, or not at all (doc/semantics.md, rule 15). Cloudflare's and Stripe's are in their own files."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Values and tokens stay where they belong (DESIGN 1, promise 3; DESIGN 7)."""
+"""Values and tokens stay where they belong (doc/semantics.md, promise 3; SECURITY.md)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Stripe Apps secrets: scopes for stores, one upsert for every write (DESIGN 5; doc/apis.md, Stripe)."""
+"""Stripe Apps secrets: scopes for stores, one upsert for every write (doc/apis.md, Stripe)."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Values that go to the service as they are: how they get there, and what is left of them (DESIGN 7)."""
+"""Values that go to the service as they are: how they get there, and what is left of them (SECURITY.md)."""
 
 import errno
 import os

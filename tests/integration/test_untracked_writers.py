@@ -1,5 +1,5 @@
 """
-Writers whose processes the daemon can't see in /proc: in another PID namespace, behind hidepid, of another user (DESIGN 3, rule 7). What whole writers do is
+Writers whose processes the daemon can't see in /proc: in another PID namespace, behind hidepid, of another user (doc/semantics.md, rule 7). What whole writers do is
 stored as everywhere, once and when they close; that a writer was killed can't be told, and that is said.
 """
 

@@ -1,4 +1,4 @@
-"""What a value may be: limits, newlines, cuts (DESIGN 2, newline=; DESIGN 3, rules 2 and 3)."""
+"""What a value may be: limits, newlines, cuts (doc/semantics.md, rules 2 and 3)."""
 
 import errno
 import os

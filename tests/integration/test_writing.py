@@ -1,4 +1,4 @@
-"""Each idiom publishes its value once, whole, and exactly (DESIGN 3, rules 1 to 5)."""
+"""Each idiom publishes its value once, whole, and exactly (doc/semantics.md, rules 1 to 5)."""
 
 import errno
 import json
