@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from programs import errno_of, shell, write_file
+from waiting import wait_until
 
 SYNCS = {"GNU": ["sync"], "busybox": ["busybox", "sync"]}
 
@@ -44,8 +45,14 @@ def test_it_tells_the_true_errno_in_an_outage(direct_mount, sandbox, program):
     sandbox.put("prod", "NAME", b"old")
     name = direct_mount / "prod/NAME"
     sandbox.fault(operation="fastly.*", status=500)
-    shell('echo val > "$NAME"', NAME=name)
-    assert errno_of(os.open, name, os.O_WRONLY) == errno.EIO
+
+
+    def is_known_to_be_down():
+        """Known for three seconds after a write has failed."""
+        shell('echo val > "$NAME"', NAME=name)
+        return errno_of(lambda: os.close(os.open(name, os.O_WRONLY))) == errno.EIO
+
+    wait_until(is_known_to_be_down)
     done = sync(program, name)
     assert done.returncode == 1 and "Input/output error" in done.stderr
     assert "sync NAME" not in done.stderr

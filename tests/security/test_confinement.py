@@ -27,8 +27,15 @@ def capabilities(process, kind):
 
 def files_of(process):
     """What it has open beside sockets."""
-    names = {os.readlink(f"/proc/{process}/fd/{name}") for name in os.listdir(f"/proc/{process}/fd")}
-    return {name for name in names if not name.startswith("socket:")}
+    links = [f"/proc/{process}/fd/{name}" for name in os.listdir(f"/proc/{process}/fd")]
+    return {name_of(link) for link in links if not os.readlink(link).startswith("socket:")}
+
+
+def name_of(link):
+    """/dev/null by its number: a private /dev of another test's shows it under another path."""
+    name = os.readlink(link)
+    is_null = name.endswith("/null") and os.stat(link).st_rdev == os.makedev(1, 3)
+    return os.devnull if is_null else name
 
 
 def evaluate(process, *expressions):
