@@ -117,7 +117,8 @@ check_sources()
 
 unit_tests()
 {
-	meson test -C "$builds/$1" --no-rebuild --print-errorlogs
+	# All three at once, and those of the sanitizers take their time.
+	meson test -C "$builds/$1" --no-rebuild --print-errorlogs --timeout-multiplier 4
 }
 
 try()
