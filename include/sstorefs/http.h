@@ -23,10 +23,10 @@ struct http_request {
 	struct buffer
 		headers; /* further header lines, each `Name: value` and a NUL; nothing secret */
 	const char *content_type; /* of the body; NULL: none is sent. Static */
-	struct locked body; /* sent as it is; empty: none. `body.pool` set by whoever sends values
-			       unsealed */
-	bool bears_value;   /* the body holds a value that is not sealed: HTTP/1.1 only, so that no
-			       library keeps it */
+	struct locked body;	  /* sent as it is; empty: none. The sender of unsealed values
+				     sets `body.pool` */
+	bool bears_value; /* the body holds a value that is not sealed: HTTP/1.1 only, so that no
+			     library keeps it */
 };
 
 void http_request_free(struct http_request *request);

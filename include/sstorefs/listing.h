@@ -21,7 +21,7 @@ bool listing_is_stale(const struct listing *listing, const struct record *record
  * remains fresh and before its expiry. */
 uint64_t listing_time_left(const struct listing *listing, const struct record *record);
 
-/* What the cache has of a name: it exists, it does not exist, or nothing. */
+/* The answer of the cache for a name: it exists, it does not exist, or unknown. */
 enum cache_result { CACHE_HIT, CACHE_NEGATIVE, CACHE_MISS };
 
 /*

@@ -7,12 +7,12 @@
 #include "sstorefs/buffer.h"
 
 /*
- * A directory to mount on, opened once: what is mounted and unmounted goes through descriptors, so
- * that nobody who may change the way there can lead root elsewhere in the meantime.
+ * A directory to mount on, opened once. Mounting and unmounting go through its descriptors, so that
+ * a user who can change the path cannot lead root elsewhere in the meantime.
  *
- * The rule for who is root: a symbolic link is followed where only root could have made it, which
- * is one of root's in a directory that root owns and others can't write to, or have as in /tmp. In
- * directories that others can change there is no way through a link or `..`.
+ * The rule for root: a symbolic link is followed only if no other user can have made it, that is, a
+ * link that root owns in a directory that root owns and that others cannot write to, or that is
+ * sticky as /tmp is. In directories that other users can change, links and `..` are not followed.
  */
 struct mount_place {
 	int directory; /* O_PATH, of what is topmost there; -1: none */
@@ -30,27 +30,26 @@ struct mount_place {
 	}
 
 /*
- * Opens `path`, at which a mount may lie whose daemon is dead. Who is not root follows all links,
- * for he can be led to nothing that he may not mount on anyway. Returns 0, or a negative errno
- * (-ENOTDIR, -ENOENT, -ELOOP for a link that is not to be followed, …), with what is to be done in
- * `why` if that is special. place_close is right in both cases.
+ * Opens `path`, which may be a mount whose daemon is dead. Without root all links are followed:
+ * they lead to nothing that the caller may not mount on anyway. Returns 0 or -errno (-ENOTDIR,
+ * -ENOENT, -ELOOP for a link that is not followed, …); `why` then has the remedy, if it is a
+ * special one. Call place_close in both cases.
  */
 int place_open(struct mount_place *place, const char *path, struct buffer *why);
 void place_close(struct mount_place *place);
 
-/* Whether its daemon is dead: 0 or -ENOTCONN; or what else is wrong with it. Asks the kernel anew,
- * and through it the daemon. */
+/* Returns 0, -ENOTCONN if the daemon of the mount there is dead, or another -errno of its
+ * attributes. Asks the daemon, past the kernel's cache. */
 int place_check(const struct mount_place *place);
 
-/* True if a mount of ours lies there. Never asks its daemon. */
+/* True if an sstorefs mount is there. Never asks its daemon. */
 bool place_is_ours(const struct mount_place *place);
 
-/* Unmounts the topmost mount there, even if it is in use. Takes CAP_SYS_ADMIN. Returns 0 or a
- * negative errno. */
+/* Unmounts the topmost mount there, even if it is in use. Needs CAP_SYS_ADMIN. Returns 0 or -errno.
+ */
 int place_unmount(const struct mount_place *place);
 
-/* After that: opens what came to light, by its name, and follows no link that stands there by now.
- * 0, or a negative errno. */
+/* Opens, after place_unmount, what was below, by its name; follows no link. Returns 0 or -errno. */
 int place_look_again(struct mount_place *place);
 
 struct place_mount {

@@ -12,7 +12,7 @@
 
 struct deferred;
 
-/* What the requests of one operation have in common. */
+/* The operations that all requests of one kind share. */
 struct deferred_kind {
 	size_t size; /* of the operation's struct, whose first member is the struct deferred */
 	/* Stops what is under way, without a reply: the caller was interrupted, or the mount ends.

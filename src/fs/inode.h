@@ -24,7 +24,7 @@ enum inode_kind {
  */
 enum { INODE_NUMBER_ROOT = FUSE_ROOT_ID, INODE_NUMBER_CONTROL = 2, INODE_NUMBER_CONTROL_FIRST = 3 };
 
-/* What an inode number refers to now; valid until the next callback. */
+/* The object behind an inode number; valid until the next callback. */
 struct inode {
 	enum inode_kind kind;
 	fuse_ino_t number;

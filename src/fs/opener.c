@@ -82,7 +82,7 @@ static bool stat_field(const char *text, unsigned field, uint64_t *number)
 	return at && sscanf(at, "%" SCNu64, number) == 1;
 }
 
-/* What /proc/THREAD/status says about a process. */
+/* Fields of /proc/THREAD/status. */
 struct status {
 	pid_t process; /* the thread group's id */
 	pid_t parent;

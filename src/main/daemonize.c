@@ -55,6 +55,6 @@ void daemonize_detach(const struct background *background)
 			LOG_WARNING,
 			"cannot leave the current directory: its file system can't be unmounted meanwhile");
 	if (write(background->status_fd, &status, sizeof status) != sizeof status)
-		log_line(LOG_WARNING, "whoever started this mount did not wait for it");
+		log_line(LOG_WARNING, "the process that started this mount did not wait for it");
 	close(background->status_fd);
 }

@@ -1,4 +1,4 @@
-/* What providers are made of. */
+/* The parts that all providers share. */
 #ifndef SSTOREFS_PROVIDER_PROVIDER_INTERNAL_H
 #define SSTOREFS_PROVIDER_PROVIDER_INTERNAL_H
 
