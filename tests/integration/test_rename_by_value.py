@@ -109,7 +109,7 @@ def test_after_its_time_it_is_wiped_and_stays_where_it_is(place):
     value = b"a value that is in memory for ten seconds"
     write_file(place / "NAME_new", value)
     stored = time.monotonic()
-    assert is_in_memory(place.mount.pid, value)
+    wait_until(lambda: is_in_memory(place.mount.pid, value), timeout=RETAINED / 2)
     wait_until(lambda: not is_in_memory(place.mount.pid, value))
     assert time.monotonic() - stored > RETAINED - 1
     assert errno_of(os.rename, place / "NAME_new", place / "NAME") == errno.EOPNOTSUPP
@@ -121,7 +121,7 @@ def test_after_its_time_it_is_wiped_and_stays_where_it_is(place):
 def test_what_is_of_no_use_any_more_is_wiped_at_once(place, how):
     value = b"a value that is not needed any more"
     write_file(place / "NAME_new", value)
-    assert is_in_memory(place.mount.pid, value)
+    wait_until(lambda: is_in_memory(place.mount.pid, value), timeout=RETAINED / 2)
     if how == "unlink":
         os.unlink(place / "NAME_new")
     elif how == "rename":

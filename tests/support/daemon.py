@@ -174,11 +174,19 @@ def memory_of(process):
             begin, end = (int(bound, 16) for bound in bounds.split("-"))
             if not rights.startswith("rw") or end - begin >= SHADOW:
                 continue
-            memory.seek(begin)
-            try:
-                yield memory.read(end - begin)
-            except OSError:
-                pass  # mapped, but with nothing behind it
+            yield read_whole(memory, begin, end)
+
+
+def read_whole(memory, begin, end):
+    """A mapping, which one read(2) may bring in part only; empty where it is mapped with nothing behind it."""
+    content = bytearray()
+    memory.seek(begin)
+    try:
+        while begin + len(content) < end and (piece := memory.read(end - begin - len(content))):
+            content += piece
+    except OSError:
+        pass
+    return content
 
 
 def is_in_memory(process, marker):
