@@ -29,8 +29,7 @@ struct rename_request {
 	bool links;	  /* LINK: the old name stays */
 };
 
-/* --- a stored secret: the service renames it, or the value that is retained of it is stored again
- */
+/* --- a stored secret: renamed by the service, or stored again from its retained value --- */
 
 /* Fills in `put` with the value that was just stored under the old name, and its attributes. */
 static bool recall(struct rename_op *op, const struct record *record, struct put_op *put)

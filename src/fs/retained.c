@@ -145,8 +145,7 @@ void retained_add(const struct upload *upload, struct pending_attrs *attrs)
 	struct entry entry;
 	const char *digest;
 
-	/* A service that seals can be sent the sealed value once more (src/cache/sealed_cache.c).
-	 */
+	/* Where values are sealed, src/cache/sealed_cache.c has what a rename needs. */
 	if (fs->provider->seals || fs->config->nocreate || fs->stopping || !upload->put.record ||
 	    !evict_for(fs, upload->value->bytes.size))
 		return;
