@@ -142,6 +142,8 @@ struct provider {
 					       secrets */
 	bool has_copy, has_update, has_quota, has_idempotency_keys;
 	bool quota_is_per_store; /* one full store says nothing of the others */
+	bool tells_modified_at;	 /* entries have the time of their last change, which is not that of
+				    their creation alone */
 	bool has_expiry; /* secrets can be given an expiry, and a replacement that gives none takes
 			    it away */
 	bool reads_unmetered; /* the rate-limit budget that it tells is for changes alone, whatever

@@ -66,10 +66,9 @@ static int show_created_at(const struct xattr_context *context, struct buffer *v
 
 static int show_modified_at(const struct xattr_context *context, struct buffer *value)
 {
-	/* Where the service only has the one time, it is created_at. */
-	if (!context->is_known || context->entry.modified_at == context->entry.created_at)
-		return -ENODATA;
-	return show_time(value, context->entry.modified_at, NULL);
+	return context->is_known && context->fs->provider->tells_modified_at
+		       ? show_time(value, context->entry.modified_at, NULL)
+		       : -ENODATA;
 }
 
 /* Returns the attributes that will be stored with the next value; NULL: there are none. */

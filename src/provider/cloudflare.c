@@ -345,6 +345,7 @@ const struct provider provider_cloudflare = {
 	.has_replace = true,
 	.delete_store_refuses_nonempty = true,
 	.has_copy = true,
+	.tells_modified_at = true,
 	.has_update = true,
 	.has_quota = true,
 	.lists_unvalidated_names = true,

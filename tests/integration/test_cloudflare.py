@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 
 import pytest
 
@@ -60,6 +61,12 @@ def test_attributes_are_the_services_own(mount, cloudflare):
     assert os.stat(mount / "prod/NAME").st_mtime == 1.71e9 + 0.5
     (store,) = cloudflare.get("/stores")
     assert attributes(mount / "prod")["user.id"] == store["id"]
+
+
+def test_a_secret_that_was_never_changed_tells_when_it_was_last_changed(mount, cloudflare):
+    cloudflare.put("prod", "NAME", b"old", created=1.7e9, modified=1.7e9)
+    asked = ["getfattr", "--only-values", "-n", "user.modified_at", mount / "prod/NAME"]
+    assert subprocess.run(asked, check=True, capture_output=True, text=True).stdout == "2023-11-14T22:13:20Z"
 
 
 # Writing
