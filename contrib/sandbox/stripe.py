@@ -17,6 +17,7 @@ from parsing import ParseError, read_pairs
 
 BASE = "/v1/apps/secrets"
 _ACCOUNT = re.compile(r"acct_\w+", re.ASCII)
+_CONTEXT = re.compile(r"\w+(/\w+)*", re.ASCII)
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 _ALPHABET = string.ascii_letters + string.digits
 DEFAULT_VERSION = "2026-07-29.dahlia"
@@ -157,12 +158,20 @@ class Stripe(Service):
             raise bad("This API call cannot be made with a publishable API key.", None, "secret_key_required", 401)
         if call["credentials"] == "wrong":
             raise bad("Invalid API Key provided", status=401)
-        account = request.headers.get("stripe-account")
+        if (key or "").startswith("sk_org_"):
+            _check_organization(request)
+        self._check_account(request)
+        if not _VERSION.fullmatch(request.headers.get("stripe-version", DEFAULT_VERSION)):
+            raise bad("Invalid Stripe API version")
+
+    def _check_account(self, request):
+        context = request.headers.get("stripe-context")
+        if context is not None and not _CONTEXT.fullmatch(context):
+            raise bad(f"Invalid Stripe-Context: '{context}'")
+        account = _account(request)
         if account is not None and (not _ACCOUNT.fullmatch(account) or self.accounts and account not in self.accounts):
             raise bad(f"The provided key does not have access to account '{account}' (or that account does not exist).",
                       None, "account_invalid", 403)
-        if not _VERSION.fullmatch(request.headers.get("stripe-version", DEFAULT_VERSION)):
-            raise bad("Invalid Stripe API version")
 
     def _expire(self):
         """Secrets go by themselves when their time is up."""
@@ -279,16 +288,30 @@ def _key(request):
 
 
 def _is_live(key):
-    return (key or "").startswith(("sk_live_", "rk_live_"))
+    return (key or "").startswith(("sk_live_", "rk_live_", "sk_org_live_"))
 
 
 def _world_name(live, account):
     return ("live" if live else "test") + (f":{account}" if account else "")
 
 
+def _check_organization(request):
+    """An organization has no account and no version of its own: each request names both."""
+    for header in ("Stripe-Context", "Stripe-Version"):
+        if header.lower() not in request.headers:
+            raise bad(f"You must provide the {header} header when using an organization API key.")
+
+
+def _account(request):
+    """The account that the request is for; None: the key's own. A context ends with it."""
+    if context := request.headers.get("stripe-context"):
+        return context.rpartition("/")[2]
+    return request.headers.get("stripe-account")
+
+
 def _world(request):
     """Test and live, and each account, are disjoint."""
-    return _world_name(_is_live(_key(request)), request.headers.get("stripe-account", ""))
+    return _world_name(_is_live(_key(request)), _account(request) or "")
 
 
 def _parameters(request):

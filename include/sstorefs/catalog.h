@@ -20,11 +20,11 @@ struct catalog;
 /* Settings. All pointers are borrowed and outlive the catalog. */
 struct catalog_options {
 	const struct provider *provider;
-	const char *account;
-	const char *store;     /* displayed name of the only store, or NULL */
-	uint64_t ttl;	       /* milliseconds; CLOCK_NEVER: without end */
-	uint64_t negative_ttl; /* milliseconds */
-	uint64_t timeout;      /* milliseconds: the budget of one operation */
+	const char *account, *context, *api_version; /* as in struct op_args */
+	const char *store;			     /* displayed name of the only store, or NULL */
+	uint64_t ttl;				     /* milliseconds; CLOCK_NEVER: without end */
+	uint64_t negative_ttl;			     /* milliseconds */
+	uint64_t timeout;			     /* milliseconds: the budget of one operation */
 	bool minimal; /* never answer from a cache older than a second while the service is up */
 	const char *users; /* Stripe: scopes that exist from the start */
 	const char *scopes,

@@ -56,8 +56,9 @@ struct config {
 	enum commit commit;
 	enum sizes sizes;
 	char *scopes, *comment;
-	uint64_t expires; /* seconds; 0: never */
-	char *users;	  /* `usr_a:usr_b` */
+	uint64_t expires;		       /* seconds; 0: never */
+	char *users;			       /* `usr_a:usr_b` */
+	char *stripe_context, *stripe_version; /* headers; NULL: none, the provider's own */
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;

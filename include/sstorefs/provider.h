@@ -46,10 +46,13 @@ enum put_mode {
  * borrowed. */
 struct op_args {
 	enum operation operation;
-	const char *account;  /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
-	const char *store_id; /* the service's id of the store; Stripe: the scope, "account" or
-				 "usr_…" */
-	const char *name;     /* of the store or secret, displayed */
+	const char *account;	 /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
+	const char *context;	 /* Stripe's `Stripe-Context`, or NULL */
+	const char *api_version; /* of Stripe's API; NULL: the one that the provider was written for
+				  */
+	const char *store_id;	 /* the service's id of the store; Stripe: the scope, "account" or
+				    "usr_…" */
+	const char *name;	 /* of the store or secret, displayed */
 	const char *id;	    /* of the secret, where the service addresses by id; of the one that is
 			       duplicated */
 	const char *cursor; /* where the page begins, as the page before said; NULL: the first */

@@ -120,10 +120,11 @@ int config_read(struct config *config, int argc, char **argv)
 
 void config_finish(struct config *config)
 {
-	char *texts[] = {config->source, config->mountpoint,  config->account,
-			 config->store,	 config->token_file,  config->endpoint,
-			 config->cacert, config->scopes,      config->comment,
-			 config->users,	 config->signing_key, config->user};
+	char *texts[] = {config->source,	 config->mountpoint,	config->account,
+			 config->store,		 config->token_file,	config->endpoint,
+			 config->cacert,	 config->scopes,	config->comment,
+			 config->users,		 config->signing_key,	config->user,
+			 config->stripe_context, config->stripe_version};
 
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

@@ -2,25 +2,18 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "options.h"
 #include "sstorefs/clock.h"
-#include "sstorefs/name.h"
 #include "sstorefs/seal.h"
 
 /* 31 years, far from where milliseconds overflow. */
 #define SECONDS_MAX 1e9
 
-static void *member(struct config *config, const struct mount_option *option)
-{
-	return (char *)config + option->member;
-}
-
 static int opt_flag(struct config *config, const struct mount_option *option, const char *value)
 {
 	(void)value;
-	*(bool *)member(config, option) = true;
+	*(bool *)option_member(config, option) = true;
 	return 0;
 }
 
@@ -30,39 +23,6 @@ static int opt_read_write(struct config *config, const struct mount_option *opti
 	(void)option, (void)value;
 	config->read_only = false;
 	return 0;
-}
-
-static int opt_text(struct config *config, const struct mount_option *option, const char *value)
-{
-	char **text = member(config, option);
-
-	free(*text);
-	*text = strdup(value);
-	return *text ? 0 : oom_error(config);
-}
-
-/* Makes the path absolute: the daemon leaves its directory, and reads tokens again later. */
-static int opt_file(struct config *config, const struct mount_option *option, const char *value)
-{
-	char **path = member(config, option), *here;
-	int failed = 0;
-
-	if (value[0] == '/')
-		return opt_text(config, option, value);
-	here = getcwd(NULL, 0);
-	if (!here)
-		return usage_error(
-			config,
-			"the option '%s' has a relative path, and the current directory is unknown (%s): "
-			"give the whole path",
-			option->name, strerror(errno));
-	free(*path);
-	if (asprintf(path, "%s/%s", here, value) < 0) {
-		*path = NULL;
-		failed = oom_error(config);
-	}
-	free(here);
-	return failed;
 }
 
 static int opt_remount(struct config *config, const struct mount_option *option, const char *value)
@@ -94,7 +54,7 @@ static int opt_milliseconds(struct config *config, const struct mount_option *op
 	int failed = read_seconds(config, option, value, &seconds);
 
 	if (!failed)
-		*(uint64_t *)member(config, option) = (uint64_t)(seconds * 1000 + 0.5);
+		*(uint64_t *)option_member(config, option) = (uint64_t)(seconds * 1000 + 0.5);
 	return failed;
 }
 
@@ -133,7 +93,7 @@ static int opt_timeout(struct config *config, const struct mount_option *option,
 static int opt_kernel_timeout(struct config *config, const struct mount_option *option,
 			      const char *value)
 {
-	return read_seconds(config, option, value, member(config, option));
+	return read_seconds(config, option, value, option_member(config, option));
 }
 
 static int opt_signing_key(struct config *config, const struct mount_option *option,
@@ -176,7 +136,7 @@ static int opt_choice(struct config *config, const struct mount_option *option, 
 	int number = read_choice(config, option, value);
 
 	if (number >= 0)
-		*(unsigned *)member(config, option) = (unsigned)number;
+		*(unsigned *)option_member(config, option) = (unsigned)number;
 	return number < 0 ? number : 0;
 }
 
@@ -186,63 +146,8 @@ static int opt_either(struct config *config, const struct mount_option *option, 
 	int number = read_choice(config, option, value);
 
 	if (number >= 0)
-		*(bool *)member(config, option) = number == 1;
+		*(bool *)option_member(config, option) = number == 1;
 	return number < 0 ? number : 0;
-}
-
-static int opt_expires(struct config *config, const struct mount_option *option, const char *value)
-{
-	if (time_parse_duration(value, &config->expires) || config->expires == 0)
-		return option_error(config, option, value,
-				    "is no duration: give one such as 90s, 30m, 12h or 7d");
-	return 0;
-}
-
-static int opt_list(struct config *config, const struct mount_option *option, const char *value)
-{
-	if (value[strspn(value, ":")] == '\0' ||
-	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
-				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:")] != '\0')
-		return option_error(config, option, value,
-				    "is no list of names: put colons between them, as in a:b");
-	return opt_text(config, option, value);
-}
-
-/* False for `account`, the scope that is always there. */
-static bool is_user(const char *id, size_t length)
-{
-	char user[NAME_LENGTH_MAX + 1];
-
-	if (length == 0 || length >= sizeof(user))
-		return false;
-	memcpy(user, id, length);
-	user[length] = '\0';
-	return strcmp(user, provider_stripe.builtin_store) != 0 &&
-	       provider_stripe.store_name_is_valid(user);
-}
-
-static int opt_users(struct config *config, const struct mount_option *option, const char *value)
-{
-	const char *user = value;
-
-	while (*user != '\0') {
-		size_t length = strcspn(user, ":");
-
-		if (!is_user(user, length))
-			return option_error(config, option, value,
-					    "is no list of user ids: give one such as usr_a:usr_b");
-		user += length + (user[length] == ':');
-	}
-	return opt_text(config, option, value);
-}
-
-static int opt_stripe_account(struct config *config, const struct mount_option *option,
-			      const char *value)
-{
-	if (strncmp(value, "acct_", 5) != 0 || value[5] == '\0' || strchr(value, ':'))
-		return option_error(config, option, value,
-				    "is no account id: it begins with acct_");
-	return opt_list(config, option, value);
 }
 
 static int opt_endpoint(struct config *config, const struct mount_option *option, const char *value)
@@ -277,6 +182,10 @@ const struct mount_option options[] = {
 	 "for new secrets: 90s 30m 12h 7d [never]"},
 	{"stripe_account", "acct_ID", "stripe", opt_stripe_account, OPT_MEMBER(account),
 	 "the account that installed the app"},
+	{"stripe_context", "acct_A/acct_B", "stripe", opt_stripe_context,
+	 OPT_MEMBER(stripe_context), "the account, for the key of an organization"},
+	{"stripe_version", "DATE.NAME", "stripe", opt_stripe_version, OPT_MEMBER(stripe_version),
+	 "another version of the API"},
 	{"users", "usr_A:usr_B", "stripe", opt_users, OPT_MEMBER(users),
 	 "user scopes to show beside account"},
 	{"uid", "USER", NULL, opt_uid, 0, "owner of everything [who mounts]"},
@@ -428,6 +337,10 @@ int options_check_service(const struct config *config, const struct options_give
 				"the option '%s' is for %s:, and %s is mounted: leave it out",
 				options[i].name, service, config->source);
 	}
+	if (options_have(given, "stripe_account") && config->stripe_context)
+		return usage_error(
+			config, "stripe_account= and stripe_context= both name the account: give "
+				"stripe_context= alone");
 	return 0;
 }
 

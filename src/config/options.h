@@ -17,10 +17,21 @@ struct mount_option {
 	const char *help; /* NULL: taken, but not shown */
 };
 
+/* The member of `config` that the option sets. */
+void *option_member(struct config *config, const struct mount_option *option);
+
+int opt_text(struct config *config, const struct mount_option *option, const char *value);
+int opt_file(struct config *config, const struct mount_option *option, const char *value);
+int opt_list(struct config *config, const struct mount_option *option, const char *value);
 int opt_uid(struct config *config, const struct mount_option *option, const char *value);
 int opt_gid(struct config *config, const struct mount_option *option, const char *value);
 int opt_umask(struct config *config, const struct mount_option *option, const char *value);
 int opt_user(struct config *config, const struct mount_option *option, const char *value);
+int opt_expires(struct config *config, const struct mount_option *option, const char *value);
+int opt_users(struct config *config, const struct mount_option *option, const char *value);
+int opt_stripe_account(struct config *config, const struct mount_option *option, const char *value);
+int opt_stripe_context(struct config *config, const struct mount_option *option, const char *value);
+int opt_stripe_version(struct config *config, const struct mount_option *option, const char *value);
 
 extern const struct mount_option options[];
 extern const unsigned option_count;

@@ -231,6 +231,8 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 	api_call->started_at = loop_now(catalog->loop);
 	api_call->response_date = TIME_UNKNOWN;
 	api_call->args.account = catalog->options.account;
+	api_call->args.context = catalog->options.context;
+	api_call->args.api_version = catalog->options.api_version;
 	api_call->task = (struct task){.run = on_not_sent};
 	if (api_call->cache_failure)
 		known = recent_failures_find(&catalog->recent_failures, &api_call->args,

@@ -74,6 +74,8 @@ static int make_catalog(struct client *client, struct buffer *why)
 	const struct catalog_options options = {
 		.provider = config->provider,
 		.account = config->account,
+		.context = config->stripe_context,
+		.api_version = config->stripe_version,
 		.store = config->store,
 		.ttl = config->ttl,
 		.negative_ttl = config->negative_ttl,

@@ -105,6 +105,37 @@ def test_stripe_account(mount, stripe):
     assert {call["headers"]["stripe-account"] for call in stripe.calls()} == {"acct_1Abc"}
 
 
+@pytest.fixture
+def organization(make_mount, stripe):
+    """A mount with the key of an organization, not started."""
+    stripe.sandbox.tokens(stripe.token, "sk_org_test_key")
+    mount = make_mount(stripe, start=False)
+    mount.write_token("sk_org_test_key")
+    return mount
+
+
+def test_the_key_of_an_organization(organization, stripe):
+    organization.options += ",stripe_context=acct_1/acct_1a,stripe_version=2027-01-01.edelweiss"
+    organization.start()
+    write_file(organization / "account/NAME", b"val")
+    assert stripe.value("account", "NAME", account="acct_1a") == b"val"
+    os.unlink(organization / "account/NAME")
+    assert {(call["headers"]["stripe-context"], call["headers"]["stripe-version"]) for call in stripe.calls()} == {
+        ("acct_1/acct_1a", "2027-01-01.edelweiss")}
+
+
+def test_an_organization_without_an_account_is_told_so_when_it_is_mounted(organization):
+    organization.path.mkdir()
+    done = run_program(organization.words("-f"), organization.work)
+    assert done.returncode == 32 and "Stripe-Context" in done.stderr
+
+
+def test_each_call_names_the_version_that_the_facts_were_taken_from(mount, stripe):
+    write_file(mount / "account/NAME", b"val")
+    os.unlink(mount / "account/NAME")
+    assert {call["headers"]["stripe-version"] for call in stripe.calls()} == {"2026-07-29.dahlia"}
+
+
 @pytest.mark.parametrize("count", [10, 250])
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_listings_are_whole(mount, stripe, count, order):
@@ -443,7 +474,9 @@ def test_the_key_from_the_environment(make_mount, stripe, variable):
 
 @pytest.mark.parametrize("source,options", [("stripe:usr_a-b", ""), ("stripe:user", ""), ("stripe:usr_", ""), ("stripe:a/b", ""),
                                             ("stripe:", "users=usr_a:account"), ("stripe:", "users=usr_a-b"), ("stripe:", "users=x"),
-                                            ("stripe:", "stripe_account=x"), ("stripe:", "expires=soon"), ("stripe:", "expires=0s"),
+                                            ("stripe:", "stripe_account=x"), ("stripe:", "stripe_context=acct_1/"),
+                                            ("stripe:", "stripe_version=newest"), ("stripe:", "stripe_account=acct_1,stripe_context=acct_1"),
+                                            ("stripe:", "expires=soon"), ("stripe:", "expires=0s"),
                                             ("stripe:", "scopes=workers"), ("stripe:", "signing_key=api")])
 def test_sources_and_options_that_make_no_sense(stripe, tmp_path, source, options):
     (tmp_path / "mnt").mkdir()

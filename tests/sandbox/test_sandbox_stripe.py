@@ -233,6 +233,20 @@ def test_a_version_is_a_date(stripe):
     assert stripe.get(headers={"Stripe-Version": "newest"}).status == 400
 
 
+def test_the_key_of_an_organization_names_account_and_version_each_time(sandbox):
+    sandbox.tokens("sandbox-token", "sk_org_live_1", "sk_live_1")
+    client, account = Stripe(sandbox.port, "sk_org_live_1"), Stripe(sandbox.port, "sk_live_1")
+    version, context = {"Stripe-Version": "2026-07-29.dahlia"}, {"Stripe-Context": "acct_1/acct_1a"}
+    assert "Stripe-Context" in error(client.get(headers=version))["message"]
+    assert "Stripe-Version" in error(client.get(headers=context))["message"]
+    assert client.get(headers=version | {"Stripe-Context": "acct_1//"}).status == 400
+    assert client.get(headers=version | {"Stripe-Context": "acct_1/me"}).status == 403
+    assert client.post(name="A", payload="1", headers=version | context).json["livemode"] is True
+    assert names(account.get(headers={"Stripe-Account": "acct_1a"})) == ["A"]
+    client.close()
+    account.close()
+
+
 def test_the_rate_limit_says_why(sandbox, stripe):
     sandbox.variant(stripe__rate_limit=2)
     replies = [stripe.get() for _ in range(6)]

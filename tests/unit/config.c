@@ -163,6 +163,17 @@ static const struct {
 	{"expires=7d", "stripe"},
 	{"users=usr_a", "stripe"},
 	{"stripe_account=acct_1", "stripe"},
+	{"stripe_context=acct_1", "stripe"},
+	{"stripe_context=acct_1//acct_2", "no context"},
+	{"stripe_context=/acct_1", "no context"},
+	{"stripe_context=acct_1/", "no context"},
+	{"stripe_context=acct_1\nX-Y: z", "no context"},
+	{"stripe_version=2026-07-29.dahlia", "stripe"},
+	{"stripe_version=dahlia", "no version"},
+	{"stripe_version=2026-7-29", "no version"},
+	{"stripe_version=2026-07-29.", "no version"},
+	{"stripe_version=2026-07-29dahlia", "no version"},
+	{"stripe_version=2026-07-29.a\nX-Y: z", "no version"},
 };
 
 static void test_what_is_refused_is_refused_in_one_line(void **state)

@@ -6,6 +6,7 @@
 #include "parsed.h"
 
 #define SECRETS	    "/v1/apps/secrets"
+#define VERSION	    "\nStripe-Version: 2026-07-29.dahlia"
 #define FORM	    "\napplication/x-www-form-urlencoded\n"
 #define OWN	    "scope%5Btype%5D=account"
 #define USER	    "scope%5Btype%5D=user&scope%5Buser%5D=usr_1"
@@ -23,16 +24,22 @@ static void test_requests_are_what_the_service_takes(void **state)
 		const char *text;
 	} cases[] = {
 		{{.operation = OPERATION_LIST_SECRETS, .store_id = "account"},
-		 "GET " SECRETS "?" OWN "&limit=100"},
+		 "GET " SECRETS "?" OWN "&limit=100" VERSION},
+		{{.operation = OPERATION_LIST_SECRETS,
+		  .store_id = "account",
+		  .context = "acct_1/acct_2",
+		  .api_version = "2027-01-01.other"},
+		 "GET " SECRETS "?" OWN
+		 "&limit=100\nStripe-Version: 2027-01-01.other\nStripe-Context: acct_1/acct_2"},
 		{{.operation = OPERATION_LIST_SECRETS,
 		  .store_id = "usr_1",
 		  .cursor = "appsecret_5&x"},
-		 "GET " SECRETS "?" USER "&limit=100&starting_after=appsecret_5%26x"},
+		 "GET " SECRETS "?" USER "&limit=100&starting_after=appsecret_5%26x" VERSION},
 		{{.operation = OPERATION_FIND_SECRET,
 		  .store_id = "usr_1",
 		  .name = "a%2Fb +&=\xc3\xa9",
 		  .idempotency_key = "K"},
-		 "GET " SECRETS "/find?" USER "&name=a%2Fb%20%2B%26%3D%C3%A9"},
+		 "GET " SECRETS "/find?" USER "&name=a%2Fb%20%2B%26%3D%C3%A9" VERSION},
 		{{.operation = OPERATION_PUT_SECRET,
 		  .mode = PUT_UPSERT,
 		  .store_id = "account",
@@ -40,7 +47,8 @@ static void test_requests_are_what_the_service_takes(void **state)
 		  .expires_at = TIME_UNKNOWN,
 		  .idempotency_key = "KEY",
 		  VALUE("val")},
-		 "POST " SECRETS "\nIdempotency-Key: KEY" FORM "name=NAME&" OWN "&payload=val"},
+		 "POST " SECRETS VERSION "\nIdempotency-Key: KEY" FORM "name=NAME&" OWN
+		 "&payload=val"},
 		{{.operation = OPERATION_PUT_SECRET,
 		  .mode = PUT_UPSERT,
 		  .account = "acct_1",
@@ -48,13 +56,14 @@ static void test_requests_are_what_the_service_takes(void **state)
 		  .name = "a%0Ab",
 		  .expires_at = 4000000000 * NANOSECONDS + 5,
 		  VALUE("+&=%/ \n\r\0~-._'()*!\xc3\xa9\xf0\x9f\x94\x91")},
-		 "POST " SECRETS "\nStripe-Account: acct_1" FORM "name=a%0Ab&" USER
+		 "POST " SECRETS VERSION "\nStripe-Account: acct_1" FORM "name=a%0Ab&" USER
 		 "&payload=%2B%26%3D%25%2F%20%0A%0D%00~-._%27%28%29%2A%21%C3%A9%F0%9F%94%91&expires_at=4000000000"},
 		{{.operation = OPERATION_DELETE_SECRET,
 		  .store_id = "usr_1",
 		  .name = "a&b",
 		  .idempotency_key = "KEY"},
-		 "POST " SECRETS "/delete\nIdempotency-Key: KEY" FORM "name=a%26b&" USER},
+		 "POST " SECRETS "/delete" VERSION "\nIdempotency-Key: KEY" FORM
+		 "name=a%26b&" USER},
 	};
 	struct buffer text = {0};
 	size_t i;
