@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_API_CALL_H
-#define SSTOREFS_API_CALL_H
+#pragma once
 
 #include "sstorefs/catalog.h"
 
@@ -41,5 +40,3 @@ void api_call_cancel(struct api_call *api_call);
 
 /* Frees the result; on_entry and its context remain for the next page. */
 void api_call_free(struct api_call *api_call);
-
-#endif

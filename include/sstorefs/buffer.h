@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_BUFFER_H
-#define SSTOREFS_BUFFER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,5 +54,3 @@ const char *buffer_cstr(const struct buffer *buffer);
 
 /* 0, or -ENOMEM if any append failed. */
 int buffer_error(const struct buffer *buffer);
-
-#endif

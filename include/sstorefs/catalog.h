@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CATALOG_H
-#define SSTOREFS_CATALOG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -106,5 +105,3 @@ const struct net_counts *catalog_net_counts(const struct catalog *catalog);
 
 /* Returns "list_stores" for OPERATION_LIST_STORES, and so on. */
 const char *catalog_operation_name(enum operation operation);
-
-#endif

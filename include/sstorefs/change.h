@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CHANGE_H
-#define SSTOREFS_CHANGE_H
+#pragma once
 
 #include "sstorefs/delete.h"
 #include "sstorefs/put.h"
@@ -23,5 +22,3 @@ const struct failure *catalog_key_failure(const struct catalog *catalog);
 
 /* Returns when the present client key expires (CLOCK_BOOTTIME, milliseconds); 0 without a key. */
 uint64_t catalog_key_expires_at(const struct catalog *catalog);
-
-#endif

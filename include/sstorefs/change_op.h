@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CHANGE_OP_H
-#define SSTOREFS_CHANGE_OP_H
+#pragma once
 
 #include "sstorefs/api_call.h"
 #include "sstorefs/name_queue.h"
@@ -29,5 +28,3 @@ struct change_op {
 	struct api_call api_call;
 	char id[128]; /* of the secret, where the service addresses it by id; "": not known */
 };
-
-#endif

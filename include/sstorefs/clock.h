@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CLOCK_H
-#define SSTOREFS_CLOCK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,5 +51,3 @@ const char *time_format_ms(wall_time_ns time, char text[static TIME_TEXT_SIZE]);
 /* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`, a hundred years at
  * most; 0 or -EINVAL. */
 int time_parse_duration(const char *text, uint64_t *seconds);
-
-#endif

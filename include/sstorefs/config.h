@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CONFIG_H
-#define SSTOREFS_CONFIG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -117,5 +116,3 @@ void token_finish(struct token *token);
 
 /* Overwrites the variables that could hold a token, in a process that is not the one to read it. */
 void token_wipe_environment(const struct config *config);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_DELETE_H
-#define SSTOREFS_DELETE_H
+#pragma once
 
 #include "sstorefs/change_op.h"
 
@@ -18,5 +17,3 @@ void delete_start(struct delete_op *deletion);
 
 /* Ends it without `done`. If a request was sent, the name is invalidated. */
 void delete_cancel(struct delete_op *deletion);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_DESCRIPTOR_H
-#define SSTOREFS_DESCRIPTOR_H
+#pragma once
 
 #include <stddef.h>
 
@@ -16,5 +15,3 @@ int descriptor_send(int to, const char *text, int fd);
  * side is gone. Returns the descriptor that came with it, which is closed on exec, or -1.
  */
 int descriptor_receive(int from, char *text, size_t size);
-
-#endif

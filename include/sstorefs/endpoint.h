@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_ENDPOINT_H
-#define SSTOREFS_ENDPOINT_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -19,5 +18,3 @@ struct endpoint {
  */
 int endpoint_parse(struct endpoint *endpoint, const char *url, const char **fault);
 void endpoint_free(struct endpoint *endpoint);
-
-#endif

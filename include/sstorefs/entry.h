@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_ENTRY_H
-#define SSTOREFS_ENTRY_H
+#pragma once
 
 #include "sstorefs/clock.h"
 
@@ -26,5 +25,3 @@ struct entry {
 	const char *comment;
 	int livemode; /* -1 where it does not apply */
 };
-
-#endif

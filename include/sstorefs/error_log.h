@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_ERROR_LOG_H
-#define SSTOREFS_ERROR_LOG_H
+#pragma once
 
 #include "sstorefs/buffer.h"
 #include "sstorefs/clock.h"
@@ -42,5 +41,3 @@ void error_log_report(struct error_log *error_log, const char *operation, const 
 /* Appends the lines, newest first: time, operation, path, errno name, HTTP status, request id,
  * words, between tabs. */
 void error_log_print(const struct error_log *error_log, struct buffer *text);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FAILURE_H
-#define SSTOREFS_FAILURE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,5 +34,3 @@ void failure_redact(struct failure *failure, const uint8_t *value, size_t length
 
 /* "EACCES" for EACCES, "E1234" for what has no name. Static. */
 const char *failure_errno_name(int error);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_H
-#define SSTOREFS_FS_H
+#pragma once
 
 #include "sstorefs/catalog.h"
 #include "sstorefs/config.h"
@@ -47,5 +46,3 @@ void fs_drain(struct fs *fs, uint64_t deadline, void (*drained)(void *context, u
 /* Invalidates the names that the kernel has cached, since Linux 6.16; before, they last up to a
  * second. */
 void fs_forget_names(struct fs *fs);
-
-#endif

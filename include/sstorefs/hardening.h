@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_HARDENING_H
-#define SSTOREFS_HARDENING_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -29,5 +28,3 @@ bool process_cores_are_empty(void);
 
 /* At the end, when everything secret was wiped: lets the leak checker look, where there is one. */
 void process_soften(void);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_HTTP_H
-#define SSTOREFS_HTTP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,5 +48,3 @@ void http_response_free(struct http_response *response);
 /* The value of header `name` (case-insensitive, first one wins), without surrounding blanks; NULL
  * if absent. Valid as long as the answer. */
 const char *http_response_header(const struct http_response *response, const char *name);
-
-#endif

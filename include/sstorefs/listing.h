@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_LISTING_H
-#define SSTOREFS_LISTING_H
+#pragma once
 
 #include "sstorefs/snapshot.h"
 
@@ -73,5 +72,3 @@ void listing_reassign_id(struct listing *listing, const char *name, uint32_t ent
 
 /* True if the service must be asked for `name` before the cache is used. */
 bool listing_is_invalid(const struct listing *listing, const char *name);
-
-#endif

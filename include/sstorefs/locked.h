@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_LOCKED_H
-#define SSTOREFS_LOCKED_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,5 +57,3 @@ bool locked_make_room(struct locked_pool *pool, size_t size);
 /* Queues `wait` until something is given back; first come, first served. */
 void locked_wait(struct locked_pool *pool, struct locked_wait *wait);
 void locked_wait_cancel(struct locked_pool *pool, struct locked_wait *wait);
-
-#endif

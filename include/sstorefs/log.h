@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_LOG_H
-#define SSTOREFS_LOG_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -60,5 +59,3 @@ struct log_event {
 			   are */
 };
 void log_event(int priority, const struct log_event *event);
-
-#endif

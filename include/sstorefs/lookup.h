@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_LOOKUP_H
-#define SSTOREFS_LOOKUP_H
+#pragma once
 
 #include "sstorefs/listing.h"
 #include "sstorefs/loop.h"
@@ -29,5 +28,3 @@ void lookup_start(struct listing *listing, struct lookup *lookup);
 
 /* Ends the lookup without `done`. Nothing for one that was not started. */
 void lookup_cancel(struct lookup *lookup);
-
-#endif

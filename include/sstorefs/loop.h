@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_LOOP_H
-#define SSTOREFS_LOOP_H
+#pragma once
 
 #include <poll.h>
 #include <stdbool.h>
@@ -65,5 +64,3 @@ void timer_stop(struct loop *loop, struct timer *timer);
 void task_queue(struct loop *loop, struct task *task);
 void task_cancel(struct task *task);
 bool task_is_queued(const struct task *task);
-
-#endif

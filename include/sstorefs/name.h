@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_NAME_H
-#define SSTOREFS_NAME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,5 +49,3 @@ size_t utf8_valid_prefix(const void *text, size_t length);
 
 /* Characters in valid UTF-8. */
 size_t utf8_length(const void *text, size_t length);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_NAME_QUEUE_H
-#define SSTOREFS_NAME_QUEUE_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -28,5 +27,3 @@ bool name_queue_is_waiting(const struct name_ticket *ticket);
 
 /* Leaves the queue, whether the ticket has begun or not. Does nothing for a zeroed ticket. */
 void name_queue_leave(struct name_ticket *ticket);
-
-#endif

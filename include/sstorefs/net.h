@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_NET_H
-#define SSTOREFS_NET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -127,5 +126,3 @@ uint64_t net_backoff(unsigned pauses);
 /* Sets the rate limit that the provider has read from headers; called in on_response, so that the
  * network can slow down in time. */
 void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms);
-
-#endif

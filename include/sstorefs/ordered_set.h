@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_ORDERED_SET_H
-#define SSTOREFS_ORDERED_SET_H
+#pragma once
 
 /*
  * An ordered set of pointers: libc's balanced tree (tsearch) under names that don't clash with
@@ -19,5 +18,3 @@ void *set_add(struct ordered_set *set, void *item);
 
 /* Takes the item that equals `item` out; the item itself is not freed. */
 void set_remove(struct ordered_set *set, const void *item);
-
-#endif

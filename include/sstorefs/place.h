@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_PLACE_H
-#define SSTOREFS_PLACE_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -65,5 +64,3 @@ struct place_mount {
  */
 int place_mount(const struct mount_place *place, const struct place_mount *mount,
 		const char **failed);
-
-#endif

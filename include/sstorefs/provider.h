@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_PROVIDER_H
-#define SSTOREFS_PROVIDER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -203,5 +202,3 @@ extern const struct provider provider_stripe;
 
 /* The provider whose name is the first `length` bytes of `name`; NULL if there is none. */
 const struct provider *provider_find(const char *name, size_t length);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_PUT_H
-#define SSTOREFS_PUT_H
+#pragma once
 
 #include "sstorefs/change_op.h"
 
@@ -42,5 +41,3 @@ bool put_is_queued(const struct put_op *put);
 
 /* Ends it without `done`. If a request was sent, `unknown` is set and the name is invalidated. */
 void put_cancel(struct put_op *put);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_QUOTA_H
-#define SSTOREFS_QUOTA_H
+#pragma once
 
 #include "sstorefs/catalog.h"
 
@@ -33,5 +32,3 @@ void quota_query_cancel(struct quota_query *query);
 /* True if a new secret in `store` would exceed the quota, as the service said within negative_ttl.
  */
 bool quota_is_exhausted(const struct catalog *catalog, const struct store *store);
-
-#endif

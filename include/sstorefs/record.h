@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_RECORD_H
-#define SSTOREFS_RECORD_H
+#pragma once
 
 #include <stdint.h>
 
@@ -55,5 +54,3 @@ const char *record_id(const struct record *record);
 wall_time_ns record_changed_at(const struct record *record);
 
 wall_time_ns record_expires_at(const struct record *record);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_RENAME_H
-#define SSTOREFS_RENAME_H
+#pragma once
 
 #include "sstorefs/put.h"
 
@@ -37,5 +36,3 @@ void rename_start(struct rename_op *renaming);
 
 /* Ends it without `done`. If a request was sent, both names are invalidated. */
 void rename_cancel(struct rename_op *renaming);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_SEAL_H
-#define SSTOREFS_SEAL_H
+#pragma once
 
 #include <sodium.h>
 #include <stddef.h>
@@ -55,5 +54,3 @@ void client_key_seal(const struct client_key *key, const uint8_t *value, size_t 
 
 /* Decodes a base64 Ed25519 key of exactly 32 bytes. Returns 0 or -EINVAL. */
 int signing_key_decode(uint8_t key[static crypto_sign_PUBLICKEYBYTES], const char *base64);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_SNAPSHOT_H
-#define SSTOREFS_SNAPSHOT_H
+#pragma once
 
 #include "sstorefs/failure.h"
 #include "sstorefs/record.h"
@@ -42,5 +41,3 @@ bool snapshot_is_stale(const struct snapshot *snapshot);
 
 /* Returns what is woken at every page, when an attempt to fetch one failed, and at the end. */
 struct wait_list *snapshot_waits(struct snapshot *snapshot);
-
-#endif

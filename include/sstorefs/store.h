@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_STORE_H
-#define SSTOREFS_STORE_H
+#pragma once
 
 #include "sstorefs/listing.h"
 
@@ -22,5 +21,3 @@ const char *store_name(const struct store *store);
 const char *store_id(const struct store *store);
 
 struct listing *store_secrets(struct store *store);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_STORE_OPS_H
-#define SSTOREFS_STORE_OPS_H
+#pragma once
 
 #include "sstorefs/change_op.h"
 
@@ -25,5 +24,3 @@ void store_delete_start(struct store_op *op);
 
 /* Ends it without `done`. If a request was sent, the name is invalidated. */
 void store_op_cancel(struct store_op *op);
-
-#endif

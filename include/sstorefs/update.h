@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_UPDATE_H
-#define SSTOREFS_UPDATE_H
+#pragma once
 
 #include "sstorefs/change_op.h"
 
@@ -17,5 +16,3 @@ void update_start(struct update_op *update);
 
 /* Ends it without `done`. If a request was sent, the name is invalidated. */
 void update_cancel(struct update_op *update);
-
-#endif

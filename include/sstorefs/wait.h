@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_WAIT_H
-#define SSTOREFS_WAIT_H
+#pragma once
 
 #include <stddef.h>
 #include <sys/queue.h>
@@ -46,5 +45,3 @@ static inline void wait_wake_all(struct wait_list *list)
 /* The struct of type `type` in which `pointer` is the member `member`. */
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_BASE_LOG_FOLD_H
-#define SSTOREFS_BASE_LOG_FOLD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,5 +25,3 @@ bool log_fold_passes(int priority, const char *line, bool may_be_left_out);
 
 /* Says all that was counted. */
 void log_fold_tell(void);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_BASE_LOG_QUEUE_H
-#define SSTOREFS_BASE_LOG_QUEUE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -23,5 +22,3 @@ void log_queue_lost(void);
 void log_queue_set_reporter(void (*say)(uint64_t lost));
 
 void log_queue_close(void);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_BASE_LOG_TARGET_H
-#define SSTOREFS_BASE_LOG_TARGET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,5 +32,3 @@ ssize_t log_writer_write(struct log_writer *writer, const char *text, size_t len
 
 /* Returns the end of a line, and its size in bytes in `length`. */
 const char *log_writer_end(const struct log_writer *writer, size_t *length);
-
-#endif

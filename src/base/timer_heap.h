@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_BASE_TIMER_HEAP_H
-#define SSTOREFS_BASE_TIMER_HEAP_H
+#pragma once
 
 #include <stddef.h>
 
@@ -23,5 +22,3 @@ void timer_heap_take(struct timer_heap *heap, struct timer *timer);
 
 /* The nearest timer, NULL if none runs. */
 struct timer *timer_heap_first(const struct timer_heap *heap);
-
-#endif

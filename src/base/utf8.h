@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_BASE_UTF8_H
-#define SSTOREFS_BASE_UTF8_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,5 +9,3 @@ size_t utf8_next(const void *text, size_t length);
 
 /* The number of that character, which is `length` bytes long. */
 uint32_t utf8_code(const void *text, size_t length);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_CACHE_H
-#define SSTOREFS_CACHE_CACHE_H
+#pragma once
 
 #include "deleted_ids.h"
 #include "entry_ids.h"
@@ -53,5 +52,3 @@ bool cache_is_since(const struct cache *cache, wall_time_ns time, uint64_t since
 
 /* True if the record has an expiry that has passed. */
 bool record_is_past_expiry(const struct cache *cache, const struct record *record);
-
-#endif

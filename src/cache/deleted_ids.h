@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_DELETED_IDS_H
-#define SSTOREFS_CACHE_DELETED_IDS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,5 +24,3 @@ void deleted_ids_add(struct deleted_ids *deleted, const char *id, uint64_t now);
 
 /* True if the id was added less than some seconds before `now`. */
 bool deleted_ids_contains(const struct deleted_ids *deleted, const char *id, uint64_t now);
-
-#endif

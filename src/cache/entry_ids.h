@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_ENTRY_IDS_H
-#define SSTOREFS_CACHE_ENTRY_IDS_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,5 +27,3 @@ int entry_id_bind(struct entry_ids *ids, uint32_t entry_id, const struct record 
 
 /* Returns the record of `entry_id`; NULL: none. */
 const struct record *entry_id_lookup(const struct entry_ids *ids, uint32_t entry_id);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_INVARIANTS_H
-#define SSTOREFS_CACHE_INVARIANTS_H
+#pragma once
 
 #include "listing.h"
 
@@ -23,6 +22,4 @@ void record_check(const struct listing *listing, const struct record *record);
 
 /* Checks the listing and all its records: the time grows with their number. */
 void listing_check(const struct listing *listing);
-#endif
-
 #endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_LISTING_H
-#define SSTOREFS_CACHE_LISTING_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -127,5 +126,3 @@ static inline uint32_t record_time(uint64_t milliseconds)
 {
 	return (uint32_t)(milliseconds / 1000 * 16 + milliseconds % 1000 * 16 / 1000);
 }
-
-#endif

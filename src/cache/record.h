@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_RECORD_H
-#define SSTOREFS_CACHE_RECORD_H
+#pragma once
 
 #include "sstorefs/record.h"
 
@@ -30,5 +29,3 @@ static inline size_t record_bytes(const struct record *record)
 {
 	return (size_t)record->size * RECORD_ALIGNMENT;
 }
-
-#endif

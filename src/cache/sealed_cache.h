@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_SEALED_CACHE_H
-#define SSTOREFS_CACHE_SEALED_CACHE_H
+#pragma once
 
 #include <stdint.h>
 
@@ -52,5 +51,3 @@ void sealed_cache_rename(struct sealed_cache *cache, const struct store *store, 
 /* Drop the sealed value of one name, and all of a store. */
 void sealed_cache_drop(struct sealed_cache *cache, const struct store *store, const char *name);
 void sealed_cache_drop_store(struct sealed_cache *cache, const struct store *store);
-
-#endif

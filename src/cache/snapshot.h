@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_CACHE_SNAPSHOT_H
-#define SSTOREFS_CACHE_SNAPSHOT_H
+#pragma once
 
 #include "record.h"
 #include "sstorefs/snapshot.h"
@@ -62,5 +61,3 @@ struct record *snapshot_step(const struct snapshot *snapshot, uint64_t *position
 
 /* True if a copy without tombstones and superseded records is worth its cost. */
 bool snapshot_needs_compaction(const struct snapshot *snapshot);
-
-#endif

@@ -1,6 +1,5 @@
 /* The base of the operations of this room. */
-#ifndef SSTOREFS_CHANGE_CHANGE_OP_H
-#define SSTOREFS_CHANGE_CHANGE_OP_H
+#pragma once
 
 #include "fetch/catalog.h"
 #include "sstorefs/change.h"
@@ -68,5 +67,3 @@ void change_op_send(struct change_op *op);
  * False if the deadline is nearer than that, or memory ran out.
  */
 bool change_op_retry(struct change_op *op);
-
-#endif

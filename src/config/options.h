@@ -1,6 +1,5 @@
 /* The table of options, and messages about them. */
-#ifndef SSTOREFS_CONFIG_OPTIONS_H
-#define SSTOREFS_CONFIG_OPTIONS_H
+#pragma once
 
 #include <errno.h>
 #include <stdlib.h>
@@ -87,5 +86,3 @@ int option_error(const struct config *config, const struct mount_option *option,
 
 /* Says that memory ran out. Returns -ENOMEM. */
 int oom_error(const struct config *config);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FETCH_CATALOG_H
-#define SSTOREFS_FETCH_CATALOG_H
+#pragma once
 
 #include "cache/cache.h"
 #include "cache/sealed_cache.h"
@@ -67,5 +66,3 @@ int local_stores_init(struct catalog *catalog);
 /* Adds the scope `name` to the listing of stores of such a service. Returns 0, -ENOMEM, or
  * -ENAMETOOLONG over 255 bytes. */
 int local_store_add(struct catalog *catalog, const char *name, size_t length);
-
-#endif

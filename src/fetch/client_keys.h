@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FETCH_CLIENT_KEYS_H
-#define SSTOREFS_FETCH_CLIENT_KEYS_H
+#pragma once
 
 #include <limits.h>
 
@@ -45,5 +44,3 @@ bool client_keys_used_once(const struct client_keys *keys, const struct client_k
 
 /* The service rejected `key`: if it is still the present key, it is not used any more. */
 void client_keys_reject(struct client_keys *keys, const struct client_key *key);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FETCH_NAME_QUERY_H
-#define SSTOREFS_FETCH_NAME_QUERY_H
+#pragma once
 
 #include "cache/listing.h"
 #include "sstorefs/api_call.h"
@@ -56,5 +55,3 @@ bool search_next_page(const struct catalog *catalog, struct api_call *api_call, 
 
 /* Notes a local change of `name`: the responses to queries under way may be older. */
 void name_query_supersede(struct listing *listing, const char *name);
-
-#endif

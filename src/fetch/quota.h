@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FETCH_QUOTA_H
-#define SSTOREFS_FETCH_QUOTA_H
+#pragma once
 
 #include "sstorefs/api_call.h"
 #include "sstorefs/quota.h"
@@ -31,5 +30,3 @@ void quota_apply(struct quota *quota, const struct op_args *args, const struct f
 
 /* True if the service has sent its figures. */
 bool quota_is_known(const struct quota *quota);
-
-#endif

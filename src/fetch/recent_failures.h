@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FETCH_RECENT_FAILURES_H
-#define SSTOREFS_FETCH_RECENT_FAILURES_H
+#pragma once
 
 #include "sstorefs/provider.h"
 
@@ -32,5 +31,3 @@ const struct failure *recent_failures_find(const struct recent_failures *failure
 
 /* Drops the failures of the store `store_id`, which has changed; NULL: all. */
 void recent_failures_forget(struct recent_failures *failures, const char *store_id);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FETCH_REFRESH_H
-#define SSTOREFS_FETCH_REFRESH_H
+#pragma once
 
 #include "cache/listing.h"
 
@@ -9,5 +8,3 @@ void listing_refresh(struct listing *listing);
 
 /* Ends the walk and the queries of the listing, then the listing itself. */
 void listing_close(struct listing *listing);
-
-#endif

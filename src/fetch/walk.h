@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FETCH_WALK_H
-#define SSTOREFS_FETCH_WALK_H
+#pragma once
 
 #include "cache/listing.h"
 #include "sstorefs/api_call.h"
@@ -42,5 +41,3 @@ void walk_abort(struct listing *listing);
 /* Gives the memory into which pages were read back to the system: malloc would keep it, in pieces,
  * until the next walk. */
 void trim_heap(struct task *task);
-
-#endif

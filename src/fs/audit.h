@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_AUDIT_H
-#define SSTOREFS_FS_AUDIT_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -37,5 +36,3 @@ void audit_request(fuse_req_t request, const struct audit_event *event,
 
 /* Reads the cgroup of `process` from /proc; "" where it is not visible. */
 void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE]);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_CONTROL_H
-#define SSTOREFS_FS_CONTROL_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -30,5 +29,3 @@ void control_forget(struct fs *fs);
 void status_print(struct fs *fs, struct buffer *text);
 
 void metrics_print(struct fs *fs, struct buffer *text);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_DEFERRED_H
-#define SSTOREFS_FS_DEFERRED_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -53,5 +52,3 @@ void deferred_interrupt(struct deferred *deferred);
 
 /* Queues another try for opens that wait for a process descriptor: one was closed. */
 void open_waits_continue(struct fs *fs);
-
-#endif

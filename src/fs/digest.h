@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_DIGEST_H
-#define SSTOREFS_FS_DIGEST_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -9,5 +8,3 @@
 
 /* The digest that is shown of a secret; it lies in the entry, or in the room of `text`. */
 const char *entry_digest(const struct entry *entry, struct entry_text *text);
-
-#endif

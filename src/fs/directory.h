@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_DIRECTORY_H
-#define SSTOREFS_FS_DIRECTORY_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -59,5 +58,3 @@ bool directory_is_ready(struct directory *directory);
 
 /* Takes a view of the listing as it is now. Returns the offset of its beginning. */
 off_t directory_rewind(struct directory *directory);
-
-#endif

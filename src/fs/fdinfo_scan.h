@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_FDINFO_SCAN_H
-#define SSTOREFS_FS_FDINFO_SCAN_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -48,5 +47,3 @@ void fdinfo_scan_start(struct fdinfo_scan *scan);
 void fdinfo_scan_cancel(struct fdinfo_scan *scan);
 
 void search_queue_init(struct search_queue *queue, struct loop *loop);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_FILE_H
-#define SSTOREFS_FS_FILE_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -207,5 +206,3 @@ void pending_attrs_free(struct pending_attrs *attrs);
 
 /* True if a value of it may still be published: it is staged, or a handle is dirty or empty. */
 bool file_awaits_value(const struct file *file);
-
-#endif

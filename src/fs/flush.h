@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_FLUSH_H
-#define SSTOREFS_FS_FLUSH_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -14,5 +13,3 @@ void write_through(fuse_req_t request, struct handle *handle, size_t size);
 
 /* Publishes or wipes what every handle holds: the end of the mount counts as RELEASE of all. */
 void fs_release_all(struct fs *fs);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_FS_BASE_H
-#define SSTOREFS_FS_FS_BASE_H
+#pragma once
 
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
@@ -15,5 +14,3 @@
 struct fs;
 
 #define CGROUP_SIZE 256 /* what is longer is cut */
-
-#endif

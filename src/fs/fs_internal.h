@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_FS_INTERNAL_H
-#define SSTOREFS_FS_FS_INTERNAL_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -59,5 +58,3 @@ struct fs {
 
 /* Returns the deadline of an operation that starts now, in CLOCK_BOOTTIME milliseconds. */
 uint64_t fs_deadline(const struct fs *fs);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_FSYNC_H
-#define SSTOREFS_FS_FSYNC_H
+#pragma once
 
 struct fs;
 
@@ -9,5 +8,3 @@ struct fs;
 
 /* Ends every FSYNC that waits, because the mount is gone. Uploads go on. */
 void fsyncs_abandon(struct fs *fs);
-
-#endif

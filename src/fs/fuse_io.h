@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_FUSE_IO_H
-#define SSTOREFS_FS_FUSE_IO_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -9,5 +8,3 @@
 
 /* Has libfuse read and write it through us. 0 or a negative errno. */
 int fuse_io_install(struct fs *fs);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_INODE_H
-#define SSTOREFS_FS_INODE_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -67,5 +66,3 @@ void inode_reply(fuse_req_t request, const struct inode *inode);
 
 /* The same with what `listing` has as `name`, which was just made: EIO if it is not there. */
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name);
-
-#endif

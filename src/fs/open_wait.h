@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_OPEN_WAIT_H
-#define SSTOREFS_FS_OPEN_WAIT_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -27,5 +26,3 @@ bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
 /* Waits, then calls `open`, which replies. */
 void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
 		     const struct fuse_file_info *info, open_call *open);
-
-#endif

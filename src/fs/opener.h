@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_OPENER_H
-#define SSTOREFS_FS_OPENER_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -88,5 +87,3 @@ enum flush_origin {
 	FLUSH_BY_WRITER,       /* not the opener, but the process that wrote every byte */
 	FLUSH_BY_DYING_WRITER,
 };
-
-#endif

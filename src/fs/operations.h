@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_OPERATIONS_H
-#define SSTOREFS_FS_OPERATIONS_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -78,5 +77,3 @@ void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const 
 void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size);
 
 void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name);
-
-#endif

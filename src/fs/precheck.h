@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_PRECHECK_H
-#define SSTOREFS_FS_PRECHECK_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -83,5 +82,3 @@ enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode,
 
 /* Returns why `attrs` cannot be applied: an expiry is sent only together with a value. */
 enum refusal precheck_attrs(const struct inode *inode, const struct pending_attrs *attrs);
-
-#endif

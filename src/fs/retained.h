@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_RETAINED_H
-#define SSTOREFS_FS_RETAINED_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -48,5 +47,3 @@ void retained_return(struct retained *retained);
 void retained_free(struct retained *retained);
 
 void retained_free_all(struct fs *fs);
-
-#endif

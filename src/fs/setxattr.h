@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_SETXATTR_H
-#define SSTOREFS_FS_SETXATTR_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -25,5 +24,3 @@ int parse_expires_at(const struct fs *fs, const char *value, size_t size,
  */
 void setxattr_apply(struct fs *fs, fuse_req_t request, const struct inode *inode,
 		    struct pending_attrs *attrs);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_STAGING_H
-#define SSTOREFS_FS_STAGING_H
+#pragma once
 
 #include "fs_base.h"
 #include "inode.h"
@@ -57,5 +56,3 @@ void staging_end(struct file *file);
 
 /* Wipes all staged values, at the end of the mount. */
 void staging_discard_all(struct fs *fs);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_TAKEOVER_H
-#define SSTOREFS_FS_TAKEOVER_H
+#pragma once
 
 #include "fdinfo_scan.h"
 #include "fs_base.h"
@@ -33,5 +32,3 @@ void close_search_start(struct close_search *search, struct fs *fs, struct handl
 
 /* Ends the search without a call of `done`. Does nothing for a zeroed or ended one. */
 void close_search_cancel(struct close_search *search);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_UPLOAD_H
-#define SSTOREFS_FS_UPLOAD_H
+#pragma once
 
 #include <sys/queue.h>
 
@@ -61,5 +60,3 @@ void uploads_rename(struct file *file, const char *name);
 
 /* Ends the wait for the last upload at the end of the mount, if none is left. */
 void fs_check_drained(struct fs *fs);
-
-#endif

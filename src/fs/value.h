@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_VALUE_H
-#define SSTOREFS_FS_VALUE_H
+#pragma once
 
 #include "fs_base.h"
 
@@ -21,5 +20,3 @@ struct value {
 struct value *value_new(struct locked_pool *pool);
 
 void value_release(struct value *value);
-
-#endif

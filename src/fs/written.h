@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_FS_WRITTEN_H
-#define SSTOREFS_FS_WRITTEN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,5 +64,3 @@ void written_follow(struct fs *fs, uint32_t entry_id, const struct record *recor
 
 /* Forgets length and times of `entry_id` (0: none): it is deleted, or may have another value. */
 void written_forget(struct fs *fs, uint32_t entry_id);
-
-#endif

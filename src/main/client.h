@@ -1,6 +1,5 @@
 /* The connection of a mount or of --check to the service: token, network, catalog. */
-#ifndef SSTOREFS_MAIN_CLIENT_H
-#define SSTOREFS_MAIN_CLIENT_H
+#pragma once
 
 #include "sstorefs/catalog.h"
 #include "sstorefs/config.h"
@@ -32,5 +31,3 @@ bool client_reread_token(struct client *client);
 /* Appends why the first call failed, and what to do about it, in one line. */
 void client_explain(const struct client *client, const struct failure *failure,
 		    struct buffer *line);
-
-#endif

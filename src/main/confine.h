@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_MAIN_CONFINE_H
-#define SSTOREFS_MAIN_CONFINE_H
+#pragma once
 
 /*
  * What a daemon may still ask of the kernel once it is mounted, before it looks at another answer
@@ -16,5 +15,3 @@ int syscall_filter_install(const char **why);
 /* The same, with a line in the log where there is none. 0, or a negative errno: the process is then
  * not to go on. */
 int confine(void);
-
-#endif

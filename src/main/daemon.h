@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_MAIN_DAEMON_H
-#define SSTOREFS_MAIN_DAEMON_H
+#pragma once
 
 #include "mounting.h"
 #include "sstorefs/config.h"
@@ -54,5 +53,3 @@ int privileges_keep_unmounting(void);
  * may hold can be locked afterwards, too. Returns 0, or a negative errno: the process must then
  * end. */
 int switch_user(const struct config *config, struct locked_pool *pool);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_MAIN_MOUNTING_H
-#define SSTOREFS_MAIN_MOUNTING_H
+#pragma once
 
 #include "sstorefs/buffer.h"
 #include "sstorefs/config.h"
@@ -27,5 +26,3 @@ int mounting_mount(const struct mounting *mounting, struct mount_place *place, s
 void mounting_unmount(struct mounting *mounting);
 
 void mounting_finish(struct mounting *mounting);
-
-#endif

@@ -2,8 +2,7 @@
  * Tells the service manager the state of the daemon (sd_notify(3), by its datagram). Without
  * NOTIFY_SOCKET in the environment no function here does anything.
  */
-#ifndef SSTOREFS_MAIN_SD_NOTIFY_H
-#define SSTOREFS_MAIN_SD_NOTIFY_H
+#pragma once
 
 #include "sstorefs/loop.h"
 
@@ -27,5 +26,3 @@ void sd_notifier_send(const struct sd_notifier *notifier, const char *format, ..
 
 /* The same for a reload that begins now: READY=1 has to follow. */
 void sd_notifier_send_reloading(const struct sd_notifier *notifier);
-
-#endif

@@ -1,6 +1,5 @@
 /* Captures stderr while something mounts. */
-#ifndef SSTOREFS_MAIN_STDERR_CAPTURE_H
-#define SSTOREFS_MAIN_STDERR_CAPTURE_H
+#pragma once
 
 #include "sstorefs/buffer.h"
 
@@ -14,5 +13,3 @@ void stderr_capture_begin(struct stderr_capture *capture);
 
 /* Ends that, and appends what was said to `why`: one line, without its end. */
 void stderr_capture_end(struct stderr_capture *capture, struct buffer *why);
-
-#endif

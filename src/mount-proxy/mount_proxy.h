@@ -2,8 +2,7 @@
  * The mount proxy: makes the mount, which takes root, and hands its descriptor to a daemon without
  * privileges.
  */
-#ifndef SSTOREFS_MOUNT_PROXY_MOUNT_PROXY_H
-#define SSTOREFS_MOUNT_PROXY_MOUNT_PROXY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,5 +48,3 @@ int fd_request(const char *path, unsigned seconds);
 
 /* One line on stderr, with the errno's words at its end. Returns -error. */
 int usage_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_MOUNT_PROXY_PEER_H
-#define SSTOREFS_MOUNT_PROXY_PEER_H
+#pragma once
 
 #include "mount_proxy.h"
 
@@ -32,5 +31,3 @@ void refusal_say(const char *why, const struct asker *asker);
 /* Milliseconds until refusal_tell has something to say; -1: nothing. */
 int refusal_due(void);
 void refusal_tell(void);
-
-#endif

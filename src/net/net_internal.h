@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_NET_NET_INTERNAL_H
-#define SSTOREFS_NET_NET_INTERNAL_H
+#pragma once
 
 #include <curl/curl.h>
 #include <stddef.h>
@@ -151,5 +150,3 @@ void rate_limit_consume(struct net *net);
 /* How long a call has to wait for the rate-limit budget to be filled again, milliseconds; 0: not at
  * all. */
 uint64_t rate_limit_delay(const struct net *net, const struct http_call *call);
-
-#endif

@@ -1,6 +1,5 @@
 /* The parts that all providers share. */
-#ifndef SSTOREFS_PROVIDER_PROVIDER_INTERNAL_H
-#define SSTOREFS_PROVIDER_PROVIDER_INTERNAL_H
+#pragma once
 
 #include <jansson.h>
 
@@ -202,5 +201,3 @@ int cloudflare_build_body(const struct op_args *args, struct http_request *reque
 int fastly_map_error(struct response_parser *parser);
 int cloudflare_map_error(struct response_parser *parser);
 int stripe_map_error(struct response_parser *parser);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef TESTS_FUZZ_INPUT_H
-#define TESTS_FUZZ_INPUT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,5 +48,3 @@ void quiet(void);
 
 /* At the beginning of an input whose run draws random numbers. */
 void same_again(void);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef TESTS_FUZZ_KERNEL_H
-#define TESTS_FUZZ_KERNEL_H
+#pragma once
 
 #include "fs/fs_internal.h"
 #include "scripted_transport.h"
@@ -84,5 +83,3 @@ void kernel_value_is_whole(struct kernel *kernel, const struct kernel_handle *ha
 void kernel_values_are_whole(struct kernel *kernel);
 /* Returns whether these bytes were written. */
 bool kernel_wrote(const struct kernel *kernel, uint64_t value);
-
-#endif

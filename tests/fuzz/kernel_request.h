@@ -1,5 +1,4 @@
-#ifndef TESTS_FUZZ_KERNEL_REQUEST_H
-#define TESTS_FUZZ_KERNEL_REQUEST_H
+#pragma once
 
 #include "kernel.h"
 
@@ -22,5 +21,3 @@ struct kernel_handle *some_handle(struct kernel *kernel, bool directory);
 /* Requests GETXATTR or LISTXATTR, and SETXATTR or REMOVEXATTR, of some inode. */
 void request_getxattr(struct kernel *kernel);
 void request_setxattr(struct kernel *kernel);
-
-#endif

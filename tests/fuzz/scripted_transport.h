@@ -1,5 +1,4 @@
-#ifndef TESTS_FUZZ_SCRIPTED_NET_H
-#define TESTS_FUZZ_SCRIPTED_NET_H
+#pragma once
 
 #include "byte_source.h"
 #include "net/net_internal.h"
@@ -36,5 +35,3 @@ void scripted_time_begin(void);
 void scripted_net_init(struct scripted_net *scripted, struct loop *loop, struct input *input,
 		       const struct provider *provider);
 void scripted_net_finish(struct scripted_net *scripted);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef TESTS_FUZZ_PLAYED_KEYS_H
-#define TESTS_FUZZ_PLAYED_KEYS_H
+#pragma once
 
 #include <jansson.h>
 
@@ -14,5 +13,3 @@ json_t *played_signing_key(void);
 
 /* The hash (service_hash) of the value in a request's body. */
 uint64_t played_value(const struct provider *provider, const struct locked *body);
-
-#endif

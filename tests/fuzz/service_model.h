@@ -1,5 +1,4 @@
-#ifndef TESTS_FUZZ_PLAYED_SERVICE_H
-#define TESTS_FUZZ_PLAYED_SERVICE_H
+#pragma once
 
 #include "sstorefs/provider.h"
 
@@ -40,5 +39,3 @@ uint64_t service_hash(const void *value, size_t length);
 
 /* The value's hash of what is stored; 0: nothing is. */
 uint64_t service_value(const struct service *service, const char *store, const char *name);
-
-#endif

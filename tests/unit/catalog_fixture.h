@@ -1,5 +1,4 @@
-#ifndef TESTS_CATALOG_FIXTURE_H
-#define TESTS_CATALOG_FIXTURE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -106,5 +105,3 @@ const struct record *own_put(struct listing *listing, const char *name, const ch
 const char *names_in(struct fixture *fixture, struct snapshot *view);
 /* Of a listing's present view, which must be there. */
 const char *names_of(struct fixture *fixture, struct listing *listing);
-
-#endif

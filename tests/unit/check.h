@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_TESTS_CHECK_H
-#define SSTOREFS_TESTS_CHECK_H
+#pragma once
 
 /* cmocka wants these four before itself. */
 #include <setjmp.h>
@@ -10,5 +9,3 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef TESTS_CONFIG_FIXTURE_H
-#define TESTS_CONFIG_FIXTURE_H
+#pragma once
 
 #include "sstorefs/config.h"
 
@@ -18,5 +17,3 @@ int read_options(struct config *config, const char *options);
 
 /* What was said is one line of the program, and `phrase` is in it. */
 void assert_one_line_with(const char *phrase);
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef TESTS_NET_FIXTURE_H
-#define TESTS_NET_FIXTURE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,5 +64,3 @@ void probe_run(struct probe *probe);
 unsigned server_saw(struct fixture *fixture, const char *name, const char *what);
 /* Turns the loop until the server holds `count` requests. */
 void server_holds(struct fixture *fixture, unsigned count);
-
-#endif

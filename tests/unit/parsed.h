@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_TESTS_UNIT_PARSED_H
-#define SSTOREFS_TESTS_UNIT_PARSED_H
+#pragma once
 
 #include <errno.h>
 #include <stdio.h>
@@ -92,5 +91,3 @@ static inline void request_text(const struct http_request *request, struct buffe
 		buffer_printf(text, "\n%s\n", request->content_type);
 	buffer_append(text, request->body.data, request->body.length);
 }
-
-#endif

@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_TESTS_UNIT_RESPONSES_H
-#define SSTOREFS_TESTS_UNIT_RESPONSES_H
+#pragma once
 
 #include <string.h>
 
@@ -27,5 +26,3 @@ static inline struct http_response text_answer(int status, const char *headers, 
 {
 	return make_answer(status, headers, body, strlen(body));
 }
-
-#endif

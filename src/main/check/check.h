@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_MAIN_CHECK_CHECK_H
-#define SSTOREFS_MAIN_CHECK_CHECK_H
+#pragma once
 
 #include "sstorefs/config.h"
 
@@ -11,5 +10,3 @@ int check_source(struct config *config);
 
 /* Asks the daemon that serves `config->mountpoint`; the service is not called. */
 int check_mount(const struct config *config);
-
-#endif

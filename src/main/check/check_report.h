@@ -1,5 +1,4 @@
-#ifndef SSTOREFS_MAIN_CHECK_CHECK_REPORT_H
-#define SSTOREFS_MAIN_CHECK_CHECK_REPORT_H
+#pragma once
 
 #include "sstorefs/buffer.h"
 #include "sstorefs/config.h"
@@ -58,5 +57,3 @@ void report_http_failed(struct check_report *report, enum step step, const struc
 
 /* Prints them: lines, or with `config->json` one object. */
 void report_print(const struct check_report *report, const struct config *config);
-
-#endif
