@@ -20,7 +20,7 @@ class PageParams:
 
     def __init__(self, request, variants, orders, more_words=()):
         try:
-            query = read_query(request.query, (*_PAGE_WORDS, *more_words))
+            query = read_query(request.query, (*_PAGE_WORDS, *more_words), lists=("scopes",))
             self.page = whole_number(query.get("page", "1"), 1, 10**9)
             default = str(variants["cloudflare.default_page"])
             self.per_page = whole_number(query.get("per_page", default), 1, LARGEST_PAGE)

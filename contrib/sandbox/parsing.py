@@ -76,13 +76,15 @@ def read_pairs(text):
     return pairs
 
 
-def read_query(text, known):
-    """A query whose parameters are known and given once."""
+def read_query(text, known, lists=()):
+    """A query whose parameters are known and given once; those of `lists` may be repeated, which is the same as commas between."""
     values = {}
     for name, value in read_pairs(text):
         if name not in known:
             raise ParseError(f"unknown parameter: {name}")
-        if name in values:
+        if name in values and name in lists:
+            value = f"{values[name]},{value}"
+        elif name in values:
             raise ParseError(f"parameter given twice: {name}")
         values[name] = value
     return values

@@ -1,7 +1,10 @@
 """The man page, the README and --help say the same."""
 
+import base64
+import os
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,10 +43,19 @@ def test_the_readme_has_every_option_and_no_other(offered):
 
 
 def test_the_man_page_has_every_attribute_that_is_listed(direct_mount, sandbox):
-    import os
     sandbox.put("prod", "NAME", b"old")
     for name in os.listxattr(direct_mount / "prod/NAME") + os.listxattr(direct_mount / "prod"):
         assert f"*{name}*" in MAN
+
+
+def test_the_digest_as_the_fastly_cli_prints_it(direct_mount, sandbox):
+    """Go's hex.EncodeToString() of the 32 bytes."""
+    sandbox.put("prod", "NAME", b"old")
+    (command,) = re.findall(r"`(getfattr -n user.digest[^`]*)`", README)
+    command = command.replace(r"\|", "|")
+    assert command in re.sub(r"[*_]", "", MAN)
+    printed = subprocess.run(["bash", "-c", command], cwd=direct_mount / "prod", capture_output=True, text=True, check=True).stdout
+    assert printed == base64.b64decode(os.getxattr(direct_mount / "prod/NAME", "user.digest")).hex() + "\n"
 
 
 def test_the_man_page_has_every_errno_of_the_tests():

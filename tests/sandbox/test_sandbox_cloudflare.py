@@ -265,7 +265,8 @@ def test_a_search_finds_parts_of_names_and_comments_and_the_total_ignores_it(clo
 def test_scopes_filter(cloudflare, store):
     created(cloudflare, store, "A", scopes=("workers", "dex"))
     created(cloudflare, store, "B")
-    assert [row["name"] for row in listed(cloudflare, store, "scopes=dex,workers")["result"]] == ["A"]
+    for scopes in ("scopes=dex,workers", "scopes=dex&scopes=workers"):
+        assert [row["name"] for row in listed(cloudflare, store, scopes)["result"]] == ["A"]
 
 
 @pytest.mark.parametrize("query", ["per_page=101", "per_page=0", "page=0", "page=x", "order=id", "direction=up", "limit=5",
