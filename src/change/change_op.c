@@ -42,6 +42,7 @@ void change_op_init(struct change_op *op, struct listing *listing, const struct 
 	op->timer = (struct timer){.expired = on_timeout};
 	op->retry_timer = (struct timer){.expired = on_retry_timer};
 	op->retries = 0;
+	op->has_looked_up = false;
 	op->indeterminate = false;
 }
 
@@ -77,7 +78,7 @@ void change_op_finish(struct change_op *op)
 	if (op->steps->conclude)
 		op->steps->conclude(op);
 	release(op);
-	op->steps->done(op);
+	op->done(op);
 }
 
 void change_op_fail(struct change_op *op, int errnum, const char *why)
@@ -119,6 +120,44 @@ void change_op_note_id(struct change_op *op, const struct record *record)
 	const char *id = record ? record_id(record) : NULL;
 
 	strcpy(op->id, id && strlen(id) < sizeof op->id ? id : "");
+}
+
+const struct record *change_op_query(struct change_op *op)
+{
+	const struct record *record = NULL;
+
+	listing_query(op->listing, op->name, &record);
+	change_op_note_id(op, record);
+	return record;
+}
+
+void change_op_begin_by_id(struct change_op *op)
+{
+	change_op_query(op);
+	op->steps->retry(op);
+}
+
+static void on_id(struct lookup *lookup)
+{
+	struct change_op *op = container_of(lookup, struct change_op, lookup);
+
+	op->failure = lookup->failure;
+	if (!op->failure.errnum) {
+		change_op_note_id(op, lookup->record);
+		if (!op->id[0])
+			failure_set(&op->failure, op->steps->no_id,
+				    "the service told no id of this secret");
+	}
+	if (op->failure.errnum)
+		change_op_finish(op);
+	else
+		op->steps->retry(op);
+}
+
+void change_op_lookup_id(struct change_op *op)
+{
+	op->has_looked_up = true;
+	change_op_lookup(op, op->name, true, on_id);
 }
 
 struct op_args *change_op_prepare(struct change_op *op, enum operation operation, const char *name,

@@ -3,12 +3,11 @@
 
 #include "change_op.h"
 
-static void send(struct delete_op *deletion);
+static void send(struct change_op *op);
 
 static void on_response(struct api_call *api_call)
 {
-	struct delete_op *deletion = container_of(api_call, struct delete_op, change.api_call);
-	struct change_op *op = &deletion->change;
+	struct change_op *op = container_of(api_call, struct change_op, api_call);
 
 	op->indeterminate = api_call->http.indeterminate;
 	op->failure = api_call->failure;
@@ -18,9 +17,9 @@ static void on_response(struct api_call *api_call)
 		op->failure = (struct failure){0};
 	/* Another client may have created it anew, with another id. */
 	if (!op->indeterminate && op->failure.errnum == ENOENT && !op->failure.store_is_deleted &&
-	    op_provider(op)->writes_by_id && !deletion->has_looked_up) {
+	    op_provider(op)->writes_by_id && !op->has_looked_up) {
 		op->id[0] = '\0';
-		send(deletion);
+		send(op);
 		return;
 	}
 	sealed_cache_drop(&op_catalog(op)->sealed_cache, op->store, op->name);
@@ -29,60 +28,20 @@ static void on_response(struct api_call *api_call)
 	change_op_finish(op);
 }
 
-static void on_lookup(struct lookup *lookup)
+static void send(struct change_op *op)
 {
-	struct delete_op *deletion = container_of(lookup, struct delete_op, change.lookup);
-	struct change_op *op = &deletion->change;
-
-	op->failure = lookup->failure;
-	if (!op->failure.errnum) {
-		change_op_note_id(op, lookup->record);
-		if (!op->id[0])
-			failure_set(&op->failure, EIO, "the service told no id of this secret");
-	}
-	if (op->failure.errnum)
-		change_op_finish(op);
-	else
-		send(deletion);
-}
-
-static void send(struct delete_op *deletion)
-{
-	struct change_op *op = &deletion->change;
-
 	if (op_provider(op)->writes_by_id && !op->id[0]) {
-		deletion->has_looked_up = true;
-		change_op_lookup(op, op->name, true, on_lookup);
+		change_op_lookup_id(op);
 		return;
 	}
 	change_op_prepare(op, OPERATION_DELETE_SECRET, op->name, on_response);
 	change_op_send(op);
 }
 
-static void begin(struct change_op *op)
+void delete_start(struct change_op *op)
 {
-	const struct record *record = NULL;
+	static const struct change_steps steps = {
+		.begin = change_op_begin_by_id, .retry = send, .no_id = EIO};
 
-	listing_query(op->listing, op->name, &record);
-	change_op_note_id(op, record);
-	send(container_of(op, struct delete_op, change));
-}
-
-static void done(struct change_op *op)
-{
-	struct delete_op *deletion = container_of(op, struct delete_op, change);
-
-	deletion->done(deletion);
-}
-
-void delete_start(struct delete_op *deletion)
-{
-	static const struct change_steps steps = {.begin = begin, .done = done};
-
-	change_op_start(&deletion->change, deletion->change.name, &steps);
-}
-
-void delete_cancel(struct delete_op *deletion)
-{
-	change_op_cancel(&deletion->change);
+	change_op_start(op, op->name, &steps);
 }

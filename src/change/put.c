@@ -63,11 +63,6 @@ static void release(struct change_op *op)
 	put->last_response = (struct failure){0};
 }
 
-static void done(struct change_op *op)
-{
-	put_of(op)->done(put_of(op));
-}
-
 /* Fails at the deadline: what the service said before explains more than the deadline does. */
 static void fail_at_deadline(struct put_op *put)
 {
@@ -133,8 +128,7 @@ void put_start(struct put_op *put)
 						  .retry = retry,
 						  .time_out = time_out,
 						  .conclude = conclude,
-						  .release = release,
-						  .done = done};
+						  .release = release};
 
 	put->last_response = (struct failure){0};
 	change_op_start(&put->change, put->change.name, &steps);
@@ -418,11 +412,9 @@ static void send(struct put_op *put)
 {
 	struct change_op *op = &put->change;
 	const struct provider *provider = op_provider(op);
-	const struct record *record = NULL;
+	const struct record *record = change_op_query(op);
 	struct op_args *args;
 
-	query(put, &record);
-	change_op_note_id(op, record);
 	if (put->mode == PUT_REPLACE && provider->writes_by_id && !op->id[0]) {
 		change_op_fail(
 			op, EINVAL,

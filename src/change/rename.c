@@ -43,11 +43,6 @@ static void conclude(struct change_op *op)
 		invalidate_new(rename_of(op));
 }
 
-static void done(struct change_op *op)
-{
-	rename_of(op)->done(rename_of(op));
-}
-
 /* Notes that a request of the present step was sent: the put of a recalled value has its own. */
 static void note_sent(struct change_op *op)
 {
@@ -109,8 +104,7 @@ void rename_start(struct rename_op *renaming)
 						  .retry = retry,
 						  .time_out = time_out,
 						  .conclude = conclude,
-						  .release = release,
-						  .done = done};
+						  .release = release};
 
 	change_op_start(&renaming->change, name_in_order(renaming, true), &steps);
 }
@@ -263,14 +257,14 @@ static void on_new_exists(struct rename_op *renaming)
 		delete_old(renaming);
 }
 
-static void recalled_published(struct put_op *put)
+static void recalled_published(struct change_op *put)
 {
-	struct rename_op *renaming = container_of(put, struct rename_op, put);
+	struct rename_op *renaming = container_of(put, struct rename_op, put.change);
 
 	renaming->recalled = false;
-	if (put->change.failure.errnum)
-		fail_as(&renaming->change, &put->change.failure);
-	else if (put->record)
+	if (put->failure.errnum)
+		fail_as(&renaming->change, &put->failure);
+	else if (renaming->put.record)
 		delete_old(renaming);
 	else
 		describe_new(renaming);
@@ -287,7 +281,7 @@ static void publish_recalled(struct rename_op *renaming)
 	put->change.deadline = renaming->change.deadline;
 	put->change.is_queue_head = true;
 	put->mode = renaming->no_replace ? PUT_CREATE : PUT_UPSERT;
-	put->done = recalled_published;
+	put->change.done = recalled_published;
 	renaming->recalled = true;
 	put_start(put);
 }

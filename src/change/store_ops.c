@@ -22,16 +22,6 @@ static void release(struct change_op *op)
 	buffer_finish(&store_op_of(op)->cursor);
 }
 
-static void done(struct change_op *op)
-{
-	store_op_of(op)->done(store_op_of(op));
-}
-
-void store_op_cancel(struct store_op *op)
-{
-	change_op_cancel(&op->change);
-}
-
 /* mkdir */
 
 static int on_created_entry(void *context, const struct entry *entry)
@@ -88,7 +78,7 @@ static void send_creation(struct change_op *op)
 	change_op_send(op);
 }
 
-static const struct change_steps steps = {.retry = send_creation, .release = release, .done = done};
+static const struct change_steps steps = {.retry = send_creation, .release = release};
 
 void store_create_start(struct store_op *creation)
 {

@@ -18,19 +18,19 @@ struct store_request {
 	struct store_op op;
 };
 
-static void on_store_op(struct store_op *op)
+static void on_store_op(struct change_op *op)
 {
-	struct store_request *pending = container_of(op, struct store_request, op);
+	struct store_request *pending = container_of(op, struct store_request, op.change);
 	struct deferred *deferred = &pending->deferred;
 
 	audit_request(deferred->request,
 		      &(struct audit_event){.operation = deferred->store ? "rmdir" : "mkdir",
 					    .name = deferred->name},
-		      &op->change.failure);
-	if (!op->change.failure.errnum && !deferred->store)
+		      &op->failure);
+	if (!op->failure.errnum && !deferred->store)
 		inode_reply_name(deferred_take(deferred), catalog_stores(deferred->fs->catalog),
 				 deferred->name);
-	deferred_end(deferred, op->change.failure.errnum);
+	deferred_end(deferred, op->failure.errnum);
 }
 
 static void cancel(struct deferred *deferred)
@@ -38,7 +38,7 @@ static void cancel(struct deferred *deferred)
 	struct store_request *pending = container_of(deferred, struct store_request, deferred);
 
 	lookup_cancel(&pending->lookup);
-	store_op_cancel(&pending->op);
+	change_op_cancel(&pending->op.change);
 }
 
 static const struct deferred_kind store_kind = {sizeof(struct store_request), cancel, NULL};
@@ -51,7 +51,7 @@ static struct store_request *store_request_new(struct fs *fs, fuse_req_t request
 		pending->op = (struct store_op){.catalog = fs->catalog,
 						.change.name = pending->deferred.name,
 						.change.deadline = fs_deadline(fs),
-						.done = on_store_op};
+						.change.done = on_store_op};
 	return pending;
 }
 

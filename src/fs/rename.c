@@ -122,9 +122,9 @@ static void keep_length(struct rename_request *rename, int error)
 		written_follow(fs, rename->written, record);
 }
 
-static void on_renamed(struct rename_op *op)
+static void on_renamed(struct change_op *op)
 {
-	struct rename_request *rename = container_of(op, struct rename_request, op);
+	struct rename_request *rename = container_of(op, struct rename_request, op.change);
 	struct deferred *deferred = &rename->deferred;
 	struct fs *fs = deferred->fs;
 
@@ -133,9 +133,9 @@ static void on_renamed(struct rename_op *op)
 					    .store = deferred->store,
 					    .name = deferred->name,
 					    .to = rename->to},
-		      &op->change.failure);
-	keep_length(rename, op->change.failure.errnum);
-	if (op->change.failure.errnum) {
+		      &op->failure);
+	keep_length(rename, op->failure.errnum);
+	if (op->failure.errnum) {
 		return_retained(rename);
 	} else if (rename->links) {
 		inode_reply_name(deferred_take(deferred), store_secrets(deferred->store),
@@ -146,7 +146,7 @@ static void on_renamed(struct rename_op *op)
 		redirect_queued_uploads(rename);
 		rename_files(rename);
 	}
-	deferred_end(deferred, op->change.failure.errnum);
+	deferred_end(deferred, op->failure.errnum);
 	fs_check_drained(fs);
 }
 
@@ -222,7 +222,7 @@ static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t reque
 					.change.name = rename->deferred.name,
 					.to = rename->to,
 					.change.deadline = fs_deadline(fs),
-					.done = on_renamed,
+					.change.done = on_renamed,
 					.recall = recall};
 	return rename;
 }

@@ -123,28 +123,29 @@ struct setxattr_request {
 	bool written; /* by this mount: its length is known */
 };
 
-static void on_updated(struct update_op *update)
+static void on_updated(struct change_op *op)
 {
-	struct setxattr_request *pending = container_of(update, struct setxattr_request, op);
+	struct setxattr_request *pending = container_of(op, struct setxattr_request, op.change);
+	const struct record *record = pending->op.record;
 	struct deferred *deferred = &pending->deferred;
 	struct audit_event event = {
 		.operation = "setxattr", .store = deferred->store, .name = deferred->name};
 	struct entry_text text;
 	struct entry entry;
 
-	if (!update->change.failure.errnum && update->record) {
-		record_entry(update->record, &entry, &text);
+	if (!op->failure.errnum && record) {
+		record_entry(record, &entry, &text);
 		event.digest = entry_digest(&entry, &text);
 		if (pending->written)
-			written_follow(deferred->fs, update->record->entry_id, update->record);
+			written_follow(deferred->fs, record->entry_id, record);
 	}
-	audit_request(deferred->request, &event, &update->change.failure);
-	deferred_end(deferred, update->change.failure.errnum);
+	audit_request(deferred->request, &event, &op->failure);
+	deferred_end(deferred, op->failure.errnum);
 }
 
 static void cancel(struct deferred *deferred)
 {
-	update_cancel(&container_of(deferred, struct setxattr_request, deferred)->op);
+	change_op_cancel(&container_of(deferred, struct setxattr_request, deferred)->op.change);
 }
 
 static void finish(struct deferred *deferred)
@@ -171,7 +172,7 @@ static void update_secret(struct fs *fs, fuse_req_t request, const struct inode 
 					 .scopes = pending->attrs.scopes,
 					 .comment = pending->attrs.comment,
 					 .change.deadline = fs_deadline(fs),
-					 .done = on_updated};
+					 .change.done = on_updated};
 	update_start(&pending->op);
 }
 

@@ -15,39 +15,38 @@
 
 struct unlink_request {
 	struct deferred deferred; /* `name` is the secret */
-	struct delete_op op;
+	struct change_op op;
 	uint32_t entry_id; /* of what was known under the name; 0: nothing was */
 };
 
-static void on_deleted(struct delete_op *deletion)
+static void on_deleted(struct change_op *op)
 {
-	struct unlink_request *pending = container_of(deletion, struct unlink_request, op);
+	struct unlink_request *pending = container_of(op, struct unlink_request, op);
 	struct deferred *deferred = &pending->deferred;
 	struct fs *fs = deferred->fs;
 	struct file *file = file_find(fs, deferred->store, deferred->name);
 
 	/* The service has no such secret, but what was shown here under the name is gone. */
-	if (deletion->change.failure.errnum == ENOENT && file && file_is_visible(file))
-		deletion->change.failure = (struct failure){0};
-	if (file &&
-	    (!deletion->change.failure.errnum || deletion->change.failure.errnum == ENOENT)) {
+	if (op->failure.errnum == ENOENT && file && file_is_visible(file))
+		op->failure = (struct failure){0};
+	if (file && (!op->failure.errnum || op->failure.errnum == ENOENT)) {
 		uploads_cancel_queued(file);
 		file_unlink(file);
 	}
-	if (!deletion->change.failure.errnum)
+	if (!op->failure.errnum)
 		written_forget(fs, pending->entry_id);
 	audit_request(deferred->request,
 		      &(struct audit_event){.operation = "unlink",
 					    .store = deferred->store,
 					    .name = deferred->name},
-		      &deletion->change.failure);
-	deferred_end(deferred, deletion->change.failure.errnum);
+		      &op->failure);
+	deferred_end(deferred, op->failure.errnum);
 	fs_check_drained(fs);
 }
 
 static void cancel(struct deferred *deferred)
 {
-	delete_cancel(&container_of(deferred, struct unlink_request, deferred)->op);
+	change_op_cancel(&container_of(deferred, struct unlink_request, deferred)->op);
 }
 
 static const struct deferred_kind unlink_kind = {sizeof(struct unlink_request), cancel, NULL};
@@ -89,9 +88,9 @@ static void delete_secret(struct fs *fs, fuse_req_t request, struct store *store
 		return;
 	retained_forget(fs, store, name);
 	pending->entry_id = record ? record->entry_id : 0;
-	pending->op = (struct delete_op){.change.store = store,
-					 .change.name = pending->deferred.name,
-					 .change.deadline = fs_deadline(fs),
+	pending->op = (struct change_op){.store = store,
+					 .name = pending->deferred.name,
+					 .deadline = fs_deadline(fs),
 					 .done = on_deleted};
 	delete_start(&pending->op);
 }

@@ -153,9 +153,10 @@ static void keep_length(struct upload *upload)
 		written_forget(upload->fs, record ? record->entry_id : 0);
 }
 
-static void on_put(struct put_op *put)
+static void on_put(struct change_op *op)
 {
-	struct upload *upload = container_of(put, struct upload, put);
+	struct upload *upload = container_of(op, struct upload, put.change);
+	const struct put_op *put = &upload->put;
 	struct file *file = upload->file;
 	struct fs *fs = upload->fs;
 	struct entry_text text;
@@ -240,7 +241,7 @@ void upload_cancel(struct upload *upload)
 		    upload->put.unknown
 			    ? " after the value had left: whether it was stored is not known"
 			    : "");
-	on_put(&upload->put);
+	on_put(&upload->put.change);
 }
 
 static struct upload *upload_new(struct file *file, struct value *value, size_t length,
@@ -273,7 +274,7 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 		.change.entry_id = file->entry_id,
 		.pool = fs->options.pool,
 		.change.deadline = fs_deadline(fs),
-		.done = on_put,
+		.change.done = on_put,
 	};
 	return upload;
 }
