@@ -8,14 +8,12 @@
 
 void client_init(struct client *client, struct config *config)
 {
+	log_as_json(config->log_json);
+	log_name(config->source, config->mountpoint);
+	log_open(LOG_TO_STDERR, config->debug);
 	*client = (struct client){.config = config};
 	locked_pool_init(&client->pool, 0);
 	client->token.pool = &client->pool;
-}
-
-int client_read_token(struct client *client, struct buffer *why)
-{
-	return token_read(&client->token, client->config, NULL, why);
 }
 
 static int authorize(struct client *client)
@@ -31,8 +29,9 @@ static int authorize(struct client *client)
 	return failed;
 }
 
-bool client_reread_token(struct client *client)
+bool client_reread_token(void *context)
 {
+	struct client *client = context;
 	struct buffer why = {0};
 	bool changed = false;
 
@@ -46,18 +45,13 @@ bool client_reread_token(struct client *client)
 	return changed;
 }
 
-static bool refused(void *context)
-{
-	return client_reread_token(context);
-}
-
 static int make_net(struct client *client, struct buffer *why)
 {
 	const struct config *config = client->config;
 	const struct net_options options = {.endpoint = config->endpoint,
 					    .cacert = config->cacert,
 					    .timeout = config->timeout,
-					    .on_unauthorized = refused,
+					    .on_unauthorized = client_reread_token,
 					    .context = client};
 	struct failure failure = {0};
 	int failed = net_new(&client->net, client->loop, &options, &failure);

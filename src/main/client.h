@@ -15,18 +15,18 @@ struct client {
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 };
 
-/* `config` must outlive the connection. client_close is right from here on. */
+/* Opens the log, too. `config` must outlive the connection. client_close is right from here on. */
 void client_init(struct client *client, struct config *config);
 
-/* Both return 0, or a negative errno with one line in `why` that names cause and remedy. The token
- * comes first. */
-int client_read_token(struct client *client, struct buffer *why);
+/* Opens it with `client->token`, which token_read has read. Returns 0, or a negative errno with one
+ * line in `why` that names cause and remedy. */
 int client_open(struct client *client, struct buffer *why);
 
 void client_close(struct client *client);
 
-/* Reads the token again: after a 401, and on SIGHUP. Returns whether it is another one. */
-bool client_reread_token(struct client *client);
+/* Reads the token of a struct client again: after a 401, and on SIGHUP. Returns whether it is
+ * another one. */
+bool client_reread_token(void *client);
 
 /* Appends why the first call failed, and what to do about it, in one line. */
 void client_explain(const struct client *client, const struct failure *failure,

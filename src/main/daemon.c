@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "client.h"
-#include "confine.h"
 #include "mounting.h"
 #include "sd_notify.h"
 #include "sstorefs/fs.h"
@@ -35,14 +34,8 @@ struct daemon {
 	struct watch signals;
 	bool draining;
 	int status;
-	void (*ready)(void *context);
-	void *context;
+	const struct background *background; /* NULL: it stays in the foreground */
 };
-
-static struct loop *loop_of(const struct daemon *daemon)
-{
-	return daemon->client.loop;
-}
 
 /* --- the end
  * ---------------------------------------------------------------------------------------------------------------------
@@ -54,29 +47,27 @@ static void on_drained(void *context, unsigned lost)
 
 	if (lost)
 		daemon->status = STATUS_MOUNT_FAILED;
-	loop_stop(loop_of(daemon));
+	loop_stop(daemon->client.loop);
 }
 
-static void shutdown_begin(struct daemon *daemon)
+static void shutdown_begin(void *context)
 {
+	struct daemon *daemon = context;
+
 	if (daemon->fs && daemon->draining)
 		return;
 	daemon->draining = true;
 	if (!daemon->fs) {
-		loop_stop(loop_of(daemon));
+		loop_stop(daemon->client.loop);
 		return;
 	}
 	sd_notifier_send(
 		&daemon->notifier,
 		"STOPPING=1\nSTATUS=ending: what is whole is stored first\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 		(daemon->config->timeout + END_MARGIN) * 1000);
-	fs_drain(daemon->fs, loop_now(loop_of(daemon)) + daemon->config->timeout + LAST_MESSAGES,
+	fs_drain(daemon->fs,
+		 loop_now(daemon->client.loop) + daemon->config->timeout + LAST_MESSAGES,
 		 on_drained, daemon);
-}
-
-static void mount_ended(void *context)
-{
-	shutdown_begin(context);
 }
 
 static void unmount(void *context)
@@ -123,9 +114,9 @@ static void on_signal(struct watch *watch)
 			log_line(LOG_ERR,
 				 "%s is not mounted: ended by a signal before %s had answered",
 				 daemon->config->source, daemon->config->endpoint);
-			loop_stop(loop_of(daemon));
+			loop_stop(daemon->client.loop);
 		} else if (daemon->draining) {
-			loop_stop(loop_of(daemon)); /* asked twice */
+			loop_stop(daemon->client.loop); /* asked twice */
 		} else {
 			log_line(LOG_NOTICE, "ending: what is whole is stored first");
 			shutdown_begin(daemon);
@@ -145,21 +136,12 @@ static int watch_signals(struct daemon *daemon)
 		return -errno;
 	daemon->signals.readable = on_signal;
 	daemon->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return daemon->signals.fd < 0 ? -errno : watch_start(loop_of(daemon), &daemon->signals);
+	return daemon->signals.fd < 0 ? -errno : watch_start(daemon->client.loop, &daemon->signals);
 }
 
 /* --- the beginning
  * ---------------------------------------------------------------------------------------------------------------
  */
-
-static void explain_rejection(const struct daemon *daemon, const struct failure *failure)
-{
-	struct buffer line = {0};
-
-	client_explain(&daemon->client, failure, &line);
-	log_line(LOG_ERR, "%s", buffer_cstr(&line));
-	buffer_finish(&line);
-}
 
 static int mount_it(struct daemon *daemon)
 {
@@ -181,65 +163,73 @@ static int mount_it(struct daemon *daemon)
 	return failed;
 }
 
-static void on_probed(void *context, const struct failure *failure)
+static int start(struct daemon *daemon)
 {
-	struct daemon *daemon = context;
+	const struct config *config = daemon->config;
 	const struct fs_options options = {
-		.loop = loop_of(daemon),
+		.loop = daemon->client.loop,
 		.catalog = daemon->client.catalog,
 		.pool = &daemon->client.pool,
 		.error_log = &daemon->error_log,
-		.config = daemon->config,
-		.ended = mount_ended,
+		.config = config,
+		.ended = shutdown_begin,
 		.unmount = unmount,
 		.refresh = refresh,
 		.context = daemon,
 	};
-	int failed;
+	int failed = fs_new(&daemon->fs, &options);
 
-	if (failure->errnum) {
-		explain_rejection(daemon, failure);
-		loop_stop(loop_of(daemon));
-		return;
-	}
-	failed = fs_new(&daemon->fs, &options);
-	if (failed)
-		log_line(LOG_ERR, "%s can't be mounted: %s", daemon->config->source,
-			 strerror(-failed));
-	else
-		failed = mount_it(daemon);
 	if (failed) {
-		loop_stop(loop_of(daemon));
-		return;
+		log_line(LOG_ERR, "%s can't be mounted: %s", config->source, strerror(-failed));
+		return failed;
 	}
-	failed = switch_user(daemon->config, &daemon->client.pool);
+	failed = mount_it(daemon);
+	if (failed)
+		return failed;
+	failed = switch_user(config, &daemon->client.pool);
 	if (failed) {
 		log_line(
 			LOG_ERR,
 			"privileges can't be given up: %s: see that user= names one that can be had",
 			strerror(-failed));
-		loop_stop(loop_of(daemon));
-		return;
+		return failed;
 	}
-	if (confine()) {
-		loop_stop(loop_of(daemon));
+	return syscall_filter_install();
+}
+
+static void on_probed(void *context, const struct failure *failure)
+{
+	struct daemon *daemon = context;
+	const struct config *config = daemon->config;
+	struct buffer why = {0};
+
+	if (failure->errnum) {
+		client_explain(&daemon->client, failure, &why);
+		log_line(LOG_ERR, "%s", buffer_cstr(&why));
+		buffer_finish(&why);
+	}
+	if (failure->errnum || start(daemon)) {
+		loop_stop(daemon->client.loop);
 		return;
 	}
 	daemon->status = STATUS_GOOD;
-	daemon->ready(daemon->context);
-	sd_notifier_send(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s",
-			 daemon->config->source, daemon->config->mountpoint);
+	if (daemon->background)
+		daemonize_detach(daemon->background);
+	else
+		log_line(LOG_INFO, "%s is mounted on %s", config->source, config->mountpoint);
+	sd_notifier_send(&daemon->notifier, "READY=1\nSTATUS=%s is mounted on %s", config->source,
+			 config->mountpoint);
 }
 
 static int begin(struct daemon *daemon)
 {
 	struct buffer why = {0};
-	int failed = client_read_token(&daemon->client, &why);
+	int failed = token_read(&daemon->client.token, daemon->config, NULL, &why);
 
 	if (!failed)
 		failed = client_open(&daemon->client, &why);
 	if (!failed) {
-		log_attach(loop_of(daemon));
+		log_attach(daemon->client.loop);
 		failed = watch_signals(daemon);
 	}
 	if (!failed)
@@ -247,7 +237,7 @@ static int begin(struct daemon *daemon)
 	/* In the background it is the parent whom the manager knows, and whose end tells it that
 	 * all is well. */
 	if (!failed && daemon->config->foreground)
-		sd_notifier_open(&daemon->notifier, loop_of(daemon));
+		sd_notifier_open(&daemon->notifier, daemon->client.loop);
 	if (failed)
 		log_line(LOG_ERR, "%s", why.length ? buffer_cstr(&why) : strerror(-failed));
 	buffer_finish(&why);
@@ -267,26 +257,22 @@ static void finish(struct daemon *daemon)
 }
 
 int daemon_serve(struct config *config, const struct mounting *mounting,
-		 void (*ready)(void *context), void *context)
+		 const struct background *background)
 {
 	struct daemon daemon = {.config = config,
 				.notifier.socket = -1,
 				.mounting = *mounting,
 				.status = STATUS_MOUNT_FAILED,
-				.ready = ready,
-				.context = context};
+				.background = background};
 
-	log_as_json(config->log_json);
-	log_name(config->source, config->mountpoint);
-	log_open(LOG_TO_STDERR, config->debug);
+	client_init(&daemon.client, config);
 	if (!process_cores_are_empty())
 		log_line(
 			geteuid() == 0 ? LOG_WARNING : LOG_DEBUG,
 			"/proc/self/coredump_filter can't be written: a core that root takes would hold the token");
-	client_init(&daemon.client, config);
 	if (!begin(&daemon)) {
 		catalog_probe(daemon.client.catalog, on_probed, &daemon);
-		if (loop_run(loop_of(&daemon)))
+		if (loop_run(daemon.client.loop))
 			daemon.status = STATUS_MOUNT_FAILED;
 	}
 	finish(&daemon);

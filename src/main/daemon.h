@@ -6,12 +6,15 @@
 /* Exit statuses, as mount(8) has them. */
 enum { STATUS_GOOD = 0, STATUS_USAGE = 1, STATUS_MOUNT_FAILED = 32 };
 
-/*
- * Mounts, serves, and returns the exit status when the mount has ended. `ready` is called once the
- * mount stands.
- */
-int daemon_serve(struct config *config, const struct mounting *mounting,
-		 void (*ready)(void *context), void *context);
+/* Installs the filter of system calls for all threads of the process, before it reads another
+ * response of the service; where the kernel or this build has none, the log says so. Returns 0, or
+ * a negative errno after a line in the log: the process must then end. */
+int syscall_filter_install(void);
+
+/* Waits for a child that leaves with an errno; `child` is what fork returned. Returns that errno
+ * negated, -ETIMEDOUT where SIGALRM ended the child, -ECANCELED where something else did, or what
+ * fork failed with. */
+int child_wait(pid_t child);
 
 struct background {
 	int status_fd; /* pipe on which the parent waits for the exit status */
@@ -28,6 +31,11 @@ int daemonize_fork(struct background *background, const struct config *config);
 
 /* The mount stands: the parent may leave with status 0, and the terminal is let go. */
 void daemonize_detach(const struct background *background);
+
+/* Mounts, serves, and returns the exit status when the mount has ended. Detaches from `background`
+ * once the mount stands; NULL: it stays in the foreground. */
+int daemon_serve(struct config *config, const struct mounting *mounting,
+		 const struct background *background);
 
 /* Above this size memory comes from the system and goes back to it: listings come and go, and must
  * not leave holes behind. */

@@ -1,11 +1,26 @@
-/* Goes to the background. */
+/* Goes to the background, and waits for other child processes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon.h"
 #include "sstorefs/log.h"
+
+int child_wait(pid_t child)
+{
+	int status = 0;
+
+	if (child < 0)
+		return -errno;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (WIFEXITED(status))
+		return -WEXITSTATUS(status);
+	return WTERMSIG(status) == SIGALRM ? -ETIMEDOUT : -ECANCELED;
+}
 
 /* The parent's part: leaves with what the child says, or with failure if it ends without a word (it
  * has said why on stderr). */

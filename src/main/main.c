@@ -30,22 +30,6 @@ __attribute__((visibility("default"))) int _gnutls_global_init_skip(void)
 	return 1;
 }
 
-struct daemon_start {
-	const struct config *config;
-	struct background background;
-};
-
-static void ready(void *context)
-{
-	struct daemon_start *start = context;
-
-	if (start->config->foreground)
-		log_line(LOG_INFO, "%s is mounted on %s", start->config->source,
-			 start->config->mountpoint);
-	else
-		daemonize_detach(&start->background);
-}
-
 static int check(struct config *config)
 {
 	privileges_freeze(config);
@@ -54,14 +38,14 @@ static int check(struct config *config)
 
 static int mount_and_serve(struct config *config, int argc, char **argv)
 {
-	struct daemon_start start = {.config = config};
+	struct background background;
 	struct mounting mounting;
 	int failed;
 
 	if (config_check_mountpoint(config) || privileges_check(config))
 		return STATUS_MOUNT_FAILED;
 	if (!config->foreground) {
-		failed = daemonize_fork(&start.background, config);
+		failed = daemonize_fork(&background, config);
 		if (failed) {
 			fprintf(stderr, "sstorefs: cannot go to the background: %s\n",
 				strerror(-failed));
@@ -76,7 +60,7 @@ static int mount_and_serve(struct config *config, int argc, char **argv)
 	}
 	descriptors_raise();
 	privileges_freeze(config);
-	return daemon_serve(config, &mounting, ready, &start);
+	return daemon_serve(config, &mounting, config->foreground ? NULL : &background);
 }
 
 /* Opens the standard streams that the parent process has closed: a descriptor that got one of their

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -58,7 +57,6 @@ static int keep_only(int socket)
 /* Runs fusermount3, which is setuid and lets the mounter unmount. Returns 0 or a negative errno. */
 static int run_fusermount(const char *mountpoint)
 {
-	int status = 0;
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -67,12 +65,7 @@ static int run_fusermount(const char *mountpoint)
 		execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint, NULL);
 		_exit(ENOENT);
 	}
-	if (child < 0)
-		return -errno;
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+	return child_wait(child);
 }
 
 /* Waits for the daemon's word, or for its end, after which a mount stays that refuses everything.

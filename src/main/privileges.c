@@ -8,7 +8,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -105,23 +104,22 @@ static int check_cacert_readable(const struct config *config)
 
 int privileges_check(const struct config *config)
 {
-	int status = 0;
 	pid_t child;
+	int failed;
 
 	if (!config->user)
 		return 0;
 	child = fork();
 	if (child == 0)
 		_exit(-check_cacert_readable(config));
-	if (child < 0 || waitpid(child, &status, 0) < 0)
-		status = W_EXITCODE(errno, 0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	failed = child_wait(child);
+	if (!failed)
 		return 0;
 	log_line(LOG_ERR, "user=%s can't work: %s: it must be possible to become that user%s%s",
-		 config->user, strerror(WEXITSTATUS(status)),
+		 config->user, strerror(-failed),
 		 config->cacert ? ", who must be able to read " : "",
 		 config->cacert ? config->cacert : "");
-	return -EACCES;
+	return failed;
 }
 
 /* Root locks as much as it likes, others as much as they may: a quarter of it is for what is not

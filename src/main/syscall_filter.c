@@ -1,9 +1,14 @@
 /*
- * The system calls of a daemon that is mounted. All others end the process.
+ * Filters the system calls of a daemon that is mounted: others end the process. Landlock is not
+ * used: a process under its rules may not look into one that is not, and so could not tell a writer
+ * that was killed from one that is done (/proc/PID/fdinfo, the status of an exit).
  */
-#include "confine.h"
-
 #include <errno.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "sstorefs/hardening.h"
+#include "sstorefs/log.h"
 
 #ifdef HAVE_SECCOMP
 #include <fcntl.h>
@@ -12,13 +17,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "sstorefs/hardening.h"
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
@@ -56,55 +58,64 @@ static const int calls[] = {
 	/* going to the background */
 	CALL(setsid), CALL(chdir), CALL(umask)};
 
-/* Kinds of sockets that there can be; of the others libraries are told that the kernel has none. */
-static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-
+#define EQUAL(argument, value)	      SCMP_CMP(argument, SCMP_CMP_EQ, (scmp_datum_t)(value))
 #define MASKED(argument, mask, value) SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value)
 #define WRITING			      (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
+#define THREAD			      (CLONE_THREAD | CLONE_VM)
 
 static int allow_by_arguments(scmp_filter_ctx filter)
 {
 	const uint32_t denied = SCMP_ACT_ERRNO(EACCES), allowed = SCMP_ACT_ALLOW;
+	const struct {
+		uint32_t action;
+		int call;
+		unsigned count;
+		struct scmp_arg_cmp arguments[2];
+	} rules[] = {
+		/* Files are opened to be read, and nothing is written to but what is open. */
+		{allowed, CALL(open), 1, {MASKED(1, WRITING, O_RDONLY)}},
+		{allowed, CALL(openat), 1, {MASKED(2, WRITING, O_RDONLY)}},
+		{denied, CALL(open), 1, {MASKED(1, O_ACCMODE, O_WRONLY)}},
+		{denied, CALL(open), 1, {MASKED(1, O_ACCMODE, O_RDWR)}},
+		{denied, CALL(openat), 1, {MASKED(2, O_ACCMODE, O_WRONLY)}},
+		{denied, CALL(openat), 1, {MASKED(2, O_ACCMODE, O_RDWR)}},
+		/* Memory is written to or executed, not both, one after the other. Libraries that
+		 * are loaded late map their code from a file. */
+		{allowed, CALL(mmap), 1, {MASKED(2, PROT_WRITE | PROT_EXEC, 0)}},
+		{allowed, CALL(mmap), 1, {MASKED(2, PROT_WRITE | PROT_EXEC, PROT_WRITE)}},
+		{allowed,
+		 CALL(mmap),
+		 2,
+		 {MASKED(2, PROT_WRITE | PROT_EXEC, PROT_EXEC), MASKED(3, MAP_ANONYMOUS, 0)}},
+		{allowed, CALL(mprotect), 1, {MASKED(2, PROT_EXEC, 0)}},
+		/* Threads, and no processes. What glibc asks first has its flags in memory, where
+		 * they can't be seen: it asks again. */
+		{SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0, {{0}}},
+		{allowed,
+		 CALL(clone),
+		 1,
+		 {MASKED(0, THREAD | CLONE_NEWUSER | CLONE_NEWNS, THREAD)}},
+		/* abort(3), in this process alone. */
+		{allowed, CALL(tgkill), 1, {EQUAL(0, getpid())}},
+		{allowed, CALL(prctl), 1, {EQUAL(0, PR_SET_NAME)}},
+		{allowed, CALL(prctl), 1, {EQUAL(0, PR_SET_VMA)}},
+		/* libcurl wakes itself up by a pair of sockets. */
+		{allowed, CALL(socketpair), 1, {EQUAL(0, AF_UNIX)}},
+		/* Of other kinds of sockets libraries are told that the kernel has none. */
+		{allowed, CALL(socket), 1, {EQUAL(0, AF_UNIX)}},
+		{allowed, CALL(socket), 1, {EQUAL(0, AF_INET)}},
+		{allowed, CALL(socket), 1, {EQUAL(0, AF_INET6)}},
+		{allowed, CALL(socket), 1, {EQUAL(0, AF_NETLINK)}},
+		{SCMP_ACT_ERRNO(EAFNOSUPPORT),
+		 CALL(socket),
+		 1,
+		 {SCMP_CMP(0, SCMP_CMP_GT, AF_NETLINK)}},
+	};
 	int failed = 0;
 
-	/* Files are opened to be read, and nothing is written to but what is open. */
-	failed |= seccomp_rule_add(filter, allowed, CALL(open), 1, MASKED(1, WRITING, O_RDONLY));
-	failed |= seccomp_rule_add(filter, allowed, CALL(openat), 1, MASKED(2, WRITING, O_RDONLY));
-	failed |= seccomp_rule_add(filter, denied, CALL(open), 1, MASKED(1, O_ACCMODE, O_WRONLY));
-	failed |= seccomp_rule_add(filter, denied, CALL(open), 1, MASKED(1, O_ACCMODE, O_RDWR));
-	failed |= seccomp_rule_add(filter, denied, CALL(openat), 1, MASKED(2, O_ACCMODE, O_WRONLY));
-	failed |= seccomp_rule_add(filter, denied, CALL(openat), 1, MASKED(2, O_ACCMODE, O_RDWR));
-	/* Memory is written to or executed, not both, one after the other. Libraries that are
-	 * loaded late map their code from a file. */
-	failed |= seccomp_rule_add(filter, allowed, CALL(mmap), 1,
-				   MASKED(2, PROT_WRITE | PROT_EXEC, 0));
-	failed |= seccomp_rule_add(filter, allowed, CALL(mmap), 1,
-				   MASKED(2, PROT_WRITE | PROT_EXEC, PROT_WRITE));
-	failed |= seccomp_rule_add(filter, allowed, CALL(mmap), 2,
-				   MASKED(2, PROT_WRITE | PROT_EXEC, PROT_EXEC),
-				   MASKED(3, MAP_ANONYMOUS, 0));
-	failed |= seccomp_rule_add(filter, allowed, CALL(mprotect), 1, MASKED(2, PROT_EXEC, 0));
-	/* Threads, and no processes. What glibc asks first has its flags in memory, where they
-	 * can't be seen: it asks again. */
-	failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
-	failed |= seccomp_rule_add(filter, allowed, CALL(clone), 1,
-				   MASKED(0, CLONE_THREAD | CLONE_VM | CLONE_NEWUSER | CLONE_NEWNS,
-					  CLONE_THREAD | CLONE_VM));
-	/* abort(3), in this process alone. */
-	failed |= seccomp_rule_add(filter, allowed, CALL(tgkill), 1,
-				   SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-	failed |= seccomp_rule_add(filter, allowed, CALL(prctl), 1,
-				   SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME));
-	failed |= seccomp_rule_add(filter, allowed, CALL(prctl), 1,
-				   SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_VMA));
-	/* libcurl wakes itself up by a pair of sockets. */
-	failed |= seccomp_rule_add(filter, allowed, CALL(socketpair), 1,
-				   SCMP_CMP(0, SCMP_CMP_EQ, AF_UNIX));
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		failed |= seccomp_rule_add(filter, allowed, CALL(socket), 1,
-					   SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)families[i]));
-	failed |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), CALL(socket), 1,
-				   SCMP_CMP(0, SCMP_CMP_GT, AF_NETLINK));
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+		failed |= seccomp_rule_add_array(filter, rules[i].action, rules[i].call,
+						 rules[i].count, rules[i].arguments);
 	return failed ? -EINVAL : 0;
 }
 
@@ -116,23 +127,11 @@ static bool is_under_valgrind(void)
 	return preloaded && strstr(preloaded, "/vgpreload_");
 }
 
-int syscall_filter_install(const char **why)
+static int install(void)
 {
-	scmp_filter_ctx filter;
-	int failed = -ENOMEM;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int failed;
 
-#ifdef SANITIZED
-	/* The sanitizers make calls of their own. Such a build is for tests, which compare what is
-	 * said. */
-	*why = NULL;
-	return -ENOSYS;
-#endif
-	if (is_under_valgrind()) {
-		*why = "valgrind makes calls of its own";
-		return -ENOSYS;
-	}
-	*why = "this kernel has no filter of system calls";
-	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return -ENOMEM;
 	/* Frequent calls come first. */
@@ -146,16 +145,46 @@ int syscall_filter_install(const char **why)
 	if (!failed)
 		failed = seccomp_load(filter);
 	seccomp_release(filter);
-	return failed == -EFAULT || failed == -ECANCELED || failed == -EOPNOTSUPP ? -ENOSYS
-										  : failed;
+	return failed;
+}
+
+/* Returns why there is to be no filter; NULL: there is to be one. */
+static const char *without_filter(void)
+{
+	return is_under_valgrind() ? "valgrind makes calls of its own" : NULL;
 }
 
 #else
 
-int syscall_filter_install(const char **why)
+static const char *without_filter(void)
 {
-	*why = "it was built without libseccomp";
-	return -ENOSYS;
+	return "it was built without libseccomp";
+}
+
+static int install(void)
+{
+	return 0;
 }
 
 #endif
+
+int syscall_filter_install(void)
+{
+#ifdef SANITIZED
+	/* The sanitizers make calls of their own. Such a build is for tests, which compare what is
+	 * said. */
+	return 0;
+#endif
+	const char *why = without_filter();
+	int failed = why ? 0 : install();
+
+	if (failed == -EFAULT || failed == -ECANCELED || failed == -EOPNOTSUPP) {
+		why = "this kernel has no filter of system calls";
+		failed = 0;
+	}
+	if (why)
+		log_line(LOG_NOTICE, "its system calls are not filtered: %s", why);
+	if (failed)
+		log_line(LOG_ERR, "system calls can't be filtered: %s", strerror(-failed));
+	return failed;
+}

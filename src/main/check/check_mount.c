@@ -2,86 +2,63 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "check_report.h"
-#include "sstorefs/clock.h"
+#include "main/daemon.h"
 
 #define STATUS_MAX (4u << 20)
 
-/* The child's part: a daemon that hangs would never let us go. */
-static void copy_status(const char *path, int to)
+/* The child's part: a daemon that hangs would keep this process waiting, too. SIGALRM ends it after
+ * `timeout` milliseconds. */
+static void copy_status(const char *path, int to, uint64_t timeout)
 {
-	char piece[4096];
-	ssize_t length;
-	int from = open(path, O_RDONLY | O_CLOEXEC), failed = 0;
-
-	if (from < 0)
-		_exit(errno);
-	while (!failed && (length = read(from, piece, sizeof piece)) != 0)
-		if (length < 0 || write(to, piece, (size_t)length) != length)
-			failed = errno;
-	_exit(failed);
-}
-
-/* Appends what comes until the end. Returns 0 or a negative errno. */
-static int collect(int from, uint64_t deadline, struct buffer *text)
-{
-	struct pollfd watched = {.fd = from, .events = POLLIN};
-	char piece[4096];
+	const struct itimerval end = {
+		.it_value = {(time_t)(timeout / 1000), (suseconds_t)(timeout % 1000 * 1000)}};
+	size_t left = STATUS_MAX;
 	ssize_t length = 1;
+	char piece[4096];
+	sigset_t none;
+	int from;
 
-	while (length > 0 && text->length < STATUS_MAX) {
-		uint64_t now = clock_boottime();
-		int ready = now < deadline ? poll(&watched, 1, (int)(deadline - now)) : 0;
-
-		if (ready == 0)
-			return -ETIMEDOUT;
-		length = ready < 0 ? -1 : read(from, piece, sizeof piece);
-		if (length < 0 && errno == EINTR)
-			length = 1;
-		else if (length > 0)
-			buffer_append(text, piece, (size_t)length);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGALRM, SIG_DFL);
+	setitimer(ITIMER_REAL, &end, NULL);
+	from = open(path, O_RDONLY | O_CLOEXEC);
+	for (; from >= 0 && length > 0 && left > 0; left -= (size_t)length) {
+		length = read(from, piece, sizeof piece);
+		if (length < 0 || write(to, piece, (size_t)length) != length)
+			_exit(errno);
 	}
-	return length < 0 ? -errno : buffer_error(text);
+	_exit(from < 0 ? errno : 0);
 }
 
-/* Reads the mount's status. Returns 0 or a negative errno. */
-static int read_status(const struct config *config, struct buffer *text)
+/* Reads the mount's status; NULL: it is no JSON. Returns 0 or a negative errno. */
+static int read_status(const struct config *config, json_t **status)
 {
-	uint64_t deadline =
-		clock_boottime() + (config->timeout < 86400000 ? config->timeout : 86400000);
+	int copy = memfd_create("sstorefs-status", MFD_CLOEXEC), failed = copy < 0 ? -errno : 0;
 	struct buffer path = {0};
-	int ends[2], ended = 0, failed;
 	pid_t child;
 
 	buffer_printf(&path, "%s/.sstorefs/status", config->mountpoint);
-	failed = buffer_error(&path);
-	if (!failed && pipe2(ends, O_CLOEXEC))
-		failed = -errno;
-	if (failed)
-		goto out;
-	child = fork();
-	if (child == 0)
-		copy_status(buffer_cstr(&path), ends[1]);
-	failed = child < 0 ? -errno : 0;
-	close(ends[1]);
+	if (!failed)
+		failed = buffer_error(&path);
 	if (!failed) {
-		failed = collect(ends[0], deadline, text);
-		if (failed)
-			kill(child, SIGKILL);
-		while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
-			;
-		if (!failed && WIFEXITED(ended))
-			failed = -WEXITSTATUS(ended);
+		child = fork();
+		if (child == 0)
+			copy_status(buffer_cstr(&path), copy, config->timeout);
+		failed = child_wait(child);
 	}
-	close(ends[0]);
-out:
+	if (!failed && lseek(copy, 0, SEEK_SET) == 0)
+		*status = json_loadfd(copy, JSON_ALLOW_NUL, NULL);
+	if (copy >= 0)
+		close(copy);
 	buffer_finish(&path);
 	return failed;
 }
@@ -142,22 +119,15 @@ static void report_status(struct check_report *report, const struct config *conf
 int check_mount(const struct config *config)
 {
 	struct check_report report;
-	struct buffer text = {0};
 	json_t *status = NULL;
-	int failed, ended;
+	int failed;
 
 	report_begin(&report);
-	failed = read_status(config, &text);
-	if (!failed)
-		status = json_loadb(buffer_cstr(&text), text.length, JSON_ALLOW_NUL, NULL);
+	failed = read_status(config, &status);
 	if (failed)
 		report_no_answer(&report, config, -failed);
 	else
 		report_status(&report, config, status);
-	report_print(&report, config);
-	ended = report.status;
 	json_decref(status);
-	report_finish(&report);
-	buffer_finish(&text);
-	return ended;
+	return report_finish(&report, config);
 }

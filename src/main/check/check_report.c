@@ -29,12 +29,6 @@ void report_begin(struct check_report *report)
 	*report = (struct check_report){.rate_limit_remaining = -1, .began_at = clock_boottime()};
 }
 
-void report_finish(struct check_report *report)
-{
-	for (unsigned i = 0; i < STEP_COUNT; i++)
-		buffer_finish(&report->steps[i].says);
-}
-
 static struct check_result *note(struct check_report *report, enum step step, const char *result)
 {
 	struct check_result *noted = &report->steps[step];
@@ -164,10 +158,13 @@ static void print_object(const struct check_report *report, const struct config 
 	json_decref(object);
 }
 
-void report_print(const struct check_report *report, const struct config *config)
+int report_finish(struct check_report *report, const struct config *config)
 {
 	if (config->json)
 		print_object(report, config);
 	else
 		print_lines(report);
+	for (unsigned i = 0; i < STEP_COUNT; i++)
+		buffer_finish(&report->steps[i].says);
+	return report->status;
 }

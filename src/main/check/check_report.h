@@ -43,7 +43,10 @@ struct check_report {
 };
 
 void report_begin(struct check_report *report);
-void report_finish(struct check_report *report);
+
+/* Prints the report, in lines or with `config->json` as one object, and frees it. Returns its
+ * status. */
+int report_finish(struct check_report *report, const struct config *config);
 
 /* Each notes the end of a step; the time since the one before it is how long it took. */
 void report_ok(struct check_report *report, enum step step, const char *format, ...)
@@ -54,6 +57,3 @@ void report_failed(struct check_report *report, enum step step, const char *why)
  * longer. */
 void report_http_failed(struct check_report *report, enum step step, const struct failure *failure,
 			const char *why);
-
-/* Prints them: lines, or with `config->json` one object. */
-void report_print(const struct check_report *report, const struct config *config);

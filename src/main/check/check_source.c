@@ -23,46 +23,12 @@ struct check {
 	struct api_call api_call;
 	uint64_t deadline; /* of the whole check */
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
-	bool has_signing_key;
+	unsigned asked;	       /* index of the call under way in `questions` */
 	char name[48], id[33]; /* of a secret that does not exist */
 };
 
 static void check_store(struct check *check);
-static void check_read(struct check *check);
-static void check_key(struct check *check);
-static void check_write(struct check *check);
-
-static const struct config *config_of(const struct check *check)
-{
-	return check->client.config;
-}
-
-static void end(struct check *check)
-{
-	loop_stop(check->client.loop);
-}
-
-/* --- one question
- * ----------------------------------------------------------------------------------------------------------------
- */
-
-static int ignore_entry(void *context, const struct entry *entry)
-{
-	(void)context, (void)entry;
-	return 0;
-}
-
-static void start_call(struct check *check, enum operation operation,
-		       void (*done)(struct api_call *api_call))
-{
-	check->api_call = (struct api_call){.done = done, .result.on_entry = ignore_entry};
-	check->api_call.args.operation = operation;
-	check->api_call.args.page = 1;
-	check->api_call.args.store_id = check->store ? store_id(check->store) : NULL;
-	check->api_call.args.name = check->name;
-	check->api_call.args.id = check->id;
-	api_call_start(check->client.catalog, &check->api_call, check->deadline);
-}
+static void ask_next(struct check *check);
 
 static void refused(struct check *check, enum step step, const struct failure *failure,
 		    const char *what)
@@ -80,7 +46,7 @@ static void refused(struct check *check, enum step step, const struct failure *f
 /* The first call's failure tells how far it came. */
 static void report_probe(struct check *check, const struct failure *failure)
 {
-	const struct config *config = config_of(check);
+	const struct config *config = check->client.config;
 	bool refused_token = failure->http_status == 401 || failure->http_status == 403 ||
 			     failure->errnum == EACCES;
 	bool no_store = failure->errnum == ENOENT && config->store;
@@ -105,10 +71,10 @@ static void on_probed(void *context, const struct failure *failure)
 
 	if (failure->errnum) {
 		report_probe(check, failure);
-		end(check);
+		loop_stop(check->client.loop);
 		return;
 	}
-	report_ok(&check->report, STEP_SERVICE, "%s answers", config_of(check)->endpoint);
+	report_ok(&check->report, STEP_SERVICE, "%s answers", check->client.config->endpoint);
 	report_ok(&check->report, STEP_ACCESS, "the token is accepted");
 	check_store(check);
 }
@@ -137,129 +103,111 @@ static struct store *first_store(struct catalog *catalog)
 static void check_store(struct check *check)
 {
 	struct catalog *catalog = check->client.catalog;
-	bool only = config_of(check)->store != NULL;
+	bool only = check->client.config->store != NULL;
 
 	check->store = only ? catalog_only_store(catalog) : first_store(catalog);
 	if (!check->store) {
 		report_skip(&check->report, STEP_STORE,
 			    "there is no store yet to try the rest with: make one with mkdir");
-		end(check);
+		loop_stop(check->client.loop);
 		return;
 	}
 	store_reference(check->store);
 	report_ok(&check->report, STEP_STORE, only ? "%s is there" : "%s stands for all stores",
 		  store_name(check->store));
-	check_read(check);
+	ask_next(check);
 }
 
-/* --- the right to list
- * -----------------------------------------------------------------------------------------------------------
+/* --- the rights to list and to change, and the key that values are sealed under
+ * -----------------------------------------------------------------------------------------------
  */
 
-static void listed(struct api_call *api_call)
-{
-	struct check *check = container_of(api_call, struct check, api_call);
+/* The calls with that store, in their order. The secret that is deleted is none: its name and id
+ * are 128 random bits. */
+static const struct question {
+	enum step step;
+	enum operation operation;
+	const char *good, *bad;
+} questions[] = {
+	{STEP_READ, OPERATION_LIST_SECRETS, "secrets can be listed", "secrets can't be listed"},
+	{STEP_KEY, OPERATION_SIGNING_KEY, NULL, "no signing key came"},
+	{STEP_KEY, OPERATION_CLIENT_KEY, NULL, "no client key came"},
+	{STEP_WRITE, OPERATION_DELETE_SECRET, "secrets may be changed", "secrets can't be changed"},
+};
 
-	if (api_call->failure.errnum)
-		refused(check, STEP_READ, &api_call->failure, "secrets can't be listed");
-	else
-		report_ok(&check->report, STEP_READ, "secrets can be listed");
-	api_call_free(api_call);
-	if (config_of(check)->read_only) {
-		report_skip(&check->report, STEP_WRITE, "a mount with ro changes nothing");
-		end(check);
-	} else if (config_of(check)->provider->seals) {
-		check_key(check);
-	} else {
-		check_write(check);
-	}
+static bool is_asked(const struct check *check, enum operation operation)
+{
+	const struct config *config = check->client.config;
+
+	if (config->read_only)
+		return operation == OPERATION_LIST_SECRETS;
+	if (operation == OPERATION_SIGNING_KEY)
+		return config->signing_key_from_api;
+	if (operation == OPERATION_CLIENT_KEY) /* not without the signing key that it needs */
+		return config->provider->seals && !check->report.steps[STEP_KEY].result;
+	return true;
 }
 
-static void check_read(struct check *check)
+static void verify_client_key(struct check *check, struct api_call *api_call)
 {
-	start_call(check, OPERATION_LIST_SECRETS, listed);
-}
-
-/* --- the key that values are sealed under
- * ---------------------------------------------------------------------------------------- */
-
-static void on_client_key(struct api_call *api_call)
-{
-	struct check *check = container_of(api_call, struct check, api_call);
 	const uint8_t *pinned = catalog_options(check->client.catalog)->signing_key;
-	struct failure failure = api_call->failure;
 	struct client_key key;
 	const char *why = "";
 
-	if (failure.errnum)
-		refused(check, STEP_KEY, &failure, "no client key came");
-	else if (client_key_verify(&key, &api_call->result.client_key, pinned,
-				   check->has_signing_key ? check->signing_key : NULL,
-				   api_call->http.sent_at, &why)) {
-		failure_set(&failure, EKEYREJECTED, "%s", why);
-		refused(check, STEP_KEY, &failure, "the client key is not to be trusted");
+	if (client_key_verify(&key, &api_call->result.client_key, pinned,
+			      check->client.config->signing_key_from_api ? check->signing_key
+									 : NULL,
+			      api_call->http.sent_at, &why)) {
+		failure_set(&api_call->failure, EKEYREJECTED, "%s", why);
+		refused(check, STEP_KEY, &api_call->failure, "the client key is not to be trusted");
 	} else {
 		report_ok(&check->report, STEP_KEY,
 			  "the client key is signed by %s, and good for %" PRIu64 " s",
 			  pinned ? "the key that is trusted" : "the key that the API names",
 			  (key.expires_at - loop_now(check->client.loop)) / 1000);
 	}
-	api_call_free(api_call);
-	check_write(check);
 }
 
-static void on_signing_key(struct api_call *api_call)
+static void answered(struct api_call *api_call)
 {
 	struct check *check = container_of(api_call, struct check, api_call);
-	bool failed = api_call->failure.errnum != 0;
+	const struct question *question = &questions[check->asked++];
 
-	if (failed)
-		refused(check, STEP_KEY, &api_call->failure, "no signing key came");
-	else
+	/* A service tells only clients with the right to delete that there is nothing to delete. */
+	if (question->step == STEP_WRITE && api_call->failure.errnum == ENOENT)
+		api_call->failure.errnum = 0;
+	if (api_call->failure.errnum)
+		refused(check, question->step, &api_call->failure, question->bad);
+	else if (question->operation == OPERATION_SIGNING_KEY)
 		memcpy(check->signing_key, api_call->result.signing_key, sizeof check->signing_key);
-	check->has_signing_key = !failed;
+	else if (question->operation == OPERATION_CLIENT_KEY)
+		verify_client_key(check, api_call);
+	else
+		report_ok(&check->report, question->step, "%s", question->good);
 	api_call_free(api_call);
-	if (failed)
-		check_write(check);
-	else
-		start_call(check, OPERATION_CLIENT_KEY, on_client_key);
+	ask_next(check);
 }
 
-static void check_key(struct check *check)
+static void ask_next(struct check *check)
 {
-	if (config_of(check)->signing_key_from_api)
-		start_call(check, OPERATION_SIGNING_KEY, on_signing_key);
-	else
-		start_call(check, OPERATION_CLIENT_KEY, on_client_key);
-}
+	const unsigned count = sizeof questions / sizeof *questions;
 
-/* --- the right to change
- * ---------------------------------------------------------------------------------------------------------
- */
-
-/* A service tells only clients with the right to delete that there is nothing to delete. */
-static void deleted(struct api_call *api_call)
-{
-	struct check *check = container_of(api_call, struct check, api_call);
-	const struct failure *failure = &api_call->failure;
-
-	if (failure->errnum == 0 || failure->errnum == ENOENT)
-		report_ok(&check->report, STEP_WRITE, "secrets may be changed");
-	else
-		refused(check, STEP_WRITE, failure, "secrets can't be changed");
-	api_call_free(api_call);
-	end(check);
-}
-
-/* Deletes a secret whose name and id are 128 random bits: there is none. */
-static void check_write(struct check *check)
-{
-	uint8_t random[16];
-
-	randombytes_buf(random, sizeof random);
-	sodium_bin2hex(check->id, sizeof check->id, random, sizeof random);
-	snprintf(check->name, sizeof check->name, "sstorefs-check-%s", check->id);
-	start_call(check, OPERATION_DELETE_SECRET, deleted);
+	while (check->asked < count && !is_asked(check, questions[check->asked].operation))
+		check->asked++;
+	if (check->asked < count) {
+		check->api_call =
+			(struct api_call){.done = answered,
+					  .args = {.operation = questions[check->asked].operation,
+						   .page = 1,
+						   .store_id = store_id(check->store),
+						   .name = check->name,
+						   .id = check->id}};
+		api_call_start(check->client.catalog, &check->api_call, check->deadline);
+		return;
+	}
+	if (check->client.config->read_only)
+		report_skip(&check->report, STEP_WRITE, "a mount with ro changes nothing");
+	loop_stop(check->client.loop);
 }
 
 /* --- all of it
@@ -269,7 +217,7 @@ static void check_write(struct check *check)
 static int begin(struct check *check)
 {
 	struct buffer why = {0};
-	int failed = client_read_token(&check->client, &why);
+	int failed = token_read(&check->client.token, check->client.config, NULL, &why);
 
 	if (failed) {
 		report_failed(&check->report, STEP_TOKEN, buffer_cstr(&why));
@@ -287,24 +235,23 @@ out:
 int check_source(struct config *config)
 {
 	struct check check = {0};
+	uint8_t random[16];
 	int status;
 
-	log_as_json(config->log_json);
-	log_name(config->source, NULL);
-	log_open(LOG_TO_STDERR, config->debug);
 	client_init(&check.client, config);
 	report_begin(&check.report);
 	if (!begin(&check)) {
+		randombytes_buf(random, sizeof random);
+		sodium_bin2hex(check.id, sizeof check.id, random, sizeof random);
+		snprintf(check.name, sizeof check.name, "sstorefs-check-%s", check.id);
 		check.deadline = loop_now(check.client.loop) + config->timeout;
 		catalog_probe(check.client.catalog, on_probed, &check);
 		if (loop_run(check.client.loop))
 			report_failed(&check.report, STEP_SERVICE, "waiting for an answer failed");
 		check.report.rate_limit_remaining = net_counts(check.client.net)->budget_remaining;
 	}
-	report_print(&check.report, config);
-	status = check.report.status;
+	status = report_finish(&check.report, config);
 	store_release(check.store);
-	report_finish(&check.report);
 	client_close(&check.client);
 	return status;
 }
