@@ -2,18 +2,29 @@
 # Builds sstorefs, mounts the emulator of the service, and writes and describes a secret. Needs no account, and no network but for Debian's packages.
 #
 #     contrib/try.sh [--keep]
-#
-# --keep leaves it mounted, and prints how to end it. BUILD names another build directory than `build`.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 keep=
-case ${1-} in
-'') ;;
---keep) keep=1 ;;
+case $#${1-} in
+0) ;;
+1--keep) keep=1 ;;
+1-h | 1--help)
+	cat <<'HELP'
+usage: contrib/try.sh [--keep]
+
+Builds sstorefs, mounts the emulator of the service, and writes and describes a secret. Needs no
+account, and no network but for Debian's packages. The program that it mounts is the one that it has
+just built, whatever is installed.
+
+  --keep      leave it mounted, and print how to end it
+  BUILD=DIR   (a variable) the build directory, instead of `build`
+HELP
+	exit 0
+	;;
 *)
-	echo "usage: contrib/try.sh [--keep]" >&2
+	echo "try.sh: unexpected '$*': see contrib/try.sh --help" >&2
 	exit 1
 	;;
 esac
@@ -31,7 +42,6 @@ work=$(mktemp -d /tmp/sstorefs-try.XXXXXX)
 mountpoint=$work/mnt
 sandbox=
 daemon=
-linked=
 
 say()
 {
@@ -51,18 +61,11 @@ die()
 	exit 1
 }
 
-unlink_program()
-{
-	[ -z "$linked" ] || rm -f "$link"
-	linked=
-}
-
 clean_up()
 {
 	status=$?
 	trap - EXIT INT TERM
 	set +e
-	unlink_program
 	if [ -n "$keep" ] && [ "$status" = 0 ]; then
 		exit 0
 	fi
@@ -102,12 +105,6 @@ ninja -C "$build" sstorefs >"$work/build.log" 2>&1 || {
 	die "the build failed"
 }
 tail -n 1 "$work/build.log"
-# mount(8) does not keep PATH: for the moment of the mount, the program has to be where it looks.
-link=/usr/local/sbin/sstorefs
-if [ -e "$link" ] || [ -L "$link" ]; then
-	die "there is another sstorefs in $link: move it away and try again"
-fi
-
 say "a sandbox that behaves like the service"
 (
 	umask 077
@@ -130,10 +127,10 @@ signing_key=${line#*signing_key=}
 signing_key=${signing_key#signing key }
 
 say "mount it"
-ln -s "$(realpath "$build")/sstorefs" "$link"
-linked=1
-run "mount -t fuse.sstorefs fastly: $mountpoint -o token_file=$work/token,endpoint=$endpoint,signing_key=$signing_key"
-unlink_program
+# The type fuse.sstorefs would mount the program that is installed.
+program=$(realpath "$build")/sstorefs
+echo "# (once it is installed: mount -t fuse.sstorefs fastly: $mountpoint -o …)"
+run "mount -t fuse '$program#fastly:' $mountpoint -o token_file=$work/token,endpoint=$endpoint,signing_key=$signing_key"
 daemon=$(pgrep -f "sstorefs fastly: $mountpoint" | head -n 1) || die "the daemon is not there"
 cd "$mountpoint/.."
 

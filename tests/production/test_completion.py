@@ -1,4 +1,4 @@
-"""bash completion: flags, sources, options and their values."""
+"""Completion of bash, zsh and fish: flags, sources, options and their values."""
 
 import os
 import pty
@@ -80,13 +80,62 @@ def test_the_helper_and_the_mount_proxy():
     assert complete("sstorefs-mount-proxy --li", function="_sstorefs_mount_proxy") == ["--listen"]
 
 
-def test_in_a_terminal(tmp_path):
+FISH_COMPLETION = TOP / "contrib/completion/sstorefs.fish"
+
+
+@pytest.mark.parametrize("line,proposed", [
+    ("sstorefs f", ["fastly:"]),
+    ("sstorefs stripe:a", ["stripe:account"]),
+    ("sstorefs -o ro fast", ["fastly:"]),
+    ("sstorefs --ch", ["--check"]),
+    ("sstorefs --check /us", ["/usr/"]),
+    ("sstorefs fastly: /us", ["/usr/"]),
+    ("mount.fuse.sstorefs fastly: /mnt -o token_f", ["token_file="]),
+    ("sstorefs fastly: /mnt -o token_file=/etc/debian_v", ["token_file=/etc/debian_version"]),
+    ("sstorefs fastly: /mnt -o allow_other,comm", ["allow_other,comment=", "allow_other,commit="]),
+    ("sstorefs fastly: /mnt -o ttl=60,newline=k", ["ttl=60,newline=keep"]),
+    ("sstorefs fastly: /mnt -o uid=daemo", ["uid=daemon"]),
+    ("sstorefs-mount-proxy --li", ["--listen"]),
+])
+def test_what_fish_proposes(line, proposed):
+    done = subprocess.run(["fish", "-c", f"source {FISH_COMPLETION}; complete -C '{line}'"], capture_output=True, text=True, cwd="/",
+                          env={**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}"})
+    assert done.stderr == ""
+    assert sorted(row.split("\t")[0] for row in done.stdout.splitlines()) == sorted(proposed)
+
+
+# Prints its arguments instead of mounting.
+PRINTING = f"""
+PS1='> '
+PATH={PROGRAM.parent}:$PATH
+sstorefs() {{ if [ "$1" = --help ]; then command sstorefs --help; else echo "typed: $*"; fi; }}
+"""
+RC_FILES = {
+    "bash": (".bashrc", f"""
+bind 'set enable-bracketed-paste off'
+source /usr/share/bash-completion/bash_completion
+source {COMPLETION}
+{PRINTING}
+echo READY
+"""),
+    "zsh": (".zshrc", f"""
+fpath=({COMPLETION.parent} $fpath)
+autoload -U compinit && compinit -u -D
+unset zle_bracketed_paste
+{PRINTING}
+echo READY
+"""),
+}
+
+
+@pytest.mark.parametrize("shell", RC_FILES)
+def test_in_a_terminal(shell, tmp_path):
     """As somebody types it."""
     ours, theirs = pty.openpty()
-    (tmp_path / "rc").write_text(f"PS1='> '\nbind 'set enable-bracketed-paste off'\nsource /usr/share/bash-completion/bash_completion\n"
-                                 f"source {COMPLETION}\nPATH={PROGRAM.parent}:$PATH\necho READY\n")
-    shell = subprocess.Popen(["bash", "--rcfile", tmp_path / "rc", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd="/",
-                             start_new_session=True, env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)})
+    name, text = RC_FILES[shell]
+    (tmp_path / name).write_text(text)
+    process = subprocess.Popen([shell, "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd="/", start_new_session=True,
+                               env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path)})
     os.close(theirs)
     seen = ""
 
@@ -95,12 +144,15 @@ def test_in_a_terminal(tmp_path):
         while text not in seen:
             assert select.select([ours], [], [], 60)[0], f"{text} did not come; this did: {seen}"
             seen += os.read(ours, 4096).decode()
+        seen = seen.split(text, 1)[1]
 
     try:
-        wait_for("READY\r\n> ")
-        os.write(ours, b"sstorefs fas\t /us\t -o new\tk\t")
-        wait_for("sstorefs fastly: /usr/ -o newline=keep")
+        wait_for("READY\r\n")
+        wait_for("> ")
+        os.write(ours, b"sstorefs fas\t /us\t -o new\tk\t,commi\tf\t\n")
+        wait_for("typed: fastly: /usr")
+        wait_for("-o newline=keep,commit=fsync")
     finally:
-        shell.kill()
-        shell.wait()
+        process.kill()
+        process.wait()
         os.close(ours)

@@ -1,5 +1,6 @@
 """meson install, then mount(8) and its helper, on a machine with nothing running; meson dist and the Debian package."""
 
+import os
 import shutil
 import subprocess
 
@@ -34,6 +35,13 @@ def machine(installed, sandbox):
 
 
 # --- mount(8) and its helper --------------------------------------------------------------------------------------------------------
+
+
+def test_the_short_name_of_the_type(machine, sandbox):
+    machine.run(f"mount -t sstorefs fastly: /mnt/secrets -o {options(sandbox)}")
+    assert machine.says("findmnt -no FSTYPE /mnt/secrets") == "fuse.sstorefs"
+    machine.run("echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME && umount /mnt/secrets")
+    assert sandbox.uploads() == [b"val"]
 
 
 @pytest.mark.parametrize("flags", ["", "-v", "-n", "-s", "-v -n -s"])
@@ -96,11 +104,49 @@ def test_installed_somewhere_else_nothing_is_left_out_of_it(tmp_path):
     """What packagers do."""
     subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", tmp_path], check=True, capture_output=True)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()}
-    assert {"usr/local/bin/sstorefs", "usr/local/sbin/sstorefs-mount-proxy", "sbin/mount.fuse.sstorefs",
+    assert {"usr/local/bin/sstorefs", "usr/local/sbin/sstorefs-mount-proxy", "sbin/mount.fuse.sstorefs", "sbin/mount.sstorefs",
             "usr/local/lib/systemd/system/sstorefs@.service", "usr/local/lib/systemd/system/sstorefs-mount-proxy@.service",
-            "usr/local/lib/sysusers.d/sstorefs.conf", "usr/local/share/bash-completion/completions/sstorefs"} <= files
+            "usr/local/lib/sysusers.d/sstorefs.conf", "usr/local/share/bash-completion/completions/sstorefs",
+            "usr/local/share/zsh/site-functions/_sstorefs", "usr/local/share/fish/vendor_completions.d/sstorefs.fish"} <= files
     assert {f"usr/local/share/man/{page}" for page in MAN_PAGES} <= files
     assert (tmp_path / "sbin/mount.fuse.sstorefs").readlink().as_posix() == "/usr/local/bin/sstorefs"
+
+
+def test_a_user_installs_below_the_home_directory_and_removes_it_again(archive, tmp_path):
+    """Without root, as the README says; the file system has then nothing of it outside."""
+    shutil.copytree(archive, tmp_path / "tree")
+    home = tmp_path / "home"
+    home.mkdir()
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    for parent in tmp_path.parents[:-2]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"HOME={home}", "CC=cc", "sh", "-ec"]
+
+    def typed(command):
+        done = subprocess.run([*user, command], cwd=tmp_path / "tree", capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    typed('meson setup build --prefix="$HOME/.local" -Dtests=false -Doptimization=0 && meson install -C build')
+    assert typed('"$HOME/.local/bin/sstorefs" --version').startswith("sstorefs ")
+    assert (home / ".local/sbin/mount.fuse.sstorefs").resolve() == home / ".local/bin/sstorefs"
+    typed("ninja -C build uninstall")
+    assert [path for path in (home / ".local").rglob("*") if not path.is_dir()] == []
+
+
+def test_try_uses_what_it_has_built_also_where_another_is_installed(tmp_path):
+    for layer in ("upper", "work"):
+        (tmp_path / layer).mkdir()
+    script = f"""
+        mount -t overlay overlay -o lowerdir=/usr/sbin,upperdir={tmp_path}/upper,workdir={tmp_path}/work /usr/sbin
+        for name in mount.fuse.sstorefs sstorefs; do
+            printf '#!/bin/sh\necho another >&2\nexit 9\n' > /usr/sbin/$name
+            chmod 755 /usr/sbin/$name
+        done
+        PATH=/usr/sbin:$PATH {TOP}/contrib/try.sh"""
+    done = subprocess.run(["unshare", "-m", "sh", "-ec", script], env={**os.environ, "BUILD": str(BUILD)}, capture_output=True, text=True)
+    assert done.returncode == 0 and "another" not in done.stderr, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
