@@ -26,7 +26,7 @@ bench_packages='curl findutils nginx-light openssl python3-matplotlib util-linux
 package_packages='build-essential debhelper scdoc'
 
 # Machines and containers to try what operators do (tests/production).
-production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml bash-completion man-db git"
+production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml python3-dotenv bash-completion man-db git"
 
 test_packages="$test_packages $suite_packages $rename_packages $production_packages $bench_packages"
 
@@ -86,4 +86,30 @@ install_promtool()
 		dpkg-deb -x prometheus_*.deb . && $as_root install -m 755 usr/bin/promtool /usr/local/bin/)
 	rm -rf "$unpacked"
 	command -v promtool >/dev/null
+}
+
+# install_tools: Debian 12's podman-compose and Debian 13's, docker compose and kustomize, unpacked into a cache that the tests
+# know (SSTOREFS_TOOLS names another). No release has all of them, and apt's own lists and packages stay as they are.
+install_tools()
+{
+	tools=${SSTOREFS_TOOLS:-$HOME/.cache/sstorefs-tests/tools}
+	[ ! -e "$tools/made" ] || return 0
+	echo "installing: podman-compose, docker-compose, kustomize into $tools"
+	rm -rf "$tools"
+	for wanted in 'bookworm podman-compose' 'trixie podman-compose docker-compose kustomize'; do
+		# shellcheck disable=SC2086 # one word a package
+		set -- $wanted
+		apt=$(mktemp -d)
+		mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$tools/$1"
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${DEBIAN_MIRROR:-http://deb.debian.org/debian} $1 main" >"$apt/sources"
+		printf '%s\n' "Dir::Etc::sourcelist \"$apt/sources\";" 'Dir::Etc::sourceparts "/dev/null";' "Dir::State::lists \"$apt/lists\";" \
+			"Dir::Cache \"$apt\";" 'APT::Sandbox::User "root";' >"$apt/conf"
+		shift
+		(cd "$apt" && export APT_CONFIG="$apt/conf" && apt-get update -q && apt-get download -q "$@") >/dev/null || return 1
+		for package in "$apt"/*.deb; do
+			dpkg-deb -x "$package" "$tools/${wanted%% *}"
+		done
+		rm -rf "$apt"
+	done
+	touch "$tools/made"
 }

@@ -18,6 +18,7 @@ cd "$top"
 install_missing $build_packages $try_packages $test_packages
 install_promtool
 install_npm_packages
+install_tools
 
 builds=${BUILD_ROOT:-$top/build-test}
 logs=$builds/logs

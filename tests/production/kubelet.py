@@ -15,8 +15,14 @@ from systemd_container import podman
 PROPAGATION = {"Bidirectional": "rshared", "HostToContainer": "rslave", None: "rprivate"}
 
 
-def documents(path):
-    return list(yaml.safe_load_all(Path(path).read_text()))
+TOOLS = Path(os.environ.get("SSTOREFS_TOOLS", Path.home() / ".cache/sstorefs-tests/tools"))  # contrib/install-dependencies.sh
+
+
+def kustomized(folder):
+    """What `kubectl apply -k` would send."""
+    done = subprocess.run([TOOLS / "trixie/usr/bin/kustomize", "build", folder], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return list(yaml.safe_load_all(done.stdout))
 
 
 def pod_of(document):

@@ -1,19 +1,19 @@
 """The manifests of contrib/kubernetes: linted, looked through, and run as a node would run them."""
 
-import copy
 import json
 import os
+import re
 import subprocess
 
 import pytest
 import yaml
 
 from containers import import_image
-from kubelet import Kubelet, documents, pod_of
+from kubelet import Kubelet, kustomized, pod_of
 from systemd_container import LIMITS, PODMAN, TOP, podman
 
 MANIFESTS = TOP / "contrib/kubernetes"
-PODS = [(path.name, document) for path in sorted(MANIFESTS.glob("*.yaml")) for document in documents(path) if document["kind"] != "Secret"]
+PODS = [(path.name, document) for path in sorted((MANIFESTS / "overlays").iterdir()) for document in kustomized(path)]
 IDS = [f"{name}-{document['kind']}" for name, document in PODS]
 
 
@@ -63,7 +63,7 @@ def container(spec, name):
 
 
 def test_yamllint_finds_nothing():
-    files = [*MANIFESTS.glob("*.yaml"), TOP / "contrib/container/compose.yaml"]
+    files = [MANIFESTS, TOP / "contrib/container/compose.yaml"]
     done = subprocess.run(["yamllint", "--strict", "-c", MANIFESTS / ".yamllint", *files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -83,6 +83,17 @@ def test_what_is_named_is_there(name, document):
                 assert mount["readOnly"] and volume["secret"]["defaultMode"] & 0o037 == 0, "sstorefs refuses it"
 
 
+def test_images_have_a_version_and_are_not_pulled_where_they_are():
+    """kind and k3s are given them; `latest` would be pulled."""
+    version = re.search(r"^  version: '(.*)',$", (TOP / "meson.build").read_text(), re.MULTILINE).group(1)
+    for name, document in PODS:
+        assert document["metadata"]["labels"]["app.kubernetes.io/version"] == version
+        for one in pod_of(document).get("initContainers", []) + pod_of(document)["containers"]:
+            ours = one["name"] in ("sstorefs", "mount-proxy")
+            assert one["image"] == (f"localhost/sstorefs:{version}" if ours else "debian:bookworm-slim"), name
+            assert one["imagePullPolicy"] == "IfNotPresent", name
+
+
 def test_the_token_is_for_the_sidecar_alone():
     for name, document in PODS:
         spec = pod_of(document)
@@ -100,20 +111,9 @@ def probes_of(pod, name):
     return [pod.probe(one, kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
 
 
-def with_process_tracing(spec):
-    """The variant that the manifest's comment tells of."""
-    proxy, sidecar = container(spec, "mount-proxy"), container(spec, "sstorefs")
-    proxy["args"][proxy["args"].index("65534:65534")] = "0:65534"
-    sidecar["securityContext"].update(runAsUser=0, runAsNonRoot=False, capabilities={"drop": ["ALL"], "add": ["SYS_PTRACE"]})
-    return spec
-
-
-@pytest.mark.parametrize("name, change, tells", [("sidecar.yaml", None, True), ("unprivileged-sidecar.yaml", None, False),
-                                                 ("unprivileged-sidecar.yaml", with_process_tracing, True)],
-                         ids=["sidecar", "unprivileged", "unprivileged but for CAP_SYS_PTRACE"])
-def test_a_sidecar_as_a_node_runs_it(run, sandbox, name, change, tells):
-    spec = copy.deepcopy(manifest(name))
-    pod = run(change(spec) if change else spec)
+@pytest.mark.parametrize("name, tells", [("sidecar", True), ("unprivileged-sidecar", False), ("all-or-nothing", True)])
+def test_a_sidecar_as_a_node_runs_it(run, sandbox, name, tells):
+    pod = run(manifest(name))
     pod.wait_until("application", "[ -e /secrets/prod/NAME ]", user=1000)
     sandbox.wait_for_call("fastly.put_secret", state="answered")
     assert sandbox.uploads() == [b"val"]
@@ -125,7 +125,7 @@ def test_a_sidecar_as_a_node_runs_it(run, sandbox, name, change, tells):
 
 
 def test_probes_tell_what_they_are_for(run, sandbox):
-    pod = run(manifest("unprivileged-sidecar.yaml"))
+    pod = run(manifest("unprivileged-sidecar"))
     sandbox.tokens("another-token")
     pod.exec("application", "ls /secrets/prod/ABSENT; touch /secrets/prod/NEW", options=["--user", "1000:1000"])
     assert probes_of(pod, "sstorefs") == [4, 4, 0], "not ready, but starting it again would not help"
@@ -149,7 +149,7 @@ def test_no_application_is_the_daemons_user_and_no_probe_is_a_shell(name, docume
 
 def test_a_program_in_the_pod_finds_no_token(run, sandbox):
     """Even one of the sidecar's own user, while probes come and go: /proc/PID/root of each of them leads to the token."""
-    pod = run(manifest("unprivileged-sidecar.yaml"))
+    pod = run(manifest("unprivileged-sidecar"))
     search = "while [ ! -e /secrets/prod/END ]; do for process in /proc/[0-9]*; do cat $process/root/run/sstorefs/token && exit; done; done"
     thief = subprocess.Popen([*PODMAN, "exec", "--user", "65534:65534", pod.name("application"), "sh", "-c", f"({search}) 2>/dev/null"],
                              stdout=subprocess.PIPE, text=True)
@@ -167,17 +167,17 @@ def test_a_node_with_a_writer(run, sandbox, tmp_path):
     subprocess.run(["mount", "--make-rshared", node], check=True)
     paths = {"/var/lib/sstorefs/mnt": node}
     try:
-        daemon = run(manifest("daemonset.yaml", "DaemonSet"), host_paths=paths)
+        daemon = run(manifest("daemonset", "DaemonSet"), host_paths=paths)
         assert probes_of(daemon, "sstorefs") == [0, 0, 0]
-        writer = run(manifest("daemonset.yaml"), host_paths=paths)
-        writer.wait_until("writer", "[ -e /secrets/prod/NAME ]", user=1000)
+        writer = run(manifest("daemonset"), host_paths=paths)
+        writer.wait_until("application", "[ -e /secrets/prod/NAME ]", user=1000)
         sandbox.wait_for_call("fastly.put_secret", state="answered")
         assert sandbox.uploads() == [b"val"]
         daemon.signal("sstorefs", "KILL")
         daemon.wait("sstorefs")
-        again = run(manifest("daemonset.yaml", "DaemonSet"), host_paths=paths)
+        again = run(manifest("daemonset", "DaemonSet"), host_paths=paths)
         assert probes_of(again, "sstorefs") == [0, 0, 0], "the dead mount is replaced"
-        assert writer.exec("writer", "echo next > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
+        assert writer.exec("application", "echo next > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
         assert sandbox.uploads() == [b"val", b"next"]
     finally:
         for path in (node / "prod", node):
@@ -190,7 +190,7 @@ def test_podman_kube_play_as_far_as_it_goes(image, adjust, sandbox, tmp_path):
     It takes the manifest; what podman 4.3 can't do is left out: sidecars that start in order, probes without systemd, modes of secrets,
     propagation. So we look from inside the mount proxy.
     """
-    document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"kube-{os.getpid()}"}, "spec": manifest("unprivileged-sidecar.yaml")}
+    document = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"kube-{os.getpid()}"}, "spec": manifest("unprivileged-sidecar")}
     document = yaml.safe_load(yaml.safe_dump(document))
     spec = document["spec"]
     spec["hostNetwork"] = True
@@ -224,7 +224,7 @@ def test_podman_kube_play_as_far_as_it_goes(image, adjust, sandbox, tmp_path):
 
 
 def test_the_secret_takes_the_token():
-    (secret,) = documents(MANIFESTS / "token.yaml")
+    secret = yaml.safe_load((MANIFESTS / "token.yaml").read_text())
     assert set(secret["stringData"]) == {"token"}  # what the volumes mount as /run/sstorefs/token
 
 
@@ -240,7 +240,7 @@ def test_requests_and_limits_are_what_the_daemon_takes(direct_mount, sandbox):
     resources = [container(pod_of(document), "sstorefs")["resources"] for _, document in PODS
                  if any(one["name"] == "sstorefs" for one in pod_of(document).get("initContainers", []) + pod_of(document)["containers"])]
     mebibytes = lambda text: int(text.removesuffix("Mi")) << 20  # noqa: E731
-    assert len(resources) == 3
+    assert len(resources) == 5
     assert memory_of(direct_mount.pid, "VmRSS") < min(mebibytes(one["requests"]["memory"]) for one in resources)
     sandbox.seed("big", 100_000)
     direct_mount.refresh()
