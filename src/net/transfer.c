@@ -201,6 +201,9 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	       one_at_a_time ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
 	SETOPT(PIPEWAIT, one_at_a_time ? 0L : 1L);
 	SETOPT(FRESH_CONNECT, state->fresh_connection ? 1L : 0L);
+	/* The service may have moved: libcurl would use an address that it knows for a minute. */
+	if (state->connect_failures || !net->counts.reachable)
+		SETOPT(DNS_CACHE_TIMEOUT, 0L);
 	SETOPT(CONNECTTIMEOUT_MS, (long)connect_limit(left));
 	SETOPT(TCP_NODELAY, 1L);
 	SETOPT(TCP_KEEPALIVE, 1L);

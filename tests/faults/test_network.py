@@ -6,11 +6,12 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from daemon import environment, mounts_at, run_program
-from network import dropping, instead_of
+from network import ADDRESS, OTHER_ADDRESS, dropping, instead_of, without
 from programs import errno_of, write_file
 from services import Fastly
 from tls import Certificates
@@ -96,6 +97,29 @@ def test_ending_while_a_name_is_looked_up_takes_no_time(silent_name_server, make
     assert daemon.wait(50) == 32
     daemon.stderr.close()
     assert time.monotonic() - began < NO_ANSWER
+
+
+@pytest.mark.parametrize("old_address", ["refuses", "is unreachable", "drops packets"])
+def test_a_service_that_moves_is_found_at_once(make_mount, sandbox, nginx, certificates, tmp_path, table, old_address):
+    """Its name has another address, and libcurl keeps the old one for a minute."""
+    service = by_name(sandbox, nginx, certificates)
+    with hosts_with(nginx, tmp_path), ExitStack() as fault:
+        mount = make_mount(service)
+        # What a first connection finds out is not kept: a second one is needed for that.
+        nginx.start()
+        write_file(mount / "prod/NAME", b"old")
+        nginx.stop()
+        if old_address == "is unreachable":
+            fault.enter_context(without(ADDRESS))
+        elif old_address == "drops packets":
+            fault.enter_context(dropping(nginx.port, ADDRESS))
+        nginx.address = OTHER_ADDRESS
+        nginx.start()
+        with hosts_with(nginx, tmp_path):
+            table.begin()
+            error = errno_of(write_file, mount / "prod/NAME", b"val")
+            table.line(f"the service moves, its old address {old_address}", error, "val")
+    assert error == 0 and sandbox.value("prod", "NAME") == b"val"
 
 
 # What a proxy does, and what a mount through it comes to.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 CLONE_NEWNET = 0x40000000
 # Daemons use proxies for it, and http:// is refused: as with any address that is not the machine's own.
 ADDRESS = "10.99.0.1"
+OTHER_ADDRESS = "10.99.0.2"
 
 
 def _run(*words):
@@ -21,14 +22,16 @@ def enter_own_network():
         number = ctypes.get_errno()
         raise OSError(number, f"unshare: {os.strerror(number)}: these tests need a network of their own, and root")
     _run("ip", "link", "set", "lo", "up")
-    _run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
+    for address in (ADDRESS, OTHER_ADDRESS):
+        _run("ip", "address", "add", f"{address}/32", "dev", "lo")
 
 
 class Drop:
-    """Packets to and from a port vanish: nothing is refused, nothing is answered."""
+    """Packets to and from a port vanish: nothing is refused, nothing is answered. At one address, if one is given."""
 
-    def __init__(self, port):
-        self.rules = [["INPUT", "-p", "tcp", way, str(port), "-j", "DROP"] for way in ("--dport", "--sport")]
+    def __init__(self, port, address=None):
+        self.rules = [["INPUT", "-p", "tcp", way, str(port), *([end, address] if address else []), "-j", "DROP"]
+                      for way, end in (("--dport", "-d"), ("--sport", "-s"))]
 
     def begin(self):
         for rule in self.rules:
@@ -40,8 +43,18 @@ class Drop:
 
 
 @contextmanager
-def dropping(port):
-    drop = Drop(port)
+def without(address):
+    """The address is nowhere: there is no route to it."""
+    _run("ip", "address", "del", f"{address}/32", "dev", "lo")
+    try:
+        yield
+    finally:
+        _run("ip", "address", "add", f"{address}/32", "dev", "lo")
+
+
+@contextmanager
+def dropping(port, address=None):
+    drop = Drop(port, address)
     drop.begin()
     try:
         yield
