@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * A string that grows. Never for values or tokens: those live in locked memory (locked.h).
@@ -27,8 +28,11 @@ void buffer_puts(struct buffer *buffer, const char *string);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Appends `length` bytes percent-encoded: all but letters, digits and `-._~` (RFC 3986,
- * unreserved). */
+/* Encodes one byte for a URL or a form: letters, digits and `-._~` stand for themselves (RFC 3986,
+ * unreserved), others become %XX. Returns the length of `piece`. */
+size_t percent_encode(uint8_t byte, char piece[static 3]);
+
+/* Appends `length` bytes so. */
 void buffer_percent_encode(struct buffer *buffer, const void *data, size_t length);
 
 /* Appends `string` as a JSON string with its quotes: what can't be seen is escaped, bytes that are

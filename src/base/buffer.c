@@ -92,24 +92,28 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 	buffer->length += (size_t)length;
 }
 
-static bool is_unreserved(char byte)
+size_t percent_encode(uint8_t byte, char piece[static 3])
 {
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-	       (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-	       byte == '~';
+	static const char digits[] = "0123456789ABCDEF";
+	uint8_t lower = byte | 0x20;
+
+	piece[0] = (char)byte;
+	if ((lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') ||
+	    (byte && strchr("-._~", byte)))
+		return 1;
+	piece[0] = '%';
+	piece[1] = digits[byte >> 4];
+	piece[2] = digits[byte & 15];
+	return 3;
 }
 
 void buffer_percent_encode(struct buffer *buffer, const void *data, size_t length)
 {
-	const char *bytes = data;
-	size_t i;
+	const uint8_t *bytes = data;
+	char piece[3];
 
-	for (i = 0; i < length; i++) {
-		if (is_unreserved(bytes[i]))
-			buffer_append(buffer, bytes + i, 1);
-		else
-			buffer_printf(buffer, "%%%02X", (unsigned)(uint8_t)bytes[i]);
-	}
+	for (size_t i = 0; i < length; i++)
+		buffer_append(buffer, piece, percent_encode(bytes[i], piece));
 }
 
 /* The letter behind the backslash for bytes that have one in JSON; 0 for the others. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -57,101 +58,78 @@ static int64_t seconds_of(const struct tm *date, int *failed)
 	return seconds + date->tm_hour * 3600 + date->tm_min * 60 + date->tm_sec;
 }
 
-/* A text that is read from its front. `bad` stays set once something did not fit. */
-struct reader {
-	const char *text, *end;
-	bool lenient; /* ISO 8601, as programs write it */
-	bool bad;
-};
-
-static bool read_any(struct reader *reader, const char *bytes)
+/* Reads what has the form of `shape`, in which each row of zeros stands for a number, and T for `t`
+ * or a space too. Adds the digits to `numbers`. Returns what follows; NULL: it has another form. */
+static const char *read_shape(const char *text, const char *end, const char *shape, int *numbers)
 {
-	if (reader->text == reader->end || !*reader->text || !strchr(bytes, *reader->text))
-		return false;
-	reader->text++;
-	return true;
-}
-
-static void read_one(struct reader *reader, const char *bytes)
-{
-	if (!read_any(reader, bytes))
-		reader->bad = true;
-}
-
-/* Reads exactly `digits` digits. */
-static int read_number(struct reader *reader, unsigned digits, int low, int high)
-{
-	int number = 0;
-
-	while (digits-- > 0) {
-		if (reader->text == reader->end || *reader->text < '0' || *reader->text > '9') {
-			reader->bad = true;
-			return low;
-		}
-		number = number * 10 + (*reader->text++ - '0');
+	for (; *shape; shape++, text++) {
+		if (text == end)
+			return NULL;
+		if (*shape == '0' && *text >= '0' && *text <= '9')
+			*numbers = *numbers * 10 + (*text - '0');
+		else if (*text == *shape || (*shape == 'T' && (*text == 't' || *text == ' ')))
+			numbers++;
+		else
+			return NULL;
 	}
-	if (number < low || number > high)
-		reader->bad = true;
-	return number;
+	return text;
 }
 
-static int64_t read_fraction(struct reader *reader)
+/* Reads `Z`, or how many seconds east of Greenwich. Returns 0 or -EINVAL. */
+static int read_offset(const char *text, const char *end, bool lenient, int *seconds)
 {
-	int64_t nanoseconds = 0, unit = NANOSECONDS / 10;
-	const char *begin;
+	int hours = 0, minutes = 0;
+	bool west = text < end && *text == '-';
 
-	if (!read_any(reader, reader->lenient ? ".," : "."))
+	*seconds = 0;
+	if (text == end)
+		return lenient ? 0 : -EINVAL;
+	if (end - text == 1 && (*text == 'Z' || *text == 'z'))
 		return 0;
-	for (begin = reader->text; reader->text < reader->end; reader->text++, unit /= 10) {
-		if (*reader->text < '0' || *reader->text > '9')
-			break;
-		nanoseconds += (*reader->text - '0') * unit;
-	}
-	if (reader->text == begin)
-		reader->bad = true;
-	return nanoseconds;
-}
-
-/* `Z`, or how many seconds east of Greenwich. */
-static int read_offset(struct reader *reader)
-{
-	bool west;
-	int seconds;
-
-	if (read_any(reader, "Zz") || (reader->lenient && reader->text == reader->end))
-		return 0;
-	west = reader->text < reader->end && *reader->text == '-';
-	read_one(reader, "+-");
-	seconds = read_number(reader, 2, 0, 23) * 3600;
-	if (!read_any(reader, ":") && !reader->lenient)
-		reader->bad = true;
-	if (!reader->lenient || reader->text != reader->end)
-		seconds += read_number(reader, 2, 0, 59) * 60;
-	return west ? -seconds : seconds;
-}
-
-static int read_time(struct reader reader, wall_time_ns *time)
-{
-	struct tm date = {0};
-	int64_t nanoseconds, seconds;
-	int offset, failed;
-
-	date.tm_year = read_number(&reader, 4, 0, 9999) - 1900;
-	read_one(&reader, "-");
-	date.tm_mon = read_number(&reader, 2, 1, 12) - 1;
-	read_one(&reader, "-");
-	date.tm_mday = read_number(&reader, 2, 1, 31);
-	read_one(&reader, "Tt ");
-	date.tm_hour = read_number(&reader, 2, 0, 23);
-	read_one(&reader, ":");
-	date.tm_min = read_number(&reader, 2, 0, 59);
-	read_one(&reader, ":");
-	date.tm_sec = read_number(&reader, 2, 0, 60);
-	nanoseconds = read_fraction(&reader);
-	offset = read_offset(&reader);
-	if (reader.bad || reader.text != reader.end)
+	if (!west && *text != '+')
 		return -EINVAL;
-	seconds = seconds_of(&date, &failed);
+	text = read_shape(text + 1, end, "00", &hours);
+	if (text && text < end && *text == ':')
+		text++;
+	else if (!lenient)
+		return -EINVAL;
+	if (text && (!lenient || text < end))
+		text = read_shape(text, end, "00", &minutes);
+	if (text != end || hours > 23 || minutes > 59)
+		return -EINVAL;
+	*seconds = (hours * 60 + minutes) * (west ? -60 : 60);
+	return 0;
+}
+
+/* `lenient`: ISO 8601, as programs write it. */
+static int read_time(const char *text, size_t length, bool lenient, wall_time_ns *time)
+{
+	const char *end = text + length;
+	int date[6] = {0}, offset, failed;
+	int64_t nanoseconds = 0, seconds;
+
+	text = read_shape(text, end, "0000-00-00T00:00:00", date);
+	if (!text || date[3] > 23 || date[4] > 59 || date[5] > 60)
+		return -EINVAL;
+	if (text < end && (*text == '.' || (lenient && *text == ','))) {
+		int64_t unit = NANOSECONDS / 10;
+		const char *fraction = ++text;
+
+		for (; text < end && *text >= '0' && *text <= '9'; text++, unit /= 10)
+			nanoseconds += (*text - '0') * unit;
+		if (text == fraction)
+			return -EINVAL;
+	}
+	failed = read_offset(text, end, lenient, &offset);
+	if (failed)
+		return failed;
+	seconds = seconds_of(&(const struct tm){.tm_year = date[0] - 1900,
+						.tm_mon = date[1] - 1,
+						.tm_mday = date[2],
+						.tm_hour = date[3],
+						.tm_min = date[4],
+						.tm_sec = date[5]},
+			     &failed);
 	if (!failed)
 		*time = time_from_seconds(seconds - offset, nanoseconds);
 	return failed;
@@ -159,16 +137,12 @@ static int read_time(struct reader reader, wall_time_ns *time)
 
 int time_parse_rfc3339(const char *text, size_t length, wall_time_ns *time)
 {
-	const struct reader reader = {.text = text, .end = text + length};
-
-	return read_time(reader, time);
+	return read_time(text, length, false, time);
 }
 
 int time_parse_iso8601(const char *text, size_t length, wall_time_ns *time)
 {
-	const struct reader reader = {.text = text, .end = text + length, .lenient = true};
-
-	return read_time(reader, time);
+	return read_time(text, length, true, time);
 }
 
 int time_parse_http(const char *text, wall_time_ns *time)
@@ -229,18 +203,14 @@ int time_parse_duration(const char *text, uint64_t *seconds)
 		const char *unit;
 		uint64_t seconds;
 	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-	const char *digit;
-	uint64_t number = 0;
-	size_t i;
+	char *unit;
+	uint64_t number =
+		strtoull(text, &unit, 10); /* the largest there is, where that is too small */
 
-	for (digit = text; *digit >= '0' && *digit <= '9'; digit++)
-		if (__builtin_mul_overflow(number, 10, &number) ||
-		    __builtin_add_overflow(number, (uint64_t)(*digit - '0'), &number))
-			return -EINVAL;
-	if (digit == text)
+	if (*text < '0' || *text > '9')
 		return -EINVAL;
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcmp(digit, units[i].unit) == 0 &&
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(unit, units[i].unit) == 0 &&
 		    !__builtin_mul_overflow(number, units[i].seconds, &number) &&
 		    number <= DURATION_MAX) {
 			*seconds = number;

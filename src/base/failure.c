@@ -45,14 +45,12 @@ int failure_set(struct failure *failure, int error, const char *format, ...)
 {
 	char text[2 * sizeof(failure->message)];
 	va_list arguments;
-	int length;
 
 	va_start(arguments, format);
-	length = vsnprintf(text, sizeof(text), format, arguments);
+	if (vsnprintf(text, sizeof(text), format, arguments) < 0)
+		text[0] = '\0';
 	va_end(arguments);
-	if (length < 0)
-		length = 0;
-	failure_set_message(failure, text, strnlen(text, sizeof(text) - 1));
+	failure_set_message(failure, text, strlen(text));
 	failure->errnum = error;
 	return -error;
 }

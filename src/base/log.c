@@ -200,10 +200,7 @@ static void add_string(struct buffer *line, const char *name, const char *value)
 {
 	if (!value)
 		return;
-	if (logging.json)
-		buffer_printf(line, "\"%s\": ", name);
-	else
-		buffer_printf(line, "%s=", name);
+	buffer_printf(line, logging.json ? "\"%s\": " : "%s=", name);
 	if (logging.json)
 		buffer_json_string(line, value);
 	else

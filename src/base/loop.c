@@ -6,7 +6,13 @@
 #include <stdlib.h>
 
 #include "sstorefs/clock.h"
-#include "timer_heap.h"
+
+/* The running timers as a binary heap, the nearest on top. `timers[0]` is never used. */
+struct timer_heap {
+	struct timer **timers;
+	size_t count;
+	size_t size;
+};
 
 struct loop {
 	/* Side by side, so that poll can have `fds` as it is. A stopped watch is NULL until
@@ -26,6 +32,82 @@ struct loop {
 	uint64_t now;
 	bool stopped;
 };
+
+static void heap_place(struct timer_heap *heap, struct timer *timer, size_t position)
+{
+	heap->timers[position] = timer;
+	timer->position = position;
+}
+
+static void heap_rise(struct timer_heap *heap, struct timer *timer)
+{
+	size_t position = timer->position;
+
+	while (position > 1 && heap->timers[position / 2]->at > timer->at) {
+		heap_place(heap, heap->timers[position / 2], position);
+		position /= 2;
+	}
+	heap_place(heap, timer, position);
+}
+
+static void heap_sink(struct timer_heap *heap, struct timer *timer)
+{
+	size_t position = timer->position;
+
+	for (size_t child; (child = 2 * position) <= heap->count; position = child) {
+		if (child < heap->count && heap->timers[child + 1]->at < heap->timers[child]->at)
+			child++;
+		if (heap->timers[child]->at >= timer->at)
+			break;
+		heap_place(heap, heap->timers[child], position);
+	}
+	heap_place(heap, timer, position);
+}
+
+/* The nearest timer, NULL if none runs. */
+static struct timer *heap_first(const struct timer_heap *heap)
+{
+	return heap->count ? heap->timers[1] : NULL;
+}
+
+int timer_start(struct loop *loop, struct timer *timer, uint64_t at)
+{
+	struct timer_heap *heap = &loop->timers;
+
+	timer->at = at;
+	if (!timer->position) {
+		if (heap->count + 1 >= heap->size) {
+			size_t size = heap->size ? 2 * heap->size : 64;
+			struct timer **timers = reallocarray(heap->timers, size, sizeof(*timers));
+
+			if (!timers)
+				return -ENOMEM;
+			heap->timers = timers;
+			heap->size = size;
+		}
+		heap_place(heap, timer, ++heap->count);
+	}
+	heap_rise(heap, timer);
+	heap_sink(heap, timer);
+	return 0;
+}
+
+void timer_stop(struct loop *loop, struct timer *timer)
+{
+	struct timer_heap *heap = &loop->timers;
+	size_t position = timer->position;
+
+	if (!position)
+		return;
+	timer->position = 0;
+	struct timer *last = heap->timers[heap->count--];
+
+	if (last == timer)
+		return;
+	heap_place(heap, last, position);
+	heap_rise(heap, last);
+	heap_sink(heap, last);
+}
 
 static void task_remove(struct task *task)
 {
@@ -57,7 +139,9 @@ void loop_free(struct loop *loop)
 	task_remove(&loop->mark);
 	while (LIST_FIRST(&loop->tasks) != &loop->end)
 		task_remove(LIST_FIRST(&loop->tasks));
-	timer_heap_finish(&loop->timers);
+	for (size_t i = 1; i <= loop->timers.count; i++)
+		loop->timers.timers[i]->position = 0;
+	free(loop->timers.timers);
 	free(loop->fds);
 	free(loop->watches);
 	free(loop);
@@ -112,8 +196,8 @@ static void timers_call(struct loop *loop)
 	size_t most = loop->timers.count;
 	struct timer *timer;
 
-	while (most-- && (timer = timer_heap_first(&loop->timers)) && timer->at <= loop->now) {
-		timer_heap_take(&loop->timers, timer);
+	while (most-- && (timer = heap_first(&loop->timers)) && timer->at <= loop->now) {
+		timer_stop(loop, timer);
 		timer->expired(timer);
 	}
 }
@@ -131,7 +215,7 @@ static void tasks_call(struct loop *loop)
 /* How long this turn may wait, in poll's terms. */
 static int turn_timeout(const struct loop *loop)
 {
-	const struct timer *timer = timer_heap_first(&loop->timers);
+	const struct timer *timer = heap_first(&loop->timers);
 
 	if (LIST_FIRST(&loop->tasks) != &loop->mark)
 		return 0;
@@ -224,17 +308,6 @@ void watch_stop(struct watch *watch)
 		}
 	}
 	watch->loop = NULL;
-}
-
-int timer_start(struct loop *loop, struct timer *timer, uint64_t at)
-{
-	timer->at = at;
-	return timer_heap_put(&loop->timers, timer);
-}
-
-void timer_stop(struct loop *loop, struct timer *timer)
-{
-	timer_heap_take(&loop->timers, timer);
 }
 
 void task_queue(struct loop *loop, struct task *task)

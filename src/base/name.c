@@ -6,33 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "utf8.h"
+
 /* A displayed name while it is made: one byte more than may be, so that too long can be seen. */
 struct encoded_name {
 	char text[NAME_LENGTH_MAX + 3 + 1];
 	size_t length;
 };
 
-static int hex_digit(char byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	if (byte >= 'A' && byte <= 'F')
-		return byte - 'A' + 10;
-	if (byte >= 'a' && byte <= 'f')
-		return byte - 'a' + 10;
-	return -1;
-}
-
 /* True if an escape begins here. An encoded byte begins with '%', so the answer is the same before
  * and after encoding what follows. */
 static bool is_escape(const char *text, size_t length)
 {
-	return length >= 3 && text[0] == '%' && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0;
-}
-
-static bool is_name(const char *raw, size_t length, const char *name)
-{
-	return length == strlen(name) && memcmp(raw, name, length) == 0;
+	return text[0] == '%' && hex_number(text + 1, length - 1, 2) >= 0;
 }
 
 /* How many bytes at the front are encoded because of what the whole name is. */
@@ -45,7 +31,8 @@ static size_t reserved_bytes(const char *raw, size_t length)
 	size_t i;
 
 	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-		if (is_name(raw, length, reserved[i].name))
+		if (length == strlen(reserved[i].name) &&
+		    memcmp(raw, reserved[i].name, length) == 0)
 			return reserved[i].encoded;
 	return 0;
 }
@@ -85,8 +72,7 @@ static int decode(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const ch
 		return -EINVAL;
 	for (i = 0; i < length; i++) {
 		if (is_escape(displayed + i, length - i)) {
-			raw[decoded++] = (char)(hex_digit(displayed[i + 1]) << 4 |
-						hex_digit(displayed[i + 2]));
+			raw[decoded++] = (char)hex_number(displayed + i + 1, 2, 2);
 			i += 2;
 		} else {
 			raw[decoded++] = displayed[i];

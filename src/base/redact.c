@@ -7,6 +7,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "utf8.h"
+
 #define MESSAGE_MAX sizeof(((struct failure *)NULL)->message)
 #define CENSORED    "(the service quoted the value: its words are left out)"
 #define RUN_LENGTH  8
@@ -148,48 +150,15 @@ static bool search_variants(const struct decoded *words, const uint8_t *value, s
 	return found;
 }
 
-/* The number that `count` hex digits spell, or -1. */
-static int hex_number(const uint8_t *digits, size_t left, size_t count)
-{
-	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
-	int number = 0;
-	size_t i;
-
-	if (left < count)
-		return -1;
-	for (i = 0; i < count; i++) {
-		const char *found = digits[i] ? strchr(hex, digits[i]) : NULL;
-
-		if (!found)
-			return -1;
-		number = number << 4 | (int)((found - hex) % 16);
-	}
-	return number;
-}
-
+/* Appends the character in UTF-8; half of a surrogate pair like any other. */
 static void add_character(struct decoded *decoded, uint32_t code)
 {
-	uint8_t *bytes = decoded->bytes + decoded->length;
+	static const uint8_t first[] = {0, 0xc0, 0xe0, 0xf0};
+	unsigned more = (code >= 0x80) + (code >= 0x800) + (code >= 0x10000);
 
-	if (code < 0x80) {
-		bytes[0] = (uint8_t)code;
-		decoded->length += 1;
-	} else if (code < 0x800) {
-		bytes[0] = (uint8_t)(0xc0 | code >> 6);
-		bytes[1] = (uint8_t)(0x80 | (code & 0x3f));
-		decoded->length += 2;
-	} else if (code < 0x10000) {
-		bytes[0] = (uint8_t)(0xe0 | code >> 12);
-		bytes[1] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
-		bytes[2] = (uint8_t)(0x80 | (code & 0x3f));
-		decoded->length += 3;
-	} else {
-		bytes[0] = (uint8_t)(0xf0 | code >> 18);
-		bytes[1] = (uint8_t)(0x80 | (code >> 12 & 0x3f));
-		bytes[2] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
-		bytes[3] = (uint8_t)(0x80 | (code & 0x3f));
-		decoded->length += 4;
-	}
+	decoded->bytes[decoded->length++] = (uint8_t)(first[more] | code >> 6 * more);
+	while (more-- > 0)
+		decoded->bytes[decoded->length++] = (uint8_t)(0x80 | (code >> 6 * more & 0x3f));
 }
 
 /* Reads the escape that begins with the backslash at `text`. Returns how many bytes it has; 0: it

@@ -1,7 +1,8 @@
-/* UTF-8 validation and character counting (Unicode 15, table 3-7). */
+/* UTF-8 validation and character counting (Unicode 15, table 3-7); hex digits of escapes. */
 #include "utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "sstorefs/name.h"
 
@@ -54,38 +55,6 @@ uint32_t utf8_code(const void *text, size_t length)
 	return code;
 }
 
-bool utf8_is_prefix(const void *text, size_t length)
-{
-	const uint8_t *bytes = text;
-
-	while (length > 0) {
-		size_t character = bytes[0] < 0x80 ? 1 : sequence_length(bytes, length);
-
-		if (character == 0)
-			return false;
-		if (character > length)
-			return true;
-		bytes += character;
-		length -= character;
-	}
-	return true;
-}
-
-bool utf8_is_valid(const void *text, size_t length)
-{
-	const uint8_t *bytes = text;
-
-	while (length > 0) {
-		size_t character = utf8_next(bytes, length);
-
-		if (character == 0)
-			return false;
-		bytes += character;
-		length -= character;
-	}
-	return true;
-}
-
 size_t utf8_valid_prefix(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;
@@ -94,6 +63,37 @@ size_t utf8_valid_prefix(const void *text, size_t length)
 	while (whole < length && (character = utf8_next(bytes + whole, length - whole)))
 		whole += character;
 	return whole;
+}
+
+bool utf8_is_valid(const void *text, size_t length)
+{
+	return utf8_valid_prefix(text, length) == length;
+}
+
+bool utf8_is_prefix(const void *text, size_t length)
+{
+	size_t whole = utf8_valid_prefix(text, length);
+
+	return whole == length ||
+	       sequence_length((const uint8_t *)text + whole, length - whole) > length - whole;
+}
+
+int hex_number(const void *text, size_t left, size_t count)
+{
+	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
+	const uint8_t *digits = text;
+	int number = 0;
+
+	if (left < count)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		const char *found = digits[i] ? strchr(hex, digits[i]) : NULL;
+
+		if (!found)
+			return -1;
+		number = number << 4 | (int)((found - hex) % 16);
+	}
+	return number;
 }
 
 size_t utf8_length(const void *text, size_t length)

@@ -1,4 +1,4 @@
-/* The beginning and the end of a cache, and its table of listings. */
+/* The beginning and the end of a cache and of its listings. */
 #include "cache.h"
 
 #include <errno.h>
@@ -31,7 +31,8 @@ struct listing *cache_listing(const struct cache *cache, const struct record *re
 						       : NULL;
 }
 
-int listings_add(struct listings *listings, struct listing *listing)
+/* Gives the listing a number. Returns 0 or -ENOMEM. */
+static int listings_add(struct listings *listings, struct listing *listing)
 {
 	struct listing **slots;
 	uint32_t number, count;
@@ -56,8 +57,24 @@ int listings_add(struct listings *listings, struct listing *listing)
 	return 0;
 }
 
-void listings_remove(struct listings *listings, struct listing *listing)
+int listing_init(struct listing *listing, struct cache *cache, struct catalog *catalog,
+		 struct store *store)
 {
+	*listing = (struct listing){.cache = cache,
+				    .catalog = catalog,
+				    .store = store,
+				    .compaction = {.run = listing_compact}};
+	return listings_add(&cache->listings, listing);
+}
+
+void listing_finish(struct listing *listing)
+{
+	struct listings *listings = &listing->cache->listings;
+
+	task_cancel(&listing->compaction);
+	listing_unbind_records(listing, listing->current);
+	snapshot_release(listing->current);
+	listing->current = NULL;
 	if (!listing->number)
 		return;
 	listings->slots[listing->number] = NULL;

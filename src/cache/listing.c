@@ -157,11 +157,9 @@ bool listing_can_afford_walk(const struct listing *listing)
 /* The pages of a walk that runs are newer than the current snapshot. */
 const struct record *listing_find(const struct listing *listing, const char *name)
 {
-	const struct record *record = listing->next ? snapshot_find(listing->next, name) : NULL;
+	const struct record *record = snapshot_find(listing->next, name);
 
-	if (!record && listing->current)
-		record = snapshot_find(listing->current, name);
-	return record;
+	return record ? record : snapshot_find(listing->current, name);
 }
 
 enum cache_result listing_classify(const struct listing *listing, const struct record *found)

@@ -105,7 +105,7 @@ void listing_walk_done(struct listing *listing, uint64_t pages, const struct fai
 int listing_apply_answer(struct listing *listing, const char *name, const struct entry *entry);
 
 /* Takes the entry ids of a snapshot's records out of the table, where they lead to these records.
- */
+ * `snapshot` NULL: nothing. */
 void listing_unbind_records(struct listing *listing, const struct snapshot *snapshot);
 
 /* The task `compaction`. */
@@ -116,10 +116,6 @@ struct listings {
 	struct listing **slots; /* [number]; NULL: free */
 	uint32_t count, free;	/* no number below `free` is free; 0 is never given out */
 };
-
-/* Gives the listing a number. Returns 0 or -ENOMEM. */
-int listings_add(struct listings *listings, struct listing *listing);
-void listings_remove(struct listings *listings, struct listing *listing);
 
 /* Returns CLOCK_BOOTTIME as records keep it: sixteenths of a second, which last for eight years. */
 static inline uint32_t record_time(uint64_t milliseconds)

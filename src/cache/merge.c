@@ -40,12 +40,24 @@ static void unbind(const struct listing *listing, const struct record *record)
 		entry_id_bind(entry_ids_of(listing), record->entry_id, NULL);
 }
 
+/* Gives a record another entry id; 0: none. When memory runs out the id leads to no record, and the
+ * name is looked up again. */
+static void rebind(struct listing *listing, struct record *record, uint32_t entry_id)
+{
+	unbind(listing, record);
+	record->entry_id = entry_id;
+	record->relocated = false;
+	if (entry_id)
+		(void)entry_id_bind(entry_ids_of(listing), entry_id, record);
+	record_check(listing, record);
+}
+
 void listing_unbind_records(struct listing *listing, const struct snapshot *snapshot)
 {
 	const struct record *record;
 	uint64_t position = 0;
 
-	while ((record = snapshot_step(snapshot, &position)))
+	while (snapshot && (record = snapshot_step(snapshot, &position)))
 		unbind(listing, record);
 }
 
@@ -86,11 +98,6 @@ static uint32_t kept_entry_id(const struct listing *listing, const struct record
 	if (!listing->store && cached_id && id && strcmp(cached_id, id) != 0)
 		return 0;
 	return cached->entry_id;
-}
-
-static struct record *current_record(const struct listing *listing, const char *name)
-{
-	return listing->current ? snapshot_find(listing->current, name) : NULL;
 }
 
 /* Pages */
@@ -143,7 +150,7 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 		return 0;
 	}
 	entry.name = image->name;
-	cached = current_record(listing, entry.name);
+	cached = snapshot_find(listing->current, entry.name);
 	old = snapshot_find(listing->next, entry.name);
 	if (old && !old->deleted && old->walk_round == listing->pass.number)
 		listing->pass.repeated++;
@@ -172,10 +179,8 @@ static void drop_unseen(struct listing *listing)
 		if (record->deleted || record->walk_round == listing->pass.number ||
 		    record->local_change)
 			continue;
-		unbind(listing, record);
 		snapshot_set_deleted(listing->next, record, true);
-		record->entry_id = 0;
-		record->relocated = false;
+		rebind(listing, record, 0);
 	}
 }
 
@@ -200,8 +205,7 @@ static void keep_part(struct listing *listing)
 	while (current && (record = snapshot_step(current, &position)))
 		if (!snapshot_find(listing->next, record->name))
 			copy(listing, listing->next, record);
-	if (current)
-		listing_unbind_records(listing, current);
+	listing_unbind_records(listing, current);
 	snapshot_release(current);
 	listing->current = snapshot_reference(listing->next);
 }
@@ -224,8 +228,7 @@ static void put_back(struct listing *listing)
 
 static void replace(struct listing *listing, uint64_t pages)
 {
-	if (listing->current)
-		listing_unbind_records(listing, listing->current);
+	listing_unbind_records(listing, listing->current);
 	snapshot_release(listing->current);
 	listing->current = snapshot_reference(listing->next);
 	listing->is_complete = true;
@@ -305,7 +308,7 @@ static struct record *set(struct listing *listing, const struct record *image, u
 
 int listing_apply_answer(struct listing *listing, const char *name, const struct entry *entry)
 {
-	struct record *image, *cached = current_record(listing, name);
+	struct record *image, *cached = snapshot_find(listing->current, name);
 	union record_room room;
 	uint32_t entry_id = 0;
 
@@ -328,7 +331,8 @@ const struct record *listing_local_put(struct listing *listing, const struct ent
 	if (!image)
 		return NULL;
 	if (!entry_id)
-		entry_id = kept_entry_id(listing, current_record(listing, entry->name), entry->id);
+		entry_id = kept_entry_id(listing, snapshot_find(listing->current, entry->name),
+					 entry->id);
 	if (!entry_id)
 		entry_id = entry_id_new(entry_ids_of(listing));
 	tell_name_changed(listing, image->name);
@@ -351,18 +355,13 @@ void listing_local_delete(struct listing *listing, const char *name)
 static void renumber(struct listing *listing, struct snapshot *snapshot, const char *name,
 		     uint32_t entry_id)
 {
-	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
+	struct record *record = snapshot_find(snapshot, name);
 
 	if (!record || record->deleted)
 		return;
-	unbind(listing, record);
 	/* The name may have had this entry id before, at a place that it has outgrown. */
 	snapshot_forget_superseded(snapshot, name);
-	record->entry_id = entry_id;
-	record->relocated = false;
-	/* When memory runs out the id leads to no record, and the new name is looked up again. */
-	(void)entry_id_bind(entry_ids_of(listing), entry_id, record);
-	record_check(listing, record);
+	rebind(listing, record, entry_id);
 }
 
 void listing_local_rename(struct listing *listing, const char *from, const char *to,
@@ -376,17 +375,10 @@ void listing_local_rename(struct listing *listing, const char *from, const char 
 static void reassign_id_in(struct listing *listing, struct snapshot *snapshot, const char *name,
 			   uint32_t entry_id, uint32_t other)
 {
-	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
+	struct record *record = snapshot_find(snapshot, name);
 
-	if (!record || record->entry_id != entry_id)
-		return;
-	unbind(listing, record);
-	record->entry_id = record->deleted ? 0 : other;
-	record->relocated = false;
-	/* When memory runs out the id leads to no record, and the name is looked up again. */
-	if (record->entry_id)
-		(void)entry_id_bind(entry_ids_of(listing), other, record);
-	record_check(listing, record);
+	if (record && record->entry_id == entry_id)
+		rebind(listing, record, record->deleted ? 0 : other);
 }
 
 void listing_reassign_id(struct listing *listing, const char *name, uint32_t entry_id)
@@ -400,7 +392,7 @@ void listing_reassign_id(struct listing *listing, const char *name, uint32_t ent
 static void invalidate_in(struct listing *listing, struct snapshot *snapshot, const char *name,
 			  uint32_t entry_id)
 {
-	struct record *record = snapshot ? snapshot_find(snapshot, name) : NULL;
+	struct record *record = snapshot_find(snapshot, name);
 
 	if (!record)
 		return;
@@ -419,14 +411,14 @@ void listing_invalidate(struct listing *listing, const char *name, uint32_t entr
 	if (listing_is_local(listing))
 		return;
 	tell_name_changed(listing, name);
-	if (!current_record(listing, name)) {
+	if (!snapshot_find(listing->current, name)) {
 		image = record_pack_absent(&room, name);
 		if (!image || !set(listing, image, 0, true))
 			return;
 	}
 	/* The next snapshot needs the name, too: a page that lists it is ignored. */
 	if (listing->next && !snapshot_find(listing->next, name))
-		copy(listing, listing->next, current_record(listing, name));
+		copy(listing, listing->next, snapshot_find(listing->current, name));
 	invalidate_in(listing, listing->current, name, entry_id);
 	invalidate_in(listing, listing->next, name, entry_id);
 }

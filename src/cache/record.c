@@ -2,6 +2,7 @@
 #include "record.h"
 
 #include <sodium.h>
+#include <stddef.h>
 #include <string.h>
 
 enum tag {
@@ -20,11 +21,21 @@ enum tag {
 #define DIGEST_SIZE    32
 #define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* five such texts and all else fit a record */
 
-/* Sizes of fields that have no length bytes; 0: the size varies. */
-static const uint8_t fixed_sizes[] = {
-	[TAG_DIGEST_BYTES] = DIGEST_SIZE,     [TAG_LIVEMODE] = 1,
-	[TAG_CREATED] = sizeof(wall_time_ns), [TAG_MODIFIED] = sizeof(wall_time_ns),
-	[TAG_EXPIRES] = sizeof(wall_time_ns),
+/* By tag: where an entry has the field, and its size; 0: a text with its NUL, behind two bytes of
+ * length. */
+static const struct {
+	uint8_t offset, size;
+} fields[] = {
+	[TAG_ID] = {offsetof(struct entry, id), 0},
+	[TAG_DIGEST_BYTES] = {offsetof(struct entry, digest), DIGEST_SIZE},
+	[TAG_DIGEST_TEXT] = {offsetof(struct entry, digest), 0},
+	[TAG_STATUS] = {offsetof(struct entry, status), 0},
+	[TAG_SCOPES] = {offsetof(struct entry, scopes), 0},
+	[TAG_COMMENT] = {offsetof(struct entry, comment), 0},
+	[TAG_LIVEMODE] = {offsetof(struct entry, livemode), 1},
+	[TAG_CREATED] = {offsetof(struct entry, created_at), sizeof(wall_time_ns)},
+	[TAG_MODIFIED] = {offsetof(struct entry, modified_at), sizeof(wall_time_ns)},
+	[TAG_EXPIRES] = {offsetof(struct entry, expires_at), sizeof(wall_time_ns)},
 };
 
 /* True if the time is in whole seconds that fit changed_at, and needs no field of its own. */
@@ -55,7 +66,7 @@ struct packer {
 static void pack_field(struct packer *packer, enum tag tag, const void *data, size_t length)
 {
 	*packer->at++ = (uint8_t)tag;
-	if (!fixed_sizes[tag]) {
+	if (!fields[tag].size) {
 		*packer->at++ = (uint8_t)(length & 0xff);
 		*packer->at++ = (uint8_t)(length >> 8);
 	}
@@ -143,12 +154,14 @@ struct record *record_pack_absent(union record_room *room, const char *name)
 
 static const uint8_t *content_of(const uint8_t *field)
 {
-	return field + (fixed_sizes[field[0]] ? 1 : 3);
+	return field + (fields[field[0]].size ? 1 : 3);
 }
 
 static size_t content_size(const uint8_t *field)
 {
-	return fixed_sizes[field[0]] ? fixed_sizes[field[0]] : (size_t)(field[1] | field[2] << 8);
+	uint8_t size = fields[field[0]].size;
+
+	return size ? size : (size_t)(field[1] | field[2] << 8);
 }
 
 /* Returns the field after `field`, the first one for NULL; NULL at the end (padding is zero, and no
@@ -172,42 +185,18 @@ static wall_time_ns field_time(const uint8_t *field)
 
 static void unpack_field(const uint8_t *field, struct entry *entry, struct entry_text *text)
 {
-	const char *content = (const char *)content_of(field);
+	const uint8_t *content = content_of(field);
+	void *member = (char *)entry + fields[field[0]].offset;
 
-	switch ((enum tag)field[0]) {
-	case TAG_ID:
-		entry->id = content;
-		break;
-	case TAG_DIGEST_BYTES:
-		entry->digest =
-			sodium_bin2base64(text->digest, sizeof(text->digest), content_of(field),
-					  DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL);
-		break;
-	case TAG_DIGEST_TEXT:
-		entry->digest = content;
-		break;
-	case TAG_STATUS:
-		entry->status = content;
-		break;
-	case TAG_SCOPES:
-		entry->scopes = content;
-		break;
-	case TAG_COMMENT:
-		entry->comment = content;
-		break;
-	case TAG_LIVEMODE:
+	if (field[0] == TAG_DIGEST_BYTES)
+		entry->digest = sodium_bin2base64(text->digest, sizeof(text->digest), content,
+						  DIGEST_SIZE, sodium_base64_VARIANT_ORIGINAL);
+	else if (field[0] == TAG_LIVEMODE)
 		entry->livemode = *content;
-		break;
-	case TAG_CREATED:
-		entry->created_at = field_time(field);
-		break;
-	case TAG_MODIFIED:
-		entry->modified_at = field_time(field);
-		break;
-	case TAG_EXPIRES:
-		entry->expires_at = field_time(field);
-		break;
-	}
+	else if (fields[field[0]].size)
+		memcpy(member, content, sizeof(wall_time_ns));
+	else
+		*(const char **)member = (const char *)content;
 }
 
 void record_entry(const struct record *record, struct entry *entry, struct entry_text *text)

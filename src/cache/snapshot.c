@@ -45,9 +45,7 @@ static void *memory_new(size_t size)
 	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
 	 */
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return NULL;
-	return memory;
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
 static void memory_free(void *memory, size_t size)
@@ -161,7 +159,7 @@ struct record *snapshot_find(struct snapshot *snapshot, const char *name)
 	uint64_t position;
 	uint32_t place;
 
-	if (!snapshot->index_size)
+	if (!snapshot || !snapshot->index_size)
 		return NULL;
 	record = guess(snapshot, name);
 	if (record)
@@ -338,13 +336,9 @@ struct record *snapshot_put(struct snapshot *snapshot, const struct record *imag
 
 void snapshot_set_deleted(struct snapshot *snapshot, struct record *record, bool deleted)
 {
-	if (record->deleted == deleted)
-		return;
+	snapshot->present += record->deleted;
+	snapshot->present -= deleted;
 	record->deleted = deleted;
-	if (deleted)
-		snapshot->present--;
-	else
-		snapshot->present++;
 }
 
 void snapshot_forget_superseded(struct snapshot *snapshot, const char *name)

@@ -35,7 +35,8 @@ struct snapshot {
 /* Returns an empty, sealed snapshot with one reference. NULL when memory ran out. */
 struct snapshot *snapshot_new(void);
 
-/* Returns the record of `name`, tombstones included, superseded ones never. NULL: none. */
+/* Returns the record of `name`, tombstones included, superseded ones never. NULL: none, as in the
+ * `snapshot` NULL. */
 struct record *snapshot_find(struct snapshot *snapshot, const char *name);
 
 /*

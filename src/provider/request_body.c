@@ -54,30 +54,13 @@ void body_json_string(struct body_writer *body, const void *bytes, size_t length
 	body_puts(body, "\"");
 }
 
-/* True if `byte` stands for itself in a form: letters, digits and `-._~` (RFC 3986, unreserved). */
-static bool is_unreserved(uint8_t byte)
-{
-	static const char others[] = "-._~";
-	uint8_t lower = byte | 0x20;
-
-	return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') ||
-	       (byte && strchr(others, byte));
-}
-
 static void body_percent(struct body_writer *body, const void *bytes, size_t length)
 {
-	static const char digits[] = "0123456789ABCDEF";
 	const uint8_t *byte = bytes;
-	size_t i;
+	char piece[3];
 
-	for (i = 0; i < length; i++) {
-		char escape[] = {'%', digits[byte[i] >> 4], digits[byte[i] & 15]};
-
-		if (is_unreserved(byte[i]))
-			body_append(body, byte + i, 1);
-		else
-			body_append(body, escape, sizeof(escape));
-	}
+	for (size_t i = 0; i < length; i++)
+		body_append(body, piece, percent_encode(byte[i], piece));
 }
 
 void body_param(struct body_writer *body, const char *name, const void *bytes, size_t length)

@@ -397,21 +397,22 @@ static void test_a_store_that_went_is_dropped_when_nobody_holds_it(void **state)
 
 static void test_many_stores_have_numbers_that_are_given_again(void **state)
 {
-	struct listings listings = {0};
-	struct listing made[1000] = {0};
+	struct listing made[1000];
+	struct cache cache;
 
 	(void)state;
+	cache_init(&cache, NULL, &(const struct cache_options){0});
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < COUNT(made); i++)
-			assert_int_equal(listings_add(&listings, &made[i]), 0);
+			assert_int_equal(listing_init(&made[i], &cache, NULL, NULL), 0);
 		for (size_t i = 0; i < COUNT(made); i++) {
 			assert_true(made[i].number > 0 && made[i].number <= COUNT(made));
-			assert_ptr_equal(listings.slots[made[i].number], &made[i]);
+			assert_ptr_equal(cache.listings.slots[made[i].number], &made[i]);
 		}
 		for (size_t i = 0; i < COUNT(made); i++)
-			listings_remove(&listings, &made[(7 * i) % COUNT(made)]);
+			listing_finish(&made[(7 * i) % COUNT(made)]);
 	}
-	free(listings.slots);
+	cache_free(&cache);
 }
 
 int main(void)
