@@ -28,7 +28,6 @@ enum action {
 
 struct config {
 	enum action action;
-	const char *program; /* how it was called, for messages */
 	bool foreground, debug;
 	bool json;  /* --check tells what it found as JSON */
 	bool alive; /* --check of a mount looks at whether its daemon answers, and at nothing else
@@ -90,7 +89,7 @@ int config_check_mountpoint(struct config *config);
  * (/dev/fd/N). */
 bool mountpoint_has_submounts(const struct config *config);
 
-void config_print_help(const struct config *config);
+void config_print_help(void);
 void config_print_version(void);
 
 /* The token, from token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, or the service's variables,

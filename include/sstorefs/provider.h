@@ -124,6 +124,9 @@ struct provider {
 	const char *endpoint;		       /* default base URL */
 	const char *const *endpoint_variables; /* NULL-terminated, first one set wins */
 	const char *const *token_variables;
+	/* A key that goes with an e-mail address, and wins over a token where both are set; NULL:
+	 * none. */
+	const char *key_variable, *email_variable;
 	enum paging store_paging, secret_paging;
 	unsigned page_size;	     /* of secrets */
 	size_t value_bytes_max;	     /* 0: no limit in bytes */

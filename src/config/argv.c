@@ -35,7 +35,7 @@ static int take_argument(const struct config *config, struct arguments *argument
 	else if (!arguments->mountpoint && config->action != ACTION_CHECK)
 		arguments->mountpoint = word;
 	else
-		return usage_error(config, "too many arguments: give SOURCE%s, see sstorefs --help",
+		return usage_error("too many arguments: give SOURCE%s, see sstorefs --help",
 				   config->action == ACTION_CHECK ? " or a mount's directory"
 								  : " and MOUNTPOINT");
 	return 0;
@@ -74,10 +74,10 @@ static int take_flag(struct config *config, struct arguments *arguments, int fla
 		config->alive = true;
 		break;
 	case ':':
-		return usage_error(config, "%s needs %s behind it: see sstorefs --help", word,
+		return usage_error("%s needs %s behind it: see sstorefs --help", word,
 				   optopt == 't' ? "a type" : "options");
 	case '?': /* without what is behind '=': it may be a token */
-		return usage_error(config, "unknown option '%.*s': see sstorefs --help",
+		return usage_error("unknown option '%.*s': see sstorefs --help",
 				   (int)strcspn(word, "="), word);
 	default: /* -v, -n, -s and -t, which mount(8) passes, change nothing */
 		break;
@@ -114,18 +114,16 @@ int arguments_check(const struct config *config, const struct arguments *argumen
 	bool checks = config->action == ACTION_CHECK;
 
 	if (config->json && !checks)
-		return usage_error(config,
-				   "--json goes with --check: leave it out, or see -o log=json");
+		return usage_error("--json goes with --check: leave it out, or see -o log=json");
 	if (config->alive && (!checks || !arguments->source || !is_path(arguments->source)))
 		return usage_error(
-			config, "--alive goes with --check and a mount's directory: leave it out");
+			"--alive goes with --check and a mount's directory: leave it out");
 	if (checks && arguments->source && arguments->mountpoint)
-		return usage_error(config, "--check mounts nothing: give SOURCE without a "
-					   "mountpoint, or a mount's directory alone");
+		return usage_error("--check mounts nothing: give SOURCE without a "
+				   "mountpoint, or a mount's directory alone");
 	if (arguments->source && (checks || arguments->mountpoint))
 		return 0;
-	return usage_error(config,
-			   "%s is missing: usage: sstorefs %s [-o OPTIONS], see sstorefs --help",
+	return usage_error("%s is missing: usage: sstorefs %s [-o OPTIONS], see sstorefs --help",
 			   arguments->source ? "MOUNTPOINT" : "SOURCE",
 			   checks ? "--check SOURCE" : "SOURCE MOUNTPOINT");
 }

@@ -9,7 +9,6 @@ static void set_defaults(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
 	config->place = PLACE_NONE;
-	config->program = "sstorefs";
 	config->mount_fd = -1;
 	config->ttl = 60 * 1000;
 	config->negative_ttl = 5 * 1000;
@@ -30,17 +29,17 @@ static int mountpoint_read(struct config *config, const char *mountpoint)
 
 	config->mountpoint = strdup(mountpoint);
 	if (!config->mountpoint)
-		return oom_error(config);
+		return oom_error();
 	if (strncmp(mountpoint, prefix, strlen(prefix)) != 0)
 		return 0;
 	if (*digits == '\0' || strlen(digits) > 6 || digits[strspn(digits, "0123456789")] != '\0')
-		return usage_error(config, "'%s' is no descriptor: give /dev/fd/N with a number",
+		return usage_error("'%s' is no descriptor: give /dev/fd/N with a number",
 				   mountpoint);
 	config->mount_fd = atoi(digits);
 	return 0;
 }
 
-static int environment_read(struct config *config, const struct options_given *given)
+static int environment_read(struct config *config)
 {
 	const char *const *variable = config->provider->endpoint_variables;
 	int failed = 0;
@@ -53,8 +52,9 @@ static int environment_read(struct config *config, const struct options_given *g
 	}
 	if (!failed && !config->endpoint)
 		failed = parse_endpoint(config, config->provider->name, config->provider->endpoint);
-	if (strcmp(config->provider->name, "fastly") == 0 && !options_have(given, "signing_key"))
-		config->signing_key_from_api = env_or_null("FASTLY_USE_API_SIGNING_KEY") != NULL;
+	if (strcmp(config->provider->name, "fastly") == 0 && !config->signing_key &&
+	    env_or_null("FASTLY_USE_API_SIGNING_KEY"))
+		config->signing_key_from_api = true;
 	return failed;
 }
 
@@ -63,8 +63,7 @@ static int permissions_settle(struct config *config)
 	if (!config->allow_other || config->default_permissions)
 		return 0;
 	if (config->mount_fd >= 0)
-		return usage_error(config,
-				   "allow_other on %s lets every user write every secret: mount it "
+		return usage_error("allow_other on %s lets every user write every secret: mount it "
 				   "with default_permissions, and give that option here too",
 				   config->mountpoint);
 	config->default_permissions = true;
@@ -88,7 +87,7 @@ static int mount_options_build(struct config *config)
 		buffer_puts(built, ",allow_other");
 	if (config->default_permissions)
 		buffer_puts(built, ",default_permissions");
-	return buffer_error(built) ? oom_error(config) : 0;
+	return buffer_error(built) ? oom_error() : 0;
 }
 
 int config_read(struct config *config, int argc, char **argv)
@@ -110,7 +109,7 @@ int config_read(struct config *config, int argc, char **argv)
 	if (!failed && arguments.mountpoint)
 		failed = mountpoint_read(config, arguments.mountpoint);
 	if (!failed)
-		failed = environment_read(config, &arguments.given);
+		failed = environment_read(config);
 	if (!failed && arguments.mountpoint)
 		failed = permissions_settle(config);
 	if (!failed)

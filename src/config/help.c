@@ -25,16 +25,15 @@ static bool is_built_in(const char *service)
 	return provider_find(service, strlen(service)) != NULL;
 }
 
-void config_print_help(const struct config *config)
+void config_print_help(void)
 {
-	printf("usage: %s SOURCE MOUNTPOINT [-o OPTIONS] [-f] [-d]\n"
+	printf("usage: sstorefs SOURCE MOUNTPOINT [-o OPTIONS] [-f] [-d]\n"
 	       "       mount -t fuse.sstorefs SOURCE MOUNTPOINT -o OPTIONS\n"
-	       "       %s --check SOURCE|MOUNTPOINT [-o OPTIONS] [--json] [--alive]\n"
+	       "       sstorefs --check SOURCE|MOUNTPOINT [-o OPTIONS] [--json] [--alive]\n"
 	       "\n"
 	       "Mounts secret stores as directories of write-only files.\n"
 	       "\n"
-	       "SOURCE\n",
-	       config->program, config->program);
+	       "SOURCE\n");
 	for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		if (is_built_in(forms[i].service))
 			printf("  %-34s %s\n", forms[i].form, forms[i].shows);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int usage_error(const struct config *config, const char *format, ...)
+int usage_error(const char *format, ...)
 {
 	va_list arguments;
 	struct buffer shown = {0};
@@ -17,22 +17,20 @@ int usage_error(const struct config *config, const char *format, ...)
 	va_end(arguments);
 	/* A word of the command line may contain any byte; a message is one line. */
 	buffer_printable(&shown, line ? line : "out of memory: free some and try again", "");
-	fprintf(stderr, "%s: %s\n", config->program, buffer_cstr(&shown));
+	fprintf(stderr, "sstorefs: %s\n", buffer_cstr(&shown));
 	buffer_finish(&shown);
 	free(line);
 	return -EINVAL;
 }
 
-int option_error(const struct config *config, const struct mount_option *option, const char *value,
-		 const char *fault)
+int option_error(const struct mount_option *option, const char *value, const char *fault)
 {
-	return usage_error(config, "%s=%s %s", option->name, value, fault);
+	return usage_error("%s=%s %s", option->name, value, fault);
 }
 
-int oom_error(const struct config *config)
+int oom_error(void)
 {
-	usage_error(config,
-		    "out of memory while reading the command line: free some and try again");
+	usage_error("out of memory while reading the command line: free some and try again");
 	return -ENOMEM;
 }
 

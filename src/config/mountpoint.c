@@ -31,8 +31,7 @@ bool mountpoint_has_submounts(const struct config *config)
 
 static int mount_error(const struct config *config, int error, const char *remedy)
 {
-	usage_error(config, "can't mount on %s: %s: %s", config->mountpoint, strerror(error),
-		    remedy);
+	usage_error("can't mount on %s: %s: %s", config->mountpoint, strerror(error), remedy);
 	return -error;
 }
 

@@ -1,7 +1,9 @@
 /* The options behind -o: one table, and a function for each that reads its value. */
+#include <regex.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "sstorefs/clock.h"
@@ -9,6 +11,11 @@
 
 /* 31 years, far from where milliseconds overflow. */
 #define SECONDS_MAX 1e9
+
+static void *option_member(struct config *config, const struct mount_option *option)
+{
+	return (char *)config + option->member;
+}
 
 static int opt_flag(struct config *config, const struct mount_option *option, const char *value)
 {
@@ -25,16 +32,40 @@ static int opt_read_write(struct config *config, const struct mount_option *opti
 	return 0;
 }
 
-static int opt_remount(struct config *config, const struct mount_option *option, const char *value)
+static int opt_text(struct config *config, const struct mount_option *option, const char *value)
 {
-	(void)option, (void)value;
-	return usage_error(
-		config, "a mount can't be changed while it is there: unmount it and mount it anew");
+	char **text = option_member(config, option);
+
+	free(*text);
+	*text = strdup(value);
+	return *text ? 0 : oom_error();
+}
+
+/* Makes the path absolute: the daemon leaves its directory, and reads tokens again later. */
+static int opt_file(struct config *config, const struct mount_option *option, const char *value)
+{
+	char **path = option_member(config, option), *here;
+	int failed = 0;
+
+	if (value[0] == '/')
+		return opt_text(config, option, value);
+	here = getcwd(NULL, 0);
+	if (!here)
+		return usage_error(
+			"the option '%s' has a relative path, and the current directory is unknown (%s): "
+			"give the whole path",
+			option->name, strerror(errno));
+	free(*path);
+	if (asprintf(path, "%s/%s", here, value) < 0) {
+		*path = NULL;
+		failed = oom_error();
+	}
+	free(here);
+	return failed;
 }
 
 /* Seconds with an optional fraction. Returns 0, or -EINVAL after a message. */
-static int read_seconds(const struct config *config, const struct mount_option *option,
-			const char *value, double *seconds)
+static int read_seconds(const struct mount_option *option, const char *value, double *seconds)
 {
 	size_t length = strlen(value);
 	char *end;
@@ -44,22 +75,24 @@ static int read_seconds(const struct config *config, const struct mount_option *
 		if (*end == '\0' && *seconds <= SECONDS_MAX)
 			return 0;
 	}
-	return option_error(config, option, value, "is no number of seconds: give one such as 60");
+	return option_error(option, value, "is no number of seconds: give one such as 60");
 }
 
 static int opt_milliseconds(struct config *config, const struct mount_option *option,
 			    const char *value)
 {
 	double seconds;
-	int failed = read_seconds(config, option, value, &seconds);
+	int failed = read_seconds(option, value, &seconds);
 
 	if (!failed)
 		*(uint64_t *)option_member(config, option) = (uint64_t)(seconds * 1000 + 0.5);
 	return failed;
 }
 
+/* `minimal` and `indefinite` may stand for themselves. */
 static int opt_ttl(struct config *config, const struct mount_option *option, const char *value)
 {
+	value = value ? value : option->name;
 	config->minimal = strcmp(value, "minimal") == 0;
 	if (config->minimal) {
 		config->ttl = 0;
@@ -72,19 +105,12 @@ static int opt_ttl(struct config *config, const struct mount_option *option, con
 	return opt_milliseconds(config, option, value);
 }
 
-/* `minimal` and `indefinite` may stand for themselves. */
-static int opt_bare_ttl(struct config *config, const struct mount_option *option, const char *value)
-{
-	(void)value;
-	return opt_ttl(config, option, option->name);
-}
-
 static int opt_timeout(struct config *config, const struct mount_option *option, const char *value)
 {
 	int failed = opt_milliseconds(config, option, value);
 
 	if (failed == 0 && config->timeout == 0)
-		return option_error(config, option, value,
+		return option_error(option, value,
 				    "leaves no time for any operation: give the seconds one may "
 				    "take, such as 30");
 	return failed;
@@ -93,7 +119,7 @@ static int opt_timeout(struct config *config, const struct mount_option *option,
 static int opt_kernel_timeout(struct config *config, const struct mount_option *option,
 			      const char *value)
 {
-	return read_seconds(config, option, value, option_member(config, option));
+	return read_seconds(option, value, option_member(config, option));
 }
 
 static int opt_signing_key(struct config *config, const struct mount_option *option,
@@ -107,15 +133,14 @@ static int opt_signing_key(struct config *config, const struct mount_option *opt
 	if (config->signing_key_from_api)
 		return 0;
 	if (signing_key_decode(key, value))
-		return option_error(config, option, value,
+		return option_error(option, value,
 				    "is no Ed25519 key: give its 32 bytes in base64, or 'api'");
 	return opt_text(config, option, value);
 }
 
 /* Returns the number of `value` among the words of option->argument, `a|b|c`; or -EINVAL after a
  * message. */
-static int read_choice(const struct config *config, const struct mount_option *option,
-		       const char *value)
+static int read_choice(const struct mount_option *option, const char *value)
 {
 	size_t length = strlen(value);
 	const char *word = option->argument;
@@ -127,13 +152,13 @@ static int read_choice(const struct config *config, const struct mount_option *o
 			return number;
 		word += word_length + (word[word_length] == '|');
 	}
-	return usage_error(config, "%s=%s is unknown: give one of %s", option->name, value,
+	return usage_error("%s=%s is unknown: give one of %s", option->name, value,
 			   option->argument);
 }
 
 static int opt_choice(struct config *config, const struct mount_option *option, const char *value)
 {
-	int number = read_choice(config, option, value);
+	int number = read_choice(option, value);
 
 	if (number >= 0)
 		*(unsigned *)option_member(config, option) = (unsigned)number;
@@ -143,11 +168,19 @@ static int opt_choice(struct config *config, const struct mount_option *option, 
 /* Of two choices the second is the one that the member is true for. */
 static int opt_either(struct config *config, const struct mount_option *option, const char *value)
 {
-	int number = read_choice(config, option, value);
+	int number = read_choice(option, value);
 
 	if (number >= 0)
 		*(bool *)option_member(config, option) = number == 1;
 	return number < 0 ? number : 0;
+}
+
+static int opt_expires(struct config *config, const struct mount_option *option, const char *value)
+{
+	if (time_parse_duration(value, &config->expires) || config->expires == 0)
+		return option_error(option, value,
+				    "is no duration: give one such as 90s, 30m, 12h or 7d");
+	return 0;
 }
 
 static int opt_endpoint(struct config *config, const struct mount_option *option, const char *value)
@@ -155,6 +188,8 @@ static int opt_endpoint(struct config *config, const struct mount_option *option
 	return parse_endpoint(config, option->name, value);
 }
 
+/* Below 256 bytes, as a directory for it has to be. */
+#define USER_ID		 "usr_[A-Za-z0-9_]{1,251}"
 #define OPT_MEMBER(name) offsetof(struct config, name)
 /* In the order of --help. A name with and one without a value are two options. */
 const struct mount_option options[] = {
@@ -176,21 +211,29 @@ const struct mount_option options[] = {
 	 "whether one line loses its trailing newline [auto]"},
 	{"commit", "close|fsync|write", NULL, opt_choice, OPT_MEMBER(commit),
 	 "when a value is published [close]"},
-	{"scopes", "A:B", "cloudflare", opt_list, OPT_MEMBER(scopes), "for new secrets [workers]"},
-	{"comment", "TEXT", "cloudflare", opt_text, OPT_MEMBER(comment), "for new secrets [none]"},
+	{"scopes", "A:B", "cloudflare", opt_text, OPT_MEMBER(scopes), "for new secrets [workers]",
+	 "^[A-Za-z0-9_:-]*[A-Za-z0-9_-][A-Za-z0-9_:-]*$",
+	 "is no list of names: put colons between them, as in a:b"},
+	{"comment", "TEXT", "cloudflare", opt_text, OPT_MEMBER(comment), "for new secrets [none]",
+	 "", NULL},
 	{"expires", "DURATION", "stripe", opt_expires, 0,
 	 "for new secrets: 90s 30m 12h 7d [never]"},
-	{"stripe_account", "acct_ID", "stripe", opt_stripe_account, OPT_MEMBER(account),
-	 "the account that installed the app"},
-	{"stripe_context", "acct_A/acct_B", "stripe", opt_stripe_context,
-	 OPT_MEMBER(stripe_context), "the account, for the key of an organization"},
-	{"stripe_version", "DATE.NAME", "stripe", opt_stripe_version, OPT_MEMBER(stripe_version),
-	 "another version of the API"},
-	{"users", "usr_A:usr_B", "stripe", opt_users, OPT_MEMBER(users),
-	 "user scopes to show beside account"},
+	{"stripe_account", "acct_ID", "stripe", opt_text, OPT_MEMBER(account),
+	 "the account that installed the app", "^acct_[A-Za-z0-9_-]+$",
+	 "is no account id: it begins with acct_"},
+	{"stripe_context", "acct_A/acct_B", "stripe", opt_text, OPT_MEMBER(stripe_context),
+	 "the account, for the key of an organization", "^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$",
+	 "is no context: give one such as acct_A or acct_A/acct_B"},
+	{"stripe_version", "DATE.NAME", "stripe", opt_text, OPT_MEMBER(stripe_version),
+	 "another version of the API", "^[0-9]{4}-[0-9]{2}-[0-9]{2}([.][a-z]+)?$",
+	 "is no version: give one such as 2026-07-29.dahlia"},
+	{"users", "usr_A:usr_B", "stripe", opt_text, OPT_MEMBER(users),
+	 "user scopes to show beside account", "^" USER_ID "(:" USER_ID ")*:?$",
+	 "is no list of user ids: give one such as usr_a:usr_b"},
 	{"uid", "USER", NULL, opt_uid, 0, "owner of everything [who mounts]"},
 	{"gid", "GROUP", NULL, opt_gid, 0, "group of everything [who mounts]"},
-	{"umask", "OCTAL", NULL, opt_umask, 0, "permissions to take away [077]"},
+	{"umask", "OCTAL", NULL, opt_umask, 0, "permissions to take away [077]", "^0?[0-7]{1,3}$",
+	 "is no mask: give an octal number up to 777, such as 077"},
 	{"user", "NAME", NULL, opt_user, 0,
 	 "who the daemon becomes once it is mounted, without privileges"},
 	{"nocreate", NULL, NULL, opt_flag, OPT_MEMBER(nocreate),
@@ -211,12 +254,12 @@ const struct mount_option options[] = {
 	{"negative_timeout", "SECONDS", NULL, opt_kernel_timeout, OPT_MEMBER(negative_timeout),
 	 "how long it keeps absent names"},
 
-	/* Both stand for a value of ttl=. */
-	{"minimal", NULL, NULL, opt_bare_ttl, OPT_MEMBER(ttl), NULL},
-	{"indefinite", NULL, NULL, opt_bare_ttl, OPT_MEMBER(ttl), NULL},
+	{"minimal", .apply = opt_ttl},
+	{"indefinite", .apply = opt_ttl},
 
-	{"rw", NULL, NULL, opt_read_write, 0, NULL},
-	{"remount", NULL, NULL, opt_remount, 0, NULL},
+	{"rw", .apply = opt_read_write},
+	{"remount",
+	 .fault = "a mount can't be changed while it is there: unmount it and mount it anew"},
 };
 const unsigned option_count = sizeof(options) / sizeof(options[0]);
 _Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX,
@@ -224,43 +267,52 @@ _Static_assert(sizeof(options) / sizeof(options[0]) <= OPTIONS_MAX,
 
 /* Options without a value that mount(8), fstab(5) and systemd add; they change nothing. The mount
  * is nosuid, nodev and noexec in any case, and has no symbolic links. */
-static const char *const ignored[] = {
-	"defaults", "dev",	  "nodev",     "suid",	      "nosuid",	     "exec",
-	"noexec",   "async",	  "sync",      "dirsync",     "atime",	     "noatime",
-	"diratime", "nodiratime", "relatime",  "norelatime",  "strictatime", "nostrictatime",
-	"lazytime", "nolazytime", "symfollow", "nosymfollow", "mand",	     "nomand",
-	"iversion", "noiversion", "silent",    "loud",	      "auto",	     "noauto",
-	"user",	    "nouser",	  "users",     "nousers",     "owner",	     "noowner",
-	"group",    "nogroup",	  "_netdev",   "nofail",      NULL,
-};
+static const char ignored[] =
+	"^(defaults|a?sync|dirsync|silent|loud|_netdev|nofail|"
+	"(no)?(dev|suid|exec|(|dir|rel|strict)atime|lazytime|symfollow|mand|iversion)|"
+	"(no)?(auto|users?|owner|group))$";
 /* Names that a token on the command line would be given by. */
-static const char *const tokens[] = {"token",	 "api_token", "api_key", "key",
-				     "password", "pass",      NULL};
+static const char tokens[] = "^((api_)?(token|key)|pass(word)?)$";
 
-static bool is_one_of(const char *const *names, const char *name)
+static bool is_match(const char *pattern, const char *value)
 {
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names != NULL;
+	regex_t compiled;
+	bool matches;
+
+	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB))
+		return false;
+	matches = regexec(&compiled, value, 0, NULL, 0) == 0;
+	regfree(&compiled);
+	return matches;
 }
 
 /* Explains why there is no row for the option `name`. `other`: there is one with a value where this
  * one has none, or without. */
-static int no_such_option(const struct config *config, const char *name, bool has_value,
-			  const struct mount_option *other)
+static int no_such_option(const char *name, bool has_value, const struct mount_option *other)
 {
-	if (is_one_of(tokens, name))
-		return usage_error(config,
-				   "'%s' on the command line can be read by every user of this "
+	if (is_match(tokens, name))
+		return usage_error("'%s' on the command line can be read by every user of this "
 				   "machine: write the token to a file and give -o token_file=PATH",
 				   name);
-	if (has_value && (other || is_one_of(ignored, name)))
-		return usage_error(config, "the option '%s' takes no value: write it without '='",
-				   name);
+	if (has_value && (other || is_match(ignored, name)))
+		return usage_error("the option '%s' takes no value: write it without '='", name);
 	if (other)
-		return usage_error(config, "the option '%s' needs a value: give %s=%s", name, name,
+		return usage_error("the option '%s' needs a value: give %s=%s", name, name,
 				   other->argument);
-	return usage_error(config, "unknown option '%s': see sstorefs --help", name);
+	return usage_error("unknown option '%s': see sstorefs --help", name);
+}
+
+/* Checks the value against the pattern of its row, and applies it. */
+static int option_apply(struct config *config, const struct mount_option *option, const char *value)
+{
+	if (!option->apply)
+		return usage_error("%s", option->fault);
+	if (value && *value == '\0' && (!option->pattern || *option->pattern))
+		return usage_error("the option '%s' has an empty value: give %s=%s or leave it out",
+				   option->name, option->name, option->argument);
+	if (value && option->pattern && !is_match(option->pattern, value))
+		return option_error(option, value, option->fault);
+	return option->apply(config, option, value);
 }
 
 /* Takes one option; `text` is changed. No message repeats a value that may be a token. */
@@ -280,18 +332,13 @@ static int option_read(struct config *config, struct options_given *given, char 
 			other = option;
 			continue;
 		}
-		if (value && *value == '\0' && option->apply != opt_text)
-			return usage_error(
-				config,
-				"the option '%s' has an empty value: give %s=%s or leave it out",
-				text, text, option->argument);
 		given->row[i] = true;
-		return option->apply(config, option, value);
+		return option_apply(config, option, value);
 	}
 	/* Comments for other programs, with or without a value (mount(8)). */
 	if (strncmp(text, "x-", 2) == 0 || strncmp(text, "X-", 2) == 0)
 		return 0;
-	return !value && is_one_of(ignored, text) ? 0 : no_such_option(config, text, value, other);
+	return !value && is_match(ignored, text) ? 0 : no_such_option(text, value, other);
 }
 
 /* Cuts the first option off `*rest`, unescaped in place. NULL at the end. */
@@ -317,7 +364,7 @@ int options_read(struct config *config, struct options_given *given, const char 
 	int failed = 0;
 
 	if (!copy)
-		return oom_error(config);
+		return oom_error();
 	while (!failed && (option = option_next(&rest)) != NULL) {
 		if (*option != '\0')
 			failed = option_read(config, given, option);
@@ -333,22 +380,12 @@ int options_check_service(const struct config *config, const struct options_give
 
 		if (given->row[i] && service && strcmp(service, config->provider->name) != 0)
 			return usage_error(
-				config,
 				"the option '%s' is for %s:, and %s is mounted: leave it out",
 				options[i].name, service, config->source);
 	}
-	if (options_have(given, "stripe_account") && config->stripe_context)
+	if (config->account && config->stripe_context)
 		return usage_error(
-			config, "stripe_account= and stripe_context= both name the account: give "
-				"stripe_context= alone");
+			"stripe_account= and stripe_context= both name the account: give "
+			"stripe_context= alone");
 	return 0;
-}
-
-bool options_have(const struct options_given *given, const char *name)
-{
-	for (unsigned i = 0; i < option_count; i++) {
-		if (given->row[i] && strcmp(options[i].name, name) == 0)
-			return true;
-	}
-	return false;
 }

@@ -11,26 +11,19 @@ struct mount_option {
 	const char *name;
 	const char *argument; /* its value in --help, `a|b` if it is one of these; NULL: none */
 	const char *service;  /* the only one it is for; NULL: all */
+	/* NULL: the option is always refused, with `fault`. */
 	int (*apply)(struct config *config, const struct mount_option *option, const char *value);
-	size_t member;	  /* of struct config, for those that only store */
-	const char *help; /* NULL: taken, but not shown */
+	size_t member;	     /* of struct config, for those that only store */
+	const char *help;    /* NULL: taken, but not shown */
+	const char *pattern; /* what a value must match (regex(7)); NULL: any but an empty one; "":
+				any */
+	const char *fault;   /* what is wrong with one that doesn't, and the remedy */
 };
 
-/* The member of `config` that the option sets. */
-void *option_member(struct config *config, const struct mount_option *option);
-
-int opt_text(struct config *config, const struct mount_option *option, const char *value);
-int opt_file(struct config *config, const struct mount_option *option, const char *value);
-int opt_list(struct config *config, const struct mount_option *option, const char *value);
 int opt_uid(struct config *config, const struct mount_option *option, const char *value);
 int opt_gid(struct config *config, const struct mount_option *option, const char *value);
 int opt_umask(struct config *config, const struct mount_option *option, const char *value);
 int opt_user(struct config *config, const struct mount_option *option, const char *value);
-int opt_expires(struct config *config, const struct mount_option *option, const char *value);
-int opt_users(struct config *config, const struct mount_option *option, const char *value);
-int opt_stripe_account(struct config *config, const struct mount_option *option, const char *value);
-int opt_stripe_context(struct config *config, const struct mount_option *option, const char *value);
-int opt_stripe_version(struct config *config, const struct mount_option *option, const char *value);
 
 extern const struct mount_option options[];
 extern const unsigned option_count;
@@ -64,7 +57,6 @@ int options_read(struct config *config, struct options_given *given, const char 
 /* Checks that all given options are for the service of the source, which may follow them. Returns
  * 0, or -EINVAL after a message. */
 int options_check_service(const struct config *config, const struct options_given *given);
-bool options_have(const struct options_given *given, const char *name);
 
 /* Reads SOURCE into provider, account and store. 0, -EINVAL or -ENOMEM. */
 int parse_source(struct config *config, const char *source);
@@ -77,12 +69,10 @@ int parse_endpoint(struct config *config, const char *origin, const char *url);
 const char *env_or_null(const char *name);
 
 /* One line on stderr, behind the program's name. Returns -EINVAL. */
-int usage_error(const struct config *config, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same for the value of an option: "NAME=VALUE FAULT". */
-int option_error(const struct config *config, const struct mount_option *option, const char *value,
-		 const char *fault);
+int option_error(const struct mount_option *option, const char *value, const char *fault);
 
 /* Says that memory ran out. Returns -ENOMEM. */
-int oom_error(const struct config *config);
+int oom_error(void);

@@ -24,16 +24,10 @@ static int parse_store(struct config *config, const char *store)
 {
 	if (!name_is_canonical(store) || !is_listable_name(config->provider, store))
 		return usage_error(
-			config,
 			"'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
 			store, config->provider->name);
 	config->store = strdup(store);
-	return config->store ? 0 : oom_error(config);
-}
-
-static int fastly_source(struct config *config, const char *rest)
-{
-	return *rest == '\0' ? 0 : parse_store(config, rest);
+	return config->store ? 0 : oom_error();
 }
 
 /* 32 hex digits, as far as is known; the schema says no more than how many there may be
@@ -56,7 +50,6 @@ static int cloudflare_source(struct config *config, const char *rest)
 		account = env_or_null("CLOUDFLARE_ACCOUNT_ID");
 		if (!account)
 			return usage_error(
-				config,
 				"the source '%s' names no account: give cloudflare:ACCOUNT_ID, or set "
 				"CLOUDFLARE_ACCOUNT_ID",
 				config->source);
@@ -64,24 +57,23 @@ static int cloudflare_source(struct config *config, const char *rest)
 	free(config->account); /* what another service's option says */
 	config->account = account == rest ? strndup(rest, length) : strdup(account);
 	if (!config->account)
-		return oom_error(config);
+		return oom_error();
 	if (!is_account_id(config->account))
-		return usage_error(config,
-				   "'%s' is no account id: it has 32 letters and digits at most",
+		return usage_error("'%s' is no account id: it has 32 letters and digits at most",
 				   config->account);
 	return rest[length] == '\0' || rest[length + 1] == '\0'
 		       ? 0
 		       : parse_store(config, rest + length + 1);
 }
 
-static int stripe_source(struct config *config, const char *rest)
+/* STORE or nothing. */
+static int store_source(struct config *config, const char *rest)
 {
 	if (*rest == '\0')
 		return 0;
-	if (!config->provider->store_name_is_valid(rest))
+	if (config->provider->stores_are_local && !config->provider->store_name_is_valid(rest))
 		return usage_error(
-			config, "'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID",
-			rest);
+			"'%s' is no scope: give stripe:, stripe:account or stripe:usr_ID", rest);
 	return parse_store(config, rest);
 }
 
@@ -89,9 +81,9 @@ static const struct {
 	const char *service;
 	int (*read)(struct config *config, const char *rest);
 } sources[] = {
-	{"fastly", fastly_source},
+	{"fastly", store_source},
 	{"cloudflare", cloudflare_source},
-	{"stripe", stripe_source},
+	{"stripe", store_source},
 };
 
 int parse_source(struct config *config, const char *source)
@@ -100,10 +92,9 @@ int parse_source(struct config *config, const char *source)
 
 	config->source = strdup(source);
 	if (!config->source)
-		return oom_error(config);
+		return oom_error();
 	if (!colon)
-		return usage_error(config,
-				   "'%s' is no source: give one such as fastly: or fastly:STORE",
+		return usage_error("'%s' is no source: give one such as fastly: or fastly:STORE",
 				   source);
 	config->provider = provider_find(source, (size_t)(colon - source));
 	for (unsigned i = 0; config->provider && i < sizeof(sources) / sizeof(sources[0]); i++) {
@@ -111,7 +102,6 @@ int parse_source(struct config *config, const char *source)
 			return sources[i].read(config, colon + 1);
 	}
 	return usage_error(
-		config,
 		"this version of sstorefs knows no service '%.*s': see sstorefs --help for those it knows",
 		(int)(colon - source), source);
 }
@@ -126,12 +116,11 @@ int parse_endpoint(struct config *config, const char *origin, const char *url)
 	endpoint_free(&endpoint);
 	if (failed)
 		return usage_error(
-			config,
 			"the address in %s %s: give https://HOST, or http:// to a loopback address",
 			origin, fault);
 	while (length > 0 && url[length - 1] == '/')
 		length--;
 	free(config->endpoint);
 	config->endpoint = strndup(url, length);
-	return config->endpoint ? 0 : oom_error(config);
+	return config->endpoint ? 0 : oom_error();
 }

@@ -3,6 +3,7 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,28 +14,33 @@
 
 #define TOKEN_MAX 8192
 
-/* Keys that go with an e-mail address, and win over a token where both are set (doc/apis.md,
- * Cloudflare 1). */
-static const struct credential_pair {
-	const char *service, *key, *email;
-} credential_pairs[] = {
-	{"cloudflare", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL"},
-};
-
-static const struct credential_pair *pair_of(const struct config *config)
+/* Appends a line to `why`. Returns `failed`. */
+__attribute__((format(printf, 3, 4))) static int explain(struct buffer *why, int failed,
+							 const char *format, ...)
 {
-	for (unsigned i = 0; i < sizeof(credential_pairs) / sizeof(credential_pairs[0]); i++) {
-		if (strcmp(credential_pairs[i].service, config->provider->name) == 0)
-			return &credential_pairs[i];
-	}
-	return NULL;
+	va_list arguments;
+	char *line;
+
+	va_start(arguments, format);
+	if (vasprintf(&line, format, arguments) < 0)
+		line = NULL;
+	va_end(arguments);
+	buffer_puts(why, line ? line : "out of memory: free some and try again");
+	free(line);
+	return failed;
 }
 
 static int no_locked_memory(struct buffer *why, int failed)
 {
-	buffer_printf(why, "no locked memory for the token: %s: raise the limit (ulimit -l)",
-		      strerror(-failed));
-	return failed;
+	return explain(why, failed,
+		       "no locked memory for the token: %s: raise the limit (ulimit -l)",
+		       strerror(-failed));
+}
+
+static int unreadable(struct buffer *why, int failed, const char *path, const char *remedy)
+{
+	return explain(why, failed, "can't read the token file %s: %s: %s", path, strerror(-failed),
+		       remedy);
 }
 
 /* Replaces `to`, with a NUL behind the text that `length` does not count. */
@@ -56,26 +62,20 @@ static int text_check(struct locked *text, const char *origin, struct buffer *wh
 {
 	if (text->length > 0 && text->data[text->length - 1] == '\n')
 		text->data[--text->length] = '\0';
-	if (text->length == 0) {
-		buffer_printf(why, "%s is empty: put the API token there", origin);
-		return -EINVAL;
-	}
-	if (text->length > TOKEN_MAX) {
-		buffer_printf(
-			why, "%s is longer than %d bytes: put the API token there and nothing else",
+	if (text->length == 0)
+		return explain(why, -EINVAL, "%s is empty: put the API token there", origin);
+	if (text->length > TOKEN_MAX)
+		return explain(
+			why, -EINVAL,
+			"%s is longer than %d bytes: put the API token there and nothing else",
 			origin, TOKEN_MAX);
-		return -EINVAL;
-	}
-	for (size_t i = 0; i < text->length; i++) {
-		if (text->data[i] <= ' ' || text->data[i] >= 0x7f) {
-			buffer_printf(
-				why,
+	for (size_t i = 0; i < text->length; i++)
+		if (text->data[i] <= ' ' || text->data[i] >= 0x7f)
+			return explain(
+				why, -EINVAL,
 				"%s has a blank, a line break or another byte that no token has, at position %zu: put "
 				"the API token there on one line and nothing else",
 				origin, i + 1);
-			return -EINVAL;
-		}
-	}
 	return 0;
 }
 
@@ -99,47 +99,26 @@ static bool owner_is_trusted(const struct config *config, int fd, uid_t owner)
 /* Checks the opened file, behind symbolic links. `again`: a token is held already, and reading must
  * not wait for another. */
 static int file_check(const struct config *config, const char *path, int fd, bool again,
-		      struct buffer *why)
+		      struct stat *status, struct buffer *why)
 {
-	struct stat status;
-
-	if (fstat(fd, &status)) {
-		int failed = -errno;
-
-		buffer_printf(why,
-			      "can't read the token file %s: %s: see that it is a readable file",
-			      path, strerror(-failed));
-		return failed;
-	}
-	if (!S_ISREG(status.st_mode) && (again || !S_ISFIFO(status.st_mode))) {
-		buffer_printf(
-			why,
+	if (fstat(fd, status))
+		return unreadable(why, -errno, path, "see that it is a readable file");
+	if (!S_ISREG(status->st_mode) && (again || !S_ISFIFO(status->st_mode)))
+		return explain(
+			why, -EINVAL,
 			"the token file %s is not a file: give token_file= one that holds the API token",
 			path);
-		return -EINVAL;
-	}
-	if (!owner_is_trusted(config, fd, status.st_uid)) {
-		buffer_printf(
-			why,
+	if (!owner_is_trusted(config, fd, status->st_uid))
+		return explain(
+			why, -EACCES,
 			"the token file %s belongs to user %u, who could put another token there: chown %u %s",
-			path, status.st_uid, config->mounter, path);
-		return -EACCES;
-	}
-	if (status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) {
-		buffer_printf(
-			why,
+			path, status->st_uid, config->mounter, path);
+	if (status->st_mode & (S_IROTH | S_IWOTH | S_IWGRP))
+		return explain(
+			why, -EACCES,
 			"the token file %s has mode %04o, which lets others read or change it: chmod 600 %s",
-			path, status.st_mode & 07777u, path);
-		return -EACCES;
-	}
+			path, status->st_mode & 07777u, path);
 	return 0;
-}
-
-static bool is_pipe(int fd)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 /* Waits for the first byte or the end of a pipe that was opened without waiting, and makes it an
@@ -176,24 +155,29 @@ static int read_all(int fd, struct locked *text)
 	return failed;
 }
 
+/* Notes where the token came from. Returns 0 or -ENOMEM. */
+static int name_origin(struct token *fresh, const char *place, struct buffer *why)
+{
+	if (asprintf(&fresh->origin, "the token in %s", place) >= 0)
+		return 0;
+	fresh->origin = NULL;
+	return no_locked_memory(why, -ENOMEM);
+}
+
 static int read_file(const struct token *token, const struct config *config, struct token *fresh,
 		     const char *path, struct buffer *why)
 {
 	/* O_NONBLOCK: a FIFO without a writer must not stop the open. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
+	struct stat status;
 
-	if (fd < 0) {
-		failed = -errno;
-		buffer_printf(
-			why,
-			"can't read the token file %s: %s: write the API token there, readable for who mounts",
-			path, strerror(-failed));
-		goto out;
-	}
-	failed = file_check(config, path, fd, token->origin != NULL, why);
+	if (fd < 0)
+		return unreadable(why, -errno, path,
+				  "write the API token there, readable for who mounts");
+	failed = file_check(config, path, fd, token->origin != NULL, &status, why);
 	if (failed)
 		goto out;
-	fresh->from_pipe = is_pipe(fd);
+	fresh->from_pipe = S_ISFIFO(status.st_mode);
 	if (fresh->from_pipe)
 		failed = pipe_wait(fd);
 	if (!failed)
@@ -201,14 +185,11 @@ static int read_file(const struct token *token, const struct config *config, str
 	if (failed == -ENOBUFS || failed == -ENOMEM)
 		no_locked_memory(why, failed);
 	else if (failed)
-		buffer_printf(why,
-			      "can't read the token file %s: %s: see that it is a readable file",
-			      path, strerror(-failed));
-	else if (asprintf(&fresh->origin, "the token in %s", path) < 0)
-		fresh->origin = NULL, failed = no_locked_memory(why, -ENOMEM);
+		unreadable(why, failed, path, "see that it is a readable file");
+	else
+		failed = name_origin(fresh, path, why);
 out:
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return failed;
 }
 
@@ -229,22 +210,21 @@ static int read_variable(struct token *token, struct locked *to, const char *nam
 	return 0;
 }
 
-/* The first variable that is set is remembered, the others are only overwritten: they would be
- * tokens too. */
-static int read_environment(struct token *token, const struct config *config)
+/* Remembers the first variable that is set, and only overwrites the others: they would be tokens
+ * too. */
+static int read_environment(struct token *token, const struct provider *provider)
 {
-	const struct credential_pair *pair = pair_of(config);
+	const char *key = provider->key_variable ? provider->key_variable : "";
 	int failed = 0;
 
-	if (pair && env_or_null(pair->key) && env_or_null(pair->email)) {
-		failed = read_variable(token, &token->email_from_environment, pair->email);
+	if (*key && env_or_null(key) && env_or_null(provider->email_variable)) {
+		failed = read_variable(token, &token->email_from_environment,
+				       provider->email_variable);
 		if (!failed)
-			failed = read_variable(token, &token->from_environment, pair->key);
+			failed = read_variable(token, &token->from_environment, key);
 	}
-	for (const char *const *name = config->provider->token_variables; name && *name && !failed;
-	     name++) {
-		bool takes = token->from_environment.length == 0 &&
-			     !(pair && strcmp(*name, pair->key) == 0);
+	for (const char *const *name = provider->token_variables; *name && !failed; name++) {
+		bool takes = token->from_environment.length == 0 && strcmp(*name, key) != 0;
 
 		failed = read_variable(token, takes ? &token->from_environment : NULL, *name);
 	}
@@ -253,14 +233,12 @@ static int read_environment(struct token *token, const struct config *config)
 
 void token_wipe_environment(const struct config *config)
 {
-	const struct credential_pair *pair = pair_of(config);
+	const struct provider *provider = config->provider;
 	struct token unused = {0};
 
-	if (pair) {
-		read_variable(&unused, NULL, pair->email);
-		read_variable(&unused, NULL, pair->key);
-	}
-	for (const char *const *name = config->provider->token_variables; name && *name; name++)
+	if (provider->email_variable)
+		read_variable(&unused, NULL, provider->email_variable);
+	for (const char *const *name = provider->token_variables; *name; name++)
 		read_variable(&unused, NULL, *name);
 }
 
@@ -272,33 +250,25 @@ static int reuse_remembered(const struct token *token, struct token *fresh, stru
 	if (!failed && token->email_from_environment.length > 0)
 		failed = copy_text(&fresh->email, token->email_from_environment.data,
 				   token->email_from_environment.length);
-	if (failed)
-		return no_locked_memory(why, failed);
-	if (asprintf(&fresh->origin, "the token in %s", token->variable) < 0) {
-		fresh->origin = NULL;
-		return no_locked_memory(why, -ENOMEM);
-	}
-	return 0;
+	return failed ? no_locked_memory(why, failed) : name_origin(fresh, token->variable, why);
 }
 
-/* Reads systemd's credential. Sets `found` unless there is none. */
-static int set_credential(const struct token *token, const struct config *config,
-			  struct token *fresh, const char *directory, bool *found,
-			  struct buffer *why)
+/* Reads systemd's credential. Returns -ENOENT, with nothing in `why`, where there is none. */
+static int read_credential(const struct token *token, const struct config *config,
+			   struct token *fresh, struct buffer *why)
 {
-	struct buffer path = {0};
+	const char *directory = env_or_null("CREDENTIALS_DIRECTORY");
+	char *path;
 	int failed;
 
-	buffer_printf(&path, "%s/sstorefs-token", directory);
-	failed = buffer_error(&path);
-	if (failed) {
-		*found = true;
-		return no_locked_memory(why, failed);
-	}
-	*found = access(buffer_cstr(&path), F_OK) == 0 || errno != ENOENT;
-	if (*found)
-		failed = read_file(token, config, fresh, buffer_cstr(&path), why);
-	buffer_finish(&path);
+	if (!directory)
+		return -ENOENT;
+	if (asprintf(&path, "%s/sstorefs-token", directory) < 0)
+		return no_locked_memory(why, -ENOMEM);
+	failed = read_file(token, config, fresh, path, why);
+	if (failed == -ENOENT)
+		buffer_clear(why);
+	free(path);
 	return failed;
 }
 
@@ -306,24 +276,17 @@ static int set_credential(const struct token *token, const struct config *config
 static int locate_token(const struct token *token, const struct config *config, struct token *fresh,
 			struct buffer *why)
 {
-	const char *directory = env_or_null("CREDENTIALS_DIRECTORY");
-	bool found = false;
+	int failed;
 
 	if (config->token_file)
 		return read_file(token, config, fresh, config->token_file, why);
-	if (directory) {
-		int failed = set_credential(token, config, fresh, directory, &found, why);
-
-		if (found)
-			return failed;
-	}
+	failed = read_credential(token, config, fresh, why);
+	if (failed != -ENOENT)
+		return failed;
 	if (token->from_environment.length > 0)
 		return reuse_remembered(token, fresh, why);
-	buffer_printf(why, "there is no token for %s: give -o token_file=PATH",
-		      config->provider->name);
-	if (config->provider->token_variables && config->provider->token_variables[0])
-		buffer_printf(why, ", or set %s", config->provider->token_variables[0]);
-	return -ENOENT;
+	return explain(why, -ENOENT, "there is no token for %s: give -o token_file=PATH, or set %s",
+		       config->provider->name, config->provider->token_variables[0]);
 }
 
 static bool tokens_differ(const struct locked *one, const struct locked *other)
@@ -350,7 +313,7 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 		return 0;
 	token->text.pool = token->email.pool = token->pool;
 	token->from_environment.pool = token->email_from_environment.pool = token->pool;
-	failed = read_environment(token, config);
+	failed = read_environment(token, config->provider);
 	if (failed) {
 		no_locked_memory(why, failed);
 		goto out;

@@ -260,7 +260,7 @@ int fs_mount(struct fs *fs, const char *descriptor)
 	int failed = 0;
 
 	fs->mounted = true; /* also if a step below fails: fs_free unmounts */
-	if (fuse_opt_add_arg(&args, fs->config->program) || fuse_opt_add_arg(&args, "-o") ||
+	if (fuse_opt_add_arg(&args, "sstorefs") || fuse_opt_add_arg(&args, "-o") ||
 	    fuse_opt_add_arg(&args, buffer_cstr(&fs->config->mount_options))) {
 		failed = -ENOMEM;
 		goto out;

@@ -93,7 +93,7 @@ int main(int argc, char **argv)
 	if (config_read(&config, argc, argv))
 		status = STATUS_USAGE;
 	else if (config.action == ACTION_HELP)
-		config_print_help(&config);
+		config_print_help();
 	else if (config.action == ACTION_VERSION)
 		config_print_version();
 	else if (config.action == ACTION_CHECK)
