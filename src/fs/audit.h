@@ -30,9 +30,9 @@ struct audit_event {
 void audit(struct fs *fs, const struct actor *actor, const struct audit_event *event,
 	   const struct failure *failure);
 
-/* Does the same for the process that sent `request`, which must not be answered yet. */
-void audit_request(fuse_req_t request, const struct audit_event *event,
-		   const struct failure *failure);
+/* Records a failure in both that is not that of a change. `store` may be NULL. */
+void fs_report(struct fs *fs, const char *operation, const struct store *store, const char *name,
+	       const struct failure *failure);
 
 /* Reads the cgroup of `process` from /proc; "" where it is not visible. */
 void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE]);

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "deferred.h"
+#include "audit.h"
 #include "fs_internal.h"
+#include "upload.h"
 
 /* libfuse calls this with the request lock held: only queue a task, never reply from here. */
 static void on_interrupt(fuse_req_t request, void *data)
@@ -41,6 +43,38 @@ void *deferred_new(const struct deferred_kind *kind, fuse_req_t request, struct 
 	return deferred;
 }
 
+void deferred_lookup(struct deferred *deferred, struct listing *listing, bool bypass_cache,
+		     void (*done)(struct lookup *lookup))
+{
+	struct lookup *lookup = &deferred->lookup;
+
+	lookup->deadline = fs_deadline(deferred->fs);
+	lookup->bypass_cache = bypass_cache;
+	lookup->done = done;
+	strcpy(lookup->name, deferred->name);
+	lookup_start(listing, lookup);
+}
+
+struct change_op deferred_change(struct deferred *deferred, void (*done)(struct change_op *op))
+{
+	return (struct change_op){.store = deferred->store,
+				  .name = deferred->name,
+				  .deadline = fs_deadline(deferred->fs),
+				  .done = done};
+}
+
+void deferred_audit(const struct deferred *deferred, const char *to, const char *digest,
+		    const struct failure *failure)
+{
+	struct actor actor;
+
+	actor_of_request(&actor, deferred->request);
+	audit(deferred->fs, &actor,
+	      &(struct audit_event){deferred->kind->operation, deferred->store, deferred->name, to,
+				    digest},
+	      failure);
+}
+
 fuse_req_t deferred_take(struct deferred *deferred)
 {
 	fuse_req_t request = deferred->request;
@@ -59,6 +93,10 @@ void deferred_end(struct deferred *deferred, int error)
 
 	if (request)
 		fuse_reply_err(request, error);
+	lookup_cancel(&deferred->lookup);
+	wait_end(&deferred->wait);
+	timer_stop(deferred->fs->loop, &deferred->timer);
+	upload_release(deferred->upload);
 	if (deferred->kind->finish)
 		deferred->kind->finish(deferred);
 	store_release(deferred->store);
@@ -72,13 +110,13 @@ void deferred_interrupt(struct deferred *deferred)
 	deferred_end(deferred, EINTR);
 }
 
-uint64_t fs_deadline(const struct fs *fs)
+void deferred_abandon_handles(struct fs *fs)
 {
-	return loop_now(fs->loop) + fs->config->timeout;
-}
+	struct deferred *deferred, *next;
 
-void open_waits_continue(struct fs *fs)
-{
-	if (!TAILQ_EMPTY(&fs->open_waits))
-		task_queue(fs->loop, &fs->open_waits_task);
+	for (deferred = LIST_FIRST(&fs->deferred); deferred; deferred = next) {
+		next = LIST_NEXT(deferred, link);
+		if (deferred->kind->needs_handle)
+			deferred_interrupt(deferred);
+	}
 }

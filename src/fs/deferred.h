@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/queue.h>
-
 #include "fs_base.h"
 
 /*
@@ -13,12 +11,14 @@ struct deferred;
 
 /* The operations that all requests of one kind share. */
 struct deferred_kind {
+	const char *operation; /* as the log has it */
 	size_t size; /* of the operation's struct, whose first member is the struct deferred */
 	/* Stops what is under way, without a reply: the caller was interrupted, or the mount ends.
-	 * NULL: `finish` does that. */
+	 * NULL: the end stops it. */
 	void (*cancel)(struct deferred *deferred);
 	/* Frees what the struct holds beside its base. NULL: nothing. */
 	void (*finish)(struct deferred *deferred);
+	bool needs_handle; /* interrupted when the mount is gone: handles are freed then */
 };
 
 struct deferred {
@@ -29,6 +29,11 @@ struct deferred {
 	char name[NAME_LENGTH_MAX + 1]; /* "" where the operation has none */
 	struct task interrupt;
 	LIST_ENTRY(deferred) link; /* of fs->deferred */
+	/* What an operation may wait for; the end stops what it uses of it. */
+	struct lookup lookup;
+	struct upload *upload; /* referenced */
+	struct wait wait;
+	struct timer timer;
 };
 
 LIST_HEAD(deferred_list, deferred);
@@ -40,6 +45,19 @@ LIST_HEAD(deferred_list, deferred);
 void *deferred_new(const struct deferred_kind *kind, fuse_req_t request, struct store *store,
 		   const char *name);
 
+/* Looks up `deferred->name` in `listing`, past the cache if `bypass_cache`. `done` is called once,
+ * perhaps from within. */
+void deferred_lookup(struct deferred *deferred, struct listing *listing, bool bypass_cache,
+		     void (*done)(struct lookup *lookup));
+
+/* Returns the base of a change to `deferred->name` in its store. */
+struct change_op deferred_change(struct deferred *deferred, void (*done)(struct change_op *op));
+
+/* Logs the outcome of a change, before the request is answered. `to` is the other name of a rename
+ * or link, `digest` that of what is stored now; both may be NULL. */
+void deferred_audit(const struct deferred *deferred, const char *to, const char *digest,
+		    const struct failure *failure);
+
 /* Takes the request out, to be answered now. Returns NULL if it was answered already. */
 fuse_req_t deferred_take(struct deferred *deferred);
 
@@ -50,5 +68,5 @@ void deferred_end(struct deferred *deferred, int error);
 /* Cancels the operation and replies EINTR. Frees `deferred`. */
 void deferred_interrupt(struct deferred *deferred);
 
-/* Queues another try for opens that wait for a process descriptor: one was closed. */
-void open_waits_continue(struct fs *fs);
+/* Interrupts the operations that need a handle. */
+void deferred_abandon_handles(struct fs *fs);

@@ -30,3 +30,13 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text)
 	return sodium_bin2base64(text->digest, sizeof(text->digest), hash, sizeof(hash),
 				 sodium_base64_VARIANT_ORIGINAL);
 }
+
+const char *record_digest(const struct record *record, struct entry_text *text)
+{
+	struct entry entry;
+
+	if (!record)
+		return NULL;
+	record_entry(record, &entry, text);
+	return entry_digest(&entry, text);
+}

@@ -6,5 +6,8 @@
  * The digest that is shown of a secret.
  */
 
-/* The digest that is shown of a secret; it lies in the entry, or in the room of `text`. */
+/* Returns the digest; it lies in the entry, or in `text`. */
 const char *entry_digest(const struct entry *entry, struct entry_text *text);
+
+/* The same of a record. NULL for NULL. */
+const char *record_digest(const struct record *record, struct entry_text *text);

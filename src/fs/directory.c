@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "audit.h"
 #include "directory.h"
 #include "file.h"
 #include "fs_internal.h"
@@ -143,8 +144,7 @@ void fs_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	if (directory->has_listing)
 		open_view(directory, &failure);
 	if (failure.errnum) {
-		error_log_report(fs->options.error_log, "list",
-				 inode.store ? store_name(inode.store) : NULL, "", &failure);
+		fs_report(fs, "list", inode.store, "", &failure);
 		directory_free(directory);
 		fuse_reply_err(request, failure.errnum);
 		return;

@@ -1,14 +1,10 @@
 #pragma once
 
-#include <sys/queue.h>
-
 #include "fs_base.h"
 
 /*
  * Searches for descriptors of a file in /proc/PID/fdinfo.
  */
-
-struct process;
 
 /* The searches that have not ended, in the order in which they get their slices of time. */
 struct search_queue {

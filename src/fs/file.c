@@ -46,7 +46,7 @@ struct file *file_find(struct fs *fs, const struct store *store, const char *nam
 {
 	struct file key;
 
-	if (TAILQ_EMPTY(&fs->files) || strlen(name) >= sizeof key.name)
+	if (!store || TAILQ_EMPTY(&fs->files) || strlen(name) >= sizeof key.name)
 		return NULL;
 	key.store = (struct store *)(uintptr_t)store;
 	strcpy(key.name, name);
@@ -254,7 +254,7 @@ void handle_free(struct handle *handle)
 		written_note(handle->file->fs, handle->file->entry_id);
 	wait_wake_all(&handle->freed);
 	handle_wipe(handle);
-	opener_finish(handle->file->fs, &handle->opener);
+	process_release(handle->file->fs, handle->opener.process);
 	writer_forget(handle->file->fs, &handle->writer, WRITER_NONE);
 	LIST_REMOVE(handle, link);
 	file_put_if_unused(handle->file);

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/queue.h>
-
 #include "audit.h"
 #include "fs_base.h"
 #include "opener.h"
@@ -11,9 +9,6 @@
 /*
  * Files that are open, staged, being uploaded, or kept for an error, and their handles.
  */
-
-struct upload;
-struct value;
 
 /*
  * A descriptor of a secret that was opened for writing (or, without a value, for fsync alone).
@@ -133,7 +128,7 @@ void files_check(const struct fs *fs);
 int files_compare_entry_id(const void *left, const void *right);
 int files_compare_name(const void *left, const void *right);
 
-/* Return the file of a name or an entry id, or NULL. */
+/* Return the file of a name or an entry id; NULL: none, or no store. */
 struct file *file_find(struct fs *fs, const struct store *store, const char *name);
 struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id);
 

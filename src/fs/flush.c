@@ -1,12 +1,12 @@
 /* FLUSH and RELEASE: decide when a value is published (doc/semantics.md, rules 3 to 7). */
 #include <errno.h>
 
+#include "audit.h"
 #include "control.h"
 #include "deferred.h"
 #include "file.h"
 #include "flush.h"
 #include "fs_internal.h"
-#include "fsync.h"
 #include "opener.h"
 #include "operations.h"
 #include "sstorefs/log.h"
@@ -23,8 +23,6 @@ struct flush_request {
 	size_t written; /* bytes, the reply to a WRITE; 0: it is a FLUSH */
 	enum flush_origin origin;
 	struct close_search search;
-	struct upload *upload;
-	struct wait wait;
 };
 
 static void flush_end(struct flush_request *flush, int error)
@@ -34,34 +32,26 @@ static void flush_end(struct flush_request *flush, int error)
 	deferred_end(&flush->deferred, error);
 }
 
-static void flush_finish(struct deferred *deferred)
-{
-	struct flush_request *flush = container_of(deferred, struct flush_request, deferred);
-
-	wait_end(&flush->wait);
-	upload_release(flush->upload);
-}
-
 static void on_uploaded(struct wait *wait)
 {
-	struct flush_request *flush = container_of(wait, struct flush_request, wait);
+	struct flush_request *flush = container_of(wait, struct flush_request, deferred.wait);
 
-	flush_end(flush, flush->upload->put.change.failure.errnum);
+	flush_end(flush, flush->deferred.upload->put.change.failure.errnum);
 }
 
 /* Wipes the value unpublished and fails the handle with `error`. Unlinks a staged file, so that
  * half a value cannot be renamed into place. */
 static void discard_value(struct handle *handle, int error, const char *message)
 {
+	struct file *file = handle->file;
 	struct failure failure = {0};
 
 	failure_set(&failure, error, "%s", message);
-	error_log_report(handle->file->fs->options.error_log, "publish",
-			 store_name(handle->file->store), handle->file->name, &failure);
+	fs_report(file->fs, "publish", file->store, file->name, &failure);
 	handle_wipe(handle);
 	handle->failed = error;
-	if (handle->file->staged)
-		file_unlink(handle->file);
+	if (file->staged)
+		file_unlink(file);
 }
 
 static void discard_killed(struct handle *handle)
@@ -71,11 +61,11 @@ static void discard_killed(struct handle *handle)
 		"its writer was killed or failed before it had closed the file: nothing was stored");
 }
 
-/* Cancels the upload as well, if nothing else waits for it. */
+/* Cancels the upload as well, if nothing else waits for it; at the end of the mount it goes on. */
 static void flush_cancel(struct deferred *deferred)
 {
 	struct flush_request *flush = container_of(deferred, struct flush_request, deferred);
-	struct upload *upload = flush->upload;
+	struct upload *upload = deferred->upload;
 
 	if (!upload) {
 		close_search_cancel(&flush->search);
@@ -84,26 +74,27 @@ static void flush_cancel(struct deferred *deferred)
 			discard_killed(flush->handle);
 		return;
 	}
-	wait_end(&flush->wait);
-	if (LIST_EMPTY(&upload->waits))
+	wait_end(&deferred->wait);
+	if (LIST_EMPTY(&upload->waits) && !deferred->fs->unmounted)
 		upload_cancel(upload);
 }
 
-static const struct deferred_kind flush_kind = {sizeof(struct flush_request), flush_cancel,
-						flush_finish};
+static const struct deferred_kind flush_kind = {"flush", sizeof(struct flush_request), flush_cancel,
+						NULL, true};
 
 static void publish_and_wait(struct flush_request *flush)
 {
+	struct deferred *deferred = &flush->deferred;
 	struct failure failure;
 
-	flush->upload = upload_start(flush->handle, &failure);
-	if (!flush->upload) {
+	deferred->upload = upload_start(flush->handle, &failure);
+	if (!deferred->upload) {
 		flush_end(flush, failure.errnum);
-	} else if (flush->upload->done) {
-		flush_end(flush, flush->upload->put.change.failure.errnum);
+	} else if (deferred->upload->done) {
+		flush_end(flush, deferred->upload->put.change.failure.errnum);
 	} else {
-		flush->wait.woken = on_uploaded;
-		wait_begin(&flush->upload->waits, &flush->wait);
+		deferred->wait.woken = on_uploaded;
+		wait_begin(&deferred->upload->waits, &deferred->wait);
 	}
 }
 
@@ -320,28 +311,11 @@ void fs_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	fuse_reply_err(request, 0);
 }
 
-/*
- * The mount is gone: completes waiting FLUSH and FSYNC requests, whose replies go nowhere. Uploads
- * in flight continue.
- */
-static void end_waiting_for_handles(struct fs *fs)
-{
-	struct deferred *deferred, *next;
-
-	fsyncs_abandon(fs);
-	for (deferred = LIST_FIRST(&fs->deferred); deferred; deferred = next) {
-		next = LIST_NEXT(deferred, link);
-		if (deferred->kind == &flush_kind &&
-		    !container_of(deferred, struct flush_request, deferred)->upload)
-			deferred_interrupt(deferred);
-	}
-}
-
 void fs_release_all(struct fs *fs)
 {
 	struct file *file;
 
-	end_waiting_for_handles(fs);
+	deferred_abandon_handles(fs);
 	/* Closing a handle may free its file, and others with it: begin again after each. */
 	do {
 		file = TAILQ_FIRST(&fs->files);

@@ -6,8 +6,6 @@
  * Publication: when a value is uploaded.
  */
 
-struct handle;
-
 /* Answers a WRITE of `size` bytes under `commit=write`, once the value is published. */
 void write_through(fuse_req_t request, struct handle *handle, size_t size);
 

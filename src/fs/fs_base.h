@@ -2,15 +2,25 @@
 
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
+#include <sys/queue.h>
 
 #include "sstorefs/change.h"
 #include "sstorefs/fs.h"
+#include "sstorefs/log.h"
 #include "sstorefs/name.h"
 #include "sstorefs/ordered_set.h"
 
 /*
  * What all files of this folder need of libfuse and of the rest of the program.
  */
-struct fs;
+struct directory;
+struct fdinfo_scan;
+struct file;
+struct handle;
+struct inode;
+struct pending_attrs;
+struct process;
+struct upload;
+struct value;
 
 #define CGROUP_SIZE 256 /* what is longer is cut */

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/queue.h>
-
 #include "deferred.h"
 #include "fdinfo_scan.h"
 #include "fs_base.h"
@@ -31,7 +29,7 @@ struct fs {
 	unsigned process_count, processes_most;
 	struct search_queue searches;
 	TAILQ_HEAD(, open_wait) open_waits; /* opens that wait for a process descriptor */
-	struct task open_waits_task;
+	struct task open_waits_task;	    /* queued when a descriptor is closed */
 	TAILQ_HEAD(, file) files;	    /* the oldest first */
 	unsigned kept_errors;		    /* files that are kept only for their failure */
 	LIST_HEAD(, directory) directories; /* that are open */
@@ -57,4 +55,7 @@ struct fs {
 };
 
 /* Returns the deadline of an operation that starts now, in CLOCK_BOOTTIME milliseconds. */
-uint64_t fs_deadline(const struct fs *fs);
+static inline uint64_t fs_deadline(const struct fs *fs)
+{
+	return loop_now(fs->loop) + fs->config->timeout;
+}

@@ -5,7 +5,6 @@
 #include "deferred.h"
 #include "file.h"
 #include "fs_internal.h"
-#include "fsync.h"
 #include "operations.h"
 #include "takeover.h"
 #include "upload.h"
@@ -15,33 +14,23 @@ struct fsync_request {
 	struct handle *handle;
 	unsigned pass;		    /* number of this FSYNC */
 	struct close_search search; /* of another handle of the file */
-	struct upload *upload;	    /* of its own handle, when it has started one */
-	struct wait wait;
 };
 
-static void fsync_finish(struct deferred *deferred)
-{
-	struct fsync_request *fsync = container_of(deferred, struct fsync_request, deferred);
-
-	wait_end(&fsync->wait);
-	upload_release(fsync->upload);
-}
-
 /* Cancels the upload it started, as FLUSH does, if nothing else waits for it: otherwise the value
- * of a killed writer would be stored after all. */
+ * of a killed writer would be stored after all. At the end of the mount it goes on. */
 static void fsync_cancel(struct deferred *deferred)
 {
 	struct fsync_request *fsync = container_of(deferred, struct fsync_request, deferred);
-	struct upload *upload = fsync->upload;
+	struct upload *upload = deferred->upload;
 
 	close_search_cancel(&fsync->search);
-	wait_end(&fsync->wait);
-	if (upload && !upload->done && LIST_EMPTY(&upload->file->waits))
+	wait_end(&deferred->wait);
+	if (upload && !upload->done && LIST_EMPTY(&upload->file->waits) && !deferred->fs->unmounted)
 		upload_cancel(upload);
 }
 
-static const struct deferred_kind fsync_kind = {sizeof(struct fsync_request), fsync_cancel,
-						fsync_finish};
+static const struct deferred_kind fsync_kind = {"fsync", sizeof(struct fsync_request), fsync_cancel,
+						NULL, true};
 
 /* Replies with the last failure of the name that was not reported yet, once. No upload of it is
  * left. */
@@ -59,10 +48,10 @@ static void report(struct fsync_request *fsync)
 
 static void wait_for_uploads(struct wait *wait)
 {
-	struct fsync_request *fsync = container_of(wait, struct fsync_request, wait);
+	struct fsync_request *fsync = container_of(wait, struct fsync_request, deferred.wait);
 
 	if (fsync->handle->file->uploads)
-		wait_begin(&fsync->handle->file->waits, &fsync->wait);
+		wait_begin(&fsync->handle->file->waits, wait);
 	else
 		report(fsync);
 }
@@ -96,7 +85,7 @@ static void publish_others(struct fsync_request *fsync)
 	struct handle *other = next_other(fsync);
 
 	if (!other || fsync->handle->file->unlinked) {
-		wait_for_uploads(&fsync->wait);
+		wait_for_uploads(&fsync->deferred.wait);
 		return;
 	}
 	other->scan_pass = fsync->pass;
@@ -107,7 +96,6 @@ static void publish_others(struct fsync_request *fsync)
 void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	struct handle *handle = handle_of(info);
 	struct fsync_request *fsync;
 	struct failure failure;
 
@@ -119,24 +107,10 @@ void fs_fsync(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_f
 	fsync = deferred_new(&fsync_kind, request, NULL, "");
 	if (!fsync)
 		return;
-	fsync->handle = handle;
+	fsync->handle = handle_of(info);
 	fsync->pass = ++fs->scan_pass;
-	fsync->wait.woken = wait_for_uploads;
-	if (handle_is_publishable(handle))
-		fsync->upload = upload_start(handle, &failure);
+	fsync->deferred.wait.woken = wait_for_uploads;
+	if (handle_is_publishable(fsync->handle))
+		fsync->deferred.upload = upload_start(fsync->handle, &failure);
 	publish_others(fsync);
-}
-
-void fsyncs_abandon(struct fs *fs)
-{
-	struct deferred *deferred, *next;
-
-	for (deferred = LIST_FIRST(&fs->deferred); deferred; deferred = next) {
-		next = LIST_NEXT(deferred, link);
-		if (deferred->kind != &fsync_kind)
-			continue;
-		close_search_cancel(
-			&container_of(deferred, struct fsync_request, deferred)->search);
-		deferred_end(deferred, ENOTCONN);
-	}
 }

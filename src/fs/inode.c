@@ -26,8 +26,7 @@ void inode_of_record(struct fs *fs, struct listing *listing, const struct record
 	inode->kind = inode->store ? INODE_SECRET : INODE_STORE;
 	/* Found by its name: another client may have deleted and created again what is open here,
 	 * and then the record has another number than the file. */
-	if (inode->store)
-		inode->file = file_find(fs, inode->store, record->name);
+	inode->file = file_find(fs, inode->store, record->name);
 }
 
 static enum inode_kind entry_id_of(struct fs *fs, uint32_t entry_id, struct inode *inode)

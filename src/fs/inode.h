@@ -6,8 +6,6 @@
  * Inodes: what a number refers to, its attributes, and how long the kernel may cache them.
  */
 
-struct file;
-
 enum inode_kind {
 	INODE_NONE,
 	INODE_ROOT,

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "audit.h"
 #include "control.h"
 #include "deferred.h"
 #include "file.h"
@@ -11,11 +12,6 @@
 #include "precheck.h"
 #include "sstorefs/name.h"
 #include "staging.h"
-
-struct lookup_request {
-	struct deferred deferred; /* `store` is NULL where a store is looked up */
-	struct lookup lookup;
-};
 
 /* Answers that there is no such name, and lets the kernel cache that for at most a second. */
 static void reply_absent(struct fs *fs, fuse_req_t request, struct listing *listing)
@@ -47,7 +43,7 @@ static void reply_record(struct fs *fs, fuse_req_t request, struct listing *list
  * the name. So nothing was stored, and there is nothing to show. */
 static void forget_absent(struct fs *fs, const struct store *store, const char *name)
 {
-	struct file *file = store ? file_find(fs, store, name) : NULL;
+	struct file *file = file_find(fs, store, name);
 
 	if (!file || !file->unknown)
 		return;
@@ -57,8 +53,7 @@ static void forget_absent(struct fs *fs, const struct store *store, const char *
 
 static void on_lookup(struct lookup *lookup)
 {
-	struct lookup_request *pending = container_of(lookup, struct lookup_request, lookup);
-	struct deferred *deferred = &pending->deferred;
+	struct deferred *deferred = container_of(lookup, struct deferred, lookup);
 	struct fs *fs = deferred->fs;
 	int error = lookup->failure.errnum;
 
@@ -68,31 +63,20 @@ static void on_lookup(struct lookup *lookup)
 		forget_absent(fs, deferred->store, lookup->name);
 		reply_absent(fs, deferred_take(deferred), lookup->listing);
 	} else {
-		error_log_report(fs->options.error_log, "lookup",
-				 deferred->store ? store_name(deferred->store) : NULL, lookup->name,
-				 &lookup->failure);
+		fs_report(fs, "lookup", deferred->store, lookup->name, &lookup->failure);
 	}
 	deferred_end(deferred, error);
 }
 
-static void cancel(struct deferred *deferred)
-{
-	lookup_cancel(&container_of(deferred, struct lookup_request, deferred)->lookup);
-}
+static const struct deferred_kind lookup_kind = {"lookup", sizeof(struct deferred)};
 
-static const struct deferred_kind lookup_kind = {sizeof(struct lookup_request), cancel, NULL};
-
-static void start_lookup(struct fs *fs, fuse_req_t request, struct listing *listing,
-			 const char *name)
+static void start_lookup(fuse_req_t request, struct listing *listing, const char *name)
 {
-	struct lookup_request *pending =
+	struct deferred *deferred =
 		deferred_new(&lookup_kind, request, listing_store(listing), name);
 
-	if (!pending)
-		return;
-	pending->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = on_lookup};
-	strcpy(pending->lookup.name, name);
-	lookup_start(listing, &pending->lookup);
+	if (deferred)
+		deferred_lookup(deferred, listing, false, on_lookup);
 }
 
 /* Answers with a file that is open here and not stored yet: every process can see it. Returns false
@@ -100,7 +84,7 @@ static void start_lookup(struct fs *fs, fuse_req_t request, struct listing *list
 static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *store,
 		       const char *name)
 {
-	struct file *file = store ? file_find(fs, store, name) : NULL;
+	struct file *file = file_find(fs, store, name);
 	struct inode inode;
 
 	if (!file || !file_is_visible(file))
@@ -176,7 +160,7 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 		break;
 	case CACHE_MISS:
 		if (name_is_canonical(name))
-			start_lookup(fs, request, listing, name);
+			start_lookup(request, listing, name);
 		else
 			fuse_reply_err(request, ENOENT);
 		break;

@@ -14,44 +14,35 @@
 
 struct store_request {
 	struct deferred deferred; /* `name` is the store; `store` is NULL while it is created */
-	struct lookup lookup;	  /* of the store to delete */
 	struct store_op op;
 };
 
 static void on_store_op(struct change_op *op)
 {
-	struct store_request *pending = container_of(op, struct store_request, op.change);
-	struct deferred *deferred = &pending->deferred;
+	struct deferred *deferred = &container_of(op, struct store_request, op.change)->deferred;
+	int error = op->failure.errnum;
 
-	audit_request(deferred->request,
-		      &(struct audit_event){.operation = deferred->store ? "rmdir" : "mkdir",
-					    .name = deferred->name},
-		      &op->failure);
-	if (!op->failure.errnum && !deferred->store)
+	deferred_audit(deferred, NULL, NULL, &op->failure);
+	if (!error && !deferred->store)
 		inode_reply_name(deferred_take(deferred), catalog_stores(deferred->fs->catalog),
 				 deferred->name);
-	deferred_end(deferred, op->failure.errnum);
+	deferred_end(deferred, error);
 }
 
 static void cancel(struct deferred *deferred)
 {
-	struct store_request *pending = container_of(deferred, struct store_request, deferred);
-
-	lookup_cancel(&pending->lookup);
-	change_op_cancel(&pending->op.change);
+	change_op_cancel(&container_of(deferred, struct store_request, deferred)->op.change);
 }
 
-static const struct deferred_kind store_kind = {sizeof(struct store_request), cancel, NULL};
-
-static struct store_request *store_request_new(struct fs *fs, fuse_req_t request, const char *name)
+static struct store_request *store_request_new(const struct deferred_kind *kind, fuse_req_t request,
+					       const char *name)
 {
-	struct store_request *pending = deferred_new(&store_kind, request, NULL, name);
+	struct store_request *pending = deferred_new(kind, request, NULL, name);
 
 	if (pending)
-		pending->op = (struct store_op){.catalog = fs->catalog,
-						.change.name = pending->deferred.name,
-						.change.deadline = fs_deadline(fs),
-						.change.done = on_store_op};
+		pending->op = (struct store_op){
+			.change = deferred_change(&pending->deferred, on_store_op),
+			.catalog = pending->deferred.fs->catalog};
 	return pending;
 }
 
@@ -83,23 +74,21 @@ static enum refusal precheck_mkdir(struct fs *fs, const struct inode *directory,
 		       : REFUSAL_NONE;
 }
 
+static const struct deferred_kind mkdir_kind = {"mkdir", sizeof(struct store_request), cancel};
+
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct store_request *pending;
 	struct inode directory;
-	enum refusal refusal;
 
 	(void)mode;
 	if (staging_mkdir(fs, request, parent, name))
 		return;
 	inode_find(fs, parent, &directory);
-	refusal = precheck_mkdir(fs, &directory, name);
-	if (refusal) {
-		refusal_reply(request, "mkdir", directory.store, name, refusal);
+	if (refused(request, "mkdir", directory.store, name, precheck_mkdir(fs, &directory, name)))
 		return;
-	}
-	pending = store_request_new(fs, request, name);
+	pending = store_request_new(&mkdir_kind, request, name);
 	if (pending)
 		store_create_start(&pending->op);
 }
@@ -138,19 +127,19 @@ static void delete_store(struct store_request *pending, const struct record *rec
 
 static void on_lookup(struct lookup *lookup)
 {
-	struct store_request *pending = container_of(lookup, struct store_request, lookup);
-	struct deferred *deferred = &pending->deferred;
+	struct deferred *deferred = container_of(lookup, struct deferred, lookup);
 
 	if (!lookup->failure.errnum) {
-		delete_store(pending, lookup->record);
+		delete_store(container_of(deferred, struct store_request, deferred),
+			     lookup->record);
 		return;
 	}
 	if (lookup->failure.errnum != ENOENT)
-		audit_request(deferred->request,
-			      &(struct audit_event){.operation = "rmdir", .name = deferred->name},
-			      &lookup->failure);
+		deferred_audit(deferred, NULL, NULL, &lookup->failure);
 	deferred_end(deferred, lookup->failure.errnum);
 }
+
+static const struct deferred_kind rmdir_kind = {"rmdir", sizeof(struct store_request), cancel};
 
 void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
@@ -166,14 +155,9 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	if (!refusal && fs->provider->stores_are_local &&
 	    !strcmp(name, fs->provider->builtin_store))
 		refusal = REFUSAL_STAYS;
-	if (refusal) {
-		refusal_reply(request, "rmdir", directory.store, name, refusal);
+	if (refused(request, "rmdir", directory.store, name, refusal))
 		return;
-	}
-	pending = store_request_new(fs, request, name);
-	if (!pending)
-		return;
-	pending->lookup = (struct lookup){.deadline = fs_deadline(fs), .done = on_lookup};
-	strcpy(pending->lookup.name, name);
-	lookup_start(catalog_stores(fs->catalog), &pending->lookup);
+	pending = store_request_new(&rmdir_kind, request, name);
+	if (pending)
+		deferred_lookup(&pending->deferred, catalog_stores(fs->catalog), false, on_lookup);
 }

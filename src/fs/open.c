@@ -336,8 +336,7 @@ void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	(void)device;
 	inode_find(fs, parent, &inode);
 	if (!S_ISREG(mode)) {
-		refusal_reply(request, "mknod", inode.store, name,
-			      refusal ? refusal : REFUSAL_ODD_FILE);
+		refused(request, "mknod", inode.store, name, refusal ? refusal : REFUSAL_ODD_FILE);
 		return;
 	}
 	error = make_file(fs, parent, name, &inode);

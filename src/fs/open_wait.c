@@ -21,13 +21,9 @@ struct open_wait {
 	fuse_ino_t number;	  /* of the file, or of the directory it is created in */
 	bool creates;
 	struct fuse_file_info info;
-	struct lookup probe;
-	bool is_probing;
 	struct locked_wait memory_wait;
-	bool waits_for_memory;
 	TAILQ_ENTRY(open_wait)
 	queue; /* of fs->open_waits; tqe_prev is NULL while it is not in it */
-	struct timer timer;
 };
 
 /* True if the pool has room for the largest value beside the open that is let in: WRITE cannot wait
@@ -70,20 +66,15 @@ static void finish(struct deferred *deferred)
 {
 	struct open_wait *pending = container_of(deferred, struct open_wait, deferred);
 
-	if (pending->waits_for_memory)
-		locked_wait_cancel(deferred->fs->options.pool, &pending->memory_wait);
+	locked_wait_cancel(deferred->fs->options.pool, &pending->memory_wait);
 	leave_queue(pending);
-	if (pending->is_probing)
-		lookup_cancel(&pending->probe);
-	timer_stop(deferred->fs->loop, &pending->timer);
 }
 
-static const struct deferred_kind open_kind = {sizeof(struct open_wait), NULL, finish};
+static const struct deferred_kind open_kind = {"open", sizeof(struct open_wait), NULL, finish};
 
 static void on_deadline(struct timer *timer)
 {
-	struct open_wait *pending = container_of(timer, struct open_wait, timer);
-	struct deferred *deferred = &pending->deferred;
+	struct deferred *deferred = container_of(timer, struct deferred, timer);
 
 	deferred_end(deferred, refusal_record(deferred->fs, "open", deferred->store, deferred->name,
 					      REFUSAL_NO_LOCKED_MEMORY));
@@ -114,10 +105,7 @@ static void retry(struct open_wait *pending)
 
 static void on_memory(struct locked_wait *room)
 {
-	struct open_wait *pending = container_of(room, struct open_wait, memory_wait);
-
-	pending->waits_for_memory = false;
-	retry(pending);
+	retry(container_of(room, struct open_wait, memory_wait));
 }
 
 static void wait_for_memory(struct open_wait *pending)
@@ -129,7 +117,6 @@ static void wait_for_memory(struct open_wait *pending)
 		return;
 	}
 	pending->memory_wait.available = on_memory;
-	pending->waits_for_memory = true;
 	locked_wait(fs->options.pool, &pending->memory_wait);
 }
 
@@ -160,32 +147,14 @@ void open_waits_init(struct fs *fs)
  * accepted, and open checks that. */
 static void on_probe(struct lookup *lookup)
 {
-	struct open_wait *pending = container_of(lookup, struct open_wait, probe);
-
-	pending->is_probing = false;
-	retry(pending);
-}
-
-/* Looks up the name that is to be written: the cheapest call there is, and its answer is of use. */
-static void probe(struct open_wait *pending)
-{
-	struct deferred *deferred = &pending->deferred;
-
-	if (!deferred->store) {
-		retry(pending);
-		return;
-	}
-	pending->is_probing = true;
-	pending->probe = (struct lookup){
-		.deadline = fs_deadline(deferred->fs), .bypass_cache = true, .done = on_probe};
-	strcpy(pending->probe.name, deferred->name);
-	lookup_start(store_secrets(deferred->store), &pending->probe);
+	retry(container_of(lookup, struct open_wait, deferred.lookup));
 }
 
 void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const char *name,
 		     const struct fuse_file_info *info, open_call *open)
 {
 	struct open_wait *pending;
+	struct deferred *deferred;
 	struct inode inode;
 
 	inode_find(fs, number, &inode);
@@ -196,13 +165,16 @@ void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const
 	pending->open = open;
 	pending->creates = name != NULL;
 	pending->info = *info;
-	pending->timer.expired = on_deadline;
-	if (timer_start(fs->loop, &pending->timer, fs_deadline(fs)))
-		deferred_end(&pending->deferred, ENOMEM);
-	else if (must_probe(fs))
-		probe(pending);
-	else
+	deferred = &pending->deferred;
+	deferred->timer.expired = on_deadline;
+	if (timer_start(fs->loop, &deferred->timer, fs_deadline(fs)))
+		deferred_end(deferred, ENOMEM);
+	else if (!must_probe(fs))
 		wait_for_memory(pending);
+	else if (!deferred->store)
+		retry(pending);
+	else /* looks up the name that is to be written: no call is cheaper, or of more use */
+		deferred_lookup(deferred, store_secrets(deferred->store), true, on_probe);
 }
 
 bool open_may_wait(const struct fs *fs, const char *name, int flags, int error)

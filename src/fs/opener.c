@@ -13,14 +13,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "deferred.h"
 #include "file.h"
 #include "fs_internal.h"
 #include "opener.h"
 
-#define STATUS_SIZE (16 << 10) /* /proc/PID/status of nearly every process */
-#define STATUS_LARGEST                                                                             \
-	(1 << 20) /* and of one with 65 536 supplementary groups, the most there can be */
+/* /proc/PID/status of a process with 65 536 supplementary groups, the most there can be. */
+#define STATUS_SIZE	(1 << 20)
 #define STAT_SIZE	2048 /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
 #define OUR_DESCRIPTORS 256  /* for connections, resolvers, /proc and the token, not for pidfds */
 
@@ -32,24 +30,6 @@ static int proc_error(int error)
 {
 	return error == ENOENT || error == ESRCH || error == EACCES || error == EPERM ? -ESRCH
 										      : -ENOBUFS;
-}
-
-/* Reads until the end or until `size` bytes are there. Returns their number, or -ESRCH or -ENOBUFS.
- */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-	size_t length = 0;
-
-	while (length < size) {
-		ssize_t got = read(fd, text + length, size - length);
-
-		if (got < 0)
-			return proc_error(errno);
-		if (got == 0)
-			break;
-		length += (size_t)got;
-	}
-	return (ssize_t)length;
 }
 
 ssize_t proc_read(int directory, const char *path, char *text, size_t size)
@@ -67,6 +47,14 @@ ssize_t proc_read(int directory, const char *path, char *text, size_t size)
 	if (length >= 0)
 		text[length] = '\0';
 	return length;
+}
+
+ssize_t proc_read_of(pid_t id, const char *file, char *text, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)id, file);
+	return proc_read(AT_FDCWD, path, text, size);
 }
 
 /* Reads the number in field `field` of /proc/PID/stat, counted from 1 as in proc(5). The name
@@ -108,47 +96,17 @@ static int parse_status(const char *text, struct status *status)
 	return status->process ? 0 : -ESRCH;
 }
 
-/* Reads a status whose line of supplementary groups is very long, for what comes behind that line.
- */
-static int read_large_status(const char *path, struct status *status)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), failed = -ENOBUFS;
-	char *text = malloc(STATUS_LARGEST);
-	ssize_t length;
-
-	if (fd >= 0 && text) {
-		length = read_all(fd, text, STATUS_LARGEST);
-		if (length >= 0 && length < STATUS_LARGEST) {
-			text[length] = '\0';
-			failed = parse_status(text, status);
-		} else if (length < 0) {
-			failed = (int)length;
-		}
-	} else if (fd < 0) {
-		failed = proc_error(errno);
-	}
-	free(text);
-	if (fd >= 0)
-		close(fd);
-	return failed;
-}
-
 /* Returns 0, -ESRCH where /proc does not show the thread, or -ENOBUFS when descriptors or memory
  * ran out. */
 static int read_status(pid_t thread, struct status *status)
 {
-	char path[64], text[STATUS_SIZE];
-	ssize_t length;
+	static char text[STATUS_SIZE]; /* takes memory only as far as it is filled */
+	ssize_t length = proc_read_of(thread, "status", text, sizeof text);
 
 	*status = (struct status){0};
-	if (thread <= 0)
-		return -ESRCH;
-	snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-	length = proc_read(AT_FDCWD, path, text, sizeof text);
 	if (length < 0)
 		return (int)length;
-	return length < STATUS_SIZE - 1 ? parse_status(text, status)
-					: read_large_status(path, status);
+	return length < STATUS_SIZE - 1 ? parse_status(text, status) : -ENOBUFS;
 }
 
 void program_of(pid_t thread, char program[static 32])
@@ -249,7 +207,8 @@ void process_release(struct fs *fs, struct process *process)
 	close(process->descriptor);
 	free(process);
 	fs->process_count--;
-	open_waits_continue(fs);
+	if (!TAILQ_EMPTY(&fs->open_waits))
+		task_queue(fs->loop, &fs->open_waits_task);
 }
 
 int process_of_parent(struct fs *fs, const struct process *process, struct process **parent)
@@ -282,14 +241,6 @@ int opener_identify(struct fs *fs, struct handle *handle)
 		failed = process_find(fs, status.process, &handle->opener.process);
 	}
 	return failed == -ESRCH ? 0 : failed;
-}
-
-void opener_finish(struct fs *fs, struct opener *opener)
-{
-	struct process *process = opener->process;
-
-	opener->process = NULL;
-	process_release(fs, process);
 }
 
 /* --- the writer */
@@ -386,11 +337,9 @@ void handle_take_over(struct fs *fs, struct handle *handle)
 static int ends_badly(pid_t thread)
 {
 	uint64_t flags = 0, code = 0;
-	char path[64], text[STAT_SIZE];
-	ssize_t length;
+	char text[STAT_SIZE];
+	ssize_t length = proc_read_of(thread, "stat", text, sizeof text);
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
-	length = proc_read(AT_FDCWD, path, text, sizeof text);
 	if (length == -ENOBUFS)
 		return -ENOBUFS;
 	return length > 0 && stat_field(text, 9, &flags) && (flags & FLAG_EXITING) &&

@@ -6,8 +6,6 @@
  * The process that opened a handle, and the one that writes to it, as /proc and pidfds show them.
  */
 
-struct handle;
-
 /* The process that opened a handle, or took it over (doc/semantics.md, rules 4 to 7). */
 struct opener {
 	struct process *process; /* shared by its handles; NULL: /proc does not show it */
@@ -60,13 +58,13 @@ int process_of_parent(struct fs *fs, const struct process *process, struct proce
  * -ESRCH where it is not visible, or -ENOBUFS when descriptors or memory ran out. */
 ssize_t proc_read(int directory, const char *path, char *text, size_t size);
 
+/* Reads /proc/ID/FILE in the same way. */
+ssize_t proc_read_of(pid_t id, const char *file, char *text, size_t size);
+
 /* Fills in the opener and the program name of a handle from the process of `handle->actor.pid`; its
  * `process` is NULL where /proc does not show it. Returns 0, or -ENOBUFS when descriptors or memory
  * ran out. */
 int opener_identify(struct fs *fs, struct handle *handle);
-
-/* Releases its process. */
-void opener_finish(struct fs *fs, struct opener *opener);
 
 /* Notes that `thread` is about to write. Returns 0 or -ENOBUFS. */
 int writer_note(struct fs *fs, struct handle *handle, pid_t thread);

@@ -6,56 +6,11 @@
  * Refusals: operations that fail here, without a call, and why.
  */
 
-struct inode;
-struct pending_attrs;
-struct fs;
-struct store;
-
-/* Why an operation is refused here, without a call. The table in precheck.c has the errno and the
- * remedy of each. */
+/* REFUSAL_NAME and so on: the rows of refusals.h. */
 enum refusal {
-	REFUSAL_NONE,
-	/* Ordinary outcomes, which programs expect: never recorded. */
-	REFUSAL_ABSENT,
-	REFUSAL_EXISTS,
-	REFUSAL_READS,
-	REFUSAL_FOREIGN_ATTRIBUTE,
-	/* The others are recorded, one line each in `errors`. */
-	REFUSAL_STOPPING,
-	REFUSAL_READ_ONLY,
-	REFUSAL_REPLACES_ONLY,
-	REFUSAL_CONTROL,
-	REFUSAL_HOLDS_STORES,
-	REFUSAL_HOLDS_SECRETS,
-	REFUSAL_NAME,
-	REFUSAL_STORE_NAME,
-	REFUSAL_USER_ID,
-	REFUSAL_LONG_NAME,
-	REFUSAL_APPENDS,
-	REFUSAL_SERVICE,
-	REFUSAL_QUOTA,
-	REFUSAL_NO_LOCKED_MEMORY,
-	REFUSAL_NO_MEMORY,
-	REFUSAL_TOO_LARGE,
-	REFUSAL_NOT_TEXT,
-	REFUSAL_GROWS,
-	REFUSAL_OTHER_OWNER,
-	REFUSAL_STAYS,
-	REFUSAL_IS_STORE,
-	REFUSAL_NOT_EMPTY,
-	REFUSAL_RENAMES_STORE,
-	REFUSAL_LEAVES_STORE,
-	REFUSAL_RENAMES_STAGED,
-	REFUSAL_EXCHANGES,
-	REFUSAL_FAILED,
-	REFUSAL_LINKS,
-	REFUSAL_LINKS_UNSTORED,
-	REFUSAL_SYMLINKS,
-	REFUSAL_ODD_FILE,
-	REFUSAL_ATTRIBUTE,
-	REFUSAL_ATTRIBUTE_VALUE,
-	REFUSAL_ATTRIBUTE_TEXT,
-	REFUSAL_LATE_EXPIRY,
+#define REFUSAL(name, error, message) REFUSAL_##name,
+#include "refusals.h"
+#undef REFUSAL
 };
 
 /* Records the refusal of `operation`, with its remedy. `store` may be NULL. Returns its errno,
@@ -63,9 +18,10 @@ enum refusal {
 int refusal_record(struct fs *fs, const char *operation, const struct store *store,
 		   const char *name, enum refusal refusal);
 
-/* Does the same, and answers the request with the errno. */
-void refusal_reply(fuse_req_t request, const char *operation, const struct store *store,
-		   const char *name, enum refusal refusal);
+/* Does the same, and answers the request with the errno. Returns false without a reply for
+ * REFUSAL_NONE. */
+bool refused(fuse_req_t request, const char *operation, const struct store *store, const char *name,
+	     enum refusal refusal);
 
 /* Return why nothing can be changed now; */
 enum refusal precheck_modify(const struct fs *fs);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "control.h"
 #include "deferred.h"
 #include "directory.h"
@@ -12,72 +13,70 @@
 #include "operations.h"
 #include "staging.h"
 
-/* A READDIR, which may wait for the next page. */
-struct readdir_request {
-	struct deferred deferred;
+/* A READDIR and its reply, as large as the kernel's buffer. */
+struct reading {
+	struct fs *fs;
+	fuse_req_t request;
 	struct directory *directory;
-	struct wait wait;
-	struct timer timer;
 	size_t size;
 	off_t offset;
 	bool plus;
-};
-
-/* The reply, as large as the kernel's buffer. */
-struct dirent_buffer {
-	struct fs *fs;
-	fuse_req_t request;
 	char *data;
-	size_t size, used;
+	size_t used;
 	off_t view; /* the bits of the view in its offsets */
 	off_t last; /* the offset behind the last entry */
-	bool plus, full;
+	bool full;
 };
 
-static void read_on(fuse_req_t request, struct directory *directory, size_t size, off_t offset,
-		    bool plus);
+/* A READDIR that waits for the next page. */
+struct readdir_request {
+	struct deferred deferred;
+	struct reading reading;
+};
+
+static void read_on(struct reading *reading);
 
 /* --- entries */
 
 /* Adds one entry. Returns false if the buffer is full. READDIRPLUS shows an inode of INODE_NONE by
  * name and number alone. */
-static bool add(struct dirent_buffer *buffer, const char *name, const struct inode *inode,
-		off_t next)
+static bool add(struct reading *reading, const char *name, const struct inode *inode, off_t next)
 {
 	struct fuse_entry_param entry = {.attr = {.st_ino = inode->number, .st_mode = S_IFDIR}};
-	char *at = buffer->data + buffer->used;
-	size_t left = buffer->size - buffer->used, needed;
+	char *at = reading->data + reading->used;
+	size_t left = reading->size - reading->used, needed;
 
-	if (buffer->plus && inode->kind != INODE_NONE)
-		inode_entry(buffer->fs, inode, &entry);
+	if (reading->plus && inode->kind != INODE_NONE)
+		inode_entry(reading->fs, inode, &entry);
 	else
 		entry.attr.st_mode =
 			inode->kind == INODE_STAGED_LINK ? S_IFLNK
 			: inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE
 				? S_IFREG
 				: S_IFDIR;
-	next += buffer->view;
-	needed = buffer->plus
-			 ? fuse_add_direntry_plus(buffer->request, at, left, name, &entry, next)
-			 : fuse_add_direntry(buffer->request, at, left, name, &entry.attr, next);
-	buffer->full = needed > left;
-	if (buffer->full)
+	next += reading->view;
+	needed = reading->plus
+			 ? fuse_add_direntry_plus(reading->request, at, left, name, &entry, next)
+			 : fuse_add_direntry(reading->request, at, left, name, &entry.attr, next);
+	reading->full = needed > left;
+	if (reading->full)
 		return false;
-	buffer->used += needed;
-	buffer->last = next;
+	reading->used += needed;
+	reading->last = next;
 	return true;
 }
 
-static off_t add_dots(struct dirent_buffer *buffer, const struct directory *directory, off_t offset)
+static off_t add_dots(struct reading *reading, off_t offset)
 {
 	static const char *const names[] = {".", ".."};
 
 	/* INODE_NONE: the kernel must not count these as looked up. */
 	for (; offset < FIRST_POSITION; offset++) {
 		struct inode inode = {.kind = INODE_NONE,
-				      .number = offset ? INODE_NUMBER_ROOT : directory->number};
+				      .number = offset ? INODE_NUMBER_ROOT
+						       : reading->directory->number};
 
-		if (!add(buffer, names[offset], &inode, offset + 1))
+		if (!add(reading, names[offset], &inode, offset + 1))
 			break;
 	}
 	return offset;
@@ -93,212 +92,195 @@ static const struct record *present_record(const struct fs *fs, const struct rec
 }
 
 /* Adds the records of a view that still exist, in its order. */
-static off_t add_records(struct dirent_buffer *buffer, const struct directory *directory,
-			 const struct snapshot *view, off_t offset)
+static off_t add_records(struct reading *reading, const struct snapshot *view, off_t offset)
 {
+	const struct directory *directory = reading->directory;
 	uint64_t position = (uint64_t)(offset - FIRST_POSITION) * POSITION_UNIT;
 	struct inode inode = {.kind = directory->store ? INODE_SECRET : INODE_STORE,
 			      .store = directory->store};
 	const struct record *record;
 
-	if (offset + buffer->view != directory->next)
+	if (offset + reading->view != directory->next)
 		position = snapshot_align_position(view, position);
 	while ((record = snapshot_next(view, &position))) {
-		inode.record = present_record(buffer->fs, record);
+		inode.record = present_record(reading->fs, record);
 		if (!inode.record)
 			continue;
-		inode.number = inode_number(buffer->fs, record->entry_id);
-		inode.file = directory->store
-				     ? file_find(buffer->fs, directory->store, record->name)
-				     : NULL;
+		inode.number = inode_number(reading->fs, record->entry_id);
+		inode.file = file_find(reading->fs, directory->store, record->name);
 		offset = FIRST_POSITION + (off_t)(position / POSITION_UNIT);
-		if (!add(buffer, record->name, &inode, offset))
+		if (!add(reading, record->name, &inode, offset))
 			break;
 	}
 	return offset;
 }
 
 /* Adds files that were created here and are not stored yet, in the order of their creation. */
-static void add_files(struct dirent_buffer *buffer, const struct directory *directory, off_t offset)
+static void add_files(struct reading *reading, off_t offset)
 {
+	const struct directory *directory = reading->directory;
 	uint32_t seen = offset > FILES_OFFSET ? (uint32_t)(offset - FILES_OFFSET) : 0;
 	const struct file *in =
-		directory->staged ? file_of_entry_id(buffer->fs, directory->staged) : NULL;
+		directory->staged ? file_of_entry_id(reading->fs, directory->staged) : NULL;
 	struct file *file;
 
 	if (directory->staged && !in)
 		return;
-	TAILQ_FOREACH (file, &buffer->fs->files, link) {
+	TAILQ_FOREACH (file, &reading->fs->files, link) {
 		const char *name = staging_name_in(file, in);
 		struct inode inode;
 
 		if (file->store != directory->store || !file_is_visible(file) ||
 		    file->entry_id <= seen || file_is_stored(file) || !name)
 			continue;
-		inode_of_file(buffer->fs, file, &inode);
-		if (!add(buffer, name, &inode, FILES_OFFSET + file->entry_id))
+		inode_of_file(reading->fs, file, &inode);
+		if (!add(reading, name, &inode, FILES_OFFSET + file->entry_id))
 			return;
 	}
 }
 
-static void add_control(struct dirent_buffer *buffer, off_t offset)
+static void add_control(struct reading *reading, off_t offset)
 {
 	for (; (unsigned)(offset - FIRST_POSITION) < control_count(); offset++) {
 		unsigned control = (unsigned)(offset - FIRST_POSITION);
 		struct inode inode;
 
-		inode_find(buffer->fs, INODE_NUMBER_CONTROL_FIRST + control, &inode);
-		if (!add(buffer, control_name(control), &inode, offset + 1))
+		inode_find(reading->fs, INODE_NUMBER_CONTROL_FIRST + control, &inode);
+		if (!add(reading, control_name(control), &inode, offset + 1))
 			return;
 	}
 }
 
 /* --- replies */
 
-static void finish(struct deferred *deferred)
-{
-	struct readdir_request *pending = container_of(deferred, struct readdir_request, deferred);
-
-	wait_end(&pending->wait);
-	timer_stop(deferred->fs->loop, &pending->timer);
-}
-
-static const struct deferred_kind readdir_kind = {sizeof(struct readdir_request), NULL, finish};
+static const struct deferred_kind readdir_kind = {"list", sizeof(struct readdir_request)};
 
 static void on_page(struct wait *wait)
 {
-	struct readdir_request *pending = container_of(wait, struct readdir_request, wait);
+	struct readdir_request *pending = container_of(wait, struct readdir_request, deferred.wait);
 
-	read_on(deferred_take(&pending->deferred), pending->directory, pending->size,
-		pending->offset, pending->plus);
+	pending->reading.request = deferred_take(&pending->deferred);
+	read_on(&pending->reading);
 	deferred_end(&pending->deferred, 0);
 }
 
 static void on_deadline(struct timer *timer)
 {
-	deferred_end(&container_of(timer, struct readdir_request, timer)->deferred, ETIMEDOUT);
+	deferred_end(container_of(timer, struct deferred, timer), ETIMEDOUT);
 }
 
-static void wait_for_page(fuse_req_t request, struct directory *directory, size_t size,
-			  off_t offset, bool plus)
+static void wait_for_page(const struct reading *reading)
 {
-	struct readdir_request *pending = deferred_new(&readdir_kind, request, NULL, "");
-	struct fs *fs = directory->fs;
+	struct readdir_request *pending = deferred_new(&readdir_kind, reading->request, NULL, "");
+	struct deferred *deferred;
 
 	if (!pending)
 		return;
-	pending->directory = directory;
-	pending->size = size;
-	pending->offset = offset;
-	pending->plus = plus;
-	pending->wait.woken = on_page;
-	pending->timer.expired = on_deadline;
-	wait_begin(snapshot_waits(directory->views[0]), &pending->wait);
+	deferred = &pending->deferred;
+	pending->reading = *reading;
+	deferred->wait.woken = on_page;
+	deferred->timer.expired = on_deadline;
+	wait_begin(snapshot_waits(reading->directory->views[0]), &deferred->wait);
 	/* A little later than the walk's own calls, which have the same deadline. */
-	timer_start(fs->loop, &pending->timer, fs_deadline(fs) + 100);
+	timer_start(deferred->fs->loop, &deferred->timer, fs_deadline(deferred->fs) + 100);
 }
 
-static void reply_failure(fuse_req_t request, const struct directory *directory,
-			  const struct failure *failure)
+/* Makes room for a reply in memory that is kept from one READDIR to the next. Returns false when
+ * memory ran out. */
+static bool reserve(struct reading *reading)
 {
-	error_log_report(directory->fs->options.error_log, "list",
-			 directory->store ? store_name(directory->store) : NULL, "", failure);
-	fuse_reply_err(request, failure->errnum);
-}
+	struct directory *directory = reading->directory;
 
-/* Returns memory for a reply, which is kept from one READDIR to the next; NULL when it ran out. */
-static char *grow_buffer(struct directory *directory, size_t size)
-{
-	char *data;
+	if (reading->size > directory->size) {
+		char *data = realloc(directory->data, reading->size);
 
-	if (size > directory->size) {
-		data = realloc(directory->data, size);
 		if (!data)
-			return NULL;
+			return false;
 		directory->data = data;
-		directory->size = size;
+		directory->size = reading->size;
 	}
-	return directory->data;
+	reading->data = directory->data;
+	return true;
 }
 
-static void fill(struct dirent_buffer *buffer, struct directory *directory,
-		 const struct snapshot *view, off_t offset)
+static void fill(struct reading *reading, const struct snapshot *view)
 {
+	struct directory *directory = reading->directory;
+	off_t offset = reading->offset % VIEW_OFFSET;
 	size_t used;
 
 	if (offset < FIRST_POSITION)
-		offset = add_dots(buffer, directory, offset);
-	if (!buffer->full && directory->staged)
-		add_files(buffer, directory, offset);
-	else if (!buffer->full && !directory->has_listing)
-		add_control(buffer, offset);
+		offset = add_dots(reading, offset);
+	if (!reading->full && directory->staged)
+		add_files(reading, offset);
+	else if (!reading->full && !directory->has_listing)
+		add_control(reading, offset);
 	if (!directory->has_listing)
 		return;
-	used = buffer->used;
-	if (!buffer->full && offset < FILES_OFFSET)
-		add_records(buffer, directory, view, offset);
-	directory->has_shown = directory->has_shown || buffer->used > used;
-	if (!buffer->full && directory->store && !snapshot_is_filling(view) &&
+	used = reading->used;
+	if (!reading->full && offset < FILES_OFFSET)
+		add_records(reading, view, offset);
+	directory->has_shown |= reading->used > used;
+	if (!reading->full && directory->store && !snapshot_is_filling(view) &&
 	    !snapshot_failure(view))
-		add_files(buffer, directory, offset);
+		add_files(reading, offset);
 }
 
 /* Replies with entries of `view`, or waits for its next page. */
-static void read_view(fuse_req_t request, struct directory *directory, const struct snapshot *view,
-		      struct dirent_buffer *buffer, off_t offset)
+static void read_view(struct reading *reading, const struct snapshot *view)
 {
+	struct directory *directory = reading->directory;
 	bool grows = view && snapshot_is_filling(view);
 	const struct failure *failure = view && !grows ? snapshot_failure(view) : NULL;
 
-	fill(buffer, directory, view, offset % VIEW_OFFSET);
-	if (buffer->used || buffer->full || (!grows && !failure)) {
-		directory->next = buffer->last;
-		fuse_reply_buf(request, buffer->data, buffer->used);
-		return;
+	fill(reading, view);
+	if (reading->used || reading->full || (!grows && !failure)) {
+		directory->next = reading->last;
+		fuse_reply_buf(reading->request, reading->data, reading->used);
+	} else if ((failure || listing_last_refresh_failed(directory_listing(directory))) &&
+		   view == directory->views[0] && directory_open_last_view(directory)) {
+		read_on(reading);
+	} else if (grows) {
+		wait_for_page(reading);
+	} else {
+		fs_report(reading->fs, "list", directory->store, "", failure);
+		fuse_reply_err(reading->request, failure->errnum);
 	}
-	if ((failure || listing_last_refresh_failed(directory_listing(directory))) &&
-	    view == directory->views[0] && directory_open_last_view(directory)) {
-		read_on(request, directory, buffer->size, offset, buffer->plus);
-		return;
-	}
-	if (grows)
-		wait_for_page(request, directory, buffer->size, offset, buffer->plus);
-	else
-		reply_failure(request, directory, failure);
 }
 
-static void read_on(fuse_req_t request, struct directory *directory, size_t size, off_t offset,
-		    bool plus)
+static void read_on(struct reading *reading)
 {
-	struct dirent_buffer buffer = {
-		.fs = directory->fs, .request = request, .size = size, .plus = plus};
+	struct directory *directory = reading->directory;
 	const struct snapshot *view;
 
-	buffer.data = grow_buffer(directory, size);
-	if (!buffer.data) {
-		fuse_reply_err(request, ENOMEM);
+	if (!reserve(reading)) {
+		fuse_reply_err(reading->request, ENOMEM);
 		return;
 	}
 	if (!directory_is_ready(directory)) {
-		wait_for_page(request, directory, size, offset, plus);
+		wait_for_page(reading);
 		return;
 	}
-	view = directory_view(directory, offset);
-	buffer.view = offset - offset % VIEW_OFFSET;
+	view = directory_view(directory, reading->offset);
+	reading->view = reading->offset - reading->offset % VIEW_OFFSET;
 	if (view || !directory->has_listing)
-		read_view(request, directory, view, &buffer, offset);
+		read_view(reading, view);
 	else
-		fuse_reply_buf(request, NULL, 0);
+		fuse_reply_buf(reading->request, NULL, 0);
 }
 
 static void read_directory(fuse_req_t request, size_t size, off_t offset,
 			   struct fuse_file_info *info, bool plus)
 {
 	struct directory *directory = directory_of(info);
+	struct reading reading = {.fs = directory->fs,
+				  .request = request,
+				  .directory = directory,
+				  .size = size,
+				  .offset = offset > 0 ? offset : directory_rewind(directory),
+				  .plus = plus};
 
-	if (offset <= 0)
-		offset = directory_rewind(directory);
-	read_on(request, directory, size, offset, plus);
+	read_on(&reading);
 }
 
 void fs_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "audit.h"
 #include "deferred.h"
 #include "file.h"
 #include "fs_internal.h"
@@ -22,11 +21,8 @@ struct rename_request {
 	struct deferred deferred; /* `name` is the old name */
 	char to[NAME_LENGTH_MAX + 1];
 	struct rename_op op;
-	struct upload *upload;
-	struct wait wait;
 	struct retained *retained; /* whose value is being stored under the new name */
 	uint32_t written; /* entry id of a value that this mount has written; 0: it has not */
-	bool links;	  /* LINK: the old name stays */
 };
 
 /* --- a stored secret: renamed by the service, or stored again from its retained value --- */
@@ -99,7 +95,7 @@ static void rename_files(struct rename_request *rename)
 		file_unlink(replaced);
 	if (!file)
 		return;
-	if (rename->upload)
+	if (rename->deferred.upload)
 		staging_end(file);
 	file_rename(file, rename->to);
 }
@@ -127,17 +123,13 @@ static void on_renamed(struct change_op *op)
 	struct rename_request *rename = container_of(op, struct rename_request, op.change);
 	struct deferred *deferred = &rename->deferred;
 	struct fs *fs = deferred->fs;
+	int error = op->failure.errnum;
 
-	audit_request(deferred->request,
-		      &(struct audit_event){.operation = rename->links ? "link" : "rename",
-					    .store = deferred->store,
-					    .name = deferred->name,
-					    .to = rename->to},
-		      &op->failure);
-	keep_length(rename, op->failure.errnum);
-	if (op->failure.errnum) {
+	deferred_audit(deferred, rename->to, NULL, &op->failure);
+	keep_length(rename, error);
+	if (error) {
 		return_retained(rename);
-	} else if (rename->links) {
+	} else if (rename->op.copy) {
 		inode_reply_name(deferred_take(deferred), store_secrets(deferred->store),
 				 rename->to);
 	} else {
@@ -146,7 +138,7 @@ static void on_renamed(struct change_op *op)
 		redirect_queued_uploads(rename);
 		rename_files(rename);
 	}
-	deferred_end(deferred, op->failure.errnum);
+	deferred_end(deferred, error);
 	fs_check_drained(fs);
 }
 
@@ -154,8 +146,8 @@ static void on_renamed(struct change_op *op)
 
 static void on_uploaded(struct wait *wait)
 {
-	struct rename_request *rename = container_of(wait, struct rename_request, wait);
-	int error = rename->upload->put.change.failure.errnum;
+	struct rename_request *rename = container_of(wait, struct rename_request, deferred.wait);
+	int error = rename->deferred.upload->put.change.failure.errnum;
 
 	if (!error) {
 		redirect_queued_uploads(rename);
@@ -168,9 +160,9 @@ static void cancel(struct deferred *deferred)
 {
 	struct rename_request *rename = container_of(deferred, struct rename_request, deferred);
 
-	wait_end(&rename->wait);
-	if (rename->upload)
-		upload_cancel(rename->upload);
+	wait_end(&deferred->wait);
+	if (deferred->upload)
+		upload_cancel(deferred->upload);
 	else
 		rename_cancel(&rename->op);
 	keep_length(rename, EINTR);
@@ -179,50 +171,41 @@ static void cancel(struct deferred *deferred)
 
 static void finish(struct deferred *deferred)
 {
-	struct rename_request *rename = container_of(deferred, struct rename_request, deferred);
-
-	wait_end(&rename->wait);
-	upload_release(rename->upload);
-	retained_free(rename->retained);
+	retained_free(container_of(deferred, struct rename_request, deferred)->retained);
 }
-
-static const struct deferred_kind rename_kind = {sizeof(struct rename_request), cancel, finish};
 
 /* Uploads a staged value under its real name. The file stays staged if that fails. */
 static void publish_staged(struct rename_request *rename, struct file *file, bool only_free)
 {
+	struct deferred *deferred = &rename->deferred;
 	struct failure failure;
 
-	rename->upload =
-		upload_staged(file, rename->to, only_free, rename->deferred.request, &failure);
-	rename->wait.woken = on_uploaded;
-	if (!rename->upload)
-		deferred_end(&rename->deferred, failure.errnum ? failure.errnum : EINVAL);
-	else if (rename->upload->done)
-		on_uploaded(&rename->wait);
+	deferred->upload = upload_staged(file, rename->to, only_free, deferred->request, &failure);
+	deferred->wait.woken = on_uploaded;
+	if (!deferred->upload)
+		deferred_end(deferred, failure.errnum ? failure.errnum : EINVAL);
+	else if (deferred->upload->done)
+		on_uploaded(&deferred->wait);
 	else
-		wait_begin(&rename->upload->waits, &rename->wait);
+		wait_begin(&deferred->upload->waits, &deferred->wait);
 }
 
 /* --- what is asked for */
 
-static struct rename_request *rename_request_new(struct fs *fs, fuse_req_t request,
-						 struct store *store, const char *from,
-						 const char *to)
+static struct rename_request *rename_request_new(const struct deferred_kind *kind,
+						 fuse_req_t request, struct store *store,
+						 const char *from, const char *to)
 {
-	struct rename_request *rename = deferred_new(&rename_kind, request, store, from);
+	struct rename_request *rename = deferred_new(kind, request, store, from);
 	const struct record *record;
 
 	if (!rename)
 		return NULL;
 	record = listing_peek_any(store_secrets(store), from);
-	rename->written = written_has(fs, record) ? record->entry_id : 0;
+	rename->written = written_has(rename->deferred.fs, record) ? record->entry_id : 0;
 	strcpy(rename->to, to);
-	rename->op = (struct rename_op){.change.store = store,
-					.change.name = rename->deferred.name,
+	rename->op = (struct rename_op){.change = deferred_change(&rename->deferred, on_renamed),
 					.to = rename->to,
-					.change.deadline = fs_deadline(fs),
-					.change.done = on_renamed,
 					.recall = recall};
 	return rename;
 }
@@ -281,6 +264,9 @@ static enum refusal precheck_rename(struct fs *fs, const struct inode *from, con
 										    : REFUSAL_NAME;
 }
 
+static const struct deferred_kind rename_kind = {"rename", sizeof(struct rename_request), cancel,
+						 finish};
+
 void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 	       const char *new_name, unsigned flags)
 {
@@ -300,12 +286,10 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	if (!refusal && flags &&
 	    listing_query(store_secrets(to.store), paths.to, &target_exists) == CACHE_HIT)
 		refusal = REFUSAL_EXISTS;
-	if (refusal) {
-		refusal_reply(request, "rename", from.store,
-			      refusal == REFUSAL_NAME ? new_name : name, refusal);
+	if (refused(request, "rename", from.store, refusal == REFUSAL_NAME ? new_name : name,
+		    refusal))
 		return;
-	}
-	rename = rename_request_new(fs, request, from.store, paths.from, paths.to);
+	rename = rename_request_new(&rename_kind, request, from.store, paths.from, paths.to);
 	if (!rename)
 		return;
 	file = file_find(fs, from.store, paths.from);
@@ -344,24 +328,22 @@ static enum refusal precheck_link(struct fs *fs, const struct inode *inode, cons
 										    : REFUSAL_NAME;
 }
 
+static const struct deferred_kind link_kind = {"link", sizeof(struct rename_request), cancel,
+					       finish};
+
 void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const char *new_name)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct rename_request *rename;
 	struct inode inode, to;
-	enum refusal refusal;
 
 	inode_find(fs, number, &inode);
 	inode_find(fs, new_parent, &to);
-	refusal = precheck_link(fs, &inode, &to, new_name);
-	if (refusal) {
-		refusal_reply(request, "link", to.store, new_name, refusal);
+	if (refused(request, "link", to.store, new_name, precheck_link(fs, &inode, &to, new_name)))
 		return;
-	}
-	rename = rename_request_new(fs, request, inode.store, inode.record->name, new_name);
+	rename = rename_request_new(&link_kind, request, inode.store, inode.record->name, new_name);
 	if (!rename)
 		return;
-	rename->links = true;
 	rename->op.copy = true;
 	rename->op.no_replace = true;
 	rename_start(&rename->op);

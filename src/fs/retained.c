@@ -142,15 +142,13 @@ void retained_add(const struct upload *upload, struct pending_attrs *attrs)
 	struct fs *fs = upload->fs;
 	struct retained *retained;
 	struct entry_text text;
-	struct entry entry;
 	const char *digest;
 
 	/* Where values are sealed, src/cache/sealed_cache.c has what a rename needs. */
 	if (fs->provider->seals || fs->config->nocreate || fs->stopping || !upload->put.record ||
 	    !evict_for(fs, upload->value->bytes.size))
 		return;
-	record_entry(upload->put.record, &entry, &text);
-	digest = entry_digest(&entry, &text);
+	digest = record_digest(upload->put.record, &text);
 	retained = strlen(digest) < sizeof retained->digest ? calloc(1, sizeof *retained) : NULL;
 	if (!retained)
 		return;
@@ -174,12 +172,10 @@ struct retained *retained_take(struct fs *fs, const struct store *store, const c
 {
 	struct retained *retained = find(fs, store, name);
 	struct entry_text text;
-	struct entry entry;
 
 	if (!retained)
 		return NULL;
-	record_entry(record, &entry, &text);
-	if (strcmp(entry_digest(&entry, &text), retained->digest) != 0) {
+	if (strcmp(record_digest(record, &text), retained->digest) != 0) {
 		/* Another client has replaced it: the retained value is not that of the name. */
 		retained_free(retained);
 		return NULL;

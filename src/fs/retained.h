@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/queue.h>
-
 #include "file.h"
 #include "fs_base.h"
 
@@ -9,9 +7,6 @@
  * Retained values: kept for some seconds after they were stored, so that a rename can store them
  * under another name at a service that cannot rename.
  */
-
-struct upload;
-struct value;
 
 struct retained {
 	struct fs *fs;

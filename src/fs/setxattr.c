@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit.h"
 #include "deferred.h"
 #include "digest.h"
 #include "file.h"
@@ -126,20 +125,13 @@ struct setxattr_request {
 static void on_updated(struct change_op *op)
 {
 	struct setxattr_request *pending = container_of(op, struct setxattr_request, op.change);
-	const struct record *record = pending->op.record;
 	struct deferred *deferred = &pending->deferred;
-	struct audit_event event = {
-		.operation = "setxattr", .store = deferred->store, .name = deferred->name};
+	const struct record *record = op->failure.errnum ? NULL : pending->op.record;
 	struct entry_text text;
-	struct entry entry;
 
-	if (!op->failure.errnum && record) {
-		record_entry(record, &entry, &text);
-		event.digest = entry_digest(&entry, &text);
-		if (pending->written)
-			written_follow(deferred->fs, record->entry_id, record);
-	}
-	audit_request(deferred->request, &event, &op->failure);
+	if (record && pending->written)
+		written_follow(deferred->fs, record->entry_id, record);
+	deferred_audit(deferred, NULL, record_digest(record, &text), &op->failure);
 	deferred_end(deferred, op->failure.errnum);
 }
 
@@ -153,7 +145,8 @@ static void finish(struct deferred *deferred)
 	pending_attrs_free(&container_of(deferred, struct setxattr_request, deferred)->attrs);
 }
 
-static const struct deferred_kind setxattr_kind = {sizeof(struct setxattr_request), cancel, finish};
+static const struct deferred_kind setxattr_kind = {"setxattr", sizeof(struct setxattr_request),
+						   cancel, finish};
 
 static void update_secret(struct fs *fs, fuse_req_t request, const struct inode *inode,
 			  struct pending_attrs *attrs)
@@ -167,12 +160,9 @@ static void update_secret(struct fs *fs, fuse_req_t request, const struct inode 
 	pending->attrs = *attrs;
 	*attrs = (struct pending_attrs){0};
 	pending->written = written_has(fs, inode->record);
-	pending->op = (struct update_op){.change.store = inode->store,
-					 .change.name = pending->deferred.name,
+	pending->op = (struct update_op){.change = deferred_change(&pending->deferred, on_updated),
 					 .scopes = pending->attrs.scopes,
-					 .comment = pending->attrs.comment,
-					 .change.deadline = fs_deadline(fs),
-					 .change.done = on_updated};
+					 .comment = pending->attrs.comment};
 	update_start(&pending->op);
 }
 

@@ -6,9 +6,6 @@
  * Extended attributes that can be set: their texts, and what is done with them.
  */
 
-struct inode;
-struct pending_attrs;
-
 /* Parse the text of one attribute into zeroed `attrs`, which pending_attrs_free frees. Return 0,
  * -EOPNOTSUPP where the service has no such attribute, -EINVAL, -EILSEQ or -ENOMEM. */
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);

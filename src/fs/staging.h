@@ -8,8 +8,6 @@
  * Staging: new files under temporary names are held back until they are renamed.
  */
 
-struct file;
-
 /* True if a new file `name` that is created with `flags` is to be staged. */
 bool staging_applies(const struct fs *fs, const char *name, int flags);
 

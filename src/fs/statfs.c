@@ -34,7 +34,7 @@ static void cancel(struct deferred *deferred)
 	quota_query_cancel(&container_of(deferred, struct statfs_request, deferred)->query);
 }
 
-static const struct deferred_kind statfs_kind = {sizeof(struct statfs_request), cancel, NULL};
+static const struct deferred_kind statfs_kind = {"statfs", sizeof(struct statfs_request), cancel};
 
 void fs_statfs(fuse_req_t request, fuse_ino_t number)
 {

@@ -8,9 +8,6 @@
  * the writer that takes the handle over.
  */
 
-struct handle;
-struct process;
-
 /*
  * Searches whether a process must still close a handle before its value is complete.
  * `handle->opener.process` must not be NULL. `done` is called once, perhaps from within the start;

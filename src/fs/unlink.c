@@ -1,7 +1,6 @@
 /* UNLINK: deletes a secret. */
 #include <errno.h>
 
-#include "audit.h"
 #include "deferred.h"
 #include "file.h"
 #include "fs_internal.h"
@@ -25,22 +24,19 @@ static void on_deleted(struct change_op *op)
 	struct deferred *deferred = &pending->deferred;
 	struct fs *fs = deferred->fs;
 	struct file *file = file_find(fs, deferred->store, deferred->name);
+	struct failure *failure = &op->failure;
 
 	/* The service has no such secret, but what was shown here under the name is gone. */
-	if (op->failure.errnum == ENOENT && file && file_is_visible(file))
-		op->failure = (struct failure){0};
-	if (file && (!op->failure.errnum || op->failure.errnum == ENOENT)) {
+	if (failure->errnum == ENOENT && file && file_is_visible(file))
+		*failure = (struct failure){0};
+	if (file && (!failure->errnum || failure->errnum == ENOENT)) {
 		uploads_cancel_queued(file);
 		file_unlink(file);
 	}
-	if (!op->failure.errnum)
+	if (!failure->errnum)
 		written_forget(fs, pending->entry_id);
-	audit_request(deferred->request,
-		      &(struct audit_event){.operation = "unlink",
-					    .store = deferred->store,
-					    .name = deferred->name},
-		      &op->failure);
-	deferred_end(deferred, op->failure.errnum);
+	deferred_audit(deferred, NULL, NULL, failure);
+	deferred_end(deferred, failure->errnum);
 	fs_check_drained(fs);
 }
 
@@ -49,7 +45,7 @@ static void cancel(struct deferred *deferred)
 	change_op_cancel(&container_of(deferred, struct unlink_request, deferred)->op);
 }
 
-static const struct deferred_kind unlink_kind = {sizeof(struct unlink_request), cancel, NULL};
+static const struct deferred_kind unlink_kind = {"unlink", sizeof(struct unlink_request), cancel};
 
 /*
  * True if the service does not have the file, so that removing it needs no call. A file that was
@@ -88,10 +84,7 @@ static void delete_secret(struct fs *fs, fuse_req_t request, struct store *store
 		return;
 	retained_forget(fs, store, name);
 	pending->entry_id = record ? record->entry_id : 0;
-	pending->op = (struct change_op){.store = store,
-					 .name = pending->deferred.name,
-					 .deadline = fs_deadline(fs),
-					 .done = on_deleted};
+	pending->op = deferred_change(&pending->deferred, on_deleted);
 	delete_start(&pending->op);
 }
 
@@ -100,22 +93,17 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct fs *fs = fuse_req_userdata(request);
 	char path[NAME_LENGTH_MAX + 1];
 	struct inode directory;
-	enum refusal refusal;
 	struct file *file;
 
 	inode_find(fs, parent, &directory);
-	refusal = precheck_unlink(fs, &directory, name, path);
-	if (refusal) {
-		refusal_reply(request, "unlink", directory.store, name, refusal);
+	if (refused(request, "unlink", directory.store, name,
+		    precheck_unlink(fs, &directory, name, path)))
 		return;
-	}
 	file = file_find(fs, directory.store, path);
 	if (file && is_only_here(file)) {
-		bool is_directory = file->is_directory;
-
-		if (!is_directory)
+		fuse_reply_err(request, file->is_directory ? EISDIR : 0);
+		if (!file->is_directory)
 			file_unlink(file);
-		fuse_reply_err(request, is_directory ? EISDIR : 0);
 	} else if (directory.kind == INODE_STAGED_DIRECTORY) {
 		fuse_reply_err(request, ENOENT);
 	} else {

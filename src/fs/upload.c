@@ -83,17 +83,6 @@ static void record_outcome(struct file *file, unsigned number, const struct fail
 	file->reported = false;
 }
 
-/* Returns the digest of the stored value for the audit, or NULL. */
-static const char *new_digest(const struct put_op *put, struct entry_text *text)
-{
-	struct entry entry;
-
-	if (put->change.failure.errnum || !put->record)
-		return NULL;
-	record_entry(put->record, &entry, text);
-	return entry_digest(&entry, text);
-}
-
 /*
  * The secret now exists: queued exclusive creates of our own handles become upserts instead of
  * failing with EEXIST.
@@ -153,6 +142,13 @@ static void keep_length(struct upload *upload)
 		written_forget(upload->fs, record ? record->entry_id : 0);
 }
 
+static void log_publication(const struct file *file, const struct actor *actor, const char *name,
+			    const char *digest, const struct failure *failure)
+{
+	audit(file->fs, actor, &(struct audit_event){"publish", file->store, name, NULL, digest},
+	      failure);
+}
+
 static void on_put(struct change_op *op)
 {
 	struct upload *upload = container_of(op, struct upload, put.change);
@@ -160,13 +156,10 @@ static void on_put(struct change_op *op)
 	struct file *file = upload->file;
 	struct fs *fs = upload->fs;
 	struct entry_text text;
-	struct audit_event event;
 
-	event = (struct audit_event){.operation = "publish",
-				     .store = file->store,
-				     .name = upload->name,
-				     .digest = new_digest(put, &text)};
-	audit(fs, &upload->actor, &event, &put->change.failure);
+	log_publication(file, &upload->actor, upload->name,
+			put->change.failure.errnum ? NULL : record_digest(put->record, &text),
+			&put->change.failure);
 	keep_length(upload);
 	/* An upload that overlapped with this one may have ended before it: a rename must not store
 	 * its value. */
@@ -279,19 +272,25 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 	return upload;
 }
 
-/* Returns an upload of the value, not started; NULL with `failure` set where it fails a check. */
-static struct upload *prepare(struct file *file, struct value *value, const char *name,
-			      struct failure *failure)
+/* Returns an upload of the value, not started; NULL with `failure` set and logged where it fails a
+ * check. */
+static struct upload *prepare(struct file *file, const struct actor *actor, struct value *value,
+			      const char *name, struct failure *failure)
 {
 	size_t length = value_length(file->fs, &value->bytes);
 	struct upload *upload = NULL;
 
+	*failure = (struct failure){0};
 	file->uploads_started++;
 	if (!check_value(file->fs, value->bytes.data, length, failure)) {
 		upload = upload_new(file, value, length, name);
 		if (!upload)
 			failure_set(failure, ENOMEM, "out of memory");
 	}
+	if (upload)
+		upload->actor = *actor;
+	else
+		log_publication(file, actor, name, NULL, failure);
 	return upload;
 }
 
@@ -312,18 +311,13 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 
 	*failure = (struct failure){0};
 	handle->dirty = false; /* whatever the outcome: the upload was tried */
-	if (!handle->value || !handle->value->bytes.length)
+	if (!handle_length(handle))
 		return NULL; /* truncation alone uploads nothing */
-	upload = prepare(file, handle->value, file->name, failure);
+	upload = prepare(file, &handle->actor, handle->value, file->name, failure);
 	if (!upload) {
 		record_outcome(file, file->uploads_started, failure, false);
-		audit(file->fs, &handle->actor,
-		      &(struct audit_event){
-			      .operation = "publish", .store = file->store, .name = file->name},
-		      failure);
 		return NULL;
 	}
-	upload->actor = handle->actor;
 	if (handle->excl && file->created && !file->fs->config->nocreate)
 		upload->put.mode = PUT_CREATE;
 	start(upload);
@@ -344,20 +338,13 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 	struct upload *upload;
 	struct actor actor;
 
-	*failure = (struct failure){0};
 	/* The rename uploads what was written: a close after it has nothing new to upload. */
 	LIST_FOREACH (handle, &file->handles, link)
 		handle->dirty = false;
 	actor_of_request(&actor, request);
-	upload = prepare(file, file->staged, name, failure);
-	if (!upload) {
-		audit(file->fs, &actor,
-		      &(struct audit_event){
-			      .operation = "publish", .store = file->store, .name = name},
-		      failure);
+	upload = prepare(file, &actor, file->staged, name, failure);
+	if (!upload)
 		return NULL;
-	}
-	upload->actor = actor;
 	upload->is_staged = true;
 	if (only_free)
 		upload->put.mode = PUT_CREATE;

@@ -1,17 +1,11 @@
 #pragma once
 
-#include <sys/queue.h>
-
 #include "audit.h"
 #include "fs_base.h"
 
 /*
  * Uploads: values on their way to the service.
  */
-
-struct file;
-struct handle;
-struct value;
 
 /* An upload in flight, and the requests that wait for it. */
 struct upload {

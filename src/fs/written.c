@@ -5,6 +5,7 @@
  */
 #include "written.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,27 +113,18 @@ bool written_lately(const struct fs *fs, const struct inode *inode)
 
 /* --- length and times of the stored version */
 
-static void version_of(const struct record *record, char digest[static 64])
-{
-	struct entry_text text, room;
-	struct entry entry;
-
-	record_entry(record, &entry, &text);
-	strncpy(digest, entry_digest(&entry, &room), 63);
-	digest[63] = '\0';
-}
-
 /* Returns the entry of the version `record`; NULL where the service has another, or may have. */
 static struct written_entry *find_version(struct fs *fs, const struct record *record)
 {
 	struct written_entry *entry =
 		record && !record->invalid ? find(&fs->written, record->entry_id) : NULL;
-	char digest[64];
+	struct entry_text text;
 
 	if (!entry || !entry->digest[0])
 		return NULL;
-	version_of(record, digest);
-	return strcmp(digest, entry->digest) == 0 ? entry : NULL;
+	return strncmp(record_digest(record, &text), entry->digest, sizeof entry->digest - 1)
+		       ? NULL
+		       : entry;
 }
 
 bool written_has(struct fs *fs, const struct record *record)
@@ -155,34 +147,33 @@ static struct timespec accessed_at(const struct file *file)
 	return file->times.accessed_is_set ? file->times.accessed : modified_at(file);
 }
 
-void written_keep(struct fs *fs, const struct file *file, const struct record *record,
-		  size_t length)
+/* Notes the length and times of `record`, which is now a version that this mount has written. */
+static void keep(struct fs *fs, const struct record *record, uint32_t length,
+		 struct timespec modified, struct timespec accessed)
 {
 	struct written_entry *entry = renew(&fs->written, record->entry_id);
+	struct entry_text text;
 
 	if (!entry)
 		return;
-	entry->length = (uint32_t)length;
-	entry->modified = modified_at(file);
-	entry->accessed = accessed_at(file);
-	version_of(record, entry->digest);
+	entry->length = length;
+	entry->modified = modified;
+	entry->accessed = accessed;
+	snprintf(entry->digest, sizeof entry->digest, "%s", record_digest(record, &text));
+}
+
+void written_keep(struct fs *fs, const struct file *file, const struct record *record,
+		  size_t length)
+{
+	keep(fs, record, (uint32_t)length, modified_at(file), accessed_at(file));
 }
 
 void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record)
 {
 	const struct written_entry *known = find(&fs->written, entry_id);
-	struct written_entry *entry, copy;
 
-	if (!known || !known->digest[0])
-		return;
-	copy = *known; /* renew may drop it */
-	entry = renew(&fs->written, record->entry_id);
-	if (!entry)
-		return;
-	entry->length = copy.length;
-	entry->modified = copy.modified;
-	entry->accessed = copy.accessed;
-	version_of(record, entry->digest);
+	if (known && known->digest[0])
+		keep(fs, record, known->length, known->modified, known->accessed);
 }
 
 void written_forget(struct fs *fs, uint32_t entry_id)

@@ -1,17 +1,6 @@
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/queue.h>
-#include <sys/stat.h>
-#include <time.h>
-
-#include "sstorefs/ordered_set.h"
-
-struct file;
-struct fs;
-struct inode;
-struct record;
+#include "fs_base.h"
 
 /* Times that utimensat(2) has set since the last WRITE. */
 struct set_times {

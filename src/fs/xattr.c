@@ -359,8 +359,8 @@ static void refuse(fuse_req_t request, const struct xattr_context *context, cons
 {
 	const struct inode *inode = context->inode;
 
-	refusal_reply(request, operation, inode->kind == INODE_SECRET ? inode->store : NULL,
-		      inode_name(inode), refusal);
+	refused(request, operation, inode->kind == INODE_SECRET ? inode->store : NULL,
+		inode_name(inode), refusal);
 }
 
 void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value,
