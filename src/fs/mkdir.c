@@ -17,21 +17,27 @@ struct store_request {
 	struct store_op op;
 };
 
+static void cancel(struct deferred *deferred)
+{
+	change_op_cancel(&container_of(deferred, struct store_request, deferred)->op.change);
+}
+
+static const struct deferred_kind mkdir_kind = {"mkdir", sizeof(struct store_request), cancel};
+static const struct deferred_kind rmdir_kind = {"rmdir", sizeof(struct store_request), cancel};
+
 static void on_store_op(struct change_op *op)
 {
 	struct deferred *deferred = &container_of(op, struct store_request, op.change)->deferred;
 	int error = op->failure.errnum;
 
+	/* The log has the store as the name of what is changed. */
+	store_release(deferred->store);
+	deferred->store = NULL;
 	deferred_audit(deferred, NULL, NULL, &op->failure);
-	if (!error && !deferred->store)
+	if (!error && deferred->kind == &mkdir_kind)
 		inode_reply_name(deferred_take(deferred), catalog_stores(deferred->fs->catalog),
 				 deferred->name);
 	deferred_end(deferred, error);
-}
-
-static void cancel(struct deferred *deferred)
-{
-	change_op_cancel(&container_of(deferred, struct store_request, deferred)->op.change);
 }
 
 static struct store_request *store_request_new(const struct deferred_kind *kind, fuse_req_t request,
@@ -73,8 +79,6 @@ static enum refusal precheck_mkdir(struct fs *fs, const struct inode *directory,
 		       ? REFUSAL_EXISTS
 		       : REFUSAL_NONE;
 }
-
-static const struct deferred_kind mkdir_kind = {"mkdir", sizeof(struct store_request), cancel};
 
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
@@ -138,8 +142,6 @@ static void on_lookup(struct lookup *lookup)
 		deferred_audit(deferred, NULL, NULL, &lookup->failure);
 	deferred_end(deferred, lookup->failure.errnum);
 }
-
-static const struct deferred_kind rmdir_kind = {"rmdir", sizeof(struct store_request), cancel};
 
 void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
