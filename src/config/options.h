@@ -76,3 +76,31 @@ int option_error(const struct mount_option *option, const char *value, const cha
 
 /* Says that memory ran out. Returns -ENOMEM. */
 int oom_error(void);
+
+/* Text that must stay secret, on the one line of a file. */
+struct secret_kind {
+	const char *noun;	   /* "token" */
+	const char *option;	   /* the one that names the file */
+	const char *content;	   /* "the API token" */
+	unsigned char first, last; /* the bytes that it may have are between these two */
+};
+
+/* Reads the file into `text`, with a NUL behind it that `length` does not count, and tells whether
+ * it is a pipe. `again`: it was read before, and reading must not wait. Returns 0, or a negative
+ * errno with one line in `why`. */
+int secret_file_read(const struct secret_kind *kind, const struct config *config, const char *path,
+		     bool again, struct locked *text, bool *from_pipe, struct buffer *why);
+
+/* Drops one newline at the end, and refuses what cannot be of that kind. Returns 0, or -EINVAL with
+ * one line in `why` that repeats nothing of the text. */
+int secret_check(const struct secret_kind *kind, struct locked *text, const char *origin,
+		 struct buffer *why);
+
+/* Replaces `to`, with a NUL behind the text that `length` does not count. Returns 0, -ENOBUFS or
+ * -ENOMEM. */
+int secret_copy(struct locked *to, const void *text, size_t length);
+
+/* Append a line to `why`. Return `failed`. */
+int secret_explain(struct buffer *why, int failed, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+int no_locked_memory(struct buffer *why, int failed);

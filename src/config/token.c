@@ -1,159 +1,11 @@
 /* Reads the token into locked memory, from a file, a pipe or the environment. */
-#include <fcntl.h>
-#include <linux/magic.h>
-#include <poll.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
 #include "options.h"
 
-#define TOKEN_MAX 8192
-
-/* Appends a line to `why`. Returns `failed`. */
-__attribute__((format(printf, 3, 4))) static int explain(struct buffer *why, int failed,
-							 const char *format, ...)
-{
-	va_list arguments;
-	char *line;
-
-	va_start(arguments, format);
-	if (vasprintf(&line, format, arguments) < 0)
-		line = NULL;
-	va_end(arguments);
-	buffer_puts(why, line ? line : "out of memory: free some and try again");
-	free(line);
-	return failed;
-}
-
-static int no_locked_memory(struct buffer *why, int failed)
-{
-	return explain(why, failed,
-		       "no locked memory for the token: %s: raise the limit (ulimit -l)",
-		       strerror(-failed));
-}
-
-static int unreadable(struct buffer *why, int failed, const char *path, const char *remedy)
-{
-	return explain(why, failed, "can't read the token file %s: %s: %s", path, strerror(-failed),
-		       remedy);
-}
-
-/* Replaces `to`, with a NUL behind the text that `length` does not count. */
-static int copy_text(struct locked *to, const void *text, size_t length)
-{
-	int failed;
-
-	locked_free(to);
-	failed = locked_reserve(to, length + 1);
-	if (!failed)
-		failed = locked_append(to, text, length);
-	if (!failed)
-		to->data[length] = '\0';
-	return failed;
-}
-
-/* Drops one newline at the end, and refuses what can be no token. Repeats nothing of it. */
-static int text_check(struct locked *text, const char *origin, struct buffer *why)
-{
-	if (text->length > 0 && text->data[text->length - 1] == '\n')
-		text->data[--text->length] = '\0';
-	if (text->length == 0)
-		return explain(why, -EINVAL, "%s is empty: put the API token there", origin);
-	if (text->length > TOKEN_MAX)
-		return explain(
-			why, -EINVAL,
-			"%s is longer than %d bytes: put the API token there and nothing else",
-			origin, TOKEN_MAX);
-	for (size_t i = 0; i < text->length; i++)
-		if (text->data[i] <= ' ' || text->data[i] >= 0x7f)
-			return explain(
-				why, -EINVAL,
-				"%s has a blank, a line break or another byte that no token has, at position %zu: put "
-				"the API token there on one line and nothing else",
-				origin, i + 1);
-	return 0;
-}
-
-/* True for a pipe without a name, which only the parent process can have passed: its owner tells
- * nothing. */
-static bool has_no_name(int fd)
-{
-	struct statfs file_system;
-
-	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PIPEFS_MAGIC;
-}
-
-/* The owner of the file decides to whose account values go: trusts root, the mounter, and the user
- * that the daemon becomes. */
-static bool owner_is_trusted(const struct config *config, int fd, uid_t owner)
-{
-	return owner == 0 || owner == config->mounter ||
-	       (config->user && owner == config->user_uid) || has_no_name(fd);
-}
-
-/* Checks the opened file, behind symbolic links. `again`: a token is held already, and reading must
- * not wait for another. */
-static int file_check(const struct config *config, const char *path, int fd, bool again,
-		      struct stat *status, struct buffer *why)
-{
-	if (fstat(fd, status))
-		return unreadable(why, -errno, path, "see that it is a readable file");
-	if (!S_ISREG(status->st_mode) && (again || !S_ISFIFO(status->st_mode)))
-		return explain(
-			why, -EINVAL,
-			"the token file %s is not a file: give token_file= one that holds the API token",
-			path);
-	if (!owner_is_trusted(config, fd, status->st_uid))
-		return explain(
-			why, -EACCES,
-			"the token file %s belongs to user %u, who could put another token there: chown %u %s",
-			path, status->st_uid, config->mounter, path);
-	if (status->st_mode & (S_IROTH | S_IWOTH | S_IWGRP))
-		return explain(
-			why, -EACCES,
-			"the token file %s has mode %04o, which lets others read or change it: chmod 600 %s",
-			path, status->st_mode & 07777u, path);
-	return 0;
-}
-
-/* Waits for the first byte or the end of a pipe that was opened without waiting, and makes it an
- * ordinary one. */
-static int pipe_wait(int fd)
-{
-	struct pollfd pipe = {.fd = fd, .events = POLLIN};
-
-	while (poll(&pipe, 1, -1) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	return fcntl(fd, F_SETFL, O_RDONLY) ? -errno : 0;
-}
-
-/* Straight into locked memory, to the end or to where it is too long for a token. */
-static int read_all(int fd, struct locked *text)
-{
-	const size_t most = TOKEN_MAX + 2; /* a newline, and one that is too much */
-	int failed = locked_reserve(text, most + 1);
-
-	while (!failed && text->length < most) {
-		ssize_t got = read(fd, text->data + text->length, most - text->length);
-
-		if (got == 0)
-			break;
-		if (got > 0)
-			text->length += (size_t)got;
-		else if (errno != EINTR)
-			failed = -errno;
-	}
-	if (!failed)
-		text->data[text->length] = '\0';
-	return failed;
-}
+static const struct secret_kind api_token = {"token", "token_file", "the API token", '!', '~'};
 
 /* Notes where the token came from. Returns 0 or -ENOMEM. */
 static int name_origin(struct token *fresh, const char *place, struct buffer *why)
@@ -167,30 +19,10 @@ static int name_origin(struct token *fresh, const char *place, struct buffer *wh
 static int read_file(const struct token *token, const struct config *config, struct token *fresh,
 		     const char *path, struct buffer *why)
 {
-	/* O_NONBLOCK: a FIFO without a writer must not stop the open. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
-	struct stat status;
+	int failed = secret_file_read(&api_token, config, path, token->origin != NULL, &fresh->text,
+				      &fresh->from_pipe, why);
 
-	if (fd < 0)
-		return unreadable(why, -errno, path,
-				  "write the API token there, readable for who mounts");
-	failed = file_check(config, path, fd, token->origin != NULL, &status, why);
-	if (failed)
-		goto out;
-	fresh->from_pipe = S_ISFIFO(status.st_mode);
-	if (fresh->from_pipe)
-		failed = pipe_wait(fd);
-	if (!failed)
-		failed = read_all(fd, &fresh->text);
-	if (failed == -ENOBUFS || failed == -ENOMEM)
-		no_locked_memory(why, failed);
-	else if (failed)
-		unreadable(why, failed, path, "see that it is a readable file");
-	else
-		failed = name_origin(fresh, path, why);
-out:
-	close(fd);
-	return failed;
+	return failed ? failed : name_origin(fresh, path, why);
 }
 
 /* Moves one variable into locked memory: /proc/PID/environ would show it for as long as we live. */
@@ -201,7 +33,7 @@ static int read_variable(struct token *token, struct locked *to, const char *nam
 
 	if (!value || *value == '\0')
 		return 0;
-	failed = to ? copy_text(to, value, strlen(value)) : 0;
+	failed = to ? secret_copy(to, value, strlen(value)) : 0;
 	if (failed)
 		return failed;
 	sodium_memzero(value, strlen(value));
@@ -244,12 +76,12 @@ void token_wipe_environment(const struct config *config)
 
 static int reuse_remembered(const struct token *token, struct token *fresh, struct buffer *why)
 {
-	int failed = copy_text(&fresh->text, token->from_environment.data,
-			       token->from_environment.length);
+	int failed = secret_copy(&fresh->text, token->from_environment.data,
+				 token->from_environment.length);
 
 	if (!failed && token->email_from_environment.length > 0)
-		failed = copy_text(&fresh->email, token->email_from_environment.data,
-				   token->email_from_environment.length);
+		failed = secret_copy(&fresh->email, token->email_from_environment.data,
+				     token->email_from_environment.length);
 	return failed ? no_locked_memory(why, failed) : name_origin(fresh, token->variable, why);
 }
 
@@ -285,8 +117,9 @@ static int locate_token(const struct token *token, const struct config *config, 
 		return failed;
 	if (token->from_environment.length > 0)
 		return reuse_remembered(token, fresh, why);
-	return explain(why, -ENOENT, "there is no token for %s: give -o token_file=PATH, or set %s",
-		       config->provider->name, config->provider->token_variables[0]);
+	return secret_explain(why, -ENOENT,
+			      "there is no token for %s: give -o token_file=PATH, or set %s",
+			      config->provider->name, config->provider->token_variables[0]);
 }
 
 static bool tokens_differ(const struct locked *one, const struct locked *other)
@@ -320,9 +153,10 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 	}
 	failed = locate_token(token, config, &fresh, why);
 	if (!failed)
-		failed = text_check(&fresh.text, fresh.origin, why);
+		failed = secret_check(&api_token, &fresh.text, fresh.origin, why);
 	if (!failed && fresh.email.length > 0)
-		failed = text_check(&fresh.email, "the address in CLOUDFLARE_EMAIL", why);
+		failed = secret_check(&api_token, &fresh.email, "the address in CLOUDFLARE_EMAIL",
+				      why);
 	if (failed)
 		goto out;
 	if (changed)
