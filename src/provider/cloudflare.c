@@ -14,38 +14,9 @@
 
 /* Requests */
 
-/* An empty one would make another address, and that of all secrets of a store at that. */
-static bool is_id(const char *id)
-{
-	return id && *id;
-}
-
-/* The end of a request's path; each one lies below those before it. */
-enum place { ACCOUNT, STORES, STORE, SECRETS, SECRET };
-
-static int request_begin(struct http_request *request, enum http_method method,
-			 const struct op_args *args, enum place place)
-{
-	if (!is_id(args->account) || (place >= STORE && !is_id(args->store_id)) ||
-	    (place >= SECRET && !is_id(args->id)))
-		return -EINVAL;
-	request->method = method;
-	http_request_header(request, "Accept", "application/json");
-	buffer_puts(&request->target, "/accounts");
-	url_append_segment(request, args->account, strlen(args->account));
-	buffer_puts(&request->target, place >= STORES ? "/secrets_store/stores" : "/secrets_store");
-	if (place >= STORE)
-		url_append_segment(request, args->store_id, strlen(args->store_id));
-	if (place >= SECRETS)
-		buffer_puts(&request->target, "/secrets");
-	if (place >= SECRET)
-		url_append_segment(request, args->id, strlen(args->id));
-	return 0;
-}
-
 /* In an order that new secrets don't shift: the default one begins with the newest (doc/apis.md,
  * Cloudflare 4). */
-static int request_page(struct http_request *request, const struct op_args *args)
+static int request_page(const struct op_args *args, struct http_request *request)
 {
 	char number[16];
 
@@ -57,93 +28,52 @@ static int request_page(struct http_request *request, const struct op_args *args
 	return request_check(request);
 }
 
-/* There is no question for one store by its name: it is in the list. */
-static int list_stores_request(const struct op_args *args, struct http_request *request)
+/* Whatever has the name in its name or comment. */
+static int request_search(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_begin(request, HTTP_GET, args, STORES);
+	int failed = url_append_name_param(request, "search", args->name);
 
-	return failed ? failed : request_page(request, args);
+	return failed ? failed : request_page(args, request);
 }
 
-static int list_secrets_request(const struct op_args *args, struct http_request *request)
+static int request_value(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_begin(request, HTTP_GET, args, SECRETS);
-
-	return failed ? failed : request_page(request, args);
-}
-
-/* With an id one secret; without it whatever has the name in its name or comment. */
-static int find_secret_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_begin(request, HTTP_GET, args, args->id ? SECRET : SECRETS);
-
-	if (!failed && args->id)
-		return request_check(request);
-	if (!failed)
-		failed = url_append_name_param(request, "search", args->name);
-	return failed ? failed : request_page(request, args);
-}
-
-static int delete_store_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_begin(request, HTTP_DELETE, args, STORE);
-
-	return failed ? failed : request_check(request);
-}
-
-static int delete_secret_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_begin(request, HTTP_DELETE, args, SECRET);
-
-	return failed ? failed : request_check(request);
-}
-
-static int quota_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_begin(request, HTTP_GET, args, ACCOUNT);
-
-	if (!failed)
-		buffer_puts(&request->target, "/quota");
-	return failed ? failed : request_check(request);
-}
-
-static int create_store_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_begin(request, HTTP_POST, args, STORES);
-
-	return failed ? failed : cloudflare_build_body(args, request);
-}
-
-/* Create by name, or replace by id: there is no verb that does either. */
-static int put_secret_request(const struct op_args *args, struct http_request *request)
-{
-	bool replaces = args->mode == PUT_REPLACE;
-	int failed = request_begin(request, replaces ? HTTP_PATCH : HTTP_POST, args,
-				   replaces ? SECRET : SECRETS);
-
-	if (failed)
-		return failed;
 	request->bears_value = true;
 	return cloudflare_build_body(args, request);
 }
 
-static int update_secret_request(const struct op_args *args, struct http_request *request)
+#define STORES	"/accounts/{account}/secrets_store/stores"
+#define SECRETS STORES "/{store}/secrets"
+
+static int build_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = args->scopes || args->comment
-			     ? request_begin(request, HTTP_PATCH, args, SECRET)
-			     : -EINVAL;
+	/* There is no question for one store by its name: it is in the list. */
+	static const struct request_form forms[OPERATION_COUNT] = {
+		[OPERATION_LIST_STORES] = {HTTP_GET, STORES, request_page},
+		[OPERATION_FIND_STORE] = {HTTP_GET, STORES, request_page},
+		[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, cloudflare_build_body},
+		[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}", NULL},
+		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, request_page},
+		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS, request_search},
+		[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, request_value},
+		[OPERATION_UPDATE_SECRET] = {HTTP_PATCH, SECRETS "/{id}", cloudflare_build_body},
+		[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{id}", NULL},
+		[OPERATION_DUPLICATE_SECRET] = {HTTP_POST, SECRETS "/{id}/duplicate",
+						cloudflare_build_body},
+		[OPERATION_QUOTA] = {HTTP_GET, "/accounts/{account}/secrets_store/quota", NULL},
+	};
+	/* With an id one secret. There is no verb that creates or replaces. */
+	static const struct request_form find = {HTTP_GET, SECRETS "/{id}", NULL},
+					 replace = {HTTP_PATCH, SECRETS "/{id}", request_value};
+	const struct request_form *form = &forms[args->operation];
 
-	return failed ? failed : cloudflare_build_body(args, request);
-}
-
-static int duplicate_secret_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_begin(request, HTTP_POST, args, SECRET);
-
-	if (failed)
-		return failed;
-	buffer_puts(&request->target, "/duplicate");
-	return cloudflare_build_body(args, request);
+	if (args->operation == OPERATION_UPDATE_SECRET && !args->scopes && !args->comment)
+		return -EINVAL;
+	if (args->operation == OPERATION_FIND_SECRET && args->id)
+		form = &find;
+	if (args->operation == OPERATION_PUT_SECRET && args->mode == PUT_REPLACE)
+		form = &replace;
+	return request_build(form, args, request);
 }
 
 /* Responses */
@@ -190,7 +120,7 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 	const char *comment = json_get_string(item, "comment");
 
 	entry->id = json_get_string(item, "id");
-	if (parser->stores && !is_id(entry->id)) {
+	if (parser->stores && !(entry->id && *entry->id)) {
 		parser->result->malformed++;
 		return false;
 	}
@@ -283,7 +213,6 @@ static int quota_response(struct response_parser *parser, int failed)
 
 static void read_rate_limit(const struct http_response *response, struct rate_limit *limit)
 {
-	*limit = (struct rate_limit){.remaining = -1};
 	rate_limit_from_retry_after(response, limit);
 	rate_limit_from_ratelimit(response, limit, "Ratelimit");
 	if (response->status != 429)
@@ -305,8 +234,7 @@ static bool name_is_valid(const char *displayed)
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-	return *displayed && strlen(displayed) <= NAME_LENGTH_MAX &&
-	       displayed[strspn(displayed, alphabet)] == '\0';
+	return name_matches_alphabet(displayed, alphabet);
 }
 
 /* No rule is published. */
@@ -326,15 +254,11 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	return failed ? failed : auth_header_append(lines, "X-Auth-Key: ", credentials->token);
 }
 
-static const char *const endpoint_variables[] = {"CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL",
-						 NULL};
-static const char *const token_variables[] = {"CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", NULL};
-
 const struct provider provider_cloudflare = {
 	.name = "cloudflare",
 	.endpoint = "https://api.cloudflare.com/client/v4",
-	.endpoint_variables = endpoint_variables,
-	.token_variables = token_variables,
+	.endpoint_variables = PHRASES("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL"),
+	.token_variables = PHRASES("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"),
 	.key_variable = "CLOUDFLARE_API_KEY",
 	.email_variable = "CLOUDFLARE_EMAIL",
 	.store_paging = PAGING_NUMBERED,
@@ -356,18 +280,17 @@ const struct provider provider_cloudflare = {
 	.authorize = authorize,
 	.operations =
 		{
-			[OPERATION_LIST_STORES] = {list_stores_request, list_response},
-			[OPERATION_FIND_STORE] = {list_stores_request, list_response},
-			[OPERATION_CREATE_STORE] = {create_store_request, entry_response},
-			[OPERATION_DELETE_STORE] = {delete_store_request, parse_deletion_response},
-			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},
-			[OPERATION_FIND_SECRET] = {find_secret_request, find_secret_response},
-			[OPERATION_PUT_SECRET] = {put_secret_request, entry_response},
-			[OPERATION_UPDATE_SECRET] = {update_secret_request, entry_response},
-			[OPERATION_DELETE_SECRET] = {delete_secret_request,
-						     parse_deletion_response},
-			[OPERATION_DUPLICATE_SECRET] = {duplicate_secret_request, entry_response},
-			[OPERATION_QUOTA] = {quota_request, quota_response},
+			[OPERATION_LIST_STORES] = {build_request, list_response},
+			[OPERATION_FIND_STORE] = {build_request, list_response},
+			[OPERATION_CREATE_STORE] = {build_request, entry_response},
+			[OPERATION_DELETE_STORE] = {build_request, parse_deletion_response},
+			[OPERATION_LIST_SECRETS] = {build_request, list_response},
+			[OPERATION_FIND_SECRET] = {build_request, find_secret_response},
+			[OPERATION_PUT_SECRET] = {build_request, entry_response},
+			[OPERATION_UPDATE_SECRET] = {build_request, entry_response},
+			[OPERATION_DELETE_SECRET] = {build_request, parse_deletion_response},
+			[OPERATION_DUPLICATE_SECRET] = {build_request, entry_response},
+			[OPERATION_QUOTA] = {build_request, quota_response},
 		},
 	.parse_response = response_parse,
 	.map_error = cloudflare_map_error,

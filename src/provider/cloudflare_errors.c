@@ -54,20 +54,10 @@ static bool has_slug(const char *message, const char *slug)
 /* The slug for too many secrets is not known (doc/apis.md). */
 static bool is_quota_message(const char *message)
 {
-	static const char *const quota[] = {"quota", NULL}, *const maximum[] = {"maximum", NULL};
-	static const char *const exceeded[] = {"exceeded", "reached", NULL};
-	static const char *const others[] = {"length", "size", "rate", NULL};
-
-	return !text_contains(message, others) &&
-	       (text_contains(message, quota) ||
-		(text_contains(message, maximum) && text_contains(message, exceeded)));
-}
-
-static bool is_conflict_message(const char *message)
-{
-	static const char *const phrases[] = {"already exist", "already_exist", NULL};
-
-	return text_contains(message, phrases);
+	return !text_contains(message, PHRASES("length", "size", "rate")) &&
+	       (text_contains(message, PHRASES("quota")) ||
+		(text_contains(message, PHRASES("maximum")) &&
+		 text_contains(message, PHRASES("exceeded", "reached"))));
 }
 
 /* A conflict without a slug that we know: names that are taken, and stores that aren't empty. It
@@ -98,19 +88,9 @@ static void refine(const struct op_args *args, const char *message, struct failu
 		}
 	if (is_quota_message(message))
 		failure->errnum = EDQUOT;
-	else if (failure->http_status == 409 || is_conflict_message(message))
+	else if (failure->http_status == 409 ||
+		 text_contains(message, PHRASES("already exist", "already_exist")))
 		failure->errnum = error_of_conflict(args);
-}
-
-static void quote(const char *message, int64_t code, struct failure *failure)
-{
-	struct buffer words = {0};
-
-	buffer_puts(&words, message);
-	if (code > 0)
-		buffer_printf(&words, " (%lld)", (long long)code);
-	failure_set_message(failure, buffer_cstr(&words), words.length);
-	buffer_finish(&words);
 }
 
 int cloudflare_map_error(struct response_parser *parser)
@@ -118,20 +98,19 @@ int cloudflare_map_error(struct response_parser *parser)
 	const struct http_response *response = parser->response;
 	struct failure *failure = parser->failure;
 	enum retry_hint *retry_hint = parser->retry_hint;
-	const char *mitigated = http_response_header(response, "cf-mitigated"),
-		   *plain = text_plain_body(response);
+	const char *mitigated = http_response_header(response, "cf-mitigated");
 	int64_t code;
 	const char *message = explain(parser->object, &code);
 
 	if (response_map_status(response, failure, retry_hint) == 0)
 		failure_set(failure, EINVAL, "the service says that it failed, and not why");
-	if (message)
-		quote(message, code, failure);
+	if (message && code > 0)
+		failure_set(failure, failure->errnum, "%s (%lld)", message, (long long)code);
+	else if (message)
+		failure_set_message(failure, message, strlen(message));
 	else if (mitigated)
 		failure_set(failure, failure->errnum,
 			    "the service's firewall stopped the request (%s)", mitigated);
-	else if (plain)
-		failure_set_message(failure, plain, response->body.length);
 	/* A retry hint stays, whatever the words are. */
 	if (*retry_hint == RETRY_NEVER)
 		refine(parser->args, message ? message : "", failure);

@@ -23,36 +23,36 @@ bool text_starts_with(const char *words, const char *const *phrases)
 /* Limits of other things than the value's size and how many secrets and stores there may be. */
 static bool is_other_limit(const char *words)
 {
-	static const char *const subjects[] = {"name", "invalid name", "client_key", "client key",
-					       NULL};
-	static const char *const limits[] = {"rate limit", "requests", "length", "character", NULL};
-
-	return text_starts_with(words, subjects) || text_contains(words, limits);
+	return text_starts_with(words,
+				PHRASES("name", "invalid name", "client_key", "client key")) ||
+	       text_contains(words, PHRASES("rate limit", "requests", "length", "character"));
 }
 
-static const char *const limits[] = {"limit", "maximum", "exceed", "at most", NULL};
-static const char *const sizes[] = {"size", "bytes", "KiB", NULL};
+static bool has_limit(const char *words)
+{
+	return text_contains(words, PHRASES("limit", "maximum", "exceed", "at most"));
+}
+
+static bool has_size(const char *words)
+{
+	return text_contains(words, PHRASES("size", "bytes", "KiB"));
+}
 
 bool is_size_error(const char *words)
 {
-	static const char *const plain[] = {"too large", "too big", "too long", NULL};
-
 	return !is_other_limit(words) &&
-	       (text_contains(words, plain) ||
-		(text_contains(words, limits) && text_contains(words, sizes)));
+	       (text_contains(words, PHRASES("too large", "too big", "too long")) ||
+		(has_limit(words) && has_size(words)));
 }
 
 bool is_quota_error(const char *words)
 {
-	static const char *const plain[] = {"quota", "too many", NULL};
-	static const char *const counted[] = {"secrets", "stores", NULL};
-	static const char *const most[] = {"up to", "more than", NULL};
-	static const char *const reached[] = {"reach", "exceed", "number of", "allowed", NULL};
-
-	return !is_other_limit(words) && !text_contains(words, sizes) &&
-	       (text_contains(words, plain) ||
-		(text_contains(words, limits) && text_contains(words, reached)) ||
-		(text_contains(words, counted) && text_contains(words, most)));
+	return !is_other_limit(words) && !has_size(words) &&
+	       (text_contains(words, PHRASES("quota", "too many")) ||
+		(has_limit(words) &&
+		 text_contains(words, PHRASES("reach", "exceed", "number of", "allowed"))) ||
+		(text_contains(words, PHRASES("secrets", "stores")) &&
+		 text_contains(words, PHRASES("up to", "more than"))));
 }
 
 const char *text_plain_body(const struct http_response *response)

@@ -6,6 +6,7 @@
 #include "sstorefs/name.h"
 
 #define STORES	  "/resources/stores/secret"
+#define SECRETS	  STORES "/{store}/secrets"
 #define PAGE_SIZE "200"
 
 /* Requests */
@@ -22,36 +23,7 @@ static bool is_store_id(const char *id)
 	return id != NULL;
 }
 
-static void request_begin(struct http_request *request, enum http_method method)
-{
-	request->method = method;
-	http_request_header(request, "Accept", "application/json");
-	buffer_puts(&request->target, STORES);
-}
-
-static int request_store(struct http_request *request, enum http_method method,
-			 const char *store_id)
-{
-	if (!is_store_id(store_id))
-		return -EINVAL;
-	request_begin(request, method);
-	url_append_segment(request, store_id, strlen(store_id));
-	return 0;
-}
-
-static int request_secret(struct http_request *request, enum http_method method,
-			  const struct op_args *args)
-{
-	int failed = request_store(request, method, args->store_id);
-
-	if (failed)
-		return failed;
-	buffer_puts(&request->target, "/secrets");
-	failed = url_append_name(request, args->name);
-	return failed ? failed : request_check(request);
-}
-
-static int request_page(struct http_request *request, const struct op_args *args)
+static int request_page(const struct op_args *args, struct http_request *request)
 {
 	url_append_text(request, "limit", PAGE_SIZE);
 	if (args->cursor)
@@ -59,46 +31,11 @@ static int request_page(struct http_request *request, const struct op_args *args
 	return request_check(request);
 }
 
-static int list_stores_request(const struct op_args *args, struct http_request *request)
+static int request_search(const struct op_args *args, struct http_request *request)
 {
-	request_begin(request, HTTP_GET);
-	return request_page(request, args);
-}
+	int failed = url_append_name_param(request, "name", args->name);
 
-static int find_store_request(const struct op_args *args, struct http_request *request)
-{
-	int failed;
-
-	request_begin(request, HTTP_GET);
-	failed = url_append_name_param(request, "name", args->name);
-	return failed ? failed : request_page(request, args);
-}
-
-static int list_secrets_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_store(request, HTTP_GET, args->store_id);
-
-	if (failed)
-		return failed;
-	buffer_puts(&request->target, "/secrets");
-	return request_page(request, args);
-}
-
-static int find_secret_request(const struct op_args *args, struct http_request *request)
-{
-	return request_secret(request, HTTP_GET, args);
-}
-
-static int delete_secret_request(const struct op_args *args, struct http_request *request)
-{
-	return request_secret(request, HTTP_DELETE, args);
-}
-
-static int delete_store_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_store(request, HTTP_DELETE, args->store_id);
-
-	return failed ? failed : request_check(request);
+	return failed ? failed : request_page(args, request);
 }
 
 static void write_store(struct body_writer *body, const void *context)
@@ -125,45 +62,51 @@ static void write_secret(struct body_writer *body, const void *context)
 	body_puts(body, "}");
 }
 
-static int create_store_request(const struct op_args *args, struct http_request *request)
+static int request_store(const struct op_args *args, struct http_request *request)
 {
-	request_begin(request, HTTP_POST);
 	return request_body(request, args, "application/json", write_store);
 }
 
 /* Create, replace, or either: three verbs for one body (doc/apis.md, Fastly 2). */
-static int put_secret_request(const struct op_args *args, struct http_request *request)
+static int request_secret(const struct op_args *args, struct http_request *request)
 {
 	static const enum http_method methods[] = {
 		[PUT_CREATE] = HTTP_POST,
 		[PUT_REPLACE] = HTTP_PATCH,
 		[PUT_UPSERT] = HTTP_PUT,
 	};
-	int failed = request_store(request, methods[args->mode], args->store_id);
 
-	if (failed)
-		return failed;
-	buffer_puts(&request->target, "/secrets");
+	request->method = methods[args->mode];
 	request->bears_value = !args->client_key;
 	return request_body(request, args, "application/json", write_secret);
 }
 
 /* No body, but a Content-Type all the same: so it was recorded. */
-static int client_key_request(const struct op_args *args, struct http_request *request)
+static int request_client_key(const struct op_args *args, struct http_request *request)
 {
 	(void)args;
-	request_begin(request, HTTP_POST);
-	buffer_puts(&request->target, "/client-key");
 	request->content_type = "application/json";
 	return request_check(request);
 }
 
-static int signing_key_request(const struct op_args *args, struct http_request *request)
+static int build_request(const struct op_args *args, struct http_request *request)
 {
-	(void)args;
-	request_begin(request, HTTP_GET);
-	buffer_puts(&request->target, "/signing-key");
-	return request_check(request);
+	static const struct request_form forms[OPERATION_COUNT] = {
+		[OPERATION_LIST_STORES] = {HTTP_GET, STORES, request_page},
+		[OPERATION_FIND_STORE] = {HTTP_GET, STORES, request_search},
+		[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, request_store},
+		[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}", NULL},
+		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, request_page},
+		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/{name}", NULL},
+		[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, request_secret},
+		[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{name}", NULL},
+		[OPERATION_CLIENT_KEY] = {HTTP_POST, STORES "/client-key", request_client_key},
+		[OPERATION_SIGNING_KEY] = {HTTP_GET, STORES "/signing-key", NULL},
+	};
+
+	if (args->store_id && !is_store_id(args->store_id))
+		return -EINVAL;
+	return request_build(&forms[args->operation], args, request);
 }
 
 /* Responses */
@@ -260,7 +203,6 @@ static int signing_key_response(struct response_parser *parser, int failed)
 
 static void read_rate_limit(const struct http_response *response, struct rate_limit *limit)
 {
-	*limit = (struct rate_limit){.remaining = -1};
 	rate_limit_from_retry_after(response, limit);
 	rate_limit_from_counters(response, limit, "Fastly-RateLimit-Remaining",
 				 "Fastly-RateLimit-Reset");
@@ -286,14 +228,11 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	return auth_header_append(lines, "Fastly-Key: ", credentials->token);
 }
 
-static const char *const endpoint_variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_URL", NULL};
-static const char *const token_variables[] = {"FASTLY_API_TOKEN", "FASTLY_API_KEY", NULL};
-
 const struct provider provider_fastly = {
 	.name = "fastly",
 	.endpoint = "https://api.fastly.com",
-	.endpoint_variables = endpoint_variables,
-	.token_variables = token_variables,
+	.endpoint_variables = PHRASES("FASTLY_API_ENDPOINT", "FASTLY_API_URL"),
+	.token_variables = PHRASES("FASTLY_API_TOKEN", "FASTLY_API_KEY"),
 	.store_paging = PAGING_CURSOR,
 	.secret_paging = PAGING_CURSOR,
 	.page_size = 200,
@@ -310,17 +249,16 @@ const struct provider provider_fastly = {
 	.authorize = authorize,
 	.operations =
 		{
-			[OPERATION_LIST_STORES] = {list_stores_request, list_response},
-			[OPERATION_FIND_STORE] = {find_store_request, list_response},
-			[OPERATION_CREATE_STORE] = {create_store_request, parse_entry_response},
-			[OPERATION_DELETE_STORE] = {delete_store_request, parse_deletion_response},
-			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},
-			[OPERATION_FIND_SECRET] = {find_secret_request, parse_entry_response},
-			[OPERATION_PUT_SECRET] = {put_secret_request, parse_entry_response},
-			[OPERATION_DELETE_SECRET] = {delete_secret_request,
-						     parse_deletion_response},
-			[OPERATION_CLIENT_KEY] = {client_key_request, client_key_response},
-			[OPERATION_SIGNING_KEY] = {signing_key_request, signing_key_response},
+			[OPERATION_LIST_STORES] = {build_request, list_response},
+			[OPERATION_FIND_STORE] = {build_request, list_response},
+			[OPERATION_CREATE_STORE] = {build_request, parse_entry_response},
+			[OPERATION_DELETE_STORE] = {build_request, parse_deletion_response},
+			[OPERATION_LIST_SECRETS] = {build_request, list_response},
+			[OPERATION_FIND_SECRET] = {build_request, parse_entry_response},
+			[OPERATION_PUT_SECRET] = {build_request, parse_entry_response},
+			[OPERATION_DELETE_SECRET] = {build_request, parse_deletion_response},
+			[OPERATION_CLIENT_KEY] = {build_request, client_key_response},
+			[OPERATION_SIGNING_KEY] = {build_request, signing_key_response},
 		},
 	.parse_response = response_parse,
 	.map_error = fastly_map_error,

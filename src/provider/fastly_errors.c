@@ -25,11 +25,9 @@ static const char *first_text(const json_t *object, const char *const *members)
  * legacy msg and detail. */
 static bool explain_by(struct explanation *explanation, const json_t *object)
 {
-	static const char *const titles[] = {"title", "msg", "message", "error", "code", NULL};
-	static const char *const details[] = {"detail", "reason", NULL};
-
-	explanation->title = first_text(object, titles);
-	explanation->detail = first_text(object, details);
+	explanation->title =
+		first_text(object, PHRASES("title", "msg", "message", "error", "code"));
+	explanation->detail = first_text(object, PHRASES("detail", "reason"));
 	if (!explanation->detail) {
 		explanation->detail = explanation->title;
 		explanation->title = NULL;
@@ -39,41 +37,24 @@ static bool explain_by(struct explanation *explanation, const json_t *object)
 
 /* The Content-Type names the family, but no family's members mean something else in another, so it
  * is not needed to tell them apart. */
-static bool explain(struct explanation *explanation, const json_t *object)
+static void explain(struct explanation *explanation, const json_t *object)
 {
 	const json_t *errors = json_object_get(object, "errors");
 
-	return explain_by(explanation, object) || explain_by(explanation, errors) ||
-	       explain_by(explanation, json_array_get(errors, 0));
-}
-
-static void quote_explanation(const struct explanation *explanation, struct failure *failure)
-{
-	struct buffer words = {0};
-
-	if (explanation->title && strcmp(explanation->title, explanation->detail) != 0) {
-		buffer_puts(&words, explanation->title);
-		buffer_puts(&words, ": ");
-	}
-	buffer_puts(&words, explanation->detail);
-	failure_set_message(failure, buffer_cstr(&words), words.length);
-	buffer_finish(&words);
+	if (!explain_by(explanation, object) && !explain_by(explanation, errors))
+		explain_by(explanation, json_array_get(errors, 0));
 }
 
 static bool says_duplicate(const char *detail)
 {
-	static const char *const phrases[] = {"duplicate", NULL}, *const others[] = {
-									  "already exist", NULL};
-
-	return text_starts_with(detail, phrases) || text_contains(detail, others);
+	return text_starts_with(detail, PHRASES("duplicate")) ||
+	       text_contains(detail, PHRASES("already exist"));
 }
 
 static bool says_missing(const char *detail)
 {
-	static const char *const phrases[] = {"not found", "not exist", "no such", NULL};
-	static const char *const others[] = {"client_key", "client key", NULL};
-
-	return text_contains(detail, phrases) && !text_contains(detail, others);
+	return text_contains(detail, PHRASES("not found", "not exist", "no such")) &&
+	       !text_contains(detail, PHRASES("client_key", "client key"));
 }
 
 /* The intent of an operation, as far as it changes what an error means. */
@@ -164,10 +145,12 @@ int fastly_map_error(struct response_parser *parser)
 	const char *plain = text_plain_body(response);
 
 	response_map_status(response, failure, retry_hint);
-	if (explain(&explanation, parser->object))
-		quote_explanation(&explanation, failure);
-	else if (plain)
-		failure_set_message(failure, plain, response->body.length);
+	explain(&explanation, parser->object);
+	if (explanation.title && strcmp(explanation.title, explanation.detail) != 0)
+		failure_set(failure, failure->errnum, "%s: %s", explanation.title,
+			    explanation.detail);
+	else if (explanation.detail)
+		failure_set_message(failure, explanation.detail, strlen(explanation.detail));
 	refine(parser->args, explanation.detail ? explanation.detail : plain ? plain : "", failure);
 	return -failure->errnum;
 }

@@ -67,13 +67,11 @@ const struct http_status_info *http_status_info(int status)
 int response_init(const struct http_response *response, const struct provider *provider,
 		  struct failure *failure, enum retry_hint *retry_hint)
 {
-	const char *names[] = {provider->request_id_header, "X-Request-Id"};
 	struct failure request_id = {0};
-	const char *value = NULL;
-	size_t i;
+	const char *value = http_response_header(response, provider->request_id_header);
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]) && !value; i++)
-		value = http_response_header(response, names[i]);
+	if (!value)
+		value = http_response_header(response, "X-Request-Id");
 	if (value)
 		failure_set_message(&request_id, value,
 				    strnlen(value, sizeof(failure->request_id) - 1));
@@ -89,13 +87,18 @@ int response_map_status(const struct http_response *response, struct failure *fa
 {
 	const struct http_status_info *info = http_status_info(response->status);
 	const char *location = http_response_header(response, "Location");
+	const char *plain = text_plain_body(response);
 
 	*retry_hint = info->retry_hint;
 	if (info->errnum == 0)
 		return 0;
 	if (response->status / 100 == 3 && location)
-		return failure_set(failure, info->errnum, "%d %s to %s, which is not followed",
-				   response->status, info->phrase, location);
-	return failure_set(failure, info->errnum, "%d %s, no explanation", response->status,
-			   info->phrase);
+		failure_set(failure, info->errnum, "%d %s to %s, which is not followed",
+			    response->status, info->phrase, location);
+	else
+		failure_set(failure, info->errnum, "%d %s, no explanation", response->status,
+			    info->phrase);
+	if (plain)
+		failure_set_message(failure, plain, response->body.length);
+	return -info->errnum;
 }

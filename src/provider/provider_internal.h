@@ -23,6 +23,20 @@ void url_append_text(struct http_request *request, const char *name, const char 
 int url_append_name_param(struct http_request *request, const char *name, const char *displayed);
 int url_append_name(struct http_request *request, const char *displayed);
 
+/* The form of one operation's request. */
+struct request_form {
+	enum http_method method;
+	const char *path; /* {account}, {store} and {id} stand for the ids in the arguments, {name}
+			     for the name; each is a whole segment */
+	/* Adds query or body, and returns 0 or a negative errno; NULL: there is none. */
+	int (*finish)(const struct op_args *args, struct http_request *request);
+};
+
+/* Writes a request of this form for an answer in JSON. Returns 0, -EINVAL where an id is missing,
+ * or what `finish` returns. */
+int request_build(const struct request_form *form, const struct op_args *args,
+		  struct http_request *request);
+
 /* 0, or -ENOMEM if memory ran out while target and headers were written. */
 int request_check(const struct http_request *request);
 
@@ -99,8 +113,8 @@ const struct http_status_info *http_status_info(int status);
 int response_init(const struct http_response *response, const struct provider *provider,
 		  struct failure *failure, enum retry_hint *retry_hint);
 
-/* Sets errno, retry hint and message by the status alone. Returns 0 for a success, else a negative
- * errno. */
+/* Sets errno, retry hint and message by the status, or a body that is plain text. Returns 0 for a
+ * success, else a negative errno. */
 int response_map_status(const struct http_response *response, struct failure *failure,
 			enum retry_hint *retry_hint);
 
@@ -157,6 +171,7 @@ int parse_deletion_response(struct response_parser *parser, int failed);
 /* error_text.c: what services write for people, where it says more than the status. */
 
 /* The phrases are NULL-terminated; upper and lower case are the same. */
+#define PHRASES(...) ((const char *const[]){__VA_ARGS__, NULL})
 bool text_contains(const char *words, const char *const *phrases);
 bool text_starts_with(const char *words, const char *const *phrases);
 
@@ -169,7 +184,7 @@ const char *text_plain_body(const struct http_response *response);
 
 /* rate_limit.c: Retry-After and rate-limit headers. */
 
-/* Sets `wait_ms` from Retry-After: seconds, or a date counted from the answer's own. */
+/* Begins `limit` with what Retry-After says: seconds, or a date counted from the answer's own. */
 void rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit);
 
 /* Sets `remaining` and `resets_in_ms` from two headers: a count, and the reset in seconds since

@@ -51,6 +51,7 @@ void rate_limit_from_retry_after(const struct http_response *response, struct ra
 	int64_t seconds = read_count(text, SECONDS_MAX);
 	wall_time_ns moment;
 
+	*limit = (struct rate_limit){.remaining = -1};
 	if (seconds >= 0)
 		limit->wait_ms = (uint64_t)seconds * 1000;
 	else if (text && time_parse_http(text, &moment) == 0)

@@ -181,7 +181,6 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 {
 	const char *again = http_response_header(response, "Stripe-Should-Retry");
 
-	*limit = (struct rate_limit){.remaining = -1};
 	rate_limit_from_retry_after(response, limit);
 	limit->do_not_retry = again && strcmp(again, "false") == 0;
 }
@@ -213,14 +212,11 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
 }
 
-static const char *const endpoint_variables[] = {NULL};
-static const char *const token_variables[] = {"STRIPE_API_KEY", "STRIPE_SECRET_KEY", NULL};
-
 const struct provider provider_stripe = {
 	.name = "stripe",
 	.endpoint = "https://api.stripe.com",
-	.endpoint_variables = endpoint_variables,
-	.token_variables = token_variables,
+	.endpoint_variables = (const char *const[]){NULL},
+	.token_variables = PHRASES("STRIPE_API_KEY", "STRIPE_SECRET_KEY"),
 	.store_paging = PAGING_NONE,
 	.secret_paging = PAGING_CURSOR,
 	.page_size = PAGE_SIZE,

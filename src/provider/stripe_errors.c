@@ -37,19 +37,18 @@ static bool equals(const char *text, const char *other)
 
 static bool concerns_payload(const struct explanation *explanation)
 {
-	static const char *const lengths[] = {"at most", "too long", "too large", "maximum", NULL};
-
 	return equals(explanation->param, "payload") &&
-	       text_contains(explanation->message, lengths);
+	       text_contains(explanation->message,
+			     PHRASES("at most", "too long", "too large", "maximum"));
 }
 
 /* No code for it is known (doc/apis.md): the words may tell. */
 static bool is_quota_message(const struct explanation *explanation)
 {
-	static const char *const codes[] = {"limit_exceeded", "limit_reached", "too_many", NULL};
-
 	return (*explanation->param == '\0' || strncmp(explanation->param, "scope", 5) == 0) &&
-	       (text_contains(explanation->code, codes) || is_quota_error(explanation->message));
+	       (text_contains(explanation->code,
+			      PHRASES("limit_exceeded", "limit_reached", "too_many")) ||
+		is_quota_error(explanation->message));
 }
 
 static bool is_missing_scope(const struct explanation *explanation)
@@ -60,13 +59,12 @@ static bool is_missing_scope(const struct explanation *explanation)
 
 static bool is_missing_name(const struct op_args *args, const struct explanation *explanation)
 {
-	static const char *const words[] = {"No such secret", NULL};
 	bool names_one = args->operation == OPERATION_FIND_SECRET ||
 			 args->operation == OPERATION_DELETE_SECRET;
 
 	return (equals(explanation->code, "resource_missing") &&
 		equals(explanation->param, "name")) ||
-	       (names_one && text_starts_with(explanation->message, words));
+	       (names_one && text_starts_with(explanation->message, PHRASES("No such secret")));
 }
 
 /* The key of a repetition is still in use by what it repeats, an object is locked, or too much is
@@ -107,31 +105,21 @@ static bool is_retry_requested(const struct http_response *response)
 	return again && strcasecmp(again, "true") == 0;
 }
 
-static void quote(const struct explanation *explanation, struct failure *failure)
-{
-	struct buffer words = {0};
-
-	buffer_puts(&words, *explanation->message ? explanation->message : explanation->type);
-	if (*explanation->code)
-		buffer_printf(&words, " (%s)", explanation->code);
-	failure_set_message(failure, buffer_cstr(&words), words.length);
-	buffer_finish(&words);
-}
-
 int stripe_map_error(struct response_parser *parser)
 {
 	const struct http_response *response = parser->response;
 	struct failure *failure = parser->failure;
 	enum retry_hint *retry_hint = parser->retry_hint;
-	const char *plain = text_plain_body(response);
 	struct explanation explanation;
+	const char *words;
 
 	explain(&explanation, parser->object);
 	response_map_status(response, failure, retry_hint);
-	if (*explanation.message || *explanation.type)
-		quote(&explanation, failure);
-	else if (plain)
-		failure_set_message(failure, plain, response->body.length);
+	words = *explanation.message ? explanation.message : explanation.type;
+	if (*words && *explanation.code)
+		failure_set(failure, failure->errnum, "%s (%s)", words, explanation.code);
+	else if (*words)
+		failure_set_message(failure, words, strlen(words));
 	if (*retry_hint == RETRY_NEVER)
 		refine(parser->args, &explanation, failure);
 	if (*retry_hint == RETRY_NEVER &&

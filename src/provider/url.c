@@ -55,6 +55,48 @@ int url_append_name(struct http_request *request, const char *displayed)
 	return failed;
 }
 
+static int url_append_path(struct http_request *request, const struct op_args *args,
+			   const char *path)
+{
+	const struct {
+		const char *part, *id;
+	} ids[] = {
+		{"/{account}", args->account}, {"/{store}", args->store_id}, {"/{id}", args->id}};
+	const char *id;
+	size_t length;
+	int failed = 0;
+
+	for (; *path && !failed; path += length) {
+		length = 1 + strcspn(path + 1, "/");
+		id = NULL;
+		for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+			if (strncmp(path, ids[i].part, length) == 0)
+				id = ids[i].id;
+		if (path[1] != '{')
+			buffer_append(&request->target, path, length);
+		else if (strncmp(path, "/{name}", length) == 0)
+			failed = url_append_name(request, args->name);
+		else if (id && *id)
+			url_append_segment(request, id, strlen(id));
+		else
+			failed = -EINVAL; /* an empty one would make another address */
+	}
+	return failed;
+}
+
+int request_build(const struct request_form *form, const struct op_args *args,
+		  struct http_request *request)
+{
+	int failed;
+
+	request->method = form->method;
+	http_request_header(request, "Accept", "application/json");
+	failed = url_append_path(request, args, form->path);
+	if (failed)
+		return failed;
+	return form->finish ? form->finish(args, request) : request_check(request);
+}
+
 int request_check(const struct http_request *request)
 {
 	return request->target.failed || request->headers.failed ? -ENOMEM : 0;
