@@ -59,9 +59,12 @@ struct put_op {
 	wall_time_ns expires_at; /* TIME_UNKNOWN: never */
 	struct locked_pool *pool;
 
-	bool unknown; /* it failed, and whether the service has the value is not known */
-	bool created; /* it succeeded, and the name was not in the cache */
+	bool unknown;	    /* it failed, and whether the service has the value is not known */
+	bool created;	    /* it succeeded, and the name was not in the cache */
+	const char *effect; /* "created" or "replaced", where the service said so; else NULL */
 	const struct record *record; /* in done(): the secret as it is now; NULL: not known */
+	wall_time_ns stored_by;	     /* it succeeded: when, at the latest, by the service's clock;
+					TIME_UNKNOWN */
 
 	/* The rest is internal. */
 	struct wait wait;
@@ -110,8 +113,8 @@ struct rename_op {
 	bool got_entry; /* the response described the secret with the new name */
 	struct buffer scopes, comment;
 	uint32_t old_entry_id;
-	uint64_t first_sent_at; /* when the first attempt at the new name was sent */
-	char digest[DIGEST_TEXT_SIZE];
+	uint64_t first_sent_at;	      /* when the first attempt at the new name was sent */
+	struct entry_version version; /* of the old name, then of the new one */
 };
 
 void rename_start(struct rename_op *renaming);
@@ -148,11 +151,12 @@ void store_create_start(struct store_op *op);
 void store_delete_start(struct store_op *op);
 
 /* Fetches a client key ahead of need: called when a file is opened for writing. */
-void catalog_prepare_write(struct catalog *catalog);
+void catalog_prepare_write(const struct store *store);
 
-/* Returns why no value can be sealed for now: the last client key was rejected, and it is too early
- * to fetch another. NULL if values can be sealed as far as is known. */
-const struct failure *catalog_key_failure(const struct catalog *catalog);
+/* Returns why no value for `store` can be sealed for now: the last client key was rejected, and it
+ * is too early to fetch another. NULL if values can be sealed as far as is known. */
+const struct failure *catalog_key_failure(const struct store *store);
 
-/* Returns when the present client key expires (CLOCK_BOOTTIME, milliseconds); 0 without a key. */
+/* Returns when the client key that is good for longest expires (CLOCK_BOOTTIME, milliseconds); 0
+ * without a key. */
 uint64_t catalog_key_expires_at(const struct catalog *catalog);

@@ -45,7 +45,8 @@ struct config {
 	char *store;   /* displayed name of the one store, or NULL for all */
 
 	char *token_file, *endpoint, *cacert;
-	char *signing_key; /* base64, or NULL: built in */
+	bool host_from_variable; /* `endpoint` is the provider's host_variable */
+	char *signing_key;	 /* base64, or NULL: built in */
 	bool signing_key_from_api;
 	uint64_t ttl, negative_ttl; /* milliseconds; ttl CLOCK_NEVER with `indefinite` */
 	bool minimal;		    /* nothing is kept longer than the call that asked */

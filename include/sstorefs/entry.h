@@ -7,6 +7,15 @@
 #define DIGEST_TEXT_SIZE 132
 
 /*
+ * A version of a secret, by which a later change is noticed: the service's digest, or where it has
+ * none the time of the last change, by the service's clock.
+ */
+struct entry_version {
+	char digest[DIGEST_TEXT_SIZE]; /* "": there is none */
+	wall_time_ns changed_at;       /* of a version that was written here: no later than this */
+};
+
+/*
  * A store or a secret as a service describes it.
  */
 

@@ -54,6 +54,7 @@ struct log_event {
 	const char *store, *name;
 	const char *to;	    /* the other name, of rename and link */
 	const char *digest; /* of what is there now */
+	const char *effect; /* "created" or "replaced" */
 	const struct failure *failure;
 	bool is_change; /* one that was asked of the service: each has its line, however many there
 			   are */

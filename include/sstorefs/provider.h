@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sstorefs/clock.h"
 #include "sstorefs/entry.h"
@@ -61,6 +62,7 @@ struct op_args {
 	const uint8_t *value; /* the value, or the sealed box when `client_key` is set */
 	size_t value_length;
 	const uint8_t *client_key;   /* crypto_box_PUBLICKEYBYTES bytes, or NULL */
+	const char *client_key_id;   /* where keys have one */
 	const char *idempotency_key; /* for this change and its repetitions, where the service has
 					such keys */
 	const char *scopes;	 /* `a:b`, or NULL: leave as it is (the default when it is new) */
@@ -87,6 +89,8 @@ struct op_result {
 				 didn't say */
 	bool deleted_async;   /* a deletion was accepted, and listings may show the name a moment
 				 longer */
+	bool created;	      /* OPERATION_PUT_SECRET: the service says that it made a new secret */
+	bool replaced;	      /* the same: that it replaced one. Neither: it does not say which */
 	int64_t quota, usage; /* OPERATION_QUOTA */
 	struct client_key_response client_key;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
@@ -107,6 +111,9 @@ struct rate_limit {
 	int64_t remaining; /* calls left in the budget; -1: nothing was said */
 	uint64_t resets_in_ms;
 	bool do_not_retry; /* the service asks not to be asked again */
+	uint64_t hold_ms; /* no call at all may be sent for so long, whatever is left of the budget;
+			     0: nothing was said */
+	bool hold_grows;  /* `hold_ms` is a guess: longer when the service says so again */
 };
 
 struct credentials {
@@ -123,18 +130,32 @@ struct provider {
 	const char *name;		       /* "fastly": the source's prefix */
 	const char *endpoint;		       /* default base URL */
 	const char *const *endpoint_variables; /* NULL-terminated, first one set wins */
+	/* Where a service has servers of one's own (GitHub Enterprise Server): the variable with
+	 * the name of its host, the name that means `endpoint`, and the path of the API on others.
+	 */
+	const char *host_variable, *host, *host_path;
+	/* First one set wins. The first `own_server_tokens` of them are for such servers, which get
+	 * no other where the host variable names them: the others are for `endpoint`. */
 	const char *const *token_variables;
 	/* A key that goes with an e-mail address, and wins over a token where both are set; NULL:
 	 * none. */
 	const char *key_variable, *email_variable;
+	unsigned own_server_tokens;
 	enum paging store_paging, secret_paging;
 	unsigned page_size;	     /* of secrets */
 	size_t value_bytes_max;	     /* 0: no limit in bytes */
 	size_t value_characters_max; /* 0: no limit in characters */
 	bool text_only;		     /* values must be UTF-8 */
 	bool seals;		     /* values are sealed under a client key */
-	bool stores_are_local;	     /* Stripe: scopes are not the service's objects */
-	const char *builtin_store;   /* where they are local: the one that is always there */
+	bool store_keys; /* each store has a client key of its own, with an id, without signature
+			    and without an end (doc/apis.md, GitHub 6) */
+	bool stores_are_local; /* the service does not list them (Stripe's scopes) */
+	bool stores_are_fixed; /* none can be made beside the built-in ones */
+	const char *const
+		*builtin_stores;      /* those that are always there, NULL-terminated; or NULL */
+	bool create_store_overwrites; /* OPERATION_CREATE_STORE changes one that exists: sent
+					 only for a name that OPERATION_FIND_STORE does not find */
+	unsigned secrets_per_store;   /* most secrets that a store can have; 0: not known */
 	bool gets_store_by_name;  /* OPERATION_FIND_STORE is one call by exact name; else it is the
 				     list, or absent */
 	bool gets_secret_by_name; /* OPERATION_FIND_SECRET is one call by exact name; else a search,
@@ -157,9 +178,10 @@ struct provider {
 					 checked on create alone */
 
 	/* Returns true if the service would take `displayed` for a new secret, and for a new store.
-	 */
+	 * The rules say to people what it takes. */
 	bool (*name_is_valid)(const char *displayed);
 	bool (*store_name_is_valid)(const char *displayed);
+	const char *name_rule, *store_name_rule;
 	/* Appends the header lines that carry the credentials, each with its NUL, to `lines`
 	 * (locked memory). */
 	int (*authorize)(const struct credentials *credentials, struct locked *lines);
@@ -202,6 +224,18 @@ struct provider {
 extern const struct provider provider_fastly;
 extern const struct provider provider_cloudflare;
 extern const struct provider provider_stripe;
+extern const struct provider provider_github;		   /* a repository's stores */
+extern const struct provider provider_github_organization; /* an organization's */
+
+/* True if `store` is a displayed name of a store that is always there. */
+static inline bool provider_has_builtin_store(const struct provider *provider, const char *store)
+{
+	const char *const *builtin = provider->builtin_stores;
+
+	while (builtin && *builtin && strcmp(*builtin, store) != 0)
+		builtin++;
+	return builtin && *builtin;
+}
 
 /* The provider whose name is the first `length` bytes of `name`; NULL if there is none. */
 const struct provider *provider_find(const char *name, size_t length);

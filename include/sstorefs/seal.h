@@ -7,11 +7,14 @@
 #include "sstorefs/clock.h"
 #include "sstorefs/failure.h"
 
+#define KEY_ID_SIZE 128
+
 /*
  * Client keys: short-lived X25519 public keys under which secrets are sealed before they leave this
- * process. Source: doc/apis.md, Fastly 7.
+ * process. Source: doc/apis.md, Fastly 7 and GitHub 6.
  */
 struct client_key {
+	char id[KEY_ID_SIZE]; /* "" where keys have none */
 	uint8_t public_key[crypto_box_PUBLICKEYBYTES];
 	uint64_t expires_at; /* CLOCK_BOOTTIME, milliseconds; one second before the service forgets
 				it, see client_key_verify */
@@ -20,6 +23,7 @@ struct client_key {
 /* A client key as the service sent it, decoded from base64 but not yet believed. Lengths are what
  * came, up to the array's size + 1 (longer is cut to that). */
 struct client_key_response {
+	char id[KEY_ID_SIZE];
 	uint8_t public_key[crypto_box_PUBLICKEYBYTES + 1];
 	size_t public_key_length;
 	uint8_t signature[crypto_sign_BYTES + 1];
@@ -46,6 +50,15 @@ struct client_key_response {
 int client_key_verify(struct client_key *key, const struct client_key_response *sent,
 		      const uint8_t *pinned, const uint8_t *sent_key, uint64_t sent_at,
 		      const char **why);
+
+/*
+ * Takes over a key that is neither signed nor ends: only TLS vouches for it. It is believed
+ * for an hour from `sent_at` on, when the request left.
+ *
+ * Returns 0, or -EKEYREJECTED as client_key_verify does.
+ */
+int client_key_accept(struct client_key *key, const struct client_key_response *sent,
+		      uint64_t sent_at, const char **why);
 
 /* Seals `length` bytes under `key` into `sealed`, which has room for length + crypto_box_SEALBYTES.
  */

@@ -305,6 +305,7 @@ static void add_event(struct buffer *line, const struct log_event *event)
 		add_string(line, "cgroup", unless_empty(actor->cgroup));
 	}
 	add_string(line, "digest", event->digest);
+	add_string(line, "effect", event->effect);
 	add_string(line, "request_id", unless_empty(failure->request_id));
 	add_string(line, logging.json ? "message" : "words", unless_empty(failure->message));
 }

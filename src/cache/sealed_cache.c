@@ -46,40 +46,58 @@ static struct sealed_value *sealed_value_to_fill(struct sealed_cache *cache)
 }
 
 void sealed_cache_put(struct sealed_cache *cache, const struct store *store, const char *name,
-		      const char *digest, const struct client_key *key, uint8_t *sealed,
-		      size_t length, uint64_t now)
+		      const struct entry_version *version, const struct client_key *key,
+		      uint8_t *sealed, size_t length, uint64_t now)
 {
 	struct sealed_value *kept = sealed_value_of(cache, store, name);
 
 	if (kept)
 		sealed_value_clear(kept);
-	if (!digest || strlen(digest) >= sizeof kept->digest || !sealed) {
+	if (!sealed || (!version->digest[0] && version->changed_at == TIME_UNKNOWN)) {
 		free(sealed);
 		return;
 	}
 	kept = sealed_value_to_fill(cache);
 	sealed_value_clear(kept);
-	*kept = (struct sealed_value){
-		.store = store, .key = *key, .sealed = sealed, .length = length, .kept_at = now};
+	*kept = (struct sealed_value){.store = store,
+				      .version = *version,
+				      .key = *key,
+				      .sealed = sealed,
+				      .length = length,
+				      .kept_at = now};
 	strcpy(kept->name, name);
-	strcpy(kept->digest, digest);
+}
+
+void entry_version(struct entry_version *version, const struct entry *entry)
+{
+	*version = (struct entry_version){.changed_at = entry->digest ? TIME_UNKNOWN
+								      : entry->modified_at};
+	/* A longer digest is not kept, and such a version is never the same. */
+	if (entry->digest && strlen(entry->digest) < sizeof version->digest)
+		strcpy(version->digest, entry->digest);
+}
+
+static bool is_same(const struct entry_version *written, const struct entry_version *found)
+{
+	if (written->digest[0] || found->digest[0])
+		return !strcmp(written->digest, found->digest);
+	return found->changed_at != TIME_UNKNOWN && found->changed_at <= written->changed_at;
 }
 
 const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache,
 					     const struct store *store, const char *name,
-					     const char *digest, uint64_t now)
+					     const struct entry_version *version, uint64_t now)
 {
 	const struct sealed_value *kept =
 		sealed_value_of((struct sealed_cache *)(uintptr_t)cache, store, name);
 
-	if (!kept || !digest || strcmp(kept->digest, digest) != 0 ||
-	    now + MARGIN >= kept->key.expires_at)
+	if (!kept || !is_same(&kept->version, version) || now + MARGIN >= kept->key.expires_at)
 		return NULL;
 	return kept;
 }
 
 void sealed_cache_rename(struct sealed_cache *cache, const struct store *store, const char *from,
-			 const char *to, const char *digest)
+			 const char *to, const struct entry_version *version)
 {
 	struct sealed_value *kept;
 
@@ -88,7 +106,7 @@ void sealed_cache_rename(struct sealed_cache *cache, const struct store *store, 
 	if (!kept)
 		return;
 	snprintf(kept->name, sizeof kept->name, "%s", to);
-	snprintf(kept->digest, sizeof kept->digest, "%s", digest);
+	kept->version = *version;
 }
 
 void sealed_cache_drop(struct sealed_cache *cache, const struct store *store, const char *name)

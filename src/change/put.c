@@ -23,13 +23,17 @@ static struct put_op *put_of(struct change_op *op)
 static void keep_sealed(struct put_op *put)
 {
 	struct catalog *catalog = op_catalog(&put->change);
+	struct entry_version version = {.changed_at = put->stored_by};
 	struct entry_text text;
 	struct entry entry;
 
-	if (!put->sealed || put->change.failure.errnum || !put->record)
+	if (!put->sealed || put->change.failure.errnum)
 		return;
-	record_entry(put->record, &entry, &text);
-	sealed_cache_put(&catalog->sealed_cache, put->change.store, put->change.name, entry.digest,
+	if (put->record) {
+		record_entry(put->record, &entry, &text);
+		entry_version(&version, &entry);
+	}
+	sealed_cache_put(&catalog->sealed_cache, put->change.store, put->change.name, &version,
 			 &put->sealed_under, put->sealed, put->length + crypto_box_SEALBYTES,
 			 loop_now(catalog->loop));
 	put->sealed = NULL;
@@ -211,7 +215,7 @@ static void start_lookup(struct put_op *put)
 static void on_key(struct wait *wait)
 {
 	struct put_op *put = container_of(wait, struct put_op, wait);
-	struct client_keys *keys = &op_catalog(&put->change)->keys;
+	struct client_keys *keys = client_keys_of(put->change.store);
 
 	if (keys->failure.errnum) {
 		put->change.failure = keys->failure;
@@ -224,10 +228,10 @@ static void on_key(struct wait *wait)
 
 static bool has_key(struct put_op *put)
 {
-	struct client_keys *keys = &op_catalog(&put->change)->keys;
+	struct client_keys *keys = client_keys_of(put->change.store);
 	struct failure *failure = &put->change.failure;
 
-	if (put->exclusive_key)
+	if (put->exclusive_key && !op_provider(&put->change)->store_keys)
 		return client_keys_get_exclusive(keys, failure) != NULL;
 	if (!client_keys_get(keys, failure))
 		return false;
@@ -243,7 +247,7 @@ static void await_key(struct put_op *put)
 		change_op_finish(&put->change);
 	} else {
 		put->wait.woken = on_key;
-		wait_begin(&op_catalog(&put->change)->keys.waits, &put->wait);
+		wait_begin(&client_keys_of(put->change.store)->waits, &put->wait);
 	}
 }
 
@@ -269,8 +273,8 @@ static bool had_exclusive_key(const struct put_op *put)
 {
 	const struct client_keys *keys = &op_catalog(&put->change)->keys;
 
-	return put->exclusive_key ||
-	       (put->fresh_key && client_keys_used_once(keys, &put->sealed_under));
+	return put->exclusive_key || (!op_provider(&put->change)->store_keys && put->fresh_key &&
+				      client_keys_used_once(keys, &put->sealed_under));
 }
 
 /* How often another client may create or delete the same name in turn before this one gives up. */
@@ -281,11 +285,10 @@ static bool retry_differently(struct put_op *put, const struct failure *failure)
 {
 	const struct provider *provider = op_provider(&put->change);
 
-	if (provider->seals && failure->http_status == 400 && failure->errnum == EINVAL &&
-	    !had_exclusive_key(put)) {
+	if (failure->key_is_rejected && !had_exclusive_key(put)) {
 		/* Perhaps the key is too old or good for one value only, and the value is not
 		 * wrong. */
-		client_keys_reject(&op_catalog(&put->change)->keys, &put->sealed_under);
+		client_keys_reject(client_keys_of(put->change.store), &put->sealed_under);
 		put->exclusive_key = true;
 		await_key(put);
 		return true;
@@ -316,10 +319,15 @@ static void on_response(struct api_call *api_call)
 {
 	struct put_op *put = container_of(api_call, struct put_op, change.api_call);
 	struct change_op *op = &put->change;
+	const struct op_result *result = &api_call->result;
 	struct failure failure = api_call->failure;
 
 	if (!put->first_sent_at)
 		put->first_sent_at = api_call->http.sent_at;
+	put->stored_by = failure.errnum ? TIME_UNKNOWN : api_call->response_date;
+	/* A lost attempt may have created what the next one replaced. */
+	if (!failure.errnum && !op->indeterminate && !api_call->http.indeterminate)
+		put->effect = result->created ? "created" : result->replaced ? "replaced" : NULL;
 	api_call_free(api_call);
 	if (!failure.errnum) {
 		op->indeterminate = false;
@@ -393,7 +401,7 @@ static void set_attributes(const struct put_op *put, const struct record *record
 static bool seal_value(struct put_op *put, struct op_args *args)
 {
 	struct catalog *catalog = op_catalog(&put->change);
-	const struct client_key *key = &catalog->keys.key;
+	const struct client_key *key = &client_keys_of(put->change.store)->key;
 
 	free(put->sealed);
 	put->sealed = malloc(put->length + crypto_box_SEALBYTES);
@@ -404,7 +412,8 @@ static bool seal_value(struct put_op *put, struct op_args *args)
 	catalog->counts.sealed_bytes += put->length;
 	args->value = put->sealed;
 	args->value_length = put->length + crypto_box_SEALBYTES;
-	args->client_key = key->public_key;
+	args->client_key = put->sealed_under.public_key;
+	args->client_key_id = put->sealed_under.id;
 	return true;
 }
 

@@ -120,7 +120,7 @@ static void keep_texts(struct rename_op *renaming, const struct record *record)
 	record_entry(record, &entry, &text);
 	renaming->old_entry_id = record->entry_id;
 	change_op_note_id(&renaming->change, record);
-	snprintf(renaming->digest, sizeof renaming->digest, "%s", entry.digest ? entry.digest : "");
+	entry_version(&renaming->version, &entry);
 	buffer_finish(&renaming->scopes);
 	buffer_finish(&renaming->comment);
 	buffer_puts(&renaming->scopes, entry.scopes ? entry.scopes : "");
@@ -163,7 +163,7 @@ static const struct sealed_value *find_sealed(const struct rename_op *renaming)
 	const struct change_op *op = &renaming->change;
 	const struct catalog *catalog = op_catalog(op);
 
-	return sealed_cache_find(&catalog->sealed_cache, op->store, op->name, renaming->digest,
+	return sealed_cache_find(&catalog->sealed_cache, op->store, op->name, &renaming->version,
 				 loop_now(catalog->loop));
 }
 
@@ -232,8 +232,7 @@ static int on_new_entry(void *context, const struct entry *entry)
 	/* The new name has an entry id of its own until the old name is deleted: if that fails,
 	 * both remain. */
 	listing_local_put(renaming->change.listing, &named, 0);
-	snprintf(renaming->digest, sizeof renaming->digest, "%s",
-		 entry->digest ? entry->digest : "");
+	entry_version(&renaming->version, entry);
 	return 0;
 }
 
@@ -339,6 +338,9 @@ static void on_new_made(struct api_call *api_call)
 	op->failure = api_call->failure;
 	api_call_free(api_call);
 	if (!op->failure.errnum) {
+		if (!renaming->got_entry)
+			renaming->version =
+				(struct entry_version){.changed_at = api_call->response_date};
 		if (renaming->got_entry)
 			on_new_exists(renaming);
 		else
@@ -387,6 +389,7 @@ static void make_new(struct rename_op *renaming)
 		args->value = kept->sealed;
 		args->value_length = kept->length;
 		args->client_key = kept->key.public_key;
+		args->client_key_id = kept->key.id;
 	}
 	renaming->got_entry = false;
 	op->api_call.result.on_entry = on_new_entry;
@@ -417,7 +420,7 @@ static void on_old_deleted(struct api_call *api_call)
 		change_op_invalidate(op);
 	} else {
 		sealed_cache_rename(&op_catalog(op)->sealed_cache, op->store, op->name,
-				    renaming->to, renaming->digest);
+				    renaming->to, &renaming->version);
 		/* The kernel keeps the old inode under the new name. */
 		listing_local_rename(op->listing, op->name, renaming->to, renaming->old_entry_id);
 	}

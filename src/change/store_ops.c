@@ -80,14 +80,46 @@ static void send_creation(struct change_op *op)
 
 static const struct change_steps steps = {.retry = send_creation, .release = release};
 
+/* Any answer but a 404 tells that there is one, perhaps in another spelling. */
+static void on_existing(struct api_call *api_call)
+{
+	struct change_op *op = container_of(api_call, struct change_op, api_call);
+	bool is_absent = api_call->failure.http_status == 404;
+
+	op->failure = api_call->failure;
+	api_call_free(api_call);
+	if (is_absent) {
+		op->failure = (struct failure){0};
+		send_creation(op);
+		return;
+	}
+	if (!op->failure.errnum || op->failure.errnum == ENOENT) {
+		change_op_invalidate(op);
+		failure_set(&op->failure, EEXIST, "there is a store of this name already");
+	}
+	change_op_finish(op);
+}
+
+/* Creating would change a store that exists: asks whether there is one. */
+static void find_existing(struct change_op *op)
+{
+	change_op_prepare(op, OPERATION_FIND_STORE, op->name, on_existing);
+	change_op_send(op);
+}
+
 void store_create_start(struct store_op *creation)
 {
 	struct change_op *op = &creation->change;
 	struct catalog *catalog = creation->catalog;
+	const struct provider *provider = catalog->options.provider;
 
 	change_op_init(op, &catalog->stores, &steps);
 	creation->task = (struct task){.run = finish_later};
-	if (!catalog->options.provider->stores_are_local) {
+	if (provider->create_store_overwrites) {
+		find_existing(op);
+		return;
+	}
+	if (!provider->stores_are_local) {
 		send_creation(op);
 		return;
 	}

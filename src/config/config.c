@@ -39,6 +39,25 @@ static int mountpoint_read(struct config *config, const char *mountpoint)
 	return 0;
 }
 
+/* Takes the endpoint from the variable that names the host of a server of one's own. */
+static int host_read(struct config *config)
+{
+	const struct provider *provider = config->provider;
+	const char *host = provider->host_variable ? env_or_null(provider->host_variable) : NULL;
+	struct buffer url = {0};
+	int failed;
+
+	if (!host || strcmp(host, provider->host) == 0)
+		return 0;
+	buffer_printf(&url, "https://%s%s", host, provider->host_path);
+	failed = buffer_error(&url)
+			 ? oom_error()
+			 : parse_endpoint(config, provider->host_variable, buffer_cstr(&url));
+	buffer_finish(&url);
+	config->host_from_variable = true;
+	return failed;
+}
+
 static int environment_read(struct config *config)
 {
 	const char *const *variable = config->provider->endpoint_variables;
@@ -50,6 +69,8 @@ static int environment_read(struct config *config)
 		if (url)
 			failed = parse_endpoint(config, *variable, url);
 	}
+	if (!failed && !config->endpoint)
+		failed = host_read(config);
 	if (!failed && !config->endpoint)
 		failed = parse_endpoint(config, config->provider->name, config->provider->endpoint);
 	if (strcmp(config->provider->name, "fastly") == 0 && !config->signing_key &&

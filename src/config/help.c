@@ -18,6 +18,9 @@ static const struct {
 	{"cloudflare", "cloudflare:ACCOUNT_ID/STORE", "the secrets of that store"},
 	{"stripe", "stripe:", "account, and one directory a user"},
 	{"stripe", "stripe:account, stripe:usr_ID", "the secrets of that scope"},
+	{"github", "github:OWNER/REPO", "actions and the like, and one directory an environment"},
+	{"github", "github:OWNER/REPO/STORE", "the secrets of one of them"},
+	{"github", "github:ORG", "actions and the like of an organization"},
 };
 
 static bool is_built_in(const char *service)

@@ -77,6 +77,37 @@ static int store_source(struct config *config, const char *rest)
 	return parse_store(config, rest);
 }
 
+static bool has_only(const char *text, size_t length, const char *alphabet)
+{
+	return length > 0 && strspn(text, alphabet) >= length;
+}
+
+#define ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+/* OWNER/REPO, OWNER/REPO/STORE, or ORG. */
+static int github_source(struct config *config, const char *rest)
+{
+	size_t owner = strcspn(rest, "/"), repository = 0;
+	const char *name = rest + owner + (rest[owner] == '/'), *store;
+
+	repository = strcspn(name, "/");
+	store = name + repository + (name[repository] == '/');
+	if (!has_only(rest, owner, ALPHANUMERIC) ||
+	    (repository > 0 &&
+	     (!has_only(name, repository, ALPHANUMERIC ".") || strspn(name, ".") >= repository)) ||
+	    (repository == 0 && *name != '\0'))
+		return usage_error("the source '%s' names no repository or organization: give "
+				   "github:OWNER/REPO, github:OWNER/REPO/STORE or github:ORG",
+				   config->source);
+	config->account =
+		strndup(rest, repository > 0 ? (size_t)(name - rest) + repository : owner);
+	if (!config->account)
+		return oom_error();
+	if (repository == 0)
+		config->provider = &provider_github_organization;
+	return *store == '\0' ? 0 : parse_store(config, store);
+}
+
 static const struct {
 	const char *service;
 	int (*read)(struct config *config, const char *rest);
@@ -84,6 +115,7 @@ static const struct {
 	{"fastly", store_source},
 	{"cloudflare", cloudflare_source},
 	{"stripe", store_source},
+	{"github", github_source},
 };
 
 int parse_source(struct config *config, const char *source)

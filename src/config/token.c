@@ -42,10 +42,22 @@ static int read_variable(struct token *token, struct locked *to, const char *nam
 	return 0;
 }
 
-/* Remembers the first variable that is set, and only overwrites the others: they would be tokens
- * too. */
-static int read_environment(struct token *token, const struct provider *provider)
+/* True if the token of the service's variable `index` may go to the endpoint. */
+static bool variable_applies(const struct config *config, unsigned index)
 {
+	const struct provider *provider = config->provider;
+
+	return index < provider->own_server_tokens
+		       ? strcmp(config->endpoint, provider->endpoint) != 0
+		       : !config->host_from_variable;
+}
+
+/* Remembers the first variable that is set and applies, and only overwrites the others: they would
+ * be tokens too. */
+static int read_environment(struct token *token, const struct config *config)
+{
+	const struct provider *provider = config->provider;
+	const char *const *names = provider->token_variables;
 	const char *key = provider->key_variable ? provider->key_variable : "";
 	int failed = 0;
 
@@ -55,10 +67,11 @@ static int read_environment(struct token *token, const struct provider *provider
 		if (!failed)
 			failed = read_variable(token, &token->from_environment, key);
 	}
-	for (const char *const *name = provider->token_variables; *name && !failed; name++) {
-		bool takes = token->from_environment.length == 0 && strcmp(*name, key) != 0;
+	for (unsigned i = 0; names[i] && !failed; i++) {
+		bool takes = token->from_environment.length == 0 && strcmp(names[i], key) != 0 &&
+			     variable_applies(config, i);
 
-		failed = read_variable(token, takes ? &token->from_environment : NULL, *name);
+		failed = read_variable(token, takes ? &token->from_environment : NULL, names[i]);
 	}
 	return failed;
 }
@@ -108,6 +121,8 @@ static int read_credential(const struct token *token, const struct config *confi
 static int locate_token(const struct token *token, const struct config *config, struct token *fresh,
 			struct buffer *why)
 {
+	const char *const *names = config->provider->token_variables;
+	unsigned first = 0;
 	int failed;
 
 	if (config->token_file)
@@ -117,9 +132,11 @@ static int locate_token(const struct token *token, const struct config *config, 
 		return failed;
 	if (token->from_environment.length > 0)
 		return reuse_remembered(token, fresh, why);
+	while (names[first + 1] && !variable_applies(config, first))
+		first++;
 	return secret_explain(why, -ENOENT,
 			      "there is no token for %s: give -o token_file=PATH, or set %s",
-			      config->provider->name, config->provider->token_variables[0]);
+			      config->provider->name, names[first]);
 }
 
 static bool tokens_differ(const struct locked *one, const struct locked *other)
@@ -146,7 +163,7 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 		return 0;
 	token->text.pool = token->email.pool = token->pool;
 	token->from_environment.pool = token->email_from_environment.pool = token->pool;
-	failed = read_environment(token, config->provider);
+	failed = read_environment(token, config);
 	if (failed) {
 		no_locked_memory(why, failed);
 		goto out;

@@ -34,7 +34,7 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->heap_trim.run = trim_heap;
 	made->stores_by_entry_id.compare = stores_compare;
 	made->name_queues.compare = name_queues_compare;
-	client_keys_init(&made->keys, made);
+	client_keys_init(&made->keys, made, NULL);
 	quota_init(&made->quota, made);
 	failed = listing_init(&made->stores, &made->cache, made, NULL);
 	if (!failed)
@@ -94,8 +94,10 @@ void catalog_refresh(struct catalog *catalog)
 	quota_invalidate(&catalog->quota);
 	recent_failures_forget(&catalog->recent_failures, NULL);
 	listing_expire(&catalog->stores);
-	LIST_FOREACH (store, &catalog->open_stores, link)
+	LIST_FOREACH (store, &catalog->open_stores, link) {
+		client_keys_of(store)->failure = (struct failure){0};
 		listing_expire(&store->secrets);
+	}
 }
 
 static void describe(struct listing *listing,
@@ -208,7 +210,7 @@ void catalog_probe(struct catalog *catalog,
 		api_call->args.operation = OPERATION_LIST_SECRETS;
 		api_call->args.store_id = catalog->options.store
 						  ? catalog->options.store
-						  : catalog->options.provider->builtin_store;
+						  : catalog->options.provider->builtin_stores[0];
 	} else if (catalog->options.store) {
 		*api_call = (struct api_call){.done = on_store_found};
 		/* A name that the service does not allow may be NAME~ID: all stores are searched.

@@ -21,7 +21,8 @@ struct store {
 	uint32_t entry_id; /* in the listing of stores; 0 in a mount of one store */
 	char *name, *id;
 	struct listing secrets;
-	LIST_ENTRY(store) link; /* in catalog.open_stores */
+	struct client_keys *keys; /* NULL: those of the catalog */
+	LIST_ENTRY(store) link;	  /* in catalog.open_stores */
 };
 
 struct catalog {

@@ -19,9 +19,14 @@
 static void on_client_key(struct api_call *api_call);
 static void on_signing_key(struct api_call *api_call);
 
-void client_keys_init(struct client_keys *keys, struct catalog *catalog)
+void client_keys_init(struct client_keys *keys, struct catalog *catalog, const char *store_id)
 {
-	*keys = (struct client_keys){.catalog = catalog};
+	*keys = (struct client_keys){.catalog = catalog, .store_id = store_id};
+}
+
+struct client_keys *client_keys_of(const struct store *store)
+{
+	return store->keys ? store->keys : &store->catalog->keys;
 }
 
 void client_keys_finish(struct client_keys *keys)
@@ -38,7 +43,8 @@ static uint64_t now(const struct client_keys *keys)
 static void start_call(struct client_keys *keys, struct api_call *api_call,
 		       enum operation operation, void (*done)(struct api_call *api_call))
 {
-	*api_call = (struct api_call){.args.operation = operation, .done = done};
+	*api_call = (struct api_call){
+		.args.operation = operation, .args.store_id = keys->store_id, .done = done};
 	api_call_start(keys->catalog, api_call, now(keys) + keys->catalog->options.timeout);
 }
 
@@ -48,7 +54,8 @@ static void fetch(struct client_keys *keys)
 		return;
 	keys->fetching = true;
 	keys->failure = (struct failure){0};
-	keys->fetching_signing = !keys->catalog->options.signing_key && !keys->has_signing;
+	keys->fetching_signing =
+		!keys->store_id && !keys->catalog->options.signing_key && !keys->has_signing;
 	if (keys->fetching_signing)
 		start_call(keys, &keys->signing, OPERATION_SIGNING_KEY, on_signing_key);
 	start_call(keys, &keys->api_call, OPERATION_CLIENT_KEY, on_client_key);
@@ -68,12 +75,14 @@ static void fetch_end(struct client_keys *keys, const struct failure *failure)
 
 static void accept_key(struct client_keys *keys, struct failure *failure)
 {
+	const struct client_key_response *sent = &keys->api_call.result.client_key;
+	uint64_t sent_at = keys->api_call.http.sent_at;
 	const char *why = "";
 
-	if (client_key_verify(&keys->key, &keys->api_call.result.client_key,
-			      keys->catalog->options.signing_key,
-			      keys->has_signing ? keys->signing_key : NULL,
-			      keys->api_call.http.sent_at, &why)) {
+	if (keys->store_id ? client_key_accept(&keys->key, sent, sent_at, &why)
+			   : client_key_verify(&keys->key, sent, keys->catalog->options.signing_key,
+					       keys->has_signing ? keys->signing_key : NULL,
+					       sent_at, &why)) {
 		failure_set(failure, EKEYREJECTED,
 			    "the client key that the service sent is not to be trusted: %s", why);
 		return;
@@ -192,9 +201,9 @@ bool client_keys_used_once(const struct client_keys *keys, const struct client_k
 	return is_current(keys, key) && keys->uses == 1;
 }
 
-const struct failure *catalog_key_failure(const struct catalog *catalog)
+const struct failure *catalog_key_failure(const struct store *store)
 {
-	const struct client_keys *keys = &catalog->keys;
+	const struct client_keys *keys = client_keys_of(store);
 	bool alive = now(keys) < keys->key.expires_at;
 
 	return !alive && must_pause(keys) ? &keys->failure : NULL;
@@ -206,15 +215,21 @@ void client_keys_reject(struct client_keys *keys, const struct client_key *key)
 		keys->key.expires_at = 0;
 }
 
-void catalog_prepare_write(struct catalog *catalog)
+void catalog_prepare_write(const struct store *store)
 {
 	struct failure ignored;
 
-	if (catalog->options.provider->seals)
-		client_keys_get(&catalog->keys, &ignored);
+	if (store->catalog->options.provider->seals)
+		client_keys_get(client_keys_of(store), &ignored);
 }
 
 uint64_t catalog_key_expires_at(const struct catalog *catalog)
 {
-	return catalog->keys.key.expires_at;
+	uint64_t last = catalog->keys.key.expires_at;
+	const struct store *store;
+
+	LIST_FOREACH (store, &catalog->open_stores, link)
+		if (store->keys && store->keys->key.expires_at > last)
+			last = store->keys->key.expires_at;
+	return last;
 }

@@ -8,10 +8,12 @@
 #define CLIENT_KEY_EXCLUSIVE UINT_MAX
 
 /*
- * The client key: fetched ahead of need, verified, used until shortly before it expires.
+ * The client key of the account or of one store: fetched ahead of need, verified, used until
+ * shortly before it expires.
  */
 struct client_keys {
 	struct catalog *catalog;
+	const char *store_id;	  /* NULL: the key is the account's */
 	struct client_key key;	  /* expires_at 0: none */
 	uint64_t fetched_at;	  /* CLOCK_BOOTTIME, milliseconds */
 	unsigned uses;		  /* values that were sealed under it, or CLIENT_KEY_EXCLUSIVE */
@@ -24,8 +26,11 @@ struct client_keys {
 	uint64_t failed_at;	/* CLOCK_BOOTTIME, milliseconds; 0: it succeeded */
 };
 
-void client_keys_init(struct client_keys *keys, struct catalog *catalog);
+void client_keys_init(struct client_keys *keys, struct catalog *catalog, const char *store_id);
 void client_keys_finish(struct client_keys *keys);
+
+/* Returns the keys that values for `store` are sealed under. */
+struct client_keys *client_keys_of(const struct store *store);
 
 /* Returns the key to seal under now. NULL: there is none, and either a fetch runs (wait in `waits`)
  * or it is too early for one (`failure` is set). */

@@ -24,6 +24,9 @@ struct store *store_reference(struct store *store)
 static void store_free(struct store *store)
 {
 	sealed_cache_drop_store(&store->catalog->sealed_cache, store);
+	if (store->keys)
+		client_keys_finish(store->keys);
+	free(store->keys);
 	listing_close(&store->secrets);
 	free(store->name);
 	free(store->id);
@@ -61,8 +64,12 @@ struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *
 	*store = (struct store){.catalog = catalog, .references = 1, .entry_id = entry_id};
 	store->name = strdup(name);
 	store->id = strdup(id);
+	if (catalog->options.provider->store_keys)
+		store->keys = malloc(sizeof *store->keys);
+	if (store->keys)
+		client_keys_init(store->keys, catalog, store->id);
 	if (listing_init(&store->secrets, &catalog->cache, catalog, store) || !store->name ||
-	    !store->id) {
+	    !store->id || (catalog->options.provider->store_keys && !store->keys)) {
 		store_free(store);
 		return NULL;
 	}
@@ -133,7 +140,7 @@ int local_store_add(struct catalog *catalog, const char *name, size_t length)
 int local_stores_init(struct catalog *catalog)
 {
 	const char *user = catalog->options.users, *only = catalog->options.store;
-	const char *builtin = catalog->options.provider->builtin_store;
+	const char *const *builtin = catalog->options.provider->builtin_stores;
 	int failed = 0;
 
 	if (!catalog->options.provider->stores_are_local)
@@ -143,7 +150,8 @@ int local_stores_init(struct catalog *catalog)
 		return catalog->only_store ? 0 : -ENOMEM;
 	}
 	catalog->stores.is_complete = true;
-	failed = local_store_add(catalog, builtin, strlen(builtin));
+	for (; *builtin && !failed; builtin++)
+		failed = local_store_add(catalog, *builtin, strlen(*builtin));
 	while (!failed && user && *user) {
 		size_t length = strcspn(user, ":");
 

@@ -46,6 +46,7 @@ void audit(struct fs *fs, const struct actor *actor, const struct audit_event *e
 								    .name = event->name,
 								    .to = event->to,
 								    .digest = event->digest,
+								    .effect = event->effect,
 								    .failure = failure,
 								    .is_change = true,
 							    });

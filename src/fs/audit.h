@@ -24,6 +24,7 @@ struct audit_event {
 	const char *name;
 	const char *to;	    /* the other name of a rename or link; else NULL */
 	const char *digest; /* of what is stored now; NULL: nothing is */
+	const char *effect; /* "created" or "replaced", where the service said so; else NULL */
 };
 
 /* Writes one line to the log, and one to the error log if `failure` is one. Never a value. */

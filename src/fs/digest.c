@@ -12,15 +12,14 @@ const char *entry_digest(const struct entry *entry, struct entry_text *text)
 {
 	uint8_t hash[crypto_generichash_BYTES];
 	crypto_generichash_state state;
+	const char *id = entry->id ? entry->id : entry->name;
 
 	if (entry->digest)
 		return entry->digest;
-	/* Over the id and the last change: another one after every change that the service shows.
-	 */
+	/* Over the id (or the name, where secrets have none) and the last change: another one after
+	 * every change that the service shows. */
 	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
-	if (entry->id)
-		crypto_generichash_update(&state, (const uint8_t *)entry->id,
-					  strlen(entry->id) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)id, strlen(id) + 1);
 	crypto_generichash_update(&state, (const uint8_t *)&entry->modified_at,
 				  sizeof(entry->modified_at));
 	/* On Stripe an expiry may be all that a replacement changes of what is shown. */

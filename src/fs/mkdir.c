@@ -74,7 +74,7 @@ static enum refusal precheck_mkdir(struct fs *fs, const struct inode *directory,
 	if (refusal)
 		return refusal;
 	if (!name_is_canonical(name) || !fs->provider->store_name_is_valid(name))
-		return fs->provider->stores_are_local ? REFUSAL_USER_ID : REFUSAL_STORE_NAME;
+		return fs->provider->stores_are_fixed ? REFUSAL_FIXED_STORES : REFUSAL_STORE_NAME;
 	return listing_query(catalog_stores(fs->catalog), name, &record) == CACHE_HIT
 		       ? REFUSAL_EXISTS
 		       : REFUSAL_NONE;
@@ -154,8 +154,7 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 		return;
 	inode_find(fs, parent, &directory);
 	refusal = precheck_store(fs, &directory, name);
-	if (!refusal && fs->provider->stores_are_local &&
-	    !strcmp(name, fs->provider->builtin_store))
+	if (!refusal && provider_has_builtin_store(fs->provider, name))
 		refusal = REFUSAL_STAYS;
 	if (refused(request, "rmdir", directory.store, name, refusal))
 		return;

@@ -236,17 +236,16 @@ static void reply_created(struct fs *fs, fuse_req_t request, struct handle *hand
 static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
 		   struct fuse_file_info *info)
 {
-	struct fs *fs = fuse_req_userdata(request);
 	struct handle *handle = NULL;
 	int error = name ? create_file(request, number, name, info, &handle)
 			 : open_file(request, number, info, &handle);
 
 	if (error)
 		return error;
-	catalog_prepare_write(fs->catalog);
+	catalog_prepare_write(handle->file->store);
 	fill_info(info, handle);
 	if (name)
-		reply_created(fs, request, handle, info);
+		reply_created(fuse_req_userdata(request), request, handle, info);
 	else if (fuse_reply_open(request, info) == -ENOENT)
 		handle_free(handle);
 	return 0;

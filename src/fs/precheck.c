@@ -19,25 +19,36 @@ static const struct {
 
 /* Returns why the service is known to fail: it refuses the token, is down, or has sent an invalid
  * client key. NULL: it is not known to. */
-static const struct failure *service_failure(const struct fs *fs)
+static const struct failure *service_failure(const struct fs *fs, const struct store *store)
 {
 	const struct failure *failure = catalog_unauthorized(fs->catalog);
 
 	if (!failure)
 		failure = catalog_down(fs->catalog);
-	return failure ? failure : catalog_key_failure(fs->catalog);
+	return failure || !store ? failure : catalog_key_failure(store);
+}
+
+/* Returns what is wrong and what to do. The service may say better which names it takes. */
+static const char *message_of(const struct fs *fs, enum refusal refusal)
+{
+	const char *rule = refusal == REFUSAL_NAME	   ? fs->provider->name_rule
+			   : refusal == REFUSAL_STORE_NAME ? fs->provider->store_name_rule
+							   : NULL;
+
+	return rule ? rule : refusals[refusal].message;
 }
 
 int refusal_record(struct fs *fs, const char *operation, const struct store *store,
 		   const char *name, enum refusal refusal)
 {
-	const struct failure *known = refusal == REFUSAL_SERVICE ? service_failure(fs) : NULL;
+	const struct failure *known =
+		refusal == REFUSAL_SERVICE ? service_failure(fs, store) : NULL;
 	const char *directory = store ? store_name(store) : NULL;
 	struct failure failure = {0};
 
 	if (!refusals[refusal].message)
 		return refusals[refusal].error;
-	failure_set(&failure, refusals[refusal].error, "%s", refusals[refusal].message);
+	failure_set(&failure, refusals[refusal].error, "%s", message_of(fs, refusal));
 	if (known)
 		failure = *known;
 	if (!error_log_repeats(fs->options.error_log, operation, directory, name, &failure))
@@ -88,7 +99,7 @@ enum refusal precheck_open(struct fs *fs, const struct store *store, const char 
 		return REFUSAL_APPENDS;
 	if (!exists && (!name_is_canonical(name) || !fs->provider->name_is_valid(name)))
 		return REFUSAL_NAME;
-	if (service_failure(fs))
+	if (service_failure(fs, store))
 		return REFUSAL_SERVICE;
 	return !exists && quota_is_exhausted(fs->catalog, store) ? REFUSAL_QUOTA : REFUSAL_NONE;
 }

@@ -21,8 +21,7 @@ REFUSAL(HOLDS_SECRETS, EPERM,
 REFUSAL(NAME, EINVAL, "the service takes no such name: use letters, digits, - and _")
 REFUSAL(STORE_NAME, EINVAL,
 	"the service takes no store of such a name: use letters, digits, - and _")
-REFUSAL(USER_ID, EINVAL,
-	"a directory here is the scope of a user: name it usr_ and the letters and digits of its id")
+REFUSAL(FIXED_STORES, EPERM, "these directories are all there are: write into one of them")
 REFUSAL(LONG_NAME, ENAMETOOLONG, "the name is longer than 255 bytes: use a shorter one")
 REFUSAL(APPENDS, EOPNOTSUPP,
 	"a stored value can't be read, so nothing can be appended to it: write all of it with > NAME")

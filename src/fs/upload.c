@@ -138,15 +138,19 @@ static void keep_length(struct upload *upload)
 
 	if (!put->change.failure.errnum && put->record)
 		written_keep(upload->fs, upload->file, put->record, upload->value->bytes.length);
+	else if (!put->change.failure.errnum && put->stored_by != TIME_UNKNOWN)
+		written_keep_unseen(upload->fs, upload->file,
+				    record ? record->entry_id : upload->file->entry_id,
+				    put->stored_by, upload->value->bytes.length);
 	else if (!put->change.failure.errnum || put->unknown)
 		written_forget(upload->fs, record ? record->entry_id : 0);
 }
 
 static void log_publication(const struct file *file, const struct actor *actor, const char *name,
-			    const char *digest, const struct failure *failure)
+			    const char *digest, const char *effect, const struct failure *failure)
 {
-	audit(file->fs, actor, &(struct audit_event){"publish", file->store, name, NULL, digest},
-	      failure);
+	audit(file->fs, actor,
+	      &(struct audit_event){"publish", file->store, name, NULL, digest, effect}, failure);
 }
 
 static void on_put(struct change_op *op)
@@ -159,7 +163,7 @@ static void on_put(struct change_op *op)
 
 	log_publication(file, &upload->actor, upload->name,
 			put->change.failure.errnum ? NULL : record_digest(put->record, &text),
-			&put->change.failure);
+			put->effect, &put->change.failure);
 	keep_length(upload);
 	/* An upload that overlapped with this one may have ended before it: a rename must not store
 	 * its value. */
@@ -290,7 +294,7 @@ static struct upload *prepare(struct file *file, const struct actor *actor, stru
 	if (upload)
 		upload->actor = *actor;
 	else
-		log_publication(file, actor, name, NULL, failure);
+		log_publication(file, actor, name, NULL, NULL, failure);
 	return upload;
 }
 

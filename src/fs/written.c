@@ -23,7 +23,9 @@ struct written_entry {
 	uint32_t length; /* bytes that were written: a newline that was not stored counts */
 	struct timespec accessed, modified;
 	char digest[64]; /* the version that length and times belong to; "": they are not known */
-	uint64_t sync_until; /* CLOCK_BOOTTIME, milliseconds */
+	wall_time_ns stored_by; /* without a digest: they belong to the version that is seen next,
+				   if it is not from after this; 0: they are not known */
+	uint64_t sync_until;	/* CLOCK_BOOTTIME, milliseconds */
 	TAILQ_ENTRY(written_entry) link;
 };
 
@@ -113,6 +115,13 @@ bool written_lately(const struct fs *fs, const struct inode *inode)
 
 /* --- length and times of the stored version */
 
+static void set_version(struct written_entry *entry, const struct record *record)
+{
+	struct entry_text text;
+
+	snprintf(entry->digest, sizeof entry->digest, "%s", record_digest(record, &text));
+}
+
 /* Returns the entry of the version `record`; NULL where the service has another, or may have. */
 static struct written_entry *find_version(struct fs *fs, const struct record *record)
 {
@@ -120,6 +129,9 @@ static struct written_entry *find_version(struct fs *fs, const struct record *re
 		record && !record->invalid ? find(&fs->written, record->entry_id) : NULL;
 	struct entry_text text;
 
+	if (entry && !entry->digest[0] && record_changed_at(record) != TIME_UNKNOWN &&
+	    record_changed_at(record) <= entry->stored_by)
+		set_version(entry, record);
 	if (!entry || !entry->digest[0])
 		return NULL;
 	return strncmp(record_digest(record, &text), entry->digest, sizeof entry->digest - 1)
@@ -147,25 +159,36 @@ static struct timespec accessed_at(const struct file *file)
 	return file->times.accessed_is_set ? file->times.accessed : modified_at(file);
 }
 
-/* Notes the length and times of `record`, which is now a version that this mount has written. */
-static void keep(struct fs *fs, const struct record *record, uint32_t length,
-		 struct timespec modified, struct timespec accessed)
+/* Notes the length and times of a secret, whose version is now one that this mount has written:
+ * `record`, or NULL with what `stored_by` says. */
+static void keep(struct fs *fs, uint32_t entry_id, const struct record *record,
+		 wall_time_ns stored_by, uint32_t length, struct timespec modified,
+		 struct timespec accessed)
 {
-	struct written_entry *entry = renew(&fs->written, record->entry_id);
-	struct entry_text text;
+	struct written_entry *entry = renew(&fs->written, entry_id);
 
 	if (!entry)
 		return;
 	entry->length = length;
 	entry->modified = modified;
 	entry->accessed = accessed;
-	snprintf(entry->digest, sizeof entry->digest, "%s", record_digest(record, &text));
+	entry->stored_by = stored_by;
+	entry->digest[0] = '\0';
+	if (record)
+		set_version(entry, record);
+}
+
+void written_keep_unseen(struct fs *fs, const struct file *file, uint32_t entry_id,
+			 wall_time_ns stored_by, size_t length)
+{
+	keep(fs, entry_id, NULL, stored_by, (uint32_t)length, modified_at(file), accessed_at(file));
 }
 
 void written_keep(struct fs *fs, const struct file *file, const struct record *record,
 		  size_t length)
 {
-	keep(fs, record, (uint32_t)length, modified_at(file), accessed_at(file));
+	keep(fs, record->entry_id, record, 0, (uint32_t)length, modified_at(file),
+	     accessed_at(file));
 }
 
 void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record)
@@ -173,15 +196,18 @@ void written_follow(struct fs *fs, uint32_t entry_id, const struct record *recor
 	const struct written_entry *known = find(&fs->written, entry_id);
 
 	if (known && known->digest[0])
-		keep(fs, record, known->length, known->modified, known->accessed);
+		keep(fs, record->entry_id, record, 0, known->length, known->modified,
+		     known->accessed);
 }
 
 void written_forget(struct fs *fs, uint32_t entry_id)
 {
 	struct written_entry *entry = find(&fs->written, entry_id);
 
-	if (entry)
-		entry->digest[0] = '\0';
+	if (!entry)
+		return;
+	entry->digest[0] = '\0';
+	entry->stored_by = 0;
 }
 
 /* --- what is shown */

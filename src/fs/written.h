@@ -45,6 +45,12 @@ void written_set_times(struct fs *fs, const struct inode *inode, const struct st
 void written_keep(struct fs *fs, const struct file *file, const struct record *record,
 		  size_t length);
 
+/* Notes the same of the secret `entry_id` that the service did not describe: the version that is
+ * seen of it next is the one that was written, unless it is from after `stored_by`, by the
+ * service's clock. */
+void written_keep_unseen(struct fs *fs, const struct file *file, uint32_t entry_id,
+			 wall_time_ns stored_by, size_t length);
+
 /* True if `record` (NULL: there is none) is a version that was written by this mount. */
 bool written_has(struct fs *fs, const struct record *record);
 

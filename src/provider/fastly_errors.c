@@ -152,5 +152,8 @@ int fastly_map_error(struct response_parser *parser)
 	else if (explanation.detail)
 		failure_set_message(failure, explanation.detail, strlen(explanation.detail));
 	refine(parser->args, explanation.detail ? explanation.detail : plain ? plain : "", failure);
+	/* Nothing says whether the value is wrong or the key is too old or used up. */
+	failure->key_is_rejected = parser->args->operation == OPERATION_PUT_SECRET &&
+				   failure->http_status == 400 && failure->errnum == EINVAL;
 	return -failure->errnum;
 }

@@ -7,6 +7,7 @@ static const struct provider *const providers[] = {
 	&provider_fastly,
 	&provider_cloudflare,
 	&provider_stripe,
+	&provider_github,
 };
 
 const struct provider *provider_find(const char *name, size_t length)

@@ -216,3 +216,7 @@ int cloudflare_build_body(const struct op_args *args, struct http_request *reque
 int fastly_map_error(struct response_parser *parser);
 int cloudflare_map_error(struct response_parser *parser);
 int stripe_map_error(struct response_parser *parser);
+int github_map_error(struct response_parser *parser);
+
+/* github_errors.c: struct provider's read_rate_limit. */
+void github_read_rate_limit(const struct http_response *response, struct rate_limit *limit);

@@ -212,6 +212,8 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
 }
 
+static const char *const builtin_stores[] = {ACCOUNT, NULL};
+
 const struct provider provider_stripe = {
 	.name = "stripe",
 	.endpoint = "https://api.stripe.com",
@@ -223,7 +225,7 @@ const struct provider provider_stripe = {
 	.value_characters_max = 5000,
 	.text_only = true,
 	.stores_are_local = true,
-	.builtin_store = ACCOUNT,
+	.builtin_stores = builtin_stores,
 	.gets_secret_by_name = true,
 	.has_upsert = true,
 	.has_idempotency_keys = true,
@@ -231,6 +233,8 @@ const struct provider provider_stripe = {
 	.has_expiry = true,
 	.name_is_valid = name_is_valid,
 	.store_name_is_valid = store_name_is_valid,
+	.store_name_rule =
+		"a directory here is the scope of a user: name it usr_ and the letters and digits of its id",
 	.authorize = authorize,
 	.operations =
 		{

@@ -12,10 +12,17 @@
  * answered. */
 #define DATE_ERROR NANOSECONDS
 
-static const char *check_lengths(const struct client_key_response *sent)
+/* Milliseconds for which a key without an end is believed (doc/apis.md, GitHub 6). */
+#define LIFETIME_UNSIGNED 3600000
+
+static const char *check_public_key(const struct client_key_response *sent)
 {
-	if (sent->public_key_length != crypto_box_PUBLICKEYBYTES)
-		return "it is no key of 32 bytes";
+	return sent->public_key_length != crypto_box_PUBLICKEYBYTES ? "it is no key of 32 bytes"
+								    : NULL;
+}
+
+static const char *check_signature_length(const struct client_key_response *sent)
+{
 	if (sent->signature_length != crypto_sign_BYTES)
 		return "its signature is none of 64 bytes";
 	return NULL;
@@ -57,7 +64,7 @@ static const char *check_lifetime(const struct client_key_response *sent, uint64
 /* libsodium refuses keys of low order only when it seals, which is too late for a message. */
 static const char *check_strength(const struct client_key_response *sent)
 {
-	uint8_t sealed[crypto_box_SEALBYTES];
+	uint8_t sealed[crypto_box_SEALBYTES] = {0};
 
 	return crypto_box_seal(sealed, sealed, 0, sent->public_key) != 0
 		       ? "nothing can be sealed under it"
@@ -69,8 +76,10 @@ int client_key_verify(struct client_key *key, const struct client_key_response *
 		      const char **why)
 {
 	uint64_t lifetime = 0;
-	const char *wrong = check_lengths(sent);
+	const char *wrong = check_public_key(sent);
 
+	if (!wrong)
+		wrong = check_signature_length(sent);
 	if (!wrong)
 		wrong = check_signing_key(pinned, sent_key);
 	if (!wrong)
@@ -83,8 +92,25 @@ int client_key_verify(struct client_key *key, const struct client_key_response *
 		*why = wrong;
 		return -EKEYREJECTED;
 	}
+	*key = (struct client_key){.expires_at = sent_at + lifetime};
 	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
-	key->expires_at = sent_at + lifetime;
+	return 0;
+}
+
+int client_key_accept(struct client_key *key, const struct client_key_response *sent,
+		      uint64_t sent_at, const char **why)
+{
+	const char *wrong = check_public_key(sent);
+
+	if (!wrong)
+		wrong = check_strength(sent);
+	if (wrong) {
+		*why = wrong;
+		return -EKEYREJECTED;
+	}
+	*key = (struct client_key){.expires_at = sent_at + LIFETIME_UNSIGNED};
+	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
+	memcpy(key->id, sent->id, sizeof(key->id));
 	return 0;
 }
 

@@ -1,0 +1,377 @@
+/*
+ * GitHub's secrets of repositories, environments and organizations: operations to requests,
+ * responses to results (doc/apis.md, GitHub).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "provider_internal.h"
+#include "sstorefs/name.h"
+
+#define PAGE_SIZE      100
+#define PAGE_SIZE_TEXT "100"
+
+/* The id of a fixed store is its kind, that of an environment this and its name: no kind has a
+ * slash. */
+#define ENVIRONMENTS "environments/"
+
+static const char *const kinds[] = {"actions", "dependabot", "codespaces", "agents", NULL};
+
+/* Requests */
+
+static bool is_kind(const char *store)
+{
+	return provider_has_builtin_store(&provider_github, store);
+}
+
+/* Begins the path: /repos/OWNER/REPO or /orgs/ORG. */
+static int request_begin(struct http_request *request, enum http_method method,
+			 const struct op_args *args)
+{
+	if (!args->account || !*args->account)
+		return -EINVAL;
+	request->method = method;
+	http_request_header(request, "Accept", "application/vnd.github+json");
+	http_request_header(request, "X-GitHub-Api-Version", "2022-11-28");
+	buffer_puts(&request->target, strchr(args->account, '/') ? "/repos/" : "/orgs/");
+	buffer_puts(&request->target, args->account);
+	return 0;
+}
+
+/* Appends the path of a store's secrets. */
+static int append_secrets(struct http_request *request, const char *store_id)
+{
+	const char *environment = store_id ? store_id + strlen(ENVIRONMENTS) : NULL;
+
+	if (!store_id)
+		return -EINVAL;
+	if (is_kind(store_id)) {
+		buffer_printf(&request->target, "/%s", store_id);
+	} else if (strncmp(store_id, ENVIRONMENTS, strlen(ENVIRONMENTS)) == 0 && *environment) {
+		buffer_puts(&request->target, "/environments");
+		url_append_segment(request, environment, strlen(environment));
+	} else {
+		return -EINVAL;
+	}
+	buffer_puts(&request->target, "/secrets");
+	return 0;
+}
+
+static int request_secrets(struct http_request *request, enum http_method method,
+			   const struct op_args *args)
+{
+	int failed = request_begin(request, method, args);
+
+	return failed ? failed : append_secrets(request, args->store_id);
+}
+
+static int request_secret(struct http_request *request, enum http_method method,
+			  const struct op_args *args)
+{
+	int failed = request_secrets(request, method, args);
+
+	return failed ? failed : url_append_name(request, args->name);
+}
+
+static int request_page(struct http_request *request, const struct op_args *args)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", args->page ? args->page : 1);
+	url_append_text(request, "per_page", PAGE_SIZE_TEXT);
+	url_append_text(request, "page", number);
+	return request_check(request);
+}
+
+static int list_stores_request(const struct op_args *args, struct http_request *request)
+{
+	int failed = request_begin(request, HTTP_GET, args);
+
+	if (failed)
+		return failed;
+	buffer_puts(&request->target, "/environments");
+	return request_page(request, args);
+}
+
+static int list_secrets_request(const struct op_args *args, struct http_request *request)
+{
+	int failed = request_secrets(request, HTTP_GET, args);
+
+	return failed ? failed : request_page(request, args);
+}
+
+static int request_environment(struct http_request *request, enum http_method method,
+			       const struct op_args *args)
+{
+	int failed = request_begin(request, method, args);
+
+	if (failed)
+		return failed;
+	buffer_puts(&request->target, "/environments");
+	failed = url_append_name(request, args->name);
+	return failed ? failed : request_check(request);
+}
+
+/* A fixed store is there if its secrets may be listed. */
+static int find_store_request(const struct op_args *args, struct http_request *request)
+{
+	struct op_args fixed = *args;
+
+	if (!args->name || !is_kind(args->name))
+		return request_environment(request, HTTP_GET, args);
+	fixed.store_id = args->name;
+	return list_secrets_request(&fixed, request);
+}
+
+/* Without a body: no protection rules. */
+static int create_store_request(const struct op_args *args, struct http_request *request)
+{
+	return request_environment(request, HTTP_PUT, args);
+}
+
+static int delete_store_request(const struct op_args *args, struct http_request *request)
+{
+	const char *environment = args->store_id ? args->store_id + strlen(ENVIRONMENTS) : NULL;
+	int failed = request_begin(request, HTTP_DELETE, args);
+
+	if (failed)
+		return failed;
+	if (!args->store_id || strncmp(args->store_id, ENVIRONMENTS, strlen(ENVIRONMENTS)) != 0)
+		return -EINVAL;
+	buffer_puts(&request->target, "/environments");
+	url_append_segment(request, environment, strlen(environment));
+	return request_check(request);
+}
+
+static int find_secret_request(const struct op_args *args, struct http_request *request)
+{
+	int failed = request_secret(request, HTTP_GET, args);
+
+	return failed ? failed : request_check(request);
+}
+
+static int delete_secret_request(const struct op_args *args, struct http_request *request)
+{
+	int failed = request_secret(request, HTTP_DELETE, args);
+
+	return failed ? failed : request_check(request);
+}
+
+static int client_key_request(const struct op_args *args, struct http_request *request)
+{
+	int failed = request_secrets(request, HTTP_GET, args);
+
+	buffer_puts(&request->target, "/public-key");
+	return failed ? failed : request_check(request);
+}
+
+static void write_secret(struct body_writer *body, const void *context)
+{
+	const struct op_args *args = ((const struct named_body *)context)->args;
+	const char *key_id = args->client_key_id;
+
+	body_puts(body, "{\"encrypted_value\":");
+	body_base64(body, args->value, args->value_length);
+	body_puts(body, ",\"key_id\":");
+	body_json_string(body, key_id, strlen(key_id));
+	body_puts(body, "}");
+}
+
+/* There is one verb, which creates or replaces. */
+static int put_secret_request(const struct op_args *args, struct http_request *request)
+{
+	int failed = request_secret(request, HTTP_PUT, args);
+
+	if (!failed && (args->mode != PUT_UPSERT || !args->client_key || !args->client_key_id))
+		failed = -EINVAL;
+	return failed ? failed : request_body(request, args, "application/json", write_secret);
+}
+
+/* Responses */
+
+static bool parse_fields(struct response_parser *parser, const json_t *item, struct entry *entry,
+			 struct buffer *room)
+{
+	if (parser->stores) {
+		buffer_printf(room, ENVIRONMENTS "%s", json_get_string(item, "name"));
+		entry->id = buffer_cstr(room);
+	}
+	entry->created_at = json_get_time(item, "created_at");
+	entry->modified_at = json_get_time(item, "updated_at");
+	if (entry->modified_at == TIME_UNKNOWN)
+		entry->modified_at = entry->created_at;
+	return true;
+}
+
+static int show_kind(struct response_parser *parser, const char *kind)
+{
+	const struct entry entry = {.name = kind,
+				    .id = kind,
+				    .created_at = TIME_UNKNOWN,
+				    .modified_at = TIME_UNKNOWN,
+				    .expires_at = TIME_UNKNOWN,
+				    .livemode = -1};
+	int failed = parser->result->on_entry(parser->result->context, &entry);
+
+	if (failed)
+		failure_set(parser->failure, -failed, "%s", strerror(-failed));
+	return failed;
+}
+
+/* The service may put fewer entries on a page than it was asked for. */
+static int list_response_of(struct response_parser *parser, const char *member, int failed)
+{
+	const json_t *list = json_object_get(parser->object, member);
+	struct op_result *result = parser->result;
+	size_t count = json_array_size(list);
+
+	if (!failed && !json_is_array(list))
+		failed = parse_malformed(parser, "its list is missing");
+	if (failed)
+		return failed;
+	result->total = json_get_int(parser->object, "total_count", -1);
+	if (result->total < 0)
+		result->total = -1;
+	if (parser->args->page <= 1 && count < PAGE_SIZE && (int64_t)count < result->total)
+		result->page_size = (unsigned)count;
+	return parse_entries(parser, list);
+}
+
+/* The environments, and before the first of them the stores that are always there: of two with one
+ * name these come first. */
+static int list_stores_response(struct response_parser *parser, int failed)
+{
+	for (size_t i = 0; kinds[i] && parser->args->page <= 1 && !failed; i++)
+		failed = show_kind(parser, kinds[i]);
+	return list_response_of(parser, "environments", failed);
+}
+
+static int list_secrets_response(struct response_parser *parser, int failed)
+{
+	return list_response_of(parser, "secrets", failed);
+}
+
+static int find_store_response(struct response_parser *parser, int failed)
+{
+	if (failed)
+		return failed;
+	return is_kind(parser->args->name) ? show_kind(parser, parser->args->name)
+					   : parse_entry_response(parser, failed);
+}
+
+/* Believes nothing yet: a key that is none becomes one of a wrong length, which client_key_accept
+ * refuses. */
+static int client_key_response(struct response_parser *parser, int failed)
+{
+	struct client_key_response *key = &parser->result->client_key;
+	const char *id = json_get_string(parser->object, "key_id");
+
+	if (!failed && (!id || !*id || strlen(id) >= sizeof(key->id) ||
+			!json_get_string(parser->object, "key")))
+		failed = parse_malformed(parser, "without a public key or its id");
+	if (failed)
+		return failed;
+	memset(key, 0, sizeof(*key));
+	strcpy(key->id, id);
+	key->public_key_length =
+		json_get_base64(parser->object, "key", key->public_key, sizeof(key->public_key));
+	return 0;
+}
+
+/* 201 and `{}` for a new secret, 204 and nothing for one that was replaced. */
+static int put_secret_response(struct response_parser *parser, int failed)
+{
+	const struct http_response *response = parser->response;
+	struct op_result *result = parser->result;
+
+	result->created = response->status == 201;
+	result->replaced = response->status == 204;
+	if (failed && (result->created || result->replaced) && response_is_blank(response))
+		return parse_nothing(parser);
+	if (!failed && !result->created && !result->replaced)
+		return parse_malformed(parser, "a secret is created with 201 or replaced with 204");
+	return failed;
+}
+
+/* The service itself */
+
+/* Capitals alone: the service makes no difference and keeps capitals, so that a file with small
+ * letters would vanish from under its writer (doc/apis.md, GitHub 5). */
+static bool name_is_valid(const char *displayed)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789",
+			  reserved[] = "GITHUB_";
+
+	return name_matches_alphabet(displayed, alphabet) &&
+	       !(*displayed >= '0' && *displayed <= '9') &&
+	       strncmp(displayed, reserved, strlen(reserved)) != 0;
+}
+
+/* At most 255 characters, any but a few. What looks as the second of two stores with one name does
+ * is not taken for an environment's name. */
+static bool store_name_is_valid(const char *displayed)
+{
+	return *displayed && name_is_canonical(displayed) && !strstr(displayed, "~environments%2F");
+}
+
+static int authorize(const struct credentials *credentials, struct locked *lines)
+{
+	return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
+}
+
+static const char *const endpoint_variables[] = {NULL};
+static const char *const token_variables[] = {"GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN",
+					      "GH_TOKEN", "GITHUB_TOKEN", NULL};
+
+#define NAME_RULE                                                                                    \
+	"the service keeps names in capitals, and finds them whatever their case: use A-Z, 0-9 and " \
+	"_, with no digit first and no GITHUB_ before it"
+
+/* What the stores of repositories and of organizations have in common. */
+#define COMMON                                                                                     \
+	.name = "github", .endpoint = "https://api.github.com",                                    \
+	.endpoint_variables = endpoint_variables, .host_variable = "GH_HOST",                      \
+	.host = "github.com", .host_path = "/api/v3", .token_variables = token_variables,          \
+	.own_server_tokens = 2, .store_paging = PAGING_NUMBERED, .secret_paging = PAGING_NUMBERED, \
+	.page_size = PAGE_SIZE, .value_bytes_max = 49152, .text_only = true, .seals = true,        \
+	.store_keys = true, .builtin_stores = kinds, .gets_secret_by_name = true,                  \
+	.has_upsert = true, .quota_is_per_store = true, .name_is_valid = name_is_valid,            \
+	.name_rule = NAME_RULE, .authorize = authorize, .parse_response = response_parse,          \
+	.map_error = github_map_error, .parse_fields = parse_fields,                               \
+	.read_rate_limit = github_read_rate_limit, .request_id_header = "X-GitHub-Request-Id"
+
+#define COMMON_OPERATIONS                                                                          \
+	[OPERATION_LIST_SECRETS] = {list_secrets_request, list_secrets_response},                  \
+	[OPERATION_FIND_SECRET] = {find_secret_request, parse_entry_response},                     \
+	[OPERATION_PUT_SECRET] = {put_secret_request, put_secret_response},                        \
+	[OPERATION_DELETE_SECRET] = {delete_secret_request, parse_deletion_response},              \
+	[OPERATION_CLIENT_KEY] = {client_key_request, client_key_response}
+
+const struct provider provider_github = {
+	COMMON,
+	.gets_store_by_name = true,
+	.create_store_overwrites = true,
+	.secrets_per_store = 100,
+	.store_name_is_valid = store_name_is_valid,
+	.store_name_rule =
+		"a directory here is an environment: its name is UTF-8 text of 255 characters at most",
+	.operations =
+		{
+			COMMON_OPERATIONS,
+			[OPERATION_LIST_STORES] = {list_stores_request, list_stores_response},
+			[OPERATION_FIND_STORE] = {find_store_request, find_store_response},
+			[OPERATION_CREATE_STORE] = {create_store_request, parse_entry_response},
+			[OPERATION_DELETE_STORE] = {delete_store_request, parse_deletion_response},
+		},
+};
+
+const struct provider provider_github_organization = {
+	COMMON,
+	.stores_are_local = true,
+	.stores_are_fixed = true,
+	.secrets_per_store = 1000,
+	.store_name_is_valid = is_kind,
+	.operations = {COMMON_OPERATIONS},
+};
