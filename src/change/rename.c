@@ -185,7 +185,9 @@ static void on_old_lookup(struct lookup *lookup)
 			op, EOPNOTSUPP,
 			"this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
 	else
-		change_op_lookup(op, renaming->to, false, on_new_lookup);
+		/* Where nothing can be created only, the lookup decides. */
+		change_op_lookup(op, renaming->to, renaming->no_replace && !provider->has_create,
+				 on_new_lookup);
 }
 
 static void start_old_lookup(struct rename_op *renaming)
@@ -385,7 +387,8 @@ static void make_new(struct rename_op *renaming)
 			return;
 		}
 		args = change_op_prepare(op, OPERATION_PUT_SECRET, renaming->to, on_new_made);
-		args->mode = renaming->no_replace ? PUT_CREATE : PUT_UPSERT;
+		args->mode = renaming->no_replace && op_provider(op)->has_create ? PUT_CREATE
+										 : PUT_UPSERT;
 		args->value = kept->sealed;
 		args->value_length = kept->length;
 		args->client_key = kept->key.public_key;

@@ -213,9 +213,10 @@ static void start_query(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
 	bool can_walk = listing->walk || listing_can_afford_walk(listing);
+	bool can_query = name_query_is_possible(listing, lookup->name);
 
-	if ((lookup->bypass_cache && name_query_is_possible(listing)) || may_query_name(lookup) ||
-	    (!can_walk && name_query_is_possible(listing))) {
+	if ((lookup->bypass_cache && can_query) || may_query_name(lookup) ||
+	    (!can_walk && can_query)) {
 		wait_for_query(lookup);
 	} else if (!can_walk && listing->last_failure.errnum) {
 		end_failed(lookup, &listing->last_failure);

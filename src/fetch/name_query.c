@@ -10,22 +10,23 @@ static const struct provider *provider_of(const struct listing *listing)
 	return listing->catalog->options.provider;
 }
 
-bool name_query_is_possible(const struct listing *listing)
+bool name_query_is_possible(const struct listing *listing, const char *name)
 {
 	enum operation operation = listing->store ? OPERATION_FIND_SECRET : OPERATION_FIND_STORE;
+	const struct provider *provider = provider_of(listing);
 
-	return provider_of(listing)->operations[operation].build_request;
+	/* A store may be shown under a name that the service does not know (NAME~ID). */
+	if (!listing->store && provider->gets_store_by_name && !provider->store_name_is_valid(name))
+		return false;
+	return provider->operations[operation].build_request;
 }
 
 bool name_query_is_exact(const struct listing *listing, const char *name)
 {
 	const struct provider *provider = provider_of(listing);
 
-	if (!name_query_is_possible(listing))
-		return false;
-	/* A store may be shown under a name that the service does not know (NAME~ID). */
-	return listing->store ? provider->gets_secret_by_name
-			      : provider->gets_store_by_name && provider->store_name_is_valid(name);
+	return name_query_is_possible(listing, name) &&
+	       (listing->store ? provider->gets_secret_by_name : provider->gets_store_by_name);
 }
 
 void name_query_supersede(struct listing *listing, const char *name)
@@ -40,7 +41,7 @@ void name_query_supersede(struct listing *listing, const char *name)
 bool name_query_is_cheaper(const struct listing *listing, const struct record *record)
 {
 	if (!name_query_is_exact(listing, record->name) &&
-	    !(listing->store && name_query_is_possible(listing) && record_id(record)))
+	    !(listing->store && name_query_is_possible(listing, record->name) && record_id(record)))
 		return false;
 	if (!listing->is_complete)
 		return true;

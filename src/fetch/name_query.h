@@ -40,8 +40,8 @@ bool name_query_is_running(const struct listing *listing, const char *name);
 /* True if to query the record alone costs less than a walk. */
 bool name_query_is_cheaper(const struct listing *listing, const struct record *record);
 
-/* True if the service can be asked for one name, by a search at least. */
-bool name_query_is_possible(const struct listing *listing);
+/* True if the service can be asked for `name` alone, by a search at least. */
+bool name_query_is_possible(const struct listing *listing, const char *name);
 
 /* True if the service can be asked for `name` by one call. */
 bool name_query_is_exact(const struct listing *listing, const char *name);

@@ -1,4 +1,4 @@
-"""The three services as the sandbox simulates them: what differs between them, and how a mount reaches them."""
+"""The services as the sandbox simulates them: what differs between them, and how a mount reaches them."""
 
 import json
 import urllib.request
@@ -109,6 +109,15 @@ class Stripe(Target):
     source = "stripe:"
     store = "account"
     creates = replaces = "set_secret"
+
+
+class GitHub(Target):
+    """A repository; the store is one of its environments."""
+
+    name = "github"
+    source = "github:octo/app"
+    store = "prod"
+    creates = replaces = "put_secret"
 
 
 SERVICES = {service.name: service for service in (Fastly, Cloudflare, Stripe)}
