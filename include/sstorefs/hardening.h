@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * What no process of this project allows: being dumped, traced, or looked into by others of its
@@ -22,6 +23,10 @@
  * (mode 0711) is undumpable from exec(2) on; this is for the others.
  */
 void process_harden(void);
+
+/* Sees to it that a core of `process`, should root take one, holds no memory; the setting stays
+ * over execve(2). Returns 0 or a negative errno. */
+int process_empty_cores(pid_t process);
 
 /* True if a core that root takes, with gcore(1) for example, would hold nothing. */
 bool process_cores_are_empty(void);

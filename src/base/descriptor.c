@@ -8,6 +8,20 @@
 #include <string.h>
 #include <sys/socket.h>
 
+socklen_t unix_address(struct sockaddr_un *address, const char *path)
+{
+	size_t length = strlen(path), before = offsetof(struct sockaddr_un, sun_path);
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (length == 0 || length >= sizeof address->sun_path)
+		return 0;
+	memcpy(address->sun_path, path, length);
+	if (path[0] != '@')
+		return (socklen_t)(before + length + 1);
+	address->sun_path[0] = '\0';
+	return (socklen_t)(before + length);
+}
+
 int descriptor_send(int to, const char *text, int fd)
 {
 	union {

@@ -5,6 +5,7 @@
 #include "audit.h"
 #include "fs_internal.h"
 #include "opener.h"
+#include "sstorefs/proc.h"
 
 /* Takes the path of cgroup version 2, whose line is the last, unless that is only the root, as it
  * is where both versions are in use. */

@@ -19,6 +19,7 @@
 #include "fs_internal.h"
 #include "inode.h"
 #include "opener.h"
+#include "sstorefs/proc.h"
 
 /* In microseconds: */
 #define FIRST_SLICE 200	    /* of a search when it starts: most end within it */

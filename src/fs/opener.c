@@ -16,6 +16,7 @@
 #include "file.h"
 #include "fs_internal.h"
 #include "opener.h"
+#include "sstorefs/proc.h"
 
 /* /proc/PID/status of a process with 65 536 supplementary groups, the most there can be. */
 #define STATUS_SIZE	(1 << 20)
@@ -23,39 +24,6 @@
 #define OUR_DESCRIPTORS 256  /* for connections, resolvers, /proc and the token, not for pidfds */
 
 #define FLAG_EXITING 0x4u /* PF_EXITING, include/linux/sched.h */
-
-/* Maps the errno of reading /proc to -ESRCH, where the process is not visible, or -ENOBUFS, where
- * descriptors or memory ran out. */
-static int proc_error(int error)
-{
-	return error == ENOENT || error == ESRCH || error == EACCES || error == EPERM ? -ESRCH
-										      : -ENOBUFS;
-}
-
-ssize_t proc_read(int directory, const char *path, char *text, size_t size)
-{
-	int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
-	ssize_t length;
-
-	if (fd < 0)
-		return proc_error(errno);
-	/* The kernel produces the whole file in one read, or as much of it as there is room for. */
-	length = read(fd, text, size - 1);
-	if (length < 0)
-		length = proc_error(errno);
-	close(fd);
-	if (length >= 0)
-		text[length] = '\0';
-	return length;
-}
-
-ssize_t proc_read_of(pid_t id, const char *file, char *text, size_t size)
-{
-	char path[64];
-
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)id, file);
-	return proc_read(AT_FDCWD, path, text, size);
-}
 
 /* Reads the number in field `field` of /proc/PID/stat, counted from 1 as in proc(5). The name
  * before the last ')' may contain any character. */

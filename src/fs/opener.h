@@ -54,13 +54,6 @@ void process_release(struct fs *fs, struct process *process);
  * show the process, or -ENOBUFS. */
 int process_of_parent(struct fs *fs, const struct process *process, struct process **parent);
 
-/* Reads a small file of /proc, up to `size` - 1 bytes, and appends a NUL. Returns its length,
- * -ESRCH where it is not visible, or -ENOBUFS when descriptors or memory ran out. */
-ssize_t proc_read(int directory, const char *path, char *text, size_t size);
-
-/* Reads /proc/ID/FILE in the same way. */
-ssize_t proc_read_of(pid_t id, const char *file, char *text, size_t size);
-
 /* Fills in the opener and the program name of a handle from the process of `handle->actor.pid`; its
  * `process` is NULL where /proc does not show it. Returns 0, or -ENOBUFS when descriptors or memory
  * ran out. */

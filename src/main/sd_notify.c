@@ -3,15 +3,13 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "sstorefs/descriptor.h"
 #include "sstorefs/wait.h"
 
 #define MESSAGE_MAX 1024
@@ -20,19 +18,11 @@
  * listener. */
 static int connect_to(const char *address)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	size_t length = strlen(address);
-	int fd;
+	struct sockaddr_un to;
+	socklen_t length = address && strchr("/@", *address) ? unix_address(&to, address) : 0;
+	int fd = length ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
 
-	if ((address[0] != '/' && address[0] != '@') || length >= sizeof to.sun_path)
-		return -1;
-	memcpy(to.sun_path, address, length);
-	if (address[0] == '@')
-		to.sun_path[0] = '\0'; /* an abstract name */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&to,
-			       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
-					   (address[0] == '/')))) {
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, length)) {
 		close(fd);
 		fd = -1;
 	}
@@ -60,10 +50,8 @@ static void on_watchdog(struct timer *timer)
 
 void sd_notifier_open(struct sd_notifier *notifier, struct loop *loop)
 {
-	const char *address = getenv("NOTIFY_SOCKET");
-
 	*notifier =
-		(struct sd_notifier){.socket = address ? connect_to(address) : -1, .loop = loop};
+		(struct sd_notifier){.socket = connect_to(getenv("NOTIFY_SOCKET")), .loop = loop};
 	if (notifier->socket < 0)
 		return;
 	notifier->watchdog_every = watchdog_interval();

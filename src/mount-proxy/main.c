@@ -110,48 +110,47 @@ static int user_read(struct mount_spec *spec, const char *user)
 	return 0;
 }
 
-enum { FLAG_UNIT = 256, FLAG_LISTEN, FLAG_REQUEST, FLAG_UNMOUNT };
-
 static const struct option long_flags[] = {
-	{"unit", required_argument, NULL, FLAG_UNIT},
-	{"listen", required_argument, NULL, FLAG_LISTEN},
-	{"request", required_argument, NULL, FLAG_REQUEST},
-	{"unmount", required_argument, NULL, FLAG_UNMOUNT},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"unit", required_argument, NULL, 'U'},	   {"listen", required_argument, NULL, 'L'},
+	{"request", required_argument, NULL, 'R'}, {"unmount", required_argument, NULL, 'X'},
+	{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
 };
+
+/* Returns the member that a flag with text sets; NULL: there is none. */
+static const char **member_of(struct arguments *arguments, int flag)
+{
+	switch (flag) {
+	case 'u':
+		return &arguments->user;
+	case 'U':
+		return &arguments->mount.unit;
+	case 'L':
+		return &arguments->listen;
+	case 'R':
+		return &arguments->request;
+	case 'X':
+		return &arguments->unmount;
+	case 1: /* a word that is no flag: there is one */
+		return arguments->mount.mountpoint ? NULL : &arguments->mount.mountpoint;
+	default:
+		return NULL;
+	}
+}
 
 static int take_flag(struct arguments *arguments, int flag)
 {
-	switch (flag) {
-	case 1: /* a word that is no flag */
-		if (arguments->mount.mountpoint)
-			return -EINVAL;
-		arguments->mount.mountpoint = optarg;
-		return 0;
-	case 'o':
+	const char **member = member_of(arguments, flag);
+
+	if (flag == 'o')
 		return options_read(&arguments->mount, optarg);
-	case 'u':
-		arguments->user = optarg;
-		return 0;
-	case FLAG_UNIT:
-		arguments->mount.unit = optarg;
-		return 0;
-	case FLAG_LISTEN:
-		arguments->listen = optarg;
-		return 0;
-	case FLAG_REQUEST:
-		arguments->request = optarg;
-		return 0;
-	case FLAG_UNMOUNT:
-		arguments->unmount = optarg;
-		return 0;
-	case 'h':
+	if (flag == 'h') {
 		fputs(usage, stdout);
 		exit(0);
-	default:
-		return -EINVAL;
 	}
+	if (!member)
+		return -EINVAL;
+	*member = optarg;
+	return 0;
 }
 
 static int parse_arguments(struct arguments *arguments, int argc, char **argv)

@@ -1,5 +1,7 @@
 /* Mounts and unmounts by mount(2). */
 #include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,32 +35,22 @@ int unmount_ours(const char *mountpoint)
 
 int make_mountpoint(const char *mountpoint)
 {
-	size_t end = strlen(mountpoint), begin;
-	struct buffer parent = {0}, name = {0}, why = {0};
+	char *copies[] = {strdup(mountpoint), strdup(mountpoint)}; /* which are cut up */
 	struct mount_place place = PLACE_NONE;
-	int failed;
+	struct buffer why = {0};
+	int failed = copies[0] && copies[1] ? 0 : -ENOMEM;
 
-	while (end > 0 && mountpoint[end - 1] == '/')
-		end--;
-	for (begin = end; begin > 0 && mountpoint[begin - 1] != '/';)
-		begin--;
-	if (begin == end)
-		return 0; /* the root is there */
-	buffer_append(&name, mountpoint + begin, end - begin);
-	buffer_puts(&parent, begin ? "" : ".");
-	buffer_append(&parent, mountpoint, begin);
-	failed = buffer_error(&parent) ? buffer_error(&parent) : buffer_error(&name);
 	/* Makes it below an open directory: a change of the path can't lead elsewhere. */
 	if (!failed)
-		failed = place_open(&place, buffer_cstr(&parent), &why);
+		failed = place_open(&place, dirname(copies[0]), &why);
 	/* Only root can write into it while nothing is mounted there. */
-	if (!failed && mkdirat(place.directory, buffer_cstr(&name), 0555) && errno != EEXIST)
+	if (!failed && mkdirat(place.directory, basename(copies[1]), 0555) && errno != EEXIST)
 		failed = -errno;
 	if (failed)
 		failed = refuse(failed, "can't be made", mountpoint, &why);
 	place_close(&place);
-	buffer_finish(&parent);
-	buffer_finish(&name);
+	free(copies[0]);
+	free(copies[1]);
 	return failed;
 }
 

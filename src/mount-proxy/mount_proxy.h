@@ -39,9 +39,6 @@ int make_mountpoint(const char *mountpoint);
  * or a negative errno after one line on stderr. */
 int fd_serve(struct mount_spec *spec, const char *path);
 
-/* CLOCK_MONOTONIC. */
-int64_t milliseconds(void);
-
 /* The other end: connects, waiting for the socket to appear for at most `seconds`. Returns the
  * descriptor, or a negative errno after a line. */
 int fd_request(const char *path, unsigned seconds);

@@ -2,15 +2,16 @@
 #include "peer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "sstorefs/clock.h"
+#include "sstorefs/proc.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
@@ -24,65 +25,30 @@
  * ------------------------------------------------------------------------------------------------------------------
  */
 
-bool asker_has_ended(const struct asker *asker)
+bool peer_has_ended(const struct peer *peer)
 {
-	struct pollfd ended = {.fd = asker->process, .events = POLLIN};
+	struct pollfd ended = {.fd = peer->process, .events = POLLIN};
 
-	return asker->process < 0 || poll(&ended, 1, 0) != 0;
+	return peer->process < 0 || poll(&ended, 1, 0) != 0;
 }
 
-void asker_forget(struct asker *asker)
+void peer_release(struct peer *peer)
 {
-	if (asker->process >= 0)
-		close(asker->process);
-	asker->process = -1;
-}
-
-void asker_empty_cores(const struct asker *asker)
-{
-	char path[64];
-	int filter;
-
-	snprintf(path, sizeof path, "/proc/%d/coredump_filter", (int)asker->pid);
-	filter = open(path, O_WRONLY | O_CLOEXEC);
-	if (filter < 0 || write(filter, "0", 1) != 1)
-		usage_error(errno,
-			    "%s can't be written: a core that root takes of the daemon would hold "
-			    "its token",
-			    path);
-	if (filter >= 0)
-		close(filter);
+	if (peer->process >= 0)
+		close(peer->process);
+	peer->process = -1;
 }
 
 /* Before Linux 6.5 the number could have become another process's meanwhile: what is looked at
  * below is that of the process which the pidfd stands for, if that lives afterwards. */
-static int pidfd_of(int peer, pid_t pid)
+static int pidfd_of(int connection, pid_t pid)
 {
 	socklen_t size = sizeof(int);
 	int process;
 
-	if (!getsockopt(peer, SOL_SOCKET, SO_PEERPIDFD, &process, &size))
+	if (!getsockopt(connection, SOL_SOCKET, SO_PEERPIDFD, &process, &size))
 		return process;
 	return errno == ENOPROTOOPT ? pidfd_open(pid, 0) : -1;
-}
-
-static bool read_proc(pid_t pid, const char *name, char *text, size_t size)
-{
-	char path[64];
-	ssize_t length = -1;
-	int fd;
-
-	if (pid)
-		snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-	else
-		snprintf(path, sizeof path, "/proc/self/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		length = read(fd, text, size - 1);
-		close(fd);
-	}
-	text[length > 0 ? length : 0] = '\0';
-	return length > 0;
 }
 
 /* True if `process` has the process numbers that we see: of one in a namespace below ours /proc
@@ -93,7 +59,7 @@ static bool shares_pids(pid_t process)
 	int first, second;
 	const char *numbers;
 
-	if (process <= 0 || !read_proc(process, "status", status, sizeof status))
+	if (process <= 0 || proc_read_of(process, "status", status, sizeof status) < 0)
 		return false;
 	numbers = strstr(status, "\nNSpid:");
 	return numbers && sscanf(numbers, "\nNSpid: %d%*[\t]%d", &first, &second) == 1;
@@ -124,7 +90,7 @@ static char *cgroup_of(pid_t pid, const char *controllers)
 {
 	char text[4096], *path;
 
-	if (!read_proc(pid, "cgroup", text, sizeof text))
+	if (proc_read_of(pid, "cgroup", text, sizeof text) < 0)
 		return NULL;
 	path = path_of(text, controllers);
 	return path ? strdup(path) : NULL;
@@ -152,7 +118,8 @@ static bool is_in_unit(pid_t pid, const char *unit)
 	bool is = false;
 
 	for (size_t i = 0; i < sizeof hierarchies / sizeof *hierarchies && !is; i++) {
-		char *ours = cgroup_of(0, hierarchies[i]), *path = cgroup_of(pid, hierarchies[i]);
+		char *ours = cgroup_of(getpid(), hierarchies[i]),
+		     *path = cgroup_of(pid, hierarchies[i]);
 
 		is = ours && path && is_of_unit(path, ours, unit);
 		free(ours);
@@ -161,80 +128,79 @@ static bool is_in_unit(pid_t pid, const char *unit)
 	return is;
 }
 
-/* --- looking
+/* --- the process at the other end
  * --------------------------------------------------------------------------------------------------------------------
  */
 
-const char *asker_look(struct asker *asker, const struct mount_spec *spec, int peer)
+const char *peer_identify(struct peer *peer, const struct mount_spec *spec, int connection)
 {
 	struct ucred credentials = {0};
 	socklen_t size = sizeof credentials;
 
-	*asker = (struct asker){.process = -1};
-	if (getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size))
-		return "who asks can't be told";
-	asker->uid = credentials.uid;
-	asker->gid = credentials.gid;
-	asker->pid = credentials.pid;
-	if (!spec->any_user && asker->uid != spec->uid)
+	*peer = (struct peer){.process = -1};
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &size))
+		return "the process that asks can't be identified";
+	peer->uid = credentials.uid;
+	peer->gid = credentials.gid;
+	peer->pid = credentials.pid;
+	if (!spec->any_user && peer->uid != spec->uid)
 		return "this socket is for another user";
-	if (asker->pid > 0)
-		asker->process = pidfd_of(peer, asker->pid);
-	if (!shares_pids(asker->pid))
+	if (peer->pid > 0)
+		peer->process = pidfd_of(connection, peer->pid);
+	if (!shares_pids(peer->pid))
 		return "this container has process numbers of its own, by which writers can't be told: let it share them "
 		       "(shareProcessNamespace: true, podman pod create --share pid)";
-	if (spec->unit && !is_in_unit(asker->pid, spec->unit))
+	if (spec->unit && !is_in_unit(peer->pid, spec->unit))
 		return "this socket is for the processes of another unit";
-	return asker_has_ended(asker) ? "who asked has ended" : NULL;
+	return peer_has_ended(peer) ? "the process that asked has ended" : NULL;
 }
 
-/* --- refusals
- * -------------------------------------------------------------------------------------------------------------------
+/* --- the log of rejections
+ * -----------------------------------------------------------------------------------------------
  */
 
 static struct {
-	int64_t said_at; /* milliseconds; 0: never */
-	unsigned more;
-	const char *why; /* of the last that was counted */
-	struct asker last;
-} refusals;
+	uint64_t logged_at; /* CLOCK_BOOTTIME, milliseconds; 0: never */
+	unsigned more;	    /* counted since then */
+	const char *why;    /* of the last one counted */
+	struct peer last;
+} rejections;
 
-static void say(const char *why, const struct asker *asker, unsigned more)
+static void write_rejection(const char *why, const struct peer *peer)
 {
-	char count[64] = "";
-
-	if (more)
-		snprintf(count, sizeof count,
-			 "%u more were refused within a minute, the last: ", more);
-	fprintf(stderr,
-		"sstorefs-mount-proxy: %suid=%u gid=%u pid=%d asked for the mount and was refused: %s\n",
-		count, asker->uid, asker->gid, (int)asker->pid, why);
-	refusals.said_at = milliseconds();
-	refusals.more = 0;
+	fprintf(stderr, "sstorefs-mount-proxy: ");
+	if (rejections.more)
+		fprintf(stderr,
+			"%u more were refused within a minute, the last: ", rejections.more);
+	fprintf(stderr, "uid=%u gid=%u pid=%d asked for the mount and was refused: %s\n", peer->uid,
+		peer->gid, (int)peer->pid, why);
+	rejections.logged_at = clock_boottime();
+	rejections.more = 0;
 }
 
-void refusal_say(const char *why, const struct asker *asker)
+void log_rejection(const char *why, const struct peer *peer)
 {
-	if (!refusals.said_at || (!refusals.more && milliseconds() - refusals.said_at >= MINUTE)) {
-		say(why, asker, 0);
+	if (!rejections.logged_at ||
+	    (!rejections.more && clock_boottime() - rejections.logged_at >= MINUTE)) {
+		write_rejection(why, peer);
 		return;
 	}
-	refusals.more++;
-	refusals.why = why;
-	refusals.last = *asker;
+	rejections.more++;
+	rejections.why = why;
+	rejections.last = *peer;
 }
 
-int refusal_due(void)
+int rejections_delay(void)
 {
-	int64_t left = refusals.said_at + MINUTE - milliseconds();
+	uint64_t passed = clock_boottime() - rejections.logged_at;
 
-	if (!refusals.more)
+	if (!rejections.more)
 		return -1;
-	return left > 0 ? (int)left : 0;
+	return passed < MINUTE ? (int)(MINUTE - passed) : 0;
 }
 
-void refusal_tell(void)
+void log_rejections(void)
 {
-	if (refusals.more)
-		say(refusals.why, &refusals.last, refusals.more);
+	if (rejections.more)
+		write_rejection(rejections.why, &rejections.last);
 }
