@@ -154,9 +154,8 @@ int time_parse_http(const char *text, wall_time_ns *time)
 		"%A, %d-%b-%y %H:%M:%S GMT",
 		"%a %b %d %H:%M:%S %Y",
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		struct tm date = {0};
 		const char *end = strptime(text, formats[i], &date);
 		int64_t seconds;

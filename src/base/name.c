@@ -28,9 +28,8 @@ static size_t reserved_bytes(const char *raw, size_t length)
 		const char *name;
 		size_t encoded;
 	} reserved[] = {{".", 1}, {"..", 2}, {".sstorefs", 1}};
-	size_t i;
 
-	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (length == strlen(reserved[i].name) &&
 		    memcmp(raw, reserved[i].name, length) == 0)
 			return reserved[i].encoded;
@@ -39,14 +38,14 @@ static size_t reserved_bytes(const char *raw, size_t length)
 
 static int encode(struct encoded_name *out, const char *raw, size_t length)
 {
-	size_t i, encoded = reserved_bytes(raw, length);
+	size_t encoded = reserved_bytes(raw, length);
 
 	if (length == 0)
 		return -EINVAL;
 	if (!utf8_is_valid(raw, length))
 		return -EILSEQ;
 	out->length = 0;
-	for (i = 0; i < length; i++) {
+	for (size_t i = 0; i < length; i++) {
 		uint8_t byte = (uint8_t)raw[i];
 
 		if (i < encoded || byte == '/' || byte < 0x20 || byte == 0x7f ||
@@ -65,12 +64,12 @@ static int encode(struct encoded_name *out, const char *raw, size_t length)
  * decoded name is displayed in. */
 static int decode(char raw[static NAME_LENGTH_MAX], size_t *raw_length, const char *displayed)
 {
-	size_t i, decoded = 0, length = strnlen(displayed, NAME_LENGTH_MAX + 1);
+	size_t decoded = 0, length = strnlen(displayed, NAME_LENGTH_MAX + 1);
 	struct encoded_name out;
 
 	if (length > NAME_LENGTH_MAX)
 		return -EINVAL;
-	for (i = 0; i < length; i++) {
+	for (size_t i = 0; i < length; i++) {
 		if (is_escape(displayed + i, length - i)) {
 			raw[decoded++] = (char)hex_number(displayed + i + 1, 2, 2);
 			i += 2;
@@ -133,11 +132,11 @@ bool name_is_canonical(const char *displayed)
 bool name_matches_alphabet(const char *displayed, const char *alphabet)
 {
 	char bytes[NAME_LENGTH_MAX];
-	size_t length, i;
+	size_t length;
 
 	if (decode(bytes, &length, displayed))
 		return false;
-	for (i = 0; i < length; i++)
+	for (size_t i = 0; i < length; i++)
 		if (!bytes[i] || !strchr(alphabet, bytes[i]))
 			return false;
 	return true;

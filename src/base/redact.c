@@ -54,9 +54,8 @@ static bool decoded_contains(const struct decoded *decoded, const struct window 
 			     bool without_blanks)
 {
 	struct window window = window_of(wanted->length);
-	size_t i;
 
-	for (i = 0; i < decoded->length; i++)
+	for (size_t i = 0; i < decoded->length; i++)
 		if (!is_skipped(decoded->bytes[i], without_blanks) &&
 		    window_next(&window, decoded->bytes[i]) && window.bytes == wanted->bytes)
 			return true;
@@ -75,21 +74,21 @@ static bool search(const struct decoded *decoded, const uint8_t *value, size_t l
 {
 	uint8_t filter[(1 << FILTER_BITS) / 8] = {0};
 	struct window window;
-	size_t i, count = 0;
+	size_t count = 0;
 	bool found = false;
 
-	for (i = 0; i < length && count < RUN_LENGTH; i++)
+	for (size_t i = 0; i < length && count < RUN_LENGTH; i++)
 		count += !is_skipped(value[i], without_blanks);
 	if (count < RUN_MIN)
 		return false;
 	window = window_of(count);
-	for (i = 0; i < decoded->length; i++)
+	for (size_t i = 0; i < decoded->length; i++)
 		if (!is_skipped(decoded->bytes[i], without_blanks) &&
 		    window_next(&window, decoded->bytes[i]))
 			filter[filter_place(&window) / 8] |=
 				(uint8_t)(1 << filter_place(&window) % 8);
 	window = window_of(count);
-	for (i = 0; i < length && !found; i++)
+	for (size_t i = 0; i < length && !found; i++)
 		if (!is_skipped(value[i], without_blanks) && window_next(&window, value[i]) &&
 		    filter[filter_place(&window) / 8] & 1 << filter_place(&window) % 8)
 			found = decoded_contains(decoded, &window, without_blanks);
@@ -106,10 +105,9 @@ static void read_base64(struct decoded *decoded, const struct decoded *words, un
 	uint32_t bits = 0;
 	unsigned count = 0;
 	bool begun = false;
-	size_t i;
 
 	decoded->length = 0;
-	for (i = 0; i < words->length; i++) {
+	for (size_t i = 0; i < words->length; i++) {
 		const char *found = words->bytes[i] ? strchr(alphabet, words->bytes[i]) : NULL;
 		uint32_t six = found ? (uint32_t)(found - alphabet) : 0;
 
@@ -138,10 +136,9 @@ static void read_base64(struct decoded *decoded, const struct decoded *words, un
 static bool search_variants(const struct decoded *words, const uint8_t *value, size_t length)
 {
 	struct decoded decoded;
-	unsigned dropped_bits;
 	bool found = search(words, value, length, false) || search(words, value, length, true);
 
-	for (dropped_bits = 0; dropped_bits < 8 && !found; dropped_bits += 2) {
+	for (unsigned dropped_bits = 0; dropped_bits < 8 && !found; dropped_bits += 2) {
 		read_base64(&decoded, words, dropped_bits);
 		found = search(&decoded, value, length, false) ||
 			search(&decoded, value, length, true);
@@ -205,9 +202,7 @@ static void read_json(struct decoded *decoded, const struct decoded *words)
 
 static void read_percent(struct decoded *decoded, const struct decoded *words)
 {
-	size_t i;
-
-	for (i = 0; i < words->length; i++) {
+	for (size_t i = 0; i < words->length; i++) {
 		int byte = words->bytes[i] == '%'
 				   ? hex_number(words->bytes + i + 1, words->length - i - 1, 2)
 				   : -1;
@@ -220,9 +215,8 @@ static void read_percent(struct decoded *decoded, const struct decoded *words)
 static void read_form(struct decoded *decoded, const struct decoded *words)
 {
 	struct decoded spaced = *words;
-	size_t i;
 
-	for (i = 0; i < spaced.length; i++)
+	for (size_t i = 0; i < spaced.length; i++)
 		if (spaced.bytes[i] == '+')
 			spaced.bytes[i] = ' ';
 	read_percent(decoded, &spaced);
@@ -243,10 +237,9 @@ static bool quotes(const char *text, size_t length, const uint8_t *value, size_t
 	};
 	struct decoded words = {.length = length};
 	bool found = false;
-	size_t i;
 
 	memcpy(words.bytes, text, length);
-	for (i = 0; i < sizeof(readers) / sizeof(readers[0]) && !found; i++) {
+	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]) && !found; i++) {
 		struct decoded decoded = {0};
 
 		readers[i](&decoded, &words);

@@ -22,7 +22,7 @@ static const struct {
  */
 static size_t sequence_length(const uint8_t *bytes, size_t length)
 {
-	size_t row = 0, i;
+	size_t row = 0;
 
 	while (row < sizeof(sequences) / sizeof(sequences[0]) && bytes[0] > sequences[row].last)
 		row++;
@@ -31,7 +31,7 @@ static size_t sequence_length(const uint8_t *bytes, size_t length)
 	if (sequences[row].length > 1 && length > 1 &&
 	    (bytes[1] < sequences[row].low || bytes[1] > sequences[row].high))
 		return 0;
-	for (i = 2; i < sequences[row].length && i < length; i++)
+	for (size_t i = 2; i < sequences[row].length && i < length; i++)
 		if ((bytes[i] & 0xc0) != 0x80)
 			return 0;
 	return sequences[row].length;
@@ -99,9 +99,9 @@ int hex_number(const void *text, size_t left, size_t count)
 size_t utf8_length(const void *text, size_t length)
 {
 	const uint8_t *bytes = text;
-	size_t i, count = 0;
+	size_t count = 0;
 
-	for (i = 0; i < length; i++)
+	for (size_t i = 0; i < length; i++)
 		count += (bytes[i] & 0xc0) != 0x80;
 	return count;
 }

@@ -21,11 +21,9 @@ void deleted_ids_add(struct deleted_ids *deleted, const char *id, uint64_t now)
 
 bool deleted_ids_contains(const struct deleted_ids *deleted, const char *id, uint64_t now)
 {
-	unsigned i;
-
 	if (now >= deleted->last_until)
 		return false;
-	for (i = 0; i < DELETED_IDS_MAX; i++)
+	for (unsigned i = 0; i < DELETED_IDS_MAX; i++)
 		if (now < deleted->ids[i].until && strcmp(deleted->ids[i].id, id) == 0)
 			return true;
 	return false;

@@ -94,9 +94,8 @@ static int check_success(struct response_parser *parser)
 static const char *read_scopes(const json_t *item, struct buffer *scopes)
 {
 	const json_t *array = json_object_get(item, "scopes"), *scope;
-	size_t i;
 
-	for (i = 0; (scope = json_array_get(array, i)); i++) {
+	for (size_t i = 0; (scope = json_array_get(array, i)); i++) {
 		if (!json_is_string(scope))
 			continue;
 		if (scopes->length > 0)

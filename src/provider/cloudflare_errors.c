@@ -78,9 +78,7 @@ static int error_of_conflict(const struct op_args *args)
 
 static void refine(const struct op_args *args, const char *message, struct failure *failure)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++)
+	for (size_t i = 0; i < sizeof(slugs) / sizeof(slugs[0]); i++)
 		if (has_slug(message, slugs[i].slug)) {
 			failure->errnum = slugs[i].errnum;
 			failure->store_is_deleted = strcmp(slugs[i].slug, "store_not_found") == 0;

@@ -15,9 +15,8 @@
 static bool is_store_id(const char *id)
 {
 	static const char *const others[] = {"", "client-key", "signing-key"};
-	size_t i;
 
-	for (i = 0; id && i < sizeof(others) / sizeof(others[0]); i++)
+	for (size_t i = 0; id && i < sizeof(others) / sizeof(others[0]); i++)
 		if (strcmp(id, others[i]) == 0)
 			return false;
 	return id != NULL;

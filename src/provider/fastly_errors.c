@@ -100,9 +100,7 @@ static const struct {
 
 static bool has_status(const int statuses[static 5], int status)
 {
-	size_t i;
-
-	for (i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++)
 		if (statuses[i] == status)
 			return true;
 	return false;
@@ -122,9 +120,8 @@ static void refine_conflict(unsigned intent, struct failure *failure)
 static void refine(const struct op_args *args, const char *detail, struct failure *failure)
 {
 	unsigned intent = intent_of(args);
-	size_t i;
 
-	for (i = 0; i < sizeof(wordings) / sizeof(wordings[0]); i++)
+	for (size_t i = 0; i < sizeof(wordings) / sizeof(wordings[0]); i++)
 		if (wordings[i].intents & intent &&
 		    has_status(wordings[i].statuses, failure->http_status) &&
 		    wordings[i].says(detail)) {

@@ -55,9 +55,7 @@ static const struct http_status_info unknown = {0, "an unknown status", EIO, RET
 
 const struct http_status_info *http_status_info(int status)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(http_statuses) / sizeof(http_statuses[0]); i++)
+	for (size_t i = 0; i < sizeof(http_statuses) / sizeof(http_statuses[0]); i++)
 		if (http_statuses[i].status == status ||
 		    (http_statuses[i].status < 10 && http_statuses[i].status == status / 100))
 			return &http_statuses[i];

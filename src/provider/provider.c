@@ -12,9 +12,7 @@ static const struct provider *const providers[] = {
 
 const struct provider *provider_find(const char *name, size_t length)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
+	for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
 		if (strlen(providers[i]->name) == length &&
 		    memcmp(providers[i]->name, name, length) == 0)
 			return providers[i];

@@ -41,10 +41,9 @@ static const char *json_escape(uint8_t byte, char room[static 8])
 void body_json_string(struct body_writer *body, const void *bytes, size_t length)
 {
 	const uint8_t *byte = bytes;
-	size_t i;
 
 	body_puts(body, "\"");
-	for (i = 0; i < length; i++) {
+	for (size_t i = 0; i < length; i++) {
 		char room[8];
 		const char *escape = json_escape(byte[i], room);
 

@@ -21,9 +21,8 @@ static void explain(struct explanation *explanation, const json_t *object)
 		{"param", &explanation->param},
 		{"message", &explanation->message},
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		*texts[i].text = json_get_string(error, texts[i].member);
 		if (!*texts[i].text)
 			*texts[i].text = "";
