@@ -5,12 +5,16 @@
 /*
  * One call of the service's API: the provider's translation joined with the network's call.
  * Embedded in its owner, zeroed. The owner fills in `args` (strings are borrowed until the end),
- * `result.on_entry` (NULL: entries are only counted), `result.context` and `done`. At the end
+ * `on_entry`, `context` and `done`. At the end
  * `failure.errnum` is 0 or says why it failed, and `result` holds what came; the owner frees that
  * with api_call_free.
  */
 struct api_call {
 	struct op_args args;
+	/* Called for each entry of the response but those deleted a moment ago; as in op_result.
+	 * NULL: entries are only counted. */
+	int (*on_entry)(void *context, const struct entry *entry);
+	void *context;
 	struct op_result result;
 	struct locked_pool *pool; /* for a body that holds a value; else NULL */
 	/* The value that is sent, as it was written: a message of the service that quotes it is
@@ -28,6 +32,7 @@ struct api_call {
 	struct catalog *catalog;
 	uint64_t started_at; /* CLOCK_BOOTTIME, milliseconds */
 	struct task task;
+	struct buffer cursor;	  /* args.cursor, where that is of a page before */
 	char idempotency_key[40]; /* of a change, where the service has such keys */
 };
 
@@ -38,5 +43,8 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 /* Ends the call without `done`, and frees its result. */
 void api_call_cancel(struct api_call *api_call);
 
-/* Frees the result; on_entry and its context remain for the next page. */
+/* Frees the result and the cursor. */
 void api_call_free(struct api_call *api_call);
+
+/* Makes the arguments those of the page that follows by cursor, and frees the result. */
+void api_call_follow_cursor(struct api_call *api_call);

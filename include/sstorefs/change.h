@@ -143,7 +143,6 @@ struct store_op {
 
 	/* The rest is internal. */
 	struct task task;
-	struct buffer cursor;
 	bool got_entry; /* the response described the new store */
 };
 

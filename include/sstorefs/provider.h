@@ -33,8 +33,12 @@ enum operation {
 	OPERATION_COUNT,
 };
 
-/* "list_stores" for OPERATION_LIST_STORES. */
-const char *operation_name(enum operation operation);
+/* Properties of each operation (RFC 9110, 9.2): safe or else idempotent, and whether it is an
+ * upload. Creating a client key that is never used changes nothing, so that is safe, too. */
+extern const struct operation_info {
+	const char *name; /* "list_stores" */
+	bool safe, idempotent, upload;
+} api_operations[OPERATION_COUNT];
 
 enum put_mode {
 	PUT_CREATE,  /* only if there is none of the name */

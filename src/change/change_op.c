@@ -81,6 +81,12 @@ void change_op_finish(struct change_op *op)
 	op->done(op);
 }
 
+void change_op_fail_as(struct change_op *op, const struct failure *failure)
+{
+	op->failure = *failure;
+	change_op_finish(op);
+}
+
 void change_op_fail(struct change_op *op, int errnum, const char *why)
 {
 	failure_set(&op->failure, errnum, "%s", why);
@@ -163,8 +169,7 @@ void change_op_lookup_id(struct change_op *op)
 struct op_args *change_op_prepare(struct change_op *op, enum operation operation, const char *name,
 				  void (*done)(struct api_call *api_call))
 {
-	op->api_call = (struct api_call){.done = done};
-	op->api_call.result.context = op;
+	op->api_call = (struct api_call){.done = done, .context = op};
 	op->api_call.args = (struct op_args){
 		.operation = operation,
 		.store_id = op->store ? op->store->id : NULL,

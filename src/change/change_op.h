@@ -38,6 +38,9 @@ void change_op_start(struct change_op *op, const char *name, const struct change
  */
 void change_op_finish(struct change_op *op);
 
+/* Ends the change with a copy of `failure`. */
+void change_op_fail_as(struct change_op *op, const struct failure *failure);
+
 /* Ends the change with a failure of `errnum` (positive) and the message `why`. */
 void change_op_fail(struct change_op *op, int errnum, const char *why);
 

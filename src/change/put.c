@@ -70,12 +70,10 @@ static void release(struct change_op *op)
 /* Fails at the deadline: what the service said before explains more than the deadline does. */
 static void fail_at_deadline(struct put_op *put)
 {
-	if (put->last_response.errnum) {
-		put->change.failure = put->last_response;
-		change_op_finish(&put->change);
-	} else {
+	if (put->last_response.errnum)
+		change_op_fail_as(&put->change, &put->last_response);
+	else
 		change_op_fail(&put->change, ETIMEDOUT, "the service did not answer in time");
-	}
 }
 
 /* The deadline passed while the operation waited for the queue, a key or memory. */
@@ -182,10 +180,10 @@ static void on_lookup(struct lookup *lookup)
 
 	put->lookups++;
 	if (!present && lookup->failure.errnum != ENOENT) {
-		op->failure = lookup->failure;
-		if (lookup->failure.errnum == ETIMEDOUT && put->last_response.errnum)
-			op->failure = put->last_response;
-		change_op_finish(op);
+		change_op_fail_as(op,
+				  lookup->failure.errnum == ETIMEDOUT && put->last_response.errnum
+					  ? &put->last_response
+					  : &lookup->failure);
 	} else if (put->mode == PUT_CREATE && present) {
 		on_create_lookup(put, lookup->record);
 	} else if (put->mode == PUT_REPLACE && !present) {
@@ -218,8 +216,7 @@ static void on_key(struct wait *wait)
 	struct client_keys *keys = client_keys_of(put->change.store);
 
 	if (keys->failure.errnum) {
-		put->change.failure = keys->failure;
-		change_op_finish(&put->change);
+		change_op_fail_as(&put->change, &keys->failure);
 		return;
 	}
 	put->waited_for_key = true;
@@ -331,7 +328,7 @@ static void on_response(struct api_call *api_call)
 	api_call_free(api_call);
 	if (!failure.errnum) {
 		op->indeterminate = false;
-		op->failure = failure;
+		op->failure = failure; /* of which the status is kept */
 		/* Not the record of on_entry: a walk may have ended since and freed it. */
 		if (put->got_entry)
 			query(put, &put->record);
@@ -353,8 +350,7 @@ static void on_response(struct api_call *api_call)
 	} else if (retry_differently(put, &failure)) {
 		return;
 	}
-	op->failure = failure;
-	change_op_finish(op);
+	change_op_fail_as(op, &failure);
 }
 
 /* Returns the verb of the service that does what `mode` asks for, by what is known of the name. */
@@ -435,7 +431,7 @@ static void send(struct put_op *put)
 	args->value = put->value;
 	args->value_length = put->length;
 	set_attributes(put, record, args);
-	op->api_call.result.on_entry = on_entry;
+	op->api_call.on_entry = on_entry;
 	op->api_call.redact_value = put->value;
 	op->api_call.redact_length = put->length;
 	if (!provider->seals) {

@@ -127,12 +127,6 @@ static void keep_texts(struct rename_op *renaming, const struct record *record)
 	buffer_puts(&renaming->comment, entry.comment ? entry.comment : "");
 }
 
-static void fail_as(struct change_op *op, const struct failure *failure)
-{
-	op->failure = *failure;
-	change_op_finish(op);
-}
-
 static void on_new_lookup(struct lookup *lookup)
 {
 	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
@@ -140,7 +134,7 @@ static void on_new_lookup(struct lookup *lookup)
 	bool present = !lookup->failure.errnum;
 
 	if (!present && lookup->failure.errnum != ENOENT) {
-		fail_as(op, &lookup->failure);
+		change_op_fail_as(op, &lookup->failure);
 	} else if (present && renaming->no_replace) {
 		change_op_fail(op, EEXIST, "there is a secret of the new name already");
 	} else if (present && op_provider(op)->has_copy) {
@@ -174,7 +168,7 @@ static void on_old_lookup(struct lookup *lookup)
 	const struct provider *provider = op_provider(op);
 
 	if (lookup->failure.errnum) {
-		fail_as(op, &lookup->failure);
+		change_op_fail_as(op, &lookup->failure);
 		return;
 	}
 	keep_texts(renaming, lookup->record);
@@ -204,7 +198,7 @@ static void on_old_lookup_again(struct lookup *lookup)
 	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
 
 	if (lookup->failure.errnum) {
-		fail_as(&renaming->change, &lookup->failure);
+		change_op_fail_as(&renaming->change, &lookup->failure);
 	} else if (recall(renaming, lookup->record)) {
 		keep_texts(renaming, lookup->record);
 		publish_recalled(renaming);
@@ -264,7 +258,7 @@ static void recalled_published(struct change_op *put)
 
 	renaming->recalled = false;
 	if (put->failure.errnum)
-		fail_as(&renaming->change, &put->failure);
+		change_op_fail_as(&renaming->change, &put->failure);
 	else if (renaming->put.record)
 		delete_old(renaming);
 	else
@@ -395,7 +389,7 @@ static void make_new(struct rename_op *renaming)
 		args->client_key_id = kept->key.id;
 	}
 	renaming->got_entry = false;
-	op->api_call.result.on_entry = on_new_entry;
+	op->api_call.on_entry = on_new_entry;
 	change_op_send(op);
 	args->value = NULL;
 	args->client_key = NULL;

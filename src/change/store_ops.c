@@ -19,7 +19,6 @@ static void finish_later(struct task *task)
 static void release(struct change_op *op)
 {
 	task_cancel(&store_op_of(op)->task);
-	buffer_finish(&store_op_of(op)->cursor);
 }
 
 /* mkdir */
@@ -74,7 +73,7 @@ static void send_creation(struct change_op *op)
 {
 	store_op_of(op)->got_entry = false;
 	change_op_prepare(op, OPERATION_CREATE_STORE, op->name, on_created);
-	op->api_call.result.on_entry = on_created_entry;
+	op->api_call.on_entry = on_created_entry;
 	change_op_send(op);
 }
 
@@ -171,17 +170,13 @@ static void delete_store(struct change_op *op)
 static void on_page(struct api_call *api_call)
 {
 	struct change_op *op = container_of(api_call, struct change_op, api_call);
-	struct store_op *deletion = store_op_of(op);
 	const struct op_result *result = &api_call->result;
 
 	op->failure = api_call->failure;
 	if (!op->failure.errnum && result->entries) {
 		refuse_nonempty(op);
 	} else if (!op->failure.errnum && result->cursor.length) {
-		buffer_clear(&deletion->cursor);
-		buffer_append(&deletion->cursor, result->cursor.data, result->cursor.length);
-		api_call_free(api_call);
-		api_call->args.cursor = buffer_cstr(&deletion->cursor);
+		api_call_follow_cursor(api_call);
 		change_op_send(op);
 		return;
 	}

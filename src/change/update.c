@@ -47,7 +47,7 @@ static void send(struct change_op *op)
 	args = change_op_prepare(op, OPERATION_UPDATE_SECRET, op->name, on_response);
 	args->scopes = update->scopes;
 	args->comment = update->comment;
-	op->api_call.result.on_entry = on_entry;
+	op->api_call.on_entry = on_entry;
 	change_op_send(op);
 }
 

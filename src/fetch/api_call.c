@@ -17,32 +17,12 @@
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
 
-/* Properties of each operation (RFC 9110, 9.2): safe or else idempotent, and whether it is an
- * upload. Creating a client key that is never used changes nothing, so that is safe, too. */
-static const struct {
-	bool safe, idempotent, upload;
-} op_traits[OPERATION_COUNT] = {
-	[OPERATION_LIST_STORES] = {.safe = true},
-	[OPERATION_FIND_STORE] = {.safe = true},
-	[OPERATION_CREATE_STORE] = {.idempotent = false},
-	[OPERATION_DELETE_STORE] = {.idempotent = true},
-	[OPERATION_LIST_SECRETS] = {.safe = true},
-	[OPERATION_FIND_SECRET] = {.safe = true},
-	[OPERATION_PUT_SECRET] = {.upload = true},
-	[OPERATION_UPDATE_SECRET] = {.idempotent = true},
-	[OPERATION_DELETE_SECRET] = {.idempotent = true},
-	[OPERATION_DUPLICATE_SECRET] = {.idempotent = false},
-	[OPERATION_QUOTA] = {.safe = true},
-	[OPERATION_CLIENT_KEY] = {.safe = true, .upload = true},
-	[OPERATION_SIGNING_KEY] = {.safe = true},
-};
-
 /* A create must not be sent twice without a lookup; all other puts are idempotent. */
 static bool is_idempotent(const struct op_args *args)
 {
 	if (args->operation == OPERATION_PUT_SECRET)
 		return args->mode != PUT_CREATE;
-	return op_traits[args->operation].safe || op_traits[args->operation].idempotent;
+	return api_operations[args->operation].safe || api_operations[args->operation].idempotent;
 }
 
 static void apply_rate_limit(struct api_call *api_call, const struct http_response *response)
@@ -94,22 +74,16 @@ static void redact(struct api_call *api_call)
 }
 
 /* Passes the entries of a response on to the owner of the call, but for recently deleted ones. */
-struct entry_filter {
-	const struct catalog *catalog;
-	int (*on_entry)(void *context, const struct entry *entry);
-	void *context;
-};
-
 static int filter_entry(void *context, const struct entry *entry)
 {
-	const struct entry_filter *filter = context;
-	const struct catalog *catalog = filter->catalog;
+	const struct api_call *api_call = context;
+	const struct catalog *catalog = api_call->catalog;
 
-	if (!filter->on_entry ||
+	if (!api_call->on_entry ||
 	    (entry->id &&
 	     deleted_ids_contains(&catalog->cache.deleted_ids, entry->id, loop_now(catalog->loop))))
 		return 0;
-	return filter->on_entry(filter->context, entry);
+	return api_call->on_entry(api_call->context, entry);
 }
 
 /* Notes the time by the service's clock. Ignores dates before 1970 and after DATE_LAST, with which
@@ -129,8 +103,6 @@ static void note_date(struct api_call *api_call, const char *text)
 static enum response_class on_response(struct http_call *call, const struct http_response *response)
 {
 	struct api_call *api_call = container_of(call, struct api_call, http);
-	struct entry_filter filter = {api_call->catalog, api_call->result.on_entry,
-				      api_call->result.context};
 	const struct provider *provider = api_call->catalog->options.provider;
 	const char *date = http_response_header(response, "Date");
 	int failed;
@@ -143,13 +115,11 @@ static enum response_class on_response(struct http_call *call, const struct http
 	apply_rate_limit(api_call, response);
 	op_result_free(&api_call->result);
 	api_call->result =
-		(struct op_result){.on_entry = filter_entry, .context = &filter, .total = -1};
+		(struct op_result){.on_entry = filter_entry, .context = api_call, .total = -1};
 	api_call->retry_hint = RETRY_NEVER;
 	call->failure = (struct failure){0};
 	failed = provider->parse_response(provider, &api_call->args, response, &api_call->result,
 					  &call->failure, &api_call->retry_hint);
-	api_call->result.on_entry = filter.on_entry;
-	api_call->result.context = filter.context;
 	if (!failed) {
 		const char *id = http_response_header(response, provider->request_id_header);
 
@@ -174,7 +144,7 @@ static void note_outcome(struct api_call *api_call)
 	if (api_call->cache_failure)
 		recent_failures_note(failures, &api_call->args, &api_call->failure,
 				     loop_now(api_call->catalog->loop));
-	if (!api_call->failure.errnum && !op_traits[api_call->args.operation].safe)
+	if (!api_call->failure.errnum && !api_operations[api_call->args.operation].safe)
 		recent_failures_forget(failures, api_call->args.store_id);
 }
 
@@ -223,8 +193,8 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 
 	*call = (struct http_call){
 		.deadline = deadline, .on_response = on_response, .done = on_done};
-	call->upload = op_traits[api_call->args.operation].upload;
-	call->safe = op_traits[api_call->args.operation].safe;
+	call->upload = api_operations[api_call->args.operation].upload;
+	call->safe = api_operations[api_call->args.operation].safe;
 	call->idempotent = is_idempotent(&api_call->args);
 	call->request.body.pool = api_call->pool;
 	api_call->catalog = catalog;
@@ -255,7 +225,7 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 		failed = -EOPNOTSUPP;
 	if (failed) {
 		failure_set(&call->failure, -failed, "the request for %s cannot be made: %s",
-			    operation_name(api_call->args.operation), strerror(-failed));
+			    api_operations[api_call->args.operation].name, strerror(-failed));
 		task_queue(catalog->loop, &api_call->task);
 		return;
 	}
@@ -274,30 +244,28 @@ void api_call_cancel(struct api_call *api_call)
 
 void api_call_free(struct api_call *api_call)
 {
-	struct op_result again = {.on_entry = api_call->result.on_entry,
-				  .context = api_call->result.context};
-
 	op_result_free(&api_call->result);
-	api_call->result = again; /* for the next page */
+	buffer_finish(&api_call->cursor);
 }
 
-bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
-		      struct buffer *cursor)
+void api_call_follow_cursor(struct api_call *api_call)
 {
-	struct op_result result = api_call->result;
-	bool more;
+	buffer_finish(&api_call->cursor);
+	api_call->cursor = api_call->result.cursor;
+	api_call->args.cursor = buffer_cstr(&api_call->cursor);
+	api_call->result.cursor = (struct buffer){0};
+	op_result_free(&api_call->result);
+}
 
-	api_call->result =
-		(struct op_result){.on_entry = result.on_entry, .context = result.context};
-	more = paging == PAGING_NUMBERED ? result.entries > 0 : result.cursor.length > 0;
-	if (more && ++api_call->args.page > SEARCH_PAGES_MAX)
-		more = false;
-	buffer_clear(cursor);
-	if (more && paging == PAGING_CURSOR) {
-		buffer_append(cursor, result.cursor.data, result.cursor.length);
-		api_call->args.cursor = buffer_cstr(cursor);
-		more = !buffer_error(cursor);
-	}
-	op_result_free(&result);
-	return more && loop_now(catalog->loop) < api_call->http.deadline;
+bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging)
+{
+	const struct op_result *result = &api_call->result;
+	bool more = paging == PAGING_NUMBERED ? result->entries > 0 : result->cursor.length > 0;
+
+	if (more && paging == PAGING_CURSOR)
+		api_call_follow_cursor(api_call);
+	else
+		op_result_free(&api_call->result);
+	return more && ++api_call->args.page <= SEARCH_PAGES_MAX &&
+	       loop_now(catalog->loop) < api_call->http.deadline;
 }

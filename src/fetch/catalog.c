@@ -52,11 +52,10 @@ void catalog_free(struct catalog *catalog)
 	if (!catalog)
 		return;
 	api_call_cancel(&catalog->probe);
-	buffer_finish(&catalog->probe_cursor);
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
 	quota_finish(&catalog->quota);
-	recent_failures_finish(&catalog->recent_failures);
+	free(catalog->recent_failures.slots);
 	sealed_cache_free(&catalog->sealed_cache);
 	stores_free(catalog);
 	listing_close(&catalog->stores);
@@ -167,8 +166,7 @@ static void on_store_found(struct api_call *api_call)
 	struct failure failure = api_call->failure;
 
 	if (!failure.errnum && catalog->options.store && !catalog->only_store) {
-		if (search_next_page(catalog, api_call, provider->store_paging,
-				     &catalog->probe_cursor)) {
+		if (search_next_page(catalog, api_call, provider->store_paging)) {
 			api_call_start(catalog, api_call,
 				       loop_now(catalog->loop) + catalog->options.timeout);
 			return;
@@ -176,7 +174,6 @@ static void on_store_found(struct api_call *api_call)
 		failure_set(&failure, ENOENT, "there is no store named %s", catalog->options.store);
 	}
 	api_call_free(api_call);
-	buffer_finish(&catalog->probe_cursor);
 	probe_done(catalog, &failure);
 }
 
@@ -233,8 +230,8 @@ void catalog_probe(struct catalog *catalog,
 		wait_begin(&catalog->stores.next->waits, &catalog->first_page);
 		return;
 	}
-	api_call->result.on_entry = catalog->options.provider->stores_are_local ? NULL : on_store;
-	api_call->result.context = catalog;
+	api_call->on_entry = catalog->options.provider->stores_are_local ? NULL : on_store;
+	api_call->context = catalog;
 	api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
 }
 

@@ -44,7 +44,6 @@ struct catalog {
 	struct catalog_counts counts;
 
 	struct api_call probe;
-	struct buffer probe_cursor;
 	struct wait first_page;
 	void (*on_probed)(void *context, const struct failure *failure);
 	void *probed_context;

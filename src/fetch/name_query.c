@@ -51,7 +51,6 @@ bool name_query_is_cheaper(const struct listing *listing, const struct record *r
 static void name_query_free(struct name_query *query)
 {
 	api_call_free(&query->api_call);
-	buffer_finish(&query->cursor);
 	buffer_finish(&query->id);
 	free(query);
 }
@@ -132,7 +131,7 @@ static bool try_next_page(struct name_query *query)
 		return true;
 	}
 	return !query->failure.errnum &&
-	       search_next_page(listing->catalog, &query->api_call, paging, &query->cursor);
+	       search_next_page(listing->catalog, &query->api_call, paging);
 }
 
 static void on_response(struct api_call *api_call)
@@ -182,8 +181,8 @@ struct name_query *name_query_start(struct listing *listing, const char *name, b
 	query->deadline = deadline;
 	LIST_INSERT_HEAD(&listing->name_queries, query, link);
 	query->api_call = (struct api_call){.done = on_response};
-	query->api_call.result.on_entry = on_entry;
-	query->api_call.result.context = query;
+	query->api_call.on_entry = on_entry;
+	query->api_call.context = query;
 	query->api_call.args.operation =
 		listing->store ? OPERATION_FIND_SECRET : OPERATION_FIND_STORE;
 	query->api_call.args.store_id = listing->store ? listing->store->id : NULL;

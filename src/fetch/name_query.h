@@ -13,7 +13,7 @@
 struct name_query {
 	struct listing *listing;
 	struct api_call api_call;
-	struct buffer cursor, id;
+	struct buffer id;
 	struct wait_list
 		waits; /* woken when an attempt failed and another follows, and at the end */
 	struct failure failure; /* of a query that has ended; ENOENT: there is no such name */
@@ -46,12 +46,9 @@ bool name_query_is_possible(const struct listing *listing, const char *name);
 /* True if the service can be asked for `name` by one call. */
 bool name_query_is_exact(const struct listing *listing, const char *name);
 
-/*
- * Prepares `api_call`, a search that has ended, for its next page; `cursor` keeps where that
- * begins. False if there are no more pages, or no time for them.
- */
-bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
-		      struct buffer *cursor);
+/* Prepares `api_call`, a search that has ended, for its next page. False if there are no more
+ * pages, or no time for them. */
+bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging);
 
 /* Notes a local change of `name`: the responses to queries under way may be older. */
 void name_query_supersede(struct listing *listing, const char *name);

@@ -7,14 +7,9 @@
 
 #define KEPT_FOR 5000 /* milliseconds */
 
-static bool is_same(const char *left, const char *right)
+static const char *or_empty(const char *text)
 {
-	return left && right ? !strcmp(left, right) : left == right;
-}
-
-static char *copy(const char *text)
-{
-	return text ? strdup(text) : NULL;
+	return text ? text : "";
 }
 
 /* True if the failure is kept elsewhere: in the listing, that a name does not exist; in the
@@ -39,41 +34,24 @@ static bool is_for_all_names(const struct failure *failure)
 	       failure->store_is_deleted;
 }
 
-static void clear(struct recent_failure *recent)
-{
-	free(recent->store_id);
-	free(recent->name);
-	*recent = (struct recent_failure){0};
-}
-
-void recent_failures_finish(struct recent_failures *failures)
-{
-	recent_failures_forget(failures, NULL);
-	free(failures->slots);
-	failures->slots = NULL;
-}
-
 void recent_failures_note(struct recent_failures *failures, const struct op_args *args,
 			  const struct failure *failure, uint64_t now)
 {
-	const char *name = is_for_all_names(failure) ? NULL : args->name;
+	const char *store_id = or_empty(args->store_id);
+	const char *name = is_for_all_names(failure) ? "" : or_empty(args->name);
 	struct recent_failure *recent;
 
-	if (is_kept_elsewhere(args, failure))
+	if (is_kept_elsewhere(args, failure) || strlen(store_id) >= sizeof recent->store_id ||
+	    strlen(name) >= sizeof recent->name)
 		return;
 	if (!failures->slots)
 		failures->slots = calloc(RECENT_FAILURES_MAX, sizeof *failures->slots);
 	if (!failures->slots)
 		return;
 	recent = &failures->slots[failures->next++ % RECENT_FAILURES_MAX];
-	clear(recent);
-	recent->store_id = copy(args->store_id);
-	recent->name = copy(name);
-	if ((args->store_id && !recent->store_id) || (name && !recent->name)) {
-		clear(recent);
-		return;
-	}
 	recent->operation = args->operation;
+	strcpy(recent->store_id, store_id);
+	strcpy(recent->name, name);
 	recent->until = now + KEPT_FOR;
 	recent->failure = *failure;
 }
@@ -85,8 +63,8 @@ const struct failure *recent_failures_find(const struct recent_failures *failure
 		const struct recent_failure *recent = &failures->slots[i];
 
 		if (now < recent->until && recent->operation == args->operation &&
-		    is_same(recent->store_id, args->store_id) &&
-		    (!recent->name || is_same(recent->name, args->name)))
+		    !strcmp(recent->store_id, or_empty(args->store_id)) &&
+		    (!*recent->name || !strcmp(recent->name, or_empty(args->name))))
 			return &recent->failure;
 	}
 	return NULL;
@@ -95,6 +73,6 @@ const struct failure *recent_failures_find(const struct recent_failures *failure
 void recent_failures_forget(struct recent_failures *failures, const char *store_id)
 {
 	for (size_t i = 0; failures->slots && i < RECENT_FAILURES_MAX; i++)
-		if (!store_id || is_same(failures->slots[i].store_id, store_id))
-			clear(&failures->slots[i]);
+		if (!store_id || !strcmp(failures->slots[i].store_id, store_id))
+			failures->slots[i].until = 0;
 }

@@ -12,16 +12,15 @@
 struct recent_failures {
 	struct recent_failure {
 		enum operation operation;
-		char *store_id, *name; /* NULL: of no store; for all names */
-		uint64_t until;	       /* CLOCK_BOOTTIME, milliseconds; 0: free */
+		char store_id[256], name[256]; /* "": of no store; for all names */
+		uint64_t until;		       /* CLOCK_BOOTTIME, milliseconds; 0: free */
 		struct failure failure;
 	} * slots; /* RECENT_FAILURES_MAX of them; NULL: none was noted yet */
 	unsigned next;
 };
 
-void recent_failures_finish(struct recent_failures *failures);
-
-/* Keeps the failure of a call, unless that is an answer. Keeps nothing when memory runs out. */
+/* Keeps the failure of a call, unless that is an answer. Keeps nothing when memory runs out,
+ * or where an id is too long. */
 void recent_failures_note(struct recent_failures *failures, const struct op_args *args,
 			  const struct failure *failure, uint64_t now);
 

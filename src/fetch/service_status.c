@@ -23,5 +23,5 @@ const struct net_counts *catalog_net_counts(const struct catalog *catalog)
 
 const char *catalog_operation_name(enum operation operation)
 {
-	return operation_name(operation);
+	return api_operations[operation].name;
 }

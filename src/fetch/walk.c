@@ -51,8 +51,8 @@ static void fetch_page(struct walk *walk, struct page *page, unsigned number)
 	page->walk = walk;
 	page->runs = true;
 	page->api_call = (struct api_call){.done = on_page};
-	page->api_call.result.on_entry = on_entry;
-	page->api_call.result.context = page;
+	page->api_call.on_entry = on_entry;
+	page->api_call.context = page;
 	args->operation = listing->store ? OPERATION_LIST_SECRETS : OPERATION_LIST_STORES;
 	args->store_id = listing->store ? listing->store->id : NULL;
 	args->cursor = walk->cursor.length ? buffer_cstr(&walk->cursor) : NULL;

@@ -1,4 +1,4 @@
-/* The table of providers, and the names of operations. */
+/* The tables of providers and of operations. */
 #include "sstorefs/provider.h"
 
 #include <string.h>
@@ -19,26 +19,21 @@ const struct provider *provider_find(const char *name, size_t length)
 	return NULL;
 }
 
-const char *operation_name(enum operation operation)
-{
-	static const char *const names[OPERATION_COUNT] = {
-		[OPERATION_LIST_STORES] = "list_stores",
-		[OPERATION_FIND_STORE] = "find_store",
-		[OPERATION_CREATE_STORE] = "create_store",
-		[OPERATION_DELETE_STORE] = "delete_store",
-		[OPERATION_LIST_SECRETS] = "list_secrets",
-		[OPERATION_FIND_SECRET] = "find_secret",
-		[OPERATION_PUT_SECRET] = "put_secret",
-		[OPERATION_UPDATE_SECRET] = "edit_secret",
-		[OPERATION_DELETE_SECRET] = "delete_secret",
-		[OPERATION_DUPLICATE_SECRET] = "duplicate_secret",
-		[OPERATION_QUOTA] = "quota",
-		[OPERATION_CLIENT_KEY] = "client_key",
-		[OPERATION_SIGNING_KEY] = "signing_key",
-	};
-
-	return names[operation];
-}
+const struct operation_info api_operations[OPERATION_COUNT] = {
+	[OPERATION_LIST_STORES] = {"list_stores", .safe = true},
+	[OPERATION_FIND_STORE] = {"find_store", .safe = true},
+	[OPERATION_CREATE_STORE] = {"create_store"},
+	[OPERATION_DELETE_STORE] = {"delete_store", .idempotent = true},
+	[OPERATION_LIST_SECRETS] = {"list_secrets", .safe = true},
+	[OPERATION_FIND_SECRET] = {"find_secret", .safe = true},
+	[OPERATION_PUT_SECRET] = {"put_secret", .upload = true},
+	[OPERATION_UPDATE_SECRET] = {"edit_secret", .idempotent = true},
+	[OPERATION_DELETE_SECRET] = {"delete_secret", .idempotent = true},
+	[OPERATION_DUPLICATE_SECRET] = {"duplicate_secret"},
+	[OPERATION_QUOTA] = {"quota", .safe = true},
+	[OPERATION_CLIENT_KEY] = {"client_key", .safe = true, .upload = true},
+	[OPERATION_SIGNING_KEY] = {"signing_key", .safe = true},
+};
 
 void op_result_free(struct op_result *result)
 {

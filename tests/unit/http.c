@@ -52,9 +52,9 @@ static void test_methods_and_operations_have_names(void **state)
 	assert_string_equal(http_method_name(HTTP_PATCH), "PATCH");
 	assert_string_equal(http_method_name(HTTP_DELETE), "DELETE");
 	for (operation = 0; operation < OPERATION_COUNT; operation++)
-		assert_non_null(operation_name((enum operation)operation));
-	assert_string_equal(operation_name(OPERATION_LIST_STORES), "list_stores");
-	assert_string_equal(operation_name(OPERATION_SIGNING_KEY), "signing_key");
+		assert_non_null(api_operations[operation].name);
+	assert_string_equal(api_operations[OPERATION_LIST_STORES].name, "list_stores");
+	assert_string_equal(api_operations[OPERATION_SIGNING_KEY].name, "signing_key");
 }
 
 static void test_providers_are_found_by_their_whole_name(void **state)
