@@ -95,6 +95,13 @@ const struct catalog_counts *catalog_counts(const struct catalog *catalog);
 /* Returns why the service cannot be reached now; NULL if it can, as far as is known. */
 const struct failure *catalog_down(const struct catalog *catalog);
 
+/* Returns why no change can be made now, which may concern changes alone (a rate limit); NULL. */
+const struct failure *catalog_down_for_changes(const struct catalog *catalog);
+
+/* Returns until when the rate limit lets no change through, CLOCK_BOOTTIME milliseconds; 0: it
+ * lets them through. */
+uint64_t catalog_changes_refused_until(const struct catalog *catalog);
+
 /* Return the last rejection of the credentials, unless a call succeeded since (NULL), and when it
  * came, CLOCK_BOOTTIME milliseconds. */
 const struct failure *catalog_unauthorized(const struct catalog *catalog);

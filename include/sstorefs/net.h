@@ -6,6 +6,7 @@
 #include "sstorefs/failure.h"
 #include "sstorefs/http.h"
 #include "sstorefs/loop.h"
+#include "sstorefs/rate_rules.h"
 
 /* The network: calls with retries inside a time budget, over kept connections. It knows HTTP and
  * nothing of the services: on_response of each call classifies its responses. */
@@ -24,7 +25,11 @@ struct net_options {
 	/* A 401 was answered: read the credentials again. Returns true if they changed (and were
 	 * given to net_set_credentials), so that the call is worth another attempt. */
 	bool (*on_unauthorized)(void *context);
+	/* The service refuses calls until a moment that `failure` names: called once for each such
+	 * moment. NULL: nobody wants to know. */
+	void (*on_rate_limited)(void *context, const struct failure *failure);
 	void *context;
+	struct rate_rules rate_rules;
 };
 
 /* Returns 0, -ENOMEM, or -EINVAL for an endpoint or CA file that libcurl can't take (`why` says
@@ -96,10 +101,15 @@ bool call_runs(const struct http_call *call);
 /*
  * What is known of the service's health. A service is down for 3 s after a call failed for good
  * with EIO, ETIMEDOUT, EHOSTUNREACH or EAGAIN, and refused after a 401; any success clears both. It
- * is down, too, while its rate-limit budget is used up for longer than a call can wait. NULL while
- * it is well; else the failure, to refuse an open with.
+ * is down, too, while it refuses calls for longer than one can wait, and down for changes alone
+ * where that does not concern reads. NULL while it is well; else the failure, to refuse an open
+ * with.
  */
 const struct failure *net_down(const struct net *net);
+const struct failure *net_down_for_changes(const struct net *net);
+/* Returns until when the rate limit lets no change through, CLOCK_BOOTTIME in milliseconds; 0: it
+ * lets them through. */
+uint64_t net_changes_refused_until(const struct net *net);
 const struct failure *net_unauthorized(const struct net *net);
 /* When the last 401 came, CLOCK_BOOTTIME in milliseconds; of use while net_unauthorized. */
 uint64_t net_unauthorized_since(const struct net *net);

@@ -9,6 +9,7 @@
 #include "sstorefs/entry.h"
 #include "sstorefs/failure.h"
 #include "sstorefs/http.h"
+#include "sstorefs/rate_rules.h"
 #include "sstorefs/seal.h"
 
 /*
@@ -176,8 +177,7 @@ struct provider {
 				    their creation alone */
 	bool has_expiry; /* secrets can be given an expiry, and a replacement that gives none takes
 			    it away */
-	bool reads_unmetered; /* the rate-limit budget that it tells is for changes alone, whatever
-				 the answer that tells it */
+	struct rate_rules rate_rules;
 	bool lists_unvalidated_names; /* names outside `name_is_valid` may exist at the service:
 					 checked on create alone */
 

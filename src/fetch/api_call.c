@@ -35,8 +35,7 @@ static void apply_rate_limit(struct api_call *api_call, const struct http_respon
 	provider->read_rate_limit(response, &limit);
 	api_call->http.retry_after = limit.wait_ms;
 	api_call->http.no_retry = limit.do_not_retry;
-	if (limit.remaining >= 0 &&
-	    !(provider->reads_unmetered && api_call->http.request.method == HTTP_GET))
+	if (limit.remaining >= 0)
 		net_set_rate_limit(api_call->catalog->net, limit.remaining, limit.resets_in_ms);
 }
 

@@ -6,6 +6,16 @@ const struct failure *catalog_down(const struct catalog *catalog)
 	return net_down(catalog->net);
 }
 
+const struct failure *catalog_down_for_changes(const struct catalog *catalog)
+{
+	return net_down_for_changes(catalog->net);
+}
+
+uint64_t catalog_changes_refused_until(const struct catalog *catalog)
+{
+	return net_changes_refused_until(catalog->net);
+}
+
 const struct failure *catalog_unauthorized(const struct catalog *catalog)
 {
 	return net_unauthorized(catalog->net);

@@ -72,6 +72,12 @@ static json_t *listings_of(const struct fs *fs)
 	return listings;
 }
 
+/* Wall time of a moment to come, to the second behind it. */
+static wall_time_ns wall_time_at(uint64_t moment, uint64_t now)
+{
+	return clock_wall() + (wall_time_ns)((moment - now) / 1000 + 1) * NANOSECONDS;
+}
+
 static json_t *status_of(const struct fs *fs)
 {
 	const struct net_counts *net = catalog_net_counts(fs->catalog);
@@ -79,8 +85,9 @@ static json_t *status_of(const struct fs *fs)
 	const struct failure *refused = catalog_unauthorized(fs->catalog);
 	const struct locked_pool *pool = fs->options.pool;
 	uint64_t now = loop_now(fs->loop), key_ends = catalog_key_expires_at(fs->catalog);
+	uint64_t refused_until = catalog_changes_refused_until(fs->catalog);
 	bool has_answer = net->last_response_at != 0;
-	char answered_at[TIME_TEXT_SIZE];
+	char answered_at[TIME_TEXT_SIZE], refused_until_text[TIME_TEXT_SIZE];
 	const struct member members[] = {
 		{"version", json_string(SSTOREFS_VERSION)},
 		{"source", text_or_null(fs->config->source)},
@@ -97,6 +104,10 @@ static json_t *status_of(const struct fs *fs)
 		 integer_or_null(key_ends > now, (key_ends - now) / 1000)},
 		{"rate_limit_remaining",
 		 integer_or_null(net->budget_remaining >= 0, (uint64_t)net->budget_remaining)},
+		{"changes_refused_until",
+		 text_or_null(refused_until ? time_format(wall_time_at(refused_until, now),
+							  refused_until_text)
+					    : NULL)},
 		{"uploads_in_flight", json_integer(fs->uploads)},
 		{"locked_bytes", json_integer((json_int_t)pool->held)},
 		{"locked_bytes_max", json_integer((json_int_t)pool->cap)},

@@ -24,7 +24,7 @@ static const struct failure *service_failure(const struct fs *fs, const struct s
 	const struct failure *failure = catalog_unauthorized(fs->catalog);
 
 	if (!failure)
-		failure = catalog_down(fs->catalog);
+		failure = catalog_down_for_changes(fs->catalog);
 	return failure || !store ? failure : catalog_key_failure(store);
 }
 

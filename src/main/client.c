@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sstorefs/error_log.h"
 #include "sstorefs/log.h"
 
 void client_init(struct client *client, struct config *config)
@@ -45,6 +46,15 @@ bool client_reread_token(void *context)
 	return changed;
 }
 
+/* Writers wait without a word: `errors` and the log say until when. */
+static void rate_limited(void *context, const struct failure *failure)
+{
+	const struct client *client = context;
+
+	if (client->error_log)
+		error_log_report(client->error_log, "limit", NULL, client->config->source, failure);
+}
+
 static int make_net(struct client *client, struct buffer *why)
 {
 	const struct config *config = client->config;
@@ -52,6 +62,8 @@ static int make_net(struct client *client, struct buffer *why)
 					    .cacert = config->cacert,
 					    .timeout = config->timeout,
 					    .on_unauthorized = client_reread_token,
+					    .on_rate_limited = rate_limited,
+					    .rate_rules = config->provider->rate_rules,
 					    .context = client};
 	struct failure failure = {0};
 	int failed = net_new(&client->net, client->loop, &options, &failure);

@@ -266,6 +266,7 @@ int daemon_serve(struct config *config, const struct mounting *mounting,
 				.background = background};
 
 	client_init(&daemon.client, config);
+	daemon.client.error_log = &daemon.error_log;
 	if (!process_cores_are_empty())
 		log_line(
 			geteuid() == 0 ? LOG_WARNING : LOG_DEBUG,

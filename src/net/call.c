@@ -40,7 +40,7 @@ static void call_unlink(struct call_state *state)
 
 	timer_stop(net->loop, &state->timer);
 	if (state->phase == CALL_QUEUED)
-		TAILQ_REMOVE(&net->waiting[call->upload], state, queued);
+		TAILQ_REMOVE(&net->waiting[state->queue], state, queued);
 	transfer_stop(state);
 	if (state->phase != CALL_DONE) {
 		net->counts.running--;
@@ -86,11 +86,11 @@ void call_finish(struct call_state *state)
 
 	call_unlink(state);
 	if (!call->failure.errnum) {
-		health_success(net);
+		health_success(net, state->is_change);
 	} else {
 		net->counts.failures++;
 		if (!state->ignore_for_health && !is_resolved_by_lookup(state))
-			health_failure(net, &call->failure);
+			health_failure(net, state->is_change, &call->failure);
 		if (call->indeterminate && !call->safe)
 			failure_admit_loss(&call->failure);
 	}
@@ -104,10 +104,19 @@ static void call_finish_without_memory(struct call_state *state)
 	call_finish(state);
 }
 
+static bool waits_for_another_change(const struct call_state *state)
+{
+	const struct throttle *throttle = &state->net->throttle;
+
+	return throttle->rules.one_change_at_a_time && throttle->changes && state->is_change;
+}
+
 static bool call_has_slot(const struct call_state *state)
 {
 	const unsigned *connections = state->net->connections;
 
+	if (waits_for_another_change(state))
+		return false;
 	if (!state->own_connection)
 		return true;
 	if (state->call->upload && connections[1] >= CONNECTIONS_OF_UPLOADS)
@@ -151,7 +160,7 @@ static void call_transfer(struct call_state *state)
 
 	state->phase = CALL_ACTIVE;
 	net->counts.attempts++;
-	rate_limit_consume(net);
+	throttle_consume(net, state->is_change);
 	net->counts.retries += state->attempts++ > 0;
 	if (timer_start(net->loop, &state->timer, attempt_end(state)) || transfer_start(state))
 		call_finish_without_memory(state);
@@ -162,7 +171,10 @@ static void call_queue(struct call_state *state)
 	struct net *net = state->net;
 
 	state->phase = CALL_QUEUED;
-	TAILQ_INSERT_TAIL(&net->waiting[state->call->upload], state, queued);
+	state->queue = waits_for_another_change(state) ? QUEUE_CHANGES
+		       : state->call->upload	       ? QUEUE_UPLOADS
+						       : QUEUE_OTHERS;
+	TAILQ_INSERT_TAIL(&net->waiting[state->queue], state, queued);
 	if (timer_start(net->loop, &state->timer, state->deadline))
 		call_finish_without_memory(state);
 }
@@ -170,27 +182,23 @@ static void call_queue(struct call_state *state)
 /* Waits until the rate-limit budget is filled again; fails a call whose time ends before. */
 static void call_wait_for_rate_limit(struct call_state *state, uint64_t wait)
 {
-	struct failure *failure = &state->call->failure;
-	char until[TIME_TEXT_SIZE];
+	uint64_t left = call_time_left(state);
 
-	if (!state->call->no_retry && wait < call_time_left(state)) {
-		call_backoff(state, wait);
+	if (!state->call->no_retry && wait < left) {
+		uint64_t spread = throttle_spread(wait);
+
+		throttle_announce(state->net);
+		call_backoff(state, wait + (spread < (left - wait) / 2 ? spread : 0));
 		return;
 	}
-	time_format(clock_wall() + (wall_time_ns)(wait / 1000 + 1) * NANOSECONDS, until);
-	failure_set(
-		failure, EAGAIN,
-		state->net->counts.budget_remaining > 0
-			? "the rate-limit budget is nearly used up: the rest is kept for writes until %s"
-			: "the rate-limit budget is used up until %s",
-		until);
+	throttle_explain(state->net, state->is_change, wait, &state->call->failure);
 	state->ignore_for_health = true;
 	call_finish(state);
 }
 
 void call_run(struct call_state *state)
 {
-	uint64_t wait = rate_limit_delay(state->net, state->call);
+	uint64_t wait = throttle_delay(state->net, state->is_change);
 
 	state->own_connection = call_is_alone(state);
 	if (wait)
@@ -213,15 +221,16 @@ void call_backoff(struct call_state *state, uint64_t pause)
 void calls_admit(struct net *net)
 {
 	/* Metadata first: it never waits for an upload. */
-	for (int upload = 0; upload <= 1; upload++) {
+	for (int queue = 0; queue < QUEUES; queue++) {
 		struct call_state *state;
 
-		while ((state = TAILQ_FIRST(&net->waiting[upload]))) {
+		while ((state = TAILQ_FIRST(&net->waiting[queue]))) {
 			state->own_connection = call_is_alone(state);
 			if (!call_has_slot(state))
 				break;
-			TAILQ_REMOVE(&net->waiting[upload], state, queued);
-			call_transfer(state);
+			TAILQ_REMOVE(&net->waiting[queue], state, queued);
+			state->phase = CALL_BACKOFF;
+			call_run(state);
 		}
 	}
 }
@@ -254,6 +263,7 @@ void call_start(struct net *net, struct http_call *call)
 	}
 	*state = (struct call_state){
 		.net = net, .call = call, .started_at = now, .timer.expired = call_expired};
+	state->is_change = call_is_change(call);
 	TAILQ_INSERT_TAIL(&net->every, state, every);
 	state->phase = CALL_BACKOFF;
 	state->deadline = call->deadline;

@@ -199,11 +199,13 @@ static void net_init(struct net *net, struct loop *loop, const struct net_option
 		(struct loop_poller){.busy = net_is_busy, .wait = net_wait, .iterate = net_iterate};
 	net->timeout = options->timeout ? options->timeout : UINT64_MAX;
 	net->on_unauthorized = options->on_unauthorized;
+	net->on_rate_limited = options->on_rate_limited;
+	net->throttle.rules = options->rate_rules;
 	net->context = options->context;
 	net->counts.budget_remaining = -1;
 	TAILQ_INIT(&net->every);
-	TAILQ_INIT(&net->waiting[0]);
-	TAILQ_INIT(&net->waiting[1]);
+	for (int queue = 0; queue < QUEUES; queue++)
+		TAILQ_INIT(&net->waiting[queue]);
 	/* Room for the credentials in use and for those that replace them. */
 	locked_pool_init(&net->pool, 64 << 10);
 	net->credentials.pool = &net->pool;
@@ -245,8 +247,8 @@ void net_free(struct net *net)
 	/*
 	 * Cancels queued calls first, or cancelling an active one would start the next queued one.
 	 */
-	for (int upload = 0; upload <= 1; upload++) {
-		while ((state = TAILQ_FIRST(&net->waiting[upload])))
+	for (int queue = 0; queue < QUEUES; queue++) {
+		while ((state = TAILQ_FIRST(&net->waiting[queue])))
 			call_cancel(state->call);
 	}
 	while ((state = TAILQ_FIRST(&net->every)))
@@ -279,5 +281,6 @@ int net_set_credentials(struct net *net, const char *lines, size_t length)
 	locked_free(old);
 	*old = credentials;
 	net->unauthorized = (struct failure){0};
+	throttle_forget(net);
 	return 0;
 }

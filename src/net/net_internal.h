@@ -18,6 +18,12 @@
 #define CONNECTIONS_MAX	       64
 #define CONNECTIONS_OF_UPLOADS 56
 
+/* Of calls that wait for a connection or for another call. Each is served in its order. */
+enum queue { QUEUE_OTHERS, QUEUE_UPLOADS, QUEUE_CHANGES /* one at a time */, QUEUES };
+
+/* For so many seconds calls that were sent are counted: more than any minute touches. */
+#define THROTTLE_SECONDS 61
+
 /* For how long the service counts as down, milliseconds. */
 #define DOWN_FOR 3000
 
@@ -38,6 +44,7 @@ struct call_state {
 	uint64_t started_at, deadline; /* CLOCK_BOOTTIME, milliseconds */
 	struct timer timer;	       /* end of the attempt, of the pause, or of the budget */
 	TAILQ_ENTRY(call_state) every, queued;
+	enum queue queue; /* while it is CALL_QUEUED */
 
 	/* The call so far. */
 	struct failure last_response; /* what the last answer meant; error 0: there was none yet */
@@ -47,6 +54,7 @@ struct call_state {
 	bool fresh_connection;	/* the next attempt does not use a kept connection: one just failed
 				   us */
 	bool attempt_timed_out; /* an attempt was given up to leave time for another */
+	bool is_change;		/* of its request; that may be gone already */
 	bool in_callback; /* on_response or on_unauthorized runs: the state must outlive a cancel */
 	bool ignore_for_health; /* its failure says nothing of the service's health */
 
@@ -58,6 +66,7 @@ struct call_state {
 	enum overflow overflow;
 	unsigned times_sent;
 	bool own_connection; /* shares its connection with no other transfer, as far as is known */
+	bool throttled;	     /* libcurl was about to send it when the service had refused another */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -77,13 +86,14 @@ struct net {
 	bool cafile_only;
 	uint64_t timeout;
 	bool (*on_unauthorized)(void *context);
+	void (*on_rate_limited)(void *context, const struct failure *failure);
 	void *context;
 
 	struct locked_pool pool;
 	struct locked credentials; /* header lines, each with its NUL */
 
-	struct call_list every, waiting[2]; /* [1]: uploads */
-	unsigned transfers;		    /* easy handles in the multi */
+	struct call_list every, waiting[QUEUES];
+	unsigned transfers;	 /* easy handles in the multi */
 	unsigned connections[2]; /* of those, on connections of their own; [1]: uploads */
 	bool multiplexed;	 /* the server was seen to speak HTTP/2 */
 	bool sockets_ready;	 /* libcurl has something to do in this turn */
@@ -93,13 +103,22 @@ struct net {
 	uint64_t turned_at; /* when libcurl had its last turn, CLOCK_BOOTTIME in milliseconds */
 
 	struct net_counts counts;
-	struct failure down, unauthorized, exhausted;
+	struct failure down, unauthorized;
 	uint64_t unauthorized_at;
 	uint64_t down_until;
-	struct budget {
-		int64_t largest;
-		bool reads_count; /* an answer to a GET told it: reads are metered too */
-	} budget;
+	bool down_for_changes_only; /* reads are not metered, and a change was refused */
+	struct throttle {
+		struct rate_rules rules;
+		int64_t largest;	   /* budget that was announced */
+		uint64_t refused_until[2]; /* CLOCK_BOOTTIME milliseconds; [1]: changes */
+		uint64_t announced;	   /* the last such moment that the owner was told */
+		struct failure refusal;	   /* of calls until then */
+		unsigned changes;	   /* that are on the wire */
+		struct sent {
+			uint64_t second;
+			unsigned changes, points;
+		} sent[THROTTLE_SECONDS]; /* a ring by CLOCK_BOOTTIME seconds */
+	} throttle;
 	const struct call_state *in_callback; /* whose on_response runs now */
 };
 
@@ -142,11 +161,31 @@ void calls_admit(struct net *net);
 
 /* health.c: what calls teach about the service. */
 void health_attempt(struct net *net, bool responded);
-void health_response(struct net *net);
-void health_success(struct net *net);
-void health_failure(struct net *net, const struct failure *failure);
-/* An attempt begins: one call less in the rate-limit budget. */
-void rate_limit_consume(struct net *net);
-/* How long a call has to wait for the rate-limit budget to be filled again, milliseconds; 0: not at
- * all. */
-uint64_t rate_limit_delay(const struct net *net, const struct http_call *call);
+/* `change`: of a call that changes something. */
+void health_response(struct net *net, bool change);
+void health_success(struct net *net, bool change);
+void health_failure(struct net *net, bool change, const struct failure *failure);
+
+/* throttle.c: when the next call may be sent. Times are in milliseconds. */
+static inline bool call_is_change(const struct http_call *call)
+{
+	return call->request.method != HTTP_GET;
+}
+/* An attempt begins: it costs its share of the budget and of this minute. */
+void throttle_consume(struct net *net, bool change);
+/* Returns for how long nothing of the kind is sent; 0: it may be sent now. */
+uint64_t throttle_delay(const struct net *net, bool change);
+/* The service refused a call of the kind, for `wait`. */
+void throttle_refuse(struct net *net, bool change, uint64_t wait);
+/* Forgets what was said of other credentials. */
+void throttle_forget(struct net *net);
+/* Returns until when a refusal holds for calls of the kind, CLOCK_BOOTTIME; 0: for none. */
+uint64_t throttle_refused_until(const struct net *net, bool change);
+/* Tells the owner of the network until when calls wait, once for each such moment. */
+void throttle_announce(struct net *net);
+/* Returns the failure of calls of the kind that are refused for longer than any can wait; NULL. */
+const struct failure *throttle_refusal(const struct net *net, bool change);
+/* Sets why a call of the kind is not sent for `wait`. */
+void throttle_explain(const struct net *net, bool change, uint64_t wait, struct failure *failure);
+/* Draws by how much a call that waits for `wait` comes later than the others. */
+uint64_t throttle_spread(uint64_t wait);

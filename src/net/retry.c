@@ -99,11 +99,18 @@ static void handle_rejected(struct call_state *state)
 static void handle_retry(struct call_state *state)
 {
 	struct http_call *call = state->call;
-	uint64_t pause = net_backoff(state->retries++);
+	uint64_t pause = net_backoff(state->retries++), wait = call->retry_after;
+	int status = call->failure.http_status;
 
 	if (!call->failure.errnum)
 		call->failure.errnum = EAGAIN;
-	try_again(state, pause > call->retry_after ? pause : call->retry_after);
+	/* Until then nobody else is sent either. */
+	if (wait && (status == 429 || status == 403)) {
+		state->ignore_for_health = true;
+		throttle_refuse(state->net, state->is_change, wait);
+		wait += throttle_spread(wait);
+	}
+	try_again(state, pause > wait ? pause : wait);
 }
 
 static void handle_response(struct call_state *state)
@@ -133,10 +140,11 @@ static void handle_response(struct call_state *state)
 		call->failure.http_status = state->response.status;
 	http_response_free(&state->response);
 	state->last_response = call->failure;
+	state->ignore_for_health = false;
 	if (class == RESPONSE_OK)
 		call->failure.errnum = 0;
 	if (class != RESPONSE_INDETERMINATE)
-		health_response(net);
+		health_response(net, state->is_change);
 	follow[class](state);
 }
 
@@ -167,9 +175,13 @@ void handle_transfer_end(struct call_state *state, CURLcode code)
 	struct net *net = state->net;
 
 	timer_stop(net->loop, &state->timer);
-	health_attempt(net, code == CURLE_OK);
+	if (!state->throttled)
+		health_attempt(net, code == CURLE_OK);
 	state->fresh_connection = false;
-	if (code == CURLE_OK) {
+	if (state->throttled) {
+		transfer_finish(state);
+		call_run(state);
+	} else if (code == CURLE_OK) {
 		bool alone = !net->parts.https || state->call->request.bears_value;
 		bool multiplexed = transfer_finish(state);
 

@@ -31,6 +31,11 @@ static int on_send(void *context, char *to, char *from, int to_port, int from_po
 	struct http_call *call = state->call;
 
 	(void)to, (void)from, (void)to_port, (void)from_port;
+	/* The service refused another call while this one waited for its connection. */
+	if (!state->times_sent && throttle_refused_until(state->net, state->is_change)) {
+		state->throttled = true;
+		return CURL_PREREQFUNC_ABORT;
+	}
 	if (state->times_sent) {
 		call->indeterminate = true;
 		if (!call->idempotent || call->no_retry)
@@ -282,6 +287,7 @@ int transfer_start(struct call_state *state)
 	state->overflow = OVERFLOW_NONE;
 	state->header_bytes = 0;
 	state->times_sent = 0;
+	state->throttled = false;
 	state->easy = curl_easy_init();
 	if (!state->easy || !headers_add(state))
 		goto fail;
@@ -291,6 +297,7 @@ int transfer_start(struct call_state *state)
 	if (curl_multi_add_handle(net->multi, state->easy))
 		goto fail;
 	net->transfers++;
+	net->throttle.changes += state->is_change;
 	net->moved = true;
 	if (state->own_connection)
 		net->connections[state->call->upload]++;
@@ -316,6 +323,7 @@ void transfer_stop(struct call_state *state)
 	state->easy = NULL;
 	state->lines = NULL;
 	net->transfers--;
+	net->throttle.changes -= state->is_change;
 	/* Its connection may be shut down now: the next turn finds out. */
 	net->moved = net->closing = true;
 	if (state->own_connection)

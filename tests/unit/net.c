@@ -194,7 +194,7 @@ static void broken_connections_are_lost_and_tried_again_if_they_may_be(void **st
 
 static void a_call_made_once_is_made_once(void **state)
 {
-	static const char *const steps[] = {"reset", "503", "429-10", "401"};
+	static const char *const steps[] = {"reset", "503", "401", "429-10"};
 
 	(void)state;
 	fixture.has_new_token = true;

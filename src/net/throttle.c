@@ -1,0 +1,197 @@
+/*
+ * Rate limits: when the next call may be sent. It follows what responses say (a refusal until a
+ * known moment, a budget that is used up) and the service's rules for clients (struct rate_rules).
+ */
+#include <errno.h>
+#include <sodium.h>
+
+#include "net_internal.h"
+#include "sstorefs/clock.h"
+
+/* Calls that wait for the same moment are spread over a tenth of the wait that they had, within
+ * these bounds, milliseconds: all clients of an account learn the same moment. */
+#define SPREAD_MIN 250
+#define SPREAD_MAX 10000
+
+static bool is_metered(const struct net *net, bool change)
+{
+	return change || !net->throttle.rules.reads_unmetered;
+}
+
+/* Returns the moment if it is still to come; else 0. */
+static uint64_t if_ahead(const struct net *net, uint64_t moment)
+{
+	return moment > loop_now(net->loop) ? moment : 0;
+}
+
+uint64_t throttle_refused_until(const struct net *net, bool change)
+{
+	return if_ahead(net, net->throttle.refused_until[change]);
+}
+
+/* Returns until when nothing of the kind is sent, CLOCK_BOOTTIME; 0: it is. */
+static uint64_t used_up_until(const struct net *net, bool change)
+{
+	const struct net_counts *counts = &net->counts;
+	uint64_t until = throttle_refused_until(net, change);
+
+	if (is_metered(net, change) && counts->budget_remaining == 0 &&
+	    counts->budget_resets_at > until)
+		until = if_ahead(net, counts->budget_resets_at);
+	return until;
+}
+
+uint64_t net_changes_refused_until(const struct net *net)
+{
+	return used_up_until(net, true);
+}
+
+const struct failure *throttle_refusal(const struct net *net, bool change)
+{
+	uint64_t until = used_up_until(net, change);
+
+	return until && until - loop_now(net->loop) > net->timeout ? &net->throttle.refusal : NULL;
+}
+
+static void explain(struct failure *failure, const char *what, uint64_t wait)
+{
+	char until[TIME_TEXT_SIZE];
+
+	time_format(clock_wall() + (wall_time_ns)(wait / 1000 + 1) * NANOSECONDS, until);
+	failure_set(failure, EAGAIN, "the rate-limit budget is %s until %s", what, until);
+}
+
+/* Notes the failure that calls get until `wait` milliseconds from now. */
+static void note_refusal(struct net *net, uint64_t wait)
+{
+	explain(&net->throttle.refusal, "used up", wait);
+}
+
+void throttle_explain(const struct net *net, bool change, uint64_t wait, struct failure *failure)
+{
+	if (used_up_until(net, change))
+		*failure = net->throttle.refusal;
+	else if (change || net->counts.budget_remaining < 0)
+		explain(failure, "used up by this mount's own calls", wait);
+	else
+		explain(failure, "nearly used up: the rest is kept for writes", wait);
+}
+
+void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms)
+{
+	const struct http_call *call = net->in_callback ? net->in_callback->call : NULL;
+	struct throttle *throttle = &net->throttle;
+	int64_t unanswered = net->transfers;
+
+	if (remaining < 0 || (call && !is_metered(net, call_is_change(call))))
+		return;
+	if (remaining > throttle->largest)
+		throttle->largest = remaining;
+	/* Requests in flight may not be counted yet. */
+	if (throttle->rules.reads_unmetered)
+		unanswered = throttle->changes - (call && call_is_change(call));
+	net->counts.budget_remaining = remaining > unanswered ? remaining - unanswered : 0;
+	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
+	note_refusal(net, resets_in_ms);
+}
+
+void throttle_announce(struct net *net)
+{
+	struct throttle *throttle = &net->throttle;
+	uint64_t until = used_up_until(net, true);
+
+	if (until <= throttle->announced + SPREAD_MIN)
+		return;
+	throttle->announced = until;
+	if (net->on_rate_limited)
+		net->on_rate_limited(net->context, &throttle->refusal);
+}
+
+void throttle_refuse(struct net *net, bool change, uint64_t wait)
+{
+	uint64_t until = loop_now(net->loop) + wait, *known = net->throttle.refused_until;
+
+	for (int kind = 0; kind <= 1; kind++)
+		if ((kind == change || is_metered(net, kind)) && until > known[kind])
+			known[kind] = until;
+	note_refusal(net, wait);
+	throttle_announce(net);
+}
+
+void throttle_forget(struct net *net)
+{
+	struct throttle *throttle = &net->throttle;
+
+	throttle->refused_until[0] = throttle->refused_until[1] = 0;
+	throttle->largest = 0;
+	net->counts.budget_remaining = -1;
+	net->counts.budget_resets_at = 0;
+}
+
+static unsigned points_of(const struct rate_rules *rules, bool change)
+{
+	return change ? rules->points_of_change : rules->points_of_read;
+}
+
+void throttle_consume(struct net *net, bool change)
+{
+	uint64_t second = loop_now(net->loop) / 1000;
+	struct sent *sent = &net->throttle.sent[second % THROTTLE_SECONDS];
+
+	if (is_metered(net, change) && net->counts.budget_remaining > 0)
+		net->counts.budget_remaining--;
+	if (sent->second != second)
+		*sent = (struct sent){.second = second};
+	sent->changes += change;
+	sent->points += points_of(&net->throttle.rules, change);
+}
+
+/* Returns how long the rules for any minute ask to wait, milliseconds. */
+static uint64_t minute_delay(const struct net *net, bool change)
+{
+	const struct rate_rules *rules = &net->throttle.rules;
+	uint64_t now = loop_now(net->loop), second = now / 1000;
+	unsigned changes = change, points = points_of(rules, change);
+
+	if (!rules->changes_a_minute && !rules->points_a_minute)
+		return 0;
+	for (unsigned age = 0; age < THROTTLE_SECONDS && age <= second; age++) {
+		const struct sent *sent = &net->throttle.sent[(second - age) % THROTTLE_SECONDS];
+
+		if (sent->second != second - age)
+			continue;
+		changes += sent->changes;
+		points += sent->points;
+		/* One call more fits when this second is out of the minute. */
+		if ((change && rules->changes_a_minute && changes > rules->changes_a_minute) ||
+		    (rules->points_a_minute && points > rules->points_a_minute))
+			return (uint64_t)(THROTTLE_SECONDS - age) * 1000 - now % 1000;
+	}
+	return 0;
+}
+
+/*
+ * While less than a tenth of the largest budget seen is left, metered reads wait until it is filled
+ * again: the rest is for changes, which wait when nothing is left. To ask all the same would bring
+ * a refusal, and can lead to a long lockout.
+ */
+uint64_t throttle_delay(const struct net *net, bool change)
+{
+	const struct net_counts *counts = &net->counts;
+	uint64_t now = loop_now(net->loop), until = used_up_until(net, change);
+	int64_t reserve = change ? 0 : net->throttle.largest / 10;
+
+	if (is_metered(net, change) && counts->budget_remaining >= 0 &&
+	    counts->budget_remaining < reserve && counts->budget_resets_at > until)
+		until = counts->budget_resets_at;
+	return until > now ? until - now : minute_delay(net, change);
+}
+
+uint64_t throttle_spread(uint64_t wait)
+{
+	uint64_t most = wait / 10 < SPREAD_MIN	 ? SPREAD_MIN
+			: wait / 10 > SPREAD_MAX ? SPREAD_MAX
+						 : wait / 10;
+
+	return randombytes_uniform((uint32_t)most);
+}
