@@ -2,10 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "control.h"
-#include "file.h"
 #include "fs_internal.h"
 
 static void print_errors(struct fs *fs, struct buffer *text)
@@ -13,55 +11,18 @@ static void print_errors(struct fs *fs, struct buffer *text)
 	error_log_print(fs->options.error_log, text);
 }
 
-static const struct control {
-	const char *name;
-	mode_t mode;
-	void (*print)(struct fs *fs, struct buffer *text); /* NULL: it can't be read */
-} controls[] = {
+const struct control controls[CONTROL_COUNT] = {
 	{"status", 0400, status_print},
 	{"errors", 0400, print_errors},
 	{"metrics", 0440, metrics_print},
 	{"refresh", 0200, NULL},
 };
 
-unsigned control_count(void)
-{
-	return sizeof controls / sizeof *controls;
-}
-
-const char *control_name(unsigned control)
-{
-	return controls[control].name;
-}
-
-mode_t control_mode(unsigned control)
-{
-	return controls[control].mode;
-}
-
-int control_find(const char *name)
-{
-	for (unsigned i = 0; i < control_count(); i++)
-		if (!strcmp(controls[i].name, name))
-			return (int)i;
-	return -1;
-}
-
 /* An open control file: its text is as it was when the file was opened. */
 struct control_file {
 	struct buffer text;
 	LIST_ENTRY(control_file) link; /* of fs->control_files */
 };
-
-static struct control_file *control_file_new(struct fs *fs)
-{
-	struct control_file *file = calloc(1, sizeof *file);
-
-	if (!file)
-		return NULL;
-	LIST_INSERT_HEAD(&fs->control_files, file, link);
-	return file;
-}
 
 static void control_file_free(struct control_file *file)
 {
@@ -76,23 +37,25 @@ void control_forget(struct fs *fs)
 		control_file_free(LIST_FIRST(&fs->control_files));
 }
 
-void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info)
+void control_open(struct fs *fs, fuse_req_t request, const struct control *control,
+		  struct fuse_file_info *info)
 {
 	bool reads = (info->flags & O_ACCMODE) != O_WRONLY,
 	     writes = (info->flags & O_ACCMODE) != O_RDONLY;
 	struct control_file *file;
 
-	if ((reads && !controls[control].print) || (writes && controls[control].print)) {
+	if ((reads && !control->print) || (writes && control->print)) {
 		fuse_reply_err(request, EACCES);
 		return;
 	}
-	file = control_file_new(fs);
+	file = calloc(1, sizeof *file);
 	if (!file) {
 		fuse_reply_err(request, ENOMEM);
 		return;
 	}
+	LIST_INSERT_HEAD(&fs->control_files, file, link);
 	if (reads)
-		controls[control].print(fs, &file->text);
+		control->print(fs, &file->text);
 	info->fh = (uint64_t)(uintptr_t)file;
 	info->direct_io = 1;
 	/* The open was interrupted: no RELEASE will come. */

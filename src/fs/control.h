@@ -3,18 +3,19 @@
 #include "fs_base.h"
 
 /*
- * The control directory. A control file is known by its index, below control_count().
+ * The control directory.
  */
+#define CONTROL_COUNT 4
 
-unsigned control_count(void);
-const char *control_name(unsigned control);
-mode_t control_mode(unsigned control);
-
-/* Returns the index of the control file `name`, or -1. */
-int control_find(const char *name);
+extern const struct control {
+	const char *name;
+	mode_t mode;
+	void (*print)(struct fs *fs, struct buffer *text); /* NULL: it is for writing */
+} controls[CONTROL_COUNT];
 
 /* Answer the operations on control files. A write to `refresh` calls fs_options.refresh. */
-void control_open(struct fs *fs, fuse_req_t request, unsigned control, struct fuse_file_info *info);
+void control_open(struct fs *fs, fuse_req_t request, const struct control *control,
+		  struct fuse_file_info *info);
 
 void control_read(fuse_req_t request, size_t size, off_t offset, struct fuse_file_info *info);
 

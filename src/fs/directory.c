@@ -161,11 +161,3 @@ void fs_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info 
 	directory_free(directory_of(info));
 	fuse_reply_err(request, 0);
 }
-
-void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info)
-{
-	(void)number;
-	(void)datasync;
-	(void)info;
-	fuse_reply_err(request, 0);
-}

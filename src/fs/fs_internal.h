@@ -18,9 +18,8 @@ struct fs {
 	size_t receive_size, max_write;
 	struct task resize; /* after INIT the receive buffer may be smaller */
 	bool mounted, unmounted, stopping;
-	bool initialized;	     /* INIT was answered */
-	char *reply_page;	     /* small replies are joined in it */
-	struct buffer xattr_scratch; /* the last attribute that was shown: its memory is reused */
+	bool initialized; /* INIT was answered */
+	char *reply_page; /* small replies are joined in it */
 
 	uint64_t inode_base; /* inode number of entry id 0 */
 	wall_time_ns mounted_at;

@@ -59,11 +59,19 @@ enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode
 	} else if (number == INODE_NUMBER_CONTROL) {
 		inode->kind = INODE_CONTROL_DIRECTORY;
 	} else if (number >= INODE_NUMBER_CONTROL_FIRST &&
-		   number < INODE_NUMBER_CONTROL_FIRST + control_count()) {
+		   number < INODE_NUMBER_CONTROL_FIRST + CONTROL_COUNT) {
 		inode->kind = INODE_CONTROL_FILE;
-		inode->control = (unsigned)(number - INODE_NUMBER_CONTROL_FIRST);
+		inode->control = &controls[number - INODE_NUMBER_CONTROL_FIRST];
 	}
 	return inode->kind;
+}
+
+bool inode_find_or_reply(fuse_req_t request, fuse_ino_t number, struct inode *inode)
+{
+	if (inode_find(fuse_req_userdata(request), number, inode) != INODE_NONE)
+		return true;
+	fuse_reply_err(request, ENOENT);
+	return false;
 }
 
 const char *inode_name(const struct inode *inode)
@@ -72,7 +80,7 @@ const char *inode_name(const struct inode *inode)
 		return inode->file->name;
 	if (inode->record)
 		return inode->record->name;
-	return inode->kind == INODE_CONTROL_FILE ? control_name(inode->control) : ".";
+	return inode->control ? inode->control->name : ".";
 }
 
 struct listing *inode_listing(struct fs *fs, const struct inode *inode)
@@ -82,28 +90,19 @@ struct listing *inode_listing(struct fs *fs, const struct inode *inode)
 	return inode->kind == INODE_STORE && inode->store ? store_secrets(inode->store) : NULL;
 }
 
-static mode_t mode_of(const struct fs *fs, const struct inode *inode)
+mode_t inode_mode(const struct fs *fs, const struct inode *inode)
 {
 	mode_t mask = fs->config->umask, write = 0222 & ~mask;
 
-	switch (inode->kind) {
-	case INODE_SECRET:
-		/* A kernel that checks permissions refuses getxattr without read permission: the
-		 * mode it is shown gives read to the same classes as write. */
+	/* A kernel that checks permissions refuses getxattr without read permission: the mode it is
+	 * shown gives read to the same classes as write. */
+	if (inode->kind == INODE_SECRET)
 		return S_IFREG | write | (fs->config->default_permissions ? write << 1 : 0);
-	case INODE_CONTROL_FILE:
-		return S_IFREG | control_mode(inode->control);
-	case INODE_STAGED_LINK:
+	if (inode->control)
+		return S_IFREG | inode->control->mode;
+	if (inode->kind == INODE_STAGED_LINK)
 		return S_IFLNK | 0777;
-	case INODE_CONTROL_DIRECTORY:
-		return S_IFDIR | (0555 & ~mask);
-	case INODE_NONE:
-	case INODE_ROOT:
-	case INODE_STORE:
-	case INODE_STAGED_DIRECTORY:
-		break;
-	}
-	return S_IFDIR | (0777 & ~mask);
+	return S_IFDIR | ((inode->kind == INODE_CONTROL_DIRECTORY ? 0555 : 0777) & ~mask);
 }
 
 static wall_time_ns changed_at(const struct fs *fs, const struct inode *inode)
@@ -119,7 +118,7 @@ void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *att
 
 	memset(attributes, 0, sizeof *attributes);
 	attributes->st_ino = inode->number;
-	attributes->st_mode = mode_of(fs, inode);
+	attributes->st_mode = inode_mode(fs, inode);
 	attributes->st_nlink = S_ISDIR(attributes->st_mode) ? 2 : 1;
 	attributes->st_uid = fs->config->uid;
 	attributes->st_gid = fs->config->gid;
@@ -170,6 +169,15 @@ void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_par
 				       : time_left(fs, inode);
 }
 
+void inode_revalidate(struct fs *fs, const struct inode *inode)
+{
+	struct listing *listing =
+		inode->record ? catalog_listing(fs->catalog, inode->record) : NULL;
+
+	if (listing)
+		listing_revalidate(listing, inode->record);
+}
+
 enum inode_kind staging_kind(const struct file *file)
 {
 	return file->is_directory ? INODE_STAGED_DIRECTORY
@@ -192,6 +200,14 @@ void inode_reply(fuse_req_t request, const struct inode *inode)
 
 	inode_entry(fuse_req_userdata(request), inode, &entry);
 	fuse_reply_entry(request, &entry);
+}
+
+void inode_reply_file(fuse_req_t request, struct file *file)
+{
+	struct inode inode;
+
+	inode_of_file(file->fs, file, &inode);
+	inode_reply(request, &inode);
 }
 
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name)

@@ -29,11 +29,14 @@ struct inode {
 	struct store *store; /* the store itself, or that of the secret; NULL for the root of all */
 	struct file *file;   /* of a secret that is open, staged or failed, and of what is staged
 				beside secrets; else NULL */
-	unsigned control;    /* index of a control file */
+	const struct control *control; /* of a control file; else NULL */
 };
 
 /* Fills in what `number` refers to. Returns its kind: INODE_NONE where that is gone. */
 enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode);
+
+/* Does the same. Returns false after a reply of ENOENT where it is gone. */
+bool inode_find_or_reply(fuse_req_t request, fuse_ino_t number, struct inode *inode);
 
 /* Returns the inode number of a secret or store. */
 fuse_ino_t inode_number(const struct fs *fs, uint32_t entry_id);
@@ -49,8 +52,14 @@ void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *att
 /* Fills in an answer to LOOKUP and its like, with the kernel's time-outs. */
 void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_param *entry);
 
+/* Returns type and permissions. */
+mode_t inode_mode(const struct fs *fs, const struct inode *inode);
+
 /* Returns for how many seconds the kernel may cache the attributes. */
 double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
+
+/* Refreshes its record in the background if that is old. */
+void inode_revalidate(struct fs *fs, const struct inode *inode);
 
 /* Fills in the inode of a record of `listing`; for a store without `store`. */
 void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
@@ -61,6 +70,9 @@ void inode_of_file(struct fs *fs, struct file *file, struct inode *inode);
 
 /* Answers LOOKUP, MKDIR and their like. */
 void inode_reply(fuse_req_t request, const struct inode *inode);
+
+/* The same with a file that is open, staged, or not stored yet. */
+void inode_reply_file(fuse_req_t request, struct file *file);
 
 /* The same with what `listing` has as `name`, which was just made: EIO if it is not there. */
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name);

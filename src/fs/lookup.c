@@ -85,31 +85,26 @@ static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *st
 		       const char *name)
 {
 	struct file *file = file_find(fs, store, name);
-	struct inode inode;
 
 	if (!file || !file_is_visible(file))
 		return false;
-	inode_of_file(fs, file, &inode);
-	inode_reply(request, &inode);
+	inode_reply_file(request, file);
 	return true;
 }
 
-static void lookup_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
+static void lookup_control(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
+	fuse_ino_t number = INODE_NUMBER_CONTROL;
 	struct inode inode;
-	int control = -1;
+	unsigned i = 0;
 
-	if (parent == INODE_NUMBER_CONTROL)
-		control = control_find(name);
-	if (parent == INODE_NUMBER_CONTROL && control < 0) {
-		fuse_reply_err(request, ENOENT);
-		return;
+	if (parent == INODE_NUMBER_CONTROL) {
+		while (i < CONTROL_COUNT && strcmp(controls[i].name, name))
+			i++;
+		number = INODE_NUMBER_CONTROL_FIRST + i;
 	}
-	inode_find(fs,
-		   parent == INODE_NUMBER_CONTROL ? INODE_NUMBER_CONTROL_FIRST + (unsigned)control
-						  : INODE_NUMBER_CONTROL,
-		   &inode);
-	inode_reply(request, &inode);
+	if (inode_find_or_reply(request, number, &inode))
+		inode_reply(request, &inode);
 }
 
 static void look_up_staged(struct fs *fs, fuse_req_t request, const struct inode *directory,
@@ -131,7 +126,7 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 
 	if (parent == INODE_NUMBER_CONTROL ||
 	    (parent == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs"))) {
-		lookup_control(fs, request, parent, name);
+		lookup_control(request, parent, name);
 		return;
 	}
 	inode_find(fs, parent, &inode);
@@ -171,43 +166,36 @@ void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct stat attributes;
-	struct listing *listing;
 	struct inode inode;
 
-	if (inode_find(fs, number, &inode) == INODE_NONE) {
-		fuse_reply_err(request, ENOENT);
+	if (!inode_find_or_reply(request, number, &inode))
 		return;
-	}
-	listing = inode.record ? catalog_listing(fs->catalog, inode.record) : NULL;
 	inode_attributes(fs, &inode, &attributes);
 	/* The kernel names a handle for lseek(SEEK_END): what is written there next must go behind
 	 * what was written so far. */
 	if (info && inode.kind == INODE_SECRET)
 		attributes.st_size = (off_t)handle_length(handle_of(info));
 	fuse_reply_attr(request, &attributes, inode_attribute_timeout(fs, &inode));
-	if (listing)
-		listing_revalidate(listing, inode.record);
+	inode_revalidate(fs, &inode);
 }
 
 void fs_access(fuse_req_t request, fuse_ino_t number, int mask)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	struct inode inode;
-	mode_t mode = 0;
-	int error = 0;
+	mode_t mode = 0777;
+	int granted;
 
-	if (inode_find(fs, number, &inode) == INODE_NONE)
-		error = ENOENT;
-	else if (inode.kind == INODE_CONTROL_FILE)
-		mode = control_mode(inode.control);
-	else if (inode.kind == INODE_SECRET)
+	if (!inode_find_or_reply(request, number, &inode))
+		return;
+	if (inode.kind == INODE_SECRET)
 		mode = 0222;
+	else if (inode.control)
+		mode = inode.control->mode;
+	granted = (mode & 0444 ? R_OK : 0) | (mode & 0222 ? W_OK : 0) | (mode & 0111 ? X_OK : 0);
+	if (mask & ~granted)
+		fuse_reply_err(request, EACCES);
 	else
-		mode = 0777;
-	if (!error && (((mask & R_OK) && !(mode & 0444)) || ((mask & W_OK) && !(mode & 0222)) ||
-		       ((mask & X_OK) && !(mode & 0111))))
-		error = EACCES;
-	if (!error && (mask & W_OK) && fs->config->read_only && inode.kind != INODE_CONTROL_FILE)
-		error = EROFS;
-	fuse_reply_err(request, error);
+		fuse_reply_err(request,
+			       mask & W_OK && fs->config->read_only && !inode.control ? EROFS : 0);
 }

@@ -15,81 +15,60 @@
 #include "staging.h"
 #include "value.h"
 
-/* Makes a handle for the process that sent `request`. Returns NULL with `*error` set; `file` may
- * then be gone. */
-static struct handle *new_handle(fuse_req_t request, struct file *file, fuse_ino_t number,
-				 int *error)
-{
-	const struct fuse_ctx *context = fuse_req_ctx(request);
-	struct handle *handle = handle_new(file);
-
-	*error = handle ? 0 : ENOMEM;
-	if (!handle)
-		return NULL;
-	handle->ino = number;
-	handle->actor =
-		(struct actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
-	*error = -opener_identify(file->fs, handle);
-	return handle;
-}
-
-/* Makes a handle with a buffer that has room for the first bytes of a value. */
-static struct handle *open_to_write(fuse_req_t request, struct file *file, fuse_ino_t number,
-				    int flags, int *error)
-{
-	struct handle *handle = new_handle(request, file, number, error);
-
-	if (!handle)
-		return NULL;
-	/* All handles of a staged file share its value. */
-	handle->value = file->staged;
-	if (file->staged)
-		handle->value->references++;
-	else
-		handle->value = value_new(file->fs->options.pool);
-	handle->began_empty = file->staged || (file->created && file->awaited_until);
-	if (!handle->value)
-		*error = ENOMEM;
-	if (!*error)
-		*error = -locked_reserve(&handle->value->bytes, 1);
-	if (!*error && (flags & O_TRUNC))
-		*error = handle_truncate(file->fs, handle, 0);
-	if (*error) {
-		handle_free(handle);
-		return NULL;
-	}
-	/* MKNOD and this open together are an exclusive create. */
-	handle->excl = file->awaited_until != 0;
-	file->awaited_until = 0;
-	handle->append = flags & O_APPEND;
-	cgroup_of(handle->actor.pid, handle->actor.cgroup);
-	return handle;
-}
-
-/* Makes a handle for fsync alone, without a buffer. */
-static struct handle *open_to_sync(fuse_req_t request, struct file *file, fuse_ino_t number,
-				   int *error)
-{
-	struct handle *handle = new_handle(request, file, number, error);
-
-	/* The opener is identified because fdinfo_scan.c cannot tell its descriptors from those of
-	 * a handle that writes. Where that fails it is like any other process. */
-	if (handle)
-		*error = 0;
-	return handle;
-}
-
 static bool opens_to_read(int flags)
 {
 	return (flags & O_ACCMODE) == O_RDONLY;
 }
 
-/* Keeps values out of the page cache: nothing can be read back from it. */
-static void fill_info(struct fuse_file_info *info, struct handle *handle)
+/* Gives a handle a buffer with room for the first bytes of a value. Returns 0 or a positive errno.
+ */
+static int add_buffer(struct handle *handle, int flags)
 {
-	info->fh = (uint64_t)(uintptr_t)handle;
-	info->direct_io = 1;
-	info->keep_cache = 0;
+	struct file *file = handle->file;
+	struct fs *fs = file->fs;
+	int error;
+
+	/* All handles of a staged file share its value. */
+	handle->value = file->staged ? value_reference(file->staged) : value_new(fs->options.pool);
+	handle->began_empty = file->staged || (file->created && file->awaited_until);
+	error = handle->value ? -locked_reserve(&handle->value->bytes, 1) : ENOMEM;
+	if (!error && (flags & O_TRUNC))
+		error = handle_truncate(fs, handle, 0);
+	if (error)
+		return error;
+	/* MKNOD and this open together are an exclusive create. */
+	handle->excl = file->awaited_until != 0;
+	file->awaited_until = 0;
+	handle->append = flags & O_APPEND;
+	cgroup_of(handle->actor.pid, handle->actor.cgroup);
+	return 0;
+}
+
+/* Makes a handle for the process that sent `request`, for fsync alone if it is opened to read.
+ * Returns 0 or a positive errno; `file` may then be gone. */
+static int make_handle(fuse_req_t request, struct file *file, fuse_ino_t number, int flags,
+		       struct handle **made)
+{
+	const struct fuse_ctx *context = fuse_req_ctx(request);
+	struct handle *handle = handle_new(file);
+	int error;
+
+	if (!handle)
+		return ENOMEM;
+	handle->ino = number;
+	handle->actor =
+		(struct actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
+	error = -opener_identify(file->fs, handle);
+	/* A handle for fsync has an opener because fdinfo_scan.c cannot tell its descriptors from
+	 * those of a handle that writes. Where that fails it is like any other process. */
+	if (opens_to_read(flags))
+		error = 0;
+	else if (!error)
+		error = add_buffer(handle, flags);
+	*made = handle;
+	if (error)
+		handle_free(handle);
+	return error;
 }
 
 /* Returns the file of an inode that is opened; NULL when memory ran out. */
@@ -134,19 +113,8 @@ static int open_file(fuse_req_t request, fuse_ino_t number, struct fuse_file_inf
 	if (error)
 		return error;
 	file = file_to_open(fs, &inode);
-	if (!file)
-		return ENOMEM;
-	*handle = opens_to_read(info->flags)
-			  ? open_to_sync(request, file, number, &error)
-			  : open_to_write(request, file, number, info->flags, &error);
-	return error;
+	return file ? make_handle(request, file, number, info->flags, handle) : ENOMEM;
 }
-
-/* Where a file is created. */
-struct place {
-	struct inode directory;
-	char path[NAME_LENGTH_MAX + 1];
-};
 
 /* True if a new file is staged: by its name, or because it is in a staged directory. */
 static bool must_stage(const struct fs *fs, const struct inode *directory, const char *name,
@@ -155,56 +123,66 @@ static bool must_stage(const struct fs *fs, const struct inode *directory, const
 	return directory->kind == INODE_STAGED_DIRECTORY || staging_applies(fs, name, flags);
 }
 
-/* Fills in `place`, and `record` if the name is stored. Returns why CREATE or MKNOD is refused. */
-static enum refusal check_create(struct fs *fs, fuse_ino_t parent, const char *name, int flags,
-				 struct place *place, const struct record **record)
+/* Fills in `path`, as file_find has it, and `record` if the name is stored. Returns why CREATE or
+ * MKNOD is refused. */
+static enum refusal check_create(struct fs *fs, const struct inode *directory, const char *name,
+				 int flags, char path[static NAME_LENGTH_MAX + 1],
+				 const struct record **record)
 {
-	struct inode *directory = &place->directory;
-	enum refusal refusal;
-	struct file *file;
+	enum refusal refusal = staging_path(directory, name, path);
+	const struct file *file;
 
-	inode_find(fs, parent, directory);
-	refusal = staging_path(directory, name, place->path);
 	if (refusal)
 		return refusal;
 	if (directory->kind == INODE_STORE)
 		listing_query(store_secrets(directory->store), name, record);
-	file = file_find(fs, directory->store, place->path);
+	file = file_find(fs, directory->store, path);
 	if ((flags & O_EXCL) && (*record || (file && file_is_visible(file))))
 		return REFUSAL_EXISTS;
 	if (!*record && ((file && file->staged) || must_stage(fs, directory, name, flags)))
-		return (flags & O_ACCMODE) == O_RDONLY ? REFUSAL_READS : precheck_create(fs);
+		return opens_to_read(flags) ? REFUSAL_READS : precheck_create(fs);
 	return precheck_open(fs, directory->store, name, flags, *record != NULL);
+}
+
+/* Finds or makes the file of a CREATE or MKNOD. Sets `is_staged` if it was staged for that. Returns
+ * 0 or a positive errno. */
+static int begin_creation(struct fs *fs, fuse_ino_t parent, const char *name, int flags,
+			  struct file **made, bool *is_staged)
+{
+	const struct record *record = NULL;
+	char path[NAME_LENGTH_MAX + 1];
+	struct inode directory;
+	struct file *file;
+	int error;
+
+	inode_find(fs, parent, &directory);
+	error = refusal_record(fs, "open", directory.store, name,
+			       check_create(fs, &directory, name, flags, path, &record));
+	if (error)
+		return error;
+	file = file_get_or_create(fs, directory.store, path,
+				  record ? record->entry_id : catalog_new_entry_id(fs->catalog));
+	if (!file)
+		return ENOMEM;
+	*is_staged = !record && !file->staged && must_stage(fs, &directory, name, flags);
+	error = *is_staged ? staging_begin(file) : 0;
+	if (error)
+		file_put_if_unused(file);
+	*made = file;
+	return error;
 }
 
 static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name,
 		       struct fuse_file_info *info, struct handle **handle)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	const struct record *record = NULL;
-	struct place place;
-	enum refusal refusal;
-	bool is_staged = false;
 	struct file *file;
-	int error;
+	bool is_staged;
+	int error = begin_creation(fs, parent, name, info->flags, &file, &is_staged);
 
-	refusal = check_create(fs, parent, name, info->flags, &place, &record);
-	error = refusal_record(fs, "open", place.directory.store, name, refusal);
 	if (error)
 		return error;
-	file = file_get_or_create(fs, place.directory.store, place.path,
-				  record ? record->entry_id : catalog_new_entry_id(fs->catalog));
-	if (!file)
-		return ENOMEM;
-	if (!record && !file->staged && must_stage(fs, &place.directory, name, info->flags)) {
-		error = staging_begin(file);
-		is_staged = !error;
-	}
-	if (error)
-		file_put_if_unused(file);
-	else
-		*handle = open_to_write(request, file, inode_number(fs, file->entry_id),
-					info->flags, &error);
+	error = make_handle(request, file, inode_number(fs, file->entry_id), info->flags, handle);
 	if (error && is_staged) {
 		/* A staged file would be kept without a handle. */
 		staging_end(file);
@@ -243,7 +221,8 @@ static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
 	if (error)
 		return error;
 	catalog_prepare_write(handle->file->store);
-	fill_info(info, handle);
+	info->fh = (uint64_t)(uintptr_t)handle;
+	info->direct_io = 1; /* no value is kept in the page cache, from which it could be read */
 	if (name)
 		reply_created(fuse_req_userdata(request), request, handle, info);
 	else if (fuse_reply_open(request, info) == -ENOENT)
@@ -291,56 +270,39 @@ void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t m
 void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
 	     struct fuse_file_info *info)
 {
-	if (number >= INODE_NUMBER_CONTROL_FIRST &&
-	    number < INODE_NUMBER_CONTROL_FIRST + control_count())
+	struct fs *fs = fuse_req_userdata(request);
+
+	if (number < fs->inode_base)
 		control_read(request, size, offset, info);
 	else
 		fuse_reply_err(request, EACCES);
 }
 
-/* MKNOD of a regular file: a CREATE whose OPEN follows. The name is visible until its handle is
+/* MKNOD of a regular file is a CREATE whose OPEN follows. The name is visible until its handle is
  * closed, or until no OPEN has come in time. */
-static int make_file(struct fs *fs, fuse_ino_t parent, const char *name, struct inode *inode)
-{
-	const int flags = O_WRONLY | O_CREAT | O_EXCL;
-	const struct record *record = NULL;
-	struct place place;
-	enum refusal refusal = check_create(fs, parent, name, flags, &place, &record);
-	struct file *file;
-	int error = refusal_record(fs, "open", place.directory.store, name, refusal);
-
-	if (error)
-		return error;
-	file = file_get_or_create(fs, place.directory.store, place.path,
-				  catalog_new_entry_id(fs->catalog));
-	if (!file)
-		return ENOMEM;
-	if (must_stage(fs, &place.directory, name, flags))
-		error = staging_begin(file);
-	else
-		file->awaited_until = fs_deadline(fs);
-	file->created = true;
-	inode_of_file(fs, file, inode);
-	file_put_if_unused(file);
-	return error;
-}
-
 void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	enum refusal refusal = precheck_create(fs);
-	struct inode inode;
+	struct inode directory;
+	struct file *file;
+	bool is_staged;
 	int error;
 
 	(void)device;
-	inode_find(fs, parent, &inode);
 	if (!S_ISREG(mode)) {
-		refused(request, "mknod", inode.store, name, refusal ? refusal : REFUSAL_ODD_FILE);
+		inode_find(fs, parent, &directory);
+		refused(request, "mknod", directory.store, name,
+			refusal ? refusal : REFUSAL_ODD_FILE);
 		return;
 	}
-	error = make_file(fs, parent, name, &inode);
-	if (error)
+	error = begin_creation(fs, parent, name, O_WRONLY | O_CREAT | O_EXCL, &file, &is_staged);
+	if (error) {
 		fuse_reply_err(request, error);
-	else
-		inode_reply(request, &inode);
+		return;
+	}
+	file->awaited_until = is_staged ? 0 : fs_deadline(fs);
+	file->created = true;
+	inode_reply_file(request, file);
+	file_put_if_unused(file);
 }

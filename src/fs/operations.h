@@ -27,8 +27,6 @@ void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
 
 void fs_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
 
-void fs_fsyncdir(fuse_req_t request, fuse_ino_t number, int datasync, struct fuse_file_info *info);
-
 /* Gives up all that are open: the kernel will not release them any more. */
 void directories_forget(struct fs *fs);
 

@@ -71,6 +71,11 @@ bool refused(fuse_req_t request, const char *operation, const struct store *stor
 	return error != 0;
 }
 
+bool name_is_storable(const struct fs *fs, const char *name)
+{
+	return name_is_canonical(name) && fs->provider->name_is_valid(name);
+}
+
 enum refusal precheck_modify(const struct fs *fs)
 {
 	if (fs->stopping)
@@ -97,7 +102,7 @@ enum refusal precheck_open(struct fs *fs, const struct store *store, const char 
 		return refusal;
 	if (exists && (flags & O_APPEND))
 		return REFUSAL_APPENDS;
-	if (!exists && (!name_is_canonical(name) || !fs->provider->name_is_valid(name)))
+	if (!exists && !name_is_storable(fs, name))
 		return REFUSAL_NAME;
 	if (service_failure(fs, store))
 		return REFUSAL_SERVICE;

@@ -23,6 +23,9 @@ int refusal_record(struct fs *fs, const char *operation, const struct store *sto
 bool refused(fuse_req_t request, const char *operation, const struct store *store, const char *name,
 	     enum refusal refusal);
 
+/* True if the service takes the displayed `name` for a secret. */
+bool name_is_storable(const struct fs *fs, const char *name);
+
 /* Return why nothing can be changed now; */
 enum refusal precheck_modify(const struct fs *fs);
 /* why nothing but a replacement of a value is possible (`nocreate`); */

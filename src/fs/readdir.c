@@ -42,18 +42,14 @@ static void read_on(struct reading *reading);
  * name and number alone. */
 static bool add(struct reading *reading, const char *name, const struct inode *inode, off_t next)
 {
-	struct fuse_entry_param entry = {.attr = {.st_ino = inode->number, .st_mode = S_IFDIR}};
+	struct fuse_entry_param entry = {.attr.st_ino = inode->number};
 	char *at = reading->data + reading->used;
 	size_t left = reading->size - reading->used, needed;
 
 	if (reading->plus && inode->kind != INODE_NONE)
 		inode_entry(reading->fs, inode, &entry);
 	else
-		entry.attr.st_mode =
-			inode->kind == INODE_STAGED_LINK ? S_IFLNK
-			: inode->kind == INODE_SECRET || inode->kind == INODE_CONTROL_FILE
-				? S_IFREG
-				: S_IFDIR;
+		entry.attr.st_mode = inode_mode(reading->fs, inode);
 	next += reading->view;
 	needed = reading->plus
 			 ? fuse_add_direntry_plus(reading->request, at, left, name, &entry, next)
@@ -141,12 +137,13 @@ static void add_files(struct reading *reading, off_t offset)
 
 static void add_control(struct reading *reading, off_t offset)
 {
-	for (; (unsigned)(offset - FIRST_POSITION) < control_count(); offset++) {
-		unsigned control = (unsigned)(offset - FIRST_POSITION);
-		struct inode inode;
+	struct inode inode;
 
-		inode_find(reading->fs, INODE_NUMBER_CONTROL_FIRST + control, &inode);
-		if (!add(reading, control_name(control), &inode, offset + 1))
+	for (; offset < FIRST_POSITION + CONTROL_COUNT; offset++) {
+		inode_find(reading->fs,
+			   (fuse_ino_t)(INODE_NUMBER_CONTROL_FIRST + offset - FIRST_POSITION),
+			   &inode);
+		if (!add(reading, inode.control->name, &inode, offset + 1))
 			return;
 	}
 }

@@ -260,8 +260,7 @@ static enum refusal precheck_rename(struct fs *fs, const struct inode *from, con
 		return REFUSAL_NONE;
 	if (file && file->staged && file->spoiled)
 		return REFUSAL_FAILED;
-	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? REFUSAL_NONE
-										    : REFUSAL_NAME;
+	return name_is_storable(fs, new_name) ? REFUSAL_NONE : REFUSAL_NAME;
 }
 
 static const struct deferred_kind rename_kind = {"rename", sizeof(struct rename_request), cancel,
@@ -324,8 +323,7 @@ static enum refusal precheck_link(struct fs *fs, const struct inode *inode, cons
 	if (inode->kind != INODE_SECRET || !inode->record || to->kind != INODE_STORE ||
 	    to->store != inode->store)
 		return REFUSAL_LINKS_UNSTORED;
-	return name_is_canonical(new_name) && fs->provider->name_is_valid(new_name) ? REFUSAL_NONE
-										    : REFUSAL_NAME;
+	return name_is_storable(fs, new_name) ? REFUSAL_NONE : REFUSAL_NAME;
 }
 
 static const struct deferred_kind link_kind = {"link", sizeof(struct rename_request), cancel,

@@ -156,8 +156,7 @@ void retained_add(const struct upload *upload, struct pending_attrs *attrs)
 	retained->store = store_reference(upload->put.change.store);
 	strcpy(retained->name, upload->name);
 	strcpy(retained->digest, digest);
-	retained->value = upload->value;
-	retained->value->references++;
+	retained->value = value_reference(upload->value);
 	retained->length = upload->put.length;
 	retained->ends_at = loop_now(fs->loop) + RETAINED_MS;
 	if (attrs) {

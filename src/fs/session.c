@@ -24,7 +24,6 @@
 #include "operations.h"
 #include "retained.h"
 #include "sstorefs/log.h"
-#include "staging.h"
 #include "upload.h"
 #include "written.h"
 
@@ -49,26 +48,11 @@ static void fs_init(void *data, struct fuse_conn_info *connection)
 	task_queue(fs->loop, &fs->resize);
 }
 
-/* FORGET needs no reply and no count: an inode is valid as long as what it refers to. */
-static void fs_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
-{
-	(void)number;
-	(void)count;
-	fuse_reply_none(request);
-}
-
-static void fs_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
-{
-	(void)count;
-	(void)forgets;
-	fuse_reply_none(request);
-}
-
+/* FORGET needs no count: an inode is valid as long as what it refers to. libfuse answers it where
+ * there is no function, and FSYNCDIR so that the kernel lets it succeed from then on. */
 static const struct fuse_lowlevel_ops operations = {
 	.init = fs_init,
 	.lookup = fs_lookup,
-	.forget = fs_forget,
-	.forget_multi = fs_forget_multi,
 	.getattr = fs_getattr,
 	.setattr = fs_setattr,
 	.access = fs_access,
@@ -77,7 +61,6 @@ static const struct fuse_lowlevel_ops operations = {
 	.readdir = fs_readdir,
 	.readdirplus = fs_readdirplus,
 	.releasedir = fs_releasedir,
-	.fsyncdir = fs_fsyncdir,
 	.mkdir = fs_mkdir,
 	.rmdir = fs_rmdir,
 	.unlink = fs_unlink,
@@ -306,7 +289,6 @@ void fs_free(struct fs *fs)
 	directories_forget(fs);
 	control_forget(fs);
 	task_cancel(&fs->resize);
-	staging_discard_all(fs);
 	timer_stop(fs->loop, &fs->staging_timer);
 	retained_free_all(fs);
 	fs->options.pool->reclaim = NULL;
@@ -320,7 +302,6 @@ void fs_free(struct fs *fs)
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	drop_receive_buffer(fs);
-	buffer_finish(&fs->xattr_scratch);
 	free(fs->reply_page);
 	free(fs);
 }

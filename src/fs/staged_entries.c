@@ -60,14 +60,6 @@ static int make(struct fs *fs, struct store *store, const char *name, struct fil
 	return error;
 }
 
-static void reply(struct fs *fs, fuse_req_t request, struct file *file)
-{
-	struct inode inode;
-
-	inode_of_file(fs, file, &inode);
-	inode_reply(request, &inode);
-}
-
 bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	struct inode directory;
@@ -82,7 +74,7 @@ bool staging_mkdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 		fuse_reply_err(request, error);
 	} else {
 		made->is_directory = true;
-		reply(fs, request, made);
+		inode_reply_file(request, made);
 	}
 	return true;
 }
@@ -97,12 +89,9 @@ bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 	file = file_find(fs, directory.store, name);
 	if (!file || !file->is_directory)
 		return false;
-	if (staging_directory_is_empty(file)) {
+	fuse_reply_err(request, staging_directory_is_empty(file) ? 0 : ENOTEMPTY);
+	if (staging_directory_is_empty(file))
 		file_unlink(file);
-		fuse_reply_err(request, 0);
-	} else {
-		fuse_reply_err(request, ENOTEMPTY);
-	}
 	return true;
 }
 
@@ -132,7 +121,7 @@ void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const
 		return;
 	}
 	made->target = link;
-	reply(fs, request, made);
+	inode_reply_file(request, made);
 }
 
 void fs_readlink(fuse_req_t request, fuse_ino_t number)

@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "audit.h"
 #include "file.h"
 #include "fs_internal.h"
 #include "sstorefs/log.h"
@@ -99,11 +100,6 @@ static bool matches(size_t entry, const char *name)
 	return !fnmatch(pattern, front, 0);
 }
 
-static bool can_be_secret(const struct fs *fs, const char *name)
-{
-	return name_is_canonical(name) && fs->provider->name_is_valid(name);
-}
-
 /* Returns the loosest creation that makes `name` count as temporary. */
 static enum creation loosest_creation(const char *name, bool is_valid)
 {
@@ -127,12 +123,12 @@ bool staging_applies(const struct fs *fs, const char *name, int flags)
 		return false;
 	if (flags & O_EXCL)
 		creation = (flags & O_ACCMODE) == O_RDWR ? AS_MKSTEMP : EXCLUSIVELY;
-	return loosest_creation(name, can_be_secret(fs, name)) <= creation;
+	return loosest_creation(name, name_is_storable(fs, name)) <= creation;
 }
 
 bool staging_keeps(const struct fs *fs, const char *name)
 {
-	bool is_valid = can_be_secret(fs, name);
+	bool is_valid = name_is_storable(fs, name);
 
 	return loosest_creation(name, is_valid) <= (is_valid ? EXCLUSIVELY : ANYHOW);
 }
@@ -147,16 +143,12 @@ static void drop_expired(struct file *file)
 {
 	struct failure failure = {0};
 
-	if (!staging_has_value(file)) {
-		file_unlink(file);
-		return;
-	}
 	failure_set(
 		&failure, ETIMEDOUT,
 		"this temporary file was not renamed within %d minutes: it is wiped, and nothing was stored",
 		STAGED_AGE_MAX / 60000);
-	error_log_report(file->fs->options.error_log, "rename", store_name(file->store), file->name,
-			 &failure);
+	if (staging_has_value(file))
+		fs_report(file->fs, "rename", file->store, file->name, &failure);
 	file_unlink(file);
 }
 
@@ -200,8 +192,7 @@ int staging_begin(struct file *file)
 		failure_set(&failure, ENOBUFS,
 			    "%d temporary files wait to be renamed: rename or remove some of them",
 			    STAGED_MAX);
-		error_log_report(fs->options.error_log, "open", store_name(file->store), file->name,
-				 &failure);
+		fs_report(fs, "open", file->store, file->name, &failure);
 		return ENOBUFS;
 	}
 	file->staged = value_new(fs->options.pool);
@@ -220,18 +211,6 @@ void staging_refresh_age(struct file *file)
 	fs->staging_timer.expired = wipe_expired;
 	if (!fs->staging_timer.position)
 		timer_start(fs->loop, &fs->staging_timer, file->staged_at + STAGED_AGE_MAX);
-}
-
-void staging_discard_all(struct fs *fs)
-{
-	struct file *file;
-
-	while (fs->staged) {
-		file = TAILQ_FIRST(&fs->files);
-		while (!file->staged)
-			file = TAILQ_NEXT(file, link);
-		file_unlink(file);
-	}
 }
 
 const char *staging_name_in(const struct file *file, const struct file *directory)

@@ -51,6 +51,3 @@ void staging_refresh_age(struct file *file);
 
 /* Wipes the staged value; does nothing for a file that is not staged. */
 void staging_end(struct file *file);
-
-/* Wipes all staged values, at the end of the mount. */
-void staging_discard_all(struct fs *fs);

@@ -253,8 +253,7 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 	upload->file = file;
 	upload->number = file->uploads_started;
 	upload->references = 2; /* the caller's and its own */
-	upload->value = value;
-	value->references++;
+	upload->value = value_reference(value);
 	value->uploads++;
 	strcpy(upload->name, name);
 	LIST_INSERT_HEAD(&fs->upload_list, upload, link);

@@ -12,6 +12,12 @@ struct value *value_new(struct locked_pool *pool)
 	return value;
 }
 
+struct value *value_reference(struct value *value)
+{
+	value->references++;
+	return value;
+}
+
 void value_release(struct value *value)
 {
 	if (!value || --value->references)

@@ -17,6 +17,11 @@ struct value {
 	size_t characters;	 /* how many characters there are in all */
 };
 
+/* Returns an empty value with one reference; NULL when memory ran out. */
 struct value *value_new(struct locked_pool *pool);
 
+/* Adds a reference. Returns `value`. */
+struct value *value_reference(struct value *value);
+
+/* Drops a reference; NULL is let through. Wipes the value with the last one. */
 void value_release(struct value *value);

@@ -63,8 +63,7 @@ static int make_private(struct fs *fs, struct handle *handle)
 	handle->value = private;
 	if (handle->file->staged == shared && shared) {
 		value_release(shared);
-		handle->file->staged = private;
-		private->references++;
+		handle->file->staged = value_reference(private);
 	}
 	return 0;
 }
@@ -327,8 +326,7 @@ static int truncate_by_name(struct fs *fs, const struct inode *inode, off_t size
 	handle = handle_new(file);
 	if (!handle)
 		return ENOMEM;
-	handle->value = file->staged;
-	handle->value->references++;
+	handle->value = value_reference(file->staged);
 	handle->began_empty = true;
 	error = handle_truncate(fs, handle, size);
 	handle_free(handle);

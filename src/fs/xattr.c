@@ -1,6 +1,6 @@
 /* Extended attributes: a table, and the four operations that use it. */
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -13,21 +13,22 @@
 #include "setxattr.h"
 #include "value.h"
 
-/* What an attribute is shown from: the entry as the service sent it, and the file where there is
- * one. */
+/* What an attribute is shown from. */
 struct xattr_context {
 	struct fs *fs;
-	const struct inode *inode;
-	bool is_known; /* `entry` is filled in */
-	struct entry entry;
+	struct inode inode;
+	struct entry entry; /* as the service sent it; without a record nothing in it is known */
 	struct entry_text text;
+	const struct pending_attrs *pending; /* will be stored with the next value */
+	char shown[600]; /* room for a text that is made here: an errno and a failure's message */
 };
 
+#define XATTR_NAME_SIZE 32
+
 struct xattr {
-	const char *name;
-	/* Appends the value. Returns 0, or -ENODATA where the secret does not have the attribute.
-	 */
-	int (*show)(const struct xattr_context *context, struct buffer *value);
+	char name[XATTR_NAME_SIZE];
+	/* Returns the value, valid as long as the context; NULL where there is none. */
+	const char *(*show)(struct xattr_context *context);
 	/* Parses a new value (setxattr.h); NULL: it cannot be set. */
 	int (*set)(const struct fs *fs, const char *value, size_t size,
 		   struct pending_attrs *attrs);
@@ -36,94 +37,71 @@ struct xattr {
 	bool clears;   /* the empty value removes it */
 };
 
-static int show_text(struct buffer *value, const char *text)
+static const char *show_time(struct xattr_context *context, wall_time_ns time)
 {
-	if (!text)
-		return -ENODATA;
-	buffer_puts(value, text);
-	return 0;
+	return time == TIME_UNKNOWN ? NULL : time_format(time, context->shown);
 }
 
-static int show_time(struct buffer *value, wall_time_ns time, const char *unknown)
+static const char *show_digest(struct xattr_context *context)
 {
-	char text[TIME_TEXT_SIZE];
-
-	return show_text(value, time == TIME_UNKNOWN ? unknown : time_format(time, text));
+	return context->inode.record ? entry_digest(&context->entry, &context->text) : NULL;
 }
 
-static int show_digest(const struct xattr_context *context, struct buffer *value)
+static const char *show_created_at(struct xattr_context *context)
 {
-	struct entry_text room;
-
-	return context->is_known ? show_text(value, entry_digest(&context->entry, &room))
-				 : -ENODATA;
+	return show_time(context, context->entry.created_at);
 }
 
-static int show_created_at(const struct xattr_context *context, struct buffer *value)
+static const char *show_modified_at(struct xattr_context *context)
 {
-	return context->is_known ? show_time(value, context->entry.created_at, NULL) : -ENODATA;
+	return context->fs->provider->tells_modified_at
+		       ? show_time(context, context->entry.modified_at)
+		       : NULL;
 }
 
-static int show_modified_at(const struct xattr_context *context, struct buffer *value)
+static const char *show_expires_at(struct xattr_context *context)
 {
-	return context->is_known && context->fs->provider->tells_modified_at
-		       ? show_time(value, context->entry.modified_at, NULL)
-		       : -ENODATA;
+	const struct pending_attrs *pending = context->pending;
+	wall_time_ns time =
+		pending->expiry_is_set ? pending->expires_at : context->entry.expires_at;
+
+	if (time == TIME_UNKNOWN && (pending->expiry_is_set || context->inode.record))
+		return "never";
+	return show_time(context, time);
 }
 
-/* Returns the attributes that will be stored with the next value; NULL: there are none. */
-static const struct pending_attrs *pending_attrs_of(const struct xattr_context *context)
+static const char *show_id(struct xattr_context *context)
 {
-	const struct file *file = context->inode->file;
+	const struct inode *inode = &context->inode;
 
-	return file && (!context->is_known || file_awaits_value(file)) ? &file->pending_attrs
-								       : NULL;
+	return !inode->record && inode->kind == INODE_STORE ? store_id(inode->store)
+							    : context->entry.id;
 }
 
-static int show_expires_at(const struct xattr_context *context, struct buffer *value)
+static const char *show_status(struct xattr_context *context)
 {
-	const struct pending_attrs *attrs = pending_attrs_of(context);
-
-	if (attrs && attrs->expiry_is_set)
-		return show_time(value, attrs->expires_at, "never");
-	return context->is_known ? show_time(value, context->entry.expires_at, "never") : -ENODATA;
+	return context->entry.status;
 }
 
-static int show_id(const struct xattr_context *context, struct buffer *value)
+static const char *show_scopes(struct xattr_context *context)
 {
-	if (!context->is_known && context->inode->kind == INODE_STORE)
-		return show_text(value, store_id(context->inode->store));
-	return context->is_known ? show_text(value, context->entry.id) : -ENODATA;
+	return context->pending->scopes ? context->pending->scopes : context->entry.scopes;
 }
 
-static int show_status(const struct xattr_context *context, struct buffer *value)
+static const char *show_comment(struct xattr_context *context)
 {
-	return context->is_known ? show_text(value, context->entry.status) : -ENODATA;
+	const char *pending = context->pending->comment;
+
+	if (!pending)
+		return context->entry.comment;
+	return *pending ? pending : NULL;
 }
 
-static int show_scopes(const struct xattr_context *context, struct buffer *value)
+static const char *show_livemode(struct xattr_context *context)
 {
-	const struct pending_attrs *attrs = pending_attrs_of(context);
-
-	if (attrs && attrs->scopes)
-		return show_text(value, attrs->scopes);
-	return context->is_known ? show_text(value, context->entry.scopes) : -ENODATA;
-}
-
-static int show_comment(const struct xattr_context *context, struct buffer *value)
-{
-	const struct pending_attrs *attrs = pending_attrs_of(context);
-
-	if (attrs && attrs->comment)
-		return show_text(value, *attrs->comment ? attrs->comment : NULL);
-	return context->is_known ? show_text(value, context->entry.comment) : -ENODATA;
-}
-
-static int show_livemode(const struct xattr_context *context, struct buffer *value)
-{
-	if (!context->is_known || context->entry.livemode < 0)
-		return -ENODATA;
-	return show_text(value, context->entry.livemode ? "true" : "false");
+	if (context->entry.livemode < 0)
+		return NULL;
+	return context->entry.livemode ? "true" : "false";
 }
 
 static bool is_pending(const struct file *file)
@@ -146,10 +124,10 @@ static bool took_effect(const struct file *file)
 				 strcmp(now.digest, file->before.digest) != 0);
 }
 
-static const char *upload_state(const struct xattr_context *context)
+static const char *show_state(struct xattr_context *context)
 {
-	const struct file *file = context->inode->file;
-	const struct listing *listing;
+	const struct record *record = context->inode.record;
+	const struct file *file = context->inode.file;
 
 	if (file && file->staged)
 		return "staged";
@@ -159,32 +137,26 @@ static const char *upload_state(const struct xattr_context *context)
 		return file->unknown && listing_is_invalid(store_secrets(file->store), file->name)
 			       ? "unknown"
 			       : "failed";
-	if (!context->is_known)
+	if (!record)
 		return "pending";
-	listing = catalog_listing(context->fs->catalog, context->inode->record);
-	return listing_is_stale(listing, context->inode->record) ? "stale" : "stored";
+	return listing_is_stale(catalog_listing(context->fs->catalog, record), record) ? "stale"
+										       : "stored";
 }
 
-static int show_state(const struct xattr_context *context, struct buffer *value)
+static const char *show_error(struct xattr_context *context)
 {
-	return show_text(value, upload_state(context));
+	const struct file *file = context->inode.file;
+
+	if (!file || !file->failure.errnum)
+		return "";
+	snprintf(context->shown, sizeof context->shown, "%s: %s",
+		 failure_errno_name(file->failure.errnum), file->failure.message);
+	return context->shown;
 }
 
-static int show_error(const struct xattr_context *context, struct buffer *value)
+static const char *show_request_id(struct xattr_context *context)
 {
-	const struct file *file = context->inode->file;
-
-	if (file && file->failure.errnum)
-		buffer_printf(value, "%s: %s", failure_errno_name(file->failure.errnum),
-			      file->failure.message);
-	return 0;
-}
-
-static int show_request_id(const struct xattr_context *context, struct buffer *value)
-{
-	const struct file *file = context->inode->file;
-
-	return show_text(value, file ? file->failure.request_id : "");
+	return context->inode.file ? context->inode.file->failure.request_id : "";
 }
 
 static const struct xattr xattrs[] = {
@@ -220,89 +192,79 @@ static bool applies(const struct xattr *xattr, const struct inode *inode)
 	       (inode->kind == INODE_SECRET && xattr->on_secrets);
 }
 
-static void context_fill(struct xattr_context *context, struct fs *fs, const struct inode *inode)
+/* Fills in the context of an inode. Returns false after a reply where that is gone. */
+static bool find_context(fuse_req_t request, fuse_ino_t number, struct xattr_context *context)
 {
-	context->fs = fs;
-	context->inode = inode;
-	context->is_known = inode->record != NULL;
+	static const struct pending_attrs none;
+	struct inode *inode = &context->inode;
+
+	context->fs = fuse_req_userdata(request);
+	if (!inode_find_or_reply(request, number, inode))
+		return false;
 	if (inode->record)
 		record_entry(inode->record, &context->entry, &context->text);
+	else
+		context->entry = (struct entry){.created_at = TIME_UNKNOWN,
+						.modified_at = TIME_UNKNOWN,
+						.expires_at = TIME_UNKNOWN,
+						.livemode = -1};
+	context->pending = inode->file && (!inode->record || file_awaits_value(inode->file))
+				   ? &inode->file->pending_attrs
+				   : &none;
+	return true;
 }
 
-/* Answers with `value`, or with its size where `size` is 0. */
-static void reply_sized(fuse_req_t request, const struct buffer *value, size_t size)
+/* Returns what is shown of an attribute, valid as long as the context; NULL if it is not there. */
+static const char *show(struct xattr_context *context, const struct xattr *xattr)
 {
-	if (buffer_error(value))
-		fuse_reply_err(request, ENOMEM);
-	else if (!size)
-		fuse_reply_xattr(request, value->length);
-	else if (value->length > size)
+	return xattr && applies(xattr, &context->inode) ? xattr->show(context) : NULL;
+}
+
+/* Answers with a list or value, or with its size where `size` is 0. */
+static void reply_sized(fuse_req_t request, const char *data, size_t length, size_t size)
+{
+	if (!size)
+		fuse_reply_xattr(request, length);
+	else if (length > size)
 		fuse_reply_err(request, ERANGE);
 	else
-		fuse_reply_buf(request, buffer_cstr(value), value->length);
-}
-
-static void revalidate(struct fs *fs, const struct inode *inode)
-{
-	struct listing *listing =
-		inode->record ? catalog_listing(fs->catalog, inode->record) : NULL;
-
-	if (listing)
-		listing_revalidate(listing, inode->record);
+		fuse_reply_buf(request, data, length);
 }
 
 void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size)
 {
-	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
-	struct buffer *value = &fs->xattr_scratch;
 	struct xattr_context context;
-	struct inode inode;
+	const char *shown;
 
 	if (!xattr) {
 		/* The kernel and ls ask for such attributes of every file. */
 		fuse_reply_err(request, ENODATA);
 		return;
 	}
-	if (inode_find(fs, number, &inode) == INODE_NONE) {
-		fuse_reply_err(request, ENOENT);
+	if (!find_context(request, number, &context))
 		return;
-	}
-	context_fill(&context, fs, &inode);
-	buffer_clear(value);
-	if (!applies(xattr, &inode) || xattr->show(&context, value))
-		fuse_reply_err(request, ENODATA);
+	shown = show(&context, xattr);
+	if (shown)
+		reply_sized(request, shown, strlen(shown), size);
 	else
-		reply_sized(request, value, size);
-	revalidate(fs, &inode);
+		fuse_reply_err(request, ENODATA);
+	inode_revalidate(context.fs, &context.inode);
 }
 
 void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 {
-	struct fs *fs = fuse_req_userdata(request);
-	struct buffer names = {0}, ignored = {0};
 	struct xattr_context context;
-	struct inode inode;
+	char names[XATTR_COUNT * XATTR_NAME_SIZE], *end = names;
 	bool is_stored;
 
-	if (inode_find(fs, number, &inode) == INODE_NONE) {
-		fuse_reply_err(request, ENOENT);
+	if (!find_context(request, number, &context))
 		return;
-	}
-	context_fill(&context, fs, &inode);
-	is_stored = inode.kind != INODE_SECRET || !strcmp(upload_state(&context), "stored");
-	for (size_t i = 0; i < XATTR_COUNT; i++) {
-		const struct xattr *xattr = &xattrs[i];
-
-		buffer_clear(&ignored);
-		if (!applies(xattr, &inode) || (xattr->unlisted && is_stored) ||
-		    xattr->show(&context, &ignored))
-			continue;
-		buffer_append(&names, xattr->name, strlen(xattr->name) + 1);
-	}
-	reply_sized(request, &names, size);
-	buffer_finish(&names);
-	buffer_finish(&ignored);
+	is_stored = context.inode.kind != INODE_SECRET || !strcmp(show_state(&context), "stored");
+	for (const struct xattr *xattr = xattrs; xattr < xattrs + XATTR_COUNT; xattr++)
+		if (!(xattr->unlisted && is_stored) && show(&context, xattr))
+			end = stpcpy(end, xattr->name) + 1;
+	reply_sized(request, names, (size_t)(end - names), size);
 }
 
 /* Returns why an attribute cannot be set or removed. */
@@ -317,8 +279,8 @@ static enum refusal precheck_set(const struct xattr_context *context, const stru
 		return REFUSAL_FOREIGN_ATTRIBUTE;
 	if (context->fs->config->nocreate)
 		return REFUSAL_REPLACES_ONLY;
-	return xattr && xattr->set && context->inode->kind == INODE_SECRET ? REFUSAL_NONE
-									   : REFUSAL_ATTRIBUTE;
+	return xattr && xattr->set && context->inode.kind == INODE_SECRET ? REFUSAL_NONE
+									  : REFUSAL_ATTRIBUTE;
 }
 
 /* Parses a value into zeroed `attrs`. Returns why it cannot be set. */
@@ -327,7 +289,7 @@ static enum refusal precheck_text(const struct xattr_context *context, const str
 {
 	switch (-xattr->set(context->fs, value, size, attrs)) {
 	case 0:
-		return precheck_attrs(context->inode, attrs);
+		return precheck_attrs(&context->inode, attrs);
 	case EOPNOTSUPP:
 		return REFUSAL_ATTRIBUTE;
 	case ENOMEM:
@@ -338,14 +300,6 @@ static enum refusal precheck_text(const struct xattr_context *context, const str
 	return REFUSAL_ATTRIBUTE_VALUE;
 }
 
-/* Appends what is shown of the attribute. Returns false if it is not there. */
-static bool shows(const struct xattr_context *context, const struct xattr *xattr,
-		  struct buffer *text)
-{
-	return xattr && applies(xattr, context->inode) && xattr->show(context, text) == 0 &&
-	       !buffer_error(text);
-}
-
 /* Checks XATTR_CREATE and XATTR_REPLACE of setxattr(2). Returns 0 or a positive errno. */
 static int check_presence(int flags, bool present)
 {
@@ -354,11 +308,9 @@ static int check_presence(int flags, bool present)
 	return flags & XATTR_REPLACE && !present ? ENODATA : 0;
 }
 
-static void refuse(fuse_req_t request, const struct xattr_context *context, const char *operation,
+static void refuse(fuse_req_t request, const struct inode *inode, const char *operation,
 		   enum refusal refusal)
 {
-	const struct inode *inode = context->inode;
-
 	refused(request, operation, inode->kind == INODE_SECRET ? inode->store : NULL,
 		inode_name(inode), refusal);
 }
@@ -366,70 +318,53 @@ static void refuse(fuse_req_t request, const struct xattr_context *context, cons
 void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value,
 		 size_t size, int flags)
 {
-	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
 	struct pending_attrs attrs = {0};
-	struct buffer shown = {0};
-	enum refusal refusal;
 	struct xattr_context context;
-	struct inode inode;
-	bool is_shown;
+	enum refusal refusal;
+	const char *shown;
+	bool is_same;
 	int error;
 
-	if (inode_find(fs, number, &inode) == INODE_NONE) {
-		fuse_reply_err(request, ENOENT);
+	if (!find_context(request, number, &context))
 		return;
-	}
-	context_fill(&context, fs, &inode);
-	is_shown = shows(&context, xattr, &shown);
+	shown = show(&context, xattr);
+	is_same = shown && strlen(shown) == size && memcmp(shown, value, size) == 0;
+	error = check_presence(flags, shown != NULL);
 	refusal = precheck_set(&context, xattr, name);
 	if (!refusal)
 		refusal = precheck_text(&context, xattr, value, size, &attrs);
-	error = check_presence(flags, is_shown);
 	/* An attribute may be set to its present value: programs that copy attributes do that. */
-	if (refusal && refusal != REFUSAL_READ_ONLY && is_shown && shown.length == size &&
-	    memcmp(buffer_cstr(&shown), value, size) == 0)
-		fuse_reply_err(request, error);
-	else if (refusal)
-		refuse(request, &context, "setxattr", refusal);
-	else if (error)
+	if (refusal && (!is_same || refusal == REFUSAL_READ_ONLY))
+		refuse(request, &context.inode, "setxattr", refusal);
+	else if (refusal || error)
 		fuse_reply_err(request, error);
 	else
-		setxattr_apply(fs, request, &inode, &attrs);
+		setxattr_apply(context.fs, request, &context.inode, &attrs);
 	pending_attrs_free(&attrs);
-	buffer_finish(&shown);
 }
 
 /* Removing an attribute that cannot be removed succeeds and changes nothing: programs that copy
  * attributes remove those that their source does not have. */
 void fs_removexattr(fuse_req_t request, fuse_ino_t number, const char *name)
 {
-	struct fs *fs = fuse_req_userdata(request);
 	const struct xattr *xattr = xattr_find(name);
 	struct pending_attrs attrs = {0};
-	struct buffer shown = {0};
-	enum refusal refusal;
 	struct xattr_context context;
-	struct inode inode;
+	enum refusal refusal;
 
-	if (inode_find(fs, number, &inode) == INODE_NONE) {
-		fuse_reply_err(request, ENOENT);
+	if (!find_context(request, number, &context))
 		return;
-	}
-	context_fill(&context, fs, &inode);
-	refusal = precheck_modify(fs);
+	refusal = precheck_modify(context.fs);
 	if (!refusal && xattr && xattr->clears)
 		refusal = precheck_set(&context, xattr, name);
-	if (refusal == REFUSAL_READ_ONLY)
-		refuse(request, &context, "removexattr", refusal);
-	else if (!shows(&context, xattr, &shown))
+	if (refusal != REFUSAL_READ_ONLY && !show(&context, xattr))
 		fuse_reply_err(request, ENODATA);
 	else if (refusal)
-		refuse(request, &context, "removexattr", refusal);
+		refuse(request, &context.inode, "removexattr", refusal);
 	else if (xattr->clears && !precheck_text(&context, xattr, "", 0, &attrs))
-		setxattr_apply(fs, request, &inode, &attrs);
+		setxattr_apply(context.fs, request, &context.inode, &attrs);
 	else
 		fuse_reply_err(request, 0);
 	pending_attrs_free(&attrs);
-	buffer_finish(&shown);
 }
