@@ -15,10 +15,6 @@ struct entry_version {
 	wall_time_ns changed_at;       /* of a version that was written here: no later than this */
 };
 
-/*
- * A store or a secret as a service describes it.
- */
-
 /* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts
  * are NULL. */
 struct entry {
@@ -34,3 +30,11 @@ struct entry {
 	const char *comment;
 	int livemode; /* -1 where it does not apply */
 };
+
+/* An entry of which nothing else is known. */
+#define ENTRY_WITH(...)                                                                            \
+	(struct entry)                                                                             \
+	{                                                                                          \
+		.created_at = TIME_UNKNOWN, .modified_at = TIME_UNKNOWN,                           \
+		.expires_at = TIME_UNKNOWN, .livemode = -1, __VA_ARGS__                            \
+	}

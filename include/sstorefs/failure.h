@@ -34,5 +34,9 @@ void failure_set_message(struct failure *failure, const char *text, size_t lengt
  */
 void failure_redact(struct failure *failure, const uint8_t *value, size_t length);
 
+/* True if it says that the service cannot be reached or used now, and not what is wrong with one
+ * request. */
+bool failure_means_down(const struct failure *failure);
+
 /* "EACCES" for EACCES, "E1234" for what has no name. Static. */
 const char *failure_errno_name(int error);

@@ -17,8 +17,8 @@ struct net;
 int net_global_init(void);
 
 struct net_options {
-	const char *endpoint; /* base URL without a trailing slash; copied */
-	const char *cacert;   /* file of trusted CAs, or NULL for the system's; copied */
+	const char *endpoint; /* base URL without a trailing slash; borrowed */
+	const char *cacert;   /* file of trusted CAs, or NULL for the system's; borrowed */
 	uint64_t timeout; /* the longest budget of a call, milliseconds: caps connection time-outs
 			     too */
 

@@ -1,6 +1,7 @@
 /* Sets, quotes and names failures. */
 #include "sstorefs/failure.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,12 @@ int failure_set(struct failure *failure, int error, const char *format, ...)
 	failure_set_message(failure, text, strlen(text));
 	failure->errnum = error;
 	return -error;
+}
+
+bool failure_means_down(const struct failure *failure)
+{
+	return failure->errnum == EIO || failure->errnum == ETIMEDOUT ||
+	       failure->errnum == EHOSTUNREACH || failure->errnum == EAGAIN;
 }
 
 const char *failure_errno_name(int error)

@@ -7,15 +7,8 @@
  * and `struct listing` allow, and abort otherwise. Nothing where NDEBUG is defined.
  */
 #ifdef NDEBUG
-static inline void record_check(const struct listing *listing, const struct record *record)
-{
-	(void)listing;
-	(void)record;
-}
-static inline void listing_check(const struct listing *listing)
-{
-	(void)listing;
-}
+#define record_check(listing, record) ((void)(listing), (void)(record))
+#define listing_check(listing)	      ((void)(listing))
 #else
 /* Checks one record of `listing`, in constant time; NULL: none. */
 void record_check(const struct listing *listing, const struct record *record);

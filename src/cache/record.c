@@ -140,12 +140,7 @@ struct record *record_pack(union record_room *room, const struct entry *entry)
 
 struct record *record_pack_absent(union record_room *room, const char *name)
 {
-	const struct entry absent = {.name = name,
-				     .created_at = TIME_UNKNOWN,
-				     .modified_at = TIME_UNKNOWN,
-				     .expires_at = TIME_UNKNOWN,
-				     .livemode = -1};
-	struct record *record = record_pack(room, &absent);
+	struct record *record = record_pack(room, &ENTRY_WITH(.name = name));
 
 	if (record)
 		record->deleted = true;
@@ -201,13 +196,9 @@ static void unpack_field(const uint8_t *field, struct entry *entry, struct entry
 
 void record_entry(const struct record *record, struct entry *entry, struct entry_text *text)
 {
-	*entry = (struct entry){
-		.name = record->name,
-		.created_at = TIME_UNKNOWN,
-		.modified_at = record->changed_at ? record->changed_at * NANOSECONDS : TIME_UNKNOWN,
-		.expires_at = TIME_UNKNOWN,
-		.livemode = -1,
-	};
+	*entry = ENTRY_WITH(.name = record->name);
+	if (record->changed_at)
+		entry->modified_at = record->changed_at * NANOSECONDS;
 	for (const uint8_t *field = next_field(record, NULL); field;
 	     field = next_field(record, field))
 		unpack_field(field, entry, text);

@@ -6,7 +6,6 @@
 #include "name_query.h"
 #include "quota.h"
 #include "recent_failures.h"
-#include "refresh.h"
 #include "sstorefs/api_call.h"
 #include "sstorefs/catalog.h"
 #include "sstorefs/ordered_set.h"
@@ -48,6 +47,13 @@ struct catalog {
 	void (*on_probed)(void *context, const struct failure *failure);
 	void *probed_context;
 };
+
+/* Starts a walk of the listing in the background, unless one runs, failed a moment ago, or would
+ * come too soon after the last one. */
+void listing_refresh(struct listing *listing);
+
+/* Ends the walk and the queries of the listing, then the listing itself. */
+void listing_close(struct listing *listing);
 
 /* Returns a new store in catalog.open_stores, which holds its one reference; NULL when memory ran
  * out. */

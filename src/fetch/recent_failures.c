@@ -16,14 +16,10 @@ static const char *or_empty(const char *text)
  * network, that the service is down (net_down). */
 static bool is_kept_elsewhere(const struct op_args *args, const struct failure *failure)
 {
-	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
 	bool finds =
 		args->operation == OPERATION_FIND_SECRET || args->operation == OPERATION_FIND_STORE;
 
-	for (size_t i = 0; i < sizeof down / sizeof *down; i++)
-		if (failure->errnum == down[i])
-			return true;
-	return !failure->errnum ||
+	return !failure->errnum || failure_means_down(failure) ||
 	       (finds && failure->errnum == ENOENT && !failure->store_is_deleted);
 }
 

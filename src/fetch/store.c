@@ -123,12 +123,7 @@ struct store *catalog_store(struct catalog *catalog, const struct record *record
 int local_store_add(struct catalog *catalog, const char *name, size_t length)
 {
 	char scope[256];
-	struct entry entry = {.name = scope,
-			      .id = scope,
-			      .created_at = TIME_UNKNOWN,
-			      .modified_at = TIME_UNKNOWN,
-			      .expires_at = TIME_UNKNOWN,
-			      .livemode = -1};
+	const struct entry entry = ENTRY_WITH(.name = scope, .id = scope);
 
 	if (length >= sizeof scope)
 		return -ENAMETOOLONG;

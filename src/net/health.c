@@ -31,20 +31,16 @@ void health_success(struct net *net, bool change)
 
 void health_failure(struct net *net, bool change, const struct failure *failure)
 {
-	static const int down[] = {EIO, ETIMEDOUT, EHOSTUNREACH, EAGAIN};
-
 	if (failure->http_status == 401) {
 		net->unauthorized = *failure;
 		net->unauthorized_at = loop_now(net->loop);
 	}
-	for (size_t i = 0; i < sizeof(down) / sizeof(*down); i++) {
-		if (failure->errnum == down[i]) {
-			net->down = *failure;
-			net->down_until = loop_now(net->loop) + DOWN_FOR;
-			net->down_for_changes_only = failure->errnum == EAGAIN && change &&
-						     net->throttle.rules.reads_unmetered;
-		}
-	}
+	if (!failure_means_down(failure))
+		return;
+	net->down = *failure;
+	net->down_until = loop_now(net->loop) + DOWN_FOR;
+	net->down_for_changes_only =
+		failure->errnum == EAGAIN && change && net->throttle.rules.reads_unmetered;
 }
 
 static const struct failure *down_now(const struct net *net, bool change)

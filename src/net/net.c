@@ -195,6 +195,8 @@ static int multi_make(struct net *net)
 static void net_init(struct net *net, struct loop *loop, const struct net_options *options)
 {
 	net->loop = loop;
+	net->endpoint = options->endpoint;
+	net->cacert = options->cacert;
 	net->poller =
 		(struct loop_poller){.busy = net_is_busy, .wait = net_wait, .iterate = net_iterate};
 	net->timeout = options->timeout ? options->timeout : UINT64_MAX;
@@ -215,27 +217,21 @@ int net_new(struct net **made, struct loop *loop, const struct net_options *opti
 	    struct failure *why)
 {
 	struct net *net = calloc(1, sizeof(*net));
-	int failed = -ENOMEM;
+	int failed;
 
 	if (!net)
 		return -ENOMEM;
 	net_init(net, loop, options);
-	net->endpoint = strdup(options->endpoint);
-	net->cacert = options->cacert ? strdup(options->cacert) : NULL;
-	if (!net->endpoint || (options->cacert && !net->cacert))
-		goto fail;
 	failed = endpoint_read(net, why);
 	failed = failed ? failed : cacert_check(net, why);
 	failed = failed ? failed : multi_make(net);
-	if (failed)
-		goto fail;
+	if (failed) {
+		net_free(net);
+		return failed;
+	}
 	loop_set_poller(loop, &net->poller);
 	*made = net;
 	return 0;
-
-fail:
-	net_free(net);
-	return failed;
 }
 
 void net_free(struct net *net)
@@ -262,8 +258,6 @@ void net_free(struct net *net)
 	free(net->extra);
 	free(net->host_port);
 	endpoint_free(&net->parts);
-	free(net->cacert);
-	free(net->endpoint);
 	free(net);
 }
 

@@ -80,9 +80,9 @@ struct net {
 	struct curl_waitfd *extra; /* the loop's descriptors in libcurl's terms */
 	unsigned extra_size;
 
-	char *endpoint, *cacert;
-	struct endpoint parts; /* of the endpoint */
-	char *host_port;       /* `HOST port N`, for people */
+	const char *endpoint, *cacert; /* borrowed */
+	struct endpoint parts;	       /* of the endpoint */
+	char *host_port;	       /* `HOST port N`, for people */
 	bool cafile_only;
 	uint64_t timeout;
 	bool (*on_unauthorized)(void *context);

@@ -207,12 +207,7 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 
 static int show_kind(struct response_parser *parser, const char *kind)
 {
-	const struct entry entry = {.name = kind,
-				    .id = kind,
-				    .created_at = TIME_UNKNOWN,
-				    .modified_at = TIME_UNKNOWN,
-				    .expires_at = TIME_UNKNOWN,
-				    .livemode = -1};
+	const struct entry entry = ENTRY_WITH(.name = kind, .id = kind);
 	int failed = parser->result->on_entry(parser->result->context, &entry);
 
 	if (failed)

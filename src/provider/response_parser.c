@@ -81,10 +81,7 @@ int parse_entry(struct response_parser *parser, const json_t *item)
 {
 	struct op_result *result = parser->result;
 	struct buffer name = {0}, room = {0};
-	struct entry entry = {.created_at = TIME_UNKNOWN,
-			      .modified_at = TIME_UNKNOWN,
-			      .expires_at = TIME_UNKNOWN,
-			      .livemode = -1};
+	struct entry entry = ENTRY_WITH(.name = NULL);
 	int failed = json_get_name(item, "name", &name, result);
 
 	result->entries++;

@@ -15,33 +15,23 @@
 /* Milliseconds for which a key without an end is believed (doc/apis.md, GitHub 6). */
 #define LIFETIME_UNSIGNED 3600000
 
-static const char *check_public_key(const struct client_key_response *sent)
+static const char *check_length(const struct client_key_response *sent)
 {
 	return sent->public_key_length != crypto_box_PUBLICKEYBYTES ? "it is no key of 32 bytes"
 								    : NULL;
 }
 
-static const char *check_signature_length(const struct client_key_response *sent)
+static const char *check_signature(const struct client_key_response *sent, const uint8_t *pinned,
+				   const uint8_t *sent_key)
 {
 	if (sent->signature_length != crypto_sign_BYTES)
 		return "its signature is none of 64 bytes";
-	return NULL;
-}
-
-static const char *check_signing_key(const uint8_t *pinned, const uint8_t *sent_key)
-{
 	if (!pinned && !sent_key)
 		return "there is no signing key to verify it with";
 	if (pinned && sent_key && sodium_memcmp(pinned, sent_key, crypto_sign_PUBLICKEYBYTES) != 0)
 		return "the service signs with another key than the one that is trusted";
-	return NULL;
-}
-
-static const char *check_signature(const struct client_key_response *sent,
-				   const uint8_t *signing_key)
-{
 	if (crypto_sign_verify_detached(sent->signature, sent->public_key,
-					crypto_box_PUBLICKEYBYTES, signing_key) != 0)
+					crypto_box_PUBLICKEYBYTES, pinned ? pinned : sent_key) != 0)
 		return "its signature does not verify";
 	return NULL;
 }
@@ -71,47 +61,40 @@ static const char *check_strength(const struct client_key_response *sent)
 		       : NULL;
 }
 
+/* Takes over the key unless something is `wrong` with it. */
+static int take_over(struct client_key *key, const struct client_key_response *sent,
+		     uint64_t expires_at, const char *wrong, const char **why)
+{
+	if (!wrong)
+		wrong = check_strength(sent);
+	if (wrong) {
+		*why = wrong;
+		return -EKEYREJECTED;
+	}
+	*key = (struct client_key){.expires_at = expires_at};
+	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
+	memcpy(key->id, sent->id, sizeof(key->id));
+	return 0;
+}
+
 int client_key_verify(struct client_key *key, const struct client_key_response *sent,
 		      const uint8_t *pinned, const uint8_t *sent_key, uint64_t sent_at,
 		      const char **why)
 {
 	uint64_t lifetime = 0;
-	const char *wrong = check_public_key(sent);
+	const char *wrong = check_length(sent);
 
 	if (!wrong)
-		wrong = check_signature_length(sent);
-	if (!wrong)
-		wrong = check_signing_key(pinned, sent_key);
-	if (!wrong)
-		wrong = check_signature(sent, pinned ? pinned : sent_key);
-	if (!wrong)
-		wrong = check_strength(sent);
+		wrong = check_signature(sent, pinned, sent_key);
 	if (!wrong)
 		wrong = check_lifetime(sent, &lifetime);
-	if (wrong) {
-		*why = wrong;
-		return -EKEYREJECTED;
-	}
-	*key = (struct client_key){.expires_at = sent_at + lifetime};
-	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
-	return 0;
+	return take_over(key, sent, sent_at + lifetime, wrong, why);
 }
 
 int client_key_accept(struct client_key *key, const struct client_key_response *sent,
 		      uint64_t sent_at, const char **why)
 {
-	const char *wrong = check_public_key(sent);
-
-	if (!wrong)
-		wrong = check_strength(sent);
-	if (wrong) {
-		*why = wrong;
-		return -EKEYREJECTED;
-	}
-	*key = (struct client_key){.expires_at = sent_at + LIFETIME_UNSIGNED};
-	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
-	memcpy(key->id, sent->id, sizeof(key->id));
-	return 0;
+	return take_over(key, sent, sent_at + LIFETIME_UNSIGNED, check_length(sent), why);
 }
 
 void client_key_seal(const struct client_key *key, const uint8_t *value, size_t length,

@@ -81,7 +81,7 @@ static bool credentials_refused(void *context)
 void fixture_make_for(struct fixture *fixture, const char *endpoint, const char *cacert)
 {
 	struct net_options options = {
-		.endpoint = endpoint,
+		.endpoint = fixture->endpoint,
 		.cacert = cacert,
 		.timeout = 60000,
 		.on_unauthorized = credentials_refused,
@@ -90,6 +90,7 @@ void fixture_make_for(struct fixture *fixture, const char *endpoint, const char 
 	struct failure why = {0};
 
 	*fixture = (struct fixture){0};
+	snprintf(fixture->endpoint, sizeof(fixture->endpoint), "%s", endpoint);
 	assert_int_equal(loop_new(&fixture->loop), 0);
 	if (net_new(&fixture->net, fixture->loop, &options, &why))
 		fail_msg("%s", why.message);

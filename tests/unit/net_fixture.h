@@ -27,6 +27,7 @@ struct fixture {
 	unsigned pending; /* probes whose `done` is still to come */
 	unsigned asked;
 	bool has_new_token;
+	char endpoint[64];
 };
 
 enum front { FRONT_PLAIN, FRONT_TLS, FRONT_TLS_ONE };
