@@ -8,6 +8,7 @@
 #include "sstorefs/locked.h"
 #include "sstorefs/place.h"
 #include "sstorefs/provider.h"
+#include "sstorefs/proxy.h"
 
 /*
  * The command line as the rest of the program sees it.
@@ -45,8 +46,11 @@ struct config {
 	char *store;   /* displayed name of the one store, or NULL for all */
 
 	char *token_file, *endpoint, *cacert;
-	bool host_from_variable; /* `endpoint` is the provider's host_variable */
-	char *signing_key;	 /* base64, or NULL: built in */
+	bool host_from_variable;    /* `endpoint` is the provider's host_variable */
+	struct proxy proxy;	    /* of proxy= or a variable that counts for the endpoint */
+	const char *proxy_variable; /* the one that named it; static, or NULL */
+	char *proxy_password_file;
+	char *signing_key; /* base64, or NULL: built in */
 	bool signing_key_from_api;
 	uint64_t ttl, negative_ttl; /* milliseconds; ttl CLOCK_NEVER with `indefinite` */
 	bool minimal;		    /* nothing is kept longer than the call that asked */
@@ -101,9 +105,10 @@ struct token {
 	struct locked text;  /* the token, NUL-terminated; `length` does not count the NUL */
 	struct locked email; /* Cloudflare; empty if none */
 	struct locked from_environment, email_from_environment;
-	const char *variable; /* the one that `from_environment` came from; static */
-	bool from_pipe;	      /* it can be read only once, and never changes */
-	char *origin;	      /* "the token in /etc/sstorefs/token", for messages */
+	const char *variable;	      /* the one that `from_environment` came from; static */
+	struct locked proxy_password; /* empty if none */
+	bool from_pipe;		      /* it can be read only once, and never changes */
+	char *origin;		      /* "the token in /etc/sstorefs/token", for messages */
 };
 
 /*
@@ -114,5 +119,6 @@ struct token {
 int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why);
 void token_finish(struct token *token);
 
-/* Overwrites the variables that could hold a token, in a process that is not the one to read it. */
+/* Overwrites the variables that could hold a token or a password, in a process that is not the one
+ * to read it. */
 void token_wipe_environment(const struct config *config);

@@ -17,4 +17,6 @@ struct endpoint {
  * not quote the URL: it may hold a password. endpoint_free is right in all cases.
  */
 int endpoint_parse(struct endpoint *endpoint, const char *url, const char **fault);
+/* True for localhost, 127.0.0.0/8 and [::1]. */
+bool host_is_loopback(const char *host);
 void endpoint_free(struct endpoint *endpoint);

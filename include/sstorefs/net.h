@@ -6,6 +6,7 @@
 #include "sstorefs/failure.h"
 #include "sstorefs/http.h"
 #include "sstorefs/loop.h"
+#include "sstorefs/proxy.h"
 #include "sstorefs/rate_rules.h"
 
 /* The network: calls with retries inside a time budget, over kept connections. It knows HTTP and
@@ -17,8 +18,9 @@ struct net;
 int net_global_init(void);
 
 struct net_options {
-	const char *endpoint; /* base URL without a trailing slash; borrowed */
-	const char *cacert;   /* file of trusted CAs, or NULL for the system's; borrowed */
+	const char *endpoint;	   /* base URL without a trailing slash; borrowed */
+	const char *cacert;	   /* file of trusted CAs, or NULL for the system's; borrowed */
+	const struct proxy *proxy; /* the only one that is used; NULL or zeroed: none; borrowed */
 	uint64_t timeout; /* the longest budget of a call, milliseconds: caps connection time-outs
 			     too */
 
@@ -44,6 +46,9 @@ void net_free(struct net *net);
  * all. Copied into locked memory, wiped when replaced; other ones than before clear
  * net_unauthorized. Returns 0, -ENOBUFS or -ENOMEM (the old ones stay). */
 int net_set_credentials(struct net *net, const char *lines, size_t length);
+
+/* The same for the password of the proxy; `length` 0: it has none. */
+int net_set_proxy_password(struct net *net, const char *password, size_t length);
 
 /* The class of a response, as on_response returns it. */
 enum response_class {

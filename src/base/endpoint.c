@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_loopback(const char *host)
+bool host_is_loopback(const char *host)
 {
 	struct in_addr v4;
 	struct in6_addr v6;
@@ -63,7 +63,7 @@ int endpoint_parse(struct endpoint *endpoint, const char *url, const char **faul
 	*fault = code == CURLUE_OUT_OF_MEMORY ? "can't be read: out of memory" : "is no URL";
 	if (!code) {
 		endpoint->https = strcasecmp(scheme, "https") == 0;
-		endpoint->loopback = is_loopback(endpoint->host);
+		endpoint->loopback = host_is_loopback(endpoint->host);
 		*fault = find_fault(endpoint, parts, scheme, url);
 	}
 	curl_free(scheme);

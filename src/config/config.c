@@ -76,7 +76,7 @@ static int environment_read(struct config *config)
 	if (strcmp(config->provider->name, "fastly") == 0 && !config->signing_key &&
 	    env_or_null("FASTLY_USE_API_SIGNING_KEY"))
 		config->signing_key_from_api = true;
-	return failed;
+	return failed ? failed : proxy_settle(config);
 }
 
 static int permissions_settle(struct config *config)
@@ -140,14 +140,16 @@ int config_read(struct config *config, int argc, char **argv)
 
 void config_finish(struct config *config)
 {
-	char *texts[] = {config->source,	 config->mountpoint,	config->account,
-			 config->store,		 config->token_file,	config->endpoint,
-			 config->cacert,	 config->scopes,	config->comment,
-			 config->users,		 config->signing_key,	config->user,
-			 config->stripe_context, config->stripe_version};
+	char *texts[] = {
+		config->source,		config->mountpoint,	config->account,
+		config->store,		config->token_file,	config->endpoint,
+		config->cacert,		config->scopes,		config->comment,
+		config->users,		config->signing_key,	config->user,
+		config->stripe_context, config->stripe_version, config->proxy_password_file};
 
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
+	proxy_free(&config->proxy);
 	buffer_finish(&config->mount_options);
 	place_close(&config->place);
 	memset(config, 0, sizeof(*config));

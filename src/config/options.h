@@ -24,6 +24,7 @@ int opt_uid(struct config *config, const struct mount_option *option, const char
 int opt_gid(struct config *config, const struct mount_option *option, const char *value);
 int opt_umask(struct config *config, const struct mount_option *option, const char *value);
 int opt_user(struct config *config, const struct mount_option *option, const char *value);
+int opt_proxy(struct config *config, const struct mount_option *option, const char *value);
 
 extern const struct mount_option options[];
 extern const unsigned option_count;
@@ -64,6 +65,19 @@ int parse_source(struct config *config, const char *source);
 /* Checks `url` (from `origin`, for the message) and keeps it without its trailing slashes. 0,
  * -EINVAL or -ENOMEM. */
 int parse_endpoint(struct config *config, const char *origin, const char *url);
+
+/* Takes the proxy from the environment where no option gives one, and checks that it goes with the
+ * endpoint. 0, -EINVAL or -ENOMEM. */
+int proxy_settle(struct config *config);
+
+/* Reads the password of the proxy: from its file, from the variable that names the proxy, or
+ * `again` as it is held. Empty: it has none. Returns 0, or a negative errno with one line in `why`.
+ */
+int proxy_password_read(const struct config *config, const struct locked *held, bool again,
+			struct locked *password, struct buffer *why);
+
+/* Overwrites passwords in variables that name proxies. */
+void proxy_wipe_environment(void);
 
 /* An environment variable, or NULL where it is unset or empty. */
 const char *env_or_null(const char *name);

@@ -85,6 +85,7 @@ void token_wipe_environment(const struct config *config)
 		read_variable(&unused, NULL, provider->email_variable);
 	for (const char *const *name = provider->token_variables; *name; name++)
 		read_variable(&unused, NULL, *name);
+	proxy_wipe_environment();
 }
 
 static int reuse_remembered(const struct token *token, struct token *fresh, struct buffer *why)
@@ -154,14 +155,16 @@ static void locked_move(struct locked *to, struct locked *from)
 
 int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why)
 {
-	struct token fresh = {.text.pool = token->pool, .email.pool = token->pool};
+	struct token fresh = {.text.pool = token->pool,
+			      .email.pool = token->pool,
+			      .proxy_password.pool = token->pool};
 	int failed;
 
 	if (changed)
 		*changed = false;
 	if (token->from_pipe)
 		return 0;
-	token->text.pool = token->email.pool = token->pool;
+	token->text.pool = token->email.pool = token->proxy_password.pool = token->pool;
 	token->from_environment.pool = token->email_from_environment.pool = token->pool;
 	failed = read_environment(token, config);
 	if (failed) {
@@ -174,13 +177,19 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 	if (!failed && fresh.email.length > 0)
 		failed = secret_check(&api_token, &fresh.email, "the address in CLOUDFLARE_EMAIL",
 				      why);
+	if (!failed && config->proxy.user)
+		failed = proxy_password_read(config, &token->proxy_password, token->origin != NULL,
+					     &fresh.proxy_password, why);
 	if (failed)
 		goto out;
+	proxy_wipe_environment();
 	if (changed)
 		*changed = tokens_differ(&token->text, &fresh.text) ||
-			   tokens_differ(&token->email, &fresh.email);
+			   tokens_differ(&token->email, &fresh.email) ||
+			   tokens_differ(&token->proxy_password, &fresh.proxy_password);
 	locked_move(&token->text, &fresh.text);
 	locked_move(&token->email, &fresh.email);
+	locked_move(&token->proxy_password, &fresh.proxy_password);
 	free(token->origin);
 	token->origin = fresh.origin;
 	token->from_pipe = fresh.from_pipe;
@@ -188,6 +197,7 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 out:
 	locked_free(&fresh.text);
 	locked_free(&fresh.email);
+	locked_free(&fresh.proxy_password);
 	free(fresh.origin);
 	return failed;
 }
@@ -196,6 +206,7 @@ void token_finish(struct token *token)
 {
 	locked_free(&token->text);
 	locked_free(&token->email);
+	locked_free(&token->proxy_password);
 	locked_free(&token->from_environment);
 	locked_free(&token->email_from_environment);
 	free(token->origin);

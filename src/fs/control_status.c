@@ -93,6 +93,7 @@ static json_t *status_of(const struct fs *fs)
 		{"source", text_or_null(fs->config->source)},
 		{"service", json_string(fs->provider->name)},
 		{"endpoint", text_or_null(fs->config->endpoint)},
+		{"proxy", text_or_null(fs->config->proxy.shown)},
 		{"reachable", json_boolean(net->reachable)},
 		{"last_answer_at",
 		 text_or_null(has_answer ? time_format(net->last_response_wall, answered_at)

@@ -26,6 +26,10 @@ static int authorize(struct client *client)
 
 	if (!failed)
 		failed = net_set_credentials(client->net, (const char *)lines.data, lines.length);
+	if (!failed)
+		failed = net_set_proxy_password(client->net,
+						(const char *)client->token.proxy_password.data,
+						client->token.proxy_password.length);
 	locked_free(&lines);
 	return failed;
 }
@@ -60,6 +64,7 @@ static int make_net(struct client *client, struct buffer *why)
 	const struct config *config = client->config;
 	const struct net_options options = {.endpoint = config->endpoint,
 					    .cacert = config->cacert,
+					    .proxy = &config->proxy,
 					    .timeout = config->timeout,
 					    .on_unauthorized = client_reread_token,
 					    .on_rate_limited = rate_limited,
@@ -130,7 +135,7 @@ void client_close(struct client *client)
 void client_explain(const struct client *client, const struct failure *failure, struct buffer *line)
 {
 	const struct config *config = client->config;
-	const char *endpoint = config->endpoint;
+	const char *endpoint = config->endpoint, *proxy = config->proxy.url;
 
 	if (failure->http_status == 401 || failure->http_status == 403 || failure->errnum == EACCES)
 		buffer_printf(
@@ -152,5 +157,5 @@ void client_explain(const struct client *client, const struct failure *failure, 
 			line,
 			"%s can't be mounted: %s (%s): check that %s is right and can be reached",
 			config->source, failure->message, failure_errno_name(failure->errnum),
-			endpoint);
+			proxy && strstr(failure->message, proxy) ? proxy : endpoint);
 }

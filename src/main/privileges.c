@@ -137,14 +137,16 @@ static void keep_locking(struct locked_pool *pool)
 
 static int become_other(const struct config *config)
 {
+	const char *const files[] = {config->token_file, config->proxy_password_file};
 	int failed = become(config);
 
 	if (!failed && setuid(0) == 0)
 		failed = -EPERM;
-	if (!failed && config->token_file && access(config->token_file, R_OK))
-		log_line(LOG_WARNING,
-			 "%s can't read the token file %s: a new token takes a new mount",
-			 config->user, config->token_file);
+	for (size_t i = 0; !failed && i < sizeof files / sizeof *files; i++)
+		if (files[i] && access(files[i], R_OK))
+			log_line(LOG_WARNING,
+				 "%s can't read %s: what will be new in it takes a new mount",
+				 config->user, files[i]);
 	return failed;
 }
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "net_internal.h"
 
@@ -14,13 +15,14 @@ static const struct curl_error {
 	CURLcode code;
 	enum curl_error_kind kind;
 	int error;
-	const char *before, *after; /* the host's name in a sentence */
+	const char *before, *after; /* the host or proxy in a sentence */
 } curl_errors[] = {
 	{CURLE_COULDNT_RESOLVE_HOST, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the host name ",
 	 " can't be resolved"},
-	{CURLE_COULDNT_RESOLVE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the proxy for ",
+	{CURLE_COULDNT_RESOLVE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the host name of ",
 	 " can't be resolved"},
-	{CURLE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the proxy does not connect to ", ""},
+	{CURLE_PROXY, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "the service can't be reached over ",
+	 ""},
 	{CURLE_SSL_CONNECT_ERROR, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "no TLS connection to ",
 	 ""},
 	{CURLE_PEER_FAILED_VERIFICATION, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
@@ -70,22 +72,65 @@ static enum curl_error_kind describe_overflow(const struct call_state *state)
 	return CURL_ERROR_PERMANENT;
 }
 
+/* The status with which the proxy answered CONNECT; 0: it did not. */
+static long connect_status(const struct call_state *state)
+{
+	long status = 0;
+
+	curl_easy_getinfo(state->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status;
+}
+
+/* True if an attempt that sent no request failed at the proxy: only behind an HTTP proxy it shows
+ * whether the proxy had connected to the service by then. */
+static bool is_at_proxy(const struct call_state *state, CURLcode code)
+{
+	static const char socks[] = "socks";
+	const struct proxy *proxy = state->net->proxy;
+
+	if (!proxy || strncasecmp(proxy->url, socks, strlen(socks)) != 0)
+		return proxy && connect_status(state) / 100 != 2;
+	return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_PROXY ||
+	       code == CURLE_PROXY;
+}
+
+static enum curl_error_kind describe_proxy_status(const struct call_state *state, long status)
+{
+	struct failure *failure = &state->call->failure;
+
+	failure_set(failure, EHOSTUNREACH, "the proxy %s refuses to connect to %s: %ld%s",
+		    state->net->proxy->url, state->net->host_port, status,
+		    status == 407 ? " Proxy Authentication Required: check the user in proxy= and "
+				    "the password in proxy_password_file="
+				  : "");
+	if (status == 407)
+		failure->http_status = 407;
+	return status / 100 == 4 && status != 408 && status != 429 ? CURL_ERROR_PERMANENT
+								   : CURL_ERROR_UNREACHABLE;
+}
+
 static enum curl_error_kind describe_unsent(const struct call_state *state, CURLcode code)
 {
 	struct failure *failure = &state->call->failure;
 	const struct net *net = state->net;
-	long reason = 0;
+	bool at_proxy = is_at_proxy(state, code);
+	const char *article = at_proxy ? "the proxy " : "";
+	long reason = 0, status = connect_status(state);
 
+	if (at_proxy && status)
+		return describe_proxy_status(state, status);
 	for (size_t i = 0; i < sizeof(curl_errors) / sizeof(*curl_errors); i++) {
 		if (curl_errors[i].code != code)
 			continue;
-		failure_set(failure, curl_errors[i].error, "%s%s%s: %s", curl_errors[i].before,
-			    net->parts.host, curl_errors[i].after, curl_message(state, code));
+		failure_set(failure, curl_errors[i].error, "%s%s%s%s: %s", curl_errors[i].before,
+			    article, at_proxy ? net->proxy->url : net->parts.host,
+			    curl_errors[i].after, curl_message(state, code));
 		return curl_errors[i].kind;
 	}
 	curl_easy_getinfo(state->easy, CURLINFO_OS_ERRNO, &reason);
 	failure_set(failure, code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EHOSTUNREACH,
-		    "cannot connect to %s: %s", net->host_port,
+		    "cannot connect to %s%s: %s", article,
+		    at_proxy ? net->proxy->url : net->host_port,
 		    reason ? strerror((int)reason) : curl_message(state, code));
 	return code == CURLE_COULDNT_CONNECT ? CURL_ERROR_UNREACHABLE : CURL_ERROR_TRANSIENT;
 }
@@ -121,6 +166,9 @@ void curl_error_describe_timeout(struct call_state *state)
 	else if (state->times_sent || state->call->indeterminate)
 		failure_set(failure, ETIMEDOUT, "%s did not answer within %s", net->parts.host,
 			    text);
+	else if (state->easy && is_at_proxy(state, CURLE_COULDNT_CONNECT))
+		failure_set(failure, ETIMEDOUT, "cannot connect to %s over the proxy %s within %s",
+			    net->host_port, net->proxy->url, text);
 	else
 		failure_set(failure, ETIMEDOUT, "cannot connect to %s within %s", net->host_port,
 			    text);

@@ -210,7 +210,8 @@ static void net_init(struct net *net, struct loop *loop, const struct net_option
 		TAILQ_INIT(&net->waiting[queue]);
 	/* Room for the credentials in use and for those that replace them. */
 	locked_pool_init(&net->pool, 64 << 10);
-	net->credentials.pool = &net->pool;
+	net->credentials.pool = net->proxy_password.pool = &net->pool;
+	net->proxy = options->proxy && options->proxy->url ? options->proxy : NULL;
 }
 
 int net_new(struct net **made, struct loop *loop, const struct net_options *options,
@@ -255,26 +256,43 @@ void net_free(struct net *net)
 	if (net->share)
 		curl_share_cleanup(net->share);
 	locked_free(&net->credentials);
+	locked_free(&net->proxy_password);
 	free(net->extra);
 	free(net->host_port);
 	endpoint_free(&net->parts);
 	free(net);
 }
 
-int net_set_credentials(struct net *net, const char *lines, size_t length)
+/* Replaces what is held by other text. Returns 1, 0 if it is the same, -ENOBUFS or -ENOMEM. */
+static int replace(struct net *net, struct locked *held, const char *text, size_t length)
 {
-	struct locked *old = &net->credentials;
-	struct locked credentials = {.pool = &net->pool};
+	struct locked fresh = {.pool = &net->pool};
 
-	if (length == old->length && (!length || !memcmp(lines, old->data, length)))
+	if (length == held->length && (!length || !memcmp(text, held->data, length)))
 		return 0;
-	int failed = locked_append(&credentials, lines, length);
+	int failed = locked_append(&fresh, text, length);
 
 	if (failed)
 		return failed;
-	locked_free(old);
-	*old = credentials;
-	net->unauthorized = (struct failure){0};
-	throttle_forget(net);
-	return 0;
+	locked_free(held);
+	*held = fresh;
+	return 1;
+}
+
+int net_set_credentials(struct net *net, const char *lines, size_t length)
+{
+	int replaced = replace(net, &net->credentials, lines, length);
+
+	if (replaced > 0) {
+		net->unauthorized = (struct failure){0};
+		throttle_forget(net);
+	}
+	return replaced < 0 ? replaced : 0;
+}
+
+int net_set_proxy_password(struct net *net, const char *password, size_t length)
+{
+	int replaced = replace(net, &net->proxy_password, password, length ? length + 1 : 0);
+
+	return replaced < 0 ? replaced : 0;
 }

@@ -81,6 +81,7 @@ struct net {
 	unsigned extra_size;
 
 	const char *endpoint, *cacert; /* borrowed */
+	const struct proxy *proxy;     /* NULL: none */
 	struct endpoint parts;	       /* of the endpoint */
 	char *host_port;	       /* `HOST port N`, for people */
 	bool cafile_only;
@@ -90,7 +91,8 @@ struct net {
 	void *context;
 
 	struct locked_pool pool;
-	struct locked credentials; /* header lines, each with its NUL */
+	struct locked credentials;    /* header lines, each with its NUL */
+	struct locked proxy_password; /* with its NUL; empty: none */
 
 	struct call_list every, waiting[QUEUES];
 	unsigned transfers;	 /* easy handles in the multi */

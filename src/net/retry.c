@@ -78,8 +78,8 @@ static void handle_rejected(struct call_state *state)
 	struct http_call *call = state->call;
 
 	/* Nothing was carried out, so with new credentials even a create may be sent once more. */
-	if (call->failure.http_status != 401 || call->no_retry || state->reauth_tried ||
-	    !net->on_unauthorized) {
+	if ((call->failure.http_status != 401 && call->failure.http_status != 407) ||
+	    call->no_retry || state->reauth_tried || !net->on_unauthorized) {
 		call_finish(state);
 		return;
 	}
@@ -160,7 +160,9 @@ static void handle_transport_error(struct call_state *state, CURLcode code)
 	http_response_free(&state->response);
 	/* A request that left may have been carried out, whatever became of the answer. */
 	call->indeterminate = call->indeterminate || state->times_sent;
-	if (kind == CURL_ERROR_PERMANENT || (call->indeterminate && !call->idempotent))
+	if (call->failure.http_status == 407) /* of the proxy */
+		handle_rejected(state);
+	else if (kind == CURL_ERROR_PERMANENT || (call->indeterminate && !call->idempotent))
 		call_finish(state);
 	else if (kind == CURL_ERROR_TRANSIENT)
 		try_again(state, net_backoff(state->retries++));

@@ -194,6 +194,29 @@ static CURLcode set_request(const struct call_state *state)
 	return code;
 }
 
+/* The environment was read with the options: libcurl must not look at it. A proxy only connects:
+ * it sees nothing of requests. */
+static CURLcode set_proxy(const struct call_state *state)
+{
+	const struct net *net = state->net;
+	CURL *easy = state->easy;
+	CURLcode code = CURLE_OK;
+
+	SETOPT(NOPROXY, "");
+	SETOPT(PROXY, net->proxy ? net->proxy->url : "");
+	if (!net->proxy)
+		return code;
+	SETOPT(HTTPPROXYTUNNEL, 1L);
+	SETOPT(PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (net->cacert)
+		SETOPT(PROXY_CAINFO, net->cacert);
+	if (net->proxy->user)
+		SETOPT(PROXYUSERNAME, net->proxy->user);
+	if (net->proxy_password.length)
+		SETOPT(PROXYPASSWORD, (const char *)net->proxy_password.data);
+	return code;
+}
+
 static CURLcode set_connection(const struct call_state *state, uint64_t left)
 {
 	const struct net *net = state->net;
@@ -232,9 +255,7 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 		SETOPT(CAINFO, net->cacert);
 	if (net->cafile_only)
 		SETOPT(CAPATH, NULL);
-	if (net->parts.loopback)
-		SETOPT(PROXY, "");
-	return code;
+	return code ? code : set_proxy(state);
 }
 
 static CURLcode set_callbacks(struct call_state *state)

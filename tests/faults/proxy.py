@@ -1,5 +1,6 @@
 """A proxy for HTTPS: CONNECT and nothing else, or what is wrong with proxies."""
 
+import base64
 import selectors
 import socket
 import threading
@@ -8,10 +9,12 @@ from raw_http import read_head
 
 
 class Proxy:
-    """`behaviour`: "connects", "refuses" (403), "hangs", "closes"."""
+    """`behaviour`: "connects", "hangs", "closes", or the status that it answers. It wants `credentials`, USER:PASSWORD, if there are any."""
 
-    def __init__(self, behaviour="connects"):
+    def __init__(self, behaviour="connects", credentials=None):
         self.behaviour = behaviour
+        self.wanted = credentials and base64.b64encode(credentials.encode())
+        self.told = []
         self.asked = []
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
@@ -44,8 +47,10 @@ class Proxy:
             return
         target = request.split()[1].decode()
         self.asked.append(target)
-        if self.behaviour == "refuses":
-            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        self.told.append(request)
+        status = 407 if self.wanted and b"Proxy-Authorization: Basic " + self.wanted + b"\r\n" not in request else self.behaviour
+        if isinstance(status, int):
+            client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nProxy-Authenticate: Basic realm=x\r\n\r\n" % status)
             client.close()
         elif self.behaviour == "closes":
             client.close()

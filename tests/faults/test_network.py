@@ -1,6 +1,8 @@
 """What stands between the daemon and the service: name servers, proxies, connections that come and go."""
 
+import base64
 import errno
+import json
 import os
 import socket
 import subprocess
@@ -39,9 +41,9 @@ def by_name(sandbox, nginx, certificates):
     return Fastly("named", sandbox, f"https://{Certificates.HOST}:{nginx.port}", certificates.ca)
 
 
-def refused_to_mount(make_mount, service, **variables):
+def refused_to_mount(make_mount, service, options="", **variables):
     """(status, stderr, seconds) of a mount that does not come to be."""
-    mount = make_mount(service, start=False, options="timeout=2")
+    mount = make_mount(service, start=False, options=",".join(filter(None, ("timeout=2", options))))
     mount.path.mkdir()
     began = time.monotonic()
     done = run_program(mount.words(), mount.work, **variables)
@@ -122,34 +124,83 @@ def test_a_service_that_moves_is_found_at_once(make_mount, sandbox, nginx, certi
     assert error == 0 and sandbox.value("prod", "NAME") == b"val"
 
 
-# What a proxy does, and what a mount through it comes to.
-PROXIES = [("refuses", "403"), ("closes", ""), ("hangs", "")]
-
-
-def test_a_proxy_is_used(make_mount, tls, sandbox):
+@pytest.mark.parametrize("named_by", ["option", "variable"])
+def test_a_proxy_is_used(make_mount, tls, sandbox, named_by):
+    """The option wins over the variables, NO_PROXY among them."""
     proxy = Proxy()
-    mount = make_mount(tls, HTTPS_PROXY=proxy.url)
+    variables = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "*"} if named_by == "option" else {"HTTPS_PROXY": proxy.url}
+    mount = make_mount(tls, options=f"proxy={proxy.url}" if named_by == "option" else "", **variables)
     write_file(mount / "prod/NAME", b"val")
     assert sandbox.value("prod", "NAME") == b"val"
     assert set(proxy.asked) == {tls.url.partition("//")[2]}
+    assert json.loads(mount.control("status"))["proxy"] == proxy.url
     proxy.stop()
 
 
 def test_no_proxy_is_used_where_none_is_wanted(make_mount, tls, sandbox):
     proxy = Proxy()
-    mount = make_mount(tls, HTTPS_PROXY=proxy.url, NO_PROXY="10.99.0.1")
+    mount = make_mount(tls, HTTPS_PROXY=proxy.url, NO_PROXY="10.99.0.0/16")
     write_file(mount / "prod/NAME", b"val")
     assert sandbox.value("prod", "NAME") == b"val" and proxy.asked == []
+    assert json.loads(mount.control("status"))["proxy"] is None
     proxy.stop()
 
 
+@pytest.mark.parametrize("named_by", ["option", "variable"])
+def test_the_password_of_a_proxy_is_for_the_proxy_alone(make_mount, tls, sandbox, tmp_path, named_by):
+    proxy = Proxy(credentials="me@work:pass word/ä")
+    file = tmp_path / "proxy_password"
+    file.write_text("pass word/ä\n")
+    file.chmod(0o600)
+    host = proxy.url.removeprefix("http://")
+    if named_by == "option":
+        mount = make_mount(tls, options=f"proxy=http://me%40work@{host},proxy_password_file={file}")
+    else:
+        mount = make_mount(tls, https_proxy=f"http://me%40work:pass%20word%2F%C3%A4@{host}")
+    write_file(mount / "prod/NAME", b"val")
+    assert sandbox.value("prod", "NAME") == b"val"
+    assert proxy.asked and not [told for told in proxy.told if b"Fastly-Key" in told]
+    assert not [call for call in sandbox.calls() if "proxy-authorization" in call["headers"]]
+    assert json.loads(mount.control("status"))["proxy"] == f"http://me%40work@{host}"
+    with open(f"/proc/{mount.pid}/environ", "rb") as environment_of, open(f"/proc/{mount.pid}/cmdline", "rb") as words:
+        assert b"pass%20word" not in environment_of.read() + words.read()
+    assert "word/" not in mount.control("errors") + mount.log()
+    proxy.stop()
+
+
+def test_a_password_that_has_changed_is_read_again(make_mount, tls, nginx, sandbox, tmp_path):
+    """When the proxy refuses the old one, as a token is."""
+    proxy = Proxy(credentials="me:old")
+    file = tmp_path / "proxy_password"
+    file.write_text("old")
+    file.chmod(0o600)
+    mount = make_mount(tls, options=f"proxy=http://me@127.0.0.1:{proxy.port},proxy_password_file={file}")
+    file.write_text("new")
+    proxy.wanted = base64.b64encode(b"me:new")
+    nginx.start()  # the connections end
+    write_file(mount / "prod/NAME", b"val")
+    assert sandbox.value("prod", "NAME") == b"val"
+    proxy.stop()
+
+
+# What a proxy does, and what is said of it.
+PROXIES = [(403, "refuses to connect to 10.99.0.1"), (407, "407 Proxy Authentication Required: check the user in proxy="), (502, "502"),
+           ("closes", ""), ("hangs", ""), ("is down", "cannot connect")]
+
+
+@pytest.mark.parametrize("named_by", ["option", "variable"])
 @pytest.mark.parametrize("behaviour,words", PROXIES)
-def test_a_proxy_that_does_not_connect(make_mount, tls, behaviour, words):
+def test_a_proxy_that_does_not_connect(make_mount, tls, behaviour, words, named_by):
     proxy = Proxy(behaviour)
-    status, said, seconds = refused_to_mount(make_mount, tls, HTTPS_PROXY=proxy.url)
-    assert status == 32 and words in said
+    if behaviour == "is down":
+        proxy.stop()
+    named = {"options": f"proxy={proxy.url}"} if named_by == "option" else {"HTTPS_PROXY": proxy.url}
+    status, said, seconds = refused_to_mount(make_mount, tls, **named)
+    assert status == 32 and f"the proxy {proxy.url}" in said and words in said, said
+    assert "token" not in said
     assert seconds < NO_ANSWER
-    proxy.stop()
+    if behaviour != "is down":
+        proxy.stop()
 
 
 def test_a_proxy_that_goes_away(make_mount, tls, nginx, sandbox, tmp_path, table):
@@ -163,6 +214,7 @@ def test_a_proxy_that_goes_away(make_mount, tls, nginx, sandbox, tmp_path, table
     error = errno_of(write_file, mount / "prod/NAME", b"val")
     table.line("the proxy goes away", error, "old")
     assert error in (errno.EHOSTUNREACH, errno.EIO, errno.ETIMEDOUT)
+    assert f"cannot connect to the proxy {proxy.url}: Connection refused" in mount.control("errors")
     assert sandbox.calls() == [] and sandbox.value("prod", "NAME") == b"old"
 
 

@@ -170,6 +170,16 @@ def test_the_standard_variables_name_a_proxy_which_is_told_nothing(attempt, dire
         assert not [told for told in proxy.told if direct.token in told or "Fastly-Key" in told]
 
 
+def test_a_proxy_on_this_machine_only_connects_where_http_is_plain(attempt, direct, sandbox):
+    """The option may name one for a loopback address, too; one elsewhere would get the token."""
+    plain = f"http://127.0.0.1:{sandbox.port}"
+    with Proxy(sandbox.port) as proxy:
+        done = attempt(f"{plain},proxy={proxy.url}", cacert=None)
+        assert done.returncode == 0, done.stderr
+        assert proxy.told and not [told for told in proxy.told if not told.startswith("CONNECT ") or direct.token in told]
+    assert attempt(f"{plain},proxy=http://192.0.2.1", cacert=None).returncode == 1
+
+
 def test_no_other_variable_names_a_proxy(attempt, authority, sandbox):
     with tunnel(server_context(authority, "DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
         done = attempt("https://secrets.example", PROXY=proxy.url, proxy=proxy.url, http_proxy=proxy.url, FASTLY_PROXY=proxy.url)

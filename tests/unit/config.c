@@ -158,6 +158,12 @@ static const struct {
 	{"endpoint=https://example.com/?a=b", "more than a host"},
 	{"endpoint=https://example.com/#a", "more than a host"},
 	{"endpoint=example.com", "endpoint"},
+	{"proxy=ftp://proxy.example", "none of http://"},
+	{"proxy=http://a/b", "more or less than a host"},
+	{"proxy=http://me:pw@proxy.example", "proxy_password_file=PATH"},
+	{"proxy=http://a,proxy_password_file=/p", "USER@HOST"},
+	{"proxy_password_file=/p", "USER@HOST"},
+	{"proxy=http://a,endpoint=http://127.0.0.1", "clear text"},
 	{"scopes=workers", "cloudflare"},
 	{"comment=hello", "cloudflare"},
 	{"expires=7d", "stripe"},
@@ -227,6 +233,40 @@ static void test_loopback_addresses_may_be_plain_http(void **state)
 		assert_string_equal(config.endpoint, addresses[i]);
 		config_finish(&config);
 	}
+}
+
+static void test_a_proxy_from_the_environment(void **state)
+{
+	struct config config;
+
+	(void)state;
+	setenv("https_proxy", "http://me:s3cr3t@first.example:1", 1);
+	setenv("HTTPS_PROXY", "http://second.example", 1);
+	assert_int_equal(read_options(&config, "rw"), 0);
+	assert_string_equal(config.proxy.shown, "http://me@first.example:1");
+	config_finish(&config);
+	unsetenv("https_proxy");
+	assert_int_equal(read_options(&config, "rw"), 0);
+	assert_string_equal(config.proxy.url, "http://second.example:1080");
+	config_finish(&config);
+	assert_int_equal(read_options(&config, "proxy=socks5h://third.example"), 0);
+	assert_string_equal(config.proxy.url, "socks5h://third.example:1080");
+	assert_null(config.proxy_variable);
+	config_finish(&config);
+	assert_int_equal(read_options(&config, "endpoint=https://localhost"), 0);
+	assert_null(config.proxy.url);
+	config_finish(&config);
+	setenv("NO_PROXY", "fastly.com", 1);
+	assert_int_equal(read_options(&config, "rw"), 0);
+	assert_null(config.proxy.url);
+	config_finish(&config);
+	unsetenv("NO_PROXY");
+	setenv("HTTPS_PROXY", "ftp://me:s3cr3t@proxy.example", 1);
+	assert_int_equal(read_options(&config, "rw"), -EINVAL);
+	assert_one_line_with("the address in HTTPS_PROXY");
+	assert_null(strstr(said, "s3cr3t"));
+	config_finish(&config);
+	unsetenv("HTTPS_PROXY");
 }
 
 static void test_commas_and_backslashes_can_be_escaped(void **state)
@@ -333,13 +373,16 @@ int main(void)
 		cmocka_unit_test(test_what_is_refused_is_refused_in_one_line),
 		cmocka_unit_test(test_a_token_on_the_command_line_is_refused_and_not_repeated),
 		cmocka_unit_test(test_loopback_addresses_may_be_plain_http),
+		cmocka_unit_test(test_a_proxy_from_the_environment),
 		cmocka_unit_test(test_commas_and_backslashes_can_be_escaped),
 		cmocka_unit_test(test_the_last_one_wins),
 		cmocka_unit_test(test_files_with_relative_paths_are_found_from_anywhere),
 		cmocka_unit_test(test_the_environment),
 	};
-	static const char *const variables[] = {"FASTLY_API_ENDPOINT", "FASTLY_API_URL",
-						"FASTLY_USE_API_SIGNING_KEY"};
+	static const char *const variables[] = {
+		"FASTLY_API_ENDPOINT", "FASTLY_API_URL", "FASTLY_USE_API_SIGNING_KEY",
+		"https_proxy",	       "HTTPS_PROXY",	 "all_proxy",
+		"ALL_PROXY",	       "no_proxy",	 "NO_PROXY"};
 
 	for (size_t i = 0; i < COUNT(variables); i++)
 		unsetenv(variables[i]);
