@@ -55,12 +55,14 @@ struct config {
 	uint64_t ttl, negative_ttl; /* milliseconds; ttl CLOCK_NEVER with `indefinite` */
 	bool minimal;		    /* nothing is kept longer than the call that asked */
 	uint64_t timeout;	    /* milliseconds */
+	bool unpaced; /* the server does not ask for the pace that the service asks for */
 	bool keep_newline;
 	enum commit commit;
 	enum sizes sizes;
 	char *scopes, *comment;
-	uint64_t expires;		       /* seconds; 0: never */
-	char *users;			       /* `usr_a:usr_b` */
+	uint64_t expires;		 /* seconds; 0: never */
+	char *users;			 /* `usr_a:usr_b` */
+	char *visibility, *repositories; /* of new secrets; NULL: the provider\'s default, none */
 	char *stripe_context, *stripe_version; /* headers; NULL: none, the provider's own */
 	uid_t uid;
 	gid_t gid;

@@ -115,10 +115,8 @@ struct rate_limit {
 	uint64_t wait_ms;  /* wait at least so long before the next attempt; 0: nothing was said */
 	int64_t remaining; /* calls left in the budget; -1: nothing was said */
 	uint64_t resets_in_ms;
-	bool do_not_retry; /* the service asks not to be asked again */
-	uint64_t hold_ms; /* no call at all may be sent for so long, whatever is left of the budget;
-			     0: nothing was said */
-	bool hold_grows;  /* `hold_ms` is a guess: longer when the service says so again */
+	bool do_not_retry;  /* the service asks not to be asked again */
+	bool wait_is_guess; /* the service did not say for how long: longer when it says so again */
 };
 
 struct credentials {

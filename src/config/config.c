@@ -145,7 +145,8 @@ void config_finish(struct config *config)
 		config->store,		config->token_file,	config->endpoint,
 		config->cacert,		config->scopes,		config->comment,
 		config->users,		config->signing_key,	config->user,
-		config->stripe_context, config->stripe_version, config->proxy_password_file};
+		config->stripe_context, config->stripe_version, config->proxy_password_file,
+		config->visibility,	config->repositories};
 
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

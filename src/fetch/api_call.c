@@ -13,6 +13,8 @@
 
 #define SEARCH_PAGES_MAX 1000 /* ends a search that does not end by itself */
 
+#define GUESSES_MAX 6 /* doublings of a wait that the service does not measure */
+
 #define PARSER_STACK (32u << 10) /* more stack than parsing a response takes, in bytes */
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
@@ -27,16 +29,21 @@ static bool is_idempotent(const struct op_args *args)
 
 static void apply_rate_limit(struct api_call *api_call, const struct http_response *response)
 {
-	const struct provider *provider = api_call->catalog->options.provider;
+	struct catalog *catalog = api_call->catalog;
+	const struct provider *provider = catalog->options.provider;
 	struct rate_limit limit = {.remaining = -1};
 
 	if (!provider->read_rate_limit)
 		return;
 	provider->read_rate_limit(response, &limit);
-	api_call->http.retry_after = limit.wait_ms;
+	api_call->http.retry_after = limit.wait_ms << (limit.wait_is_guess ? catalog->guesses : 0);
+	if (!limit.wait_is_guess && response->status < 400)
+		catalog->guesses = 0;
+	else if (limit.wait_is_guess && catalog->guesses < GUESSES_MAX)
+		catalog->guesses++;
 	api_call->http.no_retry = limit.do_not_retry;
 	if (limit.remaining >= 0)
-		net_set_rate_limit(api_call->catalog->net, limit.remaining, limit.resets_in_ms);
+		net_set_rate_limit(catalog->net, limit.remaining, limit.resets_in_ms);
 }
 
 static void make_idempotency_key(struct api_call *api_call)

@@ -39,7 +39,8 @@ struct catalog {
 	struct ordered_set name_queues;	       /* by listing and name */
 	struct ordered_set stores_by_entry_id; /* stores */
 	uint32_t last_walk;		       /* number of the walk that began last */
-	struct task heap_trim;		       /* after a walk */
+	unsigned guesses;      /* waits in a row for a rate limit that did not say when it ends */
+	struct task heap_trim; /* after a walk */
 	struct catalog_counts counts;
 
 	struct api_call probe;

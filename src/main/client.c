@@ -68,7 +68,9 @@ static int make_net(struct client *client, struct buffer *why)
 					    .timeout = config->timeout,
 					    .on_unauthorized = client_reread_token,
 					    .on_rate_limited = rate_limited,
-					    .rate_rules = config->provider->rate_rules,
+					    .rate_rules = config->unpaced
+								  ? (struct rate_rules){0}
+								  : config->provider->rate_rules,
 					    .context = client};
 	struct failure failure = {0};
 	int failed = net_new(&client->net, client->loop, &options, &failure);

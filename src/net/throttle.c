@@ -152,6 +152,7 @@ static uint64_t minute_delay(const struct net *net, bool change)
 	const struct rate_rules *rules = &net->throttle.rules;
 	uint64_t now = loop_now(net->loop), second = now / 1000;
 	unsigned changes = change, points = points_of(rules, change);
+	const struct sent *last = &net->throttle.sent[second % THROTTLE_SECONDS];
 
 	if (!rules->changes_a_minute && !rules->points_a_minute)
 		return 0;
@@ -167,6 +168,9 @@ static uint64_t minute_delay(const struct net *net, bool change)
 		    (rules->points_a_minute && points > rules->points_a_minute))
 			return (uint64_t)(THROTTLE_SECONDS - age) * 1000 - now % 1000;
 	}
+	if (change && rules->unpaced_changes && changes > rules->unpaced_changes &&
+	    last->second == second && last->changes > 0)
+		return 1000 - now % 1000;
 	return 0;
 }
 

@@ -5,9 +5,8 @@
 
 #include "provider_internal.h"
 
-/* Milliseconds to send nothing for where a limit does not say when it ends (doc/apis.md, GitHub 4).
- */
-#define HOLD_MS 60000
+/* Milliseconds to wait where a limit does not say when it ends (doc/apis.md, GitHub 4). */
+#define WAIT_MS 60000
 
 /* A limit is a 403 or a 429. A 403 that is none says that the token lacks a right. */
 enum limit { LIMIT_NONE, LIMIT_PRIMARY, LIMIT_SECONDARY };
@@ -41,10 +40,9 @@ void github_read_rate_limit(const struct http_response *response, struct rate_li
 	rate_limit_from_retry_after(response, limit);
 	if (kind == LIMIT_PRIMARY && limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;
-	limit->hold_grows = limit->wait_ms == 0;
-	if (limit->hold_grows)
-		limit->wait_ms = HOLD_MS;
-	limit->hold_ms = limit->wait_ms;
+	limit->wait_is_guess = limit->wait_ms == 0;
+	if (limit->wait_is_guess)
+		limit->wait_ms = WAIT_MS;
 }
 
 /* The store of these is in their path; that of a deletion may be there, and the secret not. */

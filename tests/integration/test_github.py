@@ -2,12 +2,14 @@
 
 import errno
 import os
+from functools import partial
 
 import pytest
 
 from dirents import attributes
-from programs import errno_of, shell, write_file
+from programs import errno_of, together, write_file
 from services import GitHub
+from waiting import wait_until
 
 KINDS = ["actions", "agents", "codespaces", "dependabot"]
 
@@ -102,3 +104,112 @@ def test_a_name_that_the_service_changes_or_refuses_is_refused_and_explained(mou
     assert "capitals" in message(mount) and "GITHUB_" in message(mount)
     assert not os.path.exists(mount / "actions" / name)
     assert github.calls("put_secret") == []
+
+
+# Keys
+
+
+def test_each_store_has_its_own_key_which_is_fetched_once(mount, github):
+    for store in ("prod", "actions"):
+        for name in ("ONE", "TWO"):
+            write_file(mount / store / name, b"val")
+            assert github.value(store, name) == b"val"
+    assert len(github.calls("get_public_key")) == 2
+
+
+def test_a_key_that_was_changed_is_fetched_anew_once(mount, github):
+    write_file(mount / "prod/NAME", b"one")
+    github.variant(key_generation=1)
+    write_file(mount / "prod/NAME", b"two")
+    assert github.value("prod", "NAME") == b"two"
+    assert [call["status"] for call in github.calls("put_secret")] == [201, 422, 204]
+    assert len(github.calls("get_public_key")) == 2
+
+
+def test_a_value_that_is_refused_under_a_new_key_too_is_not_sent_a_third_time(mount, github):
+    github.fault("put_secret", status=422, detail="improperly encrypted secret", times=10)
+    assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EINVAL
+    assert len(github.calls("put_secret")) == 2 and len(github.calls("get_public_key")) == 2
+
+
+# Values
+
+
+def test_values_are_text_of_48_kib(mount, github):
+    assert errno_of(write_file, mount / "prod/NAME", b"\xff") == errno.EILSEQ
+    assert errno_of(write_file, mount / "prod/NAME", b"x" * 49153) == errno.EFBIG
+    write_file(mount / "prod/NAME", b"x" * 49152)
+    assert github.value("prod", "NAME") == b"x" * 49152
+    assert os.stat(mount / "prod/NAME").st_size == 49152
+
+
+def test_the_log_tells_a_new_secret_from_one_that_was_replaced(mount, github):
+    write_file(mount / "prod/NAME", b"one")
+    write_file(mount / "prod/NAME", b"two")
+    wait_until(lambda: 'effect="created"' in mount.log() and 'effect="replaced"' in mount.log())
+
+
+def test_an_exclusive_create_and_nocreate_look_first(make_mount, mount, github):
+    github.put("prod", "TAKEN", b"theirs")
+    flags = os.O_CREAT | os.O_EXCL
+    assert errno_of(write_file, mount / "prod/TAKEN", b"mine", flags) == errno.EEXIST
+    write_file(mount / "prod/FREE", b"mine", flags)
+    replaces = make_mount(github, options="nocreate")
+    assert errno_of(write_file, replaces / "prod/NEW", b"val") == errno.EPERM
+    write_file(replaces / "prod/TAKEN", b"new", os.O_TRUNC)
+    assert github.value("prod", "TAKEN") == b"new" and github.value("prod", "FREE") == b"mine"
+
+
+def test_a_rename_sends_the_sealed_value_again(mount, github):
+    write_file(mount / "prod/OLD", b"val")
+    os.rename(mount / "prod/OLD", mount / "prod/NEW")
+    assert github.value("prod", "NEW") == b"val" and os.listdir(mount / "prod") == ["NEW"]
+    os.rename(mount / "prod/NEW", mount / "prod/NEWER")
+    assert github.value("prod", "NEWER") == b"val"
+    github.variant(key_generation=1)
+    assert errno_of(os.rename, mount / "prod/NEWER", mount / "prod/LAST") == errno.EOPNOTSUPP
+    assert os.listdir(mount / "prod") == ["NEWER"]
+
+
+def test_a_rename_does_not_undo_what_another_client_wrote(mount, github):
+    write_file(mount / "prod/OLD", b"mine")
+    github.sandbox.variant(clock=10)
+    github.put("prod", "OLD", b"theirs")
+    assert errno_of(os.rename, mount / "prod/OLD", mount / "prod/NEW") == errno.EOPNOTSUPP
+    assert github.value("prod", "OLD") == b"theirs"
+
+
+# Limits
+
+
+def test_nothing_is_sent_before_a_secondary_limit_ends(mount, github):
+    github.variant(changes=1)
+    write_file(mount / "prod/ONE", b"val")
+    assert errno_of(write_file, mount / "prod/TWO", b"val") == errno.EAGAIN
+    calls = len(github.calls())
+    assert errno_of(write_file, mount / "prod/THREE", b"val") == errno.EAGAIN
+    assert errno_of(os.remove, mount / "prod/ONE") == errno.EAGAIN
+    assert len(github.calls()) == calls
+    assert "nothing until" in message(mount)
+
+
+@pytest.mark.parametrize("status", ["403", "429"])
+def test_nothing_is_sent_before_the_primary_limit_ends(make_mount, github, status):
+    github.variant(rate_limit=4, limit_status=status)
+    mount = make_mount(github)
+    for number in range(3):
+        errno_of(write_file, mount / f"prod/NAME_{number}", b"val")
+    calls = len(github.calls())
+    assert errno_of(write_file, mount / "prod/LAST", b"val") == errno.EAGAIN
+    assert len(github.calls()) == calls
+
+
+def test_changes_are_sent_one_after_the_other_and_slowly(make_mount, github):
+    github.variant(changes=80, points=900)
+    mount = make_mount(github, options="pace=asked")
+    names = [f"NAME_{number}" for number in range(20)]
+    together(*(partial(write_file, mount / "prod" / name, b"val") for name in names))
+    puts = github.calls("put_secret")
+    assert [call["status"] for call in puts] == [201] * 20
+    assert puts[-1]["at"] - puts[0]["at"] >= 1.5
+    assert all(later["at"] >= call["at"] + call["duration"] for call, later in zip(puts, puts[1:]))

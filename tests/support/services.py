@@ -119,5 +119,10 @@ class GitHub(Target):
     store = "prod"
     creates = replaces = "put_secret"
 
+    @property
+    def options(self):
+        """Without the pace, which would make most tests wait: test_github.py has it."""
+        return f"{super().options},pace=none"
+
 
 SERVICES = {service.name: service for service in (Fastly, Cloudflare, Stripe)}
