@@ -103,7 +103,7 @@ static void on_existing(struct api_call *api_call)
 static void find_existing(struct change_op *op)
 {
 	change_op_prepare(op, OPERATION_FIND_STORE, op->name, on_existing);
-	op->api_call.result.on_entry = on_created_entry;
+	op->api_call.on_entry = on_created_entry;
 	change_op_send(op);
 }
 

@@ -58,23 +58,20 @@ static void explain(struct failure *failure, const char *what, uint64_t wait)
 	char until[TIME_TEXT_SIZE];
 
 	time_format(clock_wall() + (wall_time_ns)(wait / 1000 + 1) * NANOSECONDS, until);
-	failure_set(failure, EAGAIN, "the rate-limit budget is %s until %s", what, until);
+	failure_set(failure, EAGAIN, "the %s until %s", what, until);
 }
 
-/* Notes the failure that calls get until `wait` milliseconds from now. */
-static void note_refusal(struct net *net, uint64_t wait)
-{
-	explain(&net->throttle.refusal, "used up", wait);
-}
+static const char used_up[] = "rate-limit budget is used up";
 
 void throttle_explain(const struct net *net, bool change, uint64_t wait, struct failure *failure)
 {
 	if (used_up_until(net, change))
 		*failure = net->throttle.refusal;
 	else if (change || net->counts.budget_remaining < 0)
-		explain(failure, "used up by this mount's own calls", wait);
+		explain(failure, "rate-limit budget is used up by this mount's own calls", wait);
 	else
-		explain(failure, "nearly used up: the rest is kept for writes", wait);
+		explain(failure, "rate-limit budget is nearly used up: the rest is kept for writes",
+			wait);
 }
 
 void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms)
@@ -92,7 +89,7 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 		unanswered = throttle->changes - (call && call_is_change(call));
 	net->counts.budget_remaining = remaining > unanswered ? remaining - unanswered : 0;
 	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
-	note_refusal(net, resets_in_ms);
+	explain(&throttle->refusal, used_up, resets_in_ms);
 }
 
 void throttle_announce(struct net *net)
@@ -114,7 +111,11 @@ void throttle_refuse(struct net *net, bool change, uint64_t wait)
 	for (int kind = 0; kind <= 1; kind++)
 		if ((kind == change || is_metered(net, kind)) && until > known[kind])
 			known[kind] = until;
-	note_refusal(net, wait);
+	/* Beside the budget a service may have other limits. */
+	explain(&net->throttle.refusal,
+		net->counts.budget_remaining > 0 ? "service asks for a pause, and is sent nothing"
+						 : used_up,
+		wait);
 	throttle_announce(net);
 }
 
