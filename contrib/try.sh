@@ -83,6 +83,7 @@ clean_up()
 		kill "$sandbox" 2>/dev/null
 		wait "$sandbox"
 	fi
+	chattr -i "$mountpoint" 2>/dev/null
 	rm -rf "$work"
 	exit "$status"
 }
@@ -92,6 +93,8 @@ trap 'exit 143' TERM
 
 [ -c /dev/fuse ] || modprobe fuse 2>/dev/null || die "there is no /dev/fuse: load the kernel module 'fuse' and try again"
 mkdir "$mountpoint"
+# What root writes while nothing is mounted would lie there in clear text.
+chattr +i "$mountpoint" 2>/dev/null || true
 
 say "build"
 cd "$top"
@@ -172,7 +175,7 @@ PYTHON
 cd /
 if [ -n "$keep" ]; then
 	say "it stays mounted on $mountpoint; to end it:"
-	echo "umount $mountpoint && kill $sandbox && rm -r $work"
+	echo "umount $mountpoint && kill $sandbox; chattr -f -i $mountpoint; rm -r $work"
 else
 	say "unmount it"
 	run "umount $mountpoint"

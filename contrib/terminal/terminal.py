@@ -87,6 +87,7 @@ def prepare(build):
     """The program where mount(8) looks for it, and empty directories; this namespace alone sees them."""
     for folder in ("/run", "/mnt", "/usr/local/sbin"):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", "/mnt"], check=True)
     for folder in ("/run/upper", "/run/work"):
         Path(folder).mkdir()
     # /etc/sstorefs must not appear in the real /etc.

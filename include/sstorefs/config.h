@@ -38,6 +38,7 @@ struct config {
 	char *source;		  /* as given: "fastly:STORE" */
 	char *mountpoint;	  /* absolute, or /dev/fd/N */
 	int mount_fd;		  /* N of /dev/fd/N, else -1 */
+	bool foreign_pids;	  /* that mount's process numbers are of another PID namespace */
 	struct mount_place place; /* the mountpoint, opened; none at /dev/fd/N */
 	bool dead_mount; /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it
 			    first */

@@ -19,6 +19,7 @@ struct mount_place {
 		     */
 	char *name; /* in `parent` */
 	char *path; /* absolute, for messages and for fusermount3 */
+	bool open_to_root; /* what place_is_open_to_root said before the mount */
 };
 
 /* A place that is not open; place_close accepts it. */
@@ -50,6 +51,18 @@ int place_unmount(const struct mount_place *place);
 
 /* Opens, after place_unmount, what was below, by its name; follows no link. Returns 0 or -errno. */
 int place_look_again(struct mount_place *place);
+
+/* True if the directory can be read, and has no entry. */
+bool place_is_empty(const struct mount_place *place);
+
+/*
+ * True if root could write below a mount on this directory while nothing is mounted: it is neither
+ * immutable and empty, nor on a read-only file system, nor an automount's, which would mount first.
+ */
+bool place_is_open_to_root(const struct mount_place *place);
+
+/* Appends the line that says so of `path`, with what to do. */
+void place_explain_open(struct buffer *line, const char *path);
 
 struct place_mount {
 	const char *source; /* what findmnt(8) shows */

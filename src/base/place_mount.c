@@ -4,13 +4,17 @@
  */
 #include "sstorefs/place.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TYPE "fuse.sstorefs"
@@ -109,6 +113,44 @@ int place_unmount(const struct mount_place *place)
 	struct way way = way_to(place->directory);
 
 	return umount2(way.path, MNT_DETACH) ? -errno : 0;
+}
+
+bool place_is_empty(const struct mount_place *place)
+{
+	int fd = openat(place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	unsigned entries = 0;
+
+	while (directory && entries < 3 && readdir(directory))
+		entries++;
+	if (directory)
+		closedir(directory);
+	else if (fd >= 0)
+		close(fd);
+	return directory && entries < 3; /* `.` and `..` */
+}
+
+bool place_is_open_to_root(const struct mount_place *place)
+{
+	struct statfs system;
+	struct statx status;
+
+	if (fstatfs(place->directory, &system) ||
+	    statx(place->directory, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
+		  &status))
+		return false;
+	if (system.f_flags & ST_RDONLY || system.f_type == AUTOFS_SUPER_MAGIC)
+		return false;
+	return !(status.stx_attributes & STATX_ATTR_IMMUTABLE) || !place_is_empty(place);
+}
+
+void place_explain_open(struct buffer *line, const char *path)
+{
+	buffer_printf(line,
+		      "root can write into %s while nothing is mounted there, and values would lie "
+		      "on the disk in clear text: unmount it, empty it, and run "
+		      "sstorefs-mount-proxy --prepare %s",
+		      path, path);
 }
 
 int place_mount(const struct mount_place *place, const struct place_mount *mounted,

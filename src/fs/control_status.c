@@ -113,6 +113,7 @@ static json_t *status_of(const struct fs *fs)
 		{"locked_bytes", json_integer((json_int_t)pool->held)},
 		{"locked_bytes_max", json_integer((json_int_t)pool->cap)},
 		{"writers_can_be_told_apart", json_boolean(!fs->owner_tracking_degraded)},
+		{"root_can_write_below", json_boolean(fs->config->place.open_to_root)},
 		{"listings", listings_of(fs)},
 	};
 

@@ -141,15 +141,18 @@ static size_t write_size(const struct locked_pool *pool)
 
 /* --- requests */
 
-static bool bears_value(const struct fuse_buf *received)
+/* The kernel's fuse_in_header. */
+struct request_header {
+	uint32_t length, opcode;
+	uint64_t unique, node;
+	uint32_t uid, gid, pid, padding;
+};
+
+static bool bears_value(const struct request_header *header)
 {
-	struct {
-		uint32_t length, opcode;
-	} header;
 	enum { SETXATTR = 21, WRITE = 16 }; /* FUSE_SETXATTR, FUSE_WRITE of the kernel's protocol */
 
-	memcpy(&header, received->mem, sizeof header);
-	return header.opcode == WRITE || header.opcode == SETXATTR;
+	return header->opcode == WRITE || header->opcode == SETXATTR;
 }
 
 static void session_ended(struct fs *fs)
@@ -165,6 +168,7 @@ static void on_requests(struct watch *watch)
 
 	for (unsigned i = 0; i < REQUESTS_PER_ITERATION && !fs->unmounted; i++) {
 		int length = fuse_session_receive_buf(fs->session, &fs->receive);
+		struct request_header *header;
 		bool wipe;
 
 		if (length == -EINTR)
@@ -175,7 +179,11 @@ static void on_requests(struct watch *watch)
 			session_ended(fs);
 			return;
 		}
-		wipe = bears_value(&fs->receive);
+		header = fs->receive.mem;
+		wipe = bears_value(header);
+		/* Looked up in our /proc, they would be those of other processes. */
+		if (fs->config->foreign_pids)
+			header->pid = 0;
 		fuse_session_process_buf(fs->session, &fs->receive);
 		if (wipe)
 			sodium_memzero(fs->receive.mem, (size_t)length);

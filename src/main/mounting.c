@@ -182,6 +182,15 @@ static int open_channel(const struct config *config, const struct mount_place *p
 	return fd;
 }
 
+static void warn_of_open_place(const char *mountpoint)
+{
+	struct buffer line = {0};
+
+	place_explain_open(&line, mountpoint);
+	log_line(LOG_WARNING, "%s", buffer_cstr(&line));
+	buffer_finish(&line);
+}
+
 int mounting_mount(const struct mounting *mounting, struct mount_place *place, struct buffer *why)
 {
 	const struct config *config = mounting->config;
@@ -191,7 +200,12 @@ int mounting_mount(const struct mounting *mounting, struct mount_place *place, s
 		buffer_printf(why, "the dead mount there can't be removed: %s", strerror(-failed));
 		return failed;
 	}
+	/* A user who mounts by fusermount3 must be able to write there. */
+	place->open_to_root =
+		config->mount_fd < 0 && geteuid() == 0 && place_is_open_to_root(place);
 	failed = open_channel(config, place, why);
+	if (failed >= 0 && place->open_to_root)
+		warn_of_open_place(config->mountpoint);
 	if (failed >= 0 && mounting->helper >= 0)
 		descriptor_send(mounting->helper, (const char[]){PLACE, '\0'},
 				geteuid() == 0 ? place->directory : -1);

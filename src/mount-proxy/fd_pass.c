@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
@@ -177,20 +178,33 @@ static int connect_when_there(int fd, const char *path, unsigned seconds)
 	return failed;
 }
 
+static int connect_by(int type, const char *path, unsigned seconds)
+{
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	int failed = fd < 0 ? -errno : connect_when_there(fd, path, seconds);
+
+	if (failed && fd >= 0)
+		close(fd);
+	return failed ? failed : fd;
+}
+
 int fd_request(const char *path, unsigned seconds)
 {
-	int from = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd, failed;
+	int from = connect_by(SOCK_SEQPACKET, path, seconds), fd;
+	bool foreign = from == -EPROTOTYPE;
 	char reply[512] = "";
 
+	/* A CSI plugin that passes the descriptor listens at a stream, once, and says in its words
+	 * which volume it is of. */
+	if (foreign)
+		from = connect_by(SOCK_STREAM, path, seconds);
 	if (from < 0)
-		return usage_error(errno, "there can be no socket");
-	failed = connect_when_there(from, path, seconds);
-	if (failed) {
-		close(from);
-		return usage_error(-failed, "there is no mount proxy at %s", path);
-	}
+		return usage_error(-from, "there is no mount proxy at %s", path);
 	fd = descriptor_receive(from, reply, sizeof reply);
 	close(from);
+	/* It has mounted in its own PID namespace. */
+	if (fd >= 0 && foreign)
+		setenv("SSTOREFS_FOREIGN_PIDS", "1", 1);
 	if (fd >= 0)
 		return fd;
 	return usage_error(EPROTO, "the mount proxy at %s gave no descriptor: %s", path,

@@ -21,20 +21,22 @@ enum { STATUS_USAGE = 1, STATUS_FAILED = 32 };
 static const char usage[] =
 	"usage: sstorefs-mount-proxy MOUNTPOINT -u USER | --unit UNIT [-o OPTIONS] --listen SOCKET\n"
 	"       sstorefs-mount-proxy --request SOCKET -- COMMAND [ARGUMENT…]\n"
+	"       sstorefs-mount-proxy --prepare MOUNTPOINT [-o nocover] [-- COMMAND [ARGUMENT…]]\n"
 	"       sstorefs-mount-proxy --unmount MOUNTPOINT\n"
 	"\n"
 	"Mounts /dev/fuse, which takes root, and gives the descriptor to a daemon of USER without privileges.\n"
 	"\n"
 	"  -u USER          who the daemon runs as: a name, UID, or UID:GID\n"
 	"  --unit UNIT      the daemon is a process of this unit of systemd's, as any user\n"
-	"  -o OPTIONS       allow_other, ro, source=SOURCE (as findmnt shows it), with commas between them\n"
+	"  -o OPTIONS       allow_other, ro, source=SOURCE (as findmnt shows it), nocover, with commas between them\n"
 	"  --listen SOCKET  give a new mount to one process at a time that asks at SOCKET; unmount when terminated\n"
 	"  --request SOCKET ask there, and run COMMAND with it as /dev/fd/3\n"
+	"  --prepare        make the directory, so that root cannot write there while nothing is mounted; run COMMAND\n"
 	"  --unmount        unmount, whatever its daemon does\n";
 
 struct arguments {
 	struct mount_spec mount;
-	const char *user, *listen, *request, *unmount;
+	const char *user, *listen, *request, *unmount, *prepare;
 	char **command;
 };
 
@@ -57,11 +59,12 @@ int usage_error(int error, const char *format, ...)
 
 static int options_read(struct mount_spec *spec, char *text)
 {
-	enum { ALLOW_OTHER, DEFAULT_PERMISSIONS, READ_ONLY, SOURCE };
+	enum { ALLOW_OTHER, DEFAULT_PERMISSIONS, READ_ONLY, SOURCE, NO_COVER };
 	char *const names[] = {[ALLOW_OTHER] = (char[]){"allow_other"},
 			       [DEFAULT_PERMISSIONS] = (char[]){"default_permissions"},
 			       [READ_ONLY] = (char[]){"ro"},
 			       [SOURCE] = (char[]){"source"},
+			       [NO_COVER] = (char[]){"nocover"},
 			       NULL};
 	char *value;
 
@@ -75,6 +78,9 @@ static int options_read(struct mount_spec *spec, char *text)
 			break;
 		case SOURCE:
 			spec->source = value ? value : spec->source;
+			break;
+		case NO_COVER:
+			spec->no_cover = true;
 			break;
 		case DEFAULT_PERMISSIONS: /* always given */
 			break;
@@ -111,9 +117,13 @@ static int user_read(struct mount_spec *spec, const char *user)
 }
 
 static const struct option long_flags[] = {
-	{"unit", required_argument, NULL, 'U'},	   {"listen", required_argument, NULL, 'L'},
-	{"request", required_argument, NULL, 'R'}, {"unmount", required_argument, NULL, 'X'},
-	{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
+	{"unit", required_argument, NULL, 'U'},
+	{"listen", required_argument, NULL, 'L'},
+	{"request", required_argument, NULL, 'R'},
+	{"unmount", required_argument, NULL, 'X'},
+	{"prepare", required_argument, NULL, 'P'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 /* Returns the member that a flag with text sets; NULL: there is none. */
@@ -130,6 +140,8 @@ static const char **member_of(struct arguments *arguments, int flag)
 		return &arguments->request;
 	case 'X':
 		return &arguments->unmount;
+	case 'P':
+		return &arguments->prepare;
 	case 1: /* a word that is no flag: there is one */
 		return arguments->mount.mountpoint ? NULL : &arguments->mount.mountpoint;
 	default:
@@ -169,23 +181,53 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 static bool arguments_valid(const struct arguments *arguments)
 {
 	if ((arguments->listen != NULL) + (arguments->request != NULL) +
-		    (arguments->unmount != NULL) !=
+		    (arguments->unmount != NULL) + (arguments->prepare != NULL) !=
 	    1)
 		return false;
 	if (arguments->request)
 		return arguments->command && !arguments->mount.mountpoint;
+	if (arguments->prepare)
+		return !arguments->mount.mountpoint && !arguments->user && !arguments->mount.unit;
 	return !arguments->command &&
 	       (arguments->unmount ||
 		(arguments->mount.mountpoint && (arguments->user || arguments->mount.unit)));
 }
 
-/* Returns only after a failure. */
+/* Runs `command` with `fd`, if that is not negative, as DESCRIPTOR. Returns only after a failure.
+ */
 static int run(char **command, int fd)
 {
-	if (fd == DESCRIPTOR ? fcntl(fd, F_SETFD, 0) : dup2(fd, DESCRIPTOR) < 0)
+	if (fd >= 0 && (fd == DESCRIPTOR ? fcntl(fd, F_SETFD, 0) : dup2(fd, DESCRIPTOR) < 0))
 		return usage_error(errno, "the descriptor can't become %d", DESCRIPTOR);
 	execvp(command[0], command);
 	return usage_error(errno, "%s can't be run", command[0]);
+}
+
+static int prepare(const struct arguments *arguments)
+{
+	struct mount_place covered;
+	int failed = prepare_mountpoint(arguments->prepare, !arguments->mount.no_cover, &covered);
+
+	place_close(&covered);
+	return arguments->command ? run(arguments->command, -1) : failed;
+}
+
+static int serve(struct mount_spec *spec, const char *socket)
+{
+	struct mount_place covered;
+	int failed = unmount_ours(spec->mountpoint);
+
+	if (!failed)
+		failed = make_mountpoint(spec->mountpoint);
+	if (failed)
+		return failed;
+	/* What it can't do it says, and mounts all the same. */
+	prepare_mountpoint(spec->mountpoint, !spec->no_cover, &covered);
+	failed = fd_serve(spec, socket);
+	if (covered.directory >= 0)
+		place_unmount(&covered);
+	place_close(&covered);
+	return failed;
 }
 
 static int run_command(struct arguments *arguments)
@@ -198,17 +240,11 @@ static int run_command(struct arguments *arguments)
 	}
 	if (arguments->unmount)
 		return unmount_ours(arguments->unmount);
+	if (arguments->prepare)
+		return prepare(arguments);
 	arguments->mount.any_user = !arguments->user;
 	failed = arguments->user ? user_read(&arguments->mount, arguments->user) : 0;
-	if (failed)
-		return failed;
-	failed = unmount_ours(arguments->mount.mountpoint);
-	if (failed)
-		return failed;
-	failed = make_mountpoint(arguments->mount.mountpoint);
-	if (failed)
-		return failed;
-	return fd_serve(&arguments->mount, arguments->listen);
+	return failed ? failed : serve(&arguments->mount, arguments->listen);
 }
 
 int main(int argc, char **argv)

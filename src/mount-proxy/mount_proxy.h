@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sstorefs/place.h"
+
 /* A mount, and the process that may have it. */
 struct mount_spec {
 	const char *mountpoint; /* absolute */
@@ -18,6 +20,7 @@ struct mount_spec {
 	const char *unit; /* the daemon must run in this unit of the system's service manager; NULL:
 			     it need not */
 	bool allow_other, read_only;
+	bool no_cover; /* mount no tmpfs below */
 };
 
 /* Opens /dev/fuse and mounts it, in place of a mount of ours that may be there. Returns the
@@ -32,6 +35,14 @@ int unmount_ours(const char *mountpoint);
 /* Makes the directory to mount on, which only root can write to, unless it is there. Returns 0, or
  * a negative errno after one line on stderr. */
 int make_mountpoint(const char *mountpoint);
+
+/*
+ * Makes the directory, as above, and closes it to root for the time that nothing is mounted there:
+ * by making it immutable or, with `may_cover`, by a read-only tmpfs over it where that cannot be.
+ * Then `covered` is that tmpfs, to be taken down by place_unmount, else PLACE_NONE; place_close is
+ * right for both. Returns 0, or a negative errno after one line on stderr.
+ */
+int prepare_mountpoint(const char *mountpoint, bool may_cover, struct mount_place *covered);
 
 /* Waits at a socket, and gives a process of `spec->uid` that connects a new mount, and no other one
  * until that has ended; until SIGTERM or SIGINT; then unmounts. The process must share our PID

@@ -92,18 +92,21 @@ def test_the_first_screen(machine, sandbox):
 
 
 def test_the_line_of_fstab(machine, sandbox):
-    types(machine, f"echo '{FSTAB.strip()}' >> /etc/fstab\nmount /mnt/secrets\necho val > /mnt/secrets/store/NAME && sync /mnt/secrets/store/NAME")
+    (prepare,) = set(re.findall(r"`(sstorefs-mount-proxy --prepare .*?)`", README))
+    types(machine, f"rmdir /mnt/secrets; {prepare}\necho '{FSTAB.strip()}' >> /etc/fstab\nmount /mnt/secrets\necho val > /mnt/secrets/store/NAME && sync /mnt/secrets/store/NAME")
     assert sandbox.value("store", "NAME") == b"val"
     before, probe = [command for command in table("In production") if command.startswith("sstorefs --check")]
-    assert "good" in types(machine, f"{probe}\numount /mnt/secrets")
+    said = types(machine, f"{probe}\numount /mnt/secrets\n! echo val > /mnt/secrets/NAME")
+    assert "good" in said and "below" not in said
+    machine.run("chattr -i /mnt/secrets")
     sandbox.seed("prod", 0)
     assert "good" in types(machine, before)
 
 
 def test_the_line_of_fstab_when_somebody_first_looks(machine, sandbox):
-    (more,) = [command for command in table("In production") if "automount" in command]
-    line = FSTAB.strip().replace("nofail", f"nofail,{more}")
-    types(machine, f"echo '{line}' >> /etc/fstab\nsystemctl daemon-reload\nsystemctl start mnt-secrets.automount\nls /mnt/secrets/store\n"
+    (less,) = [command for command in table("In production") if "automount" in command]
+    assert less in FSTAB
+    types(machine, f"echo '{FSTAB.strip()}' >> /etc/fstab\nsystemctl daemon-reload\nsystemctl start mnt-secrets.automount\nls /mnt/secrets/store\n"
                    "echo val > /mnt/secrets/store/NAME && sync /mnt/secrets/store/NAME")
     assert sandbox.value("store", "NAME") == b"val"
 
@@ -177,22 +180,22 @@ def test_writing_as_sstorefs_1_says(machine, sandbox):
 
 
 def test_lines_of_fstab_of_mount_fuse_sstorefs_8(machine, sandbox):
-    usual, automatic, unprivileged = blocks((MAN / "mount.fuse.sstorefs.8.scd").read_text(), "\n# EXAMPLES\n")
-    assert usual == FSTAB
+    usual, at_boot, unprivileged = blocks((MAN / "mount.fuse.sstorefs.8.scd").read_text(), "\n# EXAMPLES\n")
+    assert usual == FSTAB and at_boot == usual.replace(",noauto,x-systemd.automount", "")
     sandbox.seed("prod", 0)
     types(machine, "systemd-sysusers; getent group deploy || groupadd deploy\n"
-                   f"echo '{automatic.strip()}' >> /etc/fstab\necho '{unprivileged.strip()}' >> /etc/fstab\nsystemctl daemon-reload\n"
+                   f"echo '{usual.strip()}' >> /etc/fstab\necho '{unprivileged.strip()}' >> /etc/fstab\nsystemctl daemon-reload\n"
                    "systemctl start mnt-secrets.automount\necho one > /mnt/secrets/prod/ONE && sync /mnt/secrets/prod/ONE\n"
                    "mount /mnt/prod\nsetpriv --reuid=nobody --regid=deploy --clear-groups sh -c 'echo two > /mnt/prod/TWO && sync /mnt/prod/TWO'")
     assert (sandbox.value("prod", "ONE"), sandbox.value("prod", "TWO")) == (b"one", b"two")
 
 
 def test_the_commands_of_sstorefs_mount_proxy_8(machine, sandbox):
-    (both,) = blocks((MAN / "sstorefs-mount-proxy.8.scd").read_text(), "\n# EXAMPLES\n")
+    both, prepare = blocks((MAN / "sstorefs-mount-proxy.8.scd").read_text(), "\n# EXAMPLES\n")
     serve, ask = both.splitlines()
     sandbox.seed("prod", 0)
     machine.run(f"mkdir -p /secrets /run/mount-proxy && install -m 400 -o 65534 /etc/sstorefs/token /run/token")
-    types(machine, f"{serve} >/root/mount-proxy.log 2>&1 &\nproxy=$!\n"
+    types(machine, f"{prepare}\nchattr -i /mnt/secrets\n{serve} >/root/mount-proxy.log 2>&1 &\nproxy=$!\n"
                    f"setpriv --reuid=65534 --regid=65534 --clear-groups {ask} >/root/daemon.log 2>&1 &\ndaemon=$!\n"
                    "until setpriv --reuid=65534 --regid=65534 --clear-groups sstorefs --check /secrets >/root/check.log; do sleep 0.05; done\n"
                    "setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'echo val > /secrets/NAME && sync /secrets/NAME'\n"

@@ -86,9 +86,13 @@ def test_a_user_mounts_without_root(machine, sandbox):
     machine.run("install -m 600 -o plain /etc/sstorefs/token /mnt/plain-token")
     run = "setpriv --reuid=plain --regid=plain --clear-groups env -i "
     line = options(sandbox).replace("/etc/sstorefs/token", "/mnt/plain-token")
-    machine.run(f"{run} /usr/local/bin/sstorefs fastly:prod /mnt/plain -o {line}")
+    mounted = machine.run(f"{run} /usr/local/bin/sstorefs fastly:prod /mnt/plain -o {line}")
+    assert mounted.stderr == "", "what root could write below is root's to say"
     machine.run(f"{run} /bin/sh -c 'echo val > /mnt/plain/NAME && /bin/sync /mnt/plain/NAME && /bin/fusermount3 -u /mnt/plain'")
     assert sandbox.uploads() == [b"val"]
+    machine.run("chattr +i /mnt/plain")
+    refused = machine.run(f"{run} /usr/local/bin/sstorefs fastly:prod /mnt/plain -o {line}; status=$?; chattr -i /mnt/plain; exit $status", check=False)
+    assert refused.returncode == 32 and "no write access" in refused.stderr, "sstorefs(1), CAVEATS"
 
 
 def test_the_man_pages_can_be_read(machine):

@@ -75,7 +75,8 @@ def test_json(make_mount, direct, sandbox):
     write_file(mount / "prod/NAME", b"val")
     events = [json.loads(line) for line in mount.log().splitlines()]
     # Whole runs of the suites have -d.
-    mounted, failed, done = [event for event in events if event["level"] != "debug"]
+    open_below, mounted, failed, done = [event for event in events if event["level"] != "debug"]
+    assert open_below["level"] == "warning" and "root can write into" in open_below["message"]
     times = [datetime.strptime(event.pop("time"), "%Y-%m-%dT%H:%M:%S.%fZ") for event in (mounted, failed, done)]
     assert times == sorted(times)
     whose = {"source": "fastly:", "mountpoint": str(mount.path)}

@@ -112,8 +112,23 @@ static void report_status(struct check_report *report, const struct config *conf
 		report_failed(report, STEP_ACCESS, refused);
 	else if (!report->status)
 		report_ok(report, STEP_ACCESS, "the token is accepted");
+	report->open_to_root = json_is_true(json_object_get(status, "root_can_write_below"));
 	if (json_is_integer(remaining))
 		report->rate_limit_remaining = json_integer_value(remaining);
+}
+
+/* What lies open where nothing of ours is mounted: of a directory of their own, users need no
+ * warning. */
+static bool directory_is_open_to_root(const struct config *config)
+{
+	struct mount_place place = PLACE_NONE;
+	struct buffer why = {0};
+	bool open = geteuid() == 0 && !config->alive &&
+		    !place_open(&place, config->mountpoint, &why) && place_is_open_to_root(&place);
+
+	place_close(&place);
+	buffer_finish(&why);
+	return open;
 }
 
 int check_mount(const struct config *config)
@@ -124,6 +139,8 @@ int check_mount(const struct config *config)
 
 	report_begin(&report);
 	failed = read_status(config, &status);
+	if (failed == -ENOENT)
+		report.open_to_root = directory_is_open_to_root(config);
 	if (failed)
 		report_no_answer(&report, config, -failed);
 	else

@@ -88,7 +88,7 @@ void report_http_failed(struct check_report *report, enum step step, const struc
 	snprintf(noted->request_id, sizeof noted->request_id, "%s", failure->request_id);
 }
 
-static void print_lines(const struct check_report *report)
+static void print_lines(const struct check_report *report, const struct config *config)
 {
 	struct buffer line = {0};
 
@@ -105,6 +105,11 @@ static void print_lines(const struct check_report *report)
 			buffer_puts(&line, ")");
 		}
 		printf("%-8s %-8s %s\n", steps[i].name, noted->result, buffer_cstr(&line));
+	}
+	if (report->open_to_root) {
+		buffer_clear(&line);
+		place_explain_open(&line, config->mountpoint);
+		printf("%-8s %-8s %s\n", "below", "warning", buffer_cstr(&line));
 	}
 	buffer_finish(&line);
 }
@@ -146,12 +151,12 @@ static void print_object(const struct check_report *report, const struct config 
 						json_number(result->http_status, 1), "seconds",
 						(double)result->took / 1000));
 	}
-	object = json_pack("{s:o, s:o, s:o, s:b, s:i, s:o, s:o}", "source",
-			   json_text(config->source), "endpoint",
-			   json_text(config->source ? config->endpoint : NULL), "mountpoint",
-			   json_text(config->mountpoint), "good", !report->status, "status",
-			   report->status, "rate_limit_remaining",
-			   json_number(report->rate_limit_remaining, 0), "steps", list);
+	object = json_pack(
+		"{s:o, s:o, s:o, s:b, s:b, s:i, s:o, s:o}", "source", json_text(config->source),
+		"endpoint", json_text(config->source ? config->endpoint : NULL), "mountpoint",
+		json_text(config->mountpoint), "root_can_write_below", report->open_to_root, "good",
+		!report->status, "status", report->status, "rate_limit_remaining",
+		json_number(report->rate_limit_remaining, 0), "steps", list);
 	text = json_dumps(object, JSON_REAL_PRECISION(15));
 	puts(text ? text : "{}");
 	free(text);
@@ -163,7 +168,7 @@ int report_finish(struct check_report *report, const struct config *config)
 	if (config->json)
 		print_object(report, config);
 	else
-		print_lines(report);
+		print_lines(report, config);
 	for (unsigned i = 0; i < STEP_COUNT; i++)
 		buffer_finish(&report->steps[i].says);
 	return report->status;

@@ -32,6 +32,7 @@ enum {
 struct check_report {
 	int status;		      /* of the first step that failed; 0: none did */
 	int64_t rate_limit_remaining; /* -1: not known */
+	bool open_to_root;	      /* place_is_open_to_root; one line more, and no failure */
 	uint64_t began_at;	      /* the step under way, CLOCK_BOOTTIME in milliseconds */
 	struct check_result {
 		const char *result; /* "good", "failed", "skipped"; NULL: it was not looked at */
