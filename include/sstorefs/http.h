@@ -1,8 +1,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "sstorefs/buffer.h"
 #include "sstorefs/locked.h"

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 
 /*
  * How a service meters calls, beside what its responses say. A change is every call but a GET.

@@ -191,15 +191,6 @@ int locked_append(struct locked *locked, const void *data, size_t length)
 	return 0;
 }
 
-/* Takes the first in the queue out of it, and calls it. */
-static void serve_first(struct locked_pool *pool)
-{
-	struct locked_wait *wait = TAILQ_FIRST(&pool->waiting);
-
-	locked_wait_cancel(pool, wait);
-	wait->available(wait);
-}
-
 /*
  * Calls each waiter once; one that gets no memory may queue itself again. The waiters are called
  * again only if more memory was freed meanwhile than taken, so that this ends. Memory that is freed
@@ -218,8 +209,10 @@ static void serve(struct locked_pool *pool)
 		waiting = 0;
 		TAILQ_FOREACH (wait, &pool->waiting, queued)
 			waiting++;
-		while (waiting-- > 0 && !TAILQ_EMPTY(&pool->waiting))
-			serve_first(pool);
+		while (waiting-- > 0 && (wait = TAILQ_FIRST(&pool->waiting))) {
+			locked_wait_cancel(pool, wait);
+			wait->available(wait);
+		}
 	} while (!TAILQ_EMPTY(&pool->waiting) && pool->held < held_before);
 	pool->serving = false;
 }

@@ -1,8 +1,6 @@
 /* A listing: what is cached of one directory, and how fresh that is. */
 #include "listing.h"
 
-#include <errno.h>
-
 #include "cache.h"
 
 /* Milliseconds in which a refresh that failed is not tried again. */

@@ -3,7 +3,6 @@
  * that neither an older response nor a walk that began earlier undoes a local change.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cache.h"

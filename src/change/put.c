@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "change_op.h"
 
@@ -89,17 +88,12 @@ static void time_out(struct change_op *op)
 		fail_at_deadline(put);
 }
 
-static enum cache_result query(struct put_op *put, const struct record **record)
-{
-	return listing_query(put->change.listing, put->change.name, record);
-}
-
 static void begin(struct change_op *op)
 {
 	struct put_op *put = put_of(op);
 	const struct provider *provider = op_provider(op);
 	const struct record *record = NULL;
-	enum cache_result cached = query(put, &record);
+	enum cache_result cached = listing_query(op->listing, op->name, &record);
 	/* An indeterminate outcome is settled before the next request about the name is sent
 	 * (doc/semantics.md, rule 13). */
 	bool must_look_up = listing_is_invalid(op->listing, op->name);
@@ -305,13 +299,6 @@ static void on_memory(struct locked_wait *wait)
 	await_key(container_of(wait, struct put_op, memory_wait));
 }
 
-/* Waits until other values are sent: the request's body holds the value once more, escaped. */
-static void await_memory(struct put_op *put)
-{
-	put->memory_wait.available = on_memory;
-	locked_wait(put->pool, &put->memory_wait);
-}
-
 static void on_response(struct api_call *api_call)
 {
 	struct put_op *put = container_of(api_call, struct put_op, change.api_call);
@@ -331,7 +318,7 @@ static void on_response(struct api_call *api_call)
 		op->failure = failure; /* of which the status is kept */
 		/* Not the record of on_entry: a walk may have ended since and freed it. */
 		if (put->got_entry)
-			query(put, &put->record);
+			listing_query(op->listing, op->name, &put->record);
 		else
 			change_op_invalidate(op);
 		change_op_finish(op);
@@ -345,7 +332,10 @@ static void on_response(struct api_call *api_call)
 			return;
 		}
 	} else if (failure.errnum == ENOBUFS && !api_call->http.times_sent) {
-		await_memory(put);
+		/* Until other values are sent: the request's body holds the value once more,
+		 * escaped. */
+		put->memory_wait.available = on_memory;
+		locked_wait(put->pool, &put->memory_wait);
 		return;
 	} else if (retry_differently(put, &failure)) {
 		return;

@@ -9,9 +9,9 @@
 
 #include "change_op.h"
 
+static void on_second_queue_head(struct name_ticket *ticket);
 static void make_new(struct rename_op *renaming);
 static void delete_old(struct rename_op *renaming);
-static void lookup_at_hand(struct rename_op *renaming);
 static void publish_recalled(struct rename_op *renaming);
 static void describe_new(struct rename_op *renaming);
 
@@ -68,13 +68,6 @@ void rename_cancel(struct rename_op *renaming)
 
 /* The queues of both names */
 
-static void start_old_lookup(struct rename_op *renaming);
-
-static void on_second_queue_head(struct name_ticket *ticket)
-{
-	start_old_lookup(container_of(ticket, struct rename_op, second_ticket));
-}
-
 /* Returns the names in the one order in which their queues are joined, so that two renames the
  * opposite way never wait for each other. */
 static const char *name_in_order(const struct rename_op *renaming, bool first)
@@ -127,6 +120,29 @@ static void keep_texts(struct rename_op *renaming, const struct record *record)
 	buffer_puts(&renaming->comment, entry.comment ? entry.comment : "");
 }
 
+static bool recall(struct rename_op *renaming, const struct record *record)
+{
+	renaming->put = (struct put_op){0};
+	return !renaming->copy && renaming->recall &&
+	       renaming->recall(renaming, record, &renaming->put);
+}
+
+static void on_old_lookup_again(struct lookup *lookup)
+{
+	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
+
+	if (lookup->failure.errnum) {
+		change_op_fail_as(&renaming->change, &lookup->failure);
+	} else if (recall(renaming, lookup->record)) {
+		keep_texts(renaming, lookup->record);
+		publish_recalled(renaming);
+	} else {
+		change_op_fail(
+			&renaming->change, EOPNOTSUPP,
+			"this service cannot rename onto a name that is taken, and what was written here is no longer at hand: delete that one first");
+	}
+}
+
 static void on_new_lookup(struct lookup *lookup)
 {
 	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
@@ -138,18 +154,13 @@ static void on_new_lookup(struct lookup *lookup)
 	} else if (present && renaming->no_replace) {
 		change_op_fail(op, EEXIST, "there is a secret of the new name already");
 	} else if (present && op_provider(op)->has_copy) {
-		lookup_at_hand(renaming);
+		/* The service cannot copy onto a name that is taken: that takes the value, if it is
+		 * still what the service has. */
+		change_op_lookup(op, op->name, true, on_old_lookup_again);
 	} else {
 		renaming->target_existed = present;
 		make_new(renaming);
 	}
-}
-
-static bool recall(struct rename_op *renaming, const struct record *record)
-{
-	renaming->put = (struct put_op){0};
-	return !renaming->copy && renaming->recall &&
-	       renaming->recall(renaming, record, &renaming->put);
 }
 
 static const struct sealed_value *find_sealed(const struct rename_op *renaming)
@@ -184,36 +195,13 @@ static void on_old_lookup(struct lookup *lookup)
 				 on_new_lookup);
 }
 
-static void start_old_lookup(struct rename_op *renaming)
+static void on_second_queue_head(struct name_ticket *ticket)
 {
-	struct change_op *op = &renaming->change;
+	struct change_op *op = &container_of(ticket, struct rename_op, second_ticket)->change;
 
 	/* A sealed value is what this mount wrote. If another client has written since, that value
 	 * would be lost with the old name: so the service is asked. */
 	change_op_lookup(op, op->name, !op_provider(op)->has_copy, on_old_lookup);
-}
-
-static void on_old_lookup_again(struct lookup *lookup)
-{
-	struct rename_op *renaming = container_of(lookup, struct rename_op, change.lookup);
-
-	if (lookup->failure.errnum) {
-		change_op_fail_as(&renaming->change, &lookup->failure);
-	} else if (recall(renaming, lookup->record)) {
-		keep_texts(renaming, lookup->record);
-		publish_recalled(renaming);
-	} else {
-		change_op_fail(
-			&renaming->change, EOPNOTSUPP,
-			"this service cannot rename onto a name that is taken, and what was written here is no longer at hand: delete that one first");
-	}
-}
-
-/* The service can copy, but not onto a name that is taken: that takes the value, if it is still
- * what the service has. */
-static void lookup_at_hand(struct rename_op *renaming)
-{
-	change_op_lookup(&renaming->change, renaming->change.name, true, on_old_lookup_again);
 }
 
 /* The new name */

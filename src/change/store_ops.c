@@ -192,7 +192,6 @@ void store_delete_start(struct store_op *deletion)
 	struct change_op *op = &deletion->change;
 
 	change_op_init(op, &deletion->catalog->stores, &steps);
-	deletion->task = (struct task){.run = finish_later};
 	op->name = op->store->name;
 	if (op_provider(op)->delete_store_refuses_nonempty) {
 		delete_store(op);

@@ -1,6 +1,5 @@
 /* Looks up a name: in the cache, by one call, or in the pages of a walk. */
 #include <errno.h>
-#include <string.h>
 
 #include "catalog.h"
 
@@ -27,36 +26,27 @@ static void end_without_memory(struct lookup *lookup)
 	lookup_end(lookup);
 }
 
-static void end_as(struct lookup *lookup, enum cache_result cached)
+/* Ends the lookup by what the cache says. False if that is nothing. */
+static bool end_as(struct lookup *lookup, enum cache_result cached)
 {
 	if (cached == CACHE_HIT)
 		lookup_end(lookup);
-	else
+	else if (cached == CACHE_NEGATIVE)
 		end_absent(lookup);
+	return cached != CACHE_MISS;
 }
 
 /* Ends the lookup if the cache has the name. */
 static bool end_if_cached(struct lookup *lookup)
 {
-	enum cache_result cached = listing_query(lookup->listing, lookup->name, &lookup->record);
-
-	if (cached == CACHE_MISS)
-		return false;
-	end_as(lookup, cached);
-	return true;
+	return end_as(lookup, listing_query(lookup->listing, lookup->name, &lookup->record));
 }
 
 /* Ends the lookup by the cache, however old, because the service cannot be asked. */
 static bool end_if_peeked(struct lookup *lookup)
 {
-	enum cache_result cached = CACHE_MISS;
-
-	if (!lookup->bypass_cache)
-		cached = listing_peek(lookup->listing, lookup->name, &lookup->record);
-	if (cached == CACHE_MISS)
-		return false;
-	end_as(lookup, cached);
-	return true;
+	return !lookup->bypass_cache &&
+	       end_as(lookup, listing_peek(lookup->listing, lookup->name, &lookup->record));
 }
 
 static void end_failed(struct lookup *lookup, const struct failure *failure)
@@ -140,7 +130,7 @@ static bool may_query_name(const struct lookup *lookup)
 	uint64_t most = SINGLE_CALLS_MAX + (listing->walk ? listing->walk->done : 0);
 
 	return name_query_is_exact(listing, lookup->name) &&
-	       (listing->single_lookups < most || name_query_is_running(listing, lookup->name));
+	       (listing->single_lookups < most || name_query_running(listing, lookup->name));
 }
 
 static void on_walk_page(struct lookup *lookup)
@@ -172,10 +162,8 @@ static void on_walk_complete(struct lookup *lookup)
 		cached = listing_query(listing, lookup->name, &lookup->record);
 	else
 		cached = listing_peek(listing, lookup->name, &lookup->record);
-	if (cached == CACHE_MISS)
+	if (!end_as(lookup, cached))
 		start_query(lookup);
-	else
-		end_as(lookup, cached);
 }
 
 /* A page of the walk came, an attempt to fetch one failed, or the walk has ended. */

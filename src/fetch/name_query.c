@@ -151,7 +151,7 @@ static void on_response(struct api_call *api_call)
 	name_query_end(query);
 }
 
-static struct name_query *name_query_running(const struct listing *listing, const char *name)
+struct name_query *name_query_running(const struct listing *listing, const char *name)
 {
 	struct name_query *query;
 
@@ -159,11 +159,6 @@ static struct name_query *name_query_running(const struct listing *listing, cons
 		if (!query->superseded && !strcmp(query->name, name))
 			break;
 	return query;
-}
-
-bool name_query_is_running(const struct listing *listing, const char *name)
-{
-	return name_query_running(listing, name) != NULL;
 }
 
 struct name_query *name_query_start(struct listing *listing, const char *name, bool fresh,

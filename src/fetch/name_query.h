@@ -34,8 +34,8 @@ struct name_query *name_query_start(struct listing *listing, const char *name, b
 /* Ends all queries of the listing with EINTR, and wakes their waits. */
 void name_query_abort_all(struct listing *listing);
 
-/* True if a query for `name` is under way that can be shared. */
-bool name_query_is_running(const struct listing *listing, const char *name);
+/* Returns the query for `name` that is under way and can be shared; NULL: none. */
+struct name_query *name_query_running(const struct listing *listing, const char *name);
 
 /* True if to query the record alone costs less than a walk. */
 bool name_query_is_cheaper(const struct listing *listing, const struct record *record);

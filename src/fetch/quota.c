@@ -1,7 +1,6 @@
 /* The quota of secrets: asks the service for it when the figures are stale. */
 #include "sstorefs/quota.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "catalog.h"

@@ -2,6 +2,7 @@
  * Reads from headers how long to wait. A provider has no clock: times are counted from the
  * response's own Date.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -12,12 +13,11 @@
 /* A whole number, saturating at `max`; -1 if `text` is none. */
 static int64_t read_count(const char *text, int64_t max)
 {
-	int64_t number = 0;
+	int64_t number;
 
 	if (!text || !*text || text[strspn(text, "0123456789")])
 		return -1;
-	for (; *text; text++)
-		number = number > max ? number : number * 10 + (*text - '0');
+	number = strtoll(text, NULL, 10); /* the largest there is, where that is too small */
 	return number < max ? number : max;
 }
 
