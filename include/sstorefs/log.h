@@ -39,12 +39,15 @@ void log_close(void);
  * Arguments that others wrote are to be quoted. */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+#define CGROUP_SIZE 256 /* what is longer is cut */
+
 /* The process that did it. */
 struct log_actor {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	const char *program, *cgroup; /* "": not known */
+	char program[32];	  /* its name as /proc has it, "" where that is not visible */
+	char cgroup[CGROUP_SIZE]; /* names its container; "" where it is not visible */
 };
 
 /* One operation that was done or tried. Members that are NULL are left out. */

@@ -24,25 +24,23 @@ void cgroup_of(pid_t process, char cgroup[static CGROUP_SIZE])
 	}
 }
 
-void actor_of_request(struct actor *actor, fuse_req_t request)
+void actor_of_request(struct log_actor *actor, fuse_req_t request)
 {
 	const struct fuse_ctx *context = fuse_req_ctx(request);
 
-	*actor = (struct actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
+	*actor = (struct log_actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
 	program_of(context->pid, actor->program);
 	cgroup_of(context->pid, actor->cgroup);
 }
 
-void audit(struct fs *fs, const struct actor *actor, const struct audit_event *event,
+void audit(struct fs *fs, const struct log_actor *actor, const struct audit_event *event,
 	   const struct failure *failure)
 {
 	const char *store = event->store ? store_name(event->store) : "";
-	const struct log_actor who = {actor->uid, actor->gid, actor->pid, actor->program,
-				      actor->cgroup};
 
 	log_event(failure->errnum ? LOG_WARNING : LOG_INFO, &(const struct log_event){
 								    .operation = event->operation,
-								    .actor = &who,
+								    .actor = actor,
 								    .store = store,
 								    .name = event->name,
 								    .to = event->to,

@@ -6,16 +6,8 @@
  * The audit: who changed what, in the log and in the error log.
  */
 
-/* The process that asks for a change. */
-struct actor {
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-	char program[32];	  /* its name as /proc has it, "" where that is not visible */
-	char cgroup[CGROUP_SIZE]; /* names its container; "" where it is not visible */
-};
-
-void actor_of_request(struct actor *actor, fuse_req_t request);
+/* Fills in the process that asks for a change. */
+void actor_of_request(struct log_actor *actor, fuse_req_t request);
 
 /* A change that was tried. */
 struct audit_event {
@@ -28,7 +20,7 @@ struct audit_event {
 };
 
 /* Writes one line to the log, and one to the error log if `failure` is one. Never a value. */
-void audit(struct fs *fs, const struct actor *actor, const struct audit_event *event,
+void audit(struct fs *fs, const struct log_actor *actor, const struct audit_event *event,
 	   const struct failure *failure);
 
 /* Records a failure in both that is not that of a change. `store` may be NULL. */

@@ -66,7 +66,7 @@ struct change_op deferred_change(struct deferred *deferred, void (*done)(struct 
 void deferred_audit(const struct deferred *deferred, const char *to, const char *digest,
 		    const struct failure *failure)
 {
-	struct actor actor;
+	struct log_actor actor;
 
 	actor_of_request(&actor, deferred->request);
 	audit(deferred->fs, &actor,

@@ -40,16 +40,14 @@ static void leave_queue(struct fdinfo_scan *scan)
 {
 	if (!scan->link.tqe_prev)
 		return;
-	TAILQ_REMOVE(&scan->fs->searches.scans, scan, link);
+	TAILQ_REMOVE(&scan->fs->scans, scan, link);
 	scan->link.tqe_prev = NULL;
 }
 
 static void join_queue(struct fdinfo_scan *scan)
 {
-	struct search_queue *queue = &scan->fs->searches;
-
-	TAILQ_INSERT_TAIL(&queue->scans, scan, link);
-	task_queue(scan->fs->loop, &queue->task);
+	TAILQ_INSERT_TAIL(&scan->fs->scans, scan, link);
+	task_queue(scan->fs->loop, &scan->fs->scan_task);
 }
 
 void fdinfo_scan_cancel(struct fdinfo_scan *scan)
@@ -155,18 +153,18 @@ static bool scan_slice(struct fdinfo_scan *scan, uint64_t until)
 /* Continues the queued searches, one after the other, for the slice of this iteration. */
 static void scan_queued(struct task *task)
 {
-	struct search_queue *queue = container_of(task, struct search_queue, task);
+	struct fs *fs = container_of(task, struct fs, scan_task);
 	uint64_t until = microseconds(CLOCK_MONOTONIC) + SLICE;
 
-	while (!TAILQ_EMPTY(&queue->scans)) {
-		struct fdinfo_scan *scan = TAILQ_FIRST(&queue->scans);
+	while (!TAILQ_EMPTY(&fs->scans)) {
+		struct fdinfo_scan *scan = TAILQ_FIRST(&fs->scans);
 
 		leave_queue(scan);
 		if (!scan_slice(scan, until) || microseconds(CLOCK_MONOTONIC) >= until)
 			break;
 	}
-	if (!TAILQ_EMPTY(&queue->scans))
-		task_queue(queue->loop, task);
+	if (!TAILQ_EMPTY(&fs->scans))
+		task_queue(fs->loop, task);
 }
 
 void fdinfo_scan_start(struct fdinfo_scan *scan)
@@ -179,8 +177,8 @@ void fdinfo_scan_start(struct fdinfo_scan *scan)
 	scan_slice(scan, microseconds(CLOCK_MONOTONIC) + FIRST_SLICE);
 }
 
-void search_queue_init(struct search_queue *queue, struct loop *loop)
+void fdinfo_scans_init(struct fs *fs)
 {
-	*queue = (struct search_queue){.loop = loop, .task.run = scan_queued};
-	TAILQ_INIT(&queue->scans);
+	fs->scan_task.run = scan_queued;
+	TAILQ_INIT(&fs->scans);
 }

@@ -6,13 +6,6 @@
  * Searches for descriptors of a file in /proc/PID/fdinfo.
  */
 
-/* The searches that have not ended, in the order in which they get their slices of time. */
-struct search_queue {
-	struct loop *loop;
-	TAILQ_HEAD(, fdinfo_scan) scans;
-	struct task task;
-};
-
 /* Whether a process holds a descriptor of the file. */
 enum fd_holding {
 	FD_HOLDING_NONE,
@@ -42,4 +35,5 @@ void fdinfo_scan_start(struct fdinfo_scan *scan);
 
 void fdinfo_scan_cancel(struct fdinfo_scan *scan);
 
-void search_queue_init(struct search_queue *queue, struct loop *loop);
+/* Prepares the queue of searches. */
+void fdinfo_scans_init(struct fs *fs);

@@ -13,13 +13,11 @@
 /*
  * A descriptor of a secret that was opened for writing (or, without a value, for fsync alone).
  *
- * | state   | fields                            | leaves it by |
- * |---------|-----------------------------------|--------------------------------------------------|
- * | clean   | !dirty, !failed                   | WRITE and truncation: dirty; a refused one: | |
- * |                                   | failed                                           | | dirty
- * | dirty, !failed, value             | an upload is started, or fails its checks:       | | | |
- * clean; a refused WRITE, a killed writer: failed  | | failed  | failed (errno), !dirty, no value
- * | RELEASE alone                                    |
+ *   state    fields                      leaves it by
+ *   clean    !dirty, !failed             WRITE and truncation: dirty; a refused one: failed
+ *   dirty    dirty, !failed, value       an upload is started, or fails its checks: clean;
+ *                                        a refused WRITE, a killed writer: failed
+ *   failed   failed, !dirty, no value    RELEASE alone
  *
  * Never: dirty and failed; a failed handle with a value; dirty without a value. files_check
  * asserts it.
@@ -31,7 +29,7 @@ struct handle {
 		ino; /* that was opened: another client may have created the secret again since */
 	struct opener opener;
 	struct writer writer;
-	struct actor actor;	/* that opened it, for the audit */
+	struct log_actor actor; /* that opened it, for the audit */
 	struct wait_list freed; /* woken when the handle is freed */
 	struct value *value;	/* the buffer that WRITE appends to; NULL: there is none */
 	bool append, excl, dirty;
@@ -58,18 +56,18 @@ struct version {
  * A secret that is open, being uploaded, or whose last upload failed; or what is staged. Freed when
  * none of these is left (file_put_if_unused).
  *
- * | state     | fields                           | leaves it by |
- * |-----------|----------------------------------|-------------------------------------------------|
- * | created   | created                          | its first successful upload: stored | | stored
- * | !created                         | unlink or rename onto it: unlinked              | | staged
- * | staged                           | rename to a secret's name, uploaded: stored;    | | | |
- * unlink or its age: unlinked                     | | uploading | uploads > 0 | the last upload
- * ends: stored, failed or unknown | | failed    | failure.errnum, !unknown         | the next
- * successful upload: stored              | | unknown   | failure.errnum, unknown          | the
- * same; or the name is read and absent        | | kept      | kept_for_error, no handles, no   | an
- * open: created or stored; KEPT_ERRORS_MAX:    | |           | uploads, a failure or awaited    |
- * freed                                           | | unlinked  | unlinked | the last handle and
- * upload end: freed           |
+ *   state       fields                        leaves it by
+ *   created     created                       its first successful upload: stored
+ *   stored      !created                      unlink or rename onto it: unlinked
+ *   staged      staged                        rename to a secret's name, uploaded: stored;
+ *                                             unlink or its age: unlinked
+ *   uploading   uploads > 0                   the last upload ends: stored, failed or unknown
+ *   failed      failure.errnum, !unknown      the next successful upload: stored
+ *   unknown     failure.errnum, unknown       the same; or the name is read and absent
+ *   kept        kept_for_error, no handles,   an open: created or stored;
+ *               no uploads, a failure or      KEPT_ERRORS_MAX: freed
+ *               awaited
+ *   unlinked    unlinked                      the last handle and upload end: freed
  *
  * A file is created, stored or unlinked; staged, uploading, failed and unknown are beside that.
  * Never: unlinked and staged; detached and not unlinked; a directory or a link (is_directory,

@@ -22,5 +22,3 @@ struct pending_attrs;
 struct process;
 struct upload;
 struct value;
-
-#define CGROUP_SIZE 256 /* what is longer is cut */

@@ -26,7 +26,8 @@ struct fs {
 	struct ordered_set files_by_entry_id, files_by_name;
 	struct ordered_set processes; /* that have a file open, by id; each costs a descriptor */
 	unsigned process_count, processes_most;
-	struct search_queue searches;
+	TAILQ_HEAD(, fdinfo_scan) scans; /* in the order in which they get slices of time */
+	struct task scan_task;
 	TAILQ_HEAD(, open_wait) open_waits; /* opens that wait for a process descriptor */
 	struct task open_waits_task;	    /* queued when a descriptor is closed */
 	TAILQ_HEAD(, file) files;	    /* the oldest first */

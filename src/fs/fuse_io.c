@@ -10,12 +10,12 @@
 #include "fuse_io.h"
 #include "sstorefs/log.h"
 
-#define REPLY_PAGE_SIZE 512 /* a power of two: what is aligned to it lies on one page */
+#define REPLY_PAGE_SIZE 512 /* a power of two: a reply that is aligned to it lies on one page */
 
 /*
- * libfuse 3.14 takes FUSE_CAP_PARALLEL_DIROPS for granted and never tells the kernel of it. Without
- * that every LOOKUP in a directory waits in the kernel for the READDIR that waits for a page, or
- * for another LOOKUP that waits for the service.
+ * Adds FUSE_PARALLEL_DIROPS to the reply to INIT: libfuse 3.14 never sends that flag, whatever is
+ * wanted. Without it every LOOKUP in a directory waits in the kernel for the READDIR that waits for
+ * a page, or for another LOOKUP that waits for the service.
  */
 static void allow_parallel_lookups(const struct iovec *parts, int count)
 {
@@ -32,27 +32,22 @@ static void allow_parallel_lookups(const struct iovec *parts, int count)
 	memcpy(parts[1].iov_base, &reply, sizeof reply);
 }
 
-/* The kernel takes hold of every page that an answer lies on: the parts of a small one are put
- * together on one. */
-static ssize_t write_joined(int fd, const struct iovec *parts, char *joined)
-{
-	char *end = mempcpy(joined, parts[0].iov_base, parts[0].iov_len);
-
-	end = mempcpy(end, parts[1].iov_base, parts[1].iov_len);
-	return write(fd, joined, (size_t)(end - joined));
-}
-
 static ssize_t write_reply(int fd, struct iovec *parts, int count, void *data)
 {
 	struct fs *fs = data;
+	char *end;
 
-	/* INIT is the first question, and nothing is told before it is answered. */
+	/* INIT is the first request, and no notification is sent before its reply. */
 	if (!fs->initialized)
 		allow_parallel_lookups(parts, count);
 	fs->initialized = true;
-	if (count == 2 && parts[0].iov_len + parts[1].iov_len <= REPLY_PAGE_SIZE)
-		return write_joined(fd, parts, fs->reply_page);
-	return writev(fd, parts, count);
+	if (count != 2 || parts[0].iov_len + parts[1].iov_len > REPLY_PAGE_SIZE)
+		return writev(fd, parts, count);
+	/* The kernel pins every page that a reply lies on: the parts of a small one are joined on
+	 * one page. */
+	end = mempcpy(fs->reply_page, parts[0].iov_base, parts[0].iov_len);
+	end = mempcpy(end, parts[1].iov_base, parts[1].iov_len);
+	return write(fd, fs->reply_page, (size_t)(end - fs->reply_page));
 }
 
 static ssize_t read_request(int fd, void *buffer, size_t size, void *data)
@@ -61,7 +56,7 @@ static ssize_t read_request(int fd, void *buffer, size_t size, void *data)
 	return read(fd, buffer, size);
 }
 
-/* Since Linux 6.16 (FUSE 7.44): names that were told before count no more. Nothing is locked, and
+/* Invalidates all names that the kernel has cached, without a lock. Since Linux 6.16 (FUSE 7.44);
  * older kernels refuse it. */
 #define NOTIFY_INC_EPOCH 8
 
@@ -71,7 +66,8 @@ void fs_forget_names(struct fs *fs)
 
 	if (fs->initialized && !fs->unmounted &&
 	    write(fuse_session_fd(fs->session), &notice, sizeof notice) < 0)
-		log_line(LOG_DEBUG, "names that the kernel remembers count for another second: %s",
+		log_line(LOG_DEBUG,
+			 "the kernel uses the names that it has cached for another second: %s",
 			 strerror(errno));
 }
 

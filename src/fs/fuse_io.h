@@ -6,5 +6,6 @@
  * Reading and writing the kernel's descriptor.
  */
 
-/* Has libfuse read and write it through us. 0 or a negative errno. */
+/* Makes libfuse read and write the descriptor of fs->session through this file. Returns 0, -ENOMEM
+ * or another -errno of libfuse. */
 int fuse_io_install(struct fs *fs);

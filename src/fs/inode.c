@@ -210,15 +210,20 @@ void inode_reply_file(fuse_req_t request, struct file *file)
 	inode_reply(request, &inode);
 }
 
+void inode_reply_record(fuse_req_t request, struct listing *listing, const struct record *record)
+{
+	struct inode inode;
+
+	inode_of_record(fuse_req_userdata(request), listing, record, &inode);
+	inode_reply(request, &inode);
+}
+
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name)
 {
 	const struct record *record;
-	struct inode inode;
 
-	if (listing_query(listing, name, &record) != CACHE_HIT) {
+	if (listing_query(listing, name, &record) == CACHE_HIT)
+		inode_reply_record(request, listing, record);
+	else
 		fuse_reply_err(request, EIO);
-		return;
-	}
-	inode_of_record(fuse_req_userdata(request), listing, record, &inode);
-	inode_reply(request, &inode);
 }

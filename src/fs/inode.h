@@ -74,5 +74,8 @@ void inode_reply(fuse_req_t request, const struct inode *inode);
 /* The same with a file that is open, staged, or not stored yet. */
 void inode_reply_file(fuse_req_t request, struct file *file);
 
+/* The same with a record of `listing`. */
+void inode_reply_record(fuse_req_t request, struct listing *listing, const struct record *record);
+
 /* The same with what `listing` has as `name`, which was just made: EIO if it is not there. */
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name);

@@ -30,15 +30,6 @@ static void reply_absent(struct fs *fs, fuse_req_t request, struct listing *list
 		fuse_reply_err(request, ENOENT);
 }
 
-static void reply_record(struct fs *fs, fuse_req_t request, struct listing *listing,
-			 const struct record *record)
-{
-	struct inode inode;
-
-	inode_of_record(fs, listing, record, &inode);
-	inode_reply(request, &inode);
-}
-
 /* Drops the file of an upload whose outcome was unknown: the service was read, and it does not have
  * the name. So nothing was stored, and there is nothing to show. */
 static void forget_absent(struct fs *fs, const struct store *store, const char *name)
@@ -58,7 +49,7 @@ static void on_lookup(struct lookup *lookup)
 	int error = lookup->failure.errnum;
 
 	if (!error) {
-		reply_record(fs, deferred_take(deferred), lookup->listing, lookup->record);
+		inode_reply_record(deferred_take(deferred), lookup->listing, lookup->record);
 	} else if (error == ENOENT) {
 		forget_absent(fs, deferred->store, lookup->name);
 		reply_absent(fs, deferred_take(deferred), lookup->listing);
@@ -147,7 +138,7 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 		return;
 	switch (listing_query(listing, name, &record)) {
 	case CACHE_HIT:
-		reply_record(fs, request, listing, record);
+		inode_reply_record(request, listing, record);
 		break;
 	case CACHE_NEGATIVE:
 		forget_absent(fs, listing_store(listing), name);

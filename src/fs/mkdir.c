@@ -116,10 +116,12 @@ static void delete_store(struct store_request *pending, const struct record *rec
 	struct fs *fs = pending->deferred.fs;
 	const char *name = pending->deferred.name;
 	struct store *store = catalog_store(fs->catalog, record);
-	enum refusal refusal = !store		      ? REFUSAL_NO_MEMORY
-			       : has_files(fs, store) ? REFUSAL_NOT_EMPTY
-						      : REFUSAL_NONE;
+	enum refusal refusal = REFUSAL_NONE;
 
+	if (!store)
+		refusal = REFUSAL_NO_MEMORY;
+	else if (has_files(fs, store))
+		refusal = REFUSAL_NOT_EMPTY;
 	if (refusal) {
 		deferred_end(&pending->deferred, refusal_record(fs, "rmdir", NULL, name, refusal));
 		return;

@@ -57,7 +57,7 @@ static int make_handle(fuse_req_t request, struct file *file, fuse_ino_t number,
 		return ENOMEM;
 	handle->ino = number;
 	handle->actor =
-		(struct actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
+		(struct log_actor){.uid = context->uid, .gid = context->gid, .pid = context->pid};
 	error = -opener_identify(file->fs, handle);
 	/* A handle for fsync has an opener because fdinfo_scan.c cannot tell its descriptors from
 	 * those of a handle that writes. Where that fails it is like any other process. */

@@ -3,7 +3,8 @@
 #include "fs_base.h"
 
 /*
- * What the kernel asks: one function for each operation.
+ * The requests of the kernel: one function for each operation, as libfuse calls it. Each replies,
+ * now or later.
  */
 
 void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name);
@@ -27,7 +28,7 @@ void fs_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t of
 
 void fs_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info);
 
-/* Gives up all that are open: the kernel will not release them any more. */
+/* Frees all directories that are open: the kernel will not release them any more. */
 void directories_forget(struct fs *fs);
 
 void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode);

@@ -1,33 +1,27 @@
 /*
- * chmod(2) and chown(2): permissions and owner are the mount's options, so nothing is changed; but
- * who could change them elsewhere is told that it is done.
+ * Checks chmod(2) and chown(2). Permissions and owner are the mount's options, so neither changes
+ * anything; but both succeed for callers that could change an ordinary file.
  */
-#include <stdlib.h>
+#include <limits.h>
 
 #include "fs_internal.h"
 #include "inode.h"
 #include "precheck.h"
 
-/* Whether the caller is in the group, as far as can be told: where it can't, what changes nothing
- * is granted. */
+/* True if the caller is in the group. Also where that is not known: the change that it allows has
+ * no effect. */
 static bool is_in_group(fuse_req_t request, gid_t group)
 {
-	int count, found = 0;
-	bool is_in = fuse_req_ctx(request)->gid == group;
-	gid_t *groups;
+	static gid_t groups[NGROUPS_MAX]; /* takes memory only as far as it is filled */
+	int count = fuse_req_getgroups(request, NGROUPS_MAX, groups);
+	bool is_in = count < 0 || fuse_req_ctx(request)->gid == group;
 
-	count = is_in ? 0 : fuse_req_getgroups(request, 0, NULL);
-	groups = count > 0 ? calloc((size_t)count, sizeof *groups) : NULL;
-	if (groups)
-		found = fuse_req_getgroups(request, count, groups);
-	for (int i = 0; i < found && i < count; i++)
+	for (int i = 0; i < count && i < NGROUPS_MAX; i++)
 		is_in |= groups[i] == group;
-	is_in |= count < 0 || found < 0 || (count > 0 && !groups);
-	free(groups);
 	return is_in;
 }
 
-/* chmod and chown change nothing; who could do it on an ordinary file that looks like this one may
+/* True if the caller could make the change on an ordinary file with the attributes `present`
  * (chmod(2), chown(2)). */
 static bool may_change_owner(fuse_req_t request, const struct stat *present,
 			     const struct stat *wanted, int what)
@@ -44,8 +38,7 @@ static bool may_change_owner(fuse_req_t request, const struct stat *present,
 	       is_in_group(request, wanted->st_gid);
 }
 
-/* Why attributes can't be what is wanted. Of the control directory nothing is the service's: a
- * mount with `ro` lets it be used. */
+/* A mount with `ro` refuses no change in the control directory: nothing there is the service's. */
 enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode,
 			      const struct stat *wanted, int what)
 {
@@ -55,8 +48,7 @@ enum refusal precheck_setattr(fuse_req_t request, const struct inode *inode,
 	if (fs->config->read_only && inode->kind != INODE_CONTROL_FILE &&
 	    inode->kind != INODE_CONTROL_DIRECTORY)
 		return REFUSAL_READ_ONLY;
-	/* With default_permissions the kernel has asked that already, and knows more of the caller.
-	 */
+	/* With default_permissions the kernel has checked that, and knows more of the caller. */
 	if (fs->config->default_permissions ||
 	    !(what & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)))
 		return REFUSAL_NONE;

@@ -67,35 +67,30 @@ static void end_creation(struct file *file)
 }
 
 /*
- * The new name is stored now. Uploads that were closed after the rename was asked for and are still
- * queued: those of the file that had the new name are dropped, those of the old name follow it.
+ * Gives the file of the old name the new one, and takes that from the file that had it. If the new
+ * name `is_stored` now, there may be uploads that were closed after the rename was asked for and
+ * are still queued: those of the file that had the new name are dropped, those of the old name
+ * follow it.
  */
-static void redirect_queued_uploads(struct rename_request *rename)
+static void rename_files(struct rename_request *rename, bool is_stored)
 {
-	struct fs *fs = rename->deferred.fs;
-	struct file *replaced = file_find(fs, rename->deferred.store, rename->to);
-	struct file *file = file_find(fs, rename->deferred.store, rename->deferred.name);
+	struct deferred *deferred = &rename->deferred;
+	struct file *file = file_find(deferred->fs, deferred->store, deferred->name);
+	struct file *replaced = file_find(deferred->fs, deferred->store, rename->to);
 
-	if (replaced && replaced != file)
+	if (replaced == file)
+		replaced = NULL;
+	if (is_stored && replaced)
 		uploads_cancel_queued(replaced);
-	if (!file)
-		return;
-	uploads_rename(file, rename->to);
-	end_creation(file);
-}
-
-/* Gives the file of the old name the new one, and takes that from the file that had it. */
-static void rename_files(struct rename_request *rename)
-{
-	struct fs *fs = rename->deferred.fs;
-	struct file *replaced = file_find(fs, rename->deferred.store, rename->to);
-	struct file *file = file_find(fs, rename->deferred.store, rename->deferred.name);
-
-	if (replaced && replaced != file)
+	if (is_stored && file) {
+		uploads_rename(file, rename->to);
+		end_creation(file);
+	}
+	if (replaced)
 		file_unlink(replaced);
 	if (!file)
 		return;
-	if (rename->deferred.upload)
+	if (deferred->upload)
 		staging_end(file);
 	file_rename(file, rename->to);
 }
@@ -135,8 +130,7 @@ static void on_renamed(struct change_op *op)
 	} else {
 		retained_forget(fs, deferred->store, deferred->name);
 		retained_forget(fs, deferred->store, rename->to);
-		redirect_queued_uploads(rename);
-		rename_files(rename);
+		rename_files(rename, true);
 	}
 	deferred_end(deferred, error);
 	fs_check_drained(fs);
@@ -149,10 +143,8 @@ static void on_uploaded(struct wait *wait)
 	struct rename_request *rename = container_of(wait, struct rename_request, deferred.wait);
 	int error = rename->deferred.upload->put.change.failure.errnum;
 
-	if (!error) {
-		redirect_queued_uploads(rename);
-		rename_files(rename);
-	}
+	if (!error)
+		rename_files(rename, true);
 	deferred_end(&rename->deferred, error);
 }
 
@@ -301,7 +293,7 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 		if (!flags)
 			end_creation(file);
 		listing_reassign_id(store_secrets(from.store), paths.from, file->entry_id);
-		rename_files(rename);
+		rename_files(rename, false);
 		deferred_end(&rename->deferred, 0);
 	} else {
 		rename->op.no_replace = flags & RENAME_NOREPLACE;

@@ -214,7 +214,7 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->processes.compare = processes_compare;
 	written_init(&fs->written);
 	fs->processes_most = processes_most();
-	search_queue_init(&fs->searches, fs->loop);
+	fdinfo_scans_init(fs);
 	open_waits_init(fs);
 	fs->resize.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
@@ -302,7 +302,7 @@ void fs_free(struct fs *fs)
 	fs->options.pool->reclaim = NULL;
 	timer_stop(fs->loop, &fs->drain_timer);
 	task_cancel(&fs->drain_task);
-	task_cancel(&fs->searches.task);
+	task_cancel(&fs->scan_task);
 	task_cancel(&fs->open_waits_task);
 	watch_stop(&fs->watch);
 	if (fs->mounted && !fs->unmounted)

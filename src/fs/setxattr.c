@@ -20,24 +20,20 @@
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
 {
 	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-	size_t i, length = 0; /* of the scope that is being parsed */
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:";
+	char *scopes;
 
 	if (!fs->provider->has_update)
 		return -EOPNOTSUPP;
-	attrs->scopes = strndup(value, size);
-	if (!attrs->scopes)
+	attrs->scopes = scopes = strndup(value, size);
+	if (!scopes)
 		return -ENOMEM;
-	for (i = 0; i < size; i++) {
-		bool ends = value[i] == ':' || value[i] == ',';
-
-		if (ends ? length == 0 : !value[i] || !strchr(alphabet, value[i]))
-			return -EINVAL;
-		if (ends)
-			attrs->scopes[i] = ':';
-		length = ends ? 0 : length + 1;
-	}
-	return length ? 0 : -EINVAL;
+	for (char *comma = scopes; (comma = strchr(comma, ','));)
+		*comma = ':';
+	if (!size || strspn(scopes, alphabet) != size || scopes[0] == ':' ||
+	    scopes[size - 1] == ':' || strstr(scopes, "::"))
+		return -EINVAL;
+	return 0;
 }
 
 int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)

@@ -48,10 +48,9 @@ static const struct {
 	{"tmp????????", 0, EXCLUSIVELY, ANYHOW}, /* Python's tempfile */
 	{"tmp.*", 0, EXCLUSIVELY, ANYHOW},	 /* mktemp(1) */
 	{"tmp-*", 0, AS_MKSTEMP, EXCLUSIVELY},	 /* npm's tmp */
-	{".tmp*", 0, EXCLUSIVELY,
-	 ANYHOW},			/* Rust's tempfile; Docker's, Kubernetes' atomic writers */
-	{"*~", 0, EXCLUSIVELY, ANYHOW}, /* backups of editors */
-	{".*.sw[a-z]", 0, EXCLUSIVELY, ANYHOW}, /* vim's swap file */
+	{".tmp*", 0, EXCLUSIVELY, ANYHOW},	 /* Rust's tempfile; Docker, Kubernetes */
+	{"*~", 0, EXCLUSIVELY, ANYHOW},		 /* backups of editors */
+	{".*.sw[a-z]", 0, EXCLUSIVELY, ANYHOW},	 /* vim's swap file */
 	{".*.swpx", 0, EXCLUSIVELY, ANYHOW},
 	{"*.sw[a-z]", 0, AS_MKSTEMP, AS_MKSTEMP},
 	{".#*", 0, EXCLUSIVELY, ANYHOW}, /* systemd, Emacs */
@@ -66,14 +65,13 @@ static const struct {
 	{"*.dpkg-new", 0, EXCLUSIVELY, ANYHOW},
 	{"*.dpkg-tmp", 0, EXCLUSIVELY, ANYHOW},
 	{"*.new", 0, NEVER, ANYHOW},
-	{"*.", 6, AS_MKSTEMP, ANYHOW},	  /* npm's write-file-atomic */
-	{"*", 9, AS_MKSTEMP, AS_MKSTEMP}, /* Go's os.CreateTemp */
-	{"*.??????", 0, AS_MKSTEMP,
-	 AS_MKSTEMP}, /* mkstemp("NAME.XXXXXX"), .NAME.XXXXXX: rsync, GLib, many others */
+	{"*.", 6, AS_MKSTEMP, ANYHOW},		   /* npm's write-file-atomic */
+	{"*", 9, AS_MKSTEMP, AS_MKSTEMP},	   /* Go's os.CreateTemp */
+	{"*.??????", 0, AS_MKSTEMP, AS_MKSTEMP},   /* mkstemp("NAME.XXXXXX"): rsync, GLib */
 	{"*.????????", 0, AS_MKSTEMP, AS_MKSTEMP}, /* Python's tempfile with a prefix */
 	{"*.??????????", 0, AS_MKSTEMP, AS_MKSTEMP},
-	{"*[12][0-9][0-9][0-9][01][0-9][0-3][0-9]-[0-9]*-*", 0, AS_MKSTEMP,
-	 AS_MKSTEMP},				  /* Ruby's Tempfile */
+	/* Ruby's Tempfile */
+	{"*[12][0-9][0-9][0-9][01][0-9][0-3][0-9]-[0-9]*-*", 0, AS_MKSTEMP, AS_MKSTEMP},
 	{"sed??????", 0, AS_MKSTEMP, AS_MKSTEMP}, /* sed -i */
 	{"*.lock", 0, AS_MKSTEMP, AS_MKSTEMP},	  /* git */
 	{".*", 0, NEVER, AS_MKSTEMP},
@@ -167,11 +165,10 @@ static void wipe_expired(struct timer *timer)
 		end = file->staged_at + STAGED_AGE_MAX;
 		if (!file->staged || !LIST_EMPTY(&file->handles))
 			continue;
-		if (end <= now) {
+		if (end <= now)
 			drop_expired(file);
-		} else if (end < first) {
+		else if (end < first)
 			first = end;
-		}
 	}
 	if (first != CLOCK_NEVER)
 		timer_start(fs->loop, &fs->staging_timer, first);

@@ -146,8 +146,9 @@ static void keep_length(struct upload *upload)
 		written_forget(upload->fs, record ? record->entry_id : 0);
 }
 
-static void log_publication(const struct file *file, const struct actor *actor, const char *name,
-			    const char *digest, const char *effect, const struct failure *failure)
+static void log_publication(const struct file *file, const struct log_actor *actor,
+			    const char *name, const char *digest, const char *effect,
+			    const struct failure *failure)
 {
 	audit(file->fs, actor,
 	      &(struct audit_event){"publish", file->store, name, NULL, digest, effect}, failure);
@@ -277,7 +278,7 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 
 /* Returns an upload of the value, not started; NULL with `failure` set and logged where it fails a
  * check. */
-static struct upload *prepare(struct file *file, const struct actor *actor, struct value *value,
+static struct upload *prepare(struct file *file, const struct log_actor *actor, struct value *value,
 			      const char *name, struct failure *failure)
 {
 	size_t length = value_length(file->fs, &value->bytes);
@@ -339,7 +340,7 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 {
 	struct handle *handle;
 	struct upload *upload;
-	struct actor actor;
+	struct log_actor actor;
 
 	/* The rename uploads what was written: a close after it has nothing new to upload. */
 	LIST_FOREACH (handle, &file->handles, link)

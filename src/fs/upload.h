@@ -10,7 +10,7 @@
 /* An upload in flight, and the requests that wait for it. */
 struct upload {
 	struct fs *fs;
-	struct actor actor;
+	struct log_actor actor;
 	struct put_op put;
 	struct file *file;
 	unsigned number; /* among the uploads of the file, from 1 */

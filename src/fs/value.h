@@ -6,15 +6,15 @@
  * Values in locked memory.
  */
 
-/* A value as it grows, in locked memory. Shared by a handle and the uploads of it, and by all
- * handles of a staged file; else copied before it is written to while it is shared. */
+/* A value as it grows. A handle shares it with its uploads, and all handles of a staged file share
+ * one. Otherwise a shared value is copied before it is written to. */
 struct value {
 	unsigned references;
-	unsigned uploads; /* those that send it: it must not change meanwhile */
+	unsigned uploads; /* that send it: it must not change meanwhile */
 	struct locked bytes;
-	size_t valid_utf8_bytes; /* where services take text: bytes that are known to be whole
-				    characters, and */
-	size_t characters;	 /* how many characters there are in all */
+	/* Where the service takes only text: */
+	size_t valid_utf8_bytes; /* that are known to be whole characters */
+	size_t characters;	 /* in all of the value */
 };
 
 /* Returns an empty value with one reference; NULL when memory ran out. */

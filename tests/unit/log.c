@@ -56,9 +56,10 @@ static unsigned count(const char *text)
 
 static void log_failure(const char *name, const char *program, const char *words)
 {
-	const struct log_actor actor = {1000, 100, 42, program, "/user.slice"};
+	struct log_actor actor = {1000, 100, 42, "", "/user.slice"};
 	struct failure failure = {.http_status = 400, .request_id = "id uid=0"};
 
+	snprintf(actor.program, sizeof actor.program, "%s", program);
 	failure_set(&failure, EINVAL, "%s", words);
 	log_event(LOG_WARNING, &(const struct log_event){.operation = "put",
 							 .actor = &actor,
