@@ -66,26 +66,32 @@ install_npm_packages()
 	npm install --prefix "$cache" --no-save --no-audit --no-fund --ignore-scripts --loglevel=error "$@" >/dev/null
 }
 
-# install_promtool: a package of its own from Debian 13 on; on 12 into /usr/local/bin, without the server that Debian has in the
-# same package and would start.
-install_promtool()
+# install_unpacked PACKAGE PROGRAM: into /usr/local/bin, without the service that the package would start.
+install_unpacked()
 {
-	! command -v promtool >/dev/null || return 0
-	if apt-cache show promtool >/dev/null 2>&1; then
-		install_missing promtool
-		return
-	fi
-	echo "installing: promtool"
+	! command -v "$2" >/dev/null || return 0
+	echo "installing: $2"
 	as_root=
 	if [ "$(id -u)" != 0 ]; then
 		as_root=sudo
 	fi
 	unpacked=$(mktemp -d)
 	(cd "$unpacked" &&
-		{ apt-get download -q prometheus >/dev/null 2>&1 || { $as_root apt-get update -q && apt-get download -q prometheus; } >/dev/null; } &&
-		dpkg-deb -x prometheus_*.deb . && $as_root install -m 755 usr/bin/promtool /usr/local/bin/)
+		{ apt-get download -q "$1" >/dev/null 2>&1 || { $as_root apt-get update -q && apt-get download -q "$1"; } >/dev/null; } &&
+		dpkg-deb -x "$1"_*.deb . && $as_root install -m 755 "usr/bin/$2" /usr/local/bin/)
 	rm -rf "$unpacked"
-	command -v promtool >/dev/null
+	command -v "$2" >/dev/null
+}
+
+# install_prometheus_programs: promtool, which has a package of its own from Debian 13 on and is the server's on 12, and the node exporter.
+install_prometheus_programs()
+{
+	if command -v promtool >/dev/null || ! apt-cache show promtool >/dev/null 2>&1; then
+		install_unpacked prometheus promtool
+	else
+		install_missing promtool
+	fi
+	install_unpacked prometheus-node-exporter prometheus-node-exporter
 }
 
 # install_tools: Debian 12's podman-compose and Debian 13's, docker compose and kustomize, unpacked into a cache that the tests

@@ -16,7 +16,7 @@ cd "$top"
 . contrib/install-dependencies.sh
 # shellcheck disable=SC2086 # one word a package
 install_missing $build_packages $try_packages $test_packages
-install_promtool
+install_prometheus_programs
 install_npm_packages
 install_tools
 

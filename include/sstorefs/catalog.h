@@ -5,6 +5,7 @@
 
 #include "sstorefs/lookup.h"
 #include "sstorefs/loop.h"
+#include "sstorefs/metrics.h"
 #include "sstorefs/net.h"
 #include "sstorefs/provider.h"
 #include "sstorefs/store.h"
@@ -87,7 +88,7 @@ void catalog_each_listing(struct catalog *catalog,
 struct catalog_counts {
 	uint64_t hits, misses, walks, pages, name_queries;
 	uint64_t calls[OPERATION_COUNT], failed[OPERATION_COUNT];
-	uint64_t milliseconds[OPERATION_COUNT];
+	struct histogram durations[OPERATION_COUNT];
 	uint64_t sealed_bytes;
 };
 const struct catalog_counts *catalog_counts(const struct catalog *catalog);

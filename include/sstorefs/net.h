@@ -122,6 +122,7 @@ uint64_t net_unauthorized_since(const struct net *net);
 /* Counters, for status and metrics. */
 struct net_counts {
 	uint64_t attempts, failures, retries;
+	uint64_t rate_limited;	    /* responses that refused a request for the rate limit */
 	uint64_t running, uploads;  /* now: transfers, and those of them that are uploads (waiting
 				       ones included) */
 	uint64_t last_response_at;  /* CLOCK_BOOTTIME of the last readable answer; 0: none yet */

@@ -39,6 +39,7 @@ enum operation {
 extern const struct operation_info {
 	const char *name; /* "list_stores" */
 	bool safe, idempotent, upload;
+	bool answers_absence; /* that something does not exist is an answer and no failure */
 } api_operations[OPERATION_COUNT];
 
 enum put_mode {

@@ -154,6 +154,13 @@ static void note_outcome(struct api_call *api_call)
 		recent_failures_forget(failures, api_call->args.store_id);
 }
 
+static bool is_failed(const struct api_call *api_call)
+{
+	int error = api_call->failure.errnum;
+
+	return error && !(error == ENOENT && api_operations[api_call->args.operation].answers_absence);
+}
+
 static void on_done(struct http_call *call)
 {
 	struct api_call *api_call = container_of(call, struct api_call, http);
@@ -161,10 +168,9 @@ static void on_done(struct http_call *call)
 
 	api_call->failure = call->failure;
 	note_outcome(api_call);
-	counts->milliseconds[api_call->args.operation] +=
-		loop_now(api_call->catalog->loop) - api_call->started_at;
-	if (api_call->failure.errnum)
-		counts->failed[api_call->args.operation]++;
+	histogram_add(&counts->durations[api_call->args.operation],
+		      loop_now(api_call->catalog->loop) - api_call->started_at);
+	counts->failed[api_call->args.operation] += is_failed(api_call);
 	if (!api_call->failure.errnum && api_call->result.deleted_async && api_call->args.id)
 		deleted_ids_add(&api_call->catalog->cache.deleted_ids, api_call->args.id,
 				loop_now(api_call->catalog->loop));

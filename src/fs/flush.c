@@ -41,11 +41,13 @@ static void on_uploaded(struct wait *wait)
 
 /* Wipes the value unpublished and fails the handle with `error`. Unlinks a staged file, so that
  * half a value cannot be renamed into place. */
-static void discard_value(struct handle *handle, int error, const char *message)
+static void discard_value(struct handle *handle, enum discard_reason reason, int error,
+			  const char *message)
 {
 	struct file *file = handle->file;
 	struct failure failure = {0};
 
+	handle->file->fs->writes.discarded[reason]++;
 	failure_set(&failure, error, "%s", message);
 	fs_report(file->fs, "publish", file->store, file->name, &failure);
 	handle_wipe(handle);
@@ -57,7 +59,7 @@ static void discard_value(struct handle *handle, int error, const char *message)
 static void discard_killed(struct handle *handle)
 {
 	discard_value(
-		handle, EINTR,
+		handle, DISCARD_KILLED, EINTR,
 		"its writer was killed or failed before it had closed the file: nothing was stored");
 }
 
@@ -167,7 +169,7 @@ static void flush_by_lock_owner(struct flush_request *flush)
 static void discard_unobserved(struct handle *handle)
 {
 	discard_value(
-		handle, ENOBUFS,
+		handle, DISCARD_UNOBSERVED, ENOBUFS,
 		"there were not the descriptors, the memory or the time to see whether its writer had closed the file: nothing was stored; raise "
 		"the daemon's limit of open files (LimitNOFILE=), or write from a program that has fewer files open");
 }

@@ -4,6 +4,7 @@
 #include "fdinfo_scan.h"
 #include "fs_base.h"
 #include "precheck.h"
+#include "write_counts.h"
 #include "written.h"
 
 struct fs {
@@ -44,7 +45,8 @@ struct fs {
 	unsigned retained_count;
 	size_t retained_bytes; /* of locked memory */
 	struct timer retained_timer;
-	struct written written;	      /* secrets that this mount has written */
+	struct written written; /* secrets that this mount has written */
+	struct write_counts writes;
 	bool owner_tracking_degraded; /* a writer's process was not visible in /proc */
 
 	void (*drained)(void *context, unsigned lost);

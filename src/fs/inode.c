@@ -109,6 +109,9 @@ static wall_time_ns changed_at(const struct fs *fs, const struct inode *inode)
 {
 	if (inode->record)
 		return record_changed_at(inode->record);
+	/* Their text is made when they are opened. */
+	if (inode->kind == INODE_CONTROL_FILE)
+		return clock_wall();
 	return inode->file ? inode->file->modified_at : fs->mounted_at;
 }
 
@@ -153,6 +156,8 @@ static double time_left(struct fs *fs, const struct inode *inode)
 
 double inode_attribute_timeout(struct fs *fs, const struct inode *inode)
 {
+	if (inode->kind == INODE_CONTROL_FILE)
+		return 0; /* it changes all the time */
 	if (fs->config->attr_timeout >= 0 && !inode->file)
 		return fs->config->attr_timeout;
 	return time_left(fs, inode);

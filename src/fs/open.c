@@ -243,9 +243,12 @@ static void begin(fuse_req_t request, fuse_ino_t number, const char *name,
 		return;
 	}
 	error = do_open(request, number, name, info);
-	if (open_may_wait(fs, name, info->flags, error))
+	if (open_may_wait(fs, name, info->flags, error)) {
 		open_wait_start(fs, request, number, name, info, do_open);
-	else if (error)
+		return;
+	}
+	count_open(&fs->writes, info->flags, error);
+	if (error)
 		fuse_reply_err(request, error);
 }
 
@@ -297,6 +300,7 @@ void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 		return;
 	}
 	error = begin_creation(fs, parent, name, O_WRONLY | O_CREAT | O_EXCL, &file, &is_staged);
+	count_open(&fs->writes, O_WRONLY, error);
 	if (error) {
 		fuse_reply_err(request, error);
 		return;

@@ -72,12 +72,19 @@ static void finish(struct deferred *deferred)
 
 static const struct deferred_kind open_kind = {"open", sizeof(struct open_wait), NULL, finish};
 
+static void end(struct open_wait *pending, int error)
+{
+	count_open(&pending->deferred.fs->writes, pending->info.flags, error);
+	deferred_end(&pending->deferred, error);
+}
+
 static void on_deadline(struct timer *timer)
 {
 	struct deferred *deferred = container_of(timer, struct deferred, timer);
 
-	deferred_end(deferred, refusal_record(deferred->fs, "open", deferred->store, deferred->name,
-					      REFUSAL_NO_LOCKED_MEMORY));
+	end(container_of(deferred, struct open_wait, deferred),
+	    refusal_record(deferred->fs, "open", deferred->store, deferred->name,
+			   REFUSAL_NO_LOCKED_MEMORY));
 }
 
 static void wait_for_memory(struct open_wait *pending);
@@ -100,7 +107,7 @@ static void retry(struct open_wait *pending)
 	}
 	if (!error) /* it has replied */
 		deferred_take(&pending->deferred);
-	deferred_end(&pending->deferred, error);
+	end(pending, error);
 }
 
 static void on_memory(struct locked_wait *room)
@@ -168,7 +175,7 @@ void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const
 	deferred = &pending->deferred;
 	deferred->timer.expired = on_deadline;
 	if (timer_start(fs->loop, &deferred->timer, fs_deadline(fs)))
-		deferred_end(deferred, ENOMEM);
+		end(pending, ENOMEM);
 	else if (!must_probe(fs))
 		wait_for_memory(pending);
 	else if (!deferred->store)

@@ -53,6 +53,7 @@ static void record_lost(struct file *file, const char *why)
 						     .failure = &failure,
 						     .is_change = true});
 	file->fs->lost_values++;
+	file->fs->writes.discarded[DISCARD_UNMOUNTED]++;
 }
 
 static void discard_handle(struct handle *handle)

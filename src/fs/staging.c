@@ -145,8 +145,10 @@ static void drop_expired(struct file *file)
 		&failure, ETIMEDOUT,
 		"this temporary file was not renamed within %d minutes: it is wiped, and nothing was stored",
 		STAGED_AGE_MAX / 60000);
-	if (staging_has_value(file))
+	if (staging_has_value(file)) {
 		fs_report(file->fs, "rename", file->store, file->name, &failure);
+		file->fs->writes.discarded[DISCARD_NOT_RENAMED]++;
+	}
 	file_unlink(file);
 }
 

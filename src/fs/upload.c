@@ -165,6 +165,8 @@ static void on_put(struct change_op *op)
 	log_publication(file, &upload->actor, upload->name,
 			put->change.failure.errnum ? NULL : record_digest(put->record, &text),
 			put->effect, &put->change.failure);
+	count_write(&fs->writes, &put->change.failure, put->unknown);
+	histogram_add(&fs->writes.durations, loop_now(fs->loop) - upload->started_at);
 	keep_length(upload);
 	/* An upload that overlapped with this one may have ended before it: a rename must not store
 	 * its value. */
@@ -291,10 +293,12 @@ static struct upload *prepare(struct file *file, const struct log_actor *actor, 
 		if (!upload)
 			failure_set(failure, ENOMEM, "out of memory");
 	}
-	if (upload)
+	if (upload) {
 		upload->actor = *actor;
-	else
+	} else {
+		count_write(&file->fs->writes, failure, false);
 		log_publication(file, actor, name, NULL, NULL, failure);
+	}
 	return upload;
 }
 
@@ -304,6 +308,7 @@ static void start(struct upload *upload)
 	upload->file->sent = upload->value->bytes.length;
 	upload->file->uploads++;
 	upload->fs->uploads++;
+	upload->started_at = loop_now(upload->fs->loop);
 	upload->renews = retained_forget(upload->fs, upload->file->store, upload->name);
 	put_start(&upload->put);
 }

@@ -17,6 +17,7 @@ struct upload {
 	struct value *value;
 	char name[256];
 	struct wait_list waits; /* woken at the end; `put.change.failure` is the outcome */
+	uint64_t started_at;	/* CLOCK_BOOTTIME, milliseconds */
 	bool done;
 	bool renews;	/* it replaces a value that was retained: the name is a few seconds old */
 	bool is_staged; /* it uploads a staged file under its real name */

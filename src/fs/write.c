@@ -199,6 +199,7 @@ static void fail_handle(struct handle *handle, const char *operation, int error)
 		handle->file->spoiled = true;
 	refusal_record(handle->file->fs, operation, handle->file->store, handle->file->name,
 		       refusal_of(error));
+	count_write(&handle->file->fs->writes, &(struct failure){.errnum = error}, false);
 }
 
 void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t size, off_t offset,

@@ -136,6 +136,10 @@ static void handle_response(struct call_state *state)
 		call_state_free(state);
 		return;
 	}
+	/* Some services answer 403 to a client that is too fast. */
+	if (state->response.status == 429 ||
+	    (state->response.status == 403 && class == RESPONSE_RETRY))
+		net->counts.rate_limited++;
 	if (call->failure.errnum && !call->failure.http_status)
 		call->failure.http_status = state->response.status;
 	http_response_free(&state->response);

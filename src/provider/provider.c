@@ -21,11 +21,11 @@ const struct provider *provider_find(const char *name, size_t length)
 
 const struct operation_info api_operations[OPERATION_COUNT] = {
 	[OPERATION_LIST_STORES] = {"list_stores", .safe = true},
-	[OPERATION_FIND_STORE] = {"find_store", .safe = true},
+	[OPERATION_FIND_STORE] = {"find_store", .safe = true, .answers_absence = true},
 	[OPERATION_CREATE_STORE] = {"create_store"},
 	[OPERATION_DELETE_STORE] = {"delete_store", .idempotent = true},
-	[OPERATION_LIST_SECRETS] = {"list_secrets", .safe = true},
-	[OPERATION_FIND_SECRET] = {"find_secret", .safe = true},
+	[OPERATION_LIST_SECRETS] = {"list_secrets", .safe = true, .answers_absence = true},
+	[OPERATION_FIND_SECRET] = {"find_secret", .safe = true, .answers_absence = true},
 	[OPERATION_PUT_SECRET] = {"put_secret", .upload = true},
 	[OPERATION_UPDATE_SECRET] = {"edit_secret", .idempotent = true},
 	[OPERATION_DELETE_SECRET] = {"delete_secret", .idempotent = true},

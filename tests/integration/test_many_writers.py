@@ -13,7 +13,7 @@ UPLOADS_MAX = 56  # over HTTP/1.1: a connection each, and eight are left to meta
 
 
 def figure(mount, name):
-    return int(re.search(rf"^sstorefs_{name} (\d+)$", mount.control("metrics"), re.MULTILINE)[1])
+    return int(re.search(rf"^sstorefs_{name}{{[^}}]*}} (\d+)$", mount.control("metrics"), re.MULTILINE)[1])
 
 
 def test_sixty_four_writers_are_on_their_way_together(mount, sandbox, service):
