@@ -86,7 +86,7 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 		throttle->largest = remaining;
 	/* Requests in flight may not be counted yet. */
 	if (throttle->rules.reads_unmetered)
-		unanswered = throttle->changes - (call && call_is_change(call));
+		unanswered = throttle->changes;
 	net->counts.budget_remaining = remaining > unanswered ? remaining - unanswered : 0;
 	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
 	explain(&throttle->refusal, used_up, resets_in_ms);
