@@ -158,7 +158,8 @@ static bool is_failed(const struct api_call *api_call)
 {
 	int error = api_call->failure.errnum;
 
-	return error && !(error == ENOENT && api_operations[api_call->args.operation].answers_absence);
+	return error &&
+	       !(error == ENOENT && api_operations[api_call->args.operation].answers_absence);
 }
 
 static void on_done(struct http_call *call)
