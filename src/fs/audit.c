@@ -1,10 +1,5 @@
 /* The audit: logs each change that was tried, and who tried it. */
-#include <stdio.h>
-#include <string.h>
-
-#include "audit.h"
 #include "fs_internal.h"
-#include "opener.h"
 #include "sstorefs/proc.h"
 
 /* Takes the path of cgroup version 2, whose line is the last, unless that is only the root, as it

@@ -1,7 +1,5 @@
 /* The control directory: a table of files, and the operations on them. */
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include "control.h"
 #include "fs_internal.h"

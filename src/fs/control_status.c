@@ -1,6 +1,5 @@
 /* `.sstorefs/status`: the state of a mount as JSON. */
 #include <jansson.h>
-#include <stdlib.h>
 
 #include "control.h"
 #include "fs_internal.h"

@@ -1,10 +1,4 @@
 /* Requests that are answered later, and their interruption. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "audit.h"
 #include "fs_internal.h"
 #include "upload.h"
 

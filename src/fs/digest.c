@@ -3,7 +3,6 @@
  * metadata. Never a hash of a value.
  */
 #include <sodium.h>
-#include <string.h>
 
 #include "digest.h"
 #include "fs_internal.h"

@@ -2,14 +2,8 @@
  * Open directories. Each keeps the snapshot it was opened on, so that offsets stay valid however
  * the listing changes.
  */
-#include <errno.h>
-#include <stdlib.h>
-
-#include "audit.h"
 #include "directory.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
 
 struct listing *directory_listing(const struct directory *directory)

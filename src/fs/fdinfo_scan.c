@@ -8,17 +8,10 @@
  * to us as a request. So searches are limited by time.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "fdinfo_scan.h"
 #include "fs_internal.h"
-#include "inode.h"
-#include "opener.h"
 #include "sstorefs/proc.h"
 
 /* In microseconds: */

@@ -3,16 +3,9 @@
  * being uploaded, or its last upload has failed.
  */
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "file.h"
 #include "fs_internal.h"
-#include "opener.h"
 #include "staging.h"
-#include "value.h"
 
 #define KEPT_ERRORS_MAX 1000 /* files that are kept only for their failure */
 

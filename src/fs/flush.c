@@ -1,15 +1,8 @@
 /* FLUSH and RELEASE: decide when a value is published (doc/semantics.md, rules 3 to 7). */
-#include <errno.h>
-
-#include "audit.h"
-#include "control.h"
-#include "deferred.h"
-#include "file.h"
 #include "flush.h"
+#include "control.h"
 #include "fs_internal.h"
-#include "opener.h"
 #include "operations.h"
-#include "sstorefs/log.h"
 #include "staging.h"
 #include "takeover.h"
 #include "upload.h"

@@ -1,7 +1,11 @@
 #pragma once
 
 #define FUSE_USE_VERSION 314
+#include <errno.h>
 #include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "sstorefs/change.h"
@@ -11,7 +15,7 @@
 #include "sstorefs/ordered_set.h"
 
 /*
- * What all files of this folder need of libfuse and of the rest of the program.
+ * What all files of this folder need of libc, libfuse and the rest of the program.
  */
 struct directory;
 struct fdinfo_scan;

@@ -1,12 +1,18 @@
 #pragma once
 
+#include "audit.h"
 #include "deferred.h"
 #include "fdinfo_scan.h"
-#include "fs_base.h"
+#include "file.h"
+#include "inode.h"
 #include "precheck.h"
 #include "write_counts.h"
 #include "written.h"
 
+/*
+ * The state of a mount, and the headers that nearly all files of this folder need: a file includes
+ * only what is not here.
+ */
 struct fs {
 	struct fs_options options;
 	struct loop *loop;

@@ -1,9 +1,5 @@
 /* FSYNC: publishes what is dirty, and reports what became of the name (doc/semantics.md, rule 9).
  */
-#include <errno.h>
-
-#include "deferred.h"
-#include "file.h"
 #include "fs_internal.h"
 #include "operations.h"
 #include "takeover.h"

@@ -1,14 +1,10 @@
 /* Reads and writes the kernel's descriptor for libfuse, and sets one flag in the reply to INIT. */
-#include <errno.h>
 #include <linux/fuse.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "fs_internal.h"
 #include "fuse_io.h"
-#include "sstorefs/log.h"
 
 #define REPLY_PAGE_SIZE 512 /* a power of two: a reply that is aligned to it lies on one page */
 

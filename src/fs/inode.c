@@ -1,15 +1,9 @@
 /*
  * Inode numbers: what each refers to, its attributes, and for how long the kernel may cache them.
  */
-#include <errno.h>
-#include <string.h>
-
 #include "control.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "staging.h"
-#include "written.h"
 
 #define KERNEL_TIMEOUT_MAX 1.0 /* seconds: `refresh` must be able to take effect */
 

@@ -1,16 +1,7 @@
 /* LOOKUP, GETATTR and ACCESS: from memory where the name is known, else by one query. */
-#include <errno.h>
-#include <string.h>
-
-#include "audit.h"
 #include "control.h"
-#include "deferred.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
-#include "precheck.h"
-#include "sstorefs/name.h"
 #include "staging.h"
 
 /* Answers that there is no such name, and lets the kernel cache that for at most a second. */

@@ -1,15 +1,6 @@
 /* MKDIR and RMDIR: create and delete stores. */
-#include <errno.h>
-#include <string.h>
-
-#include "audit.h"
-#include "deferred.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
-#include "precheck.h"
-#include "sstorefs/name.h"
 #include "staging.h"
 
 struct store_request {

@@ -1,19 +1,11 @@
 /* OPEN and CREATE: refuses what can be refused now (precheck.c), then makes a handle. */
-#include <errno.h>
 #include <fcntl.h>
 
-#include "audit.h"
 #include "control.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "open_wait.h"
-#include "opener.h"
 #include "operations.h"
-#include "precheck.h"
-#include "sstorefs/name.h"
 #include "staging.h"
-#include "value.h"
 
 static bool opens_to_read(int flags)
 {

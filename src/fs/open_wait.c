@@ -2,14 +2,8 @@
  * An OPEN or CREATE that waits: for a call that tells whether a refused token is accepted again,
  * for locked memory, or for a process descriptor.
  */
-#include <errno.h>
-#include <string.h>
-
-#include "deferred.h"
-#include "fs_internal.h"
-#include "inode.h"
 #include "open_wait.h"
-#include "precheck.h"
+#include "fs_internal.h"
 #include "staging.h"
 
 #define LARGEST_VALUE	  (128u << 10) /* bytes of locked memory that a value may come to need */

@@ -2,20 +2,14 @@
  * Identifies the process that opened a handle and those that write to it, and reads from /proc and
  * pidfds whether one of them is exiting, and how.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "file.h"
 #include "fs_internal.h"
-#include "opener.h"
 #include "sstorefs/proc.h"
 
 /* /proc/PID/status of a process with 65 536 supplementary groups, the most there can be. */

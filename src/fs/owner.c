@@ -5,8 +5,6 @@
 #include <limits.h>
 
 #include "fs_internal.h"
-#include "inode.h"
-#include "precheck.h"
 
 /* True if the caller is in the group. Also where that is not known: the change that it allows has
  * no effect. */

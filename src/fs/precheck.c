@@ -1,12 +1,8 @@
 /* Checks that need no call. As much as possible is refused at open, whose error every shell
  * reports. */
-#include <errno.h>
 #include <fcntl.h>
 
 #include "fs_internal.h"
-#include "precheck.h"
-#include "sstorefs/error_log.h"
-#include "sstorefs/log.h"
 #include "sstorefs/quota.h"
 
 static const struct {

@@ -1,15 +1,7 @@
 /* READDIR: lists what a view of the directory has, and what is open here and not stored yet. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "audit.h"
 #include "control.h"
-#include "deferred.h"
 #include "directory.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
 #include "staging.h"
 

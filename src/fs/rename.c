@@ -2,20 +2,11 @@
  * RENAME and LINK: renames a file that is only here, uploads a staged one under its new name, and
  * lets the service rename a stored one where it can.
  */
-#include <errno.h>
-#include <string.h>
-
-#include "deferred.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
-#include "precheck.h"
 #include "retained.h"
 #include "staging.h"
 #include "upload.h"
-#include "value.h"
-#include "written.h"
 
 struct rename_request {
 	struct deferred deferred; /* `name` is the old name */

@@ -2,15 +2,10 @@
  * Retained values: a value just stored under a new name stays in locked memory for some seconds
  * where the service cannot rename it, so that a rename can store it under its real name.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "digest.h"
-#include "file.h"
-#include "fs_internal.h"
 #include "retained.h"
+#include "digest.h"
+#include "fs_internal.h"
 #include "upload.h"
-#include "value.h"
 
 #define RETAINED_MS    10000 /* that a value is retained */
 #define RETAINED_MAX   64    /* values at once */

@@ -2,30 +2,20 @@
  * The session with the kernel: the mount, its descriptor in the loop, its requests and their
  * receive buffer.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "control.h"
-#include "deferred.h"
-#include "fdinfo_scan.h"
-#include "file.h"
 #include "flush.h"
 #include "fs_internal.h"
 #include "fuse_io.h"
 #include "open_wait.h"
-#include "opener.h"
 #include "operations.h"
 #include "retained.h"
-#include "sstorefs/log.h"
 #include "upload.h"
-#include "written.h"
 
 #define REQUESTS_PER_ITERATION 64
 #define HEADER_SIZE	       4096u /* libfuse's, in front of the data of a WRITE */

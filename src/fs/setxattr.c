@@ -2,20 +2,9 @@
  * Attributes that can be set: kept until the value is published if it is dirty, else changed at the
  * service now.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "deferred.h"
-#include "digest.h"
-#include "file.h"
-#include "fs_internal.h"
-#include "inode.h"
-#include "precheck.h"
 #include "setxattr.h"
-#include "sstorefs/name.h"
-#include "value.h"
-#include "written.h"
+#include "digest.h"
+#include "fs_internal.h"
 
 int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
 {

@@ -1,16 +1,9 @@
 /*
  * The end of a mount: uploads what is complete, discards and names what is not (doc/semantics.md).
  */
-#include <errno.h>
-#include <stdlib.h>
-
-#include "fdinfo_scan.h"
-#include "file.h"
 #include "flush.h"
 #include "fs_internal.h"
-#include "opener.h"
 #include "retained.h"
-#include "sstorefs/log.h"
 #include "staging.h"
 #include "takeover.h"
 #include "upload.h"

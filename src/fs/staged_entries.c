@@ -2,17 +2,10 @@
  * Staged directories, in which programs collect temporary files, and staged symbolic links, which
  * editors use as locks. Neither is stored.
  */
-#include <errno.h>
 #include <fnmatch.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
-#include "precheck.h"
 #include "staging.h"
 
 /* True for the directories in which rsync collects files until it renames all of them. */

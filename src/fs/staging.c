@@ -3,18 +3,11 @@
  * write a temporary file and rename it work at services that cannot rename, with one upload.
  */
 #include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <string.h>
 
-#include "audit.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "sstorefs/log.h"
-#include "sstorefs/name.h"
 #include "staging.h"
-#include "value.h"
 
 #define STAGED_MAX 64 /* files at once */
 #define STAGED_AGE_MAX                                                                             \

@@ -1,7 +1,6 @@
 /* STATFS: the quota of secrets as inodes, where the service has one. */
 #include <sys/statvfs.h>
 
-#include "deferred.h"
 #include "fs_internal.h"
 #include "operations.h"
 #include "sstorefs/quota.h"

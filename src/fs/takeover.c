@@ -7,14 +7,8 @@
  * The program may be a shell whose children write: then the outermost ancestor of the writer that
  * has the file open counts as the writer.
  */
-#include <errno.h>
-
-#include "fdinfo_scan.h"
-#include "file.h"
-#include "fs_internal.h"
-#include "inode.h"
-#include "opener.h"
 #include "takeover.h"
+#include "fs_internal.h"
 
 static void search_parent(struct close_search *search);
 static void search_opener(struct close_search *search);

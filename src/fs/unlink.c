@@ -1,16 +1,9 @@
 /* UNLINK: deletes a secret. */
-#include <errno.h>
-
-#include "deferred.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
-#include "precheck.h"
 #include "retained.h"
 #include "staging.h"
 #include "upload.h"
-#include "written.h"
 
 struct unlink_request {
 	struct deferred deferred; /* `name` is the secret */

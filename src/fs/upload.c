@@ -2,19 +2,11 @@
  * Uploads: decides which bytes of the buffer are the value, checks and sends them, and keeps the
  * outcome in the file.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "audit.h"
+#include "upload.h"
 #include "digest.h"
-#include "file.h"
 #include "fs_internal.h"
 #include "retained.h"
 #include "staging.h"
-#include "upload.h"
-#include "value.h"
-#include "written.h"
 
 static bool is_printable(const uint8_t *text, size_t length)
 {

@@ -1,7 +1,5 @@
 /* Values in locked memory, shared by the handles and uploads that refer to them. */
-#include "value.h"
 #include "fs_internal.h"
-#include <stdlib.h>
 
 struct value *value_new(struct locked_pool *pool)
 {

@@ -1,19 +1,11 @@
 /* WRITE, truncation and fallocate: change the value in the buffer of a handle. */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <string.h>
 
 #include "control.h"
-#include "file.h"
 #include "flush.h"
 #include "fs_internal.h"
-#include "inode.h"
-#include "opener.h"
 #include "operations.h"
-#include "precheck.h"
-#include "value.h"
-#include "written.h"
 
 /* Notes the lock owner of a WRITE: where /proc does not show the opener, the FLUSH of the only
  * owner that has written publishes (doc/semantics.md, rule 7). */

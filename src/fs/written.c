@@ -3,17 +3,8 @@
  * has that version of them, and which names `sync NAME` can open. Also shows the size of values
  * that are still to be stored.
  */
-#include "written.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "digest.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
-#include "value.h"
 
 #define WRITTEN_MAX 4096	     /* entries of less than 200 bytes each */
 #define SYNC_MS	    (10 * 60 * 1000) /* for which a written name can be opened for fsync */

@@ -1,17 +1,10 @@
 /* Extended attributes: a table, and the four operations that use it. */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/xattr.h>
 
 #include "digest.h"
-#include "file.h"
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
-#include "precheck.h"
 #include "setxattr.h"
-#include "value.h"
 
 /* What an attribute is shown from. */
 struct xattr_context {
