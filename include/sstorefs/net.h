@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sstorefs/clock.h"
 #include "sstorefs/failure.h"
 #include "sstorefs/http.h"
 #include "sstorefs/loop.h"
@@ -142,3 +143,7 @@ uint64_t net_backoff(unsigned pauses);
 /* Sets the rate limit that the provider has read from headers; called in on_response, so that the
  * network can slow down in time. */
 void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms);
+
+/* Tells the time by the service's clock, as a response has just told it: a certificate that is not
+ * valid now is explained with it. */
+void net_set_service_time(struct net *net, wall_time_ns time);

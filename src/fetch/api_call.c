@@ -104,6 +104,7 @@ static void note_date(struct api_call *api_call, const char *text)
 	api_call->response_date = date;
 	api_call->catalog->cache.last_date = date;
 	api_call->catalog->cache.last_date_at = loop_now(api_call->catalog->loop);
+	net_set_service_time(api_call->catalog->net, date);
 }
 
 static enum response_class on_response(struct http_call *call, const struct http_response *response)

@@ -48,7 +48,7 @@ int parse_expires_at(const struct fs *fs, const char *value, size_t size,
 		return 0;
 	/* INT64_MAX stands for every later time too: not the one that was asked for. */
 	if (time_parse_rfc3339(value, size, &attrs->expires_at) ||
-	    attrs->expires_at <= clock_wall() || attrs->expires_at == INT64_MAX)
+	    attrs->expires_at <= catalog_time(fs->catalog) || attrs->expires_at == INT64_MAX)
 		return -EINVAL;
 	return 0;
 }

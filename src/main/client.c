@@ -151,9 +151,7 @@ void client_explain(const struct client *client, const struct failure *failure, 
 			"%s: %s has no such store: check the name, or mount %s: to see what there is",
 			config->source, endpoint, config->provider->name);
 	else if (failure->errnum == EKEYREJECTED)
-		buffer_printf(line,
-			      "%s: %s: if its CA is your own, name its file with cacert=", endpoint,
-			      failure->message);
+		buffer_printf(line, "%s: %s", endpoint, failure->message);
 	else
 		buffer_printf(
 			line,

@@ -25,8 +25,6 @@ static const struct curl_error {
 	 ""},
 	{CURLE_SSL_CONNECT_ERROR, CURL_ERROR_UNREACHABLE, EHOSTUNREACH, "no TLS connection to ",
 	 ""},
-	{CURLE_PEER_FAILED_VERIFICATION, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
-	 " was refused"},
 	{CURLE_SSL_ISSUER_ERROR, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
 	 " was refused"},
 	{CURLE_SSL_INVALIDCERTSTATUS, CURL_ERROR_PERMANENT, EKEYREJECTED, "the certificate of ",
@@ -119,6 +117,10 @@ static enum curl_error_kind describe_unsent(const struct call_state *state, CURL
 
 	if (at_proxy && status)
 		return describe_proxy_status(state, status);
+	if (code == CURLE_PEER_FAILED_VERIFICATION) {
+		certificate_describe(state, at_proxy, curl_message(state, code));
+		return CURL_ERROR_PERMANENT;
+	}
 	for (size_t i = 0; i < sizeof(curl_errors) / sizeof(*curl_errors); i++) {
 		if (curl_errors[i].code != code)
 			continue;

@@ -9,6 +9,12 @@ void health_attempt(struct net *net, bool responded)
 	net->counts.reachable = responded;
 }
 
+void net_set_service_time(struct net *net, wall_time_ns time)
+{
+	net->service_time = time;
+	net->service_time_at = loop_now(net->loop);
+}
+
 /* Reads that are not metered say nothing of changes that are refused for their number. */
 static void end_down(struct net *net, bool change)
 {

@@ -205,6 +205,7 @@ static void net_init(struct net *net, struct loop *loop, const struct net_option
 	net->throttle.rules = options->rate_rules;
 	net->context = options->context;
 	net->counts.budget_remaining = -1;
+	net->service_time = TIME_UNKNOWN;
 	TAILQ_INIT(&net->every);
 	for (int queue = 0; queue < QUEUES; queue++)
 		TAILQ_INIT(&net->waiting[queue]);

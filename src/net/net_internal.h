@@ -104,6 +104,9 @@ struct net {
 	bool closing; /* libcurl shuts connections down */
 	uint64_t turned_at; /* when libcurl had its last turn, CLOCK_BOOTTIME in milliseconds */
 
+	wall_time_ns service_time; /* as its last Date told it, TIME_UNKNOWN before the first */
+	uint64_t service_time_at;  /* CLOCK_BOOTTIME, milliseconds */
+
 	struct net_counts counts;
 	struct failure down, unauthorized;
 	uint64_t unauthorized_at;
@@ -146,6 +149,10 @@ enum curl_error_kind {
 enum curl_error_kind curl_error_describe(struct call_state *state, CURLcode code);
 /* The same for a call whose budget, or whose attempt's share of it, has ended. */
 void curl_error_describe_timeout(struct call_state *state);
+
+/* certificate.c: sets the call's failure where the certificate of the service, or of the proxy, was
+ * refused, for the `reason` that libcurl gives. */
+void certificate_describe(const struct call_state *state, bool of_proxy, const char *reason);
 
 /* call.c: where calls begin and end. */
 /* Returns how much of the budget is left, in milliseconds; 0 also where the loop is late. */

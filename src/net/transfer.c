@@ -248,6 +248,8 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	 */
 	if (net->parts.https && one_at_a_time)
 		SETOPT(ADDRESS_SCOPE, 1L);
+	/* For certificate_describe(); not every TLS library can. */
+	curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
 	SETOPT(SSL_VERIFYPEER, 1L);
 	SETOPT(SSL_VERIFYHOST, 2L);
 	if (net->cacert)

@@ -443,6 +443,44 @@ def test_expiries_go_by_the_clock_of_the_service(clock, make_mount, direct, sand
     assert 1700 < seconds <= 1802
 
 
+@pytest.mark.parametrize("off", [7200, -7200])
+def test_an_expiry_that_is_set_goes_by_the_clock_of_the_service(off, clock, make_mount, direct, sandbox):
+    clock.set(off)
+    stripe = Stripe("direct", sandbox, sandbox.url)
+    mount = make_mount(stripe, source="stripe:", **clock.variables)
+    with open(mount / "account/NAME", "wb") as file:
+        past, future = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + hours * 3600)).encode() for hours in (-1, 1))
+        assert errno_of(os.setxattr, mount / "account/NAME", "user.expires_at", past) == errno.EINVAL
+        os.setxattr(mount / "account/NAME", "user.expires_at", future)
+        file.write(b"val")
+    assert os.getxattr(mount / "account/NAME", "user.expires_at") == future
+
+
+def refused_write(mount, nginx, **changes):
+    """What is said of a write over a new connection."""
+    nginx.start(**changes)
+    mount.refresh()
+    assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EKEYREJECTED
+    return mount.control("errors")
+
+
+@pytest.mark.parametrize("years,words", [(10, "it has expired"), (-10, "it is not yet valid")])
+def test_a_clock_that_is_years_off_is_named_where_a_certificate_is_refused_for_it(years, words, clock, make_mount, tls, nginx, sandbox):
+    """The service's clock is known from before."""
+    mount = make_mount(tls, **clock.variables)
+    clock.set(years * 365 * 86400)
+    said = refused_write(mount, nginx)
+    assert f"{words}, but this machine's clock says {time.gmtime().tm_year + years}-" in said and "and the service's says 20" in said
+    assert "check the clock" in said
+
+
+def test_a_clock_that_is_right_is_not_blamed_for_a_certificate(make_mount, tls, nginx, certificates, sandbox):
+    mount = make_mount(tls)
+    said = refused_write(mount, nginx, certificate=certificates.expired)
+    assert "the certificate of 10.99.0.1 was refused: it has expired: the service must renew it" in said
+    assert "check the clock" not in said
+
+
 def test_a_temporary_file_that_is_never_renamed_is_wiped_and_that_is_said(clock, make_mount, direct, sandbox, table):
     """After a quarter of an hour: in `errors` and in the log, for its writer was told that all went well. A directory for such files goes without a word."""
     spared = [name for name in clock.variables if "MONOTONIC" in name]

@@ -218,12 +218,17 @@ def test_a_proxy_that_goes_away(make_mount, tls, nginx, sandbox, tmp_path, table
     assert sandbox.calls() == [] and sandbox.value("prod", "NAME") == b"old"
 
 
-@pytest.mark.parametrize("certificate", ["wrong_name", "expired", "unknown"])
-def test_no_mount_of_who_cannot_prove_who_he_is(make_mount, tls, nginx, sandbox, certificate):
-    """Not even the token is sent."""
+CERTIFICATES = [("wrong_name", "it is for DNS:other.example"), ("unknown", "if its authority is your own, name its file with cacert="),
+                ("expired", "it has expired, if it is"), ("not_yet_valid", "it is not yet valid, if it is")]
+
+
+@pytest.mark.parametrize("certificate,words", CERTIFICATES)
+def test_no_mount_of_who_cannot_prove_who_he_is(make_mount, tls, nginx, sandbox, certificate, words):
+    """Not even the token is sent. Nothing shows yet whether it is the certificate or the clock that is wrong."""
     nginx.start(certificate=getattr(nginx.certificates, certificate))
     status, said, _ = refused_to_mount(make_mount, tls)
-    assert status == 32 and "certificate" in said
+    assert status == 32 and "the certificate of 10.99.0.1 was refused: " in said and words in said, said
+    assert ("check the clock" in said) == ("if it is" in words)
     assert sandbox.calls() == []
 
 

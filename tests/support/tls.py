@@ -134,6 +134,7 @@ class Certificates:
         self.good = authority.certificate("good", names)
         self.wrong_name = authority.certificate("wrong_name", "DNS:other.example")
         self.expired = authority.certificate("expired", names, end=certificate_date(-1))
+        self.not_yet_valid = authority.certificate("not_yet_valid", names, begin=certificate_date(1))
         self.unknown = unknown.certificate("unknown", names)
 
 

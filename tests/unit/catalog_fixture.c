@@ -76,6 +76,11 @@ const struct failure *net_down(const struct net *net)
 	return fixture->down.errnum ? &fixture->down : NULL;
 }
 
+void net_set_service_time(struct net *net, wall_time_ns time)
+{
+	(void)net, (void)time;
+}
+
 void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_ms)
 {
 	(void)net;
