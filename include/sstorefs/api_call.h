@@ -23,6 +23,8 @@ struct api_call {
 	size_t redact_length;
 	bool cache_failure; /* any process can cause this call: one that failed a moment ago fails
 			       again without being sent (recent_failures.h) */
+	const char *etag;   /* of what the owner has: the service sends it only if it has changed
+			       (result.not_modified). NULL: it sends it */
 	void (*done)(struct api_call *api_call);
 
 	struct failure failure;

@@ -87,6 +87,7 @@ void catalog_each_listing(struct catalog *catalog,
 
 struct catalog_counts {
 	uint64_t hits, misses, walks, pages, name_queries;
+	uint64_t not_modified; /* pages that had not changed */
 	uint64_t calls[OPERATION_COUNT], failed[OPERATION_COUNT];
 	struct histogram durations[OPERATION_COUNT];
 	uint64_t sealed_bytes;

@@ -95,6 +95,8 @@ struct op_result {
 				 didn't say */
 	bool deleted_async;   /* a deletion was accepted, and listings may show the name a moment
 				 longer */
+	struct buffer etag;   /* of the response; empty: it had none */
+	bool not_modified;    /* the service still has what api_call.etag names, and sent nothing */
 	bool created;	      /* OPERATION_PUT_SECRET: the service says that it made a new secret */
 	bool replaced;	      /* the same: that it replaced one. Neither: it does not say which */
 	int64_t quota, usage; /* OPERATION_QUOTA */

@@ -45,10 +45,12 @@ struct listing {
 	bool force_refresh; /* everything counts as stale, and is not shown while the service can be
 			       asked */
 	uint64_t pages;	    /* of the last whole walk */
-	unsigned single_lookups;	      /* single calls since the last whole walk */
-	struct walk_pass pass;		      /* of the walk that runs, or ran last */
-	struct walk *walk;		      /* of fetch; NULL: none runs */
-	bool has_local_changes;		      /* records may have local_change set */
+	unsigned single_lookups; /* single calls since the last whole walk */
+	struct walk_pass pass;	 /* of the walk that runs, or ran last */
+	struct walk *walk;	 /* of fetch; NULL: none runs */
+	struct page_tags *tags;	 /* of fetch: of the last whole walk, if no local change came since;
+				    NULL: not known */
+	bool has_local_changes;	 /* records may have local_change set */
 	LIST_HEAD(, name_query) name_queries; /* of fetch: single calls under way */
 	struct task compaction;		      /* leaves useless records out of `current` */
 };
@@ -96,6 +98,10 @@ void listing_walk_started(struct listing *listing);
 
 /* Merges an entry of a page. Returns 0 or -ENOMEM. */
 int listing_apply_page_entry(struct listing *listing, const struct entry *entry);
+
+/* Fills in the snapshot of the walk that runs with what is cached: the service has told that
+ * nothing has changed. Returns 0 or -ENOMEM. */
+int listing_apply_unchanged(struct listing *listing);
 
 /* Ends a walk that was taken off the listing. `failure` NULL: it was whole. */
 void listing_walk_done(struct listing *listing, uint64_t pages, const struct failure *failure);

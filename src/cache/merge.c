@@ -193,6 +193,19 @@ static bool copy(struct listing *listing, struct snapshot *snapshot, const struc
 	       (!was_bound || !entry_id_bind(entry_ids_of(listing), other->entry_id, other));
 }
 
+int listing_apply_unchanged(struct listing *listing)
+{
+	const struct snapshot *current = listing->current;
+	const struct record *record;
+	uint64_t position = 0;
+
+	listing->next->names_too_long = current->names_too_long;
+	while ((record = snapshot_step(current, &position)))
+		if (!record->deleted && !put(listing, listing->next, record, record->entry_id))
+			return -ENOMEM;
+	return 0;
+}
+
 /* Keeps the pages of a walk that failed on a listing that was never complete, and adds what else is
  * cached. */
 static void keep_part(struct listing *listing)

@@ -112,6 +112,7 @@ static enum response_class on_response(struct http_call *call, const struct http
 	struct api_call *api_call = container_of(call, struct api_call, http);
 	const struct provider *provider = api_call->catalog->options.provider;
 	const char *date = http_response_header(response, "Date");
+	const char *etag = http_response_header(response, "ETag");
 	int failed;
 
 	static const enum response_class classes[] = {[RETRY_NEVER] = RESPONSE_REJECTED,
@@ -125,6 +126,13 @@ static enum response_class on_response(struct http_call *call, const struct http
 		(struct op_result){.on_entry = filter_entry, .context = api_call, .total = -1};
 	api_call->retry_hint = RETRY_NEVER;
 	call->failure = (struct failure){0};
+	if (response->status == 304 && api_call->etag) {
+		api_call->result.not_modified = true;
+		api_call->catalog->counts.not_modified++;
+		return RESPONSE_OK;
+	}
+	if (etag)
+		buffer_puts(&api_call->result.etag, etag);
 	failed = provider->parse_response(provider, &api_call->args, response, &api_call->result,
 					  &call->failure, &api_call->retry_hint);
 	if (!failed) {
@@ -237,6 +245,10 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 			&api_call->args, &call->request);
 	else
 		failed = -EOPNOTSUPP;
+	if (!failed && api_call->etag)
+		http_request_header(&call->request, "If-None-Match", api_call->etag);
+	if (!failed && call->request.headers.failed)
+		failed = -ENOMEM;
 	if (failed) {
 		failure_set(&call->failure, -failed, "the request for %s cannot be made: %s",
 			    api_operations[api_call->args.operation].name, strerror(-failed));

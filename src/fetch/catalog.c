@@ -29,7 +29,7 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 					.negative_ttl = options->negative_ttl,
 					.minimal = options->minimal,
 					.stores_are_local = options->provider->stores_are_local});
-	made->cache.name_changed = name_query_supersede;
+	made->cache.name_changed = walk_note_change;
 	made->cache.stores_changed = stores_changed;
 	made->heap_trim.run = trim_heap;
 	made->stores_by_entry_id.compare = stores_compare;

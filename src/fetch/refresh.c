@@ -1,5 +1,6 @@
 /* Decides when the cache is refreshed: in the background when stale data is read, or at once. */
 #include "catalog.h"
+#include "page_tags.h"
 #include <errno.h>
 
 void listing_refresh(struct listing *listing)
@@ -85,6 +86,7 @@ struct snapshot *listing_open_view(struct listing *listing, struct failure *fail
 void listing_close(struct listing *listing)
 {
 	walk_abort(listing);
+	page_tags_drop(&listing->tags);
 	name_query_abort_all(listing);
 	listing_finish(listing);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "catalog.h"
+#include "page_tags.h"
 
 /* How often a numbered walk begins again because the count is off. */
 #define ROUNDS_AGAIN_MAX 2
@@ -57,6 +58,10 @@ static void fetch_page(struct walk *walk, struct page *page, unsigned number)
 	args->store_id = listing->store ? listing->store->id : NULL;
 	args->cursor = walk->cursor.length ? buffer_cstr(&walk->cursor) : NULL;
 	args->page = number;
+	if (walk->revalidates) {
+		args->cursor = listing->tags->pages[walk->unchanged].cursor;
+		page->api_call.etag = listing->tags->pages[walk->unchanged].etag;
+	}
 	page->api_call.cache_failure = true;
 	api_call_start(catalog, &page->api_call,
 		       loop_now(catalog->loop) + catalog->options.timeout);
@@ -87,6 +92,7 @@ int walk_begin(struct listing *listing)
 	walk->next_page = 2;
 	walk->next_cycle_mark = 1;
 	walk->total = -1;
+	walk->revalidates = listing->tags && listing->is_complete;
 	listing->catalog->counts.walks++;
 	fetch_page(walk, &walk->pages[0], 1);
 	return 0;
@@ -105,6 +111,14 @@ static void walk_end(struct walk *walk)
 	if (!failure)
 		listing->whole_walk_ms = listing->last_walk_ms;
 	task_queue(listing->catalog->loop, &listing->catalog->heap_trim);
+	if (!failure && !walk->revalidates) {
+		page_tags_drop(&listing->tags);
+		if (!walk->untagged && page_tags_are_complete(walk->tags, walk->pages_of_round)) {
+			listing->tags = walk->tags;
+			walk->tags = NULL;
+		}
+	}
+	page_tags_drop(&walk->tags);
 	listing_walk_done(listing, walk->done,
 			  failure); /* a woken lookup may release the listing */
 	buffer_finish(&walk->cursor);
@@ -198,6 +212,8 @@ static bool count_is_off(const struct walk *walk)
 
 static void start_next_pass(struct walk *walk)
 {
+	page_tags_drop(&walk->tags);
+	walk->pages_of_round = 0;
 	walk->listing->pass.number++;
 	walk->entries = 0;
 	walk->listing->pass.repeated = 0;
@@ -286,6 +302,67 @@ static void count_page(struct walk *walk, const struct op_result *result)
 	listing_note_success(listing);
 }
 
+void walk_note_change(struct listing *listing, const char *name)
+{
+	page_tags_drop(&listing->tags);
+	if (listing->walk)
+		listing->walk->untagged = true;
+	name_query_supersede(listing, name);
+}
+
+static void keep_tag(struct walk *walk, const struct page *page, const struct op_result *result)
+{
+	const struct op_args *args = &page->api_call.args;
+	size_t index = is_numbered(walk->listing) ? args->page - 1 : walk->pages_of_round;
+
+	walk->pages_of_round++;
+	page_tags_keep(&walk->tags, index, buffer_cstr(&result->etag), args->cursor);
+}
+
+/*
+ * Continues a walk that asks for pages only if they have changed. Returns false for a page that
+ * came as the first of an ordinary walk.
+ */
+static bool revalidate(struct walk *walk, const struct op_result *result)
+{
+	struct listing *listing = walk->listing;
+
+	if (result->not_modified && listing->tags && ++walk->unchanged < listing->tags->count) {
+		fetch_page(walk, &walk->pages[0], walk->unchanged + 1);
+		return true;
+	}
+	if (result->not_modified && listing->tags) {
+		if (listing_apply_unchanged(listing))
+			failure_set(&walk->failure, ENOMEM, "out of memory");
+		walk->good_at = loop_now(listing->catalog->loop);
+		walk_end(walk);
+		return true;
+	}
+	walk->revalidates = false;
+	if (!result->not_modified && !walk->unchanged)
+		return false;
+	/* Another page has changed, or the cache has: all of them are needed. */
+	if (!walk->failure.errnum)
+		start_next_pass(walk);
+	else
+		walk_end(walk);
+	return true;
+}
+
+static void next_page(struct walk *walk, const struct page *page, const struct op_result *result)
+{
+	if (walk->revalidates && revalidate(walk, result))
+		return;
+	if (!page->api_call.failure.errnum) {
+		keep_tag(walk, page, result);
+		count_page(walk, result);
+	}
+	if (is_numbered(walk->listing))
+		next_by_number(walk, result);
+	else
+		next_by_cursor(walk, result);
+}
+
 static void on_page(struct api_call *api_call)
 {
 	struct page *page = container_of(api_call, struct page, api_call);
@@ -298,14 +375,9 @@ static void on_page(struct api_call *api_call)
 	page->runs = false;
 	walk->done++;
 	listing->catalog->counts.pages++;
-	if (!api_call->failure.errnum)
-		count_page(walk, &result);
-	else if (!walk->failure.errnum)
+	if (api_call->failure.errnum && !walk->failure.errnum)
 		walk->failure = api_call->failure;
-	if (is_numbered(listing))
-		next_by_number(walk, &result);
-	else
-		next_by_cursor(walk, &result);
+	next_page(walk, page, &result);
 	op_result_free(&result);
 	/* Last, because a woken lookup may release the store, and with it the listing. */
 	if (snapshot_is_filling(next))

@@ -11,7 +11,7 @@
 struct figures {
 	double mounted_at, reachable, token_accepted, last_answer_at;
 	double attempts, retries, rate_limited, rate_limit_remaining, rate_limit_resets_at;
-	double hits, misses, walks, pages, sealed_bytes, client_key_seconds_left;
+	double hits, misses, walks, pages, not_modified, sealed_bytes, client_key_seconds_left;
 	double transfers, uploads, open_handles, staged_files, unsettled_failures;
 	double locked_bytes, locked_bytes_max;
 	const uint64_t *results, *discarded, *calls, *failed_calls;
@@ -217,6 +217,8 @@ static const struct metric metrics[] = {
 	{"sstorefs_walks_total", METRIC_COUNTER, VALUE(walks),
 	 "Listings that were fetched from their first page on."},
 	{"sstorefs_pages_total", METRIC_COUNTER, VALUE(pages), "Pages of listings that came."},
+	{"sstorefs_pages_not_modified_total", METRIC_COUNTER, VALUE(not_modified),
+	 "Pages of listings that had not changed since they came (304)."},
 	{"sstorefs_sealed_bytes_total", METRIC_COUNTER, VALUE(sealed_bytes),
 	 "Bytes of values that were sealed."},
 	{"sstorefs_reachable", METRIC_GAUGE, VALUE(reachable),
@@ -294,6 +296,7 @@ static void read_calls(const struct fs *fs, struct figures *figures)
 	figures->misses = (double)calls->misses;
 	figures->walks = (double)calls->walks;
 	figures->pages = (double)calls->pages;
+	figures->not_modified = (double)calls->not_modified;
 	figures->sealed_bytes = fs->provider->seals ? (double)calls->sealed_bytes : NAN;
 	figures->client_key_seconds_left = NAN;
 	if (fs->provider->seals)

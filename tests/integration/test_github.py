@@ -213,3 +213,60 @@ def test_changes_are_sent_one_after_the_other_and_slowly(make_mount, github):
     assert [call["status"] for call in puts] == [201] * 23
     assert puts[-1]["at"] - puts[0]["at"] > 2
     assert all(later["at"] >= call["at"] + call["duration"] for call, later in zip(puts, puts[1:]))
+
+
+# Conditional requests
+
+
+def figure(mount, name):
+    return next(float(line.split()[1]) for line in mount.control("metrics").splitlines() if line.startswith(f"sstorefs_{name} "))
+
+
+@pytest.mark.parametrize("count", [3, 250])
+def test_a_listing_that_has_not_changed_is_refreshed_for_nothing(make_mount, github, count):
+    github.seed("prod", count)
+    mount = make_mount(github, source="github:octo/app/prod")
+    names = sorted(os.listdir(mount.path))
+    assert len(names) == count
+    github.sandbox.clear()
+    mount.refresh()
+    assert sorted(os.listdir(mount.path)) == names
+    assert {call["status"] for call in github.calls("list_secrets")} == {304}
+    assert figure(mount, "pages_not_modified_total") == -(-count // 100)
+    assert {call["status"] for call in github.calls()} == {304}
+    mount.refresh()
+    os.stat(mount / names[0])
+
+
+@pytest.mark.parametrize("name", ["A_FIRST", "Z_LAST"])
+def test_a_listing_that_has_changed_is_fetched_anew(make_mount, github, name):
+    github.seed("prod", 250)
+    mount = make_mount(github, source="github:octo/app/prod")
+    names = os.listdir(mount.path)
+    inodes = {name: os.stat(mount / name).st_ino for name in names}
+    github.put("prod", name, b"new")
+    mount.refresh()
+    assert sorted(os.listdir(mount.path)) == sorted([*names, name])
+    assert {one: os.stat(mount / one).st_ino for one in names} == inodes
+    github.delete("prod", name)
+    mount.refresh()
+    assert sorted(os.listdir(mount.path)) == sorted(names)
+
+
+def test_own_changes_are_not_undone_by_what_has_not_changed(make_mount, github):
+    github.seed("prod", 3)
+    mount = make_mount(github, source="github:octo/app/prod")
+    names = os.listdir(mount.path)
+    write_file(mount / "NEW", b"val")
+    os.remove(mount / names[0])
+    for _ in range(2):
+        mount.refresh()
+        assert sorted(os.listdir(mount.path)) == sorted(["NEW", *names[1:]])
+
+
+def test_a_service_without_etags_is_asked_for_everything(make_mount, github):
+    github.variant(etags="no")
+    mount = make_mount(github)
+    mount.refresh()
+    assert "prod" in os.listdir(mount.path)
+    assert all("If-None-Match" not in dict(call["headers"]) for call in github.calls())
