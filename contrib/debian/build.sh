@@ -3,7 +3,8 @@
 #
 #     contrib/debian/build.sh [DIRECTORY]
 #
-# DIRECTORY receives the package; default: the current directory. The tree is not changed.
+# DIRECTORY receives the package; default: the current directory. The tree is not changed. The maintainer of the package is
+# DEBFULLNAME <DEBEMAIL>, or who git says works here.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -34,12 +35,16 @@ rm debian/build.sh
 version=$(sed -n "s/^  version: '\(.*\)',/\1/p" meson.build)
 SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CHANGELOG.md")
 export SOURCE_DATE_EPOCH
+name=${DEBFULLNAME:-$(git -C "$top" config user.name || echo "sstorefs developers")}
+address=${DEBEMAIL:-$(git -C "$top" config user.email || echo sstorefs@localhost)}
+maintainer="$name <$address>"
+sed -i "s/@MAINTAINER@/$(printf %s "$maintainer" | sed 's/[\\&/]/\\&/g')/" debian/control
 cat >debian/changelog <<CHANGELOG
-sstorefs ($version) unstable; urgency=medium
+sstorefs ($version-1) UNRELEASED; urgency=medium
 
   * See CHANGELOG.md.
 
- -- sstorefs developers <sstorefs@localhost>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
+ -- $maintainer  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 CHANGELOG
 
 dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1 || {

@@ -1,4 +1,4 @@
-"""meson install, then mount(8) and its helper, on a machine with nothing running; meson dist and the Debian package."""
+"""meson install, then mount(8) and its helper, on a machine with nothing running."""
 
 import os
 import shutil
@@ -151,59 +151,3 @@ def test_try_uses_what_it_has_built_also_where_another_is_installed(tmp_path):
         PATH=/usr/sbin:$PATH {TOP}/contrib/try.sh"""
     done = subprocess.run(["unshare", "-m", "sh", "-ec", script], env={**os.environ, "BUILD": str(BUILD)}, capture_output=True, text=True)
     assert done.returncode == 0 and "another" not in done.stderr, done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    """meson dist, unpacked."""
-    subprocess.run(["meson", "dist", "-C", BUILD, "--no-tests", "--formats", "gztar", "--allow-dirty"], check=True, capture_output=True)
-    (made,) = (BUILD / "meson-dist").glob("sstorefs-*.tar.gz")
-    to = tmp_path_factory.mktemp("dist")
-    shutil.unpack_archive(made, to)
-    (tree,) = to.iterdir()
-    return tree
-
-
-@pytest.fixture(scope="module")
-def package(archive, tmp_path_factory):
-    done = subprocess.run([archive / "contrib/debian/build.sh", tmp_path_factory.mktemp("package")], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_dist_has_what_building_and_testing_take(archive):
-    tracked = subprocess.run(["git", "-C", TOP, "ls-files"], capture_output=True, text=True, check=True).stdout.split()
-    missing = [name for name in tracked if not (archive / name).exists() and not name.startswith(".git")]
-    assert missing == []
-
-
-def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandbox, tmp_path):
-    machine = Machine("package", tmp_path, boot=True)
-    try:
-        machine.start()
-        with open(package, "rb") as file:
-            machine.write_bytes("/root/sstorefs.deb", file.read())
-        # What takes minutes and is not ours; and what this machine has, whose root the machine's is.
-        machine.run("rm -rf /var/lib/man-db/auto-update /etc/sstorefs")
-        machine.run("dpkg -i /root/sstorefs.deb && dpkg -V sstorefs && systemctl daemon-reload")
-        assert machine.says("stat -c '%a %U' /etc/sstorefs") == "700 root"
-        assert machine.says("stat -c '%a %U' /usr/bin/sstorefs /usr/sbin/sstorefs-mount-proxy").splitlines() == ["711 root"] * 2
-        assert machine.says("readlink -f /sbin/mount.fuse.sstorefs") == "/usr/bin/sstorefs"
-
-        machine.write("/etc/sstorefs/token", sandbox.token)
-        machine.run(f"mkdir /mnt/secrets && mount -t fuse.sstorefs fastly: /mnt/secrets -o {options(sandbox)}")
-        machine.run("echo one > /mnt/secrets/prod/ONE && sync /mnt/secrets/prod/ONE && umount /mnt/secrets")
-        machine.write("/etc/sstorefs/prod.token", sandbox.token)
-        machine.write("/etc/sstorefs/prod.conf",
-                      f"SOURCE=fastly:\nMOUNTPOINT=/mnt/secrets\nOPTIONS=endpoint={sandbox.url},signing_key={sandbox.signing_key}\n")
-        machine.run("systemctl start sstorefs@prod && echo two > /mnt/secrets/prod/TWO && sync /mnt/secrets/prod/TWO")
-        assert sandbox.uploads() == [b"one", b"two"]
-
-        machine.run("dpkg -r sstorefs")
-        assert machine.run("findmnt /mnt/secrets", check=False).returncode != 0
-        assert machine.says("ls /usr/bin/sstorefs* /usr/sbin/sstorefs* /usr/sbin/mount.fuse.sstorefs 2>/dev/null || true") == ""
-        assert machine.says("ls /etc/sstorefs").split() == ["prod.conf", "prod.token", "token"], "tokens are their owner's"
-        machine.run("rm /etc/sstorefs/*; dpkg -P sstorefs")
-        assert machine.run("test -e /etc/sstorefs", check=False).returncode != 0
-    finally:
-        machine.finish()
