@@ -29,7 +29,7 @@ name=sstorefs-$version
 	die "this commit has no tag v$version: git tag -s v$version"
 grep -q "^## \[*$version" CHANGELOG.md || die "CHANGELOG.md has no chapter $version"
 
-git archive --format=tar --prefix="$name/" HEAD | xz -9 --threads=1 >"$to/$name.tar.xz"
+git archive --format=tar --prefix="$name/" HEAD | xz --threads=1 >"$to/$name.tar.xz"
 cd "$to"
 sha256sum "$name.tar.xz" >SHA256SUMS
 for file in "$name.tar.xz" SHA256SUMS; do
