@@ -1,0 +1,11 @@
+#!/bin/sh
+# Turns scdoc's form into a man page that asks man(1) for tbl(1), which tables need. No word is broken, and every hyphen is a
+# minus: what is an option or a name stays whole, and can be copied.
+cat <<'FIRST'
+'\" t
+.nr HY 0
+FIRST
+"${1:-scdoc}" | sed "/^[.']/!{
+	s/\\\\-/-/g
+	s/-/\\\\-/g
+}"
