@@ -192,7 +192,7 @@ def test_lines_of_fstab_of_mount_fuse_sstorefs_8(machine, sandbox):
 
 def test_the_commands_of_sstorefs_mount_proxy_8(machine, sandbox):
     both, prepare = blocks((MAN / "sstorefs-mount-proxy.8.scd").read_text(), "\n# EXAMPLES\n")
-    serve, ask = both.splitlines()
+    serve, ask = both.replace("\\\n", "").splitlines()
     sandbox.seed("prod", 0)
     machine.run(f"mkdir -p /secrets /run/mount-proxy && install -m 400 -o 65534 /etc/sstorefs/token /run/token")
     types(machine, f"{prepare}\nchattr -i /mnt/secrets\n{serve} >/root/mount-proxy.log 2>&1 &\nproxy=$!\n"
