@@ -99,7 +99,7 @@ def test_a_user_mounts_without_root(machine, sandbox):
 def test_the_man_pages_can_be_read(machine):
     for page in MAN_PAGES:
         # Without tbl(1), where the page does not ask for it: as lintian does.
-        read = machine.run(f"MANROFFSEQ= MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -l /usr/local/share/man/{page} | col -bx")
+        read = machine.run(f"export LC_ALL=C.UTF-8; MANROFFSEQ= MANWIDTH=80 man --warnings -l /usr/local/share/man/{page} | col -bx")
         assert len(read.stdout) > 1000 and read.stderr == ""
         lines = [line for line in read.stdout.splitlines() if "fuse.sstorefs  token_file=" not in line]  # fstab(5) has no way to go on
         assert [line for line in lines if len(line) > 80] == []
