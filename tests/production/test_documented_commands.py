@@ -14,8 +14,8 @@ PACKAGES = (TOP / "contrib/install-dependencies.sh").read_text()
 
 
 def blocks(text, after=""):
-    """What stands between fences, from `after` on."""
-    return re.findall(r"^```\n(.*?)^```$", text[text.index(after):], re.MULTILINE | re.DOTALL)
+    """What stands between fences, from `after` on; scdoc(5) has two backslashes for one."""
+    return [block.replace("\\\\", "\\") for block in re.findall(r"^```\n(.*?)^```$", text[text.index(after):], re.MULTILINE | re.DOTALL)]
 
 
 def table(heading):

@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -121,19 +123,24 @@ def test_installed_somewhere_else_nothing_is_left_out_of_it(tmp_path):
     assert (tmp_path / "sbin/mount.fuse.sstorefs").readlink().as_posix() == "/usr/local/bin/sstorefs"
 
 
-def test_a_user_installs_below_the_home_directory_and_removes_it_again(archive, tmp_path):
-    """Without root, as the README says; the file system has then nothing of it outside."""
-    shutil.copytree(archive, tmp_path / "tree")
-    home = tmp_path / "home"
+@pytest.fixture
+def place_of_nobody():
+    """A directory that nobody owns and can reach: pytest's are root's alone."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def test_a_user_installs_below_the_home_directory_and_removes_it_again(archive, place_of_nobody):
+    """Without root, as the README says."""
+    tree, home = place_of_nobody / "tree", place_of_nobody / "home"
+    shutil.copytree(archive, tree, symlinks=True)
     home.mkdir()
-    for path in (tmp_path, *tmp_path.rglob("*")):
+    for path in (place_of_nobody, *place_of_nobody.rglob("*")):
         os.chown(path, 65534, 65534, follow_symlinks=False)
-    for parent in tmp_path.parents[:-2]:
-        parent.chmod(parent.stat().st_mode | 0o011)
     user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"HOME={home}", "CC=cc", "sh", "-ec"]
 
     def typed(command):
-        done = subprocess.run([*user, command], cwd=tmp_path / "tree", capture_output=True, text=True)
+        done = subprocess.run([*user, command], cwd=tree, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
