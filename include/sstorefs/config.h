@@ -30,9 +30,8 @@ enum action {
 struct config {
 	enum action action;
 	bool foreground, debug;
-	bool json;  /* --check tells what it found as JSON */
-	bool alive; /* --check of a mount looks at whether its daemon answers, and at nothing else
-		     */
+	bool json;     /* --check tells what it found as JSON */
+	bool alive;    /* --check of a mount only looks at whether its daemon answers */
 	bool log_json; /* so does the log */
 
 	char *source;		  /* as given: "fastly:STORE" */
@@ -69,8 +68,7 @@ struct config {
 	gid_t gid;
 	mode_t umask;
 	uid_t mounter; /* the user that started the program */
-	char *user; /* the user that the daemon becomes once it is mounted; NULL: it stays as it is
-		     */
+	char *user;    /* the user that the daemon becomes once it is mounted; NULL: none */
 	uid_t user_uid;
 	gid_t user_gid;
 	bool nocreate, read_only, allow_other, default_permissions;

@@ -13,10 +13,9 @@ struct failure {
 	int http_status;       /* HTTP status of the answer, 0 when there was none */
 	bool store_is_deleted; /* ENOENT: it is the store that is not there, as far as the service
 				  tells the difference */
-	bool key_is_rejected; /* it may be the key that the value is sealed under, and not the value
-			       */
-	char request_id[128]; /* the service's, "" when it sent none */
-	char message[512];    /* the service's own words or ours, one line of printable UTF-8 */
+	bool key_is_rejected;  /* the key that the value is sealed under may be at fault */
+	char request_id[128];  /* the service's, "" when it sent none */
+	char message[512];     /* the service's own words or ours, one line of printable UTF-8 */
 };
 
 /* Sets errno and words (printf); status and request id stay. Returns -error, to be passed up. */

@@ -30,8 +30,7 @@ struct fs_options {
 int fs_new(struct fs **fs, const struct fs_options *options);
 void fs_free(struct fs *fs);
 
-/* Serves the mount behind `descriptor` (`/dev/fd/N`), which the fs then owns. Returns 0 or -errno.
- */
+/* Serves the mount behind `descriptor` (/dev/fd/N), which the fs then owns. Returns 0 or -errno. */
 int fs_mount(struct fs *fs, const char *descriptor);
 
 /*

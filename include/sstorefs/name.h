@@ -33,8 +33,7 @@ int name_with_id(struct buffer *displayed, const char *name, const char *id);
  * NAME_LENGTH_MAX. */
 bool name_is_canonical(const char *displayed);
 
-/* The same, and whether the decoded name has nothing but characters of `alphabet`, which are ASCII.
- */
+/* The same, and whether the decoded name has only characters of `alphabet`, which are ASCII. */
 bool name_matches_alphabet(const char *displayed, const char *alphabet);
 
 /* Whether `length` bytes are well-formed UTF-8 (no surrogates, nothing above U+10FFFF, no overlong

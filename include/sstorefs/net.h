@@ -129,8 +129,7 @@ struct net_counts {
 	uint64_t last_response_at;  /* CLOCK_BOOTTIME of the last readable answer; 0: none yet */
 	int64_t last_response_wall; /* the same as wall time, nanoseconds since 1970 */
 	bool reachable;		    /* whether the last attempt brought an answer */
-	int64_t budget_remaining;   /* rate-limit budget as the service last told it; -1: never told
-				     */
+	int64_t budget_remaining;   /* rate-limit budget, as the service last told it; -1: never */
 	uint64_t budget_resets_at;  /* CLOCK_BOOTTIME; 0: never told */
 };
 const struct net_counts *net_counts(const struct net *net);

@@ -14,11 +14,10 @@
  * sticky as /tmp is. In directories that other users can change, links and `..` are not followed.
  */
 struct mount_place {
-	int directory; /* O_PATH, of what is topmost there; -1: none */
-	int parent; /* O_PATH, of what it was found in; -1 where its name is none (`/`, `.`, `..`)
-		     */
-	char *name; /* in `parent` */
-	char *path; /* absolute, for messages and for fusermount3 */
+	int directory;	   /* O_PATH, of what is topmost there; -1: none */
+	int parent;	   /* O_PATH, of what it was found in; -1 for `/`, `.` and `..` */
+	char *name;	   /* in `parent` */
+	char *path;	   /* absolute, for messages and for fusermount3 */
 	bool open_to_root; /* what place_is_open_to_root said before the mount */
 };
 
@@ -45,8 +44,7 @@ int place_check(const struct mount_place *place);
 /* True if an sstorefs mount is there. Never asks its daemon. */
 bool place_is_ours(const struct mount_place *place);
 
-/* Unmounts the topmost mount there, even if it is in use. Needs CAP_SYS_ADMIN. Returns 0 or -errno.
- */
+/* Unmounts the topmost mount there, even if in use. Needs CAP_SYS_ADMIN. Returns 0 or -errno. */
 int place_unmount(const struct mount_place *place);
 
 /* Opens, after place_unmount, what was below, by its name; follows no link. Returns 0 or -errno. */

@@ -54,8 +54,7 @@ struct op_args {
 	enum operation operation;
 	const char *account;	 /* Cloudflare's account id; Stripe's `Stripe-Account`, or NULL */
 	const char *context;	 /* Stripe's `Stripe-Context`, or NULL */
-	const char *api_version; /* of Stripe's API; NULL: the one that the provider was written for
-				  */
+	const char *api_version; /* of Stripe's API; NULL: the one the provider was written for */
 	const char *store_id;	 /* the service's id of the store; Stripe: the scope, "account" or
 				    "usr_…" */
 	const char *name;	 /* of the store or secret, displayed */
@@ -112,8 +111,7 @@ enum retry_hint {
 	RETRY_AFTER_CHECK, /* unreadable: it may have been carried out */
 };
 
-/* The rate limit as a response tells it (headers; doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4).
- */
+/* The rate limit, from a response's headers (doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4). */
 struct rate_limit {
 	uint64_t wait_ms;  /* wait at least so long before the next attempt; 0: nothing was said */
 	int64_t remaining; /* calls left in the budget; -1: nothing was said */
@@ -137,8 +135,7 @@ struct provider {
 	const char *endpoint;		       /* default base URL */
 	const char *const *endpoint_variables; /* NULL-terminated, first one set wins */
 	/* Where a service has servers of one's own (GitHub Enterprise Server): the variable with
-	 * the name of its host, the name that means `endpoint`, and the path of the API on others.
-	 */
+	 * its host's name, the name that means `endpoint`, and the path of the API on others. */
 	const char *host_variable, *host, *host_path;
 	/* First one set wins. The first `own_server_tokens` of them are for such servers, which get
 	 * no other where the host variable names them: the others are for `endpoint`. */

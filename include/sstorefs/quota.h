@@ -29,6 +29,5 @@ struct quota_query {
 void quota_query_start(struct catalog *catalog, struct quota_query *query);
 void quota_query_cancel(struct quota_query *query);
 
-/* True if a new secret in `store` would exceed the quota, as the service said within negative_ttl.
- */
+/* True if a new secret in `store` exceeds the quota that the service told within negative_ttl. */
 bool quota_is_exhausted(const struct catalog *catalog, const struct store *store);

@@ -60,8 +60,7 @@ int client_key_verify(struct client_key *key, const struct client_key_response *
 int client_key_accept(struct client_key *key, const struct client_key_response *sent,
 		      uint64_t sent_at, const char **why);
 
-/* Seals `length` bytes under `key` into `sealed`, which has room for length + crypto_box_SEALBYTES.
- */
+/* Seals `length` bytes under `key` into `sealed`, of length + crypto_box_SEALBYTES bytes. */
 void client_key_seal(const struct client_key *key, const uint8_t *value, size_t length,
 		     uint8_t *sealed);
 

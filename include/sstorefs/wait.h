@@ -3,8 +3,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-/* One that waits for something to happen. Embedded in its owner; zeroed when it waits for nothing.
- */
+/* A waiter for an event. Embedded in its owner; zeroed when it waits for nothing. */
 struct wait {
 	void (*woken)(struct wait *wait);
 	LIST_ENTRY(wait) waiting; /* the list's; le_prev is NULL outside of one */

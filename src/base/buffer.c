@@ -26,8 +26,7 @@ void buffer_clear(struct buffer *buffer)
 		buffer->data[0] = '\0';
 }
 
-/* Makes room for `length` more bytes and the NUL. Returns where they go, or NULL with `failed` set.
- */
+/* Makes room for `length` more bytes and a NUL. Returns where they go; NULL: `failed` is set. */
 static char *buffer_reserve(struct buffer *buffer, size_t length)
 {
 	size_t size = buffer->size ? buffer->size : BUFFER_SIZE_MIN;

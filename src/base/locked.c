@@ -21,8 +21,7 @@ static size_t page_size(void)
 /* MAP_FAILED when there is no more. */
 static void *map_private(size_t size, int flags)
 {
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
-	 */
+	/* cppcheck-suppress invalidFunctionArg ; -1 goes with MAP_ANONYMOUS */
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 

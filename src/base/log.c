@@ -48,9 +48,7 @@ static const char *level_name(int priority)
 	return names[LOG_PRI(priority)];
 }
 
-/* --- what stands around a line
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- what stands around a line */
 
 /* Begins a line as syslog(3) does (RFC 3164): priority, local time, name and process id. */
 static void begin_syslog(struct buffer *line, int priority)
@@ -143,9 +141,7 @@ static void say_left_out(uint64_t lines)
 		 lines);
 }
 
-/* --- opening and closing
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- opening and closing */
 
 static void get_ready(void)
 {
@@ -192,9 +188,7 @@ void log_close(void)
 	log_queue_close();
 }
 
-/* --- what a line says
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- what a line says */
 
 static void add_string(struct buffer *line, const char *name, const char *value)
 {

@@ -1,5 +1,4 @@
-/* The queue of the log: lines that its reader has not taken yet, so many bytes of them and no more.
- */
+/* The queue of the log: lines that its reader has not taken yet, up to a number of bytes. */
 #include "log_queue.h"
 
 #include <errno.h>

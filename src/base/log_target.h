@@ -10,8 +10,7 @@
 struct log_writer {
 	enum {
 		TO_FILE,     /* waits for no reader: files, /dev/null */
-		TO_REOPENED, /* a pipe or terminal, through a description of our own with O_NONBLOCK
-			      */
+		TO_REOPENED, /* a pipe or terminal, opened again with O_NONBLOCK */
 		TO_SHARED,   /* one that could not be reopened: its description is others', too */
 		TO_SOCKET,   /* stderr that is a socket, as the journal's is */
 		TO_SYSLOG,   /* /dev/log */

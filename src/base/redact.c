@@ -28,8 +28,7 @@ struct window {
 	size_t present; /* how many there are */
 };
 
-/* Quoting drops or changes blanks and control bytes, so the search is done with them and without.
- */
+/* Quoting drops or changes blanks and control bytes: the search is done with and without them. */
 static bool is_skipped(uint8_t byte, bool without_blanks)
 {
 	return without_blanks && (byte <= 0x20 || byte == 0x7f);

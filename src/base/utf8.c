@@ -18,8 +18,7 @@ static const struct {
 	{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
 };
 
-/* The length of the sequence that `bytes` begin, as far as `length` lets see; 0: they begin none.
- */
+/* Returns the length of the sequence that `bytes` begin within `length`; 0: they begin none. */
 static size_t sequence_length(const uint8_t *bytes, size_t length)
 {
 	size_t row = 0;

@@ -15,8 +15,7 @@
 struct entry_id_page {
 	unsigned used;
 	uintptr_t base;			 /* an address near the first record */
-	int32_t distances[PAGE_RECORDS]; /* from there, in units of RECORD_ALIGNMENT; 0: no record
-					  */
+	int32_t distances[PAGE_RECORDS]; /* in units of RECORD_ALIGNMENT; 0: no record */
 	const struct record **records;	 /* all of them, once one was too far away; else NULL */
 };
 

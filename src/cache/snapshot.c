@@ -42,8 +42,7 @@ static void *memory_new(size_t size)
 
 	if (size < MAP_SIZE_MIN)
 		return calloc(1, size);
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
-	 */
+	/* cppcheck-suppress invalidFunctionArg ; -1 goes with MAP_ANONYMOUS */
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return memory == MAP_FAILED ? NULL : memory;
 }

@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Milliseconds that the timer leaves to the API call, which has the same deadline and knows more.
- */
+/* Milliseconds that the timer leaves to the API call, which has the same deadline. */
 #define DEADLINE_SLACK 50
 
 static void on_queue_head(struct name_ticket *ticket)

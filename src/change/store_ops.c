@@ -54,8 +54,7 @@ static void on_created(struct api_call *api_call)
 	struct change_op *op = container_of(api_call, struct change_op, api_call);
 	/* Without an entry the id is not known, and without its id the store cannot be used. */
 	bool is_unknown = !api_call->failure.errnum && !store_op_of(op)->got_entry;
-	/* A store that was absent after a lost attempt, and is there now, may be of that attempt.
-	 */
+	/* A store that was absent after a lost attempt and is there now may be from it. */
 	bool must_look_up = api_call->http.indeterminate || is_unknown ||
 			    (op->retries && api_call->failure.errnum == EEXIST);
 

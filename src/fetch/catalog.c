@@ -1,5 +1,4 @@
-/* The catalog: begins and ends its parts, sends the first call, and reports the state of listings.
- */
+/* The catalog: begins and ends its parts, sends the first call, reports the state of listings. */
 #include "catalog.h"
 #include "sstorefs/name.h"
 
@@ -210,8 +209,7 @@ void catalog_probe(struct catalog *catalog,
 						  : catalog->options.provider->builtin_stores[0];
 	} else if (catalog->options.store) {
 		*api_call = (struct api_call){.done = on_store_found};
-		/* A name that the service does not allow may be NAME~ID: all stores are searched.
-		 */
+		/* A name that the service forbids may be NAME~ID: searches all stores. */
 		api_call->args.operation =
 			catalog->options.provider->store_name_is_valid(catalog->options.store)
 				? OPERATION_FIND_STORE

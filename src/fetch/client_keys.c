@@ -10,8 +10,7 @@
 
 /* Milliseconds that a key must be valid for at least to be used: the upload takes time. */
 #define MARGIN 5000
-/* Milliseconds until a key is fetched again after a fetch that failed or a key that was rejected.
- */
+/* Milliseconds until a key is fetched again after a failed fetch or a rejected key. */
 #define PAUSE_AFTER_REJECTION 60000
 /* A new key is fetched when the last quarter of the old one's lifetime begins. */
 #define AHEAD_DIVISOR 4

@@ -155,8 +155,7 @@ static bool is_endless(struct walk *walk)
 	return true;
 }
 
-/* --- cursors, one after the other
- * ------------------------------------------------------------------------------------------ */
+/* --- cursors, one after the other */
 
 /*
  * True if the cursor was seen before: the walk would never end. The mark moves on at every power of

@@ -28,8 +28,7 @@ struct directory {
 	struct snapshot *views[2]; /* the present one, and the one before */
 	unsigned view;		   /* number of the present one */
 	bool has_shown;	    /* entries of the present view were read: it must not be exchanged */
-	bool awaiting_view; /* the present view is stale: a new one is taken when it stops growing
-			     */
+	bool awaiting_view; /* the view is stale: a new one is taken once it stops growing */
 	off_t next;	    /* the offset behind the last reply: it is known to be one of ours */
 	char *data;	    /* the last reply */
 	size_t size;

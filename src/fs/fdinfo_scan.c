@@ -115,8 +115,7 @@ static enum fd_holding scan_table(struct fdinfo_scan *scan, DIR *table, uint64_t
 	return holding;
 }
 
-/* Runs one slice of a search, and ends it or queues it for the next. Returns true if it has ended.
- */
+/* Runs one slice of a search, then ends it or queues the next. Returns true if it has ended. */
 static bool scan_slice(struct fdinfo_scan *scan, uint64_t until)
 {
 	uint64_t began = microseconds(CLOCK_THREAD_CPUTIME_ID);

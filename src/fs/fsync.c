@@ -1,5 +1,4 @@
-/* FSYNC: publishes what is dirty, and reports what became of the name (doc/semantics.md, rule 9).
- */
+/* FSYNC: publishes dirty values and reports what became of the name (doc/semantics.md, rule 9). */
 #include "fs_internal.h"
 #include "operations.h"
 #include "takeover.h"

@@ -17,8 +17,7 @@ enum inode_kind {
 	INODE_CONTROL_FILE
 };
 
-/* Numbers up to those of the control files are fixed; the others are inode_number of an entry id.
- */
+/* Numbers up to those of the control files are fixed; others are inode_number of an entry id. */
 enum { INODE_NUMBER_ROOT = FUSE_ROOT_ID, INODE_NUMBER_CONTROL = 2, INODE_NUMBER_CONTROL_FIRST = 3 };
 
 /* The object behind an inode number; valid until the next callback. */

@@ -11,8 +11,7 @@ struct opener {
 	struct process *process; /* shared by its handles; NULL: /proc does not show it */
 	uint64_t owner;		 /* the lock owner whose FLUSH publishes where `process` is NULL */
 	bool owner_known, owner_ambiguous;
-	bool owner_opened; /* `owner` is from a FLUSH before any WRITE, which only the opener sends
-			    */
+	bool owner_opened; /* `owner` is from a FLUSH before any WRITE: the opener's */
 };
 
 /* Which processes have written the value of a handle. */

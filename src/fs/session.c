@@ -79,8 +79,7 @@ static const struct fuse_lowlevel_ops operations = {
  * core dumps, and wiped after every WRITE. */
 static int make_receive_buffer(struct fs *fs, size_t size, bool locked)
 {
-	/* cppcheck-suppress invalidFunctionArg ; -1 is what anonymous memory has for a descriptor
-	 */
+	/* cppcheck-suppress invalidFunctionArg ; -1 goes with MAP_ANONYMOUS */
 	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (pages == MAP_FAILED)
@@ -251,7 +250,7 @@ int fs_mount(struct fs *fs, const char *descriptor)
 		failed = -EIO;
 		goto out;
 	}
-	/* Not earlier: src/main/stderr_capture.c puts its messages about the mount in one line. */
+	/* Not earlier: main/mounting.c puts its messages about the mount in one line. */
 	fuse_set_log_func(log_for_libfuse);
 	failed = fuse_io_install(fs);
 	if (failed)

@@ -88,8 +88,7 @@ bool staging_rmdir(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const c
 	return true;
 }
 
-/* Emacs locks a file by a dangling symbolic link; without one by a file that it would have to read.
- */
+/* Emacs locks a file by a dangling symbolic link, else by a file that it would have to read. */
 void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(request);

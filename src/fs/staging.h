@@ -22,8 +22,7 @@ bool staging_looks_temporary(const char *name);
 enum refusal staging_path(const struct inode *directory, const char *name,
 			  char path[static NAME_LENGTH_MAX + 1]);
 
-/* Returns the name of a file in the staged `directory` (NULL: in a store); NULL if it is elsewhere.
- */
+/* Returns a file's name in the staged `directory` (NULL: in a store); NULL if it is elsewhere. */
 const char *staging_name_in(const struct file *file, const struct file *directory);
 
 bool staging_directory_is_empty(const struct file *directory);

@@ -22,8 +22,7 @@ static bool is_printable(const uint8_t *text, size_t length)
 	return true;
 }
 
-/* Returns how many of the written bytes are the value: with newline=auto `echo val` stores `val`.
- */
+/* Returns how many written bytes are the value: with newline=auto `echo val` stores `val`. */
 static size_t value_length(const struct fs *fs, const struct locked *bytes)
 {
 	size_t length = bytes->length;

@@ -32,8 +32,7 @@ struct upload {
  */
 struct upload *upload_start(struct handle *handle, struct failure *failure);
 
-/* Starts the upload of a handle's value and does not wait for it: the outcome is kept in the file.
- */
+/* Starts the upload of a handle's value without waiting: the outcome is kept in the file. */
 void handle_publish(struct handle *handle);
 
 /* Does the same as upload_start for a staged file under its real name `name`. `request` is the

@@ -19,8 +19,7 @@ static void note_lock_owner(struct opener *opener, uint64_t owner)
 	}
 }
 
-/* Returns the size of the largest buffer: one more than the value may have if a newline is dropped.
- */
+/* Returns the size of the largest buffer: one byte over the limit where a newline is dropped. */
 static size_t bytes_max(const struct fs *fs)
 {
 	const struct provider *provider = fs->provider;
@@ -179,8 +178,7 @@ static enum refusal refusal_of(int error)
 	return REFUSAL_NO_MEMORY;
 }
 
-/* Fails a handle that refused a change: whatever is written to it next, the value is not complete.
- */
+/* Fails a handle that refused a change: whatever is written next, its value is incomplete. */
 static void fail_handle(struct handle *handle, const char *operation, int error)
 {
 	handle_wipe(handle);

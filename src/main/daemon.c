@@ -37,9 +37,7 @@ struct daemon {
 	const struct background *background; /* NULL: it stays in the foreground */
 };
 
-/* --- the end
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- the end */
 
 static void on_drained(void *context, unsigned lost)
 {
@@ -88,9 +86,7 @@ static void refresh(void *context)
 		fs_forget_names(daemon->fs);
 }
 
-/* --- signals
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- signals */
 
 static void reload(struct daemon *daemon)
 {
@@ -139,9 +135,7 @@ static int watch_signals(struct daemon *daemon)
 	return daemon->signals.fd < 0 ? -errno : watch_start(daemon->client.loop, &daemon->signals);
 }
 
-/* --- the beginning
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- the beginning */
 
 static int mount_it(struct daemon *daemon)
 {

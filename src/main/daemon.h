@@ -41,8 +41,7 @@ int daemon_serve(struct config *config, const struct mounting *mounting,
  * not leave holes behind. */
 #define MMAP_THRESHOLD (128 << 10)
 
-/* Raises the soft limit of open files to the hard one: each process that writes costs a descriptor.
- */
+/* Raises the soft limit of open files to the hard one: each writing process costs a descriptor. */
 void descriptors_raise(void);
 
 /* No more privileges can be had, where none is ever needed. Before the first secret. */

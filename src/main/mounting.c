@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,11 +18,8 @@
 #include "daemon.h"
 #include "sstorefs/descriptor.h"
 #include "sstorefs/log.h"
-#include "stderr_capture.h"
 
-/* --- the helper
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- the helper */
 
 /* Where its end of the socket is; all other descriptors are closed. */
 #define PLACE	      'p'
@@ -68,8 +66,7 @@ static int run_fusermount(const char *mountpoint)
 	return child_wait(child);
 }
 
-/* Waits for the daemon's word, or for its end, after which a mount stays that refuses everything.
- */
+/* Waits for the daemon's message, or its end, after which the mount stays and refuses all. */
 static void serve_as_helper(const char *mountpoint)
 {
 	struct mount_place below = PLACE_NONE;
@@ -128,9 +125,7 @@ int mounting_begin(struct mounting *mounting, const struct config *config, int a
 	return word[0] == '+' ? 0 : -ECHILD;
 }
 
-/* --- the mount
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- the mount */
 
 /* A mount of ours whose daemon died is in the way. */
 static int clear_dead_mount(const struct config *config, struct mount_place *place)
@@ -144,6 +139,33 @@ static int clear_dead_mount(const struct config *config, struct mount_place *pla
 	else
 		failed = place_unmount(place);
 	return failed ? failed : place_look_again(place);
+}
+
+/* Mounts by fusermount3, and appends what it and libfuse print on stderr to `why`, as one line. */
+static int mount_by_fusermount(const struct config *config, struct buffer *why)
+{
+	int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0), fd;
+	int caught = memfd_create("sstorefs-stderr", MFD_CLOEXEC);
+	char text[512];
+	ssize_t length;
+
+	fflush(stderr);
+	if (kept >= 0 && caught >= 0)
+		dup2(caught, STDERR_FILENO);
+	fd = fuse_open_channel(config->mountpoint, buffer_cstr(&config->mount_options));
+	fflush(stderr);
+	length = caught < 0 ? 0 : pread(caught, text, sizeof text, 0);
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	for (ssize_t i = 0; i < length; i++)
+		buffer_append(why, text[i] == '\n' ? ";" : text + i, 1);
+	if (kept >= 0) {
+		dup2(kept, STDERR_FILENO);
+		close(kept);
+	}
+	if (caught >= 0)
+		close(caught);
+	return fd;
 }
 
 /*
@@ -160,7 +182,6 @@ static int open_channel(const struct config *config, const struct mount_place *p
 					  .allow_other = config->allow_other,
 					  .default_permissions = config->default_permissions};
 	const char *what = NULL;
-	struct stderr_capture capture;
 	int fd;
 
 	if (config->mount_fd >= 0)
@@ -171,9 +192,7 @@ static int open_channel(const struct config *config, const struct mount_place *p
 			buffer_printf(why, "%s: %s", what, strerror(-fd));
 		return fd;
 	}
-	stderr_capture_begin(&capture);
-	fd = fuse_open_channel(config->mountpoint, buffer_cstr(&config->mount_options));
-	stderr_capture_end(&capture, why);
+	fd = mount_by_fusermount(config, why);
 	if (fd < 0)
 		return -EPERM;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);

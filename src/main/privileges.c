@@ -38,8 +38,7 @@ void privileges_freeze(const struct config *config)
  */
 #define KEPT (UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH)
 
-/* Without CAP_SETPCAP the bounding set stays, from which nothing can come without new privileges.
- */
+/* Without CAP_SETPCAP the bounding set stays, which gives nothing without new privileges. */
 static void bound_capabilities(uint64_t kept)
 {
 	for (int number = 0; number < 64 && prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++)

@@ -36,8 +36,7 @@ void free(void *block)
 	owner(block);
 }
 
-/* Never in place: what is cut off would stay behind, and so would all of it where it has to move.
- */
+/* Never in place: what is cut off, or all of it where it has to move, would stay behind. */
 void *realloc(void *block, size_t size)
 {
 	size_t old;

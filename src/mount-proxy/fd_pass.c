@@ -1,5 +1,4 @@
-/* Passes the descriptor of a mount from the mounting process to the serving one, through a socket.
- */
+/* Passes the descriptor of a mount to the process that serves it, through a socket. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,8 +17,7 @@
 #include "sstorefs/descriptor.h"
 #include "sstorefs/hardening.h"
 
-/* --- the side that mounts
- * ---------------------------------------------------------------------------------------- */
+/* --- the side that mounts */
 
 /* The process that has the mount: no other gets it while that one lives. */
 static struct peer served = {.process = -1};
@@ -141,8 +139,7 @@ int fd_serve(struct mount_spec *spec, const char *path)
 	return failed ? failed : unmount_ours(spec->mountpoint);
 }
 
-/* --- the side that serves
- * ---------------------------------------------------------------------------------------- */
+/* --- the side that serves */
 
 /* Connects as soon as the socket is there: containers of a pod start in any order. Changes in the
  * socket's directory wake it. */

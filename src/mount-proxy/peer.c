@@ -21,9 +21,7 @@
 #define SLICE                                                                                      \
 	"/system.slice/" /* units of root's manager, below which no other user makes cgroups */
 
-/* --- processes
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- processes */
 
 bool peer_has_ended(const struct peer *peer)
 {
@@ -65,9 +63,7 @@ static bool shares_pids(pid_t process)
 	return numbers && sscanf(numbers, "\nNSpid: %d%*[\t]%d", &first, &second) == 1;
 }
 
-/* --- units
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* --- units */
 
 /* The path in the line of /proc/PID/cgroup that begins with a number and `controllers`, which is
  * NUL-terminated in place; NULL: there is none. */
@@ -128,9 +124,7 @@ static bool is_in_unit(pid_t pid, const char *unit)
 	return is;
 }
 
-/* --- the process at the other end
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- the process at the other end */
 
 const char *peer_identify(struct peer *peer, const struct mount_spec *spec, int connection)
 {
@@ -155,9 +149,7 @@ const char *peer_identify(struct peer *peer, const struct mount_spec *spec, int 
 	return peer_has_ended(peer) ? "the process that asked has ended" : NULL;
 }
 
-/* --- the log of rejections
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the log of rejections */
 
 static struct {
 	uint64_t logged_at; /* CLOCK_BOOTTIME, milliseconds; 0: never */

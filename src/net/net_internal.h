@@ -99,9 +99,8 @@ struct net {
 	unsigned connections[2]; /* of those, on connections of their own; [1]: uploads */
 	bool multiplexed;	 /* the server was seen to speak HTTP/2 */
 	bool sockets_ready;	 /* libcurl has something to do in this turn */
-	bool moved;   /* a transfer got on since libcurl's last turn: it may have more to do at once
-		       */
-	bool closing; /* libcurl shuts connections down */
+	bool moved;	    /* bytes moved since libcurl last ran: it may have more to do at once */
+	bool closing;	    /* libcurl shuts connections down */
 	uint64_t turned_at; /* when libcurl had its last turn, CLOCK_BOOTTIME in milliseconds */
 
 	wall_time_ns service_time; /* as its last Date told it, TIME_UNKNOWN before the first */
@@ -131,8 +130,7 @@ struct net {
 int transfer_start(struct call_state *state);
 /* Takes the transfer out of libcurl's hands, wherever it is; nothing if there is none. */
 void transfer_stop(struct call_state *state);
-/* The same for one that ran to its end; completes the answer. Returns whether it came over HTTP/2.
- */
+/* The same for one that ran to its end; completes the answer. Returns true if it was HTTP/2. */
 bool transfer_finish(struct call_state *state);
 
 /* retry.c: what follows an attempt. */

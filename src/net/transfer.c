@@ -149,8 +149,7 @@ static bool headers_add(struct call_state *state)
 
 	buffer_printf(&type, "Content-Type:%s%s", request->content_type ? " " : "",
 		      request->content_type ? request->content_type : "");
-	/* Without a value `Content-Type:` and `Expect:` take away what libcurl would add by itself.
-	 */
+	/* `Content-Type:` and `Expect:` without a value take away what libcurl would add. */
 	bool added = !type.failed && line_add(state, type.data) && line_add(state, "Expect:") &&
 		     (!request->headers.length ||
 		      lines_add(state, request->headers.data, request->headers.length)) &&

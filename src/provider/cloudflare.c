@@ -145,8 +145,7 @@ static bool is_empty_list(const struct op_args *args, const json_t *entries, int
 static int list_response(struct response_parser *parser, int failed)
 {
 	const json_t *entries = json_object_get(parser->object, "result");
-	/* Of a search it has the whole store's count (doc/apis.md, Cloudflare 4), which is ignored.
-	 */
+	/* For a search it is the whole store's count (doc/apis.md, Cloudflare 4): ignored. */
 	const json_t *info = json_object_get(parser->object, "result_info");
 	int64_t page_size = json_get_int(info, "per_page", 0);
 	struct op_result *result = parser->result;

@@ -1,5 +1,4 @@
-/* GitHub's errors and limits: from statuses, headers and words to an errno (doc/apis.md, GitHub 4).
- */
+/* Maps GitHub's errors and limits to an errno, by status, headers and words (apis.md, GitHub 4). */
 #include <errno.h>
 #include <string.h>
 

@@ -77,8 +77,7 @@ void body_base64(struct body_writer *body, const uint8_t *bytes, size_t length)
 
 	body_puts(body, "\"");
 	if (body->at) {
-		/* The NUL it adds is overwritten by the next byte, at the latest the closing quote.
-		 */
+		/* The next byte, at the latest the closing quote, overwrites the NUL it adds. */
 		sodium_bin2base64((char *)body->at, size, bytes, length,
 				  sodium_base64_VARIANT_ORIGINAL);
 		body->at += size - 1;

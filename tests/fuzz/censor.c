@@ -91,8 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	failure_redact(&failure, value, length);
 	MUST(utf8_is_valid(failure.message, strlen(failure.message)));
 	MUST(strlen(failure.message) < sizeof failure.message);
-	/* What is said in its place quotes nothing, unless the value is made of these very words.
-	 */
+	/* The message in its place quotes nothing, unless the value is made of its words. */
 	if (strncmp(failure.message, "(the service quoted", 19) != 0) {
 		MUST(!quotes(failure.message, strlen(failure.message), value, length));
 		MUST(!quotes_base64(failure.message, value, length));

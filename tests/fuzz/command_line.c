@@ -19,8 +19,7 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-/* Whether libfuse would read an option that begins so: behind a comma that no backslash takes away.
- */
+/* True if libfuse would read an option that begins so: behind a comma without a backslash. */
 static bool has_option(const char *options, const char *name)
 {
 	for (const char *at = options; *at; at++) {

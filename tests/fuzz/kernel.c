@@ -40,8 +40,7 @@ int LLVMFuzzerInitialize(int *count, char ***words)
 	return 0;
 }
 
-/* --- in the place of the kernel's descriptor
- * ------------------------------------------------------------------------------------- */
+/* --- in the place of the kernel's descriptor */
 
 /* The session knows no more of us than the file system that it serves. */
 static struct kernel *present;
@@ -115,9 +114,7 @@ int __wrap_sodium_munlock(void *memory, size_t size)
 	return munlock(memory, size);
 }
 
-/* --- what the service was given
- * --------------------------------------------------------------------------------------------------
- */
+/* --- what the service was given */
 
 /* A secret's value may be what its writer wrote until the last close, and nothing else. */
 static void check_values(struct kernel *kernel)
@@ -132,9 +129,7 @@ static void check_values(struct kernel *kernel)
 	}
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* --- life */
 
 static void drained(void *context, unsigned lost)
 {
@@ -220,9 +215,7 @@ static bool waits(void *context)
 	return !kernel->over;
 }
 
-/* --- the mount
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- the mount */
 
 static void read_config(struct kernel *kernel)
 {

@@ -12,9 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* --- values
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* --- values */
 
 static void add_value(struct kernel *kernel, const uint8_t *value, size_t length)
 {
@@ -92,9 +90,7 @@ static void truncated(const struct kernel *kernel, const struct kernel_pending *
 	pending->handle->length = pending->offset;
 }
 
-/* --- nodes and handles
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- nodes and handles */
 
 static void remember_node(struct kernel *kernel, uint64_t number)
 {
@@ -133,9 +129,7 @@ static void take_handle(struct kernel *kernel, const struct kernel_pending *pend
 		handle->shared |= kernel->handles[i].number == number && kernel->handles[i].shared;
 }
 
-/* --- bodies of answers
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- bodies of answers */
 
 static void take_lookup(struct kernel *kernel, struct kernel_pending *pending, const uint8_t *body,
 			size_t length)
@@ -303,9 +297,7 @@ static const struct {
 	{FUSE_STATFS, take_figures},	 {FUSE_INIT, take_init},
 };
 
-/* --- the answer
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- the answer */
 
 static struct kernel_pending *pending_of(struct kernel *kernel, uint64_t unique)
 {

@@ -58,9 +58,7 @@ void request_finish(struct kernel *kernel)
 	memcpy(kernel->request, &length, sizeof length);
 }
 
-/* --- what it is about
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- what it is about */
 
 uint64_t some_node(struct kernel *kernel)
 {

@@ -9,9 +9,7 @@
 
 #define STEPS_MAX 20000 /* events in one run: behind them is a loop without end */
 
-/* --- time
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* --- time */
 
 #define BOOTED INT64_C(1790000000) /* wall time at the clock's 0, seconds */
 
@@ -40,8 +38,7 @@ wall_time_ns __wrap_clock_files(void)
 	return __wrap_clock_wall();
 }
 
-/* --- attempts (in place of transfer.c)
- * ------------------------------------------------------------------------------------------- */
+/* --- attempts (in place of transfer.c) */
 
 static struct scripted_net *scripted_of(struct net *net)
 {
@@ -93,9 +90,7 @@ static void send_request(struct call_state *state)
 	state->call->sent_at = milliseconds;
 }
 
-/* --- outcomes
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- outcomes */
 
 static void ask_service(struct call_state *state)
 {
@@ -239,9 +234,7 @@ static void complete(struct scripted_net *scripted, struct call_state *state)
 	handle_transfer_end(state, outcomes[which](state, scripted->input));
 }
 
-/* --- the loop's partner
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- the loop's partner */
 
 static bool is_busy(struct loop_poller *poller)
 {

@@ -1,5 +1,4 @@
-/* The keys of the service that is played, and values as it reads them: unsealed, unescaped, hashed.
- */
+/* The keys of the modelled service, and values as it reads them: unsealed, unescaped, hashed. */
 #include "service_keys.h"
 
 #include <sodium.h>

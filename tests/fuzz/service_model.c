@@ -32,9 +32,7 @@ void service_init(struct service *service, const struct provider *provider)
 	}
 }
 
-/* --- identifiers
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- identifiers */
 
 static const char *store_identifier(const struct service *service, unsigned store,
 				    char text[static 40])
@@ -87,9 +85,7 @@ uint64_t service_value(const struct service *service, const char *store, const c
 	return 0;
 }
 
-/* --- answers
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- answers */
 
 static void headers(struct http_response *response)
 {
@@ -253,9 +249,7 @@ static void list_secrets(struct service *service, const struct op_args *args, in
 	answer_list(service, args, all, response);
 }
 
-/* --- changes
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- changes */
 
 static void create_store(struct service *service, const struct op_args *args,
 			 struct http_response *response)

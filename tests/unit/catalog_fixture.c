@@ -10,9 +10,7 @@
 #include "fetch/catalog.h"
 #include "sstorefs/wait.h"
 
-/* --- the clock
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- the clock */
 
 static uint64_t time_now = 1000000;
 
@@ -23,9 +21,7 @@ uint64_t __wrap_clock_boottime(void)
 	return time_now;
 }
 
-/* --- the network
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- the network */
 
 void call_start(struct net *net, struct http_call *call)
 {
@@ -88,9 +84,7 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 	(void)resets_in_ms;
 }
 
-/* --- the service
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- the service */
 
 static int play_ask(const struct op_args *args, struct http_request *request)
 {
@@ -207,9 +201,7 @@ void pass_time(struct fixture *fixture, uint64_t milliseconds)
 	}
 }
 
-/* --- answers
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- answers */
 
 struct entry entry_of(const char *name, const char *id)
 {
@@ -301,9 +293,7 @@ void call_fails(struct fixture *fixture, size_t index, int error)
 	end_call(call);
 }
 
-/* --- lookups
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- lookups */
 
 static void found(struct lookup *lookup)
 {
@@ -342,9 +332,7 @@ void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *
 	seeker->lookup.bypass_cache = false;
 }
 
-/* --- views
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- views */
 
 const char *names_in(struct fixture *fixture, struct snapshot *view)
 {
@@ -393,9 +381,7 @@ const char *names_of(struct fixture *fixture, struct listing *listing)
 	return names;
 }
 
-/* --- listings
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- listings */
 
 const struct record *known_of(struct listing *listing, const char *name)
 {

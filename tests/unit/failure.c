@@ -30,8 +30,7 @@ static void test_words_are_one_line_of_text(void **state)
 		/* What says nothing takes the place of nothing. */
 		{"", "old"},
 		{" \n\n\t", "old"},
-		/* What can't be seen, or changes how the rest is shown, is written so that it can.
-		 */
+		/* Characters that are invisible or change how others are shown are escaped. */
 		{"\x01\x1b\xc2\x9b", "\\u0001\\u001b\\u009b"},
 		{"plain", "plain"},
 		{"  two \r\n\t lines\n", "two lines"},

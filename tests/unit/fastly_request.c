@@ -1,5 +1,4 @@
-/* Fastly's requests, byte for byte (doc/apis.md, Fastly 2; the bodies' shape is the recorded one).
- */
+/* Fastly's requests, byte for byte (doc/apis.md, Fastly 2; bodies as recorded). */
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>

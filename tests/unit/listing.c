@@ -8,9 +8,7 @@
 #include "check.h"
 #include "fetch/catalog.h"
 
-/* --- how fresh
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- how fresh */
 
 static void test_a_listing_is_fresh_for_its_time(void **state)
 {
@@ -132,9 +130,7 @@ static void test_what_expires_vanishes_by_itself(void **state)
 	fixture_free(&fixture);
 }
 
-/* --- refreshes
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- refreshes */
 
 static void test_an_entry_keeps_its_number_as_long_as_it_is_there(void **state)
 {
@@ -253,9 +249,7 @@ static void test_a_walk_that_began_before_a_refresh_is_no_answer_to_it(void **st
 	fixture_free(&fixture);
 }
 
-/* --- stores
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* --- stores */
 
 static void walk_stores(struct fixture *fixture, const struct entry *entries, size_t count)
 {

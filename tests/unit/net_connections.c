@@ -224,8 +224,7 @@ static void release_uploads(size_t count)
 		assert_int_equal(probes[i].call.failure.errnum, 0);
 }
 
-/* The server holds until /release, which ends all holding: each of these needs a server of its own.
- */
+/* The server holds until /release, which ends all holding: each needs a server of its own. */
 static void uploads_leave_connections_to_metadata(enum front front)
 {
 	struct probe late;
@@ -338,8 +337,7 @@ static void a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2(void **
 	fixture_free(&fixture);
 }
 
-/* Every byte turned over, so that the marker itself is nowhere in our memory before it is a value.
- */
+/* Every byte inverted: the marker itself is nowhere in memory before it is a value. */
 static const char hidden_marker[] =
 	"\x17\x3d\x0e\x2b\x68\x33\x05\x71\x1c\x2e\x46\x27\x3f\x6b\x0a\x39";
 #define MARKER_LENGTH (sizeof(hidden_marker) - 1)

@@ -165,9 +165,7 @@ static void test_empty_pages_are_no_end(void **state)
 	fixture_free(&fixture);
 }
 
-/* --- who is woken
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- who is woken */
 
 static void test_who_is_woken_may_let_go_of_the_store(void **state)
 {

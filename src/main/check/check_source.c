@@ -40,8 +40,7 @@ static void refused(struct check *check, enum step step, const struct failure *f
 	report_http_failed(&check->report, step, failure, why);
 }
 
-/* --- the service, and whether it takes the token
- * --------------------------------------------------------------------------------- */
+/* --- the service, and whether it takes the token */
 
 /* The first call's failure tells how far it came. */
 static void report_probe(struct check *check, const struct failure *failure)
@@ -79,9 +78,7 @@ static void on_probed(void *context, const struct failure *failure)
 	check_store(check);
 }
 
-/* --- a store to try the rest with
- * ------------------------------------------------------------------------------------------------
- */
+/* --- a store to try the rest with */
 
 static struct store *first_store(struct catalog *catalog)
 {
@@ -118,9 +115,7 @@ static void check_store(struct check *check)
 	ask_next(check);
 }
 
-/* --- the rights to list and to change, and the key that values are sealed under
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the rights to list and to change, and the key that values are sealed under */
 
 /* The calls with that store, in their order. The secret that is deleted is none: its name and id
  * are 128 random bits. */
@@ -210,9 +205,7 @@ static void ask_next(struct check *check)
 	loop_stop(check->client.loop);
 }
 
-/* --- all of it
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- all of it */
 
 static int begin(struct check *check)
 {
