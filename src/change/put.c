@@ -299,6 +299,14 @@ static void on_memory(struct locked_wait *wait)
 	await_key(container_of(wait, struct put_op, memory_wait));
 }
 
+/* What a success did: the verb tells it, or the response does. */
+static const char *effect_of(const struct op_args *args, const struct op_result *result)
+{
+	if (args->mode == PUT_CREATE || result->created)
+		return "created";
+	return args->mode == PUT_REPLACE || result->replaced ? "replaced" : NULL;
+}
+
 static void on_response(struct api_call *api_call)
 {
 	struct put_op *put = container_of(api_call, struct put_op, change.api_call);
@@ -311,7 +319,7 @@ static void on_response(struct api_call *api_call)
 	put->stored_by = failure.errnum ? TIME_UNKNOWN : api_call->response_date;
 	/* A lost attempt may have created what the next one replaced. */
 	if (!failure.errnum && !op->indeterminate && !api_call->http.indeterminate)
-		put->effect = result->created ? "created" : result->replaced ? "replaced" : NULL;
+		put->effect = effect_of(&api_call->args, result);
 	api_call_free(api_call);
 	if (!failure.errnum) {
 		op->indeterminate = false;

@@ -158,6 +158,18 @@ static int list_response(struct response_parser *parser, int failed)
 	return failed;
 }
 
+/* `recreated` is there where one was replaced, and only there (doc/apis.md, Fastly 2). */
+static int put_response(struct response_parser *parser, int failed)
+{
+	failed = parse_entry_response(parser, failed);
+	if (!failed && parser->matched) {
+		parser->result->replaced =
+			json_is_true(json_object_get(parser->object, "recreated"));
+		parser->result->created = !parser->result->replaced;
+	}
+	return failed;
+}
+
 /* Believes nothing yet: a key that is none becomes one of a wrong length, which client_key_verify
  * refuses. */
 static int client_key_response(struct response_parser *parser, int failed)
@@ -254,7 +266,7 @@ const struct provider provider_fastly = {
 			[OPERATION_DELETE_STORE] = {build_request, parse_deletion_response},
 			[OPERATION_LIST_SECRETS] = {build_request, list_response},
 			[OPERATION_FIND_SECRET] = {build_request, parse_entry_response},
-			[OPERATION_PUT_SECRET] = {build_request, parse_entry_response},
+			[OPERATION_PUT_SECRET] = {build_request, put_response},
 			[OPERATION_DELETE_SECRET] = {build_request, parse_deletion_response},
 			[OPERATION_CLIENT_KEY] = {build_request, client_key_response},
 			[OPERATION_SIGNING_KEY] = {build_request, signing_key_response},

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import stat
 
@@ -69,6 +70,17 @@ def test_sighup_reads_the_token_again(direct_mount, sandbox):
     sandbox.tokens("next-token")
     write_file(direct_mount / "prod/NAME", b"val")
     assert sandbox.uploads() == [b"val"]
+
+
+EFFECTS = {"fastly": ["created", "replaced"], "cloudflare": ["created", "replaced"], "stripe": [], "github": ["created", "replaced"]}
+
+
+def test_the_log_tells_a_new_secret_from_one_that_was_replaced(place):
+    """Where the service says so: Fastly's `recreated`, and Cloudflare's verb. Stripe has one verb and says nothing."""
+    for value in (b"old", b"new"):
+        write_file(place / "NAME", value)
+    wait_until(lambda: place.mount.log().count(" publish ") == 2)
+    assert re.findall(r'effect="(\w+)"', place.mount.log()) == EFFECTS[place.name]
 
 
 def test_it_is_there_when_one_store_is_mounted(make_mount, direct):

@@ -326,7 +326,13 @@ static void test_a_secret_is_put_and_found(void **state)
 			assert_string_equal(got.taken.digests[0],
 					    "G12VYkOO6Ca4TaIQ48iqHRXhH5O1khQfNPv39oE/+MA=");
 			assert_true(got.taken.created[0] == 1683753810 * SECONDS);
+			assert_true(got.result.replaced && !got.result.created);
 		}
+	args.mode = PUT_UPSERT;
+	assert_int_equal(read_text(&args, 200, "{\"name\":\"NAME\",\"recreated\":false}"), 0);
+	assert_true(got.result.created && !got.result.replaced);
+	assert_int_equal(read_text(&args, 204, ""), 0);
+	assert_false(got.result.created || got.result.replaced);
 	assert_int_equal(read_text(&find_secret, 200, RECREATED), 0);
 	assert_int_equal(got.taken.count, 1);
 }
