@@ -212,7 +212,8 @@ struct provider {
 	/* Checks what every success has beside its content; returns 0 or a negative errno. NULL:
 	 * nothing. */
 	int (*check_success)(struct response_parser *parser);
-	/* Reads the members of an entry beside its name. Returns false for an entry to be skipped.
+	/* Reads the members of an entry beside its name; a time of change that is left unknown
+	 * becomes that of its creation. Returns false for an entry to be skipped.
 	 * `room` is for texts that must be put together. */
 	bool (*parse_fields)(struct response_parser *parser, const struct json_t *item,
 			     struct entry *entry, struct buffer *room);

@@ -17,3 +17,8 @@ int auth_header_append(struct locked *lines, const char *beginning, const char *
 		failed = locked_append(lines, text, strlen(text) + 1);
 	return failed;
 }
+
+int authorize_bearer(const struct credentials *credentials, struct locked *lines)
+{
+	return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
+}

@@ -3,7 +3,6 @@
  * Cloudflare).
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -18,10 +17,7 @@
  * Cloudflare 4). */
 static int request_page(const struct op_args *args, struct http_request *request)
 {
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", args->page ? args->page : 1);
-	url_append_text(request, "page", number);
+	url_append_page(request, args->page);
 	url_append_text(request, "per_page", PAGE_SIZE_TEXT);
 	url_append_text(request, "order", "name");
 	url_append_text(request, "direction", "asc");
@@ -125,8 +121,6 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 	}
 	entry->created_at = json_get_time(item, "created");
 	entry->modified_at = json_get_time(item, "modified");
-	if (entry->modified_at == TIME_UNKNOWN)
-		entry->modified_at = entry->created_at;
 	entry->comment = comment && *comment ? comment : NULL;
 	entry->scopes = read_scopes(item, room);
 	entry->status = json_get_string(item, "status");
@@ -152,9 +146,7 @@ static int list_response(struct response_parser *parser, int failed)
 
 	parser->one_name = parser->args->operation == OPERATION_FIND_STORE ||
 			   parser->args->operation == OPERATION_FIND_SECRET;
-	result->total = json_get_int(info, "total_count", -1);
-	if (result->total < 0)
-		result->total = -1;
+	result->total = json_get_count(info, "total_count");
 	result->page_size = page_size > 0 && page_size < PAGE_SIZE ? (unsigned)page_size : 0;
 	if (!failed && !json_is_array(entries) &&
 	    !is_empty_list(parser->args, entries, result->total))
@@ -235,19 +227,13 @@ static bool name_is_valid(const char *displayed)
 	return name_matches_alphabet(displayed, alphabet);
 }
 
-/* No rule is published. */
-static bool store_name_is_valid(const char *displayed)
-{
-	return *displayed && name_is_canonical(displayed);
-}
-
 /* A token, or a person's address with the key. */
 static int authorize(const struct credentials *credentials, struct locked *lines)
 {
 	int failed;
 
 	if (!credentials->email)
-		return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
+		return authorize_bearer(credentials, lines);
 	failed = auth_header_append(lines, "X-Auth-Email: ", credentials->email);
 	return failed ? failed : auth_header_append(lines, "X-Auth-Key: ", credentials->token);
 }
@@ -274,7 +260,7 @@ const struct provider provider_cloudflare = {
 	.has_quota = true,
 	.lists_unvalidated_names = true,
 	.name_is_valid = name_is_valid,
-	.store_name_is_valid = store_name_is_valid,
+	.store_name_is_valid = name_is_canonical, /* no rule is published */
 	.authorize = authorize,
 	.operations =
 		{

@@ -122,7 +122,7 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 	entry->digest = json_get_string(item, "digest");
 	if (entry->digest && !*entry->digest)
 		entry->digest = NULL;
-	entry->created_at = entry->modified_at = json_get_time(item, "created_at");
+	entry->created_at = json_get_time(item, "created_at");
 	return true;
 }
 

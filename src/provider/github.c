@@ -3,7 +3,6 @@
  * responses to results (doc/apis.md, GitHub).
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -39,22 +38,18 @@ static int request_begin(struct http_request *request, enum http_method method,
 	return 0;
 }
 
-/* Appends the path of a store's secrets. */
-static int append_secrets(struct http_request *request, const char *store_id)
+static int append_store(struct http_request *request, const char *id)
 {
-	const char *environment = store_id ? store_id + strlen(ENVIRONMENTS) : NULL;
+	size_t length = strlen(ENVIRONMENTS);
 
-	if (!store_id)
-		return -EINVAL;
-	if (is_kind(store_id)) {
-		buffer_printf(&request->target, "/%s", store_id);
-	} else if (strncmp(store_id, ENVIRONMENTS, strlen(ENVIRONMENTS)) == 0 && *environment) {
-		buffer_puts(&request->target, "/environments");
-		url_append_segment(request, environment, strlen(environment));
-	} else {
-		return -EINVAL;
+	if (id && is_kind(id)) {
+		buffer_printf(&request->target, "/%s", id);
+		return 0;
 	}
-	buffer_puts(&request->target, "/secrets");
+	if (!id || strncmp(id, ENVIRONMENTS, length) != 0 || !id[length])
+		return -EINVAL;
+	buffer_puts(&request->target, "/environments");
+	url_append_segment(request, id + length, strlen(id + length));
 	return 0;
 }
 
@@ -63,7 +58,10 @@ static int request_secrets(struct http_request *request, enum http_method method
 {
 	int failed = request_begin(request, method, args);
 
-	return failed ? failed : append_secrets(request, args->store_id);
+	if (!failed)
+		failed = append_store(request, args->store_id);
+	buffer_puts(&request->target, "/secrets");
+	return failed;
 }
 
 static int request_secret(struct http_request *request, enum http_method method,
@@ -71,16 +69,15 @@ static int request_secret(struct http_request *request, enum http_method method,
 {
 	int failed = request_secrets(request, method, args);
 
-	return failed ? failed : url_append_name(request, args->name);
+	if (!failed)
+		failed = url_append_name(request, args->name);
+	return failed ? failed : request_check(request);
 }
 
 static int request_page(struct http_request *request, const struct op_args *args)
 {
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", args->page ? args->page : 1);
 	url_append_text(request, "per_page", PAGE_SIZE_TEXT);
-	url_append_text(request, "page", number);
+	url_append_page(request, args->page);
 	return request_check(request);
 }
 
@@ -132,30 +129,23 @@ static int create_store_request(const struct op_args *args, struct http_request 
 
 static int delete_store_request(const struct op_args *args, struct http_request *request)
 {
-	const char *environment = args->store_id ? args->store_id + strlen(ENVIRONMENTS) : NULL;
 	int failed = request_begin(request, HTTP_DELETE, args);
 
-	if (failed)
-		return failed;
-	if (!args->store_id || strncmp(args->store_id, ENVIRONMENTS, strlen(ENVIRONMENTS)) != 0)
-		return -EINVAL;
-	buffer_puts(&request->target, "/environments");
-	url_append_segment(request, environment, strlen(environment));
-	return request_check(request);
+	if (!failed)
+		failed = append_store(request, args->store_id);
+	if (!failed && is_kind(args->store_id))
+		failed = -EINVAL;
+	return failed ? failed : request_check(request);
 }
 
 static int find_secret_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_secret(request, HTTP_GET, args);
-
-	return failed ? failed : request_check(request);
+	return request_secret(request, HTTP_GET, args);
 }
 
 static int delete_secret_request(const struct op_args *args, struct http_request *request)
 {
-	int failed = request_secret(request, HTTP_DELETE, args);
-
-	return failed ? failed : request_check(request);
+	return request_secret(request, HTTP_DELETE, args);
 }
 
 static int client_key_request(const struct op_args *args, struct http_request *request)
@@ -199,8 +189,6 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 	}
 	entry->created_at = json_get_time(item, "created_at");
 	entry->modified_at = json_get_time(item, "updated_at");
-	if (entry->modified_at == TIME_UNKNOWN)
-		entry->modified_at = entry->created_at;
 	return true;
 }
 
@@ -225,9 +213,7 @@ static int list_response_of(struct response_parser *parser, const char *member, 
 		failed = parse_malformed(parser, "its list is missing");
 	if (failed)
 		return failed;
-	result->total = json_get_int(parser->object, "total_count", -1);
-	if (result->total < 0)
-		result->total = -1;
+	result->total = json_get_count(parser->object, "total_count");
 	if (parser->args->page <= 1 && count < PAGE_SIZE && (int64_t)count < result->total)
 		result->page_size = (unsigned)count;
 	return parse_entries(parser, list);
@@ -307,12 +293,7 @@ static bool name_is_valid(const char *displayed)
  * is not taken for an environment's name. */
 static bool store_name_is_valid(const char *displayed)
 {
-	return *displayed && name_is_canonical(displayed) && !strstr(displayed, "~environments%2F");
-}
-
-static int authorize(const struct credentials *credentials, struct locked *lines)
-{
-	return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
+	return name_is_canonical(displayed) && !strstr(displayed, "~environments%2F");
 }
 
 static const char *const endpoint_variables[] = {NULL};
@@ -332,7 +313,7 @@ static const char *const token_variables[] = {"GH_ENTERPRISE_TOKEN", "GITHUB_ENT
 	.page_size = PAGE_SIZE, .value_bytes_max = 49152, .text_only = true, .seals = true,        \
 	.store_keys = true, .builtin_stores = kinds, .gets_secret_by_name = true,                  \
 	.has_upsert = true, .quota_is_per_store = true, .rate_rules = RATE_RULES,                  \
-	.name_is_valid = name_is_valid, .name_rule = NAME_RULE, .authorize = authorize,            \
+	.name_is_valid = name_is_valid, .name_rule = NAME_RULE, .authorize = authorize_bearer,     \
 	.parse_response = response_parse, .map_error = github_map_error,                           \
 	.parse_fields = parse_fields, .read_rate_limit = github_read_rate_limit,                   \
 	.request_id_header = "X-GitHub-Request-Id"

@@ -66,6 +66,13 @@ int64_t json_get_int(const json_t *object, const char *member, int64_t otherwise
 		       : otherwise;
 }
 
+int64_t json_get_count(const json_t *object, const char *member)
+{
+	int64_t count = json_get_int(object, member, -1);
+
+	return count < 0 ? -1 : count;
+}
+
 wall_time_ns json_get_epoch(const json_t *object, const char *member)
 {
 	const wall_time_ns last = INT64_MAX / NANOSECONDS;

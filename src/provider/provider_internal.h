@@ -18,6 +18,9 @@ void url_append_param(struct http_request *request, const char *name, const char
 		      size_t length);
 void url_append_text(struct http_request *request, const char *name, const char *text);
 
+/* Appends the parameter `page`, the first one where `page` is 0. */
+void url_append_page(struct http_request *request, unsigned page);
+
 /* The same for the name that is displayed as `displayed`; url_append_name appends it as a segment.
  * Both return 0, -EINVAL or -ENOMEM. */
 int url_append_name_param(struct http_request *request, const char *name, const char *displayed);
@@ -43,6 +46,9 @@ int request_check(const struct http_request *request);
 /* auth_header.c: appends one header line, `BEGINNING` and `text`, with its NUL. Returns 0,
  * -ENOBUFS, -ENOMEM, or -EINVAL for a text that no header can hold. */
 int auth_header_append(struct locked *lines, const char *beginning, const char *text);
+
+/* struct provider's authorize, where the token is a bearer's. */
+int authorize_bearer(const struct credentials *credentials, struct locked *lines);
 
 /* request_body.c: JSON and forms that may hold a value, written by hand. */
 
@@ -83,6 +89,9 @@ wall_time_ns json_get_time(const json_t *object, const char *member);
 
 /* A member that is a number, cut to a whole one; `otherwise` if it is anything else or absent. */
 int64_t json_get_int(const json_t *object, const char *member, int64_t otherwise);
+
+/* A member that counts something; -1 if it is anything else, negative or absent. */
+int64_t json_get_count(const json_t *object, const char *member);
 
 /* A member that is a time in seconds since 1970; TIME_UNKNOWN if it is anything else or absent, the
  * last one there is if it is later. */

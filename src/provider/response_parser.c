@@ -92,6 +92,8 @@ int parse_entry(struct response_parser *parser, const json_t *item)
 	entry.name = buffer_cstr(&name);
 	if (!parser->provider->parse_fields(parser, item, &entry, &room))
 		goto out;
+	if (entry.modified_at == TIME_UNKNOWN)
+		entry.modified_at = entry.created_at;
 	parser->matched++;
 	failed = result->on_entry(result->context, &entry);
 	if (failed)

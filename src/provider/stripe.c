@@ -130,7 +130,7 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 	(void)parser;
 	(void)room;
 	entry->id = json_get_string(item, "id");
-	entry->created_at = entry->modified_at = json_get_epoch(item, "created");
+	entry->created_at = json_get_epoch(item, "created");
 	entry->expires_at = json_get_epoch(item, "expires_at");
 	if (entry->expires_at == 0) /* "none", where a language has no null */
 		entry->expires_at = TIME_UNKNOWN;
@@ -187,13 +187,6 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 
 /* The service itself */
 
-/* Anything that can be shown: no alphabet is published, and the limit of 5000 characters is far
- * (doc/apis.md, Stripe 5). */
-static bool name_is_valid(const char *displayed)
-{
-	return *displayed && name_is_canonical(displayed);
-}
-
 static bool store_name_is_valid(const char *displayed)
 {
 	static const char alphabet[] =
@@ -205,11 +198,6 @@ static bool store_name_is_valid(const char *displayed)
 		return true;
 	return strncmp(displayed, user, strlen(user)) == 0 && *id && strlen(id) < NAME_LENGTH_MAX &&
 	       id[strspn(id, alphabet)] == '\0';
-}
-
-static int authorize(const struct credentials *credentials, struct locked *lines)
-{
-	return auth_header_append(lines, "Authorization: Bearer ", credentials->token);
 }
 
 static const char *const builtin_stores[] = {ACCOUNT, NULL};
@@ -231,11 +219,13 @@ const struct provider provider_stripe = {
 	.has_idempotency_keys = true,
 	.quota_is_per_store = true,
 	.has_expiry = true,
-	.name_is_valid = name_is_valid,
+	/* Anything that can be shown: no alphabet is published, and the limit of 5000 characters is
+	 * far (doc/apis.md, Stripe 5). */
+	.name_is_valid = name_is_canonical,
 	.store_name_is_valid = store_name_is_valid,
 	.store_name_rule =
 		"a directory here is the scope of a user: name it usr_ and the letters and digits of its id",
-	.authorize = authorize,
+	.authorize = authorize_bearer,
 	.operations =
 		{
 			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},

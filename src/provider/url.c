@@ -1,5 +1,6 @@
 /* Builds paths and queries of requests, percent-encoded (RFC 3986). */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -31,6 +32,14 @@ void url_append_param(struct http_request *request, const char *name, const char
 void url_append_text(struct http_request *request, const char *name, const char *text)
 {
 	url_append_param(request, name, text, strlen(text));
+}
+
+void url_append_page(struct http_request *request, unsigned page)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", page ? page : 1);
+	url_append_text(request, "page", number);
 }
 
 int url_append_name_param(struct http_request *request, const char *name, const char *displayed)
