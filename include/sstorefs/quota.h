@@ -11,7 +11,9 @@ struct quota_figures {
 
 /* A query for the figures. Embedded in its owner, zeroed, `done` and `deadline` filled in. */
 struct quota_query {
-	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds */
+	uint64_t deadline;   /* CLOCK_BOOTTIME, milliseconds */
+	struct store *store; /* whose quota it is, borrowed, where each store has its own; NULL: of
+				all stores together */
 	void (*done)(struct quota_query *query);
 
 	struct quota_figures figures;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "catalog.h"
+#include "store_quota.h"
 
 /* Milliseconds for which figures are fresh whatever `ttl` says: any process can ask for them, as
  * often as it likes. */
@@ -72,10 +73,29 @@ static void start_call(struct quota *quota)
 
 static void query_end(struct quota_query *query)
 {
-	wait_end(&query->wait);
-	timer_stop(query->catalog->loop, &query->timer);
-	query->figures = query->catalog->quota.figures;
+	struct catalog *catalog = query->catalog;
+
+	quota_query_cancel(query);
+	query->figures = catalog->quota.figures;
+	if (catalog->options.provider->secrets_per_store)
+		store_quota_count(catalog, query->store, &query->figures);
 	query->done(query);
+}
+
+/* Walks the listings that must be counted, one after the other. */
+static void await_listings(struct quota_query *query)
+{
+	struct listing *listing = store_quota_next_listing(query->catalog, query->store);
+
+	if (!listing || walk_begin(listing))
+		query_end(query);
+	else
+		wait_begin(&listing->next->waits, &query->wait);
+}
+
+static void on_walk(struct wait *wait)
+{
+	await_listings(container_of(wait, struct quota_query, wait));
 }
 
 static void on_quota(struct wait *wait)
@@ -97,6 +117,12 @@ void quota_query_start(struct catalog *catalog, struct quota_query *query)
 	query->catalog = catalog;
 	query->timer = (struct timer){.expired = timed_out};
 	query->wait.woken = on_quota;
+	if (catalog->options.provider->secrets_per_store &&
+	    !timer_start(catalog->loop, &query->timer, query->deadline)) {
+		query->wait.woken = on_walk;
+		await_listings(query);
+		return;
+	}
 	if (!catalog->options.provider->has_quota || is_fresh(quota)) {
 		query_end(query);
 		return;
@@ -122,7 +148,8 @@ bool quota_is_exhausted(const struct catalog *catalog, const struct store *store
 
 	if (quota->exhausted_until && now(quota) < quota->exhausted_until)
 		return here;
-	return quota_is_known(quota) && !quota->expired &&
-	       quota->figures.usage >= quota->figures.limit &&
-	       now(quota) - quota->reported_at < catalog->options.negative_ttl;
+	return store_quota_is_exhausted(store) ||
+	       (quota_is_known(quota) && !quota->expired &&
+		quota->figures.usage >= quota->figures.limit &&
+		now(quota) - quota->reported_at < catalog->options.negative_ttl);
 }

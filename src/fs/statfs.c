@@ -2,6 +2,7 @@
 #include <sys/statvfs.h>
 
 #include "fs_internal.h"
+#include "inode.h"
 #include "operations.h"
 #include "sstorefs/quota.h"
 
@@ -38,11 +39,14 @@ static const struct deferred_kind statfs_kind = {"statfs", sizeof(struct statfs_
 void fs_statfs(fuse_req_t request, fuse_ino_t number)
 {
 	struct fs *fs = fuse_req_userdata(request);
+	struct inode inode;
 	struct statfs_request *pending = deferred_new(&statfs_kind, request, NULL, "");
 
-	(void)number;
 	if (!pending)
 		return;
-	pending->query = (struct quota_query){.deadline = fs_deadline(fs), .done = on_quota};
+	inode_find(fs, number, &inode);
+	pending->deferred.store = inode.store ? store_reference(inode.store) : NULL;
+	pending->query = (struct quota_query){
+		.store = inode.store, .deadline = fs_deadline(fs), .done = on_quota};
 	quota_query_start(fs->catalog, &pending->query);
 }

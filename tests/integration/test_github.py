@@ -271,3 +271,48 @@ def test_a_service_without_etags_is_asked_for_everything(make_mount, github):
     mount.refresh()
     assert "prod" in os.listdir(mount.path)
     assert all("If-None-Match" not in dict(call["headers"]) for call in github.calls())
+
+
+# Quotas
+
+
+def quota(path):
+    figures = os.statvfs(path)
+    return figures.f_files, figures.f_files - figures.f_ffree
+
+
+def test_the_quota_of_each_store_is_shown_as_inodes(mount, github):
+    github.seed("prod", 3)
+    assert quota(mount / "prod") == (100, 3)
+    write_file(mount / "prod/NEW", b"val")
+    write_file(mount / "actions/NEW", b"val")
+    assert quota(mount / "prod") == (100, 4) and quota(mount / "actions") == (100, 1)
+    os.remove(mount / "prod/NEW")
+    assert quota(mount / "prod") == (100, 3)
+    assert quota(mount.path) == (500, 4)
+
+
+def test_an_organization_has_room_for_more(make_mount, github):
+    mount = make_mount(github, source="github:octo-org")
+    assert quota(mount / "actions") == (1000, 0)
+
+
+def test_a_store_that_is_known_to_be_full_takes_no_new_name(make_mount, github):
+    github.seed("prod", 100)
+    mount = make_mount(github)
+    names = os.listdir(mount / "prod")
+    assert errno_of(os.open, mount / "prod/NEW", os.O_WRONLY | os.O_CREAT) == errno.EDQUOT
+    assert github.calls("put_secret") == []
+    write_file(mount / "prod" / names[0], b"val")
+    os.remove(mount / "prod" / names[1])
+    write_file(mount / "prod/NEW", b"val")
+
+
+@pytest.mark.parametrize("status", ["422", "403"])
+def test_the_service_has_the_last_word_on_its_quota(make_mount, github, status):
+    github.variant(quota_secrets=2, quota_status=status)
+    mount = make_mount(github)
+    write_file(mount / "prod/ONE", b"val")
+    write_file(mount / "prod/TWO", b"val")
+    assert errno_of(write_file, mount / "prod/THREE", b"val") == errno.EDQUOT
+    write_file(mount / "actions/OTHER", b"val")
