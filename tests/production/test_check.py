@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon import PROGRAM, mounts_at, run_program
-from services import Cloudflare, Stripe
+from services import Cloudflare, GitHub, Stripe
 
 MAN = (Path(__file__).resolve().parents[2] / "man/sstorefs.1.scd").read_text()
 GOOD, USAGE, TOKEN, SERVICE, ACCESS, STORE, READ, KEY, WRITE, DAEMON = range(10)
@@ -167,6 +167,27 @@ def test_the_other_services(check, sandbox, kind):
     assert status == GOOD and steps["write"] == "good" and "key" not in steps
     service.fault("delete_secret", status=403)
     assert check(service.source, service.options)[0] == WRITE
+
+
+@pytest.mark.parametrize("source, stores", [("github:octo/app", ["actions", "dependabot", "codespaces", "agents", "prod"]),
+                                            ("github:octo/app/prod", ["prod"]),
+                                            ("github:octo-org", ["actions", "dependabot", "codespaces", "agents"])])
+def test_it_names_the_public_key_of_each_store(check, sandbox, source, stores):
+    service = GitHub("direct", sandbox).make_store()
+    status, steps, found = check(source, service.options)
+    says = next(step["says"] for step in found["steps"] if step["step"] == "key")
+    assert status == GOOD and steps["write"] == steps["key"] == "good"
+    assert sorted(re.findall(r"(\w+) has \d+", says)) == sorted(stores)
+    assert len(set(re.findall(r"\d+", says))) == len(stores) == len(service.calls("get_public_key"))
+    assert {call["method"] for call in service.calls()} == {"GET", "DELETE"}
+
+
+@pytest.mark.parametrize("rights, ends", [("read", WRITE), ("none", ACCESS)])
+def test_what_a_token_of_github_may_not_do(check, sandbox, rights, ends):
+    service = GitHub("direct", sandbox)
+    service.variant(rights=rights)
+    status, _, found = check(service.source, service.options)
+    assert status == ends and "Resource not accessible" in json.dumps(found)
 
 
 # --- of a mount -------------------------------------------------------------------------------------------------------------------

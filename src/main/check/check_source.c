@@ -23,8 +23,10 @@ struct check {
 	struct api_call api_call;
 	uint64_t deadline; /* of the whole check */
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
-	unsigned asked;	       /* index of the call under way in `questions` */
-	char name[48], id[33]; /* of a secret that does not exist */
+	unsigned asked;		 /* index of the call under way in `questions` */
+	struct store *key_store; /* whose key is asked for, beside that of `store`; else NULL */
+	uint64_t key_position;	 /* of the next such store in the listing */
+	char name[48], id[33];	 /* of a secret that does not exist */
 };
 
 static void check_store(struct check *check);
@@ -163,6 +165,54 @@ static void verify_client_key(struct check *check, struct api_call *api_call)
 	}
 }
 
+/* Returns the next store of the mount whose key is asked for; NULL: there is none. */
+static struct store *next_key_store(struct check *check)
+{
+	struct catalog *catalog = check->client.catalog;
+	struct snapshot *view = listing_last_complete(catalog_stores(catalog));
+	const struct record *record = view ? snapshot_next(view, &check->key_position) : NULL;
+
+	if (view)
+		snapshot_release(view);
+	if (check->client.config->store)
+		return NULL;
+	return record ? catalog_store(catalog, record) : NULL;
+}
+
+/* The first key decides; of the others it is told what became of them. */
+static void report_key_id(struct check *check, struct api_call *api_call)
+{
+	const struct store *store = check->key_store ? check->key_store : check->store;
+	struct check_result *result = &check->report.steps[STEP_KEY];
+	const char *why = api_call->failure.message;
+	struct client_key key = {0};
+	int failed = api_call->failure.errnum;
+
+	if (!failed)
+		failed = client_key_accept(&key, &api_call->result.client_key,
+					   api_call->http.sent_at, &why);
+	if (!result->result && failed) {
+		failure_set(&api_call->failure, EKEYREJECTED, "%s", why);
+		refused(check, STEP_KEY, &api_call->failure, "no public key can be used");
+		return;
+	}
+	if (!result->result)
+		report_ok(&check->report, STEP_KEY,
+			  "TLS alone vouches for the public keys: %s has %s", store_name(store),
+			  key.id);
+	else
+		buffer_printf(&result->says, ", %s has %s", store_name(store),
+			      failed ? "none that can be used" : key.id);
+}
+
+static bool asks_for_more_keys(struct check *check)
+{
+	do
+		check->key_store = next_key_store(check);
+	while (check->key_store == check->store && check->key_store);
+	return check->key_store && strcmp(check->report.steps[STEP_KEY].result, "good") == 0;
+}
+
 static void answered(struct api_call *api_call)
 {
 	struct check *check = container_of(api_call, struct check, api_call);
@@ -171,7 +221,11 @@ static void answered(struct api_call *api_call)
 	/* A service tells only clients with the right to delete that there is nothing to delete. */
 	if (question->step == STEP_WRITE && api_call->failure.errnum == ENOENT)
 		api_call->failure.errnum = 0;
-	if (api_call->failure.errnum)
+	if (question->operation == OPERATION_CLIENT_KEY &&
+	    check->client.config->provider->store_keys) {
+		report_key_id(check, api_call);
+		check->asked -= asks_for_more_keys(check);
+	} else if (api_call->failure.errnum)
 		refused(check, question->step, &api_call->failure, question->bad);
 	else if (question->operation == OPERATION_SIGNING_KEY)
 		memcpy(check->signing_key, api_call->result.signing_key, sizeof check->signing_key);
@@ -187,16 +241,18 @@ static void ask_next(struct check *check)
 {
 	const unsigned count = sizeof questions / sizeof *questions;
 
-	while (check->asked < count && !is_asked(check, questions[check->asked].operation))
+	while (check->asked < count && !check->key_store &&
+	       !is_asked(check, questions[check->asked].operation))
 		check->asked++;
 	if (check->asked < count) {
-		check->api_call =
-			(struct api_call){.done = answered,
-					  .args = {.operation = questions[check->asked].operation,
-						   .page = 1,
-						   .store_id = store_id(check->store),
-						   .name = check->name,
-						   .id = check->id}};
+		check->api_call = (struct api_call){
+			.done = answered,
+			.args = {.operation = questions[check->asked].operation,
+				 .page = 1,
+				 .store_id = store_id(check->key_store ? check->key_store
+								       : check->store),
+				 .name = check->name,
+				 .id = check->id}};
 		api_call_start(check->client.catalog, &check->api_call, check->deadline);
 		return;
 	}
@@ -236,7 +292,7 @@ int check_source(struct config *config)
 	if (!begin(&check)) {
 		randombytes_buf(random, sizeof random);
 		sodium_bin2hex(check.id, sizeof check.id, random, sizeof random);
-		snprintf(check.name, sizeof check.name, "sstorefs-check-%s", check.id);
+		snprintf(check.name, sizeof check.name, "SSTOREFS_CHECK_%s", check.id);
 		check.deadline = loop_now(check.client.loop) + config->timeout;
 		catalog_probe(check.client.catalog, on_probed, &check);
 		if (loop_run(check.client.loop))
