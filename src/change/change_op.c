@@ -47,11 +47,13 @@ void change_op_init(struct change_op *op, struct listing *listing, const struct 
 
 void change_op_start(struct change_op *op, const char *name, const struct change_steps *steps)
 {
+	bool is_queue_head = op->is_queue_head; /* a change that begins at once may free `op` */
+
 	change_op_init(op, &op->store->secrets, steps);
 	if (timer_start(op_catalog(op)->loop, &op->timer, op->deadline + DEADLINE_SLACK) ||
-	    (!op->is_queue_head && name_queue_join(op->listing, name, &op->ticket)))
+	    (!is_queue_head && name_queue_join(op->listing, name, &op->ticket)))
 		change_op_fail(op, ENOMEM, "out of memory");
-	else if (op->is_queue_head)
+	else if (is_queue_head)
 		steps->begin(op);
 }
 

@@ -81,7 +81,8 @@ void fs_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	if (staging_mkdir(fs, request, parent, name))
 		return;
 	inode_find(fs, parent, &directory);
-	if (refused(request, "mkdir", directory.store, name, precheck_mkdir(fs, &directory, name)))
+	if (refusal_reply(request, "mkdir", directory.store, name,
+			  precheck_mkdir(fs, &directory, name)))
 		return;
 	pending = store_request_new(&mkdir_kind, request, name);
 	if (pending)
@@ -149,7 +150,7 @@ void fs_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 	refusal = precheck_store(fs, &directory, name);
 	if (!refusal && provider_has_builtin_store(fs->provider, name))
 		refusal = REFUSAL_STAYS;
-	if (refused(request, "rmdir", directory.store, name, refusal))
+	if (refusal_reply(request, "rmdir", directory.store, name, refusal))
 		return;
 	pending = store_request_new(&rmdir_kind, request, name);
 	if (pending)

@@ -287,8 +287,8 @@ void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 	(void)device;
 	if (!S_ISREG(mode)) {
 		inode_find(fs, parent, &directory);
-		refused(request, "mknod", directory.store, name,
-			refusal ? refusal : REFUSAL_ODD_FILE);
+		refusal_reply(request, "mknod", directory.store, name,
+			      refusal ? refusal : REFUSAL_ODD_FILE);
 		return;
 	}
 	error = begin_creation(fs, parent, name, O_WRONLY | O_CREAT | O_EXCL, &file, &is_staged);

@@ -57,8 +57,8 @@ int refusal_record(struct fs *fs, const char *operation, const struct store *sto
 	return failure.errnum;
 }
 
-bool refused(fuse_req_t request, const char *operation, const struct store *store, const char *name,
-	     enum refusal refusal)
+bool refusal_reply(fuse_req_t request, const char *operation, const struct store *store,
+		   const char *name, enum refusal refusal)
 {
 	int error = refusal_record(fuse_req_userdata(request), operation, store, name, refusal);
 

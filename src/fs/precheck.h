@@ -20,8 +20,8 @@ int refusal_record(struct fs *fs, const char *operation, const struct store *sto
 
 /* Does the same, and answers the request with the errno. Returns false without a reply for
  * REFUSAL_NONE. */
-bool refused(fuse_req_t request, const char *operation, const struct store *store, const char *name,
-	     enum refusal refusal);
+bool refusal_reply(fuse_req_t request, const char *operation, const struct store *store,
+		   const char *name, enum refusal refusal);
 
 /* True if the service takes the displayed `name` for a secret. */
 bool name_is_storable(const struct fs *fs, const char *name);

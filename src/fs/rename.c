@@ -268,8 +268,8 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	if (!refusal && flags &&
 	    listing_query(store_secrets(to.store), paths.to, &target_exists) == CACHE_HIT)
 		refusal = REFUSAL_EXISTS;
-	if (refused(request, "rename", from.store, refusal == REFUSAL_NAME ? new_name : name,
-		    refusal))
+	if (refusal_reply(request, "rename", from.store, refusal == REFUSAL_NAME ? new_name : name,
+			  refusal))
 		return;
 	rename = rename_request_new(&rename_kind, request, from.store, paths.from, paths.to);
 	if (!rename)
@@ -320,7 +320,8 @@ void fs_link(fuse_req_t request, fuse_ino_t number, fuse_ino_t new_parent, const
 
 	inode_find(fs, number, &inode);
 	inode_find(fs, new_parent, &to);
-	if (refused(request, "link", to.store, new_name, precheck_link(fs, &inode, &to, new_name)))
+	if (refusal_reply(request, "link", to.store, new_name,
+			  precheck_link(fs, &inode, &to, new_name)))
 		return;
 	rename = rename_request_new(&link_kind, request, inode.store, inode.record->name, new_name);
 	if (!rename)

@@ -103,7 +103,7 @@ void fs_symlink(fuse_req_t request, const char *target, fuse_ino_t parent, const
 		refusal = REFUSAL_SYMLINKS;
 	if (!refusal && strlen(name) > NAME_LENGTH_MAX)
 		refusal = REFUSAL_LONG_NAME;
-	if (refused(request, "symlink", directory.store, name, refusal))
+	if (refusal_reply(request, "symlink", directory.store, name, refusal))
 		return;
 	link = strdup(target);
 	error = link ? make(fs, directory.store, name, &made) : ENOMEM;

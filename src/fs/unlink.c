@@ -89,8 +89,8 @@ void fs_unlink(fuse_req_t request, fuse_ino_t parent, const char *name)
 	struct file *file;
 
 	inode_find(fs, parent, &directory);
-	if (refused(request, "unlink", directory.store, name,
-		    precheck_unlink(fs, &directory, name, path)))
+	if (refusal_reply(request, "unlink", directory.store, name,
+			  precheck_unlink(fs, &directory, name, path)))
 		return;
 	file = file_find(fs, directory.store, path);
 	if (file && is_only_here(file)) {

@@ -304,8 +304,8 @@ static int check_presence(int flags, bool present)
 static void refuse(fuse_req_t request, const struct inode *inode, const char *operation,
 		   enum refusal refusal)
 {
-	refused(request, operation, inode->kind == INODE_SECRET ? inode->store : NULL,
-		inode_name(inode), refusal);
+	refusal_reply(request, operation, inode->kind == INODE_SECRET ? inode->store : NULL,
+		      inode_name(inode), refusal);
 }
 
 void fs_setxattr(fuse_req_t request, fuse_ino_t number, const char *name, const char *value,
