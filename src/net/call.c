@@ -267,8 +267,8 @@ void call_start(struct net *net, struct http_call *call)
 	TAILQ_INSERT_TAIL(&net->every, state, every);
 	state->phase = CALL_BACKOFF;
 	state->deadline = call->deadline;
-	if (state->deadline > now && state->deadline - now > net->timeout)
-		state->deadline = now + net->timeout;
+	if (state->deadline > now && state->deadline - now > net->options.timeout)
+		state->deadline = now + net->options.timeout;
 	net->counts.running++;
 	net->counts.uploads += call->upload;
 	if (state->deadline > now) {

@@ -13,7 +13,7 @@
 static int endpoint_read(struct net *net, struct failure *why)
 {
 	const char *fault;
-	int failed = endpoint_parse(&net->parts, net->endpoint, &fault);
+	int failed = endpoint_parse(&net->parts, net->options.endpoint, &fault);
 
 	if (failed == -EINVAL)
 		return failure_set(why, EINVAL, "the endpoint %s", fault);
@@ -31,19 +31,19 @@ static int cacert_check(struct net *net, struct failure *why)
 	size_t size = 0;
 	bool found = false;
 
-	if (!net->cacert) {
+	if (!net->options.cacert) {
 		/* With a CA directory beside the CA file libcurl parses all of it for each
 		 * connection. */
 		net->cafile_only = version->cainfo && !access(version->cainfo, R_OK);
 		return 0;
 	}
 	net->cafile_only = true;
-	FILE *file = fopen(net->cacert, "re");
+	FILE *file = fopen(net->options.cacert, "re");
 
 	if (!file)
 		return failure_set(why, EINVAL,
 				   "the CA file %s can't be read: %s: give cacert= one that can",
-				   net->cacert, strerror(errno));
+				   net->options.cacert, strerror(errno));
 	while (!found && getline(&line, &size, file) >= 0)
 		found = !strncmp(line, "-----BEGIN ", 11) && strstr(line, "CERTIFICATE-----");
 	free(line);
@@ -52,7 +52,7 @@ static int cacert_check(struct net *net, struct failure *why)
 		     : failure_set(
 			       why, EINVAL,
 			       "the CA file %s holds no PEM certificate: give cacert= one that does",
-			       net->cacert);
+			       net->options.cacert);
 }
 
 static bool net_is_busy(struct loop_poller *poller)
@@ -195,15 +195,12 @@ static int multi_make(struct net *net)
 static void net_init(struct net *net, struct loop *loop, const struct net_options *options)
 {
 	net->loop = loop;
-	net->endpoint = options->endpoint;
-	net->cacert = options->cacert;
 	net->poller =
 		(struct loop_poller){.busy = net_is_busy, .wait = net_wait, .iterate = net_iterate};
-	net->timeout = options->timeout ? options->timeout : UINT64_MAX;
-	net->on_unauthorized = options->on_unauthorized;
-	net->on_rate_limited = options->on_rate_limited;
+	net->options = *options;
+	if (!net->options.timeout)
+		net->options.timeout = UINT64_MAX;
 	net->throttle.rules = options->rate_rules;
-	net->context = options->context;
 	net->counts.budget_remaining = -1;
 	net->service_time = TIME_UNKNOWN;
 	TAILQ_INIT(&net->every);

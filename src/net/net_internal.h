@@ -74,21 +74,17 @@ TAILQ_HEAD(call_list, call_state);
 
 struct net {
 	struct loop *loop;
+	struct net_options options;
 	struct loop_poller poller;
 	CURLM *multi;
 	CURLSH *share;
 	struct curl_waitfd *extra; /* the loop's descriptors in libcurl's terms */
 	unsigned extra_size;
 
-	const char *endpoint, *cacert; /* borrowed */
-	const struct proxy *proxy;     /* NULL: none */
-	struct endpoint parts;	       /* of the endpoint */
-	char *host_port;	       /* `HOST port N`, for people */
+	const struct proxy *proxy; /* NULL: none */
+	struct endpoint parts;	   /* of the endpoint */
+	char *host_port;	   /* `HOST port N`, for people */
 	bool cafile_only;
-	uint64_t timeout;
-	bool (*on_unauthorized)(void *context);
-	void (*on_rate_limited)(void *context, const struct failure *failure);
-	void *context;
 
 	struct locked_pool pool;
 	struct locked credentials;    /* header lines, each with its NUL */

@@ -79,13 +79,13 @@ static void handle_rejected(struct call_state *state)
 
 	/* Nothing was carried out, so with new credentials even a create may be sent once more. */
 	if ((call->failure.http_status != 401 && call->failure.http_status != 407) ||
-	    call->no_retry || state->reauth_tried || !net->on_unauthorized) {
+	    call->no_retry || state->reauth_tried || !net->options.on_unauthorized) {
 		call_finish(state);
 		return;
 	}
 	state->reauth_tried = true;
 	state->in_callback = true;
-	bool changed = net->on_unauthorized(net->context);
+	bool changed = net->options.on_unauthorized(net->options.context);
 
 	state->in_callback = false;
 	if (!state->call)

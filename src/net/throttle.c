@@ -50,7 +50,8 @@ const struct failure *throttle_refusal(const struct net *net, bool change)
 {
 	uint64_t until = used_up_until(net, change);
 
-	return until && until - loop_now(net->loop) > net->timeout ? &net->throttle.refusal : NULL;
+	return until && until - loop_now(net->loop) > net->options.timeout ? &net->throttle.refusal
+									   : NULL;
 }
 
 static void explain(struct failure *failure, const char *what, uint64_t wait)
@@ -100,8 +101,8 @@ void throttle_announce(struct net *net)
 	if (until <= throttle->announced + SPREAD_MIN)
 		return;
 	throttle->announced = until;
-	if (net->on_rate_limited)
-		net->on_rate_limited(net->context, &throttle->refusal);
+	if (net->options.on_rate_limited)
+		net->options.on_rate_limited(net->options.context, &throttle->refusal);
 }
 
 void throttle_refuse(struct net *net, bool change, uint64_t wait)

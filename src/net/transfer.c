@@ -114,7 +114,7 @@ static size_t on_header(char *line, size_t one, size_t length, void *context)
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
 	const struct call_state *state = context;
-	unsigned limit = (unsigned)connect_limit(state->net->timeout);
+	unsigned limit = (unsigned)connect_limit(state->net->options.timeout);
 
 	(void)purpose;
 	state->net->moved = true;
@@ -173,7 +173,7 @@ static CURLcode set_request(const struct call_state *state)
 	CURL *easy = state->easy;
 	CURLcode code = CURLE_OK;
 
-	buffer_puts(&url, net->endpoint);
+	buffer_puts(&url, net->options.endpoint);
 	if (request->target.length)
 		buffer_append(&url, request->target.data, request->target.length);
 	if (url.failed)
@@ -206,8 +206,8 @@ static CURLcode set_proxy(const struct call_state *state)
 		return code;
 	SETOPT(HTTPPROXYTUNNEL, 1L);
 	SETOPT(PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (net->cacert)
-		SETOPT(PROXY_CAINFO, net->cacert);
+	if (net->options.cacert)
+		SETOPT(PROXY_CAINFO, net->options.cacert);
 	if (net->proxy->user)
 		SETOPT(PROXYUSERNAME, net->proxy->user);
 	if (net->proxy_password.length)
@@ -251,8 +251,8 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
 	SETOPT(SSL_VERIFYPEER, 1L);
 	SETOPT(SSL_VERIFYHOST, 2L);
-	if (net->cacert)
-		SETOPT(CAINFO, net->cacert);
+	if (net->options.cacert)
+		SETOPT(CAINFO, net->options.cacert);
 	if (net->cafile_only)
 		SETOPT(CAPATH, NULL);
 	return code ? code : set_proxy(state);
