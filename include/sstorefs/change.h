@@ -149,8 +149,9 @@ struct store_op {
 void store_create_start(struct store_op *op);
 void store_delete_start(struct store_op *op);
 
-/* Fetches a client key ahead of need: called when a file is opened for writing. */
-void catalog_prepare_write(const struct store *store);
+/* `name` was opened to be written: fetches a client key ahead of need, and spares the refresh of
+ * what is known of the name and its store. */
+void catalog_prepare_write(struct store *store, const char *name);
 
 /* Returns why no value for `store` can be sealed for now: the last client key was rejected, and it
  * is too early to fetch another. NULL if values can be sealed as far as is known. */

@@ -25,10 +25,16 @@ enum cache_result { CACHE_HIT, CACHE_NEGATIVE, CACHE_MISS };
 
 /*
  * Answers from the cache. Sets `*record`, to NULL unless it is a hit. A stale answer is given all
- * the same, and refreshed in the background.
+ * the same, and refreshed in the background a moment later; not for a change, whose response
+ * refreshes the name.
  */
 enum cache_result listing_query(struct listing *listing, const char *name,
 				const struct record **record);
+enum cache_result listing_query_for_change(struct listing *listing, const char *name,
+					   const struct record **record);
+
+/* A change of `name` is about to be made: it needs no refresh, nor does its store. */
+void listing_expect_change(struct listing *listing, const char *name);
 
 /* Returns the cached record of an existing name, however old and even if it is invalid; NULL: none.
  * Starts no request. */

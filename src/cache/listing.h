@@ -52,6 +52,8 @@ struct listing {
 				    NULL: not known */
 	bool has_local_changes;	 /* records may have local_change set */
 	LIST_HEAD(, name_query) name_queries; /* of fetch: single calls under way */
+	struct timer refresh_timer;	      /* of fetch: `refresh_name` is refreshed then */
+	char *refresh_name;		      /* owned; NULL: the timer does not run */
 	struct task compaction;		      /* leaves useless records out of `current` */
 };
 

@@ -50,6 +50,7 @@ void change_op_start(struct change_op *op, const char *name, const struct change
 	bool is_queue_head = op->is_queue_head; /* a change that begins at once may free `op` */
 
 	change_op_init(op, &op->store->secrets, steps);
+	listing_expect_change(op->listing, name);
 	if (timer_start(op_catalog(op)->loop, &op->timer, op->deadline + DEADLINE_SLACK) ||
 	    (!is_queue_head && name_queue_join(op->listing, name, &op->ticket)))
 		change_op_fail(op, ENOMEM, "out of memory");
@@ -133,7 +134,7 @@ const struct record *change_op_query(struct change_op *op)
 {
 	const struct record *record = NULL;
 
-	listing_query(op->listing, op->name, &record);
+	listing_query_for_change(op->listing, op->name, &record);
 	change_op_note_id(op, record);
 	return record;
 }

@@ -93,7 +93,7 @@ static void begin(struct change_op *op)
 	struct put_op *put = put_of(op);
 	const struct provider *provider = op_provider(op);
 	const struct record *record = NULL;
-	enum cache_result cached = listing_query(op->listing, op->name, &record);
+	enum cache_result cached = listing_query_for_change(op->listing, op->name, &record);
 	/* An indeterminate outcome is settled before the next request about the name is sent
 	 * (doc/semantics.md, rule 13). */
 	bool must_look_up = listing_is_invalid(op->listing, op->name);
@@ -326,7 +326,7 @@ static void on_response(struct api_call *api_call)
 		op->failure = failure; /* of which the status is kept */
 		/* Not the record of on_entry: a walk may have ended since and freed it. */
 		if (put->got_entry)
-			listing_query(op->listing, op->name, &put->record);
+			listing_query_for_change(op->listing, op->name, &put->record);
 		else
 			change_op_invalidate(op);
 		change_op_finish(op);

@@ -49,6 +49,11 @@ struct catalog {
 	void *probed_context;
 };
 
+/* Milliseconds between a stale answer and its refresh: most programs that are about to write a
+ * name, or to delete it, have asked for it just before, and the change makes the refresh needless.
+ */
+#define REFRESH_DELAY 300
+
 /* Starts a walk of the listing in the background, unless one runs, failed a moment ago, or would
  * come too soon after the last one. */
 void listing_refresh(struct listing *listing);

@@ -214,10 +214,11 @@ void client_keys_reject(struct client_keys *keys, const struct client_key *key)
 		keys->key.expires_at = 0;
 }
 
-void catalog_prepare_write(const struct store *store)
+void catalog_prepare_write(struct store *store, const char *name)
 {
 	struct failure ignored;
 
+	listing_expect_change(&store->secrets, name);
 	if (store->catalog->options.provider->seals)
 		client_keys_get(client_keys_of(store), &ignored);
 }

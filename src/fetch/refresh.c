@@ -1,7 +1,10 @@
 /* Decides when the cache is refreshed: in the background when stale data is read, or at once. */
 #include "catalog.h"
 #include "page_tags.h"
+
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 void listing_refresh(struct listing *listing)
 {
@@ -13,18 +16,71 @@ void listing_refresh(struct listing *listing)
 		listing_note_failure(listing);
 }
 
-/* Refreshes in the background after a stale answer: the one name while that costs less, the whole
- * listing after a few such. */
-static void refresh_in_background(struct listing *listing, const struct record *record)
+/* Asks for the one name while that costs less, for the whole listing after a few such. */
+static void refresh_name(struct listing *listing, const char *name)
 {
 	uint64_t deadline = loop_now(listing->cache->loop) + listing->catalog->options.timeout;
+	const struct record *record = listing_find(listing, name);
 
-	if (listing_failed_lately(listing))
+	if (listing_freshness(listing, record) || listing_failed_lately(listing))
 		return;
 	if (!record || !name_query_is_cheaper(listing, record))
 		listing_refresh(listing);
 	else if (!listing->walk)
 		name_query_start(listing, record->name, false, deadline);
+}
+
+static void stop_waiting(struct listing *listing)
+{
+	timer_stop(listing->cache->loop, &listing->refresh_timer);
+	free(listing->refresh_name);
+	listing->refresh_name = NULL;
+}
+
+static void refresh_now(struct listing *listing)
+{
+	char *name = listing->refresh_name;
+
+	if (!name)
+		return;
+	listing->refresh_name = NULL;
+	stop_waiting(listing);
+	refresh_name(listing, name);
+	free(name);
+}
+
+static void on_refresh_timer(struct timer *timer)
+{
+	refresh_now(container_of(timer, struct listing, refresh_timer));
+}
+
+/* Refreshes a name in the background after a stale answer, but for one that is changed at once. */
+static void refresh_in_background(struct listing *listing, const char *name)
+{
+	uint64_t at = loop_now(listing->cache->loop) + REFRESH_DELAY;
+
+	if (listing_failed_lately(listing) ||
+	    (listing->refresh_name && !strcmp(listing->refresh_name, name)))
+		return;
+	refresh_now(listing);
+	listing->refresh_timer.expired = on_refresh_timer;
+	listing->refresh_name = strdup(name);
+	if (!listing->refresh_name ||
+	    timer_start(listing->cache->loop, &listing->refresh_timer, at)) {
+		stop_waiting(listing);
+		refresh_name(listing, name);
+	}
+}
+
+void listing_expect_change(struct listing *listing, const char *name)
+{
+	struct listing *stores = &listing->catalog->stores;
+
+	if (listing->refresh_name && !strcmp(listing->refresh_name, name))
+		stop_waiting(listing);
+	if (listing->store && stores->refresh_name &&
+	    !strcmp(stores->refresh_name, listing->store->name))
+		stop_waiting(stores);
 }
 
 /* True if stale answers may be given: always without ttl=minimal and `refresh`, else only while
@@ -36,23 +92,28 @@ static bool may_be_stale(const struct listing *listing)
 	return listing_failed_lately(listing) || net_down(listing->catalog->net);
 }
 
-enum cache_result listing_query(struct listing *listing, const char *name,
-				const struct record **record)
+enum cache_result listing_query_for_change(struct listing *listing, const char *name,
+					   const struct record **record)
 {
 	const struct record *found = listing_find(listing, name);
 	enum cache_result cached = listing_classify(listing, found);
 
 	*record = NULL;
-	if (cached == CACHE_MISS)
+	if (cached == CACHE_MISS || (!listing_freshness(listing, found) && !may_be_stale(listing)))
 		return CACHE_MISS;
-	if (!listing_freshness(listing, found)) {
-		if (!may_be_stale(listing))
-			return CACHE_MISS;
-		refresh_in_background(listing, found);
-	}
 	if (cached == CACHE_HIT)
 		*record = found;
 	listing->catalog->counts.hits++;
+	return cached;
+}
+
+enum cache_result listing_query(struct listing *listing, const char *name,
+				const struct record **record)
+{
+	enum cache_result cached = listing_query_for_change(listing, name, record);
+
+	if (cached != CACHE_MISS && !listing_freshness(listing, listing_find(listing, name)))
+		refresh_in_background(listing, name);
 	return cached;
 }
 
@@ -60,7 +121,7 @@ void listing_revalidate(struct listing *listing, const struct record *record)
 {
 	listing->catalog->counts.hits++;
 	if (!listing_freshness(listing, record))
-		refresh_in_background(listing, record);
+		refresh_in_background(listing, record->name);
 }
 
 struct snapshot *listing_open_view(struct listing *listing, struct failure *failure)
@@ -85,6 +146,7 @@ struct snapshot *listing_open_view(struct listing *listing, struct failure *fail
 
 void listing_close(struct listing *listing)
 {
+	stop_waiting(listing);
 	walk_abort(listing);
 	page_tags_drop(&listing->tags);
 	name_query_abort_all(listing);

@@ -173,7 +173,7 @@ void inode_revalidate(struct fs *fs, const struct inode *inode)
 	struct listing *listing =
 		inode->record ? catalog_listing(fs->catalog, inode->record) : NULL;
 
-	if (listing)
+	if (listing && !inode->file) /* what is open here is about to be changed */
 		listing_revalidate(listing, inode->record);
 }
 

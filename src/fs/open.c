@@ -127,7 +127,7 @@ static enum refusal check_create(struct fs *fs, const struct inode *directory, c
 	if (refusal)
 		return refusal;
 	if (directory->kind == INODE_STORE)
-		listing_query(store_secrets(directory->store), name, record);
+		listing_query_for_change(store_secrets(directory->store), name, record);
 	file = file_find(fs, directory->store, path);
 	if ((flags & O_EXCL) && (*record || (file && file_is_visible(file))))
 		return REFUSAL_EXISTS;
@@ -212,7 +212,7 @@ static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
 
 	if (error)
 		return error;
-	catalog_prepare_write(handle->file->store);
+	catalog_prepare_write(handle->file->store, handle->file->name);
 	info->fh = (uint64_t)(uintptr_t)handle;
 	info->direct_io = 1; /* no value is kept in the page cache, from which it could be read */
 	if (name)

@@ -322,6 +322,8 @@ void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listin
 	seeker->done = 0;
 	snprintf(seeker->lookup.name, sizeof(seeker->lookup.name), "%s", name);
 	lookup_start(listing, &seeker->lookup);
+	if (listing->refresh_name)
+		pass_time(fixture, REFRESH_DELAY);
 }
 
 void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing,

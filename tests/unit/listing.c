@@ -99,6 +99,8 @@ static void test_what_was_asked_for_alone_has_a_time_of_its_own(void **state)
 	assert_int_equal(fixture.asked_count, 0);
 	pass_time(&fixture, 2000);
 	assert_null(known_of(listing, "GONE"));
+	assert_int_equal(fixture.asked_count, 0);
+	pass_time(&fixture, REFRESH_DELAY);
 	assert_int_equal(fixture.asked_count, 1);
 	fixture_free(&fixture);
 }
