@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,8 @@ void buffer_append(struct buffer *buffer, const void *data, size_t length);
 void buffer_puts(struct buffer *buffer, const char *string);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
 
 /* Encodes one byte for a URL or a form: letters, digits and `-._~` stand for themselves (RFC 3986,
  * unreserved), others become %XX. Returns the length of `piece`. */

@@ -101,15 +101,20 @@ void config_print_version(void);
 /* The token, from token_file=, $CREDENTIALS_DIRECTORY/sstorefs-token, or the service's variables,
  * in this order (sstorefs(1)). Held in locked memory; the environment's bytes are overwritten at
  * the first token_read, which remembers what it took. */
+enum token_part {
+	TOKEN_TEXT,
+	TOKEN_EMAIL, /* Cloudflare */
+	TOKEN_PROXY_PASSWORD,
+	TOKEN_PARTS,
+};
 struct token {
 	struct locked_pool *pool;
-	struct locked text;  /* the token, NUL-terminated; `length` does not count the NUL */
-	struct locked email; /* Cloudflare; empty if none */
-	struct locked from_environment, email_from_environment;
-	const char *variable;	      /* the one that `from_environment` came from; static */
-	struct locked proxy_password; /* empty if none */
-	bool from_pipe;		      /* it can be read only once, and never changes */
-	char *origin;		      /* "the token in /etc/sstorefs/token", for messages */
+	/* Each ends with a NUL, which `length` does not count, or is empty if there is none. */
+	struct locked held[TOKEN_PARTS];
+	struct locked environment[TOKEN_PARTS]; /* as the variables had them */
+	const char *variable; /* the one that environment[TOKEN_TEXT] came from; static */
+	bool from_pipe;	      /* it can be read only once, and never changes */
+	char *origin;	      /* "the token in /etc/sstorefs/token", for messages */
 };
 
 /*

@@ -2,7 +2,6 @@
 #include "sstorefs/buffer.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,26 +68,31 @@ void buffer_puts(struct buffer *buffer, const char *string)
 	buffer_append(buffer, string, strlen(string));
 }
 
-void buffer_printf(struct buffer *buffer, const char *format, ...)
+void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments)
 {
-	va_list arguments;
+	va_list again;
 	int length;
 	char *room;
 
-	va_start(arguments, format);
-	length = vsnprintf(NULL, 0, format, arguments);
-	va_end(arguments);
-	if (length < 0) {
+	va_copy(again, arguments);
+	length = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	room = length < 0 ? NULL : buffer_reserve(buffer, (size_t)length);
+	if (room) {
+		vsnprintf(room, (size_t)length + 1, format, arguments);
+		buffer->length += (size_t)length;
+	} else {
 		buffer->failed = true;
-		return;
 	}
-	room = buffer_reserve(buffer, (size_t)length);
-	if (!room)
-		return;
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+	va_list arguments;
+
 	va_start(arguments, format);
-	vsnprintf(room, (size_t)length + 1, format, arguments);
+	buffer_vprintf(buffer, format, arguments);
 	va_end(arguments);
-	buffer->length += (size_t)length;
 }
 
 size_t percent_encode(uint8_t byte, char piece[static 3])

@@ -5,28 +5,22 @@
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "options.h"
 
 static const struct {
-	const char *service, *form, *shows;
+	const char *form, *shows;
 } forms[] = {
-	{"fastly", "fastly:", "one directory a store"},
-	{"fastly", "fastly:STORE", "the secrets of that store"},
-	{"cloudflare", "cloudflare:ACCOUNT_ID", "one directory a store"},
-	{"cloudflare", "cloudflare:ACCOUNT_ID/STORE", "the secrets of that store"},
-	{"stripe", "stripe:", "account, and one directory a user"},
-	{"stripe", "stripe:account, stripe:usr_ID", "the secrets of that scope"},
-	{"github", "github:OWNER/REPO", "actions and the like, and one directory an environment"},
-	{"github", "github:OWNER/REPO/STORE", "the secrets of one of them"},
-	{"github", "github:ORG", "actions and the like of an organization"},
+	{"fastly:", "one directory a store"},
+	{"fastly:STORE", "the secrets of that store"},
+	{"cloudflare:ACCOUNT_ID", "one directory a store"},
+	{"cloudflare:ACCOUNT_ID/STORE", "the secrets of that store"},
+	{"stripe:", "account, and one directory a user"},
+	{"stripe:account, stripe:usr_ID", "the secrets of that scope"},
+	{"github:OWNER/REPO", "actions and the like, and one directory an environment"},
+	{"github:OWNER/REPO/STORE", "the secrets of one of them"},
+	{"github:ORG", "actions and the like of an organization"},
 };
-
-static bool is_built_in(const char *service)
-{
-	return provider_find(service, strlen(service)) != NULL;
-}
 
 void config_print_help(void)
 {
@@ -37,10 +31,8 @@ void config_print_help(void)
 	       "Mounts secret stores as directories of write-only files.\n"
 	       "\n"
 	       "SOURCE\n");
-	for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (is_built_in(forms[i].service))
-			printf("  %-34s %s\n", forms[i].form, forms[i].shows);
-	}
+	for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		printf("  %-34s %s\n", forms[i].form, forms[i].shows);
 	printf("\n"
 	       "  -o OPTIONS                         options, with commas between them\n"
 	       "  -f, --foreground                   stay in the foreground, log to stderr\n"
@@ -56,7 +48,7 @@ void config_print_help(void)
 		const struct mount_option *option = &options[i];
 		int width;
 
-		if (!option->help || (option->service && !is_built_in(option->service)))
+		if (!option->help)
 			continue;
 		width = printf("  %s%s%s", option->name, option->argument ? "=" : "",
 			       option->argument ? option->argument : "");

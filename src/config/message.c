@@ -8,18 +8,19 @@
 int usage_error(const char *format, ...)
 {
 	va_list arguments;
-	struct buffer shown = {0};
-	char *line = NULL;
+	struct buffer line = {0}, shown = {0};
 
 	va_start(arguments, format);
-	if (vasprintf(&line, format, arguments) < 0)
-		line = NULL;
+	buffer_vprintf(&line, format, arguments);
 	va_end(arguments);
 	/* A word of the command line may contain any byte; a message is one line. */
-	buffer_printable(&shown, line ? line : "out of memory: free some and try again", "");
-	fprintf(stderr, "sstorefs: %s\n", buffer_cstr(&shown));
+	buffer_printable(&shown, buffer_cstr(&line), "");
+	fprintf(stderr, "sstorefs: %s\n",
+		buffer_error(&shown) || buffer_error(&line)
+			? "out of memory: free some and try again"
+			: buffer_cstr(&shown));
 	buffer_finish(&shown);
-	free(line);
+	buffer_finish(&line);
 	return -EINVAL;
 }
 

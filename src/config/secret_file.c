@@ -16,14 +16,10 @@
 int secret_explain(struct buffer *why, int failed, const char *format, ...)
 {
 	va_list arguments;
-	char *line;
 
 	va_start(arguments, format);
-	if (vasprintf(&line, format, arguments) < 0)
-		line = NULL;
+	buffer_vprintf(why, format, arguments);
 	va_end(arguments);
-	buffer_puts(why, line ? line : "out of memory: free some and try again");
-	free(line);
 	return failed;
 }
 

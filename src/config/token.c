@@ -19,8 +19,8 @@ static int name_origin(struct token *fresh, const char *place, struct buffer *wh
 static int read_file(const struct token *token, const struct config *config, struct token *fresh,
 		     const char *path, struct buffer *why)
 {
-	int failed = secret_file_read(&api_token, config, path, token->origin != NULL, &fresh->text,
-				      &fresh->from_pipe, why);
+	int failed = secret_file_read(&api_token, config, path, token->origin != NULL,
+				      &fresh->held[TOKEN_TEXT], &fresh->from_pipe, why);
 
 	return failed ? failed : name_origin(fresh, path, why);
 }
@@ -37,7 +37,7 @@ static int read_variable(struct token *token, struct locked *to, const char *nam
 	if (failed)
 		return failed;
 	sodium_memzero(value, strlen(value));
-	if (to == &token->from_environment)
+	if (to == &token->environment[TOKEN_TEXT])
 		token->variable = name;
 	return 0;
 }
@@ -62,16 +62,17 @@ static int read_environment(struct token *token, const struct config *config)
 	int failed = 0;
 
 	if (*key && env_or_null(key) && env_or_null(provider->email_variable)) {
-		failed = read_variable(token, &token->email_from_environment,
+		failed = read_variable(token, &token->environment[TOKEN_EMAIL],
 				       provider->email_variable);
 		if (!failed)
-			failed = read_variable(token, &token->from_environment, key);
+			failed = read_variable(token, &token->environment[TOKEN_TEXT], key);
 	}
 	for (unsigned i = 0; names[i] && !failed; i++) {
-		bool takes = token->from_environment.length == 0 && strcmp(names[i], key) != 0 &&
-			     variable_applies(config, i);
+		bool takes = token->environment[TOKEN_TEXT].length == 0 &&
+			     strcmp(names[i], key) != 0 && variable_applies(config, i);
 
-		failed = read_variable(token, takes ? &token->from_environment : NULL, names[i]);
+		failed = read_variable(token, takes ? &token->environment[TOKEN_TEXT] : NULL,
+				       names[i]);
 	}
 	return failed;
 }
@@ -90,12 +91,12 @@ void token_wipe_environment(const struct config *config)
 
 static int reuse_remembered(const struct token *token, struct token *fresh, struct buffer *why)
 {
-	int failed = secret_copy(&fresh->text, token->from_environment.data,
-				 token->from_environment.length);
+	int failed = 0;
 
-	if (!failed && token->email_from_environment.length > 0)
-		failed = secret_copy(&fresh->email, token->email_from_environment.data,
-				     token->email_from_environment.length);
+	for (unsigned part = 0; part < TOKEN_PARTS && !failed; part++)
+		if (token->environment[part].length > 0)
+			failed = secret_copy(&fresh->held[part], token->environment[part].data,
+					     token->environment[part].length);
 	return failed ? no_locked_memory(why, failed) : name_origin(fresh, token->variable, why);
 }
 
@@ -131,7 +132,7 @@ static int locate_token(const struct token *token, const struct config *config, 
 	failed = read_credential(token, config, fresh, why);
 	if (failed != -ENOENT)
 		return failed;
-	if (token->from_environment.length > 0)
+	if (token->environment[TOKEN_TEXT].length > 0)
 		return reuse_remembered(token, fresh, why);
 	while (names[first + 1] && !variable_applies(config, first))
 		first++;
@@ -146,26 +147,35 @@ static bool tokens_differ(const struct locked *one, const struct locked *other)
 	       (one->length > 0 && sodium_memcmp(one->data, other->data, one->length) != 0);
 }
 
-static void locked_move(struct locked *to, struct locked *from)
+/* Takes over what is held by `fresh`. Returns true if something differs. */
+static bool replace(struct token *token, struct token *fresh)
 {
-	locked_free(to);
-	*to = *from;
-	memset(from, 0, sizeof(*from));
+	bool differs = false;
+
+	for (unsigned part = 0; part < TOKEN_PARTS; part++) {
+		differs |= tokens_differ(&token->held[part], &fresh->held[part]);
+		locked_free(&token->held[part]);
+		token->held[part] = fresh->held[part];
+		fresh->held[part] = (struct locked){0};
+	}
+	free(token->origin);
+	token->origin = fresh->origin;
+	token->from_pipe = fresh->from_pipe;
+	fresh->origin = NULL;
+	return differs;
 }
 
 int token_read(struct token *token, const struct config *config, bool *changed, struct buffer *why)
 {
-	struct token fresh = {.text.pool = token->pool,
-			      .email.pool = token->pool,
-			      .proxy_password.pool = token->pool};
-	int failed;
+	struct token fresh = {0};
+	struct locked *held = fresh.held;
+	bool differs = false;
+	int failed = 0;
 
-	if (changed)
-		*changed = false;
 	if (token->from_pipe)
-		return 0;
-	token->text.pool = token->email.pool = token->proxy_password.pool = token->pool;
-	token->from_environment.pool = token->email_from_environment.pool = token->pool;
+		goto out;
+	for (unsigned part = 0; part < TOKEN_PARTS; part++)
+		held[part].pool = token->environment[part].pool = token->pool;
 	failed = read_environment(token, config);
 	if (failed) {
 		no_locked_memory(why, failed);
@@ -173,42 +183,31 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 	}
 	failed = locate_token(token, config, &fresh, why);
 	if (!failed)
-		failed = secret_check(&api_token, &fresh.text, fresh.origin, why);
-	if (!failed && fresh.email.length > 0)
-		failed = secret_check(&api_token, &fresh.email, "the address in CLOUDFLARE_EMAIL",
-				      why);
+		failed = secret_check(&api_token, &held[TOKEN_TEXT], fresh.origin, why);
+	if (!failed && held[TOKEN_EMAIL].length > 0)
+		failed = secret_check(&api_token, &held[TOKEN_EMAIL],
+				      "the address in CLOUDFLARE_EMAIL", why);
 	if (!failed && config->proxy.user)
-		failed = proxy_password_read(config, &token->proxy_password, token->origin != NULL,
-					     &fresh.proxy_password, why);
+		failed = proxy_password_read(config, &token->held[TOKEN_PROXY_PASSWORD],
+					     token->origin != NULL, &held[TOKEN_PROXY_PASSWORD],
+					     why);
 	if (failed)
 		goto out;
 	proxy_wipe_environment();
-	if (changed)
-		*changed = tokens_differ(&token->text, &fresh.text) ||
-			   tokens_differ(&token->email, &fresh.email) ||
-			   tokens_differ(&token->proxy_password, &fresh.proxy_password);
-	locked_move(&token->text, &fresh.text);
-	locked_move(&token->email, &fresh.email);
-	locked_move(&token->proxy_password, &fresh.proxy_password);
-	free(token->origin);
-	token->origin = fresh.origin;
-	token->from_pipe = fresh.from_pipe;
-	fresh.origin = NULL;
+	differs = replace(token, &fresh);
 out:
-	locked_free(&fresh.text);
-	locked_free(&fresh.email);
-	locked_free(&fresh.proxy_password);
-	free(fresh.origin);
+	if (changed)
+		*changed = differs;
+	token_finish(&fresh);
 	return failed;
 }
 
 void token_finish(struct token *token)
 {
-	locked_free(&token->text);
-	locked_free(&token->email);
-	locked_free(&token->proxy_password);
-	locked_free(&token->from_environment);
-	locked_free(&token->email_from_environment);
+	for (unsigned part = 0; part < TOKEN_PARTS; part++) {
+		locked_free(&token->held[part]);
+		locked_free(&token->environment[part]);
+	}
 	free(token->origin);
 	token->origin = NULL;
 }

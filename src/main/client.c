@@ -19,17 +19,18 @@ void client_init(struct client *client, struct config *config)
 
 static int authorize(struct client *client)
 {
-	struct credentials credentials = {.token = (const char *)client->token.text.data,
-					  .email = (const char *)client->token.email.data};
+	struct credentials credentials = {
+		.token = (const char *)client->token.held[TOKEN_TEXT].data,
+		.email = (const char *)client->token.held[TOKEN_EMAIL].data};
+	const struct locked *password = &client->token.held[TOKEN_PROXY_PASSWORD];
 	struct locked lines = {.pool = &client->pool};
 	int failed = client->config->provider->authorize(&credentials, &lines);
 
 	if (!failed)
 		failed = net_set_credentials(client->net, (const char *)lines.data, lines.length);
 	if (!failed)
-		failed = net_set_proxy_password(client->net,
-						(const char *)client->token.proxy_password.data,
-						client->token.proxy_password.length);
+		failed = net_set_proxy_password(client->net, (const char *)password->data,
+						password->length);
 	locked_free(&lines);
 	return failed;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -90,7 +91,12 @@ static void refresh(void *context)
 
 static void reload(struct daemon *daemon)
 {
-	sd_notifier_send_reloading(&daemon->notifier);
+	struct timespec now;
+
+	/* The time tells the manager which reload this is (systemd 253 on, Type=notify-reload). */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifier_send(&daemon->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+			 (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 	client_reread_token(&daemon->client);
 	refresh(daemon);
 	sd_notifier_send(&daemon->notifier, "READY=1");

@@ -1,12 +1,10 @@
 /* Tells the service manager the state of the daemon (sd_notify(3)). */
 #include "sd_notify.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sstorefs/descriptor.h"
@@ -82,14 +80,4 @@ void sd_notifier_send(const struct sd_notifier *notifier, const char *format, ..
 	va_end(arguments);
 	if (length > 0 && (size_t)length < sizeof message)
 		send(notifier->socket, message, (size_t)length, MSG_NOSIGNAL);
-}
-
-void sd_notifier_send_reloading(const struct sd_notifier *notifier)
-{
-	struct timespec now;
-
-	/* The manager tells by it which reload this is (systemd 253 on, Type=notify-reload). */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifier_send(notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-			 (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }

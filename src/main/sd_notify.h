@@ -23,6 +23,3 @@ void sd_notifier_close(struct sd_notifier *notifier);
  * that does not listen is no failure. */
 void sd_notifier_send(const struct sd_notifier *notifier, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/* The same for a reload that begins now: READY=1 has to follow. */
-void sd_notifier_send_reloading(const struct sd_notifier *notifier);

@@ -42,18 +42,16 @@ struct arguments {
 
 int usage_error(int error, const char *format, ...)
 {
-	struct buffer line = {0};
+	struct buffer text = {0}, line = {0};
 	va_list arguments;
-	char *text = NULL;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	buffer_vprintf(&text, format, arguments);
 	va_end(arguments);
-	buffer_printable(&line, text ? text : "out of memory", "");
+	buffer_printable(&line, buffer_cstr(&text), "");
 	fprintf(stderr, "sstorefs-mount-proxy: %s: %s\n", buffer_cstr(&line), strerror(error));
 	buffer_finish(&line);
-	free(text);
+	buffer_finish(&text);
 	return -error;
 }
 

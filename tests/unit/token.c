@@ -42,7 +42,7 @@ static struct outcome read_once(struct token *token, const struct config *config
 
 	outcome.failed = token_read(token, config, &outcome.changed, &why);
 	snprintf(outcome.text, sizeof(outcome.text), "%s",
-		 token->text.length > 0 ? (char *)token->text.data : "");
+		 token->held[TOKEN_TEXT].length > 0 ? (char *)token->held[TOKEN_TEXT].data : "");
 	snprintf(outcome.why, sizeof(outcome.why), "%s", buffer_cstr(&why));
 	snprintf(outcome.origin, sizeof(outcome.origin), "%s", token->origin ? token->origin : "");
 	buffer_finish(&why);

@@ -44,13 +44,11 @@ static struct check_result *note(struct check_report *report, enum step step, co
 void report_ok(struct check_report *report, enum step step, const char *format, ...)
 {
 	struct check_result *noted = note(report, step, "good");
-	char says[512];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(says, sizeof says, format, arguments);
+	buffer_vprintf(&noted->says, format, arguments);
 	va_end(arguments);
-	buffer_puts(&noted->says, says);
 }
 
 void report_skip(struct check_report *report, enum step step, const char *why)
