@@ -15,8 +15,8 @@ struct entry_version {
 	wall_time_ns changed_at;       /* of a version that was written here: no later than this */
 };
 
-/* A store or a secret as the service described it. Borrowed: valid only during take(). Absent texts
- * are NULL. */
+/* A store or a secret as the service described it. Borrowed: valid only during on_entry(). Absent
+ * texts are NULL. */
 struct entry {
 	const char *name; /* displayed; NULL when the answer left it out (Stripe's delete) */
 	const char *id;

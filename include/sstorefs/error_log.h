@@ -5,7 +5,7 @@
 #include "sstorefs/failure.h"
 
 /*
- * The journal: the last failures, for `.sstorefs/errors`. Each goes to the log, too.
+ * The error log: the last failures, for `.sstorefs/errors`. Each goes to the log, too.
  */
 #define ERROR_LOG_SIZE 100
 

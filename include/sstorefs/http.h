@@ -6,7 +6,7 @@
 #include "sstorefs/locked.h"
 
 /*
- * What providers write and read and the network carries: one HTTP request, one HTTP answer. Plain
+ * What providers write and read and the network carries: one HTTP request, one HTTP response. Plain
  * data.
  */
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
@@ -34,7 +34,7 @@ void http_request_header(struct http_request *request, const char *name, const c
 struct http_response {
 	int status;
 	struct buffer headers; /* as received, each line `Name: value` without trailing blanks and a
-				  NUL; of the last answer only */
+				  NUL; of the last response only */
 	struct buffer body;    /* decoded (gzip), complete; at most HTTP_BODY_MAX */
 };
 
@@ -44,5 +44,5 @@ struct http_response {
 void http_response_free(struct http_response *response);
 
 /* The value of header `name` (case-insensitive, first one wins), without surrounding blanks; NULL
- * if absent. Valid as long as the answer. */
+ * if absent. Valid as long as the response. */
 const char *http_response_header(const struct http_response *response, const char *name);

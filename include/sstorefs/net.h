@@ -29,7 +29,7 @@ struct net_options {
 	 * given to net_set_credentials), so that the call is worth another attempt. */
 	bool (*on_unauthorized)(void *context);
 	/* The service refuses calls until a moment that `failure` names: called once for each such
-	 * moment. NULL: nobody wants to know. */
+	 * moment. NULL: not called. */
 	void (*on_rate_limited)(void *context, const struct failure *failure);
 	void *context;
 	struct rate_rules rate_rules;
@@ -76,8 +76,8 @@ struct http_call {
 		      others */
 	bool no_retry; /* never a second attempt, whatever happens (probes) */
 
-	/* Called for each complete answer. May set `failure`, `wait` (milliseconds from now; 0: no
-	 * wish), and change `request.headers`: they are read anew for each attempt. */
+	/* Called for each complete response. May set `failure`, `wait` (milliseconds from now; 0:
+	 * no wish), and change `request.headers`: they are read anew for each attempt. */
 	enum response_class (*on_response)(struct http_call *call,
 					   const struct http_response *response);
 	/* Called, if set, from the loop when an attempt failed and another one will follow;
@@ -126,9 +126,9 @@ struct net_counts {
 	uint64_t rate_limited;	    /* responses that refused a request for the rate limit */
 	uint64_t running, uploads;  /* now: transfers, and those of them that are uploads (waiting
 				       ones included) */
-	uint64_t last_response_at;  /* CLOCK_BOOTTIME of the last readable answer; 0: none yet */
+	uint64_t last_response_at;  /* CLOCK_BOOTTIME of the last readable response; 0: none yet */
 	int64_t last_response_wall; /* the same as wall time, nanoseconds since 1970 */
-	bool reachable;		    /* whether the last attempt brought an answer */
+	bool reachable;		    /* whether the last attempt brought a response */
 	int64_t budget_remaining;   /* rate-limit budget, as the service last told it; -1: never */
 	uint64_t budget_resets_at;  /* CLOCK_BOOTTIME; 0: never told */
 };

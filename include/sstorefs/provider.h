@@ -13,8 +13,8 @@
 #include "sstorefs/seal.h"
 
 /*
- * Providers: our translation to one service each. Operation to HTTP request, HTTP answer to result
- * or failure. No I/O, no state, no clock. All names are displayed names (name.h).
+ * Providers: our translation to one service each. Operation to HTTP request, HTTP response to
+ * result or failure. No I/O, no state, no clock. All names are displayed names (name.h).
  */
 enum operation {
 	OPERATION_LIST_STORES,
@@ -78,12 +78,12 @@ struct op_args {
 /* The result of an operation. The caller zeroes it and sets on_entry and context; parse_response
  * fills in the rest. */
 struct op_result {
-	/* Called for each entry of the answer, in order. Returns 0, or a negative errno that ends
+	/* Called for each entry of the response, in order. Returns 0, or a negative errno that ends
 	 * the reading. */
 	int (*on_entry)(void *context, const struct entry *entry);
 	void *context;
 
-	unsigned entries;	 /* how many the answer had, those that were left out included */
+	unsigned entries;	 /* how many the response had, those that were left out included */
 	unsigned names_too_long; /* entries whose displayed name is over NAME_LENGTH_MAX */
 	unsigned malformed;	 /* entries that are none (no object, no name, not UTF-8) */
 	struct buffer
@@ -218,7 +218,7 @@ struct provider {
 	bool (*parse_fields)(struct response_parser *parser, const struct json_t *item,
 			     struct entry *entry, struct buffer *room);
 
-	/* Reads request id of any answer, failed or not, into failure->request_id, and the
+	/* Reads request id of any response, failed or not, into failure->request_id, and the
 	 * rate-limit headers. */
 	void (*read_rate_limit)(const struct http_response *response, struct rate_limit *limit);
 	const char *request_id_header;

@@ -56,7 +56,7 @@ void call_state_free(struct call_state *state)
 	free(state);
 }
 
-/* Once an attempt may have been carried out, no later answer can tell that it was not. */
+/* Once an attempt may have been carried out, no later response can tell that it was not. */
 static void failure_admit_loss(struct failure *failure)
 {
 	static const char note[] = "; an earlier attempt may have taken effect";
@@ -69,7 +69,7 @@ static void failure_admit_loss(struct failure *failure)
 		memcpy(failure->message + length, note, sizeof(note));
 }
 
-/* A create whose answer was lost is looked for next, in the time that is left: only if that fails
+/* A create whose response was lost is looked for next, in the time that is left: only if that fails
  * as well is the service down. */
 static bool is_resolved_by_lookup(const struct call_state *state)
 {

@@ -34,7 +34,7 @@ enum call_phase {
 	CALL_DONE,    /* `done` is due */
 };
 
-/* Why an attempt's answer was not taken to its end. */
+/* Why an attempt's response was not taken to its end. */
 enum overflow { OVERFLOW_NONE, OVERFLOW_BODY, OVERFLOW_HEADERS, OVERFLOW_MEMORY };
 
 struct call_state {
@@ -47,7 +47,7 @@ struct call_state {
 	enum queue queue; /* while it is CALL_QUEUED */
 
 	/* The call so far. */
-	struct failure last_response; /* what the last answer meant; error 0: there was none yet */
+	struct failure last_response; /* what the last one meant; error 0: there was none yet */
 	unsigned attempts, retries;
 	unsigned connect_failures; /* attempts that found no way to the host */
 	bool reauth_tried;	   /* the owner of the credentials was asked for new ones */
@@ -126,7 +126,7 @@ struct net {
 int transfer_start(struct call_state *state);
 /* Takes the transfer out of libcurl's hands, wherever it is; nothing if there is none. */
 void transfer_stop(struct call_state *state);
-/* The same for one that ran to its end; completes the answer. Returns true if it was HTTP/2. */
+/* The same for one that ran to its end; completes the response. Returns true if it was HTTP/2. */
 bool transfer_finish(struct call_state *state);
 
 /* retry.c: what follows an attempt. */

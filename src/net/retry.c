@@ -104,7 +104,7 @@ static void handle_retry(struct call_state *state)
 
 	if (!call->failure.errnum)
 		call->failure.errnum = EAGAIN;
-	/* Until then nobody else is sent either. */
+	/* Until then no other call is sent either. */
 	if (wait && (status == 429 || status == 403)) {
 		state->ignore_for_health = true;
 		throttle_refuse(state->net, state->is_change, wait);
@@ -162,7 +162,7 @@ static void handle_transport_error(struct call_state *state, CURLcode code)
 	transfer_finish(state);
 	log_attempt(state, call->failure.message);
 	http_response_free(&state->response);
-	/* A request that left may have been carried out, whatever became of the answer. */
+	/* A request that left may have been carried out, whatever became of the response. */
 	call->indeterminate = call->indeterminate || state->times_sent;
 	if (call->failure.http_status == 407) /* of the proxy */
 		handle_rejected(state);
@@ -222,7 +222,7 @@ void handle_timeout(struct call_state *state)
 		state->fresh_connection = true;
 		backoff_and_report(state, 0);
 	} else {
-		/* The service's last answer explains more than the end of the time does. */
+		/* The service's last response explains more than the end of the time does. */
 		if (state->last_response.errnum)
 			call->failure = state->last_response;
 		call_finish(state);

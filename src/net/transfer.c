@@ -22,7 +22,7 @@ static uint64_t connect_limit(uint64_t left)
 
 /*
  * Called before each sending of the request. libcurl repeats it by itself when a kept connection
- * dies before the first byte of the answer: the request may then have been carried out already.
+ * dies before the first byte of the response: the request may then have been carried out already.
  */
 static int on_send(void *context, char *to, char *from, int to_port, int from_port)
 {
@@ -94,7 +94,7 @@ static size_t on_header(char *line, size_t one, size_t length, void *context)
 	while (end && strchr("\r\n\t ", line[end - 1]))
 		end--;
 	if (length > 5 && !memcmp(line, "HTTP/", 5)) {
-		/* A status line: what stood before it was an interim answer's. */
+		/* A status line: what stood before it was an interim response's. */
 		buffer_clear(headers);
 	} else if (end) {
 		buffer_append(headers, line, end);
@@ -240,7 +240,7 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	SETOPT(SHARE, net->share);
 	SETOPT(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	/*
-	 * libcurl keeps one list of connections a host, and one HTTP/1.1 answer makes it forget
+	 * libcurl keeps one list of connections a host, and one HTTP/1.1 response makes it forget
 	 * that the host can multiplex: 50 requests then opened 50 connections (7.88). The address
 	 * scope is part of that list's key and means something to link-local addresses only, so it
 	 * sets the connections that bear values apart.
@@ -287,7 +287,7 @@ static CURLcode set_defaults(CURL *easy)
 	SETOPT(DISALLOW_USERNAME_IN_URL, 1L);
 	SETOPT(SUPPRESS_CONNECT_HEADERS, 1L);
 	/*
-	 * Compressed answers are not asked for: they would lie unpacked in one buffer more, their
+	 * Compressed responses are not asked for: they would lie unpacked in one buffer more, their
 	 * length would tell of the value that a refusal quotes, and the largest page saves a few
 	 * milliseconds. One that comes all the same is read.
 	 */

@@ -35,7 +35,7 @@ struct request_form {
 	int (*finish)(const struct op_args *args, struct http_request *request);
 };
 
-/* Writes a request of this form for an answer in JSON. Returns 0, -EINVAL where an id is missing,
+/* Writes a request of this form for a response in JSON. Returns 0, -EINVAL where an id is missing,
  * or what `finish` returns. */
 int request_build(const struct request_form *form, const struct op_args *args,
 		  struct http_request *request);
@@ -75,9 +75,9 @@ void body_base64(struct body_writer *body, const uint8_t *bytes, size_t length);
 int body_build(struct locked *locked, void (*write)(struct body_writer *body, const void *context),
 	       const void *context);
 
-/* json.c: reading answers. */
+/* json.c: reading responses. */
 
-/* The answer's body if it is one JSON object, to be given back with json_decref; else NULL. */
+/* The response's body if it is one JSON object, to be given back with json_decref; else NULL. */
 json_t *response_json(const struct http_response *response);
 
 /* A member that is a string without NUL; NULL if it is anything else or absent. */
@@ -117,7 +117,7 @@ struct http_status_info {
 };
 const struct http_status_info *http_status_info(int status);
 
-/* Begins reading an answer, or forgets what was read of one that grants all without saying so:
+/* Begins reading a response, or forgets what was read of one that grants all without saying so:
  * status and request id into `failure`, nothing failed. Returns 0. */
 int response_init(const struct http_response *response, const struct provider *provider,
 		  struct failure *failure, enum retry_hint *retry_hint);
@@ -193,11 +193,11 @@ const char *text_plain_body(const struct http_response *response);
 
 /* rate_limit.c: Retry-After and rate-limit headers. */
 
-/* Begins `limit` with what Retry-After says: seconds, or a date counted from the answer's own. */
+/* Begins `limit` with what Retry-After says: seconds, or a date counted from the response's own. */
 void rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit);
 
 /* Sets `remaining` and `resets_in_ms` from two headers: a count, and the reset in seconds since
- * 1970, counted from the answer's own Date. */
+ * 1970, counted from the response's own Date. */
 void rate_limit_from_counters(const struct http_response *response, struct rate_limit *limit,
 			      const char *remaining, const char *reset);
 

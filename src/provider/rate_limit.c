@@ -31,7 +31,7 @@ static wall_time_ns response_date(const struct http_response *response)
 	return date;
 }
 
-/* Milliseconds from the answer to `seconds` since 1970; 0 where that is past or can't be known. */
+/* Milliseconds from the response to `seconds` since 1970; 0 where that is past or unknown. */
 static uint64_t milliseconds_until(const struct http_response *response, int64_t seconds)
 {
 	wall_time_ns date = response_date(response);
