@@ -1,4 +1,4 @@
-"""What programs do in a play: each step tells the reference and the actor's process, and returns what should come of it and what came."""
+"""What programs do: each step tells the reference and the actor's process, and returns what should come of it and what came."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from objects import TEMPORARY, Outcome, Process, stored_form
 NAMES = ("ALPHA", "BETA", "GAMMA")
 PROCESSES_MAX = 5
 DESCRIPTORS_MAX = 6
-UNHEARD = ("lost", "unheard", "stumbles")  # no readable answer comes
+NO_REPLY = ("reply_lost", "request_dropped", "server_error")  # no readable answer comes
 PIECES = (b"a", b"bc", b"\n", b"line\n", b"\x01binary\n", b"0123456789" * 20, "é".encode())
 NO_TEXT = (b"\xff", b"\xc3", b"\xa9", b"\xf0\x9f", b"\x94\x91\n")  # alone; some of them together are
 
@@ -32,7 +32,7 @@ TEMPORARY_WAYS = (
 
 
 class Programs:
-    """Of Play: who does something, to which descriptor or name, and the steps."""
+    """Of RandomRun: who does something, to which descriptor or name, and the steps."""
 
     def process(self):
         """One of them; a new one now and then, while there are few."""
@@ -74,7 +74,7 @@ class Programs:
         closed_by_exec = self.random.random() < 0.3
         self.look_first(name)
         if "exclusive" in meaning and not temporary and self.random.random() < 0.4:
-            self.will_meet("put", name, name, UNHEARD)
+            self.will_meet("put", name, name, NO_REPLY)
         self.note(process, "open", name, oct(flags), sorted(meaning), "O_CLOEXEC" if closed_by_exec else "")
         expected = self.model.open(process, name, **meaning)
         error, number = self.harness.tell(process.name, "open", flags | (os.O_CLOEXEC if closed_by_exec else 0), 0,
@@ -86,11 +86,11 @@ class Programs:
 
     def look_first(self, *names):
         """
-        What is in doubt is looked up by a step of its own. The program's lookup would do it, too; but it may do so by a walk, which tells of other names as well,
+        An invalid name is looked up by a step of its own. The program's lookup would do it, too; but it may do so by a walk, which tells of other names as well,
         and what comes of the step would hang on that.
         """
         for name in names:
-            if name in self.exchange.doubted and not self.model.file_is_there(name):
+            if name in self.exchange.invalid and not self.model.file_is_there(name):
                 self.note("stat", name)
                 error = errno_of(os.stat, self.harness.path(name))
                 self.compare(self.model.stat(name), error)
@@ -118,7 +118,7 @@ class Programs:
         expected = self.model.write(process, number, data, position)
         return expected, self.harness.tell(process.name, "pwrite", number, position, data=data)[0]
 
-    def cut_off(self):
+    def truncate(self):
         if not (chosen := self.descriptor()):
             return None
         process, number = chosen
@@ -186,12 +186,12 @@ class Programs:
         self.harness.welcome()
         return expected, error
 
-    def execute(self):
+    def exec(self):
         process = self.process()
         if not process.descriptors:
             return None
         self.note(process, "exec")
-        expected = self.model.execute(process)
+        expected = self.model.exec(process)
         return expected, self.harness.tell(process.name, "exec", threaded=self.threaded())[0]
 
     def exit(self):
@@ -227,7 +227,7 @@ class Programs:
         actor = self.harness.actors[process.name]
         actor.order("close", number)
         expected = self.model.close(process, number)
-        if self.exchange.faults.pop(("put", file.name), None):  # it was told without a call
+        if self.exchange.faults.pop(("put", file.name), None):  # it was reported without a call
             self.harness.sandbox.clear_faults(fault)
             return expected, actor.answer()[0]
         self.harness.wait_until_it_hangs(file.name)
@@ -243,7 +243,7 @@ class Programs:
         return (self.model.commit not in ("fsync", "write") and self.model.publishable(handle) and handle.opener is process and not left
                 and not self.model.refusal(stored_form(handle.value)))
 
-    def remove(self):
+    def unlink(self):
         name = self.any_name()
         self.look_first(name)
         self.note("unlink", name)
@@ -259,12 +259,12 @@ class Programs:
         return expected, errno_of(lambda: os.utime(self.harness.path(name), ns=times))
 
     def rename(self):
-        return self.give_name(os.rename, self.model.rename)
+        return self.rename_or_link(os.rename, self.model.rename)
 
     def link(self):
-        return self.give_name(os.link, self.model.link)
+        return self.rename_or_link(os.link, self.model.link)
 
-    def give_name(self, act, expect):
+    def rename_or_link(self, act, expect):
         name, to = self.any_name(), self.name()
         if name == to or RETAINED / 2 < self.exchange.age(name) < RETAINED * 2:
             return None  # or it may be wiped in this very moment

@@ -1,5 +1,5 @@
 /*
- * A process that does what it is told: opens, writes, duplicates, closes, forks, executes itself
+ * A process that carries out commands: opens, writes, duplicates, closes, forks, executes itself
  * anew, exits. It knows nothing of what should come of it.
  *
  *     actor SOCKET NAME

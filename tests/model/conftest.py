@@ -11,5 +11,5 @@ def pytest_terminal_summary(terminalreporter):
     reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
     for report in reports:
         for name, value in report.user_properties:
-            if report.when == "call" and name in ("seed", "played"):
+            if report.when == "call" and name in ("seed", "summary"):
                 terminalreporter.write_line(f"{report.nodeid}: {name} {value}")

@@ -1,4 +1,4 @@
-"""Where the reference and the mount play side by side: a sandbox, a mount, the actors' processes, and the comparison after each step."""
+"""Runs the reference and the mount side by side: a sandbox, a mount, the actors' processes, and the comparison after each step."""
 
 import http.client
 import json
@@ -22,12 +22,12 @@ OTHER_CHANGES = {"delete_secret": "delete", "duplicate_secret": "duplicate"}
 PUTS = {"fastly": "put_secret", "cloudflare": "[cp]*_secret*", "stripe": "set_secret"}
 FAULTS = {
     "refused": {"status": 403},
-    "lost": {"reset": "after"},
-    "unheard": {"reset": "before"},
-    "stumbles": {"status": 503},
-    "later": {"status": 429, "retry_after": 0},
+    "reply_lost": {"reset": "after"},
+    "request_dropped": {"reset": "before"},
+    "server_error": {"status": 503},
+    "throttled": {"status": 429, "retry_after": 0},
     "undeletable": {"status": 403},
-    "deleted unheard": {"reset": "after"},
+    "delete_reply_lost": {"reset": "after"},
     "hangs": {"hang": "forever"},
 }
 
@@ -102,7 +102,7 @@ class Harness:
 
     def start(self):
         self.sandbox.start()
-        self.sandbox.variant(fastly__client_key_lifetime=86400)  # a sealed box is good for as long as its key lives
+        self.sandbox.variant(fastly__client_key_lifetime=86400)  # a sealed value is valid as long as its key
         self.target = SERVICES[self.service.name]("direct", self.sandbox).make_store()
         (self.work / "mount").mkdir()
         self.mount = Mount(self.work / "mount", self.target, options=self.options)
@@ -194,11 +194,11 @@ class Harness:
         What the service saw since the last time: changes, when as many as expected have ended, and whether a walk has begun. (It may seem to go on when we
         have its answer already.)
         """
-        wishes = {"since": self.seen, "service": self.service.name, "operation": f"{self.service.name}.*_secret*"}
+        filters = {"since": self.seen, "service": self.service.name, "operation": f"{self.service.name}.*_secret*"}
         if expected:
-            self.sandbox._ask("GET", "calls", {**wishes, "operation": f"{self.service.name}.[!lfgq]*_secret*", "state": "ended",
+            self.sandbox._ask("GET", "calls", {**filters, "operation": f"{self.service.name}.[!lfgq]*_secret*", "state": "ended",
                                               "wait": expected, "timeout": TIMEOUT})
-        calls = self.sandbox._ask("GET", "calls", wishes)
+        calls = self.sandbox._ask("GET", "calls", filters)
         self.seen = max([self.seen, *(call["number"] for call in calls)])
         walks = [call for call in calls if call["operation"].endswith(".list_secrets")]
         changing = self.target.writes | OTHER_CHANGES.keys()

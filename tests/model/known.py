@@ -26,7 +26,7 @@ class Known:
         file = self.files.get(name)
         if file and file.unknown and not found:
             file.unknown = False
-            self.settle(file)
+            self.drop_if_unused(file)
         return found
 
     def version(self, file):
@@ -50,7 +50,7 @@ class Known:
         found = self.exchange.known[file.name] is not None
         return found and (not file.created or self.exchange.inodes.get(file.name) == file.inode)
 
-    def settle(self, file):
+    def drop_if_unused(self, file):
         """Forgets a file that no process has open, unless a failure is kept for it."""
         if file.handles or file.staged is not None or self.files.get(file.name) is not file:
             return
@@ -65,10 +65,10 @@ class Known:
         file = self.files.get(name)
         if file and file.staged is not None:
             return "staged"
-        if file and any(handle.due for handle in file.handles):
+        if file and any(handle.dirty for handle in file.handles):
             return "pending"
         if file and file.failure and not (file.unknown and self.version(file) != file.before):
-            return "unknown" if file.unknown and name in self.exchange.doubted else "failed"
+            return "unknown" if file.unknown and name in self.exchange.invalid else "failed"
         stored = self.is_stored(file) if self.file_is_there(name) else self.exchange.known[name]
         return "stored" if stored else "pending"
 
@@ -80,9 +80,9 @@ class Known:
         return known and (known.version, known.identity)
 
     def written_of(self, name):
-        """What this mount has written and the service still has; None: nothing, or it is in doubt."""
+        """What this mount has written and the service still has; None: nothing, or the name is invalid."""
         written = self.written.get(self.exchange.inodes.get(name))
-        return written if written and name not in self.exchange.doubted and written.held == self.held_as(name) else None
+        return written if written and name not in self.exchange.invalid and written.held == self.held_as(name) else None
 
     def keep_length(self, file, name, length, error):
         """A publication has ended."""
@@ -104,11 +104,11 @@ class Known:
         if file.staged is not None:
             return len(file.staged)
         for handle in file.handles:
-            if handle.due:
+            if handle.dirty:
                 return len(handle.value)
         if not self.file_is_there(name) or self.is_stored(file):
             return None
-        return len(file.handles[0].value) if file.handles and not file.handles[0].spent else 0
+        return len(file.handles[0].value) if file.handles and not file.handles[0].failed else 0
 
     def seen(self, name):
         """st_size, and the times where they were set: (accessed, modified). None: there is no such file."""

@@ -26,7 +26,7 @@ class Names(Publisher):
         outcome = Outcome()
         self.exchange.retained.pop(name, None)
         error = self.exchange.delete(name, outcome.calls)
-        self.exchange.boxes.pop(name, None)  # whatever came of it
+        self.exchange.sealed.pop(name, None)  # whatever came of it
         if error == errno.ENOENT and self.file_is_there(name):
             error = 0  # what was to be seen here is gone
         if file and error in (0, errno.ENOENT):
@@ -36,7 +36,7 @@ class Names(Publisher):
 
     def is_only_here(self, file):
         exchange = self.exchange
-        return file.created and not file.unknown and file.name not in exchange.doubted and exchange.known[file.name] is None
+        return file.created and not file.unknown and file.name not in exchange.invalid and exchange.known[file.name] is None
 
     def rename_file(self, file, to):
         replaced = self.files.get(to)
@@ -48,7 +48,7 @@ class Names(Publisher):
             self.files[to] = file
             for handle in file.handles:
                 handle.exclusive = False
-            self.settle(file)
+            self.drop_if_unused(file)
 
     def rename(self, name, to):
         if not self.visible(name):
@@ -95,7 +95,7 @@ class Names(Publisher):
         """Rule 14: under the real name, replacing what is there. Then it is published: no close publishes it again."""
         value, length = stored_form(file.staged), len(file.staged)
         for handle in file.handles:
-            handle.due = False
+            handle.dirty = False
         if error := self.refusal(value):
             return error
         self.exchange.retained.pop(to, None)
@@ -105,5 +105,5 @@ class Names(Publisher):
         if error == 0:
             self.rename_file(file, to)
             file.end_staging()
-            self.settle(file)
+            self.drop_if_unused(file)
         return error

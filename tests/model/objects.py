@@ -69,8 +69,8 @@ class Handle:
         self.began_empty = file.staged is not None  # every byte of it is known
         self.value = file.staged if file.staged is not None else bytearray()
         self.position = 0
-        self.due = False
-        self.spent = 0
+        self.dirty = False
+        self.failed = 0
         self.users = 0  # descriptors, in all processes
 
 
@@ -91,7 +91,7 @@ class Process:
         self.descriptors = {}  # number: (handle, closed when it executes another program)
 
     def holds(self, handle):
-        """It can't be told which one a descriptor belongs to, only which inode."""
+        """Which one a descriptor belongs to is not known, only which inode."""
         return any(other.inode == handle.inode for other, _ in self.descriptors.values())
 
     def __repr__(self):

@@ -8,7 +8,7 @@ from objects import MANY, TEMPORARY, is_text, stored_form
 
 class Publisher(Known):
     def refusal(self, value):
-        """What can be told to be wrong with it without asking the service; 0: nothing."""
+        """Returns the error that is known without a call; 0: none."""
         if not value:
             return errno.EINVAL
         if len(value) > self.service.bytes_max and not self.service.counts_characters:
@@ -24,7 +24,7 @@ class Publisher(Known):
         return sum(byte & 0xc0 != 0x80 for byte in value) if self.service.counts_characters else len(value)
 
     def publishable(self, handle):
-        return handle.due and not handle.spent and not handle.file.unlinked and handle.file.staged is None
+        return handle.dirty and not handle.failed and not handle.file.unlinked and handle.file.staged is None
 
     def remember(self, file, error):
         file.failure, file.reported, file.unknown = error, False, False
@@ -34,7 +34,7 @@ class Publisher(Known):
     def publish(self, handle, outcome):
         """Rule 8: the whole buffer, each time. Rule 5: it was tried, whatever comes of it."""
         file = handle.file
-        handle.due = False
+        handle.dirty = False
         if not handle.value:
             return 0
         value = stored_form(handle.value)
@@ -57,9 +57,9 @@ class Publisher(Known):
 
     def flush(self, process, handle, outcome, dying=False):
         """One descriptor of `process` was closed. Returns what close(2) says."""
-        if handle.spent:
-            return handle.spent
-        if not handle.due or handle.file.unlinked or process not in (handle.opener, handle.writer):
+        if handle.failed:
+            return handle.failed
+        if not handle.dirty or handle.file.unlinked or process not in (handle.opener, handle.writer):
             return 0
         silent = handle.file.staged is not None or self.commit == "fsync"
         opens = handle.opener is process
@@ -68,7 +68,7 @@ class Publisher(Known):
         if not (opens and dying) and self.still_writes(handle, process):
             return 0
         if dying:
-            handle.spent, handle.due = errno.EINTR, False
+            handle.failed, handle.dirty = errno.EINTR, False
             if handle.file.staged is not None:
                 self.unlink_file(handle.file)
             return 0
@@ -97,7 +97,7 @@ class Publisher(Known):
             if parent is None or parent is handle.opener or not parent.holds(handle):
                 break
             handle.writer, handle.writers_parent, climbed = parent, None, True
-        # Of several handles that it has opened (and children may still hold) it can't be told which one a descriptor that is left belongs to.
+        # Of several handles that it has opened (and children may still hold) it is not known which one a remaining descriptor belongs to.
         others = any(other is not handle and other.opener is process for other in handle.file.handles)
         if not (handle.opener is process and others) and not handle.opener.ended and handle.opener.holds(handle):
             return True
@@ -124,4 +124,4 @@ class Publisher(Known):
         if self.publishable(handle):
             outcome.released = True
             self.publish(handle, outcome)
-        self.settle(handle.file)
+        self.drop_if_unused(handle.file)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """
-Random sequences, played in the reference and on the mount at once, and compared after every step. What programs do is in actions.py; what others do, and the
+Random sequences, carried out in the reference and on the mount at once, and compared after every step. What programs do is in actions.py; what others do, and the
 comparison, here.
 
     tests/model/runner.py [--service NAME] [--option OPTION] [--steps N] [--seed SEED]
@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "support"), str(HERE.parents[1] / "contrib/sandbox")]  # as pytest.ini has it, for a run by hand
 
-from actions import NAMES, UNHEARD, Programs, errno_of  # noqa: E402
+from actions import NAMES, NO_REPLY, Programs, errno_of  # noqa: E402
 from daemon import enter_own_mounts  # noqa: E402
 from harness import STEP_BY_STEP, Diverged, Harness  # noqa: E402
 from objects import TEMPORARY, Outcome  # noqa: E402
@@ -31,12 +31,12 @@ from spec import Model  # noqa: E402
 
 OPTIONS = ("commit=close", "commit=fsync", "commit=write", "nocreate")
 SHOWN = 400
-FAULTS = {"put": ("refused", "refused", "lost", "unheard", "stumbles", "later"),
-          "duplicate": ("refused", "lost", "unheard", "stumbles", "later"),
-          "delete": ("undeletable", "deleted unheard")}
+FAULTS = {"put": ("refused", "refused", "reply_lost", "request_dropped", "server_error", "throttled"),
+          "duplicate": ("refused", "reply_lost", "request_dropped", "server_error", "throttled"),
+          "delete": ("undeletable", "delete_reply_lost")}
 
 
-class Play(Programs):
+class RandomRun(Programs):
     def __init__(self, harness, seed, option):
         self.harness = harness
         self.seed = seed
@@ -54,7 +54,7 @@ class Play(Programs):
 
     def step(self):
         # Where only others can create, they do it more often.
-        weights = [weight * (8 if self.model.nocreate and action == Play.edit_elsewhere else 1) for weight, action in self.STEPS]
+        weights = [weight * (8 if self.model.nocreate and action == RandomRun.edit_elsewhere else 1) for weight, action in self.STEPS]
         while True:
             action = self.random.choices(self.STEPS, weights)[0][1]
             if (done := action(self)) is not None:
@@ -85,9 +85,9 @@ class Play(Programs):
         self.compare_sizes()
 
     def compare_sizes(self):
-        """And times that were set. What is in doubt is left so: to look would settle it."""
+        """And times that were set. An invalid name stays so: a lookup would verify it."""
         for name in self.model.names:
-            if name in self.exchange.doubted:
+            if name in self.exchange.invalid:
                 continue
             expected = self.model.seen(name)
             try:
@@ -124,32 +124,32 @@ class Play(Programs):
         self.harness.delete(name)
         return Outcome(), 0
 
-    def go_wrong(self):
+    def inject_fault(self):
         change, name = self.random.choice(("put", "put", "put", "delete")), self.name()
         return (Outcome(), 0) if self.will_meet(change, name, name) else None
 
     def will_meet(self, change, name, created, kinds=None):
         """Lets something befall the next `change` of `name`, which may create `created`. Whether it could."""
         kind = self.random.choice(kinds or FAULTS[change])
-        if (change, name) in self.exchange.faults or (kind in UNHEARD and not self.is_agreed(created)):
+        if (change, name) in self.exchange.faults or (kind in NO_REPLY and not self.is_agreed(created)):
             return False
         self.note("the next", change, "of", name, "will be", kind)
         self.exchange.faults[change, name] = kind
         self.harness.fault(name, change, kind)
         return True
 
-    # Where another client was first, and our create's answer is lost, it can't be told who made it, if all of it happened within one second of the service's clock.
+    # Where another client was first, and our create's answer is lost, it is not known who made it, if all of it happened within one second of the service's clock.
 
     def awaits_silence(self, name):
         """Whether an answer will be lost, and what others do must not make it ambiguous."""
-        return self.exchange.faults.get(("put", name)) in UNHEARD
+        return self.exchange.faults.get(("put", name)) in NO_REPLY
 
     def is_agreed(self, name):
         """Whether the mount knows what the service holds, and what is changed is what it seems to be."""
         known, file = self.exchange.known[name], self.model.files.get(name)
         if (known and file and file.created) or (not known and self.model.nocreate):
             return False
-        return name not in self.exchange.doubted and known == self.exchange.held.get(name)
+        return name not in self.exchange.invalid and known == self.exchange.held.get(name)
 
     def refresh(self):
         self.note("refresh, ls")
@@ -161,9 +161,9 @@ class Play(Programs):
         names = sorted(os.listdir(self.harness.directory))
         there = {name for name, known in self.exchange.known.items() if known}
         there |= {name for name in self.model.files if self.model.file_is_there(name)}
-        doubted = self.exchange.doubted
-        if set(names) - doubted != there - doubted:
-            raise Diverged(f"ls shows {names}, and should show {sorted(there)} (and perhaps {sorted(doubted)})")
+        invalid = self.exchange.invalid
+        if set(names) - invalid != there - invalid:
+            raise Diverged(f"ls shows {names}, and should show {sorted(there)} (and perhaps {sorted(invalid)})")
         return Outcome(), 0
 
     def list(self):
@@ -201,11 +201,11 @@ class Play(Programs):
             self.compare(self.model.unlink(name), errno_of(os.unlink, self.harness.path(name)))
 
 
-Play.STEPS = (
-    (12, Play.open_one), (20, Play.write_some), (3, Play.write_somewhere), (3, Play.cut_off), (1, Play.allocate), (16, Play.close_one),
-    (6, Play.duplicate), (2, Play.duplicate_onto), (4, Play.synchronise), (3, Play.fork), (2, Play.execute),
-    (2, Play.exit), (2, Play.kill), (1, Play.kill_during_an_upload), (2, Play.remove), (2, Play.set_times), (4, Play.rename), (0.7, Play.link),
-    (1, Play.edit_elsewhere), (0.7, Play.delete_elsewhere), (0.6, Play.go_wrong), (0.8, Play.refresh), (2, Play.list), (3, Play.inspect),
+RandomRun.STEPS = (
+    (12, RandomRun.open_one), (20, RandomRun.write_some), (3, RandomRun.write_somewhere), (3, RandomRun.truncate), (1, RandomRun.allocate), (16, RandomRun.close_one),
+    (6, RandomRun.duplicate), (2, RandomRun.duplicate_onto), (4, RandomRun.synchronise), (3, RandomRun.fork), (2, RandomRun.exec),
+    (2, RandomRun.exit), (2, RandomRun.kill), (1, RandomRun.kill_during_an_upload), (2, RandomRun.unlink), (2, RandomRun.set_times), (4, RandomRun.rename), (0.7, RandomRun.link),
+    (1, RandomRun.edit_elsewhere), (0.7, RandomRun.delete_elsewhere), (0.6, RandomRun.inject_fault), (0.8, RandomRun.refresh), (2, RandomRun.list), (3, RandomRun.inspect),
 )
 
 
@@ -223,21 +223,21 @@ def build_actor(work):
     return str(program)
 
 
-def play(steps, seed, work, service=FASTLY, option="commit=close"):
-    """Returns the play. Raises Diverged with all that is needed to play it again."""
+def run_sequence(steps, seed, work, service=FASTLY, option="commit=close"):
+    """Returns the run. Raises Diverged with all that is needed to repeat it."""
     harness = Harness(service, NAMES + tuple(TEMPORARY), work, build_actor(work), f"{STEP_BY_STEP},{option}").start()
-    play = Play(harness, seed, option)
+    run = RandomRun(harness, seed, option)
     try:
-        play.run(steps)
+        run.run(steps)
         harness.stop()
     except Exception as why:
         harness.abandon()
-        steps_before = "\n".join(play.trace)
+        steps_before = "\n".join(run.trace)
         log = "\n".join(harness.mount.log().splitlines()[-20:])
-        raise Diverged(f"seed {seed}, step {play.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
+        raise Diverged(f"seed {seed}, step {run.count}: {type(why).__name__}: {why}\nthe steps before it:\n{steps_before}\n"
                        f"the end of the daemon's log:\n{log}\n"
-                       f"play it again: tests/model/runner.py --service {service.name} --option {option} --seed {seed} --steps {play.count + 1}") from why
-    return play
+                       f"repeat it: tests/model/runner.py --service {service.name} --option {option} --seed {seed} --steps {run.count + 1}") from why
+    return run
 
 
 def main():
@@ -253,7 +253,7 @@ def main():
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
         try:
-            done = play(words.steps, seed, Path(work), SERVICES[words.service], words.option)
+            done = run_sequence(words.steps, seed, Path(work), SERVICES[words.service], words.option)
         except Diverged as why:
             sys.exit(str(why))
     took = time.monotonic() - begun

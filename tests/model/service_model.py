@@ -26,7 +26,7 @@ class Service:
     creates: bool          # a create that fails where something is
     replaces: bool         # a replacement that fails where nothing is
     replaces_by_id: bool   # what is there is changed by its id; what isn't is created
-    renames: str           # what a stored secret is renamed by: its sealed box, a duplicate (onto a free name), or nothing; else by what is retained
+    renames: str           # what a stored secret is renamed by: its sealed value, a duplicate (onto a free name), or nothing; else by what is retained
     shows_changes: bool    # a replacement can be seen in what it tells
     replays: bool          # a repetition is answered as what it repeats was
     tells_value: bool      # the journal has the value of a create that was refused
@@ -39,7 +39,7 @@ class Service:
         return self.limit * 4 if self.counts_characters else self.limit
 
 
-FASTLY = Service("fastly", limit=65536, text=False, counts_characters=False, creates=True, replaces=True, replaces_by_id=False, renames="box", shows_changes=True,
+FASTLY = Service("fastly", limit=65536, text=False, counts_characters=False, creates=True, replaces=True, replaces_by_id=False, renames="sealed value", shows_changes=True,
                  replays=False, tells_value=True, taken=400, deleted=204, dots=True)
 CLOUDFLARE = Service("cloudflare", limit=65536, text=True, counts_characters=False, creates=True, replaces=True, replaces_by_id=True, renames="duplicate", shows_changes=True,
                      replays=False, tells_value=False, taken=409, deleted=202, dots=False)
@@ -48,7 +48,7 @@ STRIPE = Service("stripe", limit=5000, text=True, counts_characters=True, create
 SERVICES = {service.name: service for service in (FASTLY, CLOUDFLARE, STRIPE)}
 
 # What a call meets: the status that is seen of it, and None where the client sees no answer.
-UNANSWERED = {"unheard": "dropped", "stumbles": 503, "lost": "dropped"}
+UNANSWERED = {"request_dropped": "dropped", "server_error": 503, "reply_lost": "dropped"}
 
 
 def digest(value):
@@ -66,28 +66,28 @@ class Exchange:
         self.numbers = itertools.count(1)
         self.held = {}        # name: Held, at the service
         self.known = {name: None for name in names}  # what the mount believes in; None: that there is none
-        self.doubted = set()  # names that it would ask about again
+        self.invalid = set()  # names that it would ask about again
         self.inodes = {}      # name: number of the inode that a lookup finds
-        self.boxes = {}       # name: version whose sealed box the mount has
+        self.sealed = {}       # name: version whose sealed value the mount has
         self.retained = {}    # name: (version, value, since when), of what was just stored under a new name
         self.faults = {}      # ("put", "delete" or "duplicate", name): what the next such call meets
 
     # --- what the mount knows -----------------------------------------------------------------------------------------
 
     def look(self, name):
-        """What is known of the name; the service is asked where that is in doubt."""
-        return self.look_again(name) if name in self.doubted else self.known[name]
+        """What is known of the name; the service is asked where that is invalid."""
+        return self.look_again(name) if name in self.invalid else self.known[name]
 
     def look_again(self, name):
-        self.doubted.discard(name)
+        self.invalid.discard(name)
         self.known[name] = self.held.get(name)
         if self.known[name] is None:
             self.inodes.pop(name, None)
         self.learn_inode(name)
         return self.known[name]
 
-    def doubt(self, *names):
-        self.doubted.update(names)
+    def invalidate(self, *names):
+        self.invalid.update(names)
 
     def learn_all(self):
         """A walk: everything is known."""
@@ -117,8 +117,8 @@ class Exchange:
 
     def own_change(self, name, inode):
         self.inodes[name] = inode
-        if self.look_again(name) and self.service.renames == "box":
-            self.boxes[name] = self.known[name].version
+        if self.look_again(name) and self.service.renames == "sealed value":
+            self.sealed[name] = self.known[name].version
 
     def meet(self, change, name):
         """The fault that the next such call meets, if any."""
@@ -135,10 +135,10 @@ class Exchange:
     # --- what is retained for a rename ------------------------------------------------------------------------------------
 
     def is_new(self, name):
-        return name in self.doubted or self.known[name] is None
+        return name in self.invalid or self.known[name] is None
 
     def retain(self, name, value):
-        if self.service.renames != "box" and not self.replaces_only and self.known[name]:
+        if self.service.renames != "sealed value" and not self.replaces_only and self.known[name]:
             self.retained[name] = self.known[name].version, value, time.monotonic()
 
     def age(self, name):
@@ -159,14 +159,14 @@ class Exchange:
     def put(self, name, value, inode, create, calls):
         """One publication's calls; `create`: only if there is none. Returns its errno."""
         service = self.service
-        must_look = name in self.doubted or (create and not service.creates)
+        must_look = name in self.invalid or (create and not service.creates)
         if self.replaces_only:
             must_look |= not service.replaces or (service.replaces_by_id and not self.known[name])
         if must_look and self.look_again(name) and create:
             return self.refuse_taken(name)
         while True:
             if self.replaces_only and not self.known[name] and (must_look or service.replaces_by_id):
-                self.doubt(name)
+                self.invalidate(name)
                 return errno.ENOENT
             if self.replaces_only and service.replaces:
                 verb = "replace"
@@ -182,7 +182,7 @@ class Exchange:
                 return error
 
     def refuse_taken(self, name):
-        self.doubt(name)
+        self.invalidate(name)
         return errno.EEXIST
 
     def answer_first(self, verb, name, calls):
@@ -191,14 +191,14 @@ class Exchange:
             fault = self.meet("put", name)
         except Hung:
             calls.append((verb, name, None, "dropped"))
-            self.doubt(name)
+            self.invalidate(name)
             return "hangs", errno.EINTR
         if fault == "refused":
             calls.append((verb, name, None, 403))
             return fault, errno.EACCES
-        if fault == "later":
+        if fault == "throttled":
             calls.append((verb, name, None, 429))
-        elif fault in ("unheard", "stumbles"):
+        elif fault in ("request_dropped", "server_error"):
             calls.append((verb, name, None, UNANSWERED[fault]))
         return fault, None
 
@@ -211,14 +211,14 @@ class Exchange:
         fault, error = self.answer_first(verb, name, calls)
         if verb == "replace" and not fault and name not in self.held:
             calls.append((verb, name, digest(value), 404))
-            self.doubt(name)
+            self.invalidate(name)
             return errno.ENOENT
-        if fault == "lost":
+        if fault == "reply_lost":
             self.hold(name, value)
             calls.append((verb, name, digest(value), "dropped"))
         elif fault:
             return error
-        if fault == "lost" and self.service.replays:
+        if fault == "reply_lost" and self.service.replays:
             calls.append((verb, name, None, 200))
         else:
             self.hold(name, value)
@@ -228,15 +228,15 @@ class Exchange:
     def create_once(self, verb, name, value, create, calls):
         """It is never repeated blindly: what got no answer is looked for first."""
         fault, error = self.answer_first(verb, name, calls)
-        if error or fault == "later":
+        if error or fault == "throttled":
             return error
         taken = name in self.held
-        told = digest(value) if not taken or self.service.tells_value else None
-        if fault in ("unheard", "stumbles"):
+        shown = digest(value) if not taken or self.service.tells_value else None
+        if fault in ("request_dropped", "server_error"):
             return self.refuse_taken(name) if self.look_again(name) and create else None
         if not taken:
             self.hold(name, value)
-        calls.append((verb, name, told, "dropped" if fault else self.service.taken if taken else 200))
+        calls.append((verb, name, shown, "dropped" if fault else self.service.taken if taken else 200))
         if taken and create:
             return self.refuse_taken(name)
         if taken or (fault and not create):
@@ -247,7 +247,7 @@ class Exchange:
     # --- a deletion ---------------------------------------------------------------------------------------------------
 
     def delete(self, name, calls):
-        if self.service.replaces_by_id and (name in self.doubted or not self.known[name]) and not self.look_again(name):
+        if self.service.replaces_by_id and (name in self.invalid or not self.known[name]) and not self.look_again(name):
             return errno.ENOENT
         if self.is_stale(name):
             calls.append(("delete", STALE, None, 404))
@@ -262,12 +262,12 @@ class Exchange:
             return errno.EACCES
         there = self.held.pop(name, None)
         status = self.service.deleted if there else 404
-        if fault == "deleted unheard":
+        if fault == "delete_reply_lost":
             calls.append(("delete", name, None, "dropped"))
             status = status if self.service.replays else 404
         again = fault and self.service.replaces_by_id
         calls.append(("delete", STALE if again else name, None, status))
-        self.boxes.pop(name, None)
+        self.sealed.pop(name, None)
         self.look_again(name)
         return 0 if there or fault else errno.ENOENT
 
@@ -275,8 +275,8 @@ class Exchange:
 
     def move(self, name, to, calls):
         """Rule 15."""
-        if self.service.renames == "box":
-            error = self.write_box(name, to, calls)
+        if self.service.renames == "sealed value":
+            error = self.put_sealed(name, to, calls)
         elif self.service.renames == "duplicate" and self.look(name) is not None and self.look(to) is None:
             error = self.duplicate(name, to, errno.EOPNOTSUPP, calls)
         else:
@@ -286,9 +286,9 @@ class Exchange:
         inode = self.inodes[name]
         error = self.delete_known(name, calls)
         if error:
-            # Both names are there; the box stays the old one's, which is not known any more.
-            self.boxes.pop(to, None)
-            self.doubt(name)
+            # Both names are there; the sealed value stays the old one's, which is not known any more.
+            self.sealed.pop(to, None)
+            self.invalidate(name)
         else:
             self.inodes[to] = inode
             self.retained.pop(name, None)
@@ -304,12 +304,12 @@ class Exchange:
             return errno.EOPNOTSUPP
         return self.put(to, value, self.inode_of(to), False, calls)
 
-    def write_box(self, name, to, calls):
-        """From the sealed box of the last write, if that is what the service holds."""
+    def put_sealed(self, name, to, calls):
+        """From the sealed value of the last write, if that is what the service holds."""
         found = self.look_again(name)
         if found is None:
             return errno.ENOENT
-        if self.boxes.get(name) != found.version:
+        if self.sealed.get(name) != found.version:
             return errno.EOPNOTSUPP
         return self.put(to, self.held[name].value, self.inode_of(to), False, calls)
 
@@ -321,15 +321,15 @@ class Exchange:
             return taken
         if self.is_stale(name):
             calls.append(("duplicate", STALE, None, 404))
-            self.doubt(name, to)
+            self.invalidate(name, to)
             return errno.ENOENT
         fault = self.meet("duplicate", name)
         if fault == "refused":
             calls.append(("duplicate", name, None, 403))
             return errno.EACCES
-        if fault == "later":
+        if fault == "throttled":
             calls.append(("duplicate", name, None, 429))
-        elif fault == "lost" and to not in self.held:
+        elif fault == "reply_lost" and to not in self.held:
             calls.append(("duplicate", name, None, "dropped"))
             self.hold(to, self.held[name].value)
             self.own_change(to, self.inode_of(to))
@@ -340,7 +340,7 @@ class Exchange:
                 return 0  # nothing shows that it is not ours
         if to in self.held:
             calls.append(("duplicate", name, None, self.service.taken))
-            self.doubt(name, to)
+            self.invalidate(name, to)
             return taken
         calls.append(("duplicate", name, None, 200))
         self.hold(to, self.held[name].value)

@@ -2,7 +2,7 @@
 The reference: what the mount must do, said as simply as it can be. No calls, no locks, no waiting: a few dictionaries.
 
 Every method is one thing that a program, the service or another client does. It returns what must come of it: an Outcome, with the errno that the program sees
-and the calls that the service gets, in order. Nothing here knows how sstorefs is written; it follows the rules of its manual. World has what programs do with
+and the calls that the service gets, in order. Nothing here knows how sstorefs is written; it follows the rules of its manual. Model has what programs do with
 descriptors; names.py has what becomes of names, publisher.py when something is published, known.py what the mount knows and shows, objects.py what all of them
 speak of. What the service holds, and how the three differ, is service_model.py's.
 """
@@ -85,13 +85,13 @@ class Model(Names):
         handle, _ = process.descriptors[number]
         if handle.only_syncs:
             return failed(errno.EBADF)
-        if handle.spent:
-            return failed(handle.spent)
+        if handle.failed:
+            return failed(handle.failed)
         at = len(handle.value) if handle.append else handle.position if position is None else position
         self.written_to.add(handle.file.inode)
         self.note_writer(handle, process)
-        handle.spent = self.refusal_of_write(handle, data, at)
-        if handle.spent:
+        handle.failed = self.refusal_of_write(handle, data, at)
+        if handle.failed:
             return self.spend(handle)
         handle.value.extend(bytes(max(0, at - len(handle.value))))
         handle.value[at:at + len(data)] = data
@@ -104,15 +104,15 @@ class Model(Names):
         return outcome
 
     def changed(self, handle):
-        """It is due, and has the time of this change."""
-        handle.due, handle.file.times = True, None
+        """It is dirty, and has the time of this change."""
+        handle.dirty, handle.file.times = True, None
 
     def spend(self, handle):
         """Rule 2: nothing of it is ever published, and a half of what is staged takes no real name."""
-        handle.due = False
+        handle.dirty = False
         if handle.file.staged is not None:
             handle.file.spoiled = True
-        return failed(handle.spent)
+        return failed(handle.failed)
 
     def refusal_of_write(self, handle, data, at):
         if at > len(handle.value) and not handle.began_empty:
@@ -130,8 +130,8 @@ class Model(Names):
         """By zeros, if every byte is known."""
         length = len(handle.value)
         zeros = bytes(size - length)
-        handle.spent = self.refusal_of_write(handle, zeros, length) if handle.began_empty else errno.EINVAL
-        if handle.spent:
+        handle.failed = self.refusal_of_write(handle, zeros, length) if handle.began_empty else errno.EINVAL
+        if handle.failed:
             return self.spend(handle)
         handle.value.extend(zeros)
         self.changed(handle)
@@ -141,8 +141,8 @@ class Model(Names):
         handle, _ = process.descriptors[number]
         if handle.only_syncs:
             return failed(errno.EINVAL)
-        if handle.spent:
-            return failed(handle.spent)
+        if handle.failed:
+            return failed(handle.failed)
         if size > len(handle.value):
             return self.grow(handle, size)
         if size == 0:
@@ -157,8 +157,8 @@ class Model(Names):
         handle, _ = process.descriptors[number]
         if handle.only_syncs:
             return failed(errno.EBADF)
-        if handle.spent:
-            return failed(handle.spent)
+        if handle.failed:
+            return failed(handle.failed)
         return self.grow(handle, size) if size > len(handle.value) else Outcome()
 
     def close(self, process, number):
@@ -189,7 +189,7 @@ class Model(Names):
             self.opened(child, number, handle, closed_by_exec)
         return Outcome()
 
-    def execute(self, process):
+    def exec(self, process):
         outcome = Outcome()
         closed = sorted(number for number, (_, closes) in process.descriptors.items() if closes)
         handles = []
@@ -223,8 +223,8 @@ class Model(Names):
         for other in list(file.handles):
             if other is not handle and self.publishable(other) and not self.still_writes(other):
                 self.publish(other, outcome)
-        if handle.spent:
-            return Outcome({handle.spent}, outcome.calls)
+        if handle.failed:
+            return Outcome({handle.failed}, outcome.calls)
         error = 0 if file.reported else file.failure
         file.reported = file.reported or bool(error)
         return Outcome({error}, outcome.calls)

@@ -1,5 +1,5 @@
 """
-Sixteen writers, while a quarter of all calls is reset, refused, delayed, or answered but not heard. Whatever was acknowledged is what the service holds in the
+Sixteen writers, while a quarter of all calls is reset, refused, delayed, or answered without the reply arriving. Whatever was acknowledged is what the service holds in the
 end, of what several have written the last; and hardly any write fails: there are twenty seconds for each.
 """
 
@@ -50,25 +50,25 @@ def writers_do_their_work(harness, seed):
             writer.wait()
 
 
-def check_acknowledged(harness, told):
+def check_acknowledged(harness, reports):
     """Each of them has been taken by the service, byte for byte."""
     taken = {(upload["name"], base64.b64decode(upload["value_base64"]).decode()) for upload in harness.sandbox.upload_records()}
-    missing = {tuple(one) for writer in told for one in writer["acknowledged"]} - taken
+    missing = {tuple(one) for writer in reports for one in writer["acknowledged"]} - taken
     assert not missing, f"acknowledged, and never taken: {missing}"
 
 
-def check_own(harness, told):
+def check_own(harness, reports):
     """What was acknowledged last is held; where the last outcome is not known, one of what it may be."""
-    for one in told:
+    for one in reports:
         for name, values in one["may_hold"].items():
             held = harness.value(name)
             assert (held and held.decode()) in values, f"{name} holds {held!r}"
 
 
-def check_shared(harness, told):
+def check_shared(harness, reports):
     """The last close wins: what is held was not acknowledged before the close of another began, which was acknowledged, too."""
     for name in SHARED:
-        closes = [close for one in told for close in one["shared"] if close[0] == name]
+        closes = [close for one in reports for close in one["shared"] if close[0] == name]
         if not any(close[4] == 0 for close in closes):
             continue
         held = harness.value(name).decode()
@@ -85,16 +85,16 @@ def test_what_was_acknowledged_is_held_and_hardly_anything_fails(harness, record
     record_property("seed", seed)
     for fault in CHAOS:
         harness.sandbox.fault(fault)
-    told = writers_do_their_work(harness, seed)
+    reports = writers_do_their_work(harness, seed)
     harness.sandbox.clear_faults()
 
     calls = harness.sandbox.calls(service=harness.service.name)
     hit = sum(call["fault"] is not None for call in calls) / len(calls)
-    failures = [failure for one in told for failure in one["failures"]]
-    written = sum(one["written"] for one in told)
-    record_property("played", f"{written} writes, {len(failures)} failed {failures}; {len(calls)} calls, {hit:.0%} of them hit")
+    failures = [failure for one in reports for failure in one["failures"]]
+    written = sum(one["written"] for one in reports)
+    record_property("summary", f"{written} writes, {len(failures)} failed {failures}; {len(calls)} calls, {hit:.0%} of them hit")
     assert hit > 0.15
-    check_acknowledged(harness, told)
-    check_own(harness, told)
-    check_shared(harness, told)
+    check_acknowledged(harness, reports)
+    check_own(harness, reports)
+    check_shared(harness, reports)
     assert written == WRITERS * WRITES and len(failures) < written * 0.02, failures
