@@ -22,19 +22,6 @@ struct line {
 	char text[];
 };
 
-static struct {
-	struct log_writer writer;
-	STAILQ_HEAD(, line) lines;
-	size_t bytes;
-	uint64_t lost;
-	void (*say_lost)(uint64_t lost);
-	bool saying, is_open;
-	struct loop *loop;
-	struct watch room; /* the reader takes something again */
-	struct timer look; /* for a reader that is not there */
-	uint64_t pause;
-} queue = {.lines = STAILQ_HEAD_INITIALIZER(queue.lines)};
-
 static void drain(void);
 
 static void has_room(struct watch *watch)
@@ -49,6 +36,21 @@ static void look_again(struct timer *timer)
 	drain();
 }
 
+static struct {
+	struct log_writer writer;
+	STAILQ_HEAD(, line) lines;
+	size_t bytes;
+	uint64_t lost;
+	void (*say_lost)(uint64_t lost);
+	bool saying, is_open;
+	struct loop *loop;
+	struct watch room; /* the reader takes something again */
+	struct timer look; /* for a reader that is not there */
+	uint64_t pause;
+} queue = {.lines = STAILQ_HEAD_INITIALIZER(queue.lines),
+	   .room = {.writes = true, .readable = has_room},
+	   .look.expired = look_again};
+
 static void stop_waiting(void)
 {
 	watch_stop(&queue.room);
@@ -59,8 +61,6 @@ static void stop_waiting(void)
 static void wait_for_room(void)
 {
 	queue.room.fd = queue.writer.fd;
-	queue.room.writes = true;
-	queue.room.readable = has_room;
 	if (queue.loop && !queue.room.loop)
 		watch_start(queue.loop, &queue.room);
 }
@@ -69,7 +69,6 @@ static void wait_for_reader(void)
 {
 	queue.pause = queue.pause ? 2 * queue.pause : PAUSE_MIN;
 	queue.pause = queue.pause < PAUSE_MAX ? queue.pause : PAUSE_MAX;
-	queue.look.expired = look_again;
 	if (queue.loop)
 		timer_start(queue.loop, &queue.look, clock_boottime() + queue.pause);
 }

@@ -48,17 +48,15 @@ static uint64_t left_of(uint64_t age, uint64_t life)
 	return age < life ? life - age : 0;
 }
 
-static uint64_t record_age(const struct listing *listing, const struct record *record)
-{
-	return (uint64_t)(uint32_t)(record_time(now(listing)) - record->verified_at) * 1000 / 16;
-}
-
 /* Returns for how long a record is fresh because the service was asked for it alone. */
 static uint64_t record_time_left(const struct listing *listing, const struct record *record)
 {
+	uint32_t sixteenths;
+
 	if (!record || !record->verified_at)
 		return 0;
-	return left_of(record_age(listing, record),
+	sixteenths = record_time(now(listing)) - record->verified_at;
+	return left_of((uint64_t)sixteenths * 1000 / 16,
 		       record->deleted ? at_least(listing->cache->options.negative_ttl)
 				       : time_to_live(listing));
 }

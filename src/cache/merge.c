@@ -84,18 +84,18 @@ static struct record *put(struct listing *listing, struct snapshot *snapshot,
 	return record;
 }
 
-/* Returns the entry id that an entry keeps: that of the record with its name, unless that is
- * another store. 0: it needs a new one. */
-static uint32_t kept_entry_id(const struct listing *listing, const struct record *cached,
-			      const char *id)
+/* Returns the entry id of an entry: that of the record with its name, unless that is another store;
+ * else a new one. */
+static uint32_t entry_id_for(const struct listing *listing, const struct record *cached,
+			     const char *id)
 {
 	const char *cached_id;
 
-	if (!cached || (cached->deleted && !cached->invalid))
-		return 0;
+	if (!cached || !cached->entry_id || (cached->deleted && !cached->invalid))
+		return entry_id_new(entry_ids_of(listing));
 	cached_id = record_id(cached);
 	if (!listing->store && cached_id && id && strcmp(cached_id, id) != 0)
-		return 0;
+		return entry_id_new(entry_ids_of(listing));
 	return cached->entry_id;
 }
 
@@ -136,7 +136,6 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 	const struct record *cached, *old;
 	struct record *image = NULL, *record;
 	union record_room room;
-	uint32_t entry_id;
 	int failed = entry.name ? make_name_unique(listing, &entry, &name) : -EINVAL;
 
 	if (!failed)
@@ -157,9 +156,8 @@ int listing_apply_page_entry(struct listing *listing, const struct entry *sent)
 		listing->pass.new_entries++;
 	if (cached && cached->local_change)
 		return 0; /* the local change is newer than this page, and is in both snapshots */
-	entry_id = kept_entry_id(listing, old ? old : cached, entry.id);
 	record = put(listing, listing->next, image,
-		     entry_id ? entry_id : entry_id_new(entry_ids_of(listing)));
+		     entry_id_for(listing, old ? old : cached, entry.id));
 	if (!record)
 		return -ENOMEM;
 	record->walk_round = listing->pass.number;
@@ -328,9 +326,7 @@ int listing_apply_answer(struct listing *listing, const char *name, const struct
 	if (!image)
 		return -EINVAL;
 	if (entry)
-		entry_id = kept_entry_id(listing, cached, entry->id);
-	if (entry && !entry_id)
-		entry_id = entry_id_new(entry_ids_of(listing));
+		entry_id = entry_id_for(listing, cached, entry->id);
 	return set(listing, image, entry_id, false) ? 0 : -ENOMEM;
 }
 
@@ -343,10 +339,8 @@ const struct record *listing_local_put(struct listing *listing, const struct ent
 	if (!image)
 		return NULL;
 	if (!entry_id)
-		entry_id = kept_entry_id(listing, snapshot_find(listing->current, entry->name),
-					 entry->id);
-	if (!entry_id)
-		entry_id = entry_id_new(entry_ids_of(listing));
+		entry_id = entry_id_for(listing, snapshot_find(listing->current, entry->name),
+					entry->id);
 	tell_name_changed(listing, image->name);
 	return set(listing, image, entry_id, true);
 }

@@ -10,6 +10,8 @@
 
 static void sealed_value_clear(struct sealed_value *kept)
 {
+	if (!kept)
+		return;
 	free(kept->sealed);
 	*kept = (struct sealed_value){0};
 }
@@ -49,10 +51,9 @@ void sealed_cache_put(struct sealed_cache *cache, const struct store *store, con
 		      const struct entry_version *version, const struct client_key *key,
 		      uint8_t *sealed, size_t length, uint64_t now)
 {
-	struct sealed_value *kept = sealed_value_of(cache, store, name);
+	struct sealed_value *kept;
 
-	if (kept)
-		sealed_value_clear(kept);
+	sealed_cache_drop(cache, store, name);
 	if (!sealed || (!version->digest[0] && version->changed_at == TIME_UNKNOWN)) {
 		free(sealed);
 		return;
@@ -111,10 +112,7 @@ void sealed_cache_rename(struct sealed_cache *cache, const struct store *store, 
 
 void sealed_cache_drop(struct sealed_cache *cache, const struct store *store, const char *name)
 {
-	struct sealed_value *kept = sealed_value_of(cache, store, name);
-
-	if (kept)
-		sealed_value_clear(kept);
+	sealed_value_clear(sealed_value_of(cache, store, name));
 }
 
 void sealed_cache_drop_store(struct sealed_cache *cache, const struct store *store)

@@ -10,23 +10,11 @@ struct explanation {
 	const char *type, *code, *param, *message;
 };
 
-static void explain(struct explanation *explanation, const json_t *object)
+static const char *text_of(const json_t *error, const char *member)
 {
-	const json_t *error = json_object_get(object, "error");
-	const struct {
-		const char *member, **text;
-	} texts[] = {
-		{"type", &explanation->type},
-		{"code", &explanation->code},
-		{"param", &explanation->param},
-		{"message", &explanation->message},
-	};
+	const char *text = json_get_string(error, member);
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		*texts[i].text = json_get_string(error, texts[i].member);
-		if (!*texts[i].text)
-			*texts[i].text = "";
-	}
+	return text ? text : "";
 }
 
 static bool equals(const char *text, const char *other)
@@ -109,10 +97,13 @@ int stripe_map_error(struct response_parser *parser)
 	const struct http_response *response = parser->response;
 	struct failure *failure = parser->failure;
 	enum retry_hint *retry_hint = parser->retry_hint;
-	struct explanation explanation;
+	const json_t *error = json_object_get(parser->object, "error");
+	const struct explanation explanation = {.type = text_of(error, "type"),
+						.code = text_of(error, "code"),
+						.param = text_of(error, "param"),
+						.message = text_of(error, "message")};
 	const char *words;
 
-	explain(&explanation, parser->object);
 	response_map_status(response, failure, retry_hint);
 	words = *explanation.message ? explanation.message : explanation.type;
 	if (*words && *explanation.code)
