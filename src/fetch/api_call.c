@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "catalog.h"
@@ -135,13 +134,6 @@ static enum response_class on_response(struct http_call *call, const struct http
 		buffer_puts(&api_call->result.etag, etag);
 	failed = provider->parse_response(provider, &api_call->args, response, &api_call->result,
 					  &call->failure, &api_call->retry_hint);
-	if (!failed) {
-		const char *id = http_response_header(response, provider->request_id_header);
-
-		call->failure.http_status = response->status;
-		snprintf(call->failure.request_id, sizeof call->failure.request_id, "%s",
-			 id ? id : "");
-	}
 	redact(api_call);
 	/* The service may have stored a 5xx under the key, and would repeat it
 	 * (doc/semantics.md, rule 13). */
@@ -210,15 +202,17 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 {
 	const struct provider *provider = catalog->options.provider;
 	const struct failure *known = NULL;
+	enum operation operation = api_call->args.operation;
 	struct http_call *call = &api_call->http;
-	int failed;
+	int failed = -EOPNOTSUPP;
 
-	*call = (struct http_call){
-		.deadline = deadline, .on_response = on_response, .done = on_done};
-	call->upload = api_operations[api_call->args.operation].upload;
-	call->safe = api_operations[api_call->args.operation].safe;
-	call->idempotent = is_idempotent(&api_call->args);
-	call->request.body.pool = api_call->pool;
+	*call = (struct http_call){.deadline = deadline,
+				   .on_response = on_response,
+				   .done = on_done,
+				   .upload = api_operations[operation].upload,
+				   .safe = api_operations[operation].safe,
+				   .idempotent = is_idempotent(&api_call->args),
+				   .request.body.pool = api_call->pool};
 	api_call->catalog = catalog;
 	api_call->started_at = loop_now(catalog->loop);
 	api_call->response_date = TIME_UNKNOWN;
@@ -239,19 +233,17 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 		make_idempotency_key(api_call);
 		api_call->args.idempotency_key = api_call->idempotency_key;
 	}
-	catalog->counts.calls[api_call->args.operation]++;
-	if (provider->operations[api_call->args.operation].build_request)
-		failed = provider->operations[api_call->args.operation].build_request(
-			&api_call->args, &call->request);
-	else
-		failed = -EOPNOTSUPP;
+	catalog->counts.calls[operation]++;
+	if (provider->operations[operation].build_request)
+		failed = provider->operations[operation].build_request(&api_call->args,
+								       &call->request);
 	if (!failed && api_call->etag)
 		http_request_header(&call->request, "If-None-Match", api_call->etag);
 	if (!failed && call->request.headers.failed)
 		failed = -ENOMEM;
 	if (failed) {
 		failure_set(&call->failure, -failed, "the request for %s cannot be made: %s",
-			    api_operations[api_call->args.operation].name, strerror(-failed));
+			    api_operations[operation].name, strerror(-failed));
 		task_queue(catalog->loop, &api_call->task);
 		return;
 	}
