@@ -184,8 +184,8 @@ static void on_first_page(struct wait *wait)
 	struct failure failure = {0};
 
 	if (walk && !walk->done) {
-		wait_begin(&catalog->stores.next->waits,
-			   wait); /* an attempt failed and another one follows */
+		/* An attempt failed and another one follows. */
+		wait_begin(&catalog->stores.next->waits, wait);
 		return;
 	}
 	if (!walk)
@@ -193,43 +193,46 @@ static void on_first_page(struct wait *wait)
 	probe_done(catalog, &failure);
 }
 
+static void probe_stores(struct catalog *catalog)
+{
+	struct failure failure = {0};
+
+	catalog->first_page.woken = on_first_page;
+	if (!walk_begin(&catalog->stores)) {
+		wait_begin(&catalog->stores.next->waits, &catalog->first_page);
+	} else {
+		failure_set(&failure, ENOMEM, "out of memory");
+		probe_done(catalog, &failure);
+	}
+}
+
 void catalog_probe(struct catalog *catalog,
 		   void (*done)(void *context, const struct failure *failure), void *context)
 {
+	const struct provider *provider = catalog->options.provider;
+	const char *store = catalog->options.store;
 	struct api_call *api_call = &catalog->probe;
 
 	catalog->on_probed = done;
 	catalog->probed_context = context;
-	if (catalog->options.provider->stores_are_local) {
-		/* The service does not list stores: the secrets of one scope show as much. */
-		*api_call = (struct api_call){.done = on_store_found};
-		api_call->args.operation = OPERATION_LIST_SECRETS;
-		api_call->args.store_id = catalog->options.store
-						  ? catalog->options.store
-						  : catalog->options.provider->builtin_stores[0];
-	} else if (catalog->options.store) {
-		*api_call = (struct api_call){.done = on_store_found};
-		/* A name that the service forbids may be NAME~ID: searches all stores. */
-		api_call->args.operation =
-			catalog->options.provider->store_name_is_valid(catalog->options.store)
-				? OPERATION_FIND_STORE
-				: OPERATION_LIST_STORES;
-		api_call->args.name = catalog->options.store;
-		api_call->args.page = 1;
-	} else {
-		struct failure failure = {0};
-
-		if (walk_begin(&catalog->stores)) {
-			failure_set(&failure, ENOMEM, "out of memory");
-			probe_done(catalog, &failure);
-			return;
-		}
-		catalog->first_page.woken = on_first_page;
-		wait_begin(&catalog->stores.next->waits, &catalog->first_page);
+	if (!store && !provider->stores_are_local) {
+		probe_stores(catalog);
 		return;
 	}
-	api_call->on_entry = catalog->options.provider->stores_are_local ? NULL : on_store;
-	api_call->context = catalog;
+	*api_call = (struct api_call){.done = on_store_found, .context = catalog};
+	if (provider->stores_are_local) {
+		/* The service does not list stores: the secrets of one scope show as much. */
+		api_call->args.operation = OPERATION_LIST_SECRETS;
+		api_call->args.store_id = store ? store : provider->builtin_stores[0];
+	} else {
+		/* A name that the service forbids may be NAME~ID: searches all stores. */
+		api_call->args.operation = provider->store_name_is_valid(store)
+						   ? OPERATION_FIND_STORE
+						   : OPERATION_LIST_STORES;
+		api_call->args.name = store;
+		api_call->args.page = 1;
+		api_call->on_entry = on_store;
+	}
 	api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
 }
 
