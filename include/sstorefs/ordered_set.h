@@ -9,6 +9,10 @@ struct ordered_set {
 	void *root;
 };
 
+/* The order of items whose first member is a uint32_t, or a pid_t: that member alone is a key too.
+ */
+int compare_first_u32(const void *left, const void *right);
+
 /* The item that compares equal to `key`; NULL: none. */
 void *set_find(const struct ordered_set *set, const void *key);
 

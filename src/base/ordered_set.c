@@ -5,6 +5,14 @@
 
 #include <search.h>
 #include <stddef.h>
+#include <stdint.h>
+
+int compare_first_u32(const void *left, const void *right)
+{
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+	return (a > b) - (a < b);
+}
 
 void *set_find(const struct ordered_set *set, const void *key)
 {

@@ -31,7 +31,7 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->cache.name_changed = walk_note_change;
 	made->cache.stores_changed = stores_changed;
 	made->heap_trim.run = trim_heap;
-	made->stores_by_entry_id.compare = stores_compare;
+	made->stores_by_entry_id.compare = compare_first_u32;
 	made->name_queues.compare = name_queues_compare;
 	client_keys_init(&made->keys, made, NULL);
 	quota_init(&made->quota, made);

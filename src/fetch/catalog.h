@@ -15,9 +15,9 @@
  * Stores and the catalog from the inside.
  */
 struct store {
+	uint32_t entry_id; /* first: the key; in the listing of stores; 0 in a mount of one store */
 	struct catalog *catalog;
 	unsigned references;
-	uint32_t entry_id; /* in the listing of stores; 0 in a mount of one store */
 	char *name, *id;
 	struct listing secrets;
 	struct client_keys *keys; /* NULL: those of the catalog */
@@ -66,7 +66,6 @@ void listing_close(struct listing *listing);
 struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name,
 			const char *id);
 
-int stores_compare(const void *left, const void *right);
 int name_queues_compare(const void *left, const void *right);
 
 /* Drop the stores whose record is deleted, and all stores. */

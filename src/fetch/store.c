@@ -8,13 +8,6 @@
 
 #include "catalog.h"
 
-int stores_compare(const void *a, const void *b)
-{
-	const struct store *left = a, *right = b;
-
-	return (left->entry_id > right->entry_id) - (left->entry_id < right->entry_id);
-}
-
 struct store *store_reference(struct store *store)
 {
 	store->references++;
@@ -108,12 +101,9 @@ void stores_collect(struct catalog *catalog)
 
 struct store *catalog_store(struct catalog *catalog, const struct record *record)
 {
-	struct store key; /* not zeroed: it is large, and stores_compare reads the id alone */
-	struct store *found;
+	struct store *found = set_find(&catalog->stores_by_entry_id, &record->entry_id);
 	const char *id;
 
-	key.entry_id = record->entry_id;
-	found = set_find(&catalog->stores_by_entry_id, &key);
 	if (found)
 		return found;
 	id = record_id(record);

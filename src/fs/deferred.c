@@ -49,12 +49,14 @@ void deferred_lookup(struct deferred *deferred, struct listing *listing, bool by
 	lookup_start(listing, lookup);
 }
 
-struct change_op deferred_change(struct deferred *deferred, void (*done)(struct change_op *op))
+void deferred_change(struct deferred *deferred, struct change_op *change,
+		     void (*done)(struct change_op *change))
 {
-	return (struct change_op){.store = deferred->store,
-				  .name = deferred->name,
-				  .deadline = fs_deadline(deferred->fs),
-				  .done = done};
+	change->store = deferred->store;
+	change->name = deferred->name;
+	change->deadline = fs_deadline(deferred->fs);
+	change->done = done;
+	deferred->change = change;
 }
 
 void deferred_audit(const struct deferred *deferred, const char *to, const char *digest,
@@ -101,6 +103,8 @@ void deferred_interrupt(struct deferred *deferred)
 {
 	if (deferred->kind->cancel)
 		deferred->kind->cancel(deferred);
+	else if (deferred->change)
+		change_op_cancel(deferred->change);
 	deferred_end(deferred, EINTR);
 }
 

@@ -14,7 +14,7 @@ struct deferred_kind {
 	const char *operation; /* as the log has it */
 	size_t size; /* of the operation's struct, whose first member is the struct deferred */
 	/* Stops what is under way, without a reply: the caller was interrupted, or the mount ends.
-	 * NULL: the end stops it. */
+	 * NULL: there is nothing but what this base knows. */
 	void (*cancel)(struct deferred *deferred);
 	/* Frees what the struct holds beside its base. NULL: nothing. */
 	void (*finish)(struct deferred *deferred);
@@ -31,6 +31,7 @@ struct deferred {
 	LIST_ENTRY(deferred) link; /* of fs->deferred */
 	/* What an operation may wait for; the end stops what it uses of it. */
 	struct lookup lookup;
+	struct change_op *change;
 	struct upload *upload; /* referenced */
 	struct wait wait;
 	struct timer timer;
@@ -50,8 +51,9 @@ void *deferred_new(const struct deferred_kind *kind, fuse_req_t request, struct 
 void deferred_lookup(struct deferred *deferred, struct listing *listing, bool bypass_cache,
 		     void (*done)(struct lookup *lookup));
 
-/* Returns the base of a change to `deferred->name` in its store. */
-struct change_op deferred_change(struct deferred *deferred, void (*done)(struct change_op *op));
+/* Fills in the base of a change to `deferred->name` in its store, which an interruption cancels. */
+void deferred_change(struct deferred *deferred, struct change_op *change,
+		     void (*done)(struct change_op *change));
 
 /* Logs the outcome of a change, before the request is answered. `to` is the other name of a rename
  * or link, `digest` that of what is stored now; both may be NULL. */

@@ -37,12 +37,6 @@ static void leave_queue(struct fdinfo_scan *scan)
 	scan->link.tqe_prev = NULL;
 }
 
-static void join_queue(struct fdinfo_scan *scan)
-{
-	TAILQ_INSERT_TAIL(&scan->fs->scans, scan, link);
-	task_queue(scan->fs->loop, &scan->fs->scan_task);
-}
-
 void fdinfo_scan_cancel(struct fdinfo_scan *scan)
 {
 	struct process *process = scan->process;
@@ -115,10 +109,13 @@ static enum fd_holding scan_table(struct fdinfo_scan *scan, DIR *table, uint64_t
 	return holding;
 }
 
+static void scan_queued(struct task *task);
+
 /* Runs one slice of a search, then ends it or queues the next. Returns true if it has ended. */
 static bool scan_slice(struct fdinfo_scan *scan, uint64_t until)
 {
 	uint64_t began = microseconds(CLOCK_THREAD_CPUTIME_ID);
+	struct fs *fs = scan->fs;
 	DIR *table = NULL;
 	enum fd_holding holding = FD_HOLDING_NONE;
 	bool ended = true;
@@ -135,11 +132,14 @@ static bool scan_slice(struct fdinfo_scan *scan, uint64_t until)
 		ended = scan->time_used >= TOTAL;
 		holding = FD_HOLDING_UNSEEN;
 	}
-	if (ended)
+	if (ended) {
 		search_end(scan, holding);
-	else
-		join_queue(scan);
-	return ended;
+		return true;
+	}
+	TAILQ_INSERT_TAIL(&fs->scans, scan, link);
+	fs->scan_task.run = scan_queued;
+	task_queue(fs->loop, &fs->scan_task);
+	return false;
 }
 
 /* Continues the queued searches, one after the other, for the slice of this iteration. */
@@ -167,10 +167,4 @@ void fdinfo_scan_start(struct fdinfo_scan *scan)
 	scan->time_used = 0;
 	scan->link.tqe_prev = NULL;
 	scan_slice(scan, microseconds(CLOCK_MONOTONIC) + FIRST_SLICE);
-}
-
-void fdinfo_scans_init(struct fs *fs)
-{
-	fs->scan_task.run = scan_queued;
-	TAILQ_INIT(&fs->scans);
 }

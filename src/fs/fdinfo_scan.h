@@ -34,6 +34,3 @@ struct fdinfo_scan {
 void fdinfo_scan_start(struct fdinfo_scan *scan);
 
 void fdinfo_scan_cancel(struct fdinfo_scan *scan);
-
-/* Prepares the queue of searches. */
-void fdinfo_scans_init(struct fs *fs);

@@ -9,13 +9,6 @@
 
 #define KEPT_ERRORS_MAX 1000 /* files that are kept only for their failure */
 
-int files_compare_entry_id(const void *left, const void *right)
-{
-	const struct file *a = left, *b = right;
-
-	return (a->entry_id > b->entry_id) - (a->entry_id < b->entry_id);
-}
-
 int files_compare_name(const void *left, const void *right)
 {
 	const struct file *a = left, *b = right;
@@ -27,12 +20,7 @@ int files_compare_name(const void *left, const void *right)
 
 struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id)
 {
-	struct file key;
-
-	if (TAILQ_EMPTY(&fs->files))
-		return NULL;
-	key.entry_id = entry_id;
-	return set_find(&fs->files_by_entry_id, &key);
+	return set_find(&fs->files_by_entry_id, &entry_id);
 }
 
 struct file *file_find(struct fs *fs, const struct store *store, const char *name)

@@ -75,10 +75,10 @@ struct version {
  * failure. files_check asserts it.
  */
 struct file {
+	uint32_t entry_id; /* the first member: a key of fs->files_by_entry_id */
 	struct fs *fs;
 	struct store *store;
 	char name[NAME_LENGTH_MAX + 1]; /* a file in a staged directory: DIRECTORY/NAME */
-	uint32_t entry_id;
 	bool unlinked; /* its name was removed or given to another file: it is not published */
 	bool detached; /* another file has its entry id now */
 	bool created;  /* by CREATE or MKNOD here, and not stored yet */
@@ -122,8 +122,7 @@ static inline void files_check(const struct fs *fs)
 void files_check(const struct fs *fs);
 #endif
 
-/* The orders of fs->files_by_entry_id and fs->files_by_name. */
-int files_compare_entry_id(const void *left, const void *right);
+/* The order of fs->files_by_name. */
 int files_compare_name(const void *left, const void *right);
 
 /* Return the file of a name or an entry id; NULL: none, or no store. */

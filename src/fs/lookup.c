@@ -4,33 +4,30 @@
 #include "operations.h"
 #include "staging.h"
 
-/* Answers that there is no such name, and lets the kernel cache that for at most a second. */
-static void reply_absent(struct fs *fs, fuse_req_t request, struct listing *listing)
+/*
+ * Answers that there is no such name, and lets the kernel cache that for at most a second. Drops
+ * the file of an upload whose outcome was unknown: the service was read, and it does not have the
+ * name.
+ */
+static void reply_absent(fuse_req_t request, struct listing *listing, const char *name)
 {
-	struct fuse_entry_param entry = {0};
+	struct fs *fs = fuse_req_userdata(request);
+	struct file *file = file_find(fs, listing_store(listing), name);
 	uint64_t left = listing_time_left(listing, NULL), most = fs->config->negative_ttl;
+	struct fuse_entry_param entry = {.entry_timeout = fs->config->negative_timeout};
 
+	if (file && file->unknown) {
+		file->unknown = false;
+		file_put_if_unused(file);
+	}
 	if (left > most)
 		left = most;
-	entry.entry_timeout = fs->config->negative_timeout >= 0 ? fs->config->negative_timeout
-			      : left >= 1000			? 1.0
-								: (double)left / 1000;
+	if (entry.entry_timeout < 0)
+		entry.entry_timeout = left >= 1000 ? 1.0 : (double)left / 1000;
 	if (entry.entry_timeout > 0)
 		fuse_reply_entry(request, &entry);
 	else
 		fuse_reply_err(request, ENOENT);
-}
-
-/* Drops the file of an upload whose outcome was unknown: the service was read, and it does not have
- * the name. So nothing was stored, and there is nothing to show. */
-static void forget_absent(struct fs *fs, const struct store *store, const char *name)
-{
-	struct file *file = file_find(fs, store, name);
-
-	if (!file || !file->unknown)
-		return;
-	file->unknown = false;
-	file_put_if_unused(file);
 }
 
 static void on_lookup(struct lookup *lookup)
@@ -42,8 +39,7 @@ static void on_lookup(struct lookup *lookup)
 	if (!error) {
 		inode_reply_record(deferred_take(deferred), lookup->listing, lookup->record);
 	} else if (error == ENOENT) {
-		forget_absent(fs, deferred->store, lookup->name);
-		reply_absent(fs, deferred_take(deferred), lookup->listing);
+		reply_absent(deferred_take(deferred), lookup->listing, lookup->name);
 	} else {
 		fs_report(fs, "lookup", deferred->store, lookup->name, &lookup->failure);
 	}
@@ -132,8 +128,7 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 		inode_reply_record(request, listing, record);
 		break;
 	case CACHE_NEGATIVE:
-		forget_absent(fs, listing_store(listing), name);
-		reply_absent(fs, request, listing);
+		reply_absent(request, listing, name);
 		break;
 	case CACHE_MISS:
 		if (name_is_canonical(name))

@@ -8,13 +8,8 @@ struct store_request {
 	struct store_op op;
 };
 
-static void cancel(struct deferred *deferred)
-{
-	change_op_cancel(&container_of(deferred, struct store_request, deferred)->op.change);
-}
-
-static const struct deferred_kind mkdir_kind = {"mkdir", sizeof(struct store_request), cancel};
-static const struct deferred_kind rmdir_kind = {"rmdir", sizeof(struct store_request), cancel};
+static const struct deferred_kind mkdir_kind = {"mkdir", sizeof(struct store_request)};
+static const struct deferred_kind rmdir_kind = {"rmdir", sizeof(struct store_request)};
 
 static void on_store_op(struct change_op *op)
 {
@@ -36,10 +31,10 @@ static struct store_request *store_request_new(const struct deferred_kind *kind,
 {
 	struct store_request *pending = deferred_new(kind, request, NULL, name);
 
-	if (pending)
-		pending->op = (struct store_op){
-			.change = deferred_change(&pending->deferred, on_store_op),
-			.catalog = pending->deferred.fs->catalog};
+	if (!pending)
+		return NULL;
+	deferred_change(&pending->deferred, &pending->op.change, on_store_op);
+	pending->op.catalog = pending->deferred.fs->catalog;
 	return pending;
 }
 

@@ -82,6 +82,7 @@ static void on_deadline(struct timer *timer)
 }
 
 static void wait_for_memory(struct open_wait *pending);
+static void retry_waiting(struct task *task);
 
 /* Tries the open again, and waits again where there is still no room. */
 static void retry(struct open_wait *pending)
@@ -115,6 +116,7 @@ static void wait_for_memory(struct open_wait *pending)
 
 	if (has_memory(fs) && fs->process_count >= fs->processes_most) {
 		TAILQ_INSERT_TAIL(&fs->open_waits, pending, queue);
+		fs->open_waits_task.run = retry_waiting;
 		return;
 	}
 	pending->memory_wait.available = on_memory;
@@ -136,12 +138,6 @@ static void retry_waiting(struct task *task)
 		leave_queue(pending);
 		retry(pending);
 	}
-}
-
-void open_waits_init(struct fs *fs)
-{
-	TAILQ_INIT(&fs->open_waits);
-	fs->open_waits_task.run = retry_waiting;
 }
 
 /* The answer about the name does not matter: the network knows by now whether the token is

@@ -17,9 +17,6 @@ typedef int open_call(fuse_req_t request, fuse_ino_t number, const char *name,
  * descriptors were short. */
 bool open_may_wait(const struct fs *fs, const char *name, int flags, int error);
 
-/* Prepares the queue of waiting opens. */
-void open_waits_init(struct fs *fs);
-
 /* True if the open must wait before it is tried. */
 bool open_must_wait(struct fs *fs, fuse_ino_t number, const char *name);
 

@@ -81,13 +81,6 @@ void program_of(pid_t thread, char program[static 32])
 
 /* --- processes that have a file open */
 
-int processes_compare(const void *left, const void *right)
-{
-	const struct process *a = left, *b = right;
-
-	return (a->id > b->id) - (a->id < b->id);
-}
-
 bool process_has_ended(const struct process *process)
 {
 	struct pollfd ended = {.fd = process->descriptor, .events = POLLIN};
@@ -145,8 +138,7 @@ static int process_new(struct fs *fs, pid_t id, struct process **made)
 
 static int process_find(struct fs *fs, pid_t id, struct process **found)
 {
-	struct process key = {.id = id};
-	struct process *process = set_find(&fs->processes, &key);
+	struct process *process = set_find(&fs->processes, &id);
 	int failed = 0;
 
 	if (process && process_has_ended(process)) {
@@ -215,19 +207,25 @@ void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind)
 	process_release(fs, process);
 }
 
-/* A second process writes. If one of the two is the parent of the other, or both have the same
- * parent, that parent is taken for the writer of all. */
+/* Returns the process that answers for the writer so far and another: one of the two if it is the
+ * parent of the other, or the parent of both; 0: there is none. */
+static pid_t common_writer(const struct writer *writer, const struct status *other)
+{
+	pid_t id = writer->process->id, parent = writer->parent;
+
+	if (process_has_ended(writer->process))
+		return 0;
+	if (other->process == id || other->parent == id)
+		return id;
+	return other->process == parent || other->parent == parent ? parent : 0;
+}
+
+/* A second process writes. */
 static int join_writers(struct fs *fs, struct handle *handle, pid_t thread,
 			const struct status *status)
 {
 	struct writer *writer = &handle->writer;
-	pid_t common =
-		process_has_ended(writer->process) ? 0
-		: status->process == writer->process->id || status->parent == writer->process->id
-			? writer->process->id
-		: status->process == writer->parent || status->parent == writer->parent
-			? writer->parent
-			: 0;
+	pid_t common = common_writer(writer, status);
 	struct process *process = NULL;
 	int failed = 0;
 

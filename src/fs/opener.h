@@ -31,14 +31,11 @@ struct writer {
 
 /* A process that has opened a handle or writes to one. Each costs a descriptor. */
 struct process {
-	pid_t id;
+	pid_t id;	/* the first member: the key of fs->processes */
 	int descriptor; /* pidfd: readable once the process has ended, also if its id is reused */
 	unsigned references;
 	bool listed; /* in fs->processes; false once it has ended */
 };
-
-/* The order of fs->processes. */
-int processes_compare(const void *left, const void *right);
 
 /* Returns how many processes may be known at once: RLIMIT_NOFILE less our own descriptors. */
 unsigned processes_most(void);

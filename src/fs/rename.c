@@ -187,9 +187,9 @@ static struct rename_request *rename_request_new(const struct deferred_kind *kin
 	record = listing_peek_any(store_secrets(store), from);
 	rename->written = written_has(rename->deferred.fs, record) ? record->entry_id : 0;
 	strcpy(rename->to, to);
-	rename->op = (struct rename_op){.change = deferred_change(&rename->deferred, on_renamed),
-					.to = rename->to,
-					.recall = recall};
+	deferred_change(&rename->deferred, &rename->op.change, on_renamed);
+	rename->op.to = rename->to;
+	rename->op.recall = recall;
 	return rename;
 }
 

@@ -12,7 +12,6 @@
 #include "flush.h"
 #include "fs_internal.h"
 #include "fuse_io.h"
-#include "open_wait.h"
 #include "operations.h"
 #include "retained.h"
 #include "upload.h"
@@ -197,14 +196,15 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	fs->config = options->config;
 	fs->provider = options->config->provider;
 	TAILQ_INIT(&fs->files);
+	TAILQ_INIT(&fs->scans);
+	TAILQ_INIT(&fs->open_waits);
+	TAILQ_INIT(&fs->written.by_age);
 	retained_init(fs);
-	fs->files_by_entry_id.compare = files_compare_entry_id;
+	fs->files_by_entry_id.compare = compare_first_u32;
 	fs->files_by_name.compare = files_compare_name;
-	fs->processes.compare = processes_compare;
-	written_init(&fs->written);
+	fs->processes.compare = compare_first_u32;
+	fs->written.by_entry_id.compare = compare_first_u32;
 	fs->processes_most = processes_most();
-	fdinfo_scans_init(fs);
-	open_waits_init(fs);
 	fs->resize.run = shrink_receive_buffer;
 	fs->max_write = write_size(options->pool);
 	/* Numbers that other file systems are unlikely to use, for /proc/PID/fdinfo is searched by

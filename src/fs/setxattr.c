@@ -6,51 +6,53 @@
 #include "digest.h"
 #include "fs_internal.h"
 
-int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
+enum refusal parse_scopes(const struct fs *fs, const char *value, size_t size,
+			  struct pending_attrs *attrs)
 {
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:";
 	char *scopes;
 
 	if (!fs->provider->has_update)
-		return -EOPNOTSUPP;
+		return REFUSAL_ATTRIBUTE;
 	attrs->scopes = scopes = strndup(value, size);
 	if (!scopes)
-		return -ENOMEM;
+		return REFUSAL_NO_MEMORY;
 	for (char *comma = scopes; (comma = strchr(comma, ','));)
 		*comma = ':';
 	if (!size || strspn(scopes, alphabet) != size || scopes[0] == ':' ||
 	    scopes[size - 1] == ':' || strstr(scopes, "::"))
-		return -EINVAL;
-	return 0;
+		return REFUSAL_ATTRIBUTE_VALUE;
+	return REFUSAL_NONE;
 }
 
-int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs)
+enum refusal parse_comment(const struct fs *fs, const char *value, size_t size,
+			   struct pending_attrs *attrs)
 {
 	if (!fs->provider->has_update)
-		return -EOPNOTSUPP;
+		return REFUSAL_ATTRIBUTE;
 	if (!utf8_is_valid(value, size))
-		return -EILSEQ;
+		return REFUSAL_ATTRIBUTE_TEXT;
 	if (memchr(value, '\0', size))
-		return -EINVAL;
+		return REFUSAL_ATTRIBUTE_VALUE;
 	attrs->comment = strndup(value, size);
-	return attrs->comment ? 0 : -ENOMEM;
+	return attrs->comment ? REFUSAL_NONE : REFUSAL_NO_MEMORY;
 }
 
-int parse_expires_at(const struct fs *fs, const char *value, size_t size,
-		     struct pending_attrs *attrs)
+enum refusal parse_expires_at(const struct fs *fs, const char *value, size_t size,
+			      struct pending_attrs *attrs)
 {
 	if (!fs->provider->has_expiry)
-		return -EOPNOTSUPP;
+		return REFUSAL_ATTRIBUTE;
 	attrs->expiry_is_set = true;
 	attrs->expires_at = TIME_UNKNOWN;
 	if (size == strlen("never") && memcmp(value, "never", size) == 0)
-		return 0;
+		return REFUSAL_NONE;
 	/* INT64_MAX stands for every later time too: not the one that was asked for. */
 	if (time_parse_rfc3339(value, size, &attrs->expires_at) ||
 	    attrs->expires_at <= catalog_time(fs->catalog) || attrs->expires_at == INT64_MAX)
-		return -EINVAL;
-	return 0;
+		return REFUSAL_ATTRIBUTE_VALUE;
+	return REFUSAL_NONE;
 }
 
 /* --- kept until the publication */
@@ -120,18 +122,13 @@ static void on_updated(struct change_op *op)
 	deferred_end(deferred, op->failure.errnum);
 }
 
-static void cancel(struct deferred *deferred)
-{
-	change_op_cancel(&container_of(deferred, struct setxattr_request, deferred)->op.change);
-}
-
 static void finish(struct deferred *deferred)
 {
 	pending_attrs_free(&container_of(deferred, struct setxattr_request, deferred)->attrs);
 }
 
 static const struct deferred_kind setxattr_kind = {"setxattr", sizeof(struct setxattr_request),
-						   cancel, finish};
+						   NULL, finish};
 
 static void update_secret(struct fs *fs, fuse_req_t request, const struct inode *inode,
 			  struct pending_attrs *attrs)
@@ -145,9 +142,9 @@ static void update_secret(struct fs *fs, fuse_req_t request, const struct inode 
 	pending->attrs = *attrs;
 	*attrs = (struct pending_attrs){0};
 	pending->written = written_has(fs, inode->record);
-	pending->op = (struct update_op){.change = deferred_change(&pending->deferred, on_updated),
-					 .scopes = pending->attrs.scopes,
-					 .comment = pending->attrs.comment};
+	deferred_change(&pending->deferred, &pending->op.change, on_updated);
+	pending->op.scopes = pending->attrs.scopes;
+	pending->op.comment = pending->attrs.comment;
 	update_start(&pending->op);
 }
 

@@ -1,19 +1,21 @@
 #pragma once
 
-#include "fs_base.h"
+#include "precheck.h"
 
 /*
  * Extended attributes that can be set: their texts, and what is done with them.
  */
 
-/* Parse the text of one attribute into zeroed `attrs`, which pending_attrs_free frees. Return 0,
- * -EOPNOTSUPP where the service has no such attribute, -EINVAL, -EILSEQ or -ENOMEM. */
-int parse_scopes(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+/* Parse the text of one attribute into zeroed `attrs`, which pending_attrs_free frees. Return why
+ * it cannot be set. */
+enum refusal parse_scopes(const struct fs *fs, const char *value, size_t size,
+			  struct pending_attrs *attrs);
 
-int parse_comment(const struct fs *fs, const char *value, size_t size, struct pending_attrs *attrs);
+enum refusal parse_comment(const struct fs *fs, const char *value, size_t size,
+			   struct pending_attrs *attrs);
 
-int parse_expires_at(const struct fs *fs, const char *value, size_t size,
-		     struct pending_attrs *attrs);
+enum refusal parse_expires_at(const struct fs *fs, const char *value, size_t size,
+			      struct pending_attrs *attrs);
 
 /*
  * Applies `attrs` now (to a stored secret) or with the next upload (of a dirty handle), then

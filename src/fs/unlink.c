@@ -33,12 +33,7 @@ static void on_deleted(struct change_op *op)
 	fs_check_drained(fs);
 }
 
-static void cancel(struct deferred *deferred)
-{
-	change_op_cancel(&container_of(deferred, struct unlink_request, deferred)->op);
-}
-
-static const struct deferred_kind unlink_kind = {"unlink", sizeof(struct unlink_request), cancel};
+static const struct deferred_kind unlink_kind = {"unlink", sizeof(struct unlink_request)};
 
 /*
  * True if the service does not have the file, so that removing it needs no call. A file that was
@@ -77,7 +72,7 @@ static void delete_secret(struct fs *fs, fuse_req_t request, struct store *store
 		return;
 	retained_forget(fs, store, name);
 	pending->entry_id = record ? record->entry_id : 0;
-	pending->op = deferred_change(&pending->deferred, on_deleted);
+	deferred_change(&pending->deferred, &pending->op, on_deleted);
 	delete_start(&pending->op);
 }
 

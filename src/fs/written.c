@@ -10,8 +10,8 @@
 #define SYNC_MS	    (10 * 60 * 1000) /* for which a written name can be opened for fsync */
 
 struct written_entry {
-	uint32_t entry_id;
-	uint32_t length; /* bytes that were written: a newline that was not stored counts */
+	uint32_t entry_id; /* the first member: the key */
+	uint32_t length;   /* bytes that were written: a newline that was not stored counts */
 	struct timespec accessed, modified;
 	char digest[64]; /* the version that length and times belong to; "": they are not known */
 	wall_time_ns stored_by; /* without a digest: they belong to the version that is seen next,
@@ -22,24 +22,9 @@ struct written_entry {
 
 /* --- the table */
 
-static int compare(const void *left, const void *right)
-{
-	const struct written_entry *a = left, *b = right;
-
-	return (a->entry_id > b->entry_id) - (a->entry_id < b->entry_id);
-}
-
-void written_init(struct written *written)
-{
-	*written = (struct written){.by_entry_id.compare = compare};
-	TAILQ_INIT(&written->by_age);
-}
-
 static struct written_entry *find(const struct written *written, uint32_t entry_id)
 {
-	const struct written_entry key = {.entry_id = entry_id};
-
-	return written->count ? set_find(&written->by_entry_id, &key) : NULL;
+	return set_find(&written->by_entry_id, &entry_id);
 }
 
 static void drop(struct written *written, struct written_entry *entry)

@@ -18,7 +18,6 @@ struct written {
 	TAILQ_HEAD(, written_entry) by_age; /* the oldest first */
 	unsigned count;
 };
-void written_init(struct written *written);
 void written_finish(struct written *written);
 
 /* Notes that `entry_id` was written, or that a WRITE to it was refused. */

@@ -23,8 +23,8 @@ struct xattr {
 	/* Returns the value, valid as long as the context; NULL where there is none. */
 	const char *(*show)(struct xattr_context *context);
 	/* Parses a new value (setxattr.h); NULL: it cannot be set. */
-	int (*set)(const struct fs *fs, const char *value, size_t size,
-		   struct pending_attrs *attrs);
+	enum refusal (*set)(const struct fs *fs, const char *value, size_t size,
+			    struct pending_attrs *attrs);
 	bool on_stores, on_secrets;
 	bool unlisted; /* getxattr shows it always, listxattr only when the state is not `stored` */
 	bool clears;   /* the empty value removes it */
@@ -280,17 +280,9 @@ static enum refusal precheck_set(const struct xattr_context *context, const stru
 static enum refusal precheck_text(const struct xattr_context *context, const struct xattr *xattr,
 				  const char *value, size_t size, struct pending_attrs *attrs)
 {
-	switch (-xattr->set(context->fs, value, size, attrs)) {
-	case 0:
-		return precheck_attrs(&context->inode, attrs);
-	case EOPNOTSUPP:
-		return REFUSAL_ATTRIBUTE;
-	case ENOMEM:
-		return REFUSAL_NO_MEMORY;
-	case EILSEQ:
-		return REFUSAL_ATTRIBUTE_TEXT;
-	}
-	return REFUSAL_ATTRIBUTE_VALUE;
+	enum refusal refusal = xattr->set(context->fs, value, size, attrs);
+
+	return refusal ? refusal : precheck_attrs(&context->inode, attrs);
 }
 
 /* Checks XATTR_CREATE and XATTR_REPLACE of setxattr(2). Returns 0 or a positive errno. */

@@ -1,20 +1,14 @@
 /* Any text as the value of an attribute that can be set: what is taken is fit to be sent. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "byte_source.h"
-#include "fs/file.h"
+#include "fetch/catalog.h"
 #include "fs/fs_internal.h"
 #include "fs/setxattr.h"
-#include "fs/value.h"
-#include "sstorefs/name.h"
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
 						   &provider_stripe};
-static int (*const readers[])(const struct fs *fs, const char *value, size_t size,
-			      struct pending_attrs *attrs) = {parse_scopes, parse_comment,
-							      parse_expires_at};
+static enum refusal (*const readers[])(const struct fs *fs, const char *value, size_t size,
+				       struct pending_attrs *attrs) = {parse_scopes, parse_comment,
+								       parse_expires_at};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -41,18 +35,20 @@ static void check(const struct pending_attrs *attrs)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = {data, size};
-	struct fs fs = {.provider = providers[input_number(&input, COUNT(providers) - 1)]};
+	static struct catalog catalog = {.cache.last_date = TIME_UNKNOWN}; /* no service was read */
+	struct fs fs = {.provider = providers[input_number(&input, COUNT(providers) - 1)],
+			.catalog = &catalog};
 	unsigned which = input_number(&input, COUNT(readers) - 1);
 	/* Not terminated, as attributes' values are. */
 	char *value = malloc(input.left ? input.left : 1);
 	struct pending_attrs attrs = {0};
-	int failed;
+	enum refusal refusal;
 
 	MUST(value);
 	memcpy(value, input.data, input.left);
-	failed = readers[which](&fs, value, input.left, &attrs);
-	MUST(failed == 0 || failed == -EINVAL || failed == -EILSEQ || failed == -EOPNOTSUPP);
-	if (!failed)
+	refusal = readers[which](&fs, value, input.left, &attrs);
+	MUST(refusal != REFUSAL_NO_MEMORY);
+	if (!refusal)
 		check(&attrs);
 	pending_attrs_free(&attrs);
 	free(value);
