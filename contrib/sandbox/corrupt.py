@@ -36,6 +36,12 @@ def _with_points(value):
     return float(value) if type(value) is int else value
 
 
+def _talkative(members):
+    """Cloudflare's envelope with messages, and behind an error another one."""
+    more = [{"code": 1099, "message": "a second error"}] if members.get("errors") else []
+    return members | {"messages": [{"code": 10042, "message": "a message"}, "another one"], "errors": members.get("errors", []) + more}
+
+
 BODIES = {
     "truncated": lambda body: body[: len(body) // 2],
     "nonsense": lambda body: b"\x00\xff\xfe{{{ nothing that anybody could read ]]",
@@ -53,6 +59,7 @@ BODIES = {
     "points": _changed(_with_points),
     "local_times": lambda body: re.sub(rb'("\d{4}-\d\d-\d\dT[0-9:.]+)Z"', rb'\1"', body),
     "no_result": _changed(lambda members: {name: members[name] for name in members if name != "result"}),
+    "talkative": _changed(_talkative),
     "null_result": _changed(lambda members: members | {"result": None}),
     "object_result": _changed(lambda members: members | {"result": {}}),
 }

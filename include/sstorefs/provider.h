@@ -90,15 +90,17 @@ struct op_result {
 		cursor; /* where the next page begins; empty: this was the last (cursor paging) */
 	int64_t total; /* how many there are on all pages, as the service says (numbered paging); -1
 			  when it didn't */
-	unsigned page_size;   /* how many the service puts on a page (numbered paging); 0 when it
-				 didn't say */
-	bool deleted_async;   /* a deletion was accepted, and listings may show the name a moment
-				 longer */
-	struct buffer etag;   /* of the response; empty: it had none */
-	bool not_modified;    /* the service still has what api_call.etag names, and sent nothing */
-	bool created;	      /* OPERATION_PUT_SECRET: the service says that it made a new secret */
-	bool replaced;	      /* the same: that it replaced one. Neither: it does not say which */
-	int64_t quota, usage; /* OPERATION_QUOTA */
+	unsigned page_size; /* how many the service puts on a page (numbered paging); 0 when it
+			       didn't say */
+	bool deleted_async; /* a deletion was accepted, and listings may show the name a moment
+			       longer */
+	struct buffer etag; /* of the response; empty: it had none */
+	bool not_modified;  /* the service still has what api_call.etag names, and sent nothing */
+	bool created;	    /* OPERATION_PUT_SECRET: the service says that it made a new secret */
+	bool replaced;	    /* the same: that it replaced one. Neither: it does not say which */
+	struct buffer notices; /* what the response says beside its result, each text with its NUL:
+				  warnings, further errors, announced ends */
+	int64_t quota, usage;  /* OPERATION_QUOTA */
 	struct client_key_response client_key;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 };
@@ -209,6 +211,8 @@ struct provider {
 	/* Parts of parse_response. Finds the failure in a response without `parser->failure`
 	 * set, by its status and its words; returns a negative errno. */
 	int (*map_error)(struct response_parser *parser);
+	/* Reads what the body says beside result and error, by parse_notice; NULL: nothing. */
+	void (*read_notices)(struct response_parser *parser);
 	/* Checks what every success has beside its content; returns 0 or a negative errno. NULL:
 	 * nothing. */
 	int (*check_success)(struct response_parser *parser);

@@ -69,13 +69,18 @@ static void renew_idempotency_key(struct api_call *api_call)
 	memcpy(at, api_call->idempotency_key, length);
 }
 
-/* Drops a message that quotes the value, and wipes what parsing it has left on the stack. */
-static void redact(struct api_call *api_call)
+/* Takes in what the service says, without words that quote the value, and wipes what reading it has
+ * left on the stack. A change that failed is explained by all of it. */
+static void take_words(struct api_call *api_call, bool failed)
 {
-	if (!api_call->redact_value)
-		return;
-	failure_redact(&api_call->http.failure, api_call->redact_value, api_call->redact_length);
-	sodium_stackzero(PARSER_STACK);
+	struct failure *failure = &api_call->http.failure;
+	bool is_change = !api_operations[api_call->args.operation].safe;
+
+	if (api_call->redact_value)
+		failure_redact(failure, api_call->redact_value, api_call->redact_length);
+	notices_take(&api_call->catalog->notices, api_call, failed && is_change ? failure : NULL);
+	if (api_call->redact_value)
+		sodium_stackzero(PARSER_STACK);
 }
 
 /* Passes the entries of a response on to the owner of the call, but for recently deleted ones. */
@@ -134,7 +139,7 @@ static enum response_class on_response(struct http_call *call, const struct http
 		buffer_puts(&api_call->result.etag, etag);
 	failed = provider->parse_response(provider, &api_call->args, response, &api_call->result,
 					  &call->failure, &api_call->retry_hint);
-	redact(api_call);
+	take_words(api_call, failed);
 	/* The service may have stored a 5xx under the key, and would repeat it
 	 * (doc/semantics.md, rule 13). */
 	if (failed && response->status >= 500)

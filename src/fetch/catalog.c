@@ -54,6 +54,7 @@ void catalog_free(struct catalog *catalog)
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
 	quota_finish(&catalog->quota);
+	notices_finish(&catalog->notices);
 	free(catalog->recent_failures.slots);
 	sealed_cache_free(&catalog->sealed_cache);
 	stores_free(catalog);

@@ -4,6 +4,7 @@
 #include "cache/sealed_cache.h"
 #include "client_keys.h"
 #include "name_query.h"
+#include "notices.h"
 #include "quota.h"
 #include "recent_failures.h"
 #include "sstorefs/api_call.h"
@@ -35,6 +36,7 @@ struct catalog {
 	struct client_keys keys;
 	struct quota quota;
 	struct recent_failures recent_failures;
+	struct notices notices;
 	struct sealed_cache sealed_cache;
 	struct ordered_set name_queues;	       /* by listing and name */
 	struct ordered_set stores_by_entry_id; /* stores */

@@ -278,6 +278,7 @@ const struct provider provider_cloudflare = {
 		},
 	.parse_response = response_parse,
 	.map_error = cloudflare_map_error,
+	.read_notices = cloudflare_read_notices,
 	.check_success = check_success,
 	.parse_fields = parse_fields,
 	.read_rate_limit = read_rate_limit,

@@ -43,6 +43,27 @@ static const char *explain(const json_t *object, int64_t *code)
 	return message && *message ? message : NULL;
 }
 
+/* Errors behind the first one, which is the failure, and messages, which come with successes too:
+ * objects or plain texts. */
+void cloudflare_read_notices(struct response_parser *parser)
+{
+	const char *const *member = PHRASES("errors", "messages");
+	size_t i = json_is_true(json_object_get(parser->object, "success")) ? 0 : 1;
+	const json_t *said;
+
+	for (; *member; member++, i = 0)
+		for (; (said = json_array_get(json_object_get(parser->object, *member), i)); i++) {
+			const char *text = json_is_string(said) ? json_string_value(said)
+								: json_get_string(said, "message");
+			int64_t code = json_get_int(said, "code", 0);
+
+			if (text && *text && code > 0)
+				parse_notice(parser, "%s (%lld)", text, (long long)code);
+			else if (text && *text)
+				parse_notice(parser, "%s", text);
+		}
+}
+
 static bool has_slug(const char *message, const char *slug)
 {
 	size_t length = strlen(slug);

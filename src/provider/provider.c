@@ -38,6 +38,7 @@ const struct operation_info api_operations[OPERATION_COUNT] = {
 void op_result_free(struct op_result *result)
 {
 	buffer_finish(&result->cursor);
+	buffer_finish(&result->notices);
 	buffer_finish(&result->etag);
 	memset(result, 0, sizeof(*result));
 }

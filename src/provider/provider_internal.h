@@ -154,6 +154,10 @@ int response_parse(const struct provider *provider, const struct op_args *args,
 		   const struct http_response *response, struct op_result *result,
 		   struct failure *failure, enum retry_hint *retry_hint);
 
+/* Keeps a text of the response that is neither result nor failure. */
+void parse_notice(struct response_parser *parser, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* Forgets a failure: the response is a success that says nothing more. Returns 0. */
 int parse_nothing(struct response_parser *parser);
 
@@ -224,6 +228,7 @@ int cloudflare_build_body(const struct op_args *args, struct http_request *reque
 /* SERVICE_errors.c: struct provider's map_error. */
 int fastly_map_error(struct response_parser *parser);
 int cloudflare_map_error(struct response_parser *parser);
+void cloudflare_read_notices(struct response_parser *parser);
 int stripe_map_error(struct response_parser *parser);
 int github_map_error(struct response_parser *parser);
 

@@ -1,5 +1,8 @@
 /* Parses responses, as far as all services are alike. */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -13,6 +16,17 @@ static int find_failure(struct response_parser *parser)
 	if (!parser->object)
 		return parse_malformed(parser, "not with a JSON object");
 	return provider->check_success ? provider->check_success(parser) : 0;
+}
+
+/* Headers that announce the end of what was asked for (RFC 9745, RFC 8594). */
+static void read_announcements(struct response_parser *parser)
+{
+	for (const char *const *name = PHRASES("Deprecation", "Sunset"); *name; name++) {
+		const char *value = http_response_header(parser->response, *name);
+
+		if (value)
+			parse_notice(parser, "%s: %s", *name, value);
+	}
 }
 
 int response_parse(const struct provider *provider, const struct op_args *args,
@@ -35,12 +49,29 @@ int response_parse(const struct provider *provider, const struct op_args *args,
 	int failed;
 
 	response_init(response, provider, failure, retry_hint);
+	read_announcements(&parser);
+	if (object && provider->read_notices)
+		provider->read_notices(&parser);
 	failed = find_failure(&parser);
 	if (failed)
 		parser.object = NULL;
 	failed = provider->operations[operation].parse(&parser, failed);
 	json_decref(object);
 	return failed;
+}
+
+void parse_notice(struct response_parser *parser, const char *format, ...)
+{
+	struct buffer *notices = &parser->result->notices;
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) >= 0) {
+		buffer_append(notices, text, strlen(text) + 1);
+		free(text);
+	}
+	va_end(arguments);
 }
 
 int parse_nothing(struct response_parser *parser)
