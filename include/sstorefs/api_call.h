@@ -25,6 +25,7 @@ struct api_call {
 			       again without being sent (recent_failures.h) */
 	const char *etag;   /* of what the owner has: the service sends it only if it has changed
 			       (result.not_modified). NULL: it sends it */
+	bool once;	    /* one attempt, whatever becomes of it */
 	void (*done)(struct api_call *api_call);
 
 	struct failure failure;

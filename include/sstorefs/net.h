@@ -117,6 +117,11 @@ const struct failure *net_down_for_changes(const struct net *net);
  * lets them through. */
 uint64_t net_changes_refused_until(const struct net *net);
 const struct failure *net_unauthorized(const struct net *net);
+/* True if the last call did not reach the service, met an error of the server, or was refused for
+ * its credentials. */
+bool net_is_failing(const struct net *net);
+/* Reads the credentials again, as after a 401. */
+void net_renew_credentials(struct net *net);
 /* When the last 401 came, CLOCK_BOOTTIME in milliseconds; of use while net_unauthorized. */
 uint64_t net_unauthorized_since(const struct net *net);
 
@@ -128,7 +133,7 @@ struct net_counts {
 				       ones included) */
 	uint64_t last_response_at;  /* CLOCK_BOOTTIME of the last readable response; 0: none yet */
 	int64_t last_response_wall; /* the same as wall time, nanoseconds since 1970 */
-	bool reachable;		    /* whether the last attempt brought a response */
+	bool reachable;		    /* whether the last call that ended was served, or refused */
 	int64_t budget_remaining;   /* rate-limit budget, as the service last told it; -1: never */
 	uint64_t budget_resets_at;  /* CLOCK_BOOTTIME; 0: never told */
 };

@@ -40,7 +40,7 @@ static void apply_rate_limit(struct api_call *api_call, const struct http_respon
 		catalog->guesses = 0;
 	else if (limit.wait_is_guess && catalog->guesses < GUESSES_MAX)
 		catalog->guesses++;
-	api_call->http.no_retry = limit.do_not_retry;
+	api_call->http.no_retry = api_call->once || limit.do_not_retry;
 	if (limit.remaining >= 0)
 		net_set_rate_limit(catalog->net, limit.remaining, limit.resets_in_ms);
 }
@@ -217,6 +217,7 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 				   .upload = api_operations[operation].upload,
 				   .safe = api_operations[operation].safe,
 				   .idempotent = is_idempotent(&api_call->args),
+				   .no_retry = api_call->once,
 				   .request.body.pool = api_call->pool};
 	api_call->catalog = catalog;
 	api_call->started_at = loop_now(catalog->loop);

@@ -35,7 +35,9 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->name_queues.compare = name_queues_compare;
 	client_keys_init(&made->keys, made, NULL);
 	quota_init(&made->quota, made);
-	failed = listing_init(&made->stores, &made->cache, made, NULL);
+	failed = recovery_start(made);
+	if (!failed)
+		failed = listing_init(&made->stores, &made->cache, made, NULL);
 	if (!failed)
 		failed = local_stores_init(made);
 	if (failed) {
@@ -50,6 +52,7 @@ void catalog_free(struct catalog *catalog)
 {
 	if (!catalog)
 		return;
+	recovery_stop(catalog);
 	api_call_cancel(&catalog->probe);
 	wait_end(&catalog->first_page);
 	client_keys_finish(&catalog->keys);
@@ -92,6 +95,7 @@ void catalog_refresh(struct catalog *catalog)
 		(struct failure){0}; /* a key that was rejected may be fetched again */
 	quota_invalidate(&catalog->quota);
 	recent_failures_forget(&catalog->recent_failures, NULL);
+	recovery_hasten(catalog);
 	listing_expire(&catalog->stores);
 	LIST_FOREACH (store, &catalog->open_stores, link) {
 		client_keys_of(store)->failure = (struct failure){0};

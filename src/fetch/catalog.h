@@ -47,6 +47,8 @@ struct catalog {
 
 	struct api_call probe;
 	struct wait first_page;
+	struct timer recovery_timer;
+	struct api_call recovery; /* the call that finds out whether the service is back */
 	void (*on_probed)(void *context, const struct failure *failure);
 	void *probed_context;
 };
@@ -55,6 +57,13 @@ struct catalog {
  * name, or to delete it, have asked for it just before, and the change makes the refresh needless.
  */
 #define REFRESH_DELAY 300
+
+/* Begin and end to look about once a minute whether the service is failing, and to ask it then
+ * (recovery.c). recovery_start returns 0 or -ENOMEM. */
+int recovery_start(struct catalog *catalog);
+void recovery_stop(struct catalog *catalog);
+/* Asks at once if it is failing. */
+void recovery_hasten(struct catalog *catalog);
 
 /* Starts a walk of the listing in the background, unless one runs, failed a moment ago, or would
  * come too soon after the last one. */

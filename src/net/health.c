@@ -26,6 +26,7 @@ void health_response(struct net *net, bool change)
 {
 	net->counts.last_response_at = loop_now(net->loop);
 	net->counts.last_response_wall = clock_wall();
+	net->counts.reachable = true;
 	end_down(net, change);
 }
 
@@ -43,6 +44,8 @@ void health_failure(struct net *net, bool change, const struct failure *failure)
 	}
 	if (!failure_means_down(failure))
 		return;
+	if (failure->errnum != EAGAIN)
+		net->counts.reachable = false;
 	net->down = *failure;
 	net->down_until = loop_now(net->loop) + DOWN_FOR;
 	net->down_for_changes_only =
@@ -83,4 +86,15 @@ uint64_t net_unauthorized_since(const struct net *net)
 const struct net_counts *net_counts(const struct net *net)
 {
 	return &net->counts;
+}
+
+bool net_is_failing(const struct net *net)
+{
+	return !net->counts.reachable || net->unauthorized.errnum;
+}
+
+void net_renew_credentials(struct net *net)
+{
+	if (net->options.on_unauthorized)
+		net->options.on_unauthorized(net->options.context);
 }

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from daemon import PROGRAM, mounts_at, run_program
+from programs import errno_of, write_file
 from services import Cloudflare, GitHub, Stripe
+from waiting import wait_until
 
 MAN = (Path(__file__).resolve().parents[2] / "man/sstorefs.1.scd").read_text()
 GOOD, USAGE, TOKEN, SERVICE, ACCESS, STORE, READ, KEY, WRITE, DAEMON = range(10)
@@ -210,6 +212,32 @@ def test_a_mount_whose_token_was_revoked(direct_mount, sandbox):
     subprocess.run(["ls", direct_mount / "other"], capture_output=True)
     assert check_mount(direct_mount) == (ACCESS, {"daemon": "good", "service": "good", "access": "failed"})
     assert check_mount(direct_mount, "--alive") == (GOOD, {"daemon": "good"}), "to start it anew would not help"
+
+
+@pytest.mark.mount_options("timeout=1")
+@pytest.mark.parametrize("fault", ["status=503", "reset=before"])
+def test_an_outage_is_no_reason_to_start_it_anew_and_ends_by_itself(direct_mount, sandbox, fault):
+    """Not ready as long as the service fails, however long nobody asks; the daemon itself asks, at the latest when SIGHUP comes (unit/recovery.c has the minute)."""
+    sandbox.fault(f"service=fastly,{fault}")
+    assert errno_of(write_file, direct_mount / "prod/NAME", b"val") != 0
+    wait_until(lambda: json.loads(direct_mount.control("status"))["down"] is None)  # what a service is called for three seconds
+    assert check_mount(direct_mount) == (SERVICE, {"daemon": "good", "service": "failed"})
+    assert check_mount(direct_mount, "--alive") == (GOOD, {"daemon": "good"})
+    sandbox.clear_faults()
+    sandbox.clear()
+    assert check_mount(direct_mount)[0] == SERVICE and sandbox.calls() == []
+    direct_mount.signal(signal.SIGHUP)
+    wait_until(lambda: check_mount(direct_mount)[0] == GOOD)
+    assert [call["operation"] for call in sandbox.calls()] == ["fastly.list_stores"]
+
+
+def test_a_token_that_was_replaced_is_found_by_itself(direct_mount, sandbox):
+    sandbox.tokens("another-token")
+    assert errno_of(write_file, direct_mount / "prod/NAME", b"val") != 0
+    assert check_mount(direct_mount)[0] == ACCESS
+    direct_mount.write_token("another-token")
+    direct_mount.refresh()
+    wait_until(lambda: check_mount(direct_mount)[0] == GOOD)
 
 
 def test_a_mount_whose_daemon_hangs(direct_mount):

@@ -128,7 +128,11 @@ def test_probes_tell_what_they_are_for(run, sandbox):
     pod = run(manifest("unprivileged-sidecar"))
     sandbox.tokens("another-token")
     pod.exec("application", "ls /secrets/prod/ABSENT; touch /secrets/prod/NEW", options=["--user", "1000:1000"])
-    assert probes_of(pod, "sstorefs") == [4, 4, 0], "not ready, but starting it again would not help"
+    assert probes_of(pod, "sstorefs") == [4, 0, 0], "no application would begin, but to start it again, or to send requests elsewhere, would not help"
+    sandbox.tokens(sandbox.token)
+    sandbox.fault("service=fastly,status=503")
+    pod.exec("application", "timeout 5 ls /secrets/prod/ANOTHER", options=["--user", "1000:1000"])
+    assert probes_of(pod, "sstorefs")[1:] == [0, 0], "an outage takes no replica out"
 
 
 SHELLS = {"sh", "bash", "dash", "/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/env"}

@@ -72,6 +72,22 @@ const struct failure *net_down(const struct net *net)
 	return fixture->down.errnum ? &fixture->down : NULL;
 }
 
+bool net_is_failing(const struct net *net)
+{
+	return net_down(net) != NULL;
+}
+
+const struct failure *net_unauthorized(const struct net *net)
+{
+	(void)net;
+	return NULL;
+}
+
+void net_renew_credentials(struct net *net)
+{
+	(void)net;
+}
+
 void net_set_service_time(struct net *net, wall_time_ns time)
 {
 	(void)net, (void)time;

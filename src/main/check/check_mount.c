@@ -105,7 +105,9 @@ static void report_status(struct check_report *report, const struct config *conf
 	if (down)
 		report_failed(report, STEP_SERVICE, down);
 	else if (!json_is_true(json_object_get(status, "reachable")))
-		report_failed(report, STEP_SERVICE, "the last request brought no answer");
+		report_failed(
+			report, STEP_SERVICE,
+			"it could not be reached when it was last asked; the daemon asks about once a minute");
 	else
 		report_ok(report, STEP_SERVICE, "%s answered when it was last asked", endpoint);
 	if (refused)

@@ -1,0 +1,66 @@
+/*
+ * Asks whether a service that was down is back, and whether a refused token is accepted again:
+ * users may not ask while the mount does not count as ready.
+ */
+#include <sodium.h>
+
+#include "catalog.h"
+
+/* From one look at the service's health to the next, milliseconds: a minute on average. Drawn,
+ * because all clients of a service see an outage end at the same moment. */
+#define INTERVAL_MIN 45000
+#define INTERVAL_MAX 75000
+
+static void on_response(struct api_call *api_call)
+{
+	api_call_free(api_call);
+}
+
+/* One call, the cheapest that shows that the token is accepted. What it brings is not kept. */
+static void ask(struct catalog *catalog)
+{
+	const struct provider *provider = catalog->options.provider;
+	struct api_call *api_call = &catalog->recovery;
+
+	if (net_unauthorized(catalog->net))
+		net_renew_credentials(catalog->net);
+	*api_call = (struct api_call){.done = on_response, .once = true};
+	api_call->args.page = 1;
+	if (provider->stores_are_local) {
+		api_call->args.operation = OPERATION_LIST_SECRETS;
+		api_call->args.store_id = catalog->options.store ? catalog->options.store
+								 : provider->builtin_stores[0];
+	} else {
+		api_call->args.operation = OPERATION_LIST_STORES;
+	}
+	api_call_start(catalog, api_call, loop_now(catalog->loop) + catalog->options.timeout);
+}
+
+void recovery_hasten(struct catalog *catalog)
+{
+	if (net_is_failing(catalog->net) && !call_runs(&catalog->recovery.http))
+		ask(catalog);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct catalog *catalog = container_of(timer, struct catalog, recovery_timer);
+
+	recovery_hasten(catalog);
+	recovery_start(catalog);
+}
+
+int recovery_start(struct catalog *catalog)
+{
+	uint64_t pause = INTERVAL_MIN + randombytes_uniform(INTERVAL_MAX - INTERVAL_MIN);
+
+	catalog->recovery_timer.expired = on_timer;
+	return timer_start(catalog->loop, &catalog->recovery_timer,
+			   loop_now(catalog->loop) + pause);
+}
+
+void recovery_stop(struct catalog *catalog)
+{
+	timer_stop(catalog->loop, &catalog->recovery_timer);
+	api_call_cancel(&catalog->recovery);
+}
