@@ -120,3 +120,17 @@ install_tools()
 	done
 	touch "$tools/made"
 }
+
+# install_schema_packages: what tests/schema runs, in the versions of its package-lock.json, into a cache (SSTOREFS_SCHEMA_NPM names another).
+install_schema_packages()
+{
+	schema=$(dirname "${BASH_SOURCE[0]}")/../tests/schema
+	cache=${SSTOREFS_SCHEMA_NPM:-$HOME/.cache/sstorefs-tests/schema}
+	! cmp -s "$schema/package-lock.json" "$cache/installed" || return 0
+	command -v npm >/dev/null || install_missing npm
+	echo "installing: npm's packages for tests/schema"
+	mkdir -p "$cache"
+	cp "$schema/package.json" "$schema/package-lock.json" "$cache/"
+	npm ci --prefix "$cache" --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null &&
+		cp "$cache/package-lock.json" "$cache/installed"
+}

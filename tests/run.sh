@@ -145,6 +145,7 @@ busy_lane()
 	mounts integration debian13 2 --rows "${DEBIAN13_ROWS:-4}"
 	mounts model gcc 2
 	MODEL_STEPS=${SANITIZED_STEPS:-1000} mounts model sanitizers 2
+	mounts schema gcc 1
 	step "the sandbox itself" /usr/bin/python3 -m pytest tests/sandbox -n 2
 	# Beside the end of the other lane: it has a processor to itself in neither.
 	SOAK_SECONDS=${SOAK_SECONDS:-120} mounts soak gcc 1
@@ -164,6 +165,7 @@ waiting_lane()
 
 # Debian's packages are fetched while the processor builds ours.
 beside step "Debian 13, the system" tests/debian13.sh prepare
+beside step "npm's packages for tests/schema" install_schema_packages
 preparing=("${lanes[@]}")
 step "format" check_format
 step "build gcc" build gcc gcc all
