@@ -29,7 +29,8 @@ struct catalog_options {
 	const char *users; /* Stripe: scopes that exist from the start */
 	const char *scopes,
 		*comment; /* Cloudflare: of new secrets; NULL: the provider's default, none */
-	uint64_t expires; /* Stripe: lifetime of new secrets, seconds; 0: unlimited */
+	const char *visibility, *repositories; /* the same, GitHub */
+	uint64_t expires;	    /* Stripe: lifetime of new secrets, seconds; 0: unlimited */
 	const uint8_t *signing_key; /* crypto_sign_PUBLICKEYBYTES bytes; NULL: that of the API */
 };
 

@@ -46,6 +46,33 @@ void change_op_cancel(struct change_op *op);
  * operation is indeterminate. */
 void delete_start(struct change_op *deletion);
 
+/*
+ * The repositories that may use a secret: those of the stored secret `name`, or those whose names
+ * are in `repositories` (`a:b`). Embedded in its owner, zeroed, filled in and started; `done` is
+ * called once, from the loop.
+ */
+struct selection {
+	struct store *store;	  /* borrowed; NULL: it was not started */
+	const char *name;	  /* borrowed until the end */
+	const char *repositories; /* the same; NULL: those of `name` */
+	uint64_t deadline;	  /* CLOCK_BOOTTIME, milliseconds */
+	void (*done)(struct selection *selection);
+
+	struct failure failure;	  /* EINVAL: one of the names is none */
+	struct buffer ids, names; /* `1,2` and `a:b` */
+
+	/* The rest is internal. */
+	struct api_call api_call;
+	const char *rest; /* of `repositories` */
+	struct buffer name_sought;
+	unsigned page;
+	int64_t count;
+};
+void selection_start(struct selection *selection);
+
+/* Frees what it holds, and ends it without `done` if it runs. */
+void selection_finish(struct selection *selection);
+
 /* Stores one value at the service. `change.entry_id` is the id of a new entry; 0: any. */
 struct put_op {
 	struct change_op change;
@@ -53,7 +80,13 @@ struct put_op {
 	size_t length;	      /* at least 1 */
 	enum put_mode mode;
 	const char *scopes,
-		*comment;   /* NULL: the mount's options for a new secret, else unchanged */
+		*comment; /* NULL: the mount's options for a new secret, else unchanged */
+	const char *visibility, *repositories; /* the same; setting the latter sets the former */
+	/* The value of this name, as it was sealed when it was written last, is sent in place of
+	 * `value`, if it is still at hand; with its visibility, unless one is set. NULL: `value`
+	 * is. */
+	const char *resends;
+	struct entry_version resent_version; /* that `resends` must have */
 	bool expiry_is_set; /* use `expires_at`; else the present secret's expiry, or the mount's
 			       option for a new one */
 	wall_time_ns expires_at; /* TIME_UNKNOWN: never */
@@ -76,6 +109,9 @@ struct put_op {
 	bool exclusive_key; /* it takes a key for which there is no other value */
 	bool got_entry;	    /* the response described the secret */
 	uint64_t first_sent_at;
+	struct selection selection;
+	char visibility_sent[32];
+	bool has_audience;
 	uint8_t *sealed; /* the sealed value that is sent, from malloc */
 	struct client_key sealed_under;
 };
@@ -115,6 +151,7 @@ struct rename_op {
 	uint32_t old_entry_id;
 	uint64_t first_sent_at;	      /* when the first attempt at the new name was sent */
 	struct entry_version version; /* of the old name, then of the new one */
+	char visibility[32];	      /* of the old name */
 };
 
 void rename_start(struct rename_op *renaming);
@@ -126,8 +163,14 @@ void rename_cancel(struct rename_op *renaming);
 struct update_op {
 	struct change_op change;
 	const char *scopes, *comment; /* NULL: unchanged; at least one is given; borrowed */
+	const char *visibility, *repositories; /* the same */
 
 	const struct record *record; /* in done(): the secret as it is now; NULL: not known */
+	wall_time_ns stored_by;	     /* in done(), as in put_op; TIME_UNKNOWN */
+
+	/* The rest is internal. */
+	struct put_op put; /* where a change takes the value: sends it again */
+	bool is_resending;
 };
 
 void update_start(struct update_op *update);

@@ -28,7 +28,9 @@ struct entry {
 	const char *status;
 	const char *scopes; /* `a:b` */
 	const char *comment;
-	int livemode; /* -1 where it does not apply */
+	const char *visibility;	  /* which repositories may use it */
+	const char *repositories; /* `a:b`, where they were selected; NULL: not known */
+	int livemode;		  /* -1 where it does not apply */
 };
 
 /* An entry of which nothing else is known. */

@@ -27,6 +27,8 @@ enum operation {
 	OPERATION_PUT_SECRET,
 	OPERATION_UPDATE_SECRET, /* scopes, comment */
 	OPERATION_DELETE_SECRET,
+	OPERATION_LIST_REPOSITORIES, /* that were selected to use a secret */
+	OPERATION_FIND_REPOSITORY,   /* by name */
 	OPERATION_DUPLICATE_SECRET,
 	OPERATION_QUOTA,
 	OPERATION_CLIENT_KEY,
@@ -70,9 +72,11 @@ struct op_args {
 	const char *client_key_id;   /* where keys have one */
 	const char *idempotency_key; /* for this change and its repetitions, where the service has
 					such keys */
-	const char *scopes;	 /* `a:b`, or NULL: leave as it is (the default when it is new) */
-	const char *comment;	 /* or NULL: leave as it is; "" clears it */
-	wall_time_ns expires_at; /* TIME_UNKNOWN: send none */
+	const char *scopes;	/* `a:b`, or NULL: leave as it is (the default when it is new) */
+	const char *comment;	/* or NULL: leave as it is; "" clears it */
+	const char *visibility; /* where secrets have one */
+	const char *repository_ids; /* `1,2`: those that may use it; NULL: none are selected */
+	wall_time_ns expires_at;    /* TIME_UNKNOWN: send none */
 };
 
 /* The result of an operation. The caller zeroes it and sets on_entry and context; parse_response
@@ -177,6 +181,10 @@ struct provider {
 				    their creation alone */
 	bool has_expiry; /* secrets can be given an expiry, and a replacement that gives none takes
 			    it away */
+	/* Which repositories may use a secret: the first is that of new secrets, the last goes with
+	 * a list of them. Each put says it. NULL-terminated, or NULL: secrets have no visibility.
+	 */
+	const char *const *visibilities;
 	struct rate_rules rate_rules;
 	bool lists_unvalidated_names; /* names outside `name_is_valid` may exist at the service:
 					 checked on create alone */
@@ -242,6 +250,16 @@ static inline bool provider_has_builtin_store(const struct provider *provider, c
 	while (builtin && *builtin && strcmp(*builtin, store) != 0)
 		builtin++;
 	return builtin && *builtin;
+}
+
+/* Returns the visibility that goes with a list of repositories. */
+static inline const char *provider_selected(const struct provider *provider)
+{
+	const char *const *last = provider->visibilities;
+
+	while (last[1])
+		last++;
+	return *last;
 }
 
 /* The provider whose name is the first `length` bytes of `name`; NULL if there is none. */

@@ -12,14 +12,15 @@ enum tag {
 	TAG_STATUS,
 	TAG_SCOPES,
 	TAG_COMMENT,
+	TAG_VISIBILITY,
+	TAG_REPOSITORIES,
 	TAG_LIVEMODE,
 	TAG_CREATED, /* only where it is not the fixed part's changed_at */
 	TAG_MODIFIED,
 	TAG_EXPIRES,
 };
 
-#define DIGEST_SIZE    32
-#define FIELD_SIZE_MAX (RECORD_SIZE_MAX / 8) /* five such texts and all else fit a record */
+#define DIGEST_SIZE 32
 
 /* By tag: where an entry has the field, and its size; 0: a text with its NUL, behind two bytes of
  * length. */
@@ -32,6 +33,8 @@ static const struct {
 	[TAG_STATUS] = {offsetof(struct entry, status), 0},
 	[TAG_SCOPES] = {offsetof(struct entry, scopes), 0},
 	[TAG_COMMENT] = {offsetof(struct entry, comment), 0},
+	[TAG_VISIBILITY] = {offsetof(struct entry, visibility), 0},
+	[TAG_REPOSITORIES] = {offsetof(struct entry, repositories), 0},
 	[TAG_LIVEMODE] = {offsetof(struct entry, livemode), 1},
 	[TAG_CREATED] = {offsetof(struct entry, created_at), sizeof(wall_time_ns)},
 	[TAG_MODIFIED] = {offsetof(struct entry, modified_at), sizeof(wall_time_ns)},
@@ -82,8 +85,8 @@ static void pack_text(struct packer *packer, enum tag tag, const char *text)
 	if (!text)
 		return;
 	length = strlen(text);
-	if (length >= FIELD_SIZE_MAX)
-		length = FIELD_SIZE_MAX - 1;
+	if (length >= RECORD_TEXT_MAX)
+		length = RECORD_TEXT_MAX - 1;
 	pack_field(packer, tag, text, length + 1);
 	packer->at[-1] = '\0';
 }
@@ -107,6 +110,8 @@ static void pack_fields(struct packer *packer, const struct entry *entry)
 	pack_text(packer, TAG_STATUS, entry->status);
 	pack_text(packer, TAG_SCOPES, entry->scopes);
 	pack_text(packer, TAG_COMMENT, entry->comment);
+	pack_text(packer, TAG_VISIBILITY, entry->visibility);
+	pack_text(packer, TAG_REPOSITORIES, entry->repositories);
 	if (entry->livemode >= 0)
 		pack_field(packer, TAG_LIVEMODE, &livemode, sizeof livemode);
 	if (!is_plain_time(entry->modified_at))

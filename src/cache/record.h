@@ -8,6 +8,8 @@
  */
 #define RECORD_ALIGNMENT 4
 #define RECORD_SIZE_MAX	 (32u << 10)
+/* Bytes of a text, with its NUL: seven such and all else fit a record. Longer ones are cut. */
+#define RECORD_TEXT_MAX (RECORD_SIZE_MAX / 8)
 
 /* Memory for any record while it is packed. */
 union record_room {

@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "change_op.h"
 
 static void start_lookup(struct put_op *put);
+static void await_audience(struct put_op *put);
 static void await_key(struct put_op *put);
 static void send(struct put_op *put);
 
@@ -49,7 +51,7 @@ static void conclude(struct change_op *op)
 		change_op_invalidate(op);
 	if (failure->errnum == ENOENT && (put->mode != PUT_REPLACE || failure->store_is_deleted))
 		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
-	if (failure->errnum)
+	if (failure->errnum && put->value)
 		failure_redact(failure, put->value, put->length);
 	keep_sealed(put);
 }
@@ -59,6 +61,7 @@ static void release(struct change_op *op)
 	struct put_op *put = put_of(op);
 
 	wait_end(&put->wait);
+	selection_finish(&put->selection);
 	locked_wait_cancel(put->pool, &put->memory_wait);
 	free(put->sealed);
 	put->sealed = NULL;
@@ -107,15 +110,16 @@ static void begin(struct change_op *op)
 	/* A replacement must repeat the expiry of the old value. */
 	if (provider->has_expiry && cached == CACHE_MISS && !put->expiry_is_set)
 		must_look_up = true;
-	if (must_look_up)
+	/* A replacement must repeat which repositories may use the secret, as it is now. */
+	if (must_look_up || provider->visibilities)
 		start_lookup(put);
 	else
-		await_key(put);
+		await_audience(put);
 }
 
 static void retry(struct change_op *op)
 {
-	await_key(put_of(op));
+	await_audience(put_of(op));
 }
 
 void put_start(struct put_op *put)
@@ -188,7 +192,7 @@ static void on_lookup(struct lookup *lookup)
 		 * replaced does not matter any more. */
 		op->indeterminate = op->indeterminate && present;
 		if (!was_indeterminate || present)
-			await_key(put);
+			await_audience(put);
 		else if (!change_op_retry(op))
 			fail_at_deadline(put);
 	}
@@ -200,6 +204,72 @@ static void start_lookup(struct put_op *put)
 	if (put->change.indeterminate)
 		change_op_invalidate(&put->change);
 	change_op_lookup(&put->change, put->change.name, true, on_lookup);
+}
+
+/* The repositories that may use it */
+
+static void on_selection(struct selection *selection)
+{
+	struct put_op *put = container_of(selection, struct put_op, selection);
+
+	if (selection->failure.errnum) {
+		change_op_fail_as(&put->change, &selection->failure);
+		return;
+	}
+	await_key(put);
+}
+
+/* Sets what is sent as visibility and repositories: what was set for this value, else what the
+ * secret has, else the options for a new one. Returns true if it has repositories to be asked for.
+ */
+static bool set_audience(struct put_op *put, const struct entry *entry)
+{
+	const struct catalog_options *options = &op_catalog(&put->change)->options;
+	const char *selected = provider_selected(options->provider);
+	const char *now = entry->visibility ? entry->visibility : put->visibility;
+	const char *repositories = put->repositories, *visibility = put->visibility;
+
+	if (!now && !visibility && !repositories)
+		repositories = options->repositories;
+	if (repositories)
+		visibility = selected;
+	if (!visibility)
+		visibility = now ? now : options->visibility;
+	if (!visibility)
+		visibility = *options->provider->visibilities;
+	snprintf(put->visibility_sent, sizeof put->visibility_sent, "%s", visibility);
+	if (strcmp(visibility, selected) != 0 || (repositories && !*repositories))
+		return false;
+	put->selection.repositories = repositories;
+	return repositories || put->resends || (entry->visibility && !strcmp(now, selected));
+}
+
+static void await_audience(struct put_op *put)
+{
+	struct change_op *op = &put->change;
+	const struct record *record;
+	struct entry_text text;
+	struct entry entry = {0};
+
+	if (!op_provider(op)->visibilities || put->has_audience) {
+		await_key(put);
+		return;
+	}
+	record = change_op_query(op);
+	if (record)
+		record_entry(record, &entry, &text);
+	if (record && put->resends && !strcmp(put->resends, op->name))
+		entry_version(&put->resent_version, &entry);
+	put->has_audience = true;
+	if (!set_audience(put, &entry)) {
+		await_key(put);
+		return;
+	}
+	put->selection.store = op->store;
+	put->selection.name = put->resends ? put->resends : op->name;
+	put->selection.deadline = op->deadline;
+	put->selection.done = on_selection;
+	selection_start(&put->selection);
 }
 
 /* The client key */
@@ -232,7 +302,7 @@ static bool has_key(struct put_op *put)
 
 static void await_key(struct put_op *put)
 {
-	if (!op_provider(&put->change)->seals || has_key(put)) {
+	if (!op_provider(&put->change)->seals || put->resends || has_key(put)) {
 		send(put);
 	} else if (put->change.failure.errnum) {
 		change_op_finish(&put->change);
@@ -276,7 +346,7 @@ static bool retry_differently(struct put_op *put, const struct failure *failure)
 {
 	const struct provider *provider = op_provider(&put->change);
 
-	if (failure->key_is_rejected && !had_exclusive_key(put)) {
+	if (failure->key_is_rejected && !put->resends && !had_exclusive_key(put)) {
 		/* Perhaps the key is too old or good for one value only, and the value is not
 		 * wrong. */
 		client_keys_reject(client_keys_of(put->change.store), &put->sealed_under);
@@ -389,26 +459,61 @@ static void set_attributes(const struct put_op *put, const struct record *record
 	args->scopes = put->scopes || !is_new ? put->scopes : options->scopes;
 	args->comment = put->comment || !is_new ? put->comment : options->comment;
 	args->expires_at = options->provider->has_expiry ? expiry_of(put, record) : TIME_UNKNOWN;
+	if (!put->has_audience)
+		return;
+	args->visibility = put->visibility_sent;
+	if (!strcmp(put->visibility_sent, provider_selected(options->provider)))
+		args->repository_ids = buffer_cstr(&put->selection.ids);
 }
 
-/* Seals the value under the present key and gives it to the request. False without memory. */
-static bool seal_value(struct put_op *put, struct op_args *args)
+/* Copies the value as it was sealed when it was written last. Returns 0 or a negative errno. */
+static int copy_sealed(struct put_op *put)
 {
-	struct catalog *catalog = op_catalog(&put->change);
+	const struct catalog *catalog = op_catalog(&put->change);
+	const struct sealed_value *kept =
+		sealed_cache_find(&catalog->sealed_cache, put->change.store, put->resends,
+				  &put->resent_version, loop_now(catalog->loop));
+
+	if (!kept)
+		return -EOPNOTSUPP;
+	put->sealed = malloc(kept->length);
+	if (!put->sealed)
+		return -ENOMEM;
+	memcpy(put->sealed, kept->sealed, kept->length);
+	put->sealed_under = kept->key;
+	put->length = kept->length - crypto_box_SEALBYTES;
+	return 0;
+}
+
+/* Seals the value under the present key. Returns 0 or -ENOMEM. */
+static int make_sealed(struct put_op *put)
+{
 	const struct client_key *key = &client_keys_of(put->change.store)->key;
 
-	free(put->sealed);
 	put->sealed = malloc(put->length + crypto_box_SEALBYTES);
 	if (!put->sealed)
-		return false;
+		return -ENOMEM;
 	put->sealed_under = *key;
 	client_key_seal(key, put->value, put->length, put->sealed);
-	catalog->counts.sealed_bytes += put->length;
+	op_catalog(&put->change)->counts.sealed_bytes += put->length;
+	return 0;
+}
+
+/* Gives the sealed value to the request. Returns 0 or a negative errno. */
+static int seal_value(struct put_op *put, struct op_args *args)
+{
+	int failed;
+
+	free(put->sealed);
+	put->sealed = NULL;
+	failed = put->resends ? copy_sealed(put) : make_sealed(put);
+	if (failed)
+		return failed;
 	args->value = put->sealed;
 	args->value_length = put->length + crypto_box_SEALBYTES;
 	args->client_key = put->sealed_under.public_key;
 	args->client_key_id = put->sealed_under.id;
-	return true;
+	return 0;
 }
 
 static void send(struct put_op *put)
@@ -417,6 +522,7 @@ static void send(struct put_op *put)
 	const struct provider *provider = op_provider(op);
 	const struct record *record = change_op_query(op);
 	struct op_args *args;
+	int failed;
 
 	if (put->mode == PUT_REPLACE && provider->writes_by_id && !op->id[0]) {
 		change_op_fail(
@@ -434,8 +540,12 @@ static void send(struct put_op *put)
 	op->api_call.redact_length = put->length;
 	if (!provider->seals) {
 		op->api_call.pool = put->pool;
-	} else if (!seal_value(put, args)) {
-		change_op_fail(op, ENOMEM, "out of memory");
+	} else if ((failed = seal_value(put, args))) {
+		change_op_fail(
+			op, -failed,
+			failed == -ENOMEM
+				? "out of memory"
+				: "the service takes this only with a value, and what was written here is no longer at hand: write it anew");
 		return;
 	}
 	change_op_send(op);

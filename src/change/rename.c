@@ -118,6 +118,8 @@ static void keep_texts(struct rename_op *renaming, const struct record *record)
 	buffer_finish(&renaming->comment);
 	buffer_puts(&renaming->scopes, entry.scopes ? entry.scopes : "");
 	buffer_puts(&renaming->comment, entry.comment ? entry.comment : "");
+	snprintf(renaming->visibility, sizeof renaming->visibility, "%s",
+		 entry.visibility ? entry.visibility : "");
 }
 
 static bool recall(struct rename_op *renaming, const struct record *record)
@@ -183,16 +185,22 @@ static void on_old_lookup(struct lookup *lookup)
 		return;
 	}
 	keep_texts(renaming, lookup->record);
-	if (!provider->has_copy && !provider->seals && recall(renaming, lookup->record))
+	if (provider->visibilities && find_sealed(renaming)) {
+		renaming->put = (struct put_op){.resends = op->name,
+						.resent_version = renaming->version,
+						.visibility = renaming->visibility};
 		publish_recalled(renaming);
-	else if (!provider->has_copy && !find_sealed(renaming))
+	} else if (!provider->has_copy && !provider->seals && recall(renaming, lookup->record)) {
+		publish_recalled(renaming);
+	} else if (!provider->has_copy && !find_sealed(renaming)) {
 		change_op_fail(
 			op, EOPNOTSUPP,
 			"this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
-	else
+	} else {
 		/* Where nothing can be created only, the lookup decides. */
 		change_op_lookup(op, renaming->to, renaming->no_replace && !provider->has_create,
 				 on_new_lookup);
+	}
 }
 
 static void on_second_queue_head(struct name_ticket *ticket)
@@ -245,6 +253,10 @@ static void recalled_published(struct change_op *put)
 	struct rename_op *renaming = container_of(put, struct rename_op, put.change);
 
 	renaming->recalled = false;
+	/* The sealed value is as good as it was: its key is not taken any more. */
+	if (put->failure.key_is_rejected && put->failure.errnum == EINVAL)
+		put->failure.errnum = EOPNOTSUPP;
+	renaming->version = (struct entry_version){.changed_at = renaming->put.stored_by};
 	if (put->failure.errnum)
 		change_op_fail_as(&renaming->change, &put->failure);
 	else if (renaming->put.record)

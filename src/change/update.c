@@ -60,12 +60,60 @@ static void conclude(struct change_op *op)
 		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
 }
 
+/* Where a change takes the value: what was sealed when it was written last. */
+
+static void on_resent(struct change_op *put)
+{
+	struct update_op *update = container_of(put, struct update_op, put.change);
+
+	update->is_resending = false;
+	update->record = update->put.record;
+	update->stored_by = update->put.stored_by;
+	if (put->failure.key_is_rejected && put->failure.errnum == EINVAL)
+		put->failure.errnum = EOPNOTSUPP;
+	if (put->failure.errnum)
+		change_op_fail_as(&update->change, &put->failure);
+	else
+		change_op_finish(&update->change);
+}
+
+static void resend(struct change_op *op)
+{
+	struct update_op *update = container_of(op, struct update_op, change);
+
+	update->put = (struct put_op){.change.store = op->store,
+				      .change.name = op->name,
+				      .change.deadline = op->deadline,
+				      .change.is_queue_head = true,
+				      .change.done = on_resent,
+				      .mode = PUT_REPLACE,
+				      .resends = op->name,
+				      .visibility = update->visibility,
+				      .repositories = update->repositories};
+	update->is_resending = true;
+	put_start(&update->put);
+}
+
+static void release(struct change_op *op)
+{
+	struct update_op *update = container_of(op, struct update_op, change);
+
+	if (update->is_resending)
+		put_cancel(&update->put);
+	update->is_resending = false;
+}
+
 void update_start(struct update_op *update)
 {
+	static const struct change_steps resending = {
+		.begin = resend, .release = release, .conclude = conclude};
+
 	static const struct change_steps steps = {.begin = change_op_begin_by_id,
 						  .retry = send,
 						  .conclude = conclude,
 						  .no_id = EINVAL};
 
-	change_op_start(&update->change, update->change.name, &steps);
+	update->stored_by = TIME_UNKNOWN;
+	change_op_start(&update->change, update->change.name,
+			update->visibility || update->repositories ? &resending : &steps);
 }

@@ -3,24 +3,22 @@
 
 #include "catalog.h"
 
-/* True if the cache has all names, and knows of each whether it is there. */
-static bool can_be_counted(const struct listing *listing)
+static bool must_be_walked(const struct listing *listing)
+{
+	return !(listing->is_complete && listing_freshness(listing, NULL)) &&
+	       !listing_failed_lately(listing) && listing_can_afford_walk(listing);
+}
+
+/* What was just written counts, though the service has not described it. */
+static int64_t count_entries(const struct listing *listing)
 {
 	const struct record *record;
 	uint64_t position = 0;
+	int64_t count = 0;
 
-	if (!listing->is_complete || !listing_freshness(listing, NULL))
-		return false;
-	while ((record = snapshot_step(listing->current, &position)))
-		if (record->invalid)
-			return false;
-	return true;
-}
-
-static bool must_be_walked(const struct listing *listing)
-{
-	return !can_be_counted(listing) && !listing_failed_lately(listing) &&
-	       listing_can_afford_walk(listing);
+	while (listing->current && (record = snapshot_step(listing->current, &position)))
+		count += !record->deleted || record->invalid;
+	return count;
 }
 
 /* Calls `each` for `store`, or for all stores of the mount, until it returns true. */
@@ -68,7 +66,7 @@ static bool count(void *context, struct store *store)
 	const struct listing *listing = &store->secrets;
 
 	figures->limit += store->catalog->options.provider->secrets_per_store;
-	figures->usage += listing->current ? (int64_t)listing->current->present : 0;
+	figures->usage += count_entries(listing);
 	return false;
 }
 

@@ -255,6 +255,8 @@ void pending_attrs_free(struct pending_attrs *attrs)
 {
 	free(attrs->scopes);
 	free(attrs->comment);
+	free(attrs->visibility);
+	free(attrs->repositories);
 	*attrs = (struct pending_attrs){0};
 }
 

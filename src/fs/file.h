@@ -41,7 +41,8 @@ struct handle {
 
 /* Attributes that were set before the value was stored (setxattr.c). */
 struct pending_attrs {
-	char *scopes, *comment; /* NULL: not set; "" clears the comment */
+	char *scopes, *comment;		 /* NULL: not set; "" clears the comment */
+	char *visibility, *repositories; /* one of them at most */
 	bool expiry_is_set;
 	wall_time_ns expires_at; /* TIME_UNKNOWN: never */
 };

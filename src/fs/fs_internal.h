@@ -26,6 +26,7 @@ struct fs {
 	struct task resize; /* after INIT the receive buffer may be smaller */
 	bool mounted, unmounted, stopping;
 	bool initialized; /* INIT was answered */
+	bool is_settled;  /* a question is answered for which the service was asked (settle.c) */
 	char *reply_page; /* small replies are joined in it */
 
 	uint64_t inode_base; /* inode number of entry id 0 */

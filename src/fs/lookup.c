@@ -2,6 +2,7 @@
 #include "control.h"
 #include "fs_internal.h"
 #include "operations.h"
+#include "settle.h"
 #include "staging.h"
 
 /*
@@ -139,13 +140,21 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	}
 }
 
+static void answer_getattr(fuse_req_t request, fuse_ino_t number, const struct question *question)
+{
+	(void)question;
+	fs_getattr(request, number, NULL);
+}
+
 void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
+	static const struct question question = {.answer = answer_getattr};
 	struct fs *fs = fuse_req_userdata(request);
 	struct stat attributes;
 	struct inode inode;
 
-	if (!inode_find_or_reply(request, number, &inode))
+	if (!inode_find_or_reply(request, number, &inode) ||
+	    (!info && settle(request, number, &inode, &question)))
 		return;
 	inode_attributes(fs, &inode, &attributes);
 	/* The kernel names a handle for lseek(SEEK_END): what is written there next must go behind

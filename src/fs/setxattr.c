@@ -6,24 +6,50 @@
 #include "digest.h"
 #include "fs_internal.h"
 
+#define NAMES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:"
+
+/* Copies a list `a:b`, in which commas may stand for the colons. Returns why it is none. */
+static enum refusal parse_list(char **list, const char *value, size_t size, const char *alphabet)
+{
+	char *copy = *list = strndup(value, size);
+
+	if (!copy)
+		return REFUSAL_NO_MEMORY;
+	for (char *comma = copy; (comma = strchr(comma, ','));)
+		*comma = ':';
+	if (!size || strspn(copy, alphabet) != size || copy[0] == ':' || copy[size - 1] == ':' ||
+	    strstr(copy, "::"))
+		return REFUSAL_ATTRIBUTE_VALUE;
+	return REFUSAL_NONE;
+}
+
 enum refusal parse_scopes(const struct fs *fs, const char *value, size_t size,
 			  struct pending_attrs *attrs)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-:";
-	char *scopes;
+	return fs->provider->has_update ? parse_list(&attrs->scopes, value, size, NAMES)
+					: REFUSAL_ATTRIBUTE;
+}
 
-	if (!fs->provider->has_update)
+enum refusal parse_visibility(const struct fs *fs, const char *value, size_t size,
+			      struct pending_attrs *attrs)
+{
+	const char *const *known = fs->provider->visibilities;
+
+	if (!known)
 		return REFUSAL_ATTRIBUTE;
-	attrs->scopes = scopes = strndup(value, size);
-	if (!scopes)
-		return REFUSAL_NO_MEMORY;
-	for (char *comma = scopes; (comma = strchr(comma, ','));)
-		*comma = ':';
-	if (!size || strspn(scopes, alphabet) != size || scopes[0] == ':' ||
-	    scopes[size - 1] == ':' || strstr(scopes, "::"))
+	while (*known && (strlen(*known) != size || memcmp(*known, value, size) != 0))
+		known++;
+	if (!*known)
 		return REFUSAL_ATTRIBUTE_VALUE;
-	return REFUSAL_NONE;
+	attrs->visibility = strdup(*known);
+	return attrs->visibility ? REFUSAL_NONE : REFUSAL_NO_MEMORY;
+}
+
+enum refusal parse_repositories(const struct fs *fs, const char *value, size_t size,
+				struct pending_attrs *attrs)
+{
+	return fs->provider->visibilities ? parse_list(&attrs->repositories, value, size, NAMES ".")
+					  : REFUSAL_ATTRIBUTE;
 }
 
 enum refusal parse_comment(const struct fs *fs, const char *value, size_t size,
@@ -78,6 +104,8 @@ static bool can_defer(const struct inode *inode, const struct pending_attrs *att
 
 	if (!file || file->unlinked || !file_awaits_value(file))
 		return false;
+	if (attrs->visibility || attrs->repositories)
+		return !file->uploads;
 	return attrs->expiry_is_set || (!inode->record && !file->uploads);
 }
 
@@ -94,6 +122,14 @@ static void defer(struct file *file, struct pending_attrs *attrs)
 {
 	move_text(&file->pending_attrs.scopes, &attrs->scopes);
 	move_text(&file->pending_attrs.comment, &attrs->comment);
+	/* Each of the two says all that is to be said. */
+	if (attrs->visibility || attrs->repositories) {
+		free(file->pending_attrs.visibility);
+		free(file->pending_attrs.repositories);
+		file->pending_attrs.visibility = file->pending_attrs.repositories = NULL;
+	}
+	move_text(&file->pending_attrs.visibility, &attrs->visibility);
+	move_text(&file->pending_attrs.repositories, &attrs->repositories);
 	if (!attrs->expiry_is_set)
 		return;
 	file->pending_attrs.expiry_is_set = true;
@@ -106,7 +142,7 @@ struct setxattr_request {
 	struct deferred deferred; /* `name` is the secret */
 	struct update_op op;
 	struct pending_attrs attrs;
-	bool written; /* by this mount: its length is known */
+	uint32_t written; /* entry id, if it was written by this mount, and its length is known */
 };
 
 static void on_updated(struct change_op *op)
@@ -118,6 +154,8 @@ static void on_updated(struct change_op *op)
 
 	if (record && pending->written)
 		written_follow(deferred->fs, record->entry_id, record);
+	else if (pending->written && !op->failure.errnum && pending->op.stored_by != TIME_UNKNOWN)
+		written_follow_unseen(deferred->fs, pending->written, pending->op.stored_by);
 	deferred_audit(deferred, NULL, record_digest(record, &text), &op->failure);
 	deferred_end(deferred, op->failure.errnum);
 }
@@ -141,10 +179,12 @@ static void update_secret(struct fs *fs, fuse_req_t request, const struct inode 
 		return;
 	pending->attrs = *attrs;
 	*attrs = (struct pending_attrs){0};
-	pending->written = written_has(fs, inode->record);
+	pending->written = written_has(fs, inode->record) ? inode->record->entry_id : 0;
 	deferred_change(&pending->deferred, &pending->op.change, on_updated);
 	pending->op.scopes = pending->attrs.scopes;
 	pending->op.comment = pending->attrs.comment;
+	pending->op.visibility = pending->attrs.visibility;
+	pending->op.repositories = pending->attrs.repositories;
 	update_start(&pending->op);
 }
 

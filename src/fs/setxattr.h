@@ -14,8 +14,21 @@ enum refusal parse_scopes(const struct fs *fs, const char *value, size_t size,
 enum refusal parse_comment(const struct fs *fs, const char *value, size_t size,
 			   struct pending_attrs *attrs);
 
+enum refusal parse_visibility(const struct fs *fs, const char *value, size_t size,
+			      struct pending_attrs *attrs);
+
+enum refusal parse_repositories(const struct fs *fs, const char *value, size_t size,
+				struct pending_attrs *attrs);
+
 enum refusal parse_expires_at(const struct fs *fs, const char *value, size_t size,
 			      struct pending_attrs *attrs);
+
+/* Answers a GETXATTR of the repositories that may use the secret `inode`, which the service is
+ * asked for (repositories.c). */
+void repositories_reply(fuse_req_t request, const struct inode *inode, size_t size);
+
+/* Answers with a list or value, or with its size where `size` is 0. */
+void reply_sized(fuse_req_t request, const char *data, size_t length, size_t size);
 
 /*
  * Applies `attrs` now (to a stored secret) or with the next upload (of a dirty handle), then

@@ -259,6 +259,8 @@ static struct upload *upload_new(struct file *file, struct value *value, size_t 
 		.mode = fs->config->nocreate ? PUT_REPLACE : PUT_UPSERT,
 		.scopes = file->pending_attrs.scopes,
 		.comment = file->pending_attrs.comment,
+		.visibility = file->pending_attrs.visibility,
+		.repositories = file->pending_attrs.repositories,
 		.expiry_is_set = file->pending_attrs.expiry_is_set,
 		.expires_at = file->pending_attrs.expires_at,
 		.change.entry_id = file->entry_id,

@@ -176,6 +176,15 @@ void written_follow(struct fs *fs, uint32_t entry_id, const struct record *recor
 		     known->accessed);
 }
 
+void written_follow_unseen(struct fs *fs, uint32_t entry_id, wall_time_ns stored_by)
+{
+	const struct written_entry *known = find(&fs->written, entry_id);
+
+	if (known)
+		keep(fs, entry_id, NULL, stored_by, known->length, known->modified,
+		     known->accessed);
+}
+
 void written_forget(struct fs *fs, uint32_t entry_id)
 {
 	struct written_entry *entry = find(&fs->written, entry_id);

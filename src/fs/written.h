@@ -56,5 +56,9 @@ bool written_has(struct fs *fs, const struct record *record);
 /* Notes that `record` has the value of `entry_id`: this mount has renamed, copied or edited it. */
 void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record);
 
+/* Notes that `entry_id` has the same value in a version that the service did not describe, as
+ * written_keep_unseen does. */
+void written_follow_unseen(struct fs *fs, uint32_t entry_id, wall_time_ns stored_by);
+
 /* Forgets length and times of `entry_id` (0: none): it is deleted, or may have another value. */
 void written_forget(struct fs *fs, uint32_t entry_id);

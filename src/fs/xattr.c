@@ -4,6 +4,7 @@
 #include "digest.h"
 #include "fs_internal.h"
 #include "operations.h"
+#include "settle.h"
 #include "setxattr.h"
 
 /* What an attribute is shown from. */
@@ -90,6 +91,28 @@ static const char *show_comment(struct xattr_context *context)
 	return *pending ? pending : NULL;
 }
 
+static const char *show_visibility(struct xattr_context *context)
+{
+	if (context->pending->repositories)
+		return provider_selected(context->fs->provider);
+	return context->pending->visibility ? context->pending->visibility
+					    : context->entry.visibility;
+}
+
+/* Shown in place of repositories that the service must be asked for. */
+static const char unasked[] = "";
+
+static const char *show_repositories(struct xattr_context *context)
+{
+	const char *visibility = show_visibility(context);
+
+	if (!visibility || strcmp(visibility, provider_selected(context->fs->provider)) != 0)
+		return NULL;
+	if (context->pending->repositories)
+		return context->pending->repositories;
+	return context->entry.repositories ? context->entry.repositories : unasked;
+}
+
 static const char *show_livemode(struct xattr_context *context)
 {
 	if (context->entry.livemode < 0)
@@ -163,6 +186,8 @@ static const struct xattr xattrs[] = {
 	{"user.status", show_status, NULL, false, true, false, false},
 	{"user.scopes", show_scopes, parse_scopes, false, true, false, false},
 	{"user.comment", show_comment, parse_comment, false, true, false, true},
+	{"user.visibility", show_visibility, parse_visibility, false, true, false, false},
+	{"user.repositories", show_repositories, parse_repositories, false, true, false, false},
 	{"user.livemode", show_livemode, NULL, false, true, false, false},
 	{"user.sstorefs.state", show_state, NULL, false, true, true, false},
 	{"user.sstorefs.error", show_error, NULL, false, true, true, false},
@@ -213,8 +238,7 @@ static const char *show(struct xattr_context *context, const struct xattr *xattr
 	return xattr && applies(xattr, &context->inode) ? xattr->show(context) : NULL;
 }
 
-/* Answers with a list or value, or with its size where `size` is 0. */
-static void reply_sized(fuse_req_t request, const char *data, size_t length, size_t size)
+void reply_sized(fuse_req_t request, const char *data, size_t length, size_t size)
 {
 	if (!size)
 		fuse_reply_xattr(request, length);
@@ -224,8 +248,19 @@ static void reply_sized(fuse_req_t request, const char *data, size_t length, siz
 		fuse_reply_buf(request, data, length);
 }
 
+static void answer_getxattr(fuse_req_t request, fuse_ino_t number, const struct question *question)
+{
+	fs_getxattr(request, number, question->attribute, question->size);
+}
+
+static void answer_listxattr(fuse_req_t request, fuse_ino_t number, const struct question *question)
+{
+	fs_listxattr(request, number, question->size);
+}
+
 void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size)
 {
+	struct question question = {.answer = answer_getxattr, .size = size};
 	const struct xattr *xattr = xattr_find(name);
 	struct xattr_context context;
 	const char *shown;
@@ -237,8 +272,13 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 	}
 	if (!find_context(request, number, &context))
 		return;
+	strcpy(question.attribute, xattr->name);
+	if (settle(request, number, &context.inode, &question))
+		return;
 	shown = show(&context, xattr);
-	if (shown)
+	if (shown == unasked)
+		repositories_reply(request, &context.inode, size);
+	else if (shown)
 		reply_sized(request, shown, strlen(shown), size);
 	else
 		fuse_reply_err(request, ENODATA);
@@ -248,10 +288,12 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 {
 	struct xattr_context context;
+	const struct question question = {.answer = answer_listxattr, .size = size};
 	char names[XATTR_COUNT * XATTR_NAME_SIZE], *end = names;
 	bool is_stored;
 
-	if (!find_context(request, number, &context))
+	if (!find_context(request, number, &context) ||
+	    settle(request, number, &context.inode, &question))
 		return;
 	is_stored = context.inode.kind != INODE_SECRET || !strcmp(show_state(&context), "stored");
 	for (const struct xattr *xattr = xattrs; xattr < xattrs + XATTR_COUNT; xattr++)

@@ -98,6 +98,8 @@ static int make_catalog(struct client *client, struct buffer *why)
 		.users = config->users,
 		.scopes = config->scopes,
 		.comment = config->comment,
+		.visibility = config->visibility,
+		.repositories = config->repositories,
 		.expires = config->expires,
 		.signing_key = config->signing_key_from_api ? NULL : client->signing_key,
 	};

@@ -3,6 +3,7 @@
  * responses to results (doc/apis.md, GitHub).
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "provider_internal.h"
@@ -156,6 +157,27 @@ static int client_key_request(const struct op_args *args, struct http_request *r
 	return failed ? failed : request_check(request);
 }
 
+static int list_repositories_request(const struct op_args *args, struct http_request *request)
+{
+	int failed = request_secret(request, HTTP_GET, args);
+
+	buffer_puts(&request->target, "/repositories");
+	return failed ? failed : request_page(request, args);
+}
+
+static int find_repository_request(const struct op_args *args, struct http_request *request)
+{
+	struct op_args repository = *args;
+	struct buffer path = {0};
+	int failed;
+
+	buffer_printf(&path, "%s/%s", args->account, args->name);
+	repository.account = buffer_cstr(&path);
+	failed = buffer_error(&path) ? -ENOMEM : request_begin(request, HTTP_GET, &repository);
+	buffer_finish(&path);
+	return failed ? failed : request_check(request);
+}
+
 static void write_secret(struct body_writer *body, const void *context)
 {
 	const struct op_args *args = ((const struct named_body *)context)->args;
@@ -165,6 +187,15 @@ static void write_secret(struct body_writer *body, const void *context)
 	body_base64(body, args->value, args->value_length);
 	body_puts(body, ",\"key_id\":");
 	body_json_string(body, key_id, strlen(key_id));
+	if (args->visibility) {
+		body_puts(body, ",\"visibility\":");
+		body_json_string(body, args->visibility, strlen(args->visibility));
+	}
+	if (args->repository_ids) {
+		body_puts(body, ",\"selected_repository_ids\":[");
+		body_puts(body, args->repository_ids);
+		body_puts(body, "]");
+	}
 	body_puts(body, "}");
 }
 
@@ -183,12 +214,20 @@ static int put_secret_request(const struct op_args *args, struct http_request *r
 static bool parse_fields(struct response_parser *parser, const json_t *item, struct entry *entry,
 			 struct buffer *room)
 {
+	enum operation operation = parser->args->operation;
+
+	if (operation == OPERATION_LIST_REPOSITORIES || operation == OPERATION_FIND_REPOSITORY) {
+		buffer_printf(room, "%" PRId64, json_get_int(item, "id", 0));
+		entry->id = buffer_cstr(room);
+		return json_is_integer(json_object_get(item, "id"));
+	}
 	if (parser->stores) {
 		buffer_printf(room, ENVIRONMENTS "%s", json_get_string(item, "name"));
 		entry->id = buffer_cstr(room);
 	}
 	entry->created_at = json_get_time(item, "created_at");
 	entry->modified_at = json_get_time(item, "updated_at");
+	entry->visibility = json_get_string(item, "visibility");
 	return true;
 }
 
@@ -231,6 +270,21 @@ static int list_stores_response(struct response_parser *parser, int failed)
 static int list_secrets_response(struct response_parser *parser, int failed)
 {
 	return list_response_of(parser, "secrets", failed);
+}
+
+static int list_repositories_response(struct response_parser *parser, int failed)
+{
+	return list_response_of(parser, "repositories", failed);
+}
+
+/* In whatever spelling: the service makes no difference between capitals and small letters. */
+static int find_repository_response(struct response_parser *parser, int failed)
+{
+	if (!failed)
+		failed = parse_entry(parser, parser->object);
+	if (!failed && parser->matched == 0)
+		failed = parse_malformed(parser, "without the id of a repository");
+	return failed;
 }
 
 static int find_store_response(struct response_parser *parser, int failed)
@@ -350,11 +404,21 @@ const struct provider provider_github = {
 		},
 };
 
+static const char *const visibilities[] = {"private", "all", "selected", NULL};
+
 const struct provider provider_github_organization = {
 	COMMON,
+	.visibilities = visibilities,
 	.stores_are_local = true,
 	.stores_are_fixed = true,
 	.secrets_per_store = 1000,
 	.store_name_is_valid = is_kind,
-	.operations = {COMMON_OPERATIONS},
+	.operations =
+		{
+			COMMON_OPERATIONS,
+			[OPERATION_LIST_REPOSITORIES] = {list_repositories_request,
+							 list_repositories_response},
+			[OPERATION_FIND_REPOSITORY] = {find_repository_request,
+						       find_repository_response},
+		},
 };

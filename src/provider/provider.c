@@ -29,6 +29,8 @@ const struct operation_info api_operations[OPERATION_COUNT] = {
 	[OPERATION_PUT_SECRET] = {"put_secret", .upload = true},
 	[OPERATION_UPDATE_SECRET] = {"edit_secret", .idempotent = true},
 	[OPERATION_DELETE_SECRET] = {"delete_secret", .idempotent = true},
+	[OPERATION_LIST_REPOSITORIES] = {"list_repositories", .safe = true},
+	[OPERATION_FIND_REPOSITORY] = {"find_repository", .safe = true, .answers_absence = true},
 	[OPERATION_DUPLICATE_SECRET] = {"duplicate_secret"},
 	[OPERATION_QUOTA] = {"quota", .safe = true},
 	[OPERATION_CLIENT_KEY] = {"client_key", .safe = true, .upload = true},
