@@ -76,3 +76,13 @@ int fuse_io_install(struct fs *fs)
 		return -ENOMEM;
 	return fuse_session_custom_io(fs->session, &io, fuse_session_fd(fs->session));
 }
+
+void reply_sized(fuse_req_t request, const char *data, size_t length, size_t size)
+{
+	if (!size)
+		fuse_reply_xattr(request, length);
+	else if (length > size)
+		fuse_reply_err(request, ERANGE);
+	else
+		fuse_reply_buf(request, data, length);
+}

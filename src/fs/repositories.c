@@ -1,5 +1,6 @@
 /* GETXATTR of the repositories that may use a secret, which no listing tells. */
 #include "fs_internal.h"
+#include "fuse_io.h"
 #include "setxattr.h"
 
 struct repositories_request {

@@ -27,9 +27,6 @@ enum refusal parse_expires_at(const struct fs *fs, const char *value, size_t siz
  * asked for (repositories.c). */
 void repositories_reply(fuse_req_t request, const struct inode *inode, size_t size);
 
-/* Answers with a list or value, or with its size where `size` is 0. */
-void reply_sized(fuse_req_t request, const char *data, size_t length, size_t size);
-
 /*
  * Applies `attrs` now (to a stored secret) or with the next upload (of a dirty handle), then
  * replies to `request`. Takes ownership of the strings it uses and clears them in `attrs`.

@@ -3,6 +3,7 @@
 
 #include "digest.h"
 #include "fs_internal.h"
+#include "fuse_io.h"
 #include "operations.h"
 #include "settle.h"
 #include "setxattr.h"
@@ -236,16 +237,6 @@ static bool find_context(fuse_req_t request, fuse_ino_t number, struct xattr_con
 static const char *show(struct xattr_context *context, const struct xattr *xattr)
 {
 	return xattr && applies(xattr, &context->inode) ? xattr->show(context) : NULL;
-}
-
-void reply_sized(fuse_req_t request, const char *data, size_t length, size_t size)
-{
-	if (!size)
-		fuse_reply_xattr(request, length);
-	else if (length > size)
-		fuse_reply_err(request, ERANGE);
-	else
-		fuse_reply_buf(request, data, length);
 }
 
 static void answer_getxattr(fuse_req_t request, fuse_ino_t number, const struct question *question)
