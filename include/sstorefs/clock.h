@@ -48,6 +48,6 @@ const char *time_format(wall_time_ns time, char text[static TIME_TEXT_SIZE]);
 /* The same with milliseconds, cut: `2026-05-04T10:00:00.123Z`. */
 const char *time_format_ms(wall_time_ns time, char text[static TIME_TEXT_SIZE]);
 
-/* Reads `90s`, `30m`, `12h`, `7d`; a bare number is seconds. Sets `seconds`, a hundred years at
- * most; 0 or -EINVAL. */
+/* Reads `90s`, `30m`, `12h`, `7d`; a number without a unit is none. Sets `seconds`, a hundred years
+ * at most. Returns 0 or -EINVAL. */
 int time_parse_duration(const char *text, uint64_t *seconds);

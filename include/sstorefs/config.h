@@ -95,6 +95,10 @@ int config_check_mountpoint(struct config *config);
  * (/dev/fd/N). */
 bool mountpoint_has_submounts(const struct config *config);
 
+/* Returns what to correct in a source that the service does not know (static), or NULL: it looks
+ * right. */
+const char *config_source_remedy(const struct config *config);
+
 void config_print_help(void);
 void config_print_version(void);
 
@@ -114,6 +118,7 @@ struct token {
 	struct locked environment[TOKEN_PARTS]; /* as the variables had them */
 	const char *variable; /* the one that environment[TOKEN_TEXT] came from; static */
 	bool from_pipe;	      /* it can be read only once, and never changes */
+	bool lacks_email;     /* the environment has a key without the address that goes with it */
 	char *origin;	      /* "the token in /etc/sstorefs/token", for messages */
 };
 

@@ -201,7 +201,7 @@ int time_parse_duration(const char *text, uint64_t *seconds)
 	static const struct {
 		const char *unit;
 		uint64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	} units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
 	char *unit;
 	uint64_t number =
 		strtoull(text, &unit, 10); /* the largest there is, where that is too small */

@@ -1,6 +1,7 @@
 /* Reads the command line by getopt_long(3): flags, -o, SOURCE and MOUNTPOINT. */
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "options.h"
 
@@ -23,9 +24,13 @@ static bool is_mount_helper(const char *program)
 	return program && strncmp(slash ? slash + 1 : program, "mount.", 6) == 0;
 }
 
+/* True for the path of a directory: each source has a colon. */
 static bool is_path(const char *source)
 {
-	return source[0] == '/' || source[0] == '.';
+	struct stat status;
+
+	return source[0] == '/' || source[0] == '.' ||
+	       (!strchr(source, ':') && stat(source, &status) == 0 && S_ISDIR(status.st_mode));
 }
 
 static int take_argument(const struct config *config, struct arguments *arguments, const char *word)

@@ -61,11 +61,14 @@ static const struct {
 } remedies[] = {
 	{ENOENT, "make it with mkdir, or correct the path"},
 	{ENOTDIR, "give a directory"},
+	{EBUSY, "sstorefs is mounted there already: umount it first, or give another directory"},
 	{ENOTCONN, "a file system there has died: umount it first"},
 };
 
 static int refuse_place(const struct config *config, int error, const struct buffer *why)
 {
+	if (error == ENOENT && config->mountpoint[0] == '~')
+		return mount_error(config, error, "no shell has replaced the '~': write $HOME");
 	for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
 		if (remedies[i].error == error)
 			return mount_error(config, error, remedies[i].remedy);
@@ -85,6 +88,13 @@ int config_check_mountpoint(struct config *config)
 	failed = place_open(place, config->mountpoint, &why);
 	if (!failed)
 		failed = place_check(place);
+	if (failed != -ENOTCONN && place->path && place_is_ours(place))
+		failed = -EBUSY;
+	if (!failed && strcmp(place->path, "/") == 0) {
+		buffer_puts(&why, "nothing of this system could be seen below it: give a directory "
+				  "of its own");
+		failed = -EINVAL;
+	}
 	config->dead_mount = failed == -ENOTCONN && place->path && place_is_ours(place);
 	if (config->dead_mount)
 		failed = 0;

@@ -49,6 +49,10 @@ static int opt_file(struct config *config, const struct mount_option *option, co
 
 	if (value[0] == '/')
 		return opt_text(config, option, value);
+	if (value[0] == '~' && access(value, F_OK))
+		return option_error(option, value,
+				    "is not the home directory, because no shell replaces the '~' "
+				    "behind '=': write $HOME instead");
 	here = getcwd(NULL, 0);
 	if (!here)
 		return usage_error(
@@ -178,8 +182,9 @@ static int opt_either(struct config *config, const struct mount_option *option, 
 static int opt_expires(struct config *config, const struct mount_option *option, const char *value)
 {
 	if (time_parse_duration(value, &config->expires) || config->expires == 0)
-		return option_error(option, value,
-				    "is no duration: give one such as 90s, 30m, 12h or 7d");
+		return option_error(
+			option, value,
+			"is no duration: give one with a unit, such as 90s, 30m, 12h or 7d");
 	return 0;
 }
 
@@ -311,6 +316,11 @@ static int no_such_option(const char *name, bool has_value, const struct mount_o
 	if (other)
 		return usage_error("the option '%s' needs a value: give %s=%s", name, name,
 				   other->argument);
+	for (unsigned i = 0; i < option_count; i++)
+		if (options[i].help && is_typo_of(name, strlen(name), options[i].name))
+			return usage_error("unknown option '%s': did you mean '%s%s%s'?", name,
+					   options[i].name, options[i].argument ? "=" : "",
+					   options[i].argument ? options[i].argument : "");
 	return usage_error("unknown option '%s': see sstorefs --help", name);
 }
 

@@ -79,6 +79,10 @@ int proxy_password_read(const struct config *config, const struct locked *held, 
 /* Overwrites passwords in variables that name proxies. */
 void proxy_wipe_environment(void);
 
+/* True if one change makes the `length` bytes at `typed` the word `meant`: a letter that is
+ * missing, too many or another one, two that changed places, capitals, or '-' for '_'. */
+bool is_typo_of(const char *typed, size_t length, const char *meant);
+
 /* An environment variable, or NULL where it is unset or empty. */
 const char *env_or_null(const char *name);
 
@@ -97,6 +101,7 @@ struct secret_kind {
 	const char *option;	   /* the one that names the file */
 	const char *content;	   /* "the API token" */
 	unsigned char first, last; /* the bytes that it may have are between these two */
+	bool is_word;		   /* it has no quotes, and does not begin with NAME= */
 };
 
 /* Reads the file into `text`, with a NUL behind it that `length` does not count, and tells whether
@@ -105,8 +110,8 @@ struct secret_kind {
 int secret_file_read(const struct secret_kind *kind, const struct config *config, const char *path,
 		     bool again, struct locked *text, bool *from_pipe, struct buffer *why);
 
-/* Drops one newline at the end, and refuses what cannot be of that kind. Returns 0, or -EINVAL with
- * one line in `why` that repeats nothing of the text. */
+/* Drops one end of line (LF or CRLF), and refuses what cannot be of that kind. Returns 0, or
+ * -EINVAL with one line in `why` that repeats nothing of the text. */
 int secret_check(const struct secret_kind *kind, struct locked *text, const char *origin,
 		 struct buffer *why);
 

@@ -52,11 +52,35 @@ int secret_copy(struct locked *to, const void *text, size_t length)
 	return failed;
 }
 
+/* Finds what people write around a token. Returns the fault and its remedy, or NULL. */
+static const char *find_wrapping(const struct secret_kind *kind, const struct locked *text)
+{
+	const char *bytes = (const char *)text->data;
+	size_t name = strspn(bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+
+	if (text->length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
+		return "begins with a byte order mark: save the file as UTF-8 without one";
+	if (!kind->is_word)
+		return NULL;
+	if (bytes[0] == '"' || bytes[0] == '\'')
+		return "is in quotes: write it without them";
+	if (strncmp(bytes, "export ", 7) == 0 || (name > 0 && bytes[name] == '='))
+		return "is a line NAME=VALUE, as a shell has it: write the value alone";
+	return NULL;
+}
+
 int secret_check(const struct secret_kind *kind, struct locked *text, const char *origin,
 		 struct buffer *why)
 {
+	const char *wrapping;
+
 	if (text->length > 0 && text->data[text->length - 1] == '\n')
 		text->data[--text->length] = '\0';
+	if (text->length > 0 && text->data[text->length - 1] == '\r')
+		text->data[--text->length] = '\0';
+	wrapping = text->length > 0 ? find_wrapping(kind, text) : NULL;
+	if (wrapping)
+		return secret_explain(why, -EINVAL, "%s %s", origin, wrapping);
 	if (text->length == 0)
 		return secret_explain(why, -EINVAL, "%s is empty: put %s there", origin,
 				      kind->content);

@@ -24,8 +24,9 @@ static int parse_store(struct config *config, const char *store)
 {
 	if (!name_is_canonical(store) || !is_listable_name(config->provider, store))
 		return usage_error(
-			"'%s' can't be the name of a store: give %s:STORE with a name as ls shows it",
-			store, config->provider->name);
+			"'%s' can't be the name of a store: give %s:%s%sSTORE with a name as ls shows it",
+			store, config->provider->name, config->account ? config->account : "",
+			config->account ? "/" : "");
 	config->store = strdup(store);
 	return config->store ? 0 : oom_error();
 }
@@ -38,6 +39,16 @@ static bool is_account_id(const char *text)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 	return *text && strlen(text) <= 32 && text[strspn(text, alphabet)] == '\0';
+}
+
+const char *config_source_remedy(const struct config *config)
+{
+	const char *account = config->account;
+	bool is_id = account && strlen(account) == 32 && strspn(account, "0123456789abcdef") == 32;
+
+	return config->provider == &provider_cloudflare && !is_id
+		       ? "give the account's id, 32 hex digits, instead of its name"
+		       : NULL;
 }
 
 /* ACCOUNT_ID, ACCOUNT_ID/STORE; the account may come from the environment. */
@@ -59,7 +70,9 @@ static int cloudflare_source(struct config *config, const char *rest)
 	if (!config->account)
 		return oom_error();
 	if (!is_account_id(config->account))
-		return usage_error("'%s' is no account id: it has 32 letters and digits at most",
+		return usage_error("'%s' is no account id, which has 32 letters and digits: give "
+				   "the id instead of the account's name, as the address of the "
+				   "dashboard and `wrangler whoami` show it",
 				   config->account);
 	return rest[length] == '\0' || rest[length + 1] == '\0'
 		       ? 0
@@ -111,31 +124,41 @@ static int github_source(struct config *config, const char *rest)
 static const struct {
 	const char *service;
 	int (*read)(struct config *config, const char *rest);
+	const char *behind; /* what the shortest source has behind the colon */
 } sources[] = {
-	{"fastly", store_source},
-	{"cloudflare", cloudflare_source},
-	{"stripe", store_source},
-	{"github", github_source},
+	{"fastly", store_source, ""},
+	{"cloudflare", cloudflare_source, "ACCOUNT_ID"},
+	{"stripe", store_source, ""},
+	{"github", github_source, "OWNER/REPO"},
 };
+
+static int no_such_source(const char *source)
+{
+	size_t length = strcspn(source, ":");
+
+	for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+		if (is_typo_of(source, length, sources[i].service))
+			return usage_error("'%s' is no source: did you mean '%s:%s'?", source,
+					   sources[i].service,
+					   source[length] ? source + length + 1
+							  : sources[i].behind);
+	return usage_error("'%s' is no source: give one such as fastly: or fastly:STORE, see "
+			   "sstorefs --help for the services",
+			   source);
+}
 
 int parse_source(struct config *config, const char *source)
 {
-	const char *colon = strchr(source, ':');
+	size_t length = strcspn(source, ":");
 
 	config->source = strdup(source);
 	if (!config->source)
 		return oom_error();
-	if (!colon)
-		return usage_error("'%s' is no source: give one such as fastly: or fastly:STORE",
-				   source);
-	config->provider = provider_find(source, (size_t)(colon - source));
-	for (unsigned i = 0; config->provider && i < sizeof(sources) / sizeof(sources[0]); i++) {
+	config->provider = source[length] ? provider_find(source, length) : NULL;
+	for (size_t i = 0; config->provider && i < sizeof sources / sizeof *sources; i++)
 		if (strcmp(config->provider->name, sources[i].service) == 0)
-			return sources[i].read(config, colon + 1);
-	}
-	return usage_error(
-		"this version of sstorefs knows no service '%.*s': see sstorefs --help for those it knows",
-		(int)(colon - source), source);
+			return sources[i].read(config, source + length + 1);
+	return no_such_source(source);
 }
 
 int parse_endpoint(struct config *config, const char *origin, const char *url)

@@ -5,7 +5,8 @@
 
 #include "options.h"
 
-static const struct secret_kind api_token = {"token", "token_file", "the API token", '!', '~'};
+static const struct secret_kind api_token = {"token", "token_file", "the API token",
+					     '!',     '~',	    true};
 
 /* Notes where the token came from. Returns 0 or -ENOMEM. */
 static int name_origin(struct token *fresh, const char *place, struct buffer *why)
@@ -61,6 +62,7 @@ static int read_environment(struct token *token, const struct config *config)
 	const char *key = provider->key_variable ? provider->key_variable : "";
 	int failed = 0;
 
+	token->lacks_email |= *key && env_or_null(key) && !env_or_null(provider->email_variable);
 	if (*key && env_or_null(key) && env_or_null(provider->email_variable)) {
 		failed = read_variable(token, &token->environment[TOKEN_EMAIL],
 				       provider->email_variable);
@@ -136,6 +138,13 @@ static int locate_token(const struct token *token, const struct config *config, 
 		return reuse_remembered(token, fresh, why);
 	while (names[first + 1] && !variable_applies(config, first))
 		first++;
+	if (token->lacks_email)
+		return secret_explain(
+			why, -ENOENT,
+			"%s is set without %s, which goes with it: set both, give -o token_file=PATH, or "
+			"set %s",
+			config->provider->key_variable, config->provider->email_variable,
+			names[first]);
 	return secret_explain(why, -ENOENT,
 			      "there is no token for %s: give -o token_file=PATH, or set %s",
 			      config->provider->name, names[first]);

@@ -141,6 +141,7 @@ void client_explain(const struct client *client, const struct failure *failure, 
 {
 	const struct config *config = client->config;
 	const char *endpoint = config->endpoint, *proxy = config->proxy.url;
+	const char *remedy = config_source_remedy(config);
 
 	if (failure->http_status == 401 || failure->http_status == 403 || failure->errnum == EACCES)
 		buffer_printf(
@@ -148,6 +149,9 @@ void client_explain(const struct client *client, const struct failure *failure, 
 			"%s was refused by %s (%d): %s: check that it is valid, has not expired and may manage secret "
 			"stores",
 			client->token.origin, endpoint, failure->http_status, failure->message);
+	else if (remedy && failure->http_status >= 400 && failure->http_status < 500)
+		buffer_printf(line, "%s can't be mounted: %s: %s", config->source, failure->message,
+			      remedy);
 	else if (failure->errnum == ENOENT && config->store)
 		buffer_printf(
 			line,

@@ -158,7 +158,7 @@ static int mount_by_fusermount(const struct config *config, struct buffer *why)
 	while (length > 0 && text[length - 1] == '\n')
 		length--;
 	for (ssize_t i = 0; i < length; i++)
-		buffer_append(why, text[i] == '\n' ? ";" : text + i, 1);
+		buffer_append(why, text[i] == '\n' ? "; " : text + i, text[i] == '\n' ? 2 : 1);
 	if (kept >= 0) {
 		dup2(kept, STDERR_FILENO);
 		close(kept);

@@ -23,6 +23,7 @@ static const char usage[] =
 	"       sstorefs-mount-proxy --request SOCKET -- COMMAND [ARGUMENT…]\n"
 	"       sstorefs-mount-proxy --prepare MOUNTPOINT [-o nocover] [-- COMMAND [ARGUMENT…]]\n"
 	"       sstorefs-mount-proxy --unmount MOUNTPOINT\n"
+	"       sstorefs-mount-proxy --help | --version\n"
 	"\n"
 	"Mounts /dev/fuse, which takes root, and gives the descriptor to a daemon of USER without privileges.\n"
 	"\n"
@@ -115,13 +116,10 @@ static int user_read(struct mount_spec *spec, const char *user)
 }
 
 static const struct option long_flags[] = {
-	{"unit", required_argument, NULL, 'U'},
-	{"listen", required_argument, NULL, 'L'},
-	{"request", required_argument, NULL, 'R'},
-	{"unmount", required_argument, NULL, 'X'},
-	{"prepare", required_argument, NULL, 'P'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"unit", required_argument, NULL, 'U'},	   {"listen", required_argument, NULL, 'L'},
+	{"request", required_argument, NULL, 'R'}, {"unmount", required_argument, NULL, 'X'},
+	{"prepare", required_argument, NULL, 'P'}, {"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},	   {NULL, 0, NULL, 0},
 };
 
 /* Returns the member that a flag with text sets; NULL: there is none. */
@@ -157,6 +155,10 @@ static int take_flag(struct arguments *arguments, int flag)
 		fputs(usage, stdout);
 		exit(0);
 	}
+	if (flag == 'V') {
+		printf("sstorefs-mount-proxy %s\n", SSTOREFS_VERSION);
+		exit(0);
+	}
 	if (!member)
 		return -EINVAL;
 	*member = optarg;
@@ -169,7 +171,7 @@ static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 
 	opterr = 0;
 	/* '-': words that are no flags come in their order; the command is behind `--`. */
-	while (!failed && (flag = getopt_long(argc, argv, "-:u:o:h", long_flags, NULL)) >= 0)
+	while (!failed && (flag = getopt_long(argc, argv, "-:u:o:hV", long_flags, NULL)) >= 0)
 		failed = take_flag(arguments, flag);
 	if (optind < argc)
 		arguments->command = argv + optind;

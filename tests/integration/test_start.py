@@ -1,13 +1,17 @@
 """Mounts that fail: one line that says why, the right status, nothing left mounted."""
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from daemon import PROGRAM, daemon_at, mounts_at, run_program, wait_for_end
+from daemon import BUILD, PROGRAM, daemon_at, mounts_at, run_program, wait_for_end
 
+PROXY = BUILD / "src/mount-proxy/sstorefs-mount-proxy"
 USAGE, FAILURE = 1, 32
 
 
@@ -81,7 +85,7 @@ def test_mountpoint_that_is_a_file(refused, tmp_path):
 
 
 def test_unknown_service(refused):
-    assert "'vault'" in refused(USAGE, source="vault:")
+    assert "'vault:'" in refused(USAGE, source="vault:")
 
 
 def test_source_without_a_service(refused):
@@ -195,6 +199,125 @@ def test_who_has_closed_his_standard_streams_is_told_of_a_mount_too(refused, tmp
 def test_a_service_that_makes_no_sense(refused, sandbox):
     sandbox.fault(body="html")
     refused(FAILURE, options=f"{refused.service.options},timeout=2")
+
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize("source,remedy", [
+    ("stripe", "did you mean 'stripe:'?"),
+    ("cloudflare", "did you mean 'cloudflare:ACCOUNT_ID'?"),
+    ("Fastly:prod", "did you mean 'fastly:prod'?"),
+    ("cloudfare:x", "did you mean 'cloudflare:x'?"),
+    ("clouldflare:x", "did you mean 'cloudflare:x'?"),
+    ("fasltyy:", "see sstorefs --help for the services"),
+    ("fatsly:", "did you mean 'fastly:'?"),
+    ("vault:", "see sstorefs --help for the services"),
+    (f"cloudflare:{ACCOUNT}/a/b", f"give cloudflare:{ACCOUNT}/STORE with a name as ls shows it"),
+    ("cloudflare:Our Account", "instead of the account's name"),
+])
+def test_a_mistyped_source(refused, source, remedy):
+    assert remedy in refused(USAGE, source, options="")
+
+
+@pytest.mark.parametrize("option,meant", [
+    ("tokenfile=/x", "token_file=PATH"), ("Token_File=/x", "token_file=PATH"), ("allow-other", "allow_other"), ("alow_other", "allow_other"),
+    ("timeuot=3", "timeout=SECONDS"), ("ttk=3", "ttl=SECONDS|minimal|indefinite"), ("nocreat", "nocreate")])
+def test_a_mistyped_option(refused, option, meant):
+    assert f"unknown option '{option.split('=')[0]}': did you mean '{meant}'?" in refused(USAGE, options=option)
+
+
+def test_an_option_that_is_nothing_like_ours(refused):
+    assert "unknown option 'sizeless': see sstorefs --help" in refused(USAGE, options="sizeless")
+
+
+def test_the_name_of_an_account_instead_of_its_id(refused, sandbox):
+    message = refused(FAILURE, "cloudflare:our-account", options=f"endpoint={sandbox.url}/client/v4")
+    assert "perhaps your object identifier is invalid" in message and "give the account's id, 32 hex digits, instead of its name" in message
+
+
+def test_a_global_key_without_its_address(refused):
+    message = refused(FAILURE, f"cloudflare:{ACCOUNT}", options="", token_file=None, CLOUDFLARE_API_KEY="abc", CLOUDFLARE_API_TOKEN="")
+    assert "CLOUDFLARE_API_KEY is set without CLOUDFLARE_EMAIL" in message and "set both" in message and "abc" not in message
+
+
+@pytest.mark.parametrize("wrapped,fault", [
+    (b'"%s"\n', "is in quotes"), (b"'%s'\n", "is in quotes"), (b"FASTLY_API_TOKEN=%s\n", "NAME=VALUE"),
+    (b"export FASTLY_API_TOKEN=%s\n", "NAME=VALUE"), (b"\xef\xbb\xbf%s\r\n", "byte order mark")])
+def test_a_token_file_with_more_than_the_token(refused, wrapped, fault):
+    token = refused.service.token
+    refused.token.write_bytes(wrapped % token.encode())
+    message = refused(FAILURE)
+    assert fault in message and token not in message
+
+
+def test_a_token_file_of_another_system(make_mount, direct):
+    mount = make_mount(direct, start=False)
+    mount.token_file.write_bytes(direct.token.encode() + b"\r\n")
+    mount.start()
+
+
+@pytest.mark.parametrize("option", ["token_file", "cacert"])
+def test_a_home_directory_that_no_shell_replaced(refused, option):
+    assert "write $HOME instead" in refused(USAGE, options=f"{option}=~/absent", token_file=None)
+
+
+def test_a_mountpoint_that_no_shell_replaced(refused):
+    assert "write $HOME" in refused(FAILURE, where="~/mnt")
+
+
+def test_the_root_directory(refused):
+    assert "give a directory of its own" in refused(FAILURE, where="/")
+
+
+@pytest.mark.parametrize("with_mount", [False, True], ids=["sstorefs", "mount"])
+def test_mounted_there_already(refused, make_mount, direct, tmp_path, with_mount):
+    there = make_mount(direct).path
+    before = mounts_at(there)
+    assert "sstorefs is mounted there already: umount it first" in refused(FAILURE, where=there, with_mount=with_mount)
+    assert mounts_at(there) == before
+
+
+def test_an_expiry_without_a_unit(refused):
+    assert "give one with a unit, such as" in refused(USAGE, "stripe:", options="expires=7")
+
+
+def test_what_fusermount_says_has_blanks_between(refused):
+    """Two lines of it are one of ours. A user's directories: pytest's are root's alone."""
+    with tempfile.TemporaryDirectory() as name:
+        there = Path(name)
+        (there / "mnt").mkdir()
+        shutil.copy(PROGRAM, there / "sstorefs")
+        (there / "token").write_text(refused.service.token)
+        (there / "token").chmod(0o600)
+        (there / "fusermount3").write_text("#!/bin/sh\necho 'fusermount3: one' >&2\necho 'fusermount3: two' >&2\nexit 1\n")
+        for path in (there, *there.iterdir()):
+            path.chmod(path.stat().st_mode | 0o111)
+            os.chown(path, 65534, 65534)
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", there / "sstorefs", "fastly:", there / "mnt",
+                 "-o", f"token_file={there}/token,{refused.service.options}"]
+        before = (f"mknod -m 666 {there}/fuse c 10 229; mount --bind {there}/fuse /dev/fuse;"
+                  f" mount --bind {there}/fusermount3 /usr/bin/fusermount3")
+        ended = run_program(["unshare", "-m", "sh", "-ec", f'{before}; exec "$@"', "sh", *words], refused.token.parent)
+    assert ended.returncode == FAILURE and "fusermount3: one; fusermount3: two" in ended.stderr, ended
+
+
+@pytest.mark.parametrize("name", ["plain", "./plain", "absolute"])
+def test_checking_a_directory_that_is_no_mount(tmp_path, name):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    checked = run_program([PROGRAM, "--check", plain if name == "absolute" else name], tmp_path)
+    assert checked.returncode == 9 and "is a directory, and no mount of sstorefs: mount it" in checked.stdout + checked.stderr
+
+
+def test_checking_what_does_not_exist(tmp_path):
+    checked = run_program([PROGRAM, "--check", tmp_path / "absent"], tmp_path)
+    assert checked.returncode == 9 and "does not exist" in checked.stdout + checked.stderr
+
+
+def test_the_version_of_the_mount_proxy(tmp_path):
+    shown = run_program([PROXY, "--version"], tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "") and shown.stdout.startswith("sstorefs-mount-proxy 0.")
 
 
 def test_usage_without_arguments(tmp_path):

@@ -199,8 +199,10 @@ static void test_durations_are_read(void **state)
 		const char *text;
 		uint64_t seconds;
 	} good[] = {{"90s", 90}, {"30m", 1800}, {"12h", 43200}, {"7d", 604800},
-		    {"60", 60},	 {"0", 0},	{"007", 7}};
+		    {"60s", 60}, {"0s", 0},	{"007s", 7}};
 	static const char *const bad[] = {"",
+					  "60",
+					  "0",
 					  "s",
 					  "-1",
 					  "1.5h",

@@ -27,15 +27,15 @@ static void test_sources(void **state)
 		{"fastly:prod/", NULL, "name"},
 		{"fastly", NULL, "is no source"},
 		{"", NULL, "is no source"},
-		{":", NULL, "no service ''"},
-		{"vault:", NULL, "no service 'vault'"},
+		{":", NULL, "is no source"},
+		{"vault:", NULL, "'vault:' is no source: give one such as"},
 		{"cloudflare:0123456789abcdef0123456789ABCDEF/prod", "prod", NULL},
 		{"cloudflare:team_1-x/prod", "prod", NULL},
 		{"cloudflare:0123456789abcdef0123456789abcdef0/prod", NULL, "no account id"},
 		{"cloudflare:a.b", NULL, "no account id"},
 		{"cloudflare:a b", NULL, "no account id"},
-		{"fastly2:", NULL, "no service 'fastly2'"},
-		{"FASTLY:", NULL, "no service 'FASTLY'"},
+		{"fastly2:", NULL, "did you mean 'fastly:'"},
+		{"FASTLY:", NULL, "did you mean 'fastly:'"},
 	};
 	struct config config;
 

@@ -83,11 +83,16 @@ static void test_what_can_be_no_token_is_refused_and_not_repeated(void **state)
 		const char *text;
 		size_t length;
 	} bad[] = {
-		{"", 0},	   {"\n", 1},
-		{"s3cr3t\n\n", 8}, {"s3c\nr3t", 7},
-		{"s3cr3t ", 7},	   {" s3cr3t", 7},
-		{"s3cr3t\r\n", 8}, {"s3c\0r3t", 7},
-		{"s3cr3t\x7f", 7}, {"s3cr3t\xc3\xa9", 8},
+		{"", 0},
+		{"\n", 1},
+		{"s3cr3t\n\n", 8},
+		{"s3c\nr3t", 7},
+		{"s3cr3t ", 7},
+		{" s3cr3t", 7},
+		{"s3cr3t\r\r\n", 9},
+		{"s3c\0r3t", 7},
+		{"s3cr3t\x7f", 7},
+		{"s3cr3t\xc3\xa9", 8},
 		{long_one, 8193},
 	};
 

@@ -67,10 +67,9 @@ static const struct {
 	int error;
 	const char *advice;
 } remedies[] = {
-	{ENOENT, "nothing of ours is mounted there"},
-	{ENOTDIR, "nothing of ours is mounted there"},
+	{ENOTDIR, "give the directory of a mount"},
 	{ENOTCONN, "its daemon is gone: mount it again"},
-	{EACCES, "only who mounted it may look"},
+	{EACCES, "only the user who mounted it may look"},
 	{ETIMEDOUT, "its daemon does not answer"},
 };
 
@@ -82,7 +81,16 @@ static void report_no_answer(struct check_report *report, const struct config *c
 	for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
 		if (remedies[i].error == error)
 			remedy = remedies[i].advice;
-	buffer_printf(&why, "%s: %s: %s", config->mountpoint, strerror(error), remedy);
+	if (error == ENOENT && access(config->mountpoint, F_OK) == 0)
+		buffer_printf(&why,
+			      "%s is a directory, and no mount of sstorefs: mount it, or see what "
+			      "is mounted with findmnt -t fuse.sstorefs",
+			      config->mountpoint);
+	else if (error == ENOENT)
+		buffer_printf(&why, "%s does not exist: correct the path, or mount it",
+			      config->mountpoint);
+	else
+		buffer_printf(&why, "%s: %s: %s", config->mountpoint, strerror(error), remedy);
 	report_failed(report, STEP_DAEMON, buffer_cstr(&why));
 	buffer_finish(&why);
 }
