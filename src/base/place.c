@@ -18,6 +18,7 @@
 struct walk {
 	struct mount_place *place;
 	struct buffer rest;
+	size_t passed; /* bytes of `rest` */
 	unsigned links;
 	bool strict, others; /* `others`: a directory was passed that others can change */
 };
@@ -77,10 +78,11 @@ static int follow(struct walk *walk, int link)
 		return -ELOOP;
 	buffer_append(&rest, target, (size_t)length);
 	buffer_puts(&rest, "/");
-	buffer_puts(&rest, buffer_cstr(&walk->rest));
+	buffer_puts(&rest, buffer_cstr(&walk->rest) + walk->passed);
 	failed = buffer_error(&rest);
 	buffer_finish(&walk->rest);
 	walk->rest = rest;
+	walk->passed = 0;
 	return failed ? failed : target[0] == '/' ? go_to(walk, "/") : 0;
 }
 
@@ -118,18 +120,17 @@ static int step(struct walk *walk, const char *name, struct buffer *why)
 	return step_to(walk->place, from, name, found);
 }
 
-/* Takes the next component out of `rest`; NULL at the end. */
+/* Takes the next component out of `rest`; NULL at the end, or with `rest.failed` set. */
 static char *next(struct walk *walk)
 {
-	const char *text = buffer_cstr(&walk->rest) + strspn(buffer_cstr(&walk->rest), "/");
-	size_t length = strcspn(text, "/");
-	char *name = length ? strndup(text, length) : NULL;
-	struct buffer rest = {0};
+	const char *text = buffer_cstr(&walk->rest) + walk->passed;
+	const char *name = text + strspn(text, "/");
+	size_t length = strcspn(name, "/");
+	char *copy = length ? strndup(name, length) : NULL;
 
-	buffer_puts(&rest, text + length);
-	buffer_finish(&walk->rest);
-	walk->rest = rest;
-	return name;
+	walk->passed += (size_t)(name - text) + length;
+	walk->rest.failed |= length && !copy;
+	return copy;
 }
 
 static int name_it(struct mount_place *place)

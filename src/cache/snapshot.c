@@ -4,7 +4,6 @@
  */
 #include "snapshot.h"
 
-#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +82,6 @@ void snapshot_release(struct snapshot *snapshot)
 		memory_free(snapshot->chunks[i], chunk_size(snapshot, i));
 	free(snapshot->chunks);
 	memory_free(snapshot->index, snapshot->index_size * sizeof *snapshot->index);
-	free(snapshot->failure);
 	free(snapshot);
 }
 
@@ -359,11 +357,8 @@ bool snapshot_needs_compaction(const struct snapshot *snapshot)
 void snapshot_seal(struct snapshot *snapshot, const struct failure *failure)
 {
 	snapshot->state = failure ? SNAPSHOT_FAILED : SNAPSHOT_SEALED;
-	if (failure) {
-		snapshot->failure = malloc(sizeof *failure);
-		if (snapshot->failure)
-			*snapshot->failure = *failure;
-	}
+	if (failure)
+		snapshot->failure = *failure;
 }
 
 bool snapshot_is_filling(const struct snapshot *snapshot)
@@ -373,11 +368,7 @@ bool snapshot_is_filling(const struct snapshot *snapshot)
 
 const struct failure *snapshot_failure(const struct snapshot *snapshot)
 {
-	static const struct failure no_memory = {.errnum = ENOMEM, .message = "out of memory"};
-
-	if (snapshot->state == SNAPSHOT_FAILED && !snapshot->failure)
-		return &no_memory;
-	return snapshot->failure;
+	return snapshot->state == SNAPSHOT_FAILED ? &snapshot->failure : NULL;
 }
 
 bool snapshot_is_stale(const struct snapshot *snapshot)

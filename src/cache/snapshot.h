@@ -28,7 +28,7 @@ struct snapshot {
 	uint64_t last_found;	 /* where the record begins that was found last */
 	uint64_t names_too_long; /* names over 255 bytes that the service listed */
 	enum snapshot_state state;
-	struct failure *failure; /* SNAPSHOT_FAILED: why; NULL: memory ran out */
+	struct failure failure; /* SNAPSHOT_FAILED: why */
 	struct wait_list waits;
 };
 
