@@ -36,3 +36,6 @@ class Service:
 
     def status(self, variant):
         return int(self.variants[f"{self.name}.{variant}"])
+
+    def spelled(self, store_name):
+        return store_name.lower() if self.variants[f"{self.name}.store_spelling"] == "small" else store_name

@@ -191,7 +191,7 @@ class Cloudflare(Service):
     def create_store(self, request, call):
         """An object, not an array of one."""
         body = read_body(request)
-        name = self.rules.store_name(members(body, {"name"})["name"])
+        name = self.spelled(self.rules.store_name(members(body, {"name"})["name"]))
         if self.state.store_count(self.name) >= self.variants["cloudflare.quota_stores"]:
             raise slug(400, "maximum_stores_exceeded", 1003)
         if self.state.store_named(self.name, name):

@@ -59,6 +59,7 @@ BODIES = {
     "points": _changed(_with_points),
     "local_times": lambda body: re.sub(rb'("\d{4}-\d\d-\d\dT[0-9:.]+)Z"', rb'\1"', body),
     "no_result": _changed(lambda members: {name: members[name] for name in members if name != "result"}),
+    "renamed": _changed(lambda members: members | {"name": "another_name"}),
     "talkative": _changed(_talkative),
     "null_result": _changed(lambda members: members | {"result": None}),
     "object_result": _changed(lambda members: members | {"result": {}}),

@@ -161,7 +161,7 @@ class Fastly(Service):
 
     def create_store(self, request, call):
         body = _object(request, {"name"}, set())
-        name = self._good_name(body["name"])
+        name = self.spelled(self._good_name(body["name"]))
         if self.state.store_named(self.name, name):
             raise ApiError(400, "duplicate: name")
         quota = self.variants["fastly.quota_stores"]

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sstorefs/api_call.h"
+#include "sstorefs/name.h"
 #include "sstorefs/name_queue.h"
 
 /*
@@ -186,7 +187,8 @@ struct store_op {
 
 	/* The rest is internal. */
 	struct task task;
-	bool got_entry; /* the response described the new store */
+	bool got_entry;			   /* the response described the new store */
+	char made_as[NAME_LENGTH_MAX + 1]; /* the name in the response, if it is another one */
 };
 
 void store_create_start(struct store_op *op);

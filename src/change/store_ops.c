@@ -26,11 +26,45 @@ static void release(struct change_op *op)
 static int on_created_entry(void *context, const struct entry *entry)
 {
 	struct store_op *creation = store_op_of(context);
-	struct entry named = *entry;
 
-	named.name = creation->change.name;
+	if (strcmp(entry->name, creation->change.name) != 0) {
+		strcpy(creation->made_as, entry->name);
+		return 0;
+	}
 	creation->got_entry = true;
-	return listing_local_put(creation->change.listing, &named, 0) ? 0 : -ENOMEM;
+	return listing_local_put(creation->change.listing, entry, 0) ? 0 : -ENOMEM;
+}
+
+/* The service answered with a store of another name. If it is there, it is the one that was made:
+ * it is shown under that name, and what asked for the other must know. */
+static void on_other_name(struct lookup *lookup)
+{
+	struct change_op *op = container_of(lookup, struct change_op, lookup);
+	const char *made_as = store_op_of(op)->made_as;
+
+	if (!lookup->failure.errnum)
+		failure_set(&op->failure, EINVAL,
+			    "the service made the store as %s: use it by that name, or rmdir it",
+			    made_as);
+	else
+		failure_set(&op->failure, EIO,
+			    "the service answered with another store, %s, and it is not there: "
+			    "see with ls what is",
+			    made_as);
+	change_op_finish(op);
+}
+
+/* The service refuses another store, and an attempt was lost: that may have made it in another
+ * spelling. */
+static void blame_lost_attempt(struct change_op *op)
+{
+	struct failure refused = op->failure;
+
+	listing_expire(op->listing);
+	failure_set(&op->failure, EIO,
+		    "no answer came to the first attempt, and then: %s: see with ls whether the "
+		    "store was made, perhaps in another spelling",
+		    refused.message);
 }
 
 /*
@@ -43,6 +77,8 @@ static void on_lookup(struct lookup *lookup)
 
 	if (!lookup->failure.errnum)
 		op->failure = (struct failure){0};
+	else if (lookup->failure.errnum == ENOENT && op->failure.errnum == EEXIST)
+		blame_lost_attempt(op);
 	else if (lookup->failure.errnum == ENOENT && op->failure.errnum &&
 		 op->retries + 1 < TRIES_MAX && change_op_retry(op))
 		return;
@@ -60,6 +96,13 @@ static void on_created(struct api_call *api_call)
 
 	op->failure = api_call->failure;
 	api_call_free(api_call);
+	if (!op->failure.errnum && store_op_of(op)->made_as[0]) {
+		change_op_invalidate(op);
+		change_op_lookup(op, store_op_of(op)->made_as, true, on_other_name);
+		return;
+	}
+	if (op->retries && op->failure.errnum == EDQUOT)
+		blame_lost_attempt(op);
 	if (must_look_up || op->failure.errnum == EEXIST)
 		change_op_invalidate(op);
 	if (must_look_up)
@@ -71,6 +114,7 @@ static void on_created(struct api_call *api_call)
 static void send_creation(struct change_op *op)
 {
 	store_op_of(op)->got_entry = false;
+	store_op_of(op)->made_as[0] = '\0';
 	change_op_prepare(op, OPERATION_CREATE_STORE, op->name, on_created);
 	op->api_call.on_entry = on_created_entry;
 	change_op_send(op);

@@ -174,7 +174,8 @@ int parse_entries(struct response_parser *parser, const json_t *list);
  * failure set. */
 int parse_entry(struct response_parser *parser, const json_t *item);
 
-/* Takes the one entry that was asked for, created or changed; another one is an error. */
+/* Takes the one entry that was asked for, created or changed; another one is an error, but for a
+ * new store, whose name may come in another spelling. */
 int parse_single_entry(struct response_parser *parser, const json_t *item);
 
 /* Operations whose response is one entry, and deletions whose response has nothing to read. */

@@ -139,7 +139,8 @@ int parse_single_entry(struct response_parser *parser, const json_t *item)
 {
 	int failed;
 
-	parser->one_name = true;
+	/* The service may keep the name of a new store in another spelling. */
+	parser->one_name = parser->args->operation != OPERATION_CREATE_STORE;
 	failed = parse_entry(parser, item);
 	if (!failed && parser->matched == 0)
 		failed = parse_malformed(parser,

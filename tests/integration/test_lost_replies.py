@@ -7,7 +7,7 @@ import time
 import pytest
 
 from programs import errno_of, shell, write_file, write_until_stored
-from services import Cloudflare
+from services import SERVICES, Cloudflare
 
 PUT = "fastly.put_secret"
 NEW = os.O_CREAT | os.O_EXCL
@@ -154,6 +154,42 @@ def test_a_mkdir_that_is_always_lost_ends(direct_mount, sandbox):
     assert errno_of(os.mkdir, direct_mount / "new") == errno.EIO
     assert not (direct_mount / "new").exists()
     assert len(sandbox.calls(operation="fastly.create_store")) == 3
+
+
+@pytest.fixture(params=["fastly", "cloudflare"])
+def small_letters(request, make_mount, sandbox):
+    """(mount, service) where names of new stores come out in small letters, and no third store fits."""
+    service = SERVICES[request.param]("direct", sandbox).make_store()
+    service.variant(store_spelling="small", quota_stores=2)
+    mount = make_mount(service, source=service.source)
+    assert os.listdir(mount.path) == ["prod"]
+    return mount, service
+
+
+def test_a_store_that_was_made_in_another_spelling_is_there_under_its_name_and_that_is_said(small_letters):
+    mount, service = small_letters
+    assert errno_of(os.mkdir, mount / "NewStore") == errno.EINVAL
+    assert sorted(os.listdir(mount.path)) == ["newstore", "prod"] and not (mount / "NewStore").exists()
+    assert len(service.calls("create_store")) == 1
+    operation, path, error, status, _, words = mount.control("errors").splitlines()[0].split("\t")[1:]
+    assert (operation, path, error) == ("mkdir", "NewStore", "EINVAL") and "made the store as newstore" in words
+    write_file(mount / "newstore/NAME", b"val")
+    assert service.value("newstore", "NAME") == b"val"
+
+
+def test_what_a_lost_mkdir_made_in_another_spelling_is_no_lack_of_room(small_letters):
+    mount, service = small_letters
+    service.fault("create_store", reset="after", times=1)
+    assert errno_of(os.mkdir, mount / "NewStore") == errno.EIO
+    assert "perhaps in another spelling" in mount.control("errors").splitlines()[0]
+    assert sorted(os.listdir(mount.path)) == ["newstore", "prod"]
+
+
+def test_an_answer_with_a_store_that_is_not_there_is_no_store(direct_mount, sandbox):
+    """Nor is the store made again: the first one may be there."""
+    sandbox.fault("operation=fastly.create_store,body=renamed")
+    assert errno_of(os.mkdir, direct_mount / "new") == errno.EIO
+    assert "another store" in direct_mount.control("errors") and len(sandbox.calls(operation="fastly.create_store")) == 1
 
 
 def test_cp_notices_nothing_of_it(direct_mount, sandbox):

@@ -289,7 +289,7 @@ static void test_a_store_is_created(void **state)
 {
 	const struct op_args args = {.operation = OPERATION_CREATE_STORE, .name = "prod"};
 	static const char *const wrong[] = {"", "{}", "{\"name\":\"prod\"}",
-					    "{\"id\":\"1\",\"name\":\"other\"}", "[]"};
+					    "{\"id\":\"1\",\"name\":7}", "[]"};
 	size_t i;
 
 	(void)state;
@@ -300,6 +300,9 @@ static void test_a_store_is_created(void **state)
 		0);
 	assert_int_equal(got.taken.count, 1);
 	assert_string_equal(got.taken.ids[0], "gHoXWTpybFOm2BnwG803dg");
+	/* In another spelling: what asked for it compares. */
+	assert_int_equal(read_text(&args, 201, "{\"id\":\"1\",\"name\":\"Prod\"}"), 0);
+	assert_string_equal(got.taken.names[0], "Prod");
 	for (i = 0; i < COUNT(wrong); i++) {
 		assert_int_equal(read_text(&args, 201, wrong[i]), -EIO);
 		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
