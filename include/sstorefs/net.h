@@ -43,6 +43,10 @@ int net_new(struct net **net, struct loop *loop, const struct net_options *optio
 /* Ends every transfer without a callback. */
 void net_free(struct net *net);
 
+/* Reads the CA file again whatever its times say; logs what came of it. Without this a file that
+ * has changed is read for the next request. */
+void net_reread_cacert(struct net *net);
+
 /* Sets the header lines that carry the credentials, each `Name: value` and a NUL, `length` bytes in
  * all. Copied into locked memory, wiped when replaced; other ones than before clear
  * net_unauthorized. Returns 0, -ENOBUFS or -ENOMEM (the old ones stay). */

@@ -98,6 +98,7 @@ static void reload(struct daemon *daemon)
 	sd_notifier_send(&daemon->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 			 (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 	client_reread_token(&daemon->client);
+	net_reread_cacert(daemon->client.net);
 	refresh(daemon);
 	sd_notifier_send(&daemon->notifier, "READY=1");
 }

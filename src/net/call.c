@@ -158,6 +158,10 @@ static void call_transfer(struct call_state *state)
 {
 	struct net *net = state->net;
 
+	if (trust_refresh(net, &state->call->failure)) {
+		handle_not_begun(state);
+		return;
+	}
 	state->phase = CALL_ACTIVE;
 	net->counts.attempts++;
 	throttle_consume(net, state->is_change);

@@ -23,36 +23,15 @@ static int endpoint_read(struct net *net, struct failure *why)
 	return failed;
 }
 
-/* Checks the CA file now: libcurl would look at it only for the first connection. */
-static int cacert_check(struct net *net, struct failure *why)
+/* Reads the CA file now, so that a wrong one is no mount. */
+static int trust_init(struct net *net, struct failure *why)
 {
 	const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
 
-	if (!net->options.cacert) {
-		/* With a CA directory beside the CA file libcurl parses all of it for each
-		 * connection. */
-		net->cafile_only = version->cainfo && !access(version->cainfo, R_OK);
-		return 0;
-	}
-	net->cafile_only = true;
-	FILE *file = fopen(net->options.cacert, "re");
-
-	if (!file)
-		return failure_set(why, EINVAL,
-				   "the CA file %s can't be read: %s: give cacert= one that can",
-				   net->options.cacert, strerror(errno));
-	while (!found && getline(&line, &size, file) >= 0)
-		found = !strncmp(line, "-----BEGIN ", 11) && strstr(line, "CERTIFICATE-----");
-	free(line);
-	fclose(file);
-	return found ? 0
-		     : failure_set(
-			       why, EINVAL,
-			       "the CA file %s holds no PEM certificate: give cacert= one that does",
-			       net->options.cacert);
+	/* With a CA directory beside the CA file libcurl parses all of it for each connection. */
+	net->cafile_only =
+		net->options.cacert || (version->cainfo && !access(version->cainfo, R_OK));
+	return net->options.cacert ? trust_read(net, why) : 0;
 }
 
 static bool net_is_busy(struct loop_poller *poller)
@@ -222,7 +201,7 @@ int net_new(struct net **made, struct loop *loop, const struct net_options *opti
 		return -ENOMEM;
 	net_init(net, loop, options);
 	failed = endpoint_read(net, why);
-	failed = failed ? failed : cacert_check(net, why);
+	failed = failed ? failed : trust_init(net, why);
 	failed = failed ? failed : multi_make(net);
 	if (failed) {
 		net_free(net);
@@ -255,6 +234,7 @@ void net_free(struct net *net)
 		curl_share_cleanup(net->share);
 	locked_free(&net->credentials);
 	locked_free(&net->proxy_password);
+	buffer_finish(&net->trust.certificates);
 	free(net->extra);
 	free(net->host_port);
 	endpoint_free(&net->parts);

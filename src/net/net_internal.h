@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <stddef.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 #include "sstorefs/endpoint.h"
 #include "sstorefs/locked.h"
@@ -85,6 +86,10 @@ struct net {
 	struct endpoint parts;	   /* of the endpoint */
 	char *host_port;	   /* `HOST port N`, for people */
 	bool cafile_only;
+	struct trust {
+		struct buffer certificates; /* PEM */
+		struct stat status;	    /* of the file when it was read; zeroed: it was not */
+	} trust;			    /* with cacert= */
 
 	struct locked_pool pool;
 	struct locked credentials;    /* header lines, each with its NUL */
@@ -129,7 +134,14 @@ void transfer_stop(struct call_state *state);
 /* The same for one that ran to its end; completes the response. Returns true if it was HTTP/2. */
 bool transfer_finish(struct call_state *state);
 
+/* trust.c: whom cacert= trusts. Both return 0 or -EINVAL with `why` set. */
+int trust_read(struct net *net, struct failure *why);
+/* Reads the file again if it is another one; `why->errnum` is EKEYREJECTED. */
+int trust_refresh(struct net *net, struct failure *why);
+
 /* retry.c: what follows an attempt. */
+/* No attempt could begin; `failure` of the call says why. */
+void handle_not_begun(struct call_state *state);
 void handle_transfer_end(struct call_state *state, CURLcode code);
 void handle_timeout(struct call_state *state);
 

@@ -152,6 +152,15 @@ static void handle_response(struct call_state *state)
 	follow[class](state);
 }
 
+/* A file that is being replaced may be whole in a moment. */
+void handle_not_begun(struct call_state *state)
+{
+	if (++state->connect_failures < UNREACHABLE_ATTEMPTS)
+		try_again(state, UNREACHABLE_PAUSE * state->connect_failures);
+	else
+		call_finish(state);
+}
+
 static void handle_transport_error(struct call_state *state, CURLcode code)
 {
 	struct http_call *call = state->call;

@@ -192,6 +192,20 @@ static CURLcode set_request(const struct call_state *state)
 	return code;
 }
 
+/* Not every TLS library takes certificates; one that does not reads the file at each connection. */
+static CURLcode set_trust(const struct call_state *state, CURLoption blob, CURLoption file)
+{
+	const struct net *net = state->net;
+	struct curl_blob certificates = {.data = net->trust.certificates.data,
+					 .len = net->trust.certificates.length,
+					 .flags = CURL_BLOB_COPY};
+
+	if (!curl_easy_setopt(state->easy, blob, &certificates))
+		return CURLE_OK;
+	curl_easy_setopt(state->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	return curl_easy_setopt(state->easy, file, net->options.cacert);
+}
+
 /* The environment was read with the options: libcurl must not look at it. A proxy only connects:
  * it sees nothing of requests. */
 static CURLcode set_proxy(const struct call_state *state)
@@ -207,7 +221,8 @@ static CURLcode set_proxy(const struct call_state *state)
 	SETOPT(HTTPPROXYTUNNEL, 1L);
 	SETOPT(PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (net->options.cacert)
-		SETOPT(PROXY_CAINFO, net->options.cacert);
+		code = code ? code
+			    : set_trust(state, CURLOPT_PROXY_CAINFO_BLOB, CURLOPT_PROXY_CAINFO);
 	if (net->proxy->user)
 		SETOPT(PROXYUSERNAME, net->proxy->user);
 	if (net->proxy_password.length)
@@ -252,7 +267,7 @@ static CURLcode set_connection(const struct call_state *state, uint64_t left)
 	SETOPT(SSL_VERIFYPEER, 1L);
 	SETOPT(SSL_VERIFYHOST, 2L);
 	if (net->options.cacert)
-		SETOPT(CAINFO, net->options.cacert);
+		code = code ? code : set_trust(state, CURLOPT_CAINFO_BLOB, CURLOPT_CAINFO);
 	if (net->cafile_only)
 		SETOPT(CAPATH, NULL);
 	return code ? code : set_proxy(state);
