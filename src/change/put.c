@@ -4,11 +4,9 @@
  * without a reply. The steps stand in the order in which they happen.
  */
 #include <errno.h>
-#include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "change_op.h"
+#include "put_request.h"
 
 static void start_lookup(struct put_op *put);
 static void await_audience(struct put_op *put);
@@ -18,26 +16,6 @@ static void send(struct put_op *put);
 static struct put_op *put_of(struct change_op *op)
 {
 	return container_of(op, struct put_op, change);
-}
-
-/* Keeps the sealed value for a rename, if it was stored. */
-static void keep_sealed(struct put_op *put)
-{
-	struct catalog *catalog = op_catalog(&put->change);
-	struct entry_version version = {.changed_at = put->stored_by};
-	struct entry_text text;
-	struct entry entry;
-
-	if (!put->sealed || put->change.failure.errnum)
-		return;
-	if (put->record) {
-		record_entry(put->record, &entry, &text);
-		entry_version(&version, &entry);
-	}
-	sealed_cache_put(&catalog->sealed_cache, put->change.store, put->change.name, &version,
-			 &put->sealed_under, put->sealed, put->length + crypto_box_SEALBYTES,
-			 loop_now(catalog->loop));
-	put->sealed = NULL;
 }
 
 static void conclude(struct change_op *op)
@@ -53,7 +31,7 @@ static void conclude(struct change_op *op)
 		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
 	if (failure->errnum && put->value)
 		failure_redact(failure, put->value, put->length);
-	keep_sealed(put);
+	put_keep_sealed(put);
 }
 
 static void release(struct change_op *op)
@@ -219,31 +197,6 @@ static void on_selection(struct selection *selection)
 	await_key(put);
 }
 
-/* Sets what is sent as visibility and repositories: what was set for this value, else what the
- * secret has, else the options for a new one. Returns true if it has repositories to be asked for.
- */
-static bool set_audience(struct put_op *put, const struct entry *entry)
-{
-	const struct catalog_options *options = &op_catalog(&put->change)->options;
-	const char *selected = provider_selected(options->provider);
-	const char *now = entry->visibility ? entry->visibility : put->visibility;
-	const char *repositories = put->repositories, *visibility = put->visibility;
-
-	if (!now && !visibility && !repositories)
-		repositories = options->repositories;
-	if (repositories)
-		visibility = selected;
-	if (!visibility)
-		visibility = now ? now : options->visibility;
-	if (!visibility)
-		visibility = *options->provider->visibilities;
-	snprintf(put->visibility_sent, sizeof put->visibility_sent, "%s", visibility);
-	if (strcmp(visibility, selected) != 0 || (repositories && !*repositories))
-		return false;
-	put->selection.repositories = repositories;
-	return repositories || put->resends || (entry->visibility && !strcmp(now, selected));
-}
-
 static void await_audience(struct put_op *put)
 {
 	struct change_op *op = &put->change;
@@ -261,7 +214,7 @@ static void await_audience(struct put_op *put)
 	if (record && put->resends && !strcmp(put->resends, op->name))
 		entry_version(&put->resent_version, &entry);
 	put->has_audience = true;
-	if (!set_audience(put, &entry)) {
+	if (!put_set_audience(put, &entry)) {
 		await_key(put);
 		return;
 	}
@@ -421,101 +374,6 @@ static void on_response(struct api_call *api_call)
 	change_op_fail_as(op, &failure);
 }
 
-/* Returns the verb of the service that does what `mode` asks for, by what is known of the name. */
-static enum put_mode verb(const struct put_op *put)
-{
-	const struct provider *provider = op_provider(&put->change);
-
-	if (provider->writes_by_id)
-		return put->change.id[0] && put->mode != PUT_CREATE ? PUT_REPLACE : PUT_CREATE;
-	if (put->mode == PUT_CREATE && !provider->has_create)
-		return PUT_UPSERT;
-	if (put->mode == PUT_REPLACE && !provider->has_replace)
-		return PUT_UPSERT;
-	return put->mode;
-}
-
-/* Returns the expiry that was set, else that of the secret that is replaced (a replacement without
- * one would clear it), else that of new secrets. */
-static wall_time_ns expiry_of(const struct put_op *put, const struct record *record)
-{
-	const struct catalog *catalog = op_catalog(&put->change);
-
-	if (put->expiry_is_set)
-		return put->expires_at;
-	if (record)
-		return record_expires_at(record);
-	if (!catalog->options.expires)
-		return TIME_UNKNOWN;
-	return catalog_time(catalog) + (wall_time_ns)catalog->options.expires * NANOSECONDS;
-}
-
-static void set_attributes(const struct put_op *put, const struct record *record,
-			   struct op_args *args)
-{
-	const struct catalog_options *options = &op_catalog(&put->change)->options;
-	bool is_new = !record || args->mode == PUT_CREATE;
-
-	args->scopes = put->scopes || !is_new ? put->scopes : options->scopes;
-	args->comment = put->comment || !is_new ? put->comment : options->comment;
-	args->expires_at = options->provider->has_expiry ? expiry_of(put, record) : TIME_UNKNOWN;
-	if (!put->has_audience)
-		return;
-	args->visibility = put->visibility_sent;
-	if (!strcmp(put->visibility_sent, provider_selected(options->provider)))
-		args->repository_ids = buffer_cstr(&put->selection.ids);
-}
-
-/* Copies the value as it was sealed when it was written last. Returns 0 or a negative errno. */
-static int copy_sealed(struct put_op *put)
-{
-	const struct catalog *catalog = op_catalog(&put->change);
-	const struct sealed_value *kept =
-		sealed_cache_find(&catalog->sealed_cache, put->change.store, put->resends,
-				  &put->resent_version, loop_now(catalog->loop));
-
-	if (!kept)
-		return -EOPNOTSUPP;
-	put->sealed = malloc(kept->length);
-	if (!put->sealed)
-		return -ENOMEM;
-	memcpy(put->sealed, kept->sealed, kept->length);
-	put->sealed_under = kept->key;
-	put->length = kept->length - crypto_box_SEALBYTES;
-	return 0;
-}
-
-/* Seals the value under the present key. Returns 0 or -ENOMEM. */
-static int make_sealed(struct put_op *put)
-{
-	const struct client_key *key = &client_keys_of(put->change.store)->key;
-
-	put->sealed = malloc(put->length + crypto_box_SEALBYTES);
-	if (!put->sealed)
-		return -ENOMEM;
-	put->sealed_under = *key;
-	client_key_seal(key, put->value, put->length, put->sealed);
-	op_catalog(&put->change)->counts.sealed_bytes += put->length;
-	return 0;
-}
-
-/* Gives the sealed value to the request. Returns 0 or a negative errno. */
-static int seal_value(struct put_op *put, struct op_args *args)
-{
-	int failed;
-
-	free(put->sealed);
-	put->sealed = NULL;
-	failed = put->resends ? copy_sealed(put) : make_sealed(put);
-	if (failed)
-		return failed;
-	args->value = put->sealed;
-	args->value_length = put->length + crypto_box_SEALBYTES;
-	args->client_key = put->sealed_under.public_key;
-	args->client_key_id = put->sealed_under.id;
-	return 0;
-}
-
 static void send(struct put_op *put)
 {
 	struct change_op *op = &put->change;
@@ -531,16 +389,16 @@ static void send(struct put_op *put)
 		return;
 	}
 	args = change_op_prepare(op, OPERATION_PUT_SECRET, op->name, on_response);
-	args->mode = verb(put);
+	args->mode = put_verb(put);
 	args->value = put->value;
 	args->value_length = put->length;
-	set_attributes(put, record, args);
+	put_set_attributes(put, record, args);
 	op->api_call.on_entry = on_entry;
 	op->api_call.redact_value = put->value;
 	op->api_call.redact_length = put->length;
 	if (!provider->seals) {
 		op->api_call.pool = put->pool;
-	} else if ((failed = seal_value(put, args))) {
+	} else if ((failed = put_seal(put, args))) {
 		change_op_fail(
 			op, -failed,
 			failed == -ENOMEM
