@@ -97,8 +97,7 @@ struct put_op {
 	bool created;	    /* it succeeded, and the name was not in the cache */
 	const char *effect; /* "created" or "replaced", where the service said so; else NULL */
 	const struct record *record; /* in done(): the secret as it is now; NULL: not known */
-	wall_time_ns stored_by;	     /* it succeeded: when, at the latest, by the service's clock;
-					TIME_UNKNOWN */
+	struct time_span stored_in;  /* it succeeded: when, by the service's clock */
 
 	/* The rest is internal. */
 	struct wait wait;
@@ -167,7 +166,7 @@ struct update_op {
 	const char *visibility, *repositories; /* the same */
 
 	const struct record *record; /* in done(): the secret as it is now; NULL: not known */
-	wall_time_ns stored_by;	     /* in done(), as in put_op; TIME_UNKNOWN */
+	struct time_span stored_in;  /* in done(), as in put_op */
 
 	/* The rest is internal. */
 	struct put_op put; /* where a change takes the value: sends it again */

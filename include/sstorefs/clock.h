@@ -16,7 +16,17 @@ uint64_t clock_boottime(void);
 /* A moment as services send it: nanoseconds since 1970, UTC. TIME_UNKNOWN where none was sent. */
 typedef int64_t wall_time_ns;
 #define TIME_UNKNOWN INT64_MIN
-#define NANOSECONDS  INT64_C(1000000000)
+
+/* A span of time, both ends included; `to` TIME_UNKNOWN: it is not known. */
+struct time_span {
+	wall_time_ns from, to;
+};
+
+static inline bool time_span_has(const struct time_span *span, wall_time_ns time)
+{
+	return time != TIME_UNKNOWN && time >= span->from && time <= span->to;
+}
+#define NANOSECONDS INT64_C(1000000000)
 
 wall_time_ns clock_wall(void);
 

@@ -12,7 +12,7 @@
  */
 struct entry_version {
 	char digest[DIGEST_TEXT_SIZE]; /* "": there is none */
-	wall_time_ns changed_at;       /* of a version that was written here: no later than this */
+	struct time_span changed_in;   /* a moment, unless it is a version that was written here */
 };
 
 /* A store or a secret as the service described it. Borrowed: valid only during on_entry(). Absent

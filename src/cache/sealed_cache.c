@@ -54,7 +54,7 @@ void sealed_cache_put(struct sealed_cache *cache, const struct store *store, con
 	struct sealed_value *kept;
 
 	sealed_cache_drop(cache, store, name);
-	if (!sealed || (!version->digest[0] && version->changed_at == TIME_UNKNOWN)) {
+	if (!sealed || (!version->digest[0] && version->changed_in.to == TIME_UNKNOWN)) {
 		free(sealed);
 		return;
 	}
@@ -71,8 +71,9 @@ void sealed_cache_put(struct sealed_cache *cache, const struct store *store, con
 
 void entry_version(struct entry_version *version, const struct entry *entry)
 {
-	*version = (struct entry_version){.changed_at = entry->digest ? TIME_UNKNOWN
-								      : entry->modified_at};
+	wall_time_ns time = entry->digest ? TIME_UNKNOWN : entry->modified_at;
+
+	*version = (struct entry_version){.changed_in = {time, time}};
 	/* A longer digest is not kept, and such a version is never the same. */
 	if (entry->digest && strlen(entry->digest) < sizeof version->digest)
 		strcpy(version->digest, entry->digest);
@@ -82,7 +83,7 @@ static bool is_same(const struct entry_version *written, const struct entry_vers
 {
 	if (written->digest[0] || found->digest[0])
 		return !strcmp(written->digest, found->digest);
-	return found->changed_at != TIME_UNKNOWN && found->changed_at <= written->changed_at;
+	return time_span_has(&written->changed_in, found->changed_in.to);
 }
 
 const struct sealed_value *sealed_cache_find(const struct sealed_cache *cache,

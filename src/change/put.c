@@ -285,7 +285,7 @@ static int on_entry(void *context, const struct entry *entry)
 /* True if the key was fetched for this value, and no other value can have used it up. */
 static bool had_exclusive_key(const struct put_op *put)
 {
-	const struct client_keys *keys = &op_catalog(&put->change)->keys;
+	const struct client_keys *keys = client_keys_of(put->change.store);
 
 	return put->exclusive_key || (!op_provider(&put->change)->store_keys && put->fresh_key &&
 				      client_keys_used_once(keys, &put->sealed_under));
@@ -330,6 +330,23 @@ static const char *effect_of(const struct op_args *args, const struct op_result 
 	return args->mode == PUT_REPLACE || result->replaced ? "replaced" : NULL;
 }
 
+/* The response did not describe the secret: it is asked for when it is looked up. A new one is
+ * shown in directories until then. */
+static void show_undescribed(struct put_op *put)
+{
+	struct change_op *op = &put->change;
+
+	if (!listing_peek_any(op->listing, op->name))
+		listing_local_put(op->listing,
+				  &(struct entry){.name = op->name,
+						  .created_at = put->stored_in.to,
+						  .modified_at = put->stored_in.to,
+						  .expires_at = TIME_UNKNOWN,
+						  .livemode = -1},
+				  op->entry_id);
+	change_op_invalidate(op);
+}
+
 static void on_response(struct api_call *api_call)
 {
 	struct put_op *put = container_of(api_call, struct put_op, change.api_call);
@@ -339,7 +356,7 @@ static void on_response(struct api_call *api_call)
 
 	if (!put->first_sent_at)
 		put->first_sent_at = api_call->http.sent_at;
-	put->stored_by = failure.errnum ? TIME_UNKNOWN : api_call->response_date;
+	put->stored_in = api_call_span(api_call);
 	/* A lost attempt may have created what the next one replaced. */
 	if (!failure.errnum && !op->indeterminate && !api_call->http.indeterminate)
 		put->effect = effect_of(&api_call->args, result);
@@ -351,7 +368,7 @@ static void on_response(struct api_call *api_call)
 		if (put->got_entry)
 			listing_query_for_change(op->listing, op->name, &put->record);
 		else
-			change_op_invalidate(op);
+			show_undescribed(put);
 		change_op_finish(op);
 		return;
 	}

@@ -126,7 +126,7 @@ int put_seal(struct put_op *put, struct op_args *args)
 void put_keep_sealed(struct put_op *put)
 {
 	struct catalog *catalog = op_catalog(&put->change);
-	struct entry_version version = {.changed_at = put->stored_by};
+	struct entry_version version = {.changed_in = put->stored_in};
 	struct entry_text text;
 	struct entry entry;
 

@@ -256,7 +256,7 @@ static void recalled_published(struct change_op *put)
 	/* The sealed value is as good as it was: its key is not taken any more. */
 	if (put->failure.key_is_rejected && put->failure.errnum == EINVAL)
 		put->failure.errnum = EOPNOTSUPP;
-	renaming->version = (struct entry_version){.changed_at = renaming->put.stored_by};
+	renaming->version = (struct entry_version){.changed_in = renaming->put.stored_in};
 	if (put->failure.errnum)
 		change_op_fail_as(&renaming->change, &put->failure);
 	else if (renaming->put.record)
@@ -336,7 +336,7 @@ static void on_new_made(struct api_call *api_call)
 	if (!op->failure.errnum) {
 		if (!renaming->got_entry)
 			renaming->version =
-				(struct entry_version){.changed_at = api_call->response_date};
+				(struct entry_version){.changed_in = api_call_span(api_call)};
 		if (renaming->got_entry)
 			on_new_exists(renaming);
 		else

@@ -68,7 +68,7 @@ static void on_resent(struct change_op *put)
 
 	update->is_resending = false;
 	update->record = update->put.record;
-	update->stored_by = update->put.stored_by;
+	update->stored_in = update->put.stored_in;
 	if (put->failure.key_is_rejected && put->failure.errnum == EINVAL)
 		put->failure.errnum = EOPNOTSUPP;
 	if (put->failure.errnum)
@@ -113,7 +113,7 @@ void update_start(struct update_op *update)
 						  .conclude = conclude,
 						  .no_id = EINVAL};
 
-	update->stored_by = TIME_UNKNOWN;
+	update->stored_in.to = TIME_UNKNOWN;
 	change_op_start(&update->change, update->change.name,
 			update->visibility || update->repositories ? &resending : &steps);
 }

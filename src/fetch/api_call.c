@@ -272,6 +272,17 @@ void api_call_free(struct api_call *api_call)
 	buffer_finish(&api_call->cursor);
 }
 
+struct time_span api_call_span(const struct api_call *api_call)
+{
+	wall_time_ns date = api_call->failure.errnum ? TIME_UNKNOWN : api_call->response_date;
+	uint64_t took = loop_now(api_call->catalog->loop) - api_call->http.sent_at;
+
+	if (date == TIME_UNKNOWN)
+		return (struct time_span){.to = TIME_UNKNOWN};
+	return (struct time_span){.from = date - (wall_time_ns)(took / 1000 + 1) * NANOSECONDS,
+				  .to = date + NANOSECONDS - 1};
+}
+
 void api_call_follow_cursor(struct api_call *api_call)
 {
 	buffer_finish(&api_call->cursor);

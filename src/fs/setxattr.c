@@ -154,8 +154,9 @@ static void on_updated(struct change_op *op)
 
 	if (record && pending->written)
 		written_follow(deferred->fs, record->entry_id, record);
-	else if (pending->written && !op->failure.errnum && pending->op.stored_by != TIME_UNKNOWN)
-		written_follow_unseen(deferred->fs, pending->written, pending->op.stored_by);
+	else if (pending->written && !op->failure.errnum &&
+		 pending->op.stored_in.to != TIME_UNKNOWN)
+		written_follow_unseen(deferred->fs, pending->written, &pending->op.stored_in);
 	deferred_audit(deferred, NULL, record_digest(record, &text), &op->failure);
 	deferred_end(deferred, op->failure.errnum);
 }

@@ -129,10 +129,10 @@ static void keep_length(struct upload *upload)
 
 	if (!put->change.failure.errnum && put->record)
 		written_keep(upload->fs, upload->file, put->record, upload->value->bytes.length);
-	else if (!put->change.failure.errnum && put->stored_by != TIME_UNKNOWN)
+	else if (!put->change.failure.errnum && put->stored_in.to != TIME_UNKNOWN)
 		written_keep_unseen(upload->fs, upload->file,
 				    record ? record->entry_id : upload->file->entry_id,
-				    put->stored_by, upload->value->bytes.length);
+				    &put->stored_in, upload->value->bytes.length);
 	else if (!put->change.failure.errnum || put->unknown)
 		written_forget(upload->fs, record ? record->entry_id : 0);
 }

@@ -14,9 +14,9 @@ struct written_entry {
 	uint32_t length;   /* bytes that were written: a newline that was not stored counts */
 	struct timespec accessed, modified;
 	char digest[64]; /* the version that length and times belong to; "": they are not known */
-	wall_time_ns stored_by; /* without a digest: they belong to the version that is seen next,
-				   if it is not from after this; 0: they are not known */
-	uint64_t sync_until;	/* CLOCK_BOOTTIME, milliseconds */
+	struct time_span stored_in; /* without a digest: they belong to the version that is seen
+				       next, if it is from then */
+	uint64_t sync_until;	    /* CLOCK_BOOTTIME, milliseconds */
 	TAILQ_ENTRY(written_entry) link;
 };
 
@@ -105,8 +105,8 @@ static struct written_entry *find_version(struct fs *fs, const struct record *re
 		record && !record->invalid ? find(&fs->written, record->entry_id) : NULL;
 	struct entry_text text;
 
-	if (entry && !entry->digest[0] && record_changed_at(record) != TIME_UNKNOWN &&
-	    record_changed_at(record) <= entry->stored_by)
+	if (entry && !entry->digest[0] &&
+	    time_span_has(&entry->stored_in, record_changed_at(record)))
 		set_version(entry, record);
 	if (!entry || !entry->digest[0])
 		return NULL;
@@ -136,9 +136,9 @@ static struct timespec accessed_at(const struct file *file)
 }
 
 /* Notes the length and times of a secret, whose version is now one that this mount has written:
- * `record`, or NULL with what `stored_by` says. */
+ * `record`, or NULL with what `stored_in` says. */
 static void keep(struct fs *fs, uint32_t entry_id, const struct record *record,
-		 wall_time_ns stored_by, uint32_t length, struct timespec modified,
+		 const struct time_span *stored_in, uint32_t length, struct timespec modified,
 		 struct timespec accessed)
 {
 	struct written_entry *entry = renew(&fs->written, entry_id);
@@ -148,22 +148,22 @@ static void keep(struct fs *fs, uint32_t entry_id, const struct record *record,
 	entry->length = length;
 	entry->modified = modified;
 	entry->accessed = accessed;
-	entry->stored_by = stored_by;
+	entry->stored_in = stored_in ? *stored_in : (struct time_span){.to = TIME_UNKNOWN};
 	entry->digest[0] = '\0';
 	if (record)
 		set_version(entry, record);
 }
 
 void written_keep_unseen(struct fs *fs, const struct file *file, uint32_t entry_id,
-			 wall_time_ns stored_by, size_t length)
+			 const struct time_span *stored_in, size_t length)
 {
-	keep(fs, entry_id, NULL, stored_by, (uint32_t)length, modified_at(file), accessed_at(file));
+	keep(fs, entry_id, NULL, stored_in, (uint32_t)length, modified_at(file), accessed_at(file));
 }
 
 void written_keep(struct fs *fs, const struct file *file, const struct record *record,
 		  size_t length)
 {
-	keep(fs, record->entry_id, record, 0, (uint32_t)length, modified_at(file),
+	keep(fs, record->entry_id, record, NULL, (uint32_t)length, modified_at(file),
 	     accessed_at(file));
 }
 
@@ -172,16 +172,16 @@ void written_follow(struct fs *fs, uint32_t entry_id, const struct record *recor
 	const struct written_entry *known = find(&fs->written, entry_id);
 
 	if (known && known->digest[0])
-		keep(fs, record->entry_id, record, 0, known->length, known->modified,
+		keep(fs, record->entry_id, record, NULL, known->length, known->modified,
 		     known->accessed);
 }
 
-void written_follow_unseen(struct fs *fs, uint32_t entry_id, wall_time_ns stored_by)
+void written_follow_unseen(struct fs *fs, uint32_t entry_id, const struct time_span *stored_in)
 {
 	const struct written_entry *known = find(&fs->written, entry_id);
 
 	if (known)
-		keep(fs, entry_id, NULL, stored_by, known->length, known->modified,
+		keep(fs, entry_id, NULL, stored_in, known->length, known->modified,
 		     known->accessed);
 }
 
@@ -192,7 +192,7 @@ void written_forget(struct fs *fs, uint32_t entry_id)
 	if (!entry)
 		return;
 	entry->digest[0] = '\0';
-	entry->stored_by = 0;
+	entry->stored_in.to = TIME_UNKNOWN;
 }
 
 /* --- what is shown */

@@ -45,10 +45,10 @@ void written_keep(struct fs *fs, const struct file *file, const struct record *r
 		  size_t length);
 
 /* Notes the same of the secret `entry_id` that the service did not describe: the version that is
- * seen of it next is the one that was written, unless it is from after `stored_by`, by the
+ * seen of it next is the one that was written, if it is from `stored_in`, by the
  * service's clock. */
 void written_keep_unseen(struct fs *fs, const struct file *file, uint32_t entry_id,
-			 wall_time_ns stored_by, size_t length);
+			 const struct time_span *stored_in, size_t length);
 
 /* True if `record` (NULL: there is none) is a version that was written by this mount. */
 bool written_has(struct fs *fs, const struct record *record);
@@ -58,7 +58,7 @@ void written_follow(struct fs *fs, uint32_t entry_id, const struct record *recor
 
 /* Notes that `entry_id` has the same value in a version that the service did not describe, as
  * written_keep_unseen does. */
-void written_follow_unseen(struct fs *fs, uint32_t entry_id, wall_time_ns stored_by);
+void written_follow_unseen(struct fs *fs, uint32_t entry_id, const struct time_span *stored_in);
 
 /* Forgets length and times of `entry_id` (0: none): it is deleted, or may have another value. */
 void written_forget(struct fs *fs, uint32_t entry_id);

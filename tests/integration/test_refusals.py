@@ -86,10 +86,11 @@ def test_what_a_user_types_is_explained_once(place, command):
 
 
 def test_names_are_explained(place):
-    bad = {"fastly": ("a b", "a b"), "cloudflare": ("a.b", "a.b"), "stripe": ("a\nb\t\x1b[31mc", "a b [31mc")}[place.name]
+    bad = {"fastly": ("a b", "a b"), "cloudflare": ("a.b", "a.b"), "stripe": ("a\nb\t\x1b[31mc", "a b [31mc"),
+           "github": ("A B", "A B")}[place.name]
     assert errno_of(write_file, place / bad[0], b"val") == errno.EINVAL
     (line,) = place.errors()
-    assert line[1] == "open" and line[3] == "EINVAL" and "letters, digits" in line[6]
+    assert line[1] == "open" and line[3] == "EINVAL" and ("keeps names in capitals" if place.name == "github" else "letters, digits") in line[6]
     assert line[2].split() == f"{place.store}/{bad[1]}".split() or "\x1b" not in line[2]
     assert errno_of(os.mkdir, place.mount / "a\tb") == errno.EINVAL
     assert place.errors()[0][1] == "mkdir" and place.errors()[0][3] == "EINVAL" and len(place.errors()) == 2

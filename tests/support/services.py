@@ -125,4 +125,4 @@ class GitHub(Target):
         return f"{super().options},pace=none"
 
 
-SERVICES = {service.name: service for service in (Fastly, Cloudflare, Stripe)}
+SERVICES = {service.name: service for service in (Fastly, Cloudflare, Stripe, GitHub)}
