@@ -5,7 +5,7 @@ import pytest
 import fixtures
 from fixtures import direct, direct_mount, make_mount, pytest_runtest_makereport, running_sandbox, sandbox  # noqa: F401
 from network import enter_own_network
-from report import Teller, shown
+from report import TableRecorder, shown
 from services import Fastly
 from tls import Certificates, ChangingNginx
 
@@ -35,7 +35,7 @@ def tls(sandbox, nginx, certificates):
 
 @pytest.fixture
 def table(record_property, sandbox):
-    return Teller(record_property, sandbox)
+    return TableRecorder(record_property, sandbox)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,4 +1,4 @@
-"""Where a row of the table is played: one mount, one secret, one writer, one fault."""
+"""Runs a row of the table: one mount, one secret, one writer, one fault."""
 
 import os
 import time
@@ -46,7 +46,7 @@ class Harness:
         self.sandbox.fault(f"operation={self.writes},{words}")
 
     def until_the_end(self, context):
-        """A context that lasts as long as the fault does."""
+        """A context that lasts as long as the fault."""
         context.__enter__()
         self.ends.append(context)
 

@@ -13,7 +13,7 @@ class Row:
     """What goes wrong while a secret that holds `old` is written over with `val`, and what comes of it."""
 
     fault: str
-    begin: object = None  # a sandbox fault for the writing call, or a function of the stage
+    begin: object = None  # a sandbox fault for the writing call, or a function of the harness
     error: int = 0
     calls: tuple = (1, 1)  # writing calls that reach the service, fewest and most
     seconds: tuple = AT_ONCE
@@ -29,8 +29,8 @@ def errno_name(number):
     return errno.errorcode.get(number, str(number)) if number else "success"
 
 
-class Teller:
-    """A line for what is no Row: begin() when it goes wrong, line() when it is over."""
+class TableRecorder:
+    """Records a line of the table for a fault that is no Row: begin() when it starts, line() when it has ended."""
 
     def __init__(self, record_property, sandbox):
         self.record_property = record_property

@@ -258,7 +258,7 @@ WRITE = 'import os,sys; d = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O
 
 
 @pytest.fixture
-def work_for_everybody():
+def work_for_all_users():
     """A directory and a /dev/fuse that ordinary users may use, in our mount namespace alone."""
     work = Path("/mnt")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "sstorefs-tests", work], check=True)
@@ -292,8 +292,8 @@ class Poor:
 
 
 @pytest.fixture
-def poor(request, work_for_everybody, direct):
-    poor = Poor(work_for_everybody, direct)
+def poor(request, work_for_all_users, direct):
+    poor = Poor(work_for_all_users, direct)
     request.node.mounts = [poor.mount]
     yield poor
     poor.mount.finish()
@@ -352,7 +352,7 @@ def test_a_log_that_cannot_be_written(make_mount, direct, sandbox, lost_log, tab
     sandbox.clear()
     table.begin()
     write_file(mount / "prod/NAME", b"val")
-    table.line(f"no log: {'nobody reads it' if reading is not None else 'the disk is full'}", 0, "val")
+    table.line(f"no log: {'no reader' if reading is not None else 'the disk is full'}", 0, "val")
     assert sandbox.value("prod", "NAME") == b"val"
     assert "EACCES" in mount.control("errors")
 
@@ -496,4 +496,4 @@ def test_a_temporary_file_that_is_never_renamed_is_wiped_and_that_is_said(clock,
     assert "prod/NAME.tmp\tETIMEDOUT" in mount.control("errors")
     assert "not renamed within 15 minutes" in mount.log()
     assert not is_in_memory(mount.pid, value) and sandbox.uploads() == []
-    table.line("a temporary file that nobody renames", 0, "nothing, and `errors` says so")
+    table.line("a temporary file that is never renamed", 0, "nothing, and `errors` says so")

@@ -1,5 +1,5 @@
 """
-A fleet on one token: daemons that are started at once and write together, against the services' own limits. All finish, nobody is locked out, and reads leave
+A fleet on one token: daemons that are started at once and write together, against the services' own limits. All finish, no daemon is locked out, and reads leave
 writes their share (doc/semantics.md, chapter 1; doc/apis.md, Fastly 5, Cloudflare 5, Stripe 4).
 """
 
@@ -126,7 +126,7 @@ def test_cloudflare(make_mount, limited, record_property):
     fleet = Fleet(make_mount, limited, "cloudflare").start()
     seconds = fleet.run(reads=True, after=900)
     fleet.check()
-    assert fleet.refusals() == [], "somebody was locked out"
+    assert fleet.refusals() == [], "a daemon was locked out"
     fleet.end()
     record_property("row", (f"fleet of {FLEET}, cloudflare", "success", len(limited.calls(service="cloudflare")), f"{seconds:.1f}",
                             f"{fleet.reads} listings beside it"))

@@ -1,4 +1,4 @@
-"""What stands between the daemon and the service: name servers, proxies, connections that come and go."""
+"""What stands between the daemon and the service: name servers, proxies, connections that open and end."""
 
 import base64
 import errno
@@ -55,7 +55,7 @@ def refused_to_mount(make_mount, service, options="", **variables):
 def test_a_mount_does_not_wait_for_a_silent_name_server(silent_name_server, make_mount, sandbox, nginx, certificates):
     status, said, seconds = refused_to_mount(make_mount, by_name(sandbox, nginx, certificates))
     assert status == 32 and Certificates.HOST in said
-    assert seconds < NO_ANSWER, "whoever mounts waits no longer than `timeout`, whatever the resolver does"
+    assert seconds < NO_ANSWER, "mounting waits no longer than `timeout`, whatever the resolver does"
 
 
 def test_a_name_server_that_falls_silent_holds_nothing_up(make_mount, sandbox, nginx, certificates, tmp_path, table):
@@ -83,7 +83,7 @@ def test_a_name_server_that_falls_silent_holds_nothing_up(make_mount, sandbox, n
                 time.sleep(0.01)
             table.line("the name server is silent", results, "old")
     assert results[0] in (errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EIO)
-    assert answered > 5, "nobody was told anything while the resolver waited"
+    assert answered > 5, "no request was answered while the resolver waited"
     nginx.start()
 
 
@@ -223,7 +223,7 @@ CERTIFICATES = [("wrong_name", "it is for DNS:other.example"), ("unknown", "if i
 
 
 @pytest.mark.parametrize("certificate,words", CERTIFICATES)
-def test_no_mount_of_who_cannot_prove_who_he_is(make_mount, tls, nginx, sandbox, certificate, words):
+def test_no_mount_of_a_server_that_cannot_prove_its_identity(make_mount, tls, nginx, sandbox, certificate, words):
     """Not even the token is sent. Nothing shows yet whether it is the certificate or the clock that is wrong."""
     nginx.start(certificate=getattr(nginx.certificates, certificate))
     status, said, _ = refused_to_mount(make_mount, tls)

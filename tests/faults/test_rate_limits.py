@@ -1,5 +1,5 @@
 """
-A service that refuses calls for their number (429) until a known moment: no change is sent before it, whoever asks, reads that are not metered go on, and everybody
+A service that refuses calls for their number (429) until a known moment: no change is sent before it, whichever process asks; reads that are not metered go on, and everybody
 is told when (doc/semantics.md, chapter 6).
 """
 

@@ -70,7 +70,7 @@ def test_a_new_token_that_is_no_good_is_tried_once(make_mount, two_tokens):
     write_file(mount / "prod/NAME", b"old")
     sandbox.clear()
     sandbox.fault(f"{PUT},status=401,times=1")
-    mount.write_token("a-token-that-nobody-knows")
+    mount.write_token("a-token-that-is-unknown")
     assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EACCES
     assert [call["status"] for call in sandbox.calls(operation="fastly.put_secret")] == [401, 401]
     mount.write_token(sandbox.token)

@@ -61,7 +61,7 @@ def refusals():
 def certificates():
     """Nothing is sent to a server that cannot prove who it is."""
     for name, words in (("wrong_name", "the certificate has another name"), ("expired", "the certificate has expired"),
-                        ("unknown", "nobody knows who signed the certificate")):
+                        ("unknown", "the signer of the certificate is unknown")):
         yield Row(words, front(certificate=name), errno.EKEYREJECTED, calls=(0, 0), holds=b"old", way="tls", notices=True)
 
 
@@ -116,8 +116,8 @@ ROWS = [
     Row("an answer in 200000 brackets", "body=nested", errno.EIO, calls=ANY, **PART),
 
     # The way there. A kept connection that ends just as it is written to is a lost reply, whatever comes of the next one (doc/semantics.md, rule 13).
-    Row("nobody listens", refuses_connections, errno.EHOSTUNREACH, calls=(0, 0), holds=b"old", way="tls", notices=True),
-    Row("nobody listens any more", refuses_connections, errno.EIO, calls=(0, 0), holds=b"old", way="tls"),
+    Row("no server listens", refuses_connections, errno.EHOSTUNREACH, calls=(0, 0), holds=b"old", way="tls", notices=True),
+    Row("no server listens any more", refuses_connections, errno.EIO, calls=(0, 0), holds=b"old", way="tls"),
     Row("packets vanish", drops_packets, errno.ETIMEDOUT, calls=(0, 0), **WHOLE, holds=b"old", way="tls"),
     *certificates(),
     Row("HTTP/2, GOAWAY after each request", front(requests=1), way="tls"),

@@ -1,5 +1,5 @@
 """
-Answers of no length that their headers would tell, over HTTP/2: the end of one is noticed only when libcurl looks once more, and what
+Responses without a length in their headers, over HTTP/2: the end of one is noticed only when libcurl runs once more, and what
 it has read for one transfer while it served another has no socket that would say so. Each is looked at in time.
 """
 

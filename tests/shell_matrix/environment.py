@@ -1,4 +1,4 @@
-"""Where the matrix is run: a sandbox, one store of one service, and three mounts of it that last for all idioms."""
+"""The environment of the matrix: a sandbox, one store of one service, and three mounts of it that last for all commands."""
 
 import os
 
@@ -11,7 +11,7 @@ from waiting import TIMEOUT, wait_until
 # Quotas that the matrix would exhaust.
 QUOTAS = ("cloudflare.quota_secrets=100000", "stripe.per_scope=100000")
 WITHDRAWN = "good-for-the-mount-alone"
-BRIEF = 3
+SHORT_TIMEOUT = 3
 
 
 class Environment:
@@ -28,7 +28,7 @@ class Environment:
         for name in existing:
             self.put(name, old)
         self._mount("good", self.sandbox.token, "ttl=3600")
-        self._mount("brief", self.sandbox.token, f"ttl=3600,timeout={BRIEF}")
+        self._mount("short_timeout", self.sandbox.token, f"ttl=3600,timeout={SHORT_TIMEOUT}")
         self._mount("refused", WITHDRAWN, "ttl=3600")
         self.sandbox.tokens(self.sandbox.token)
         self._learn_of_refusal()

@@ -28,7 +28,7 @@
 static uint64_t
 	descriptors[THREADS_MAX]; /* by thread: what it writes to, plus 1; 0: it does not write */
 
-/* Where the descriptor that is written to stands among the arguments; -1: it is no write. */
+/* The index of the written descriptor among the arguments; -1: it is no write. */
 static int written_argument(uint64_t call)
 {
 	static const struct {

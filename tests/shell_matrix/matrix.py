@@ -1,4 +1,4 @@
-"""The matrix: reads its table, and runs its idioms at a mount. What is to be expected is the table's and test_matrix.py's."""
+"""The matrix: reads its table, and runs its commands at a mount. What is to be expected is the table's and test_matrix.py's."""
 
 import base64
 import hashlib
@@ -27,10 +27,10 @@ class Row:
     unlinks: bool
     stores: str
     cells: dict
-    idiom: str
+    command: str
 
     def __str__(self):
-        return self.idiom.replace("⏎", " ")
+        return self.command.replace("⏎", " ")
 
     def cell(self, column, shell):
         """`told:1/2` is told:1 in bash and told:2 in dash; `told:1/hidden` has another word, too."""
@@ -48,15 +48,15 @@ def read_table(path):
     rows = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if line and not line.startswith("#"):
-            shells, start, stores, *cells, idiom = re.split(" {2,}", line, maxsplit=3 + len(CELLS))
+            shells, start, stores, *cells, command = re.split(" {2,}", line, maxsplit=3 + len(CELLS))
             cells = dict(zip(CELLS, cells, strict=True))
-            rows.append(Row(number, SHELLS[shells], STARTS[start], start == "unlinks", stores, cells, idiom))
+            rows.append(Row(number, SHELLS[shells], STARTS[start], start == "unlinks", stores, cells, command))
     return rows
 
 
 @dataclass
 class Run:
-    """One idiom in one shell on one name, in one column."""
+    """One command in one shell on one name, in one column."""
 
     row: Row
     shell: str
@@ -102,7 +102,7 @@ class Run:
 
 
 class Workplace:
-    """A directory with all that an idiom may need, and its environment."""
+    """A directory with all that an command may need, and its environment."""
 
     def __init__(self, path, run, mount_directory, gnupg_home):
         self.path = path
@@ -111,10 +111,10 @@ class Workplace:
         name = mount_directory / run.name
         file = path / "file"
         file.write_bytes(run.text)
-        idiom = run.row.idiom
-        if ".base64" in idiom:
+        command = run.row.command
+        if ".base64" in command:
             Path(f"{file}.base64").write_bytes(base64.b64encode(run.text))
-        if ".gpg" in idiom:
+        if ".gpg" in command:
             self._gpg("-o", f"{file}.gpg", "-c", file)
         self.environment = {
             "PATH": f"{HERE}/programs:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(path), "NAME": str(name),
@@ -127,7 +127,7 @@ class Workplace:
                         *words], check=True, capture_output=True)
 
     def command(self, run, *before):
-        return subprocess.Popen([*map(str, before), run.shell, "-c", run.row.idiom.replace("⏎", "\n")], cwd=self.path,
+        return subprocess.Popen([*map(str, before), run.shell, "-c", run.row.command.replace("⏎", "\n")], cwd=self.path,
                                 env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True, errors="replace", process_group=0)
 
@@ -138,7 +138,7 @@ COLUMNS = {
     "open": "refused",
     "WRITE": "good",
     "published": "good",
-    "answered": "brief",
+    "answered": "short_timeout",
     "answered once": "good",
     "killed writing": "good",
     "killed uploading": "good",
@@ -192,11 +192,11 @@ class Matrix:
         run.name += "_again"
         if run.start == "existing":
             self.environment.put(run.name, OLD)
-        self.environment.wait_until_up("brief")
+        self.environment.wait_until_up("short_timeout")
         return True
 
     def _try(self, run):
-        """What one idiom's run can't do is no other's failure."""
+        """What one command's run can't do is no other's failure."""
         try:
             self._run(run)
         except Exception as why:  # pylint: disable=broad-except

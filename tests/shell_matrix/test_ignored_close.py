@@ -1,6 +1,6 @@
 """
 What ignores close(2): shells and tools that end with status 0 although the service has refused the value. `sync NAME` tells. It is the table of the man page
-(WRITING); a program that begins to look at close belongs to HEARS, and out of that table. And the idiom that tells in itself: `dd conv=fsync`.
+(WRITING); a program that begins to look at close belongs to CHECKS_CLOSE, and out of that table. And the command that reports it in itself: `dd conv=fsync`.
 """
 
 import os
@@ -16,7 +16,7 @@ from services import SERVICES
 pytestmark = pytest.mark.xdist_group("other programs")
 
 # A directory of its own: `file` and `archive.zip`, `archive.tar`, which hold a file of the secret's name.
-DEAF = {
+IGNORES_CLOSE = {
     "bash: echo": 'bash -c \'echo val > "$NAME"\'',
     "dash: echo": 'dash -c \'echo val > "$NAME"\'',
     "zsh: echo": 'zsh -f -c \'echo val > "$NAME"\'',
@@ -41,12 +41,12 @@ DELETE_FIRST = {
     "bsdtar x": 'bsdtar -x -f archive.tar -C "$DIR"',
     "busybox tar x": 'busybox tar -x -f archive.tar -C "$DIR"',
 }
-# Those that tell, and then delete what they could not copy: as after "rm NAME".
-TELLS_AND_DELETES = {
+# Those that report it, and then delete what they could not copy: as after "rm NAME".
+REPORTS_AND_DELETES = {
     "Node: fs.copyFile": 'node-copy fs file "$NAME"',
     "fs-extra: copy": 'node-copy fs-extra file "$NAME"',
 }
-HEARS = {
+CHECKS_CLOSE = {
     "dd conv=fsync": 'dd if=file of="$NAME" conv=fsync status=none',
     "cmd | dd conv=fsync": 'printf val | dd of="$NAME" conv=fsync status=none',
     "busybox: cmd | dd conv=fsync": 'printf val | busybox dd of="$NAME" conv=fsync',
@@ -57,7 +57,7 @@ HEARS = {
     "tee": 'tee "$NAME" < file > /dev/null',
 }
 UUTILS_SYNC = {"echo && uutils sync -d": 'echo val > "$NAME" && /usr/lib/cargo/bin/coreutils/sync -d "$NAME"'}
-ALL = DEAF | UUTILS_SYNC | DELETE_FIRST | TELLS_AND_DELETES | HEARS
+ALL = IGNORES_CLOSE | UUTILS_SYNC | DELETE_FIRST | REPORTS_AND_DELETES | CHECKS_CLOSE
 
 
 def named(way):
@@ -65,7 +65,7 @@ def named(way):
 
 
 @pytest.fixture(scope="session", params=SERVICES)
-def deaf_house(request, tmp_path_factory):
+def close_environment(request, tmp_path_factory):
     environment = Environment(tmp_path_factory.mktemp(f"deaf_{request.param}"), request.param)
     environment.start([named(way) for way in ALL], OLD)
     for way in ALL:
@@ -75,22 +75,22 @@ def deaf_house(request, tmp_path_factory):
 
 
 @pytest.fixture
-def run(deaf_house, tmp_path):
+def run(close_environment, tmp_path):
     def run(way):
         name = named(way)
-        environment = {"PATH": f"{HERE}/programs:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(tmp_path), "NODE_MODULES": str(NODE_MODULES), "DIR": str(deaf_house.directory("good")),
-                       "NAME": str(deaf_house.directory("good") / name)}
+        environment = {"PATH": f"{HERE}/programs:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": str(tmp_path), "NODE_MODULES": str(NODE_MODULES), "DIR": str(close_environment.directory("good")),
+                       "NAME": str(close_environment.directory("good") / name)}
         (tmp_path / "file").write_text("val\n")
         (tmp_path / name).write_text("val\n")
         for words in ("lz4 -q file file.lz4", f"zip -q archive.zip {name}", f"tar -c -f archive.tar {name}"):
             subprocess.run(words.split(), cwd=tmp_path, check=True, env=environment)
         done = subprocess.run(["sh", "-c", ALL[way]], cwd=tmp_path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment)
         synced = subprocess.run(["sync", environment["NAME"]], capture_output=True, text=True, env=environment)
-        return done, synced, deaf_house.held(name), os.path.exists(environment["NAME"])
+        return done, synced, close_environment.held(name), os.path.exists(environment["NAME"])
     return run
 
 
-@pytest.mark.parametrize("way", DEAF)
+@pytest.mark.parametrize("way", IGNORES_CLOSE)
 def test_it_ends_well_and_sync_tells(run, way):
     done, synced, held, _ = run(way)
     assert done.returncode == 0, done.stderr
@@ -110,14 +110,14 @@ def test_it_ends_well_and_the_secret_is_gone(run, way):
     assert synced.returncode == 1 and held is None and not there
 
 
-@pytest.mark.parametrize("way", TELLS_AND_DELETES)
+@pytest.mark.parametrize("way", REPORTS_AND_DELETES)
 def test_it_tells_and_the_secret_is_gone(run, way):
     done, _, held, there = run(way)
     assert done.returncode != 0 and "ermission denied" in done.stderr
     assert held is None and not there
 
 
-@pytest.mark.parametrize("way", HEARS)
+@pytest.mark.parametrize("way", CHECKS_CLOSE)
 def test_it_tells_by_itself(run, way):
     done, _, held, _ = run(way)
     assert done.returncode != 0 and "ermission denied" in done.stderr

@@ -1,14 +1,14 @@
 """
-Every writer, and everything that can go wrong with it: the table is matrix.table, in which each word has its meaning.
+Every writer, and everything that can go wrong with it: the table is matrix.table, which explains its columns.
 
 Of each line it is checked, at Fastly, Cloudflare and Stripe:
 
 - works: status 0, not a word; one upload, with exactly these bytes; for new names and for existing ones.
 - open, WRITE, published: the program says what the table says; the old value stays, a new name leaves no file; nothing is sent
   (published: once, and never again); .sstorefs/errors has a line with the cause. After `published`, `sync NAME` says it once more,
-  to whoever did not hear of it.
-- answered: the value arrives, but no answer to it does: the program is told so, or `sync NAME` tells. answered once: one answer is lost,
-  and nobody notices: the call is made again, or what was created is found.
+  to the program that did not get the reply.
+- answered: the value arrives, but no reply to it does: the program fails, or `sync NAME` does. answered once: one reply is lost,
+  and no program notices: the call is made again, or what was created is found.
 - killed: by SIGKILL, after its first write: nothing is sent; during the upload: the wait ends at once, and the old value stays.
 """
 
@@ -22,7 +22,7 @@ from services import SERVICES
 
 ROWS = read_table(HERE / "matrix.table")
 
-# What a program says that says why, and what .sstorefs/errors says.
+# Texts of which a program's message has one, and the errors in .sstorefs/errors.
 WHY = {
     "open": (("Permission denied", "EACCES"), {"EACCES"}),
     "WRITE": (("File too large", "EFBIG"), {"EFBIG"}),
@@ -47,7 +47,7 @@ def cases(*columns):
 
 @pytest.fixture(scope="session")
 def matrices(request, tmp_path_factory, kill_after_write, gnupg_home):
-    """One a service, made when its first result is asked for; it runs those idioms of which tests were selected."""
+    """One a service, made when its first result is asked for; it runs those commands of which tests were selected."""
     made = {}
 
     def matrix(service):
@@ -55,8 +55,8 @@ def matrices(request, tmp_path_factory, kill_after_write, gnupg_home):
             params = [item.callspec.params for item in request.session.items if "run" in getattr(item, "callspec", item).params]
             runs = [params["run"] for params in params if params["service_name"] == service]
             work = tmp_path_factory.mktemp(service)
-            (work / "idioms").mkdir()
-            made[service] = Matrix(Environment(work / "mounts", service), work / "idioms", runs, kill_after_write,
+            (work / "commands").mkdir()
+            made[service] = Matrix(Environment(work / "mounts", service), work / "commands", runs, kill_after_write,
                                    gnupg_home)
             made[service].start()
         return made[service]

@@ -14,7 +14,7 @@ GPG = "gpg -q --no-permission-warning --batch --yes --passphrase x --pinentry-mo
 SSL = "openssl enc -aes-256-cbc -pbkdf2 -pass pass:x"
 PLAIN = "".join(f"{line:07d}\n" for line in range(7000)).encode()
 
-# What goes wrong half-way: in which shells, the idiom, its status, what is published of it.
+# What goes wrong half-way: in which shells, the command, its status, what is published of it.
 #
 # A program that fails with the file still open publishes nothing. One that has closed it first can't be told from one that did well,
 # and neither can the last but one of a pipeline. Where dash publishes and bash does not, dash has opened the file itself and bash in
@@ -48,7 +48,7 @@ FAILING = [
     (BOTH, 'python-that-is-stopped "$NAME"', 3, NOTHING),
 ]
 
-# What stores nothing, at an existing secret: the idiom, its status, what it says (None: nothing).
+# What stores nothing, at an existing secret: the command, its status, what it says (None: nothing).
 STORES_NOTHING = [
     ('touch "$NAME"', 0, None),
     ('touch -d 2020-01-01 "$NAME"', 0, None),
@@ -84,26 +84,26 @@ STORES_NOTHING = [
 ]
 
 
-def spoiled(data, at):
+def corrupted(data, at):
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
 
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory, gnupg_home):
-    """A directory with what the idioms read: plain, encrypted and packed, whole and spoiled."""
+    """A directory with what the commands read: plain, encrypted and packed, whole and corrupt."""
     place = tmp_path_factory.mktemp("place")
     (place / "plain").write_bytes(PLAIN)
     for command in (f"{GPG} -z 0 -o whole.gpg -c plain", f"{SSL} -in plain -out whole.enc", "gzip -c plain > whole.gz"):
         subprocess.run(command, shell=True, check=True, cwd=place, env={**os.environ, "GNUPGHOME": gnupg_home})
     for kind, at in ("gpg", 40000), ("enc", -1), ("gz", -6):
         whole = (place / f"whole.{kind}").read_bytes()
-        (place / f"broken.{kind}").write_bytes(spoiled(whole, at % len(whole)))
+        (place / f"broken.{kind}").write_bytes(corrupted(whole, at % len(whole)))
     (place / "cut.gpg").write_bytes((place / "whole.gpg").read_bytes()[:30000])
     return place
 
 
 @pytest.fixture(scope="session")
-def other_house(tmp_path_factory):
+def matrix_environment(tmp_path_factory):
     environment = Environment(tmp_path_factory.mktemp("other_programs"), "fastly")
     environment.start([f"{kind}_{number}_{shell}" for kind, rows in (("failing", FAILING), ("nothing", STORES_NOTHING))
                  for number in range(len(rows)) for shell in BOTH], OLD)
@@ -112,31 +112,31 @@ def other_house(tmp_path_factory):
 
 
 @pytest.fixture
-def run(other_house, place, gnupg_home):
-    def run(shell, idiom, name):
+def run(matrix_environment, place, gnupg_home):
+    def run(shell, command, name):
         programs = f"{os.path.dirname(os.path.abspath(__file__))}/programs"
-        return subprocess.run([shell, "-c", idiom], cwd=place, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        return subprocess.run([shell, "-c", command], cwd=place, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
                               env={"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "GNUPGHOME": gnupg_home,
-                                   "NAME": str(other_house.directory("good") / name)})
+                                   "NAME": str(matrix_environment.directory("good") / name)})
     return run
 
 
-@pytest.mark.parametrize("number,shell,idiom,status,published", [
+@pytest.mark.parametrize("number,shell,command,status,published", [
     pytest.param(number, shell, *row[1:], id=f"{shell}: {row[1].replace(GPG, 'gpg').replace(SSL, 'openssl enc')[:90]}")
     for number, row in enumerate(FAILING) for shell in row[0]])
-def test_a_program_fails_half_way(other_house, run, number, shell, idiom, status, published):
+def test_a_program_fails_half_way(matrix_environment, run, number, shell, command, status, published):
     name = f"failing_{number}_{shell}"
-    done = run(shell, idiom, name)
+    done = run(shell, command, name)
     assert done.returncode == status, done.stderr
-    puts = other_house.calls(name)[0]
+    puts = matrix_environment.calls(name)[0]
     assert len(puts) == (published == HALF)
-    assert (other_house.held(name) == OLD) == (published == NOTHING)
+    assert (matrix_environment.held(name) == OLD) == (published == NOTHING)
 
 
-@pytest.mark.parametrize("number,idiom,status,said", [pytest.param(number, *row, id=row[0]) for number, row in enumerate(STORES_NOTHING)])
-def test_a_program_stores_nothing(other_house, run, number, idiom, status, said):
+@pytest.mark.parametrize("number,command,status,said", [pytest.param(number, *row, id=row[0]) for number, row in enumerate(STORES_NOTHING)])
+def test_a_program_stores_nothing(matrix_environment, run, number, command, status, said):
     name = f"nothing_{number}_dash"
-    done = run("dash", idiom, name)
+    done = run("dash", command, name)
     assert done.returncode == status and (said in done.stderr if said else done.stderr == ""), done.stderr
-    assert other_house.held(name) == OLD
-    assert other_house.calls(name)[:2] == ([], [])
+    assert matrix_environment.held(name) == OLD
+    assert matrix_environment.calls(name)[:2] == ([], [])

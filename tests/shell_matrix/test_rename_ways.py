@@ -23,11 +23,11 @@ class Way:
     onto a free name). `stores` is what is stored; `starts` are the names that it can write to.
     """
 
-    idiom: str
+    command: str
     uploads: tuple = (1, 1, 1)
     stores: str = "VALUE"
     starts: tuple = STARTS
-    program: str = ""  # which one it stands for, where its own is not at hand
+    program: str = ""  # the program it represents, where that is not at hand
 
 
 def as_other(how, pattern, program, uploads=(1, 1, 1)):
@@ -111,7 +111,7 @@ WAYS = (
 
 
 @pytest.fixture(scope="module", params=SERVICES)
-def ways_house(request, tmp_path_factory):
+def ways_environment(request, tmp_path_factory):
     environment = Environment(tmp_path_factory.mktemp("rename_ways"), request.param)
     environment.start([name_of(number, "existing") for number in range(len(WAYS))], OLD)
     yield environment
@@ -125,7 +125,7 @@ def name_of(number, start):
 def cases():
     for number, way in enumerate(WAYS):
         for start in way.starts:
-            yield pytest.param(number, start, id=f"{start}: {way.program or way.idiom}"[:110])
+            yield pytest.param(number, start, id=f"{start}: {way.program or way.command}"[:110])
 
 
 class Seen:
@@ -167,26 +167,26 @@ CANNOT = (
 
 
 @pytest.mark.xdist_group("rename ways")
-@pytest.mark.parametrize("idiom,said", CANNOT)
-def test_what_has_to_read_fails_and_stores_nothing(ways_house, tmp_path, idiom, said):
+@pytest.mark.parametrize("command,said", CANNOT)
+def test_what_has_to_read_fails_and_stores_nothing(ways_environment, tmp_path, command, said):
     name = name_of(0, "existing")
-    before = ways_house.held(name)
-    seen = Seen(ways_house)
-    done = subprocess.run(["bash", "-c", idiom], cwd=tmp_path, env=environment(ways_house, name, tmp_path, "value"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    before = ways_environment.held(name)
+    seen = Seen(ways_environment)
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment(ways_environment, name, tmp_path, "value"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=60)
     assert done.returncode != 0 and said in done.stdout + done.stderr
-    assert ways_house.held(name) == before and seen.names() == seen.before and seen.uploads() == 0
+    assert ways_environment.held(name) == before and seen.names() == seen.before and seen.uploads() == 0
 
 
 @pytest.mark.xdist_group("rename ways")
 @pytest.mark.parametrize("number,start", cases())
-def test_the_value_is_stored_and_nothing_is_left(ways_house, tmp_path, number, start):
+def test_the_value_is_stored_and_nothing_is_left(ways_environment, tmp_path, number, start):
     way, name, value = WAYS[number], name_of(number, start), f"{os.urandom(8).hex()}_of_{number}"
-    seen = Seen(ways_house)
-    done = subprocess.run(["bash", "-c", way.idiom], cwd=tmp_path, env=environment(ways_house, name, tmp_path, value), stdin=subprocess.DEVNULL, capture_output=True,
+    seen = Seen(ways_environment)
+    done = subprocess.run(["bash", "-c", way.command], cwd=tmp_path, env=environment(ways_environment, name, tmp_path, value), stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ways_house.held(name) == way.stores.replace("VALUE", value).encode(), done.stderr
+    assert ways_environment.held(name) == way.stores.replace("VALUE", value).encode(), done.stderr
     left = seen.names() - seen.before - {name}
     assert not left, done.stderr
-    assert seen.uploads() == uploads_of(way, ways_house.service, start), done.stderr
+    assert seen.uploads() == uploads_of(way, ways_environment.service, start), done.stderr
