@@ -43,14 +43,14 @@ def symbols(paths):
     output = subprocess.run(["nm", "-A", "-g", *paths], capture_output=True, text=True, check=True).stdout
     for line in output.splitlines():
         place, _, rest = line.rpartition(": ") if ": " in line else line.partition(":")
-        place, words = re.match(r"(.*\.o):(.*)", line).groups() if ".o:" in line else (place, rest)
-        source, words = source_of(place), words.split()
-        if source is None or not words:
+        place, fields = re.match(r"(.*\.o):(.*)", line).groups() if ".o:" in line else (place, rest)
+        source, fields = source_of(place), fields.split()
+        if source is None or not fields:
             continue
-        if words[-2] == "U":
-            taken[source].add(words[-1])
-        elif words[-2] in "TDRBVWC":
-            defined.setdefault(words[-1], source)
+        if fields[-2] == "U":
+            taken[source].add(fields[-1])
+        elif fields[-2] in "TDRBVWC":
+            defined.setdefault(fields[-1], source)
     return defined, taken
 
 

@@ -13,23 +13,23 @@ import client
 HEADERS = ["Authorization", "Fastly-Key:", "X-Auth-Key", "Bearer "]
 SHORTEST = 12  # values that are shorter can stand in a line by chance
 OUTPUTS = ("*.log", "sanitizer.*")
-gathered = {base64.b64encode(client.TOKEN.encode()).decode()}
+collected = {base64.b64encode(client.TOKEN.encode()).decode()}
 findings = []
 
 
 def _remember(value):
-    gathered.add(base64.b64encode(value).decode())
+    collected.add(base64.b64encode(value).decode())
 
 
 def _before(name, gather):
     """Makes the sandbox's client tell us what it knows before it does `name`."""
     original = getattr(client.Sandbox, name)
 
-    def told(self, *words, **more):
-        gather(self, *words)
-        return original(self, *words, **more)
+    def gathering(self, *arguments, **more):
+        gather(self, *arguments)
+        return original(self, *arguments, **more)
 
-    setattr(client.Sandbox, name, told)
+    setattr(client.Sandbox, name, gathering)
 
 
 def _gather_uploads(sandbox):
@@ -79,7 +79,7 @@ def search(work, secrets):
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     work = session.config._tmp_path_factory.getbasetemp()
-    (work / f"canaries.{id(session)}.json").write_text(json.dumps(sorted(gathered)))
+    (work / f"canaries.{id(session)}.json").write_text(json.dumps(sorted(collected)))
     if hasattr(session.config, "workerinput"):
         return  # who began it all searches for what everybody has gathered
     secrets = {base64.b64decode(secret) for file in work.rglob("canaries.*.json") for secret in json.loads(file.read_text())}

@@ -42,8 +42,8 @@ class Harness:
         self.mount.refresh()
         errno_of(os.listdir, self.path.parent)
 
-    def fault(self, words):
-        self.sandbox.fault(f"operation={self.writes},{words}")
+    def fault(self, arguments):
+        self.sandbox.fault(f"operation={self.writes},{arguments}")
 
     def until_the_end(self, context):
         """A context that lasts as long as the fault."""

@@ -14,7 +14,7 @@ class Proxy:
     def __init__(self, behaviour="connects", credentials=None):
         self.behaviour = behaviour
         self.wanted = credentials and base64.b64encode(credentials.encode())
-        self.told = []
+        self.requests = []
         self.asked = []
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
@@ -47,7 +47,7 @@ class Proxy:
             return
         target = request.split()[1].decode()
         self.asked.append(target)
-        self.told.append(request)
+        self.requests.append(request)
         status = 407 if self.wanted and b"Proxy-Authorization: Basic " + self.wanted + b"\r\n" not in request else self.behaviour
         if isinstance(status, int):
             client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nProxy-Authenticate: Basic realm=x\r\n\r\n" % status)

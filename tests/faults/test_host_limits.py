@@ -57,7 +57,7 @@ def test_a_daemon_that_was_killed_is_replaced(direct_mount, sandbox, table):
     direct_mount.wait()
     assert errno_of(os.listdir, direct_mount.path) == errno.ENOTCONN
     sandbox.clear_faults()
-    subprocess.run(direct_mount.words(), check=True, timeout=60, stdin=subprocess.DEVNULL, cwd=direct_mount.work)
+    subprocess.run(direct_mount.arguments(), check=True, timeout=60, stdin=subprocess.DEVNULL, cwd=direct_mount.work)
     write_file(direct_mount / "prod/NAME", b"new")
     assert sandbox.value("prod", "NAME") == b"new"
     assert mounts_at(direct_mount.path) == ["fuse.sstorefs"]
@@ -280,15 +280,15 @@ class Poor:
             os.chown(path, NOBODY, NOBODY)
 
     def start(self):
-        words = ["prlimit", "--memlock=65536:65536", *AS_NOBODY, *self.mount.words("-f")]
+        arguments = ["prlimit", "--memlock=65536:65536", *AS_NOBODY, *self.mount.arguments("-f")]
         with open(self.mount.log_path, "ab") as log:
-            self.mount.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.mount.work)
+            self.mount.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.mount.work)
         self.mount.pid = self.mount.process.pid
         wait_until_mounted(self.mount.path, self.mount.process)
 
     def write(self, name, size):
-        words = [*AS_NOBODY, "/usr/bin/python3", "-c", WRITE, str(self.mount / f"prod/{name}"), str(size)]
-        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        arguments = [*AS_NOBODY, "/usr/bin/python3", "-c", WRITE, str(self.mount / f"prod/{name}"), str(size)]
+        return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture
@@ -299,28 +299,28 @@ def poor(request, work_for_all_users, direct):
     poor.mount.finish()
 
 
-def said(writer):
+def output(writer):
     return writer.communicate(timeout=30)[1]
 
 
 def test_sixty_four_kibibytes_of_locked_memory(poor, sandbox, table):
     """Secrets of every usual size are stored, many at once too; what can't be locked is refused, never held in memory that isn't."""
     poor.start()
-    assert said(poor.write("SMALL", 100)) == ""
-    assert said(poor.write("KEY", 8000)) == ""
+    assert output(poor.write("SMALL", 100)) == ""
+    assert output(poor.write("KEY", 8000)) == ""
     writers = [poor.write(f"NAME{number}", 3000) for number in range(30)]
-    assert [said(writer) for writer in writers] == [""] * 30
+    assert [output(writer) for writer in writers] == [""] * 30
     assert len(sandbox.uploads()) == 32
     sandbox.clear()
     table.begin()
-    assert "No buffer space" in said(poor.write("LARGE", 60000))
+    assert "No buffer space" in output(poor.write("LARGE", 60000))
     table.line("RLIMIT_MEMLOCK of 64 KiB, a value of 60 KB", errno.ENOBUFS, "nothing")
     assert sandbox.value("prod", "LARGE") is None
     with open(f"/proc/{poor.mount.pid}/status") as status:
         locked = next(int(line.split()[1]) for line in status if line.startswith("VmLck"))
     assert 0 < locked <= 64
     # And nothing of that stays behind.
-    assert said(poor.write("AGAIN", 100)) == ""
+    assert output(poor.write("AGAIN", 100)) == ""
 
 
 # --- the log ------------------------------------------------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_a_log_that_cannot_be_written(make_mount, direct, sandbox, lost_log, tab
     log, reading = lost_log if isinstance(lost_log, tuple) else (lost_log, None)
     mount = make_mount(direct, start=False, options="timeout=2")
     mount.path.mkdir()
-    mount.process = subprocess.Popen(mount.words("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=mount.work)
+    mount.process = subprocess.Popen(mount.arguments("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=mount.work)
     mount.pid = mount.process.pid
     if reading is not None:
         os.close(reading)
@@ -464,21 +464,21 @@ def refused_write(mount, nginx, **changes):
     return mount.control("errors")
 
 
-@pytest.mark.parametrize("years,words", [(10, "it has expired"), (-10, "it is not yet valid")])
-def test_a_clock_that_is_years_off_is_named_where_a_certificate_is_refused_for_it(years, words, clock, make_mount, tls, nginx, sandbox):
+@pytest.mark.parametrize("years,arguments", [(10, "it has expired"), (-10, "it is not yet valid")])
+def test_a_clock_that_is_years_off_is_named_where_a_certificate_is_refused_for_it(years, arguments, clock, make_mount, tls, nginx, sandbox):
     """The service's clock is known from before."""
     mount = make_mount(tls, **clock.variables)
     clock.set(years * 365 * 86400)
-    said = refused_write(mount, nginx)
-    assert f"{words}, but this machine's clock says {time.gmtime().tm_year + years}-" in said and "and the service's says 20" in said
-    assert "check the clock" in said
+    output = refused_write(mount, nginx)
+    assert f"{arguments}, but this machine's clock says {time.gmtime().tm_year + years}-" in output and "and the service's says 20" in output
+    assert "check the clock" in output
 
 
 def test_a_clock_that_is_right_is_not_blamed_for_a_certificate(make_mount, tls, nginx, certificates, sandbox):
     mount = make_mount(tls)
-    said = refused_write(mount, nginx, certificate=certificates.expired)
-    assert "the certificate of 10.99.0.1 was refused: it has expired: the service must renew it" in said
-    assert "check the clock" not in said
+    output = refused_write(mount, nginx, certificate=certificates.expired)
+    assert "the certificate of 10.99.0.1 was refused: it has expired: the service must renew it" in output
+    assert "check the clock" not in output
 
 
 def test_a_temporary_file_that_is_never_renamed_is_wiped_and_that_is_said(clock, make_mount, direct, sandbox, table):

@@ -35,7 +35,7 @@ def launch(mount):
     """As Mount.start, without waiting."""
     mount.path.mkdir()
     with open(mount.log_path, "ab") as log:
-        mount.process = subprocess.Popen(mount.words("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        mount.process = subprocess.Popen(mount.arguments("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                          env=environment(mount.work), cwd=mount.work)
     mount.pid = mount.process.pid
 

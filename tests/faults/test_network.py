@@ -46,15 +46,15 @@ def refused_to_mount(make_mount, service, options="", **variables):
     mount = make_mount(service, start=False, options=",".join(filter(None, ("timeout=2", options))))
     mount.path.mkdir()
     began = time.monotonic()
-    done = run_program(mount.words(), mount.work, **variables)
+    done = run_program(mount.arguments(), mount.work, **variables)
     assert mounts_at(mount.path) == []
     assert len(done.stderr.splitlines()) == 1, done.stderr
     return done.returncode, done.stderr, time.monotonic() - began
 
 
 def test_a_mount_does_not_wait_for_a_silent_name_server(silent_name_server, make_mount, sandbox, nginx, certificates):
-    status, said, seconds = refused_to_mount(make_mount, by_name(sandbox, nginx, certificates))
-    assert status == 32 and Certificates.HOST in said
+    status, output, seconds = refused_to_mount(make_mount, by_name(sandbox, nginx, certificates))
+    assert status == 32 and Certificates.HOST in output
     assert seconds < NO_ANSWER, "mounting waits no longer than `timeout`, whatever the resolver does"
 
 
@@ -91,7 +91,7 @@ def test_ending_while_a_name_is_looked_up_takes_no_time(silent_name_server, make
     """The resolver's thread is not waited for."""
     mount = make_mount(by_name(sandbox, nginx, certificates), start=False, options="timeout=60")
     mount.path.mkdir()
-    daemon = subprocess.Popen(mount.words("-f"), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(mount.work))
+    daemon = subprocess.Popen(mount.arguments("-f"), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(mount.work))
     silent_name_server.settimeout(60)
     silent_name_server.recv(512)  # it asks
     began = time.monotonic()
@@ -159,11 +159,11 @@ def test_the_password_of_a_proxy_is_for_the_proxy_alone(make_mount, tls, sandbox
         mount = make_mount(tls, https_proxy=f"http://me%40work:pass%20word%2F%C3%A4@{host}")
     write_file(mount / "prod/NAME", b"val")
     assert sandbox.value("prod", "NAME") == b"val"
-    assert proxy.asked and not [told for told in proxy.told if b"Fastly-Key" in told]
+    assert proxy.asked and not [request for request in proxy.requests if b"Fastly-Key" in request]
     assert not [call for call in sandbox.calls() if "proxy-authorization" in call["headers"]]
     assert json.loads(mount.control("status"))["proxy"] == f"http://me%40work@{host}"
-    with open(f"/proc/{mount.pid}/environ", "rb") as environment_of, open(f"/proc/{mount.pid}/cmdline", "rb") as words:
-        assert b"pass%20word" not in environment_of.read() + words.read()
+    with open(f"/proc/{mount.pid}/environ", "rb") as environment_of, open(f"/proc/{mount.pid}/cmdline", "rb") as arguments:
+        assert b"pass%20word" not in environment_of.read() + arguments.read()
     assert "word/" not in mount.control("errors") + mount.log()
     proxy.stop()
 
@@ -189,15 +189,15 @@ PROXIES = [(403, "refuses to connect to 10.99.0.1"), (407, "407 Proxy Authentica
 
 
 @pytest.mark.parametrize("named_by", ["option", "variable"])
-@pytest.mark.parametrize("behaviour,words", PROXIES)
-def test_a_proxy_that_does_not_connect(make_mount, tls, behaviour, words, named_by):
+@pytest.mark.parametrize("behaviour,message", PROXIES)
+def test_a_proxy_that_does_not_connect(make_mount, tls, behaviour, message, named_by):
     proxy = Proxy(behaviour)
     if behaviour == "is down":
         proxy.stop()
     named = {"options": f"proxy={proxy.url}"} if named_by == "option" else {"HTTPS_PROXY": proxy.url}
-    status, said, seconds = refused_to_mount(make_mount, tls, **named)
-    assert status == 32 and f"the proxy {proxy.url}" in said and words in said, said
-    assert "token" not in said
+    status, output, seconds = refused_to_mount(make_mount, tls, **named)
+    assert status == 32 and f"the proxy {proxy.url}" in output and message in output, output
+    assert "token" not in output
     assert seconds < NO_ANSWER
     if behaviour != "is down":
         proxy.stop()
@@ -222,20 +222,20 @@ CERTIFICATES = [("wrong_name", "it is for DNS:other.example"), ("unknown", "if i
                 ("expired", "it has expired, if it is"), ("not_yet_valid", "it is not yet valid, if it is")]
 
 
-@pytest.mark.parametrize("certificate,words", CERTIFICATES)
-def test_no_mount_of_a_server_that_cannot_prove_its_identity(make_mount, tls, nginx, sandbox, certificate, words):
+@pytest.mark.parametrize("certificate,message", CERTIFICATES)
+def test_no_mount_of_a_server_that_cannot_prove_its_identity(make_mount, tls, nginx, sandbox, certificate, message):
     """Not even the token is sent. Nothing shows yet whether it is the certificate or the clock that is wrong."""
     nginx.start(certificate=getattr(nginx.certificates, certificate))
-    status, said, _ = refused_to_mount(make_mount, tls)
-    assert status == 32 and "the certificate of 10.99.0.1 was refused: " in said and words in said, said
-    assert ("check the clock" in said) == ("if it is" in words)
+    status, output, _ = refused_to_mount(make_mount, tls)
+    assert status == 32 and "the certificate of 10.99.0.1 was refused: " in output and message in output, output
+    assert ("check the clock" in output) == ("if it is" in message)
     assert sandbox.calls() == []
 
 
 def test_no_mount_where_packets_vanish(make_mount, tls, nginx):
     with dropping(nginx.port):
-        status, said, seconds = refused_to_mount(make_mount, tls)
-    assert status == 32 and "10.99.0.1" in said and seconds < NO_ANSWER
+        status, output, seconds = refused_to_mount(make_mount, tls)
+    assert status == 32 and "10.99.0.1" in output and seconds < NO_ANSWER
 
 
 @pytest.mark.parametrize("http2,requests", [(True, 3), (False, 3), (False, 1000000)], ids=["GOAWAY", "closes", "HTTP/1.1"])

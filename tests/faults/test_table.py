@@ -38,9 +38,9 @@ class Restart:
 def front(**change):
     """The front starts anew, changed."""
     def begin(harness):
-        words = {name: getattr(harness.nginx.certificates, value) if name == "certificate" else value
+        arguments = {name: getattr(harness.nginx.certificates, value) if name == "certificate" else value
                  for name, value in change.items()}
-        harness.nginx.start(**words)
+        harness.nginx.start(**arguments)
         harness.ends.append(Restart(harness.nginx))
     return begin
 
@@ -60,9 +60,9 @@ def refusals():
 
 def certificates():
     """Nothing is sent to a server that cannot prove who it is."""
-    for name, words in (("wrong_name", "the certificate has another name"), ("expired", "the certificate has expired"),
+    for name, title in (("wrong_name", "the certificate has another name"), ("expired", "the certificate has expired"),
                         ("unknown", "the signer of the certificate is unknown")):
-        yield Row(words, front(certificate=name), errno.EKEYREJECTED, calls=(0, 0), holds=b"old", way="tls", notices=True)
+        yield Row(title, front(certificate=name), errno.EKEYREJECTED, calls=(0, 0), holds=b"old", way="tls", notices=True)
 
 
 ROWS = [

@@ -62,7 +62,7 @@ def test_no_call_is_forgotten(make_mount, tls, nginx, sandbox, busy, way):
     programs.append(start(PYTHON, "-c", LISTER, mount.path, SECONDS, SECRETS))
     seen = []
     for program in programs:
-        said, wrong = program.communicate(timeout=120)
+        output, wrong = program.communicate(timeout=120)
         assert program.returncode == 0, wrong
-        seen.append(tuple(map(float, said.split())))
+        seen.append(tuple(map(float, output.split())))
     assert max(longest for _, longest in seen) < STALL, f"(operations, the longest in seconds): {seen}"

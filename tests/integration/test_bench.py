@@ -12,8 +12,8 @@ BENCH = Path(__file__).resolve().parents[2] / "contrib/bench/bench.py"
 
 
 def test_a_quick_run_leaves_a_table_plots_and_figures(tmp_path):
-    words = [sys.executable, BENCH, "--quick", "--build", BUILD, "--output", tmp_path / "results", "--only", "metadata", "calls", "start"]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=10 * TIMEOUT, cwd=tmp_path)
+    arguments = [sys.executable, BENCH, "--quick", "--build", BUILD, "--output", tmp_path / "results", "--only", "metadata", "calls", "start"]
+    done = subprocess.run([str(word) for word in arguments], capture_output=True, text=True, timeout=10 * TIMEOUT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["metadata.svg", "results.json", "results.md"]
     text = (tmp_path / "results/results.md").read_text()

@@ -72,8 +72,8 @@ def test_what_mount_and_fstab_add_is_taken(place, tmp_path):
 
 
 def test_sstorefs_itself_does_the_same_and_stays_in_the_background(place, sandbox, tmp_path):
-    words = [PROGRAM, "fastly:", place.mountpoint, "-o", place.mount_options]
-    mounted = run_program(words, tmp_path)
+    arguments = [PROGRAM, "fastly:", place.mountpoint, "-o", place.mount_options]
+    mounted = run_program(arguments, tmp_path)
     assert (mounted.returncode, mounted.stdout) == (0, "")
     assert [line for line in mounted.stderr.splitlines() if "root can write into" not in line] == []
     assert os.listdir(place.mountpoint) == ["prod"]

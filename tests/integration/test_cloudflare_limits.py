@@ -23,8 +23,8 @@ def mount(cloudflare_mount):
 
 
 def figures(path):
-    told = os.statvfs(path)
-    return told.f_files, told.f_files - told.f_ffree
+    counts = os.statvfs(path)
+    return counts.f_files, counts.f_files - counts.f_ffree
 
 
 def test_df_shows_quota_and_usage(mount, cloudflare):
@@ -115,9 +115,9 @@ def test_token_and_address_from_the_environment(make_mount, cloudflare, variable
                                             ("cloudflare:ACCOUNT", "expires=1h")])
 def test_sources_and_options_that_make_no_sense(cloudflare, tmp_path, source, options):
     (tmp_path / "mnt").mkdir()
-    words = ",".join(filter(None, (cloudflare.options, options)))
+    message = ",".join(filter(None, (cloudflare.options, options)))
     source = source.replace("ACCOUNT", cloudflare.sandbox.account)
-    done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", words], tmp_path, CLOUDFLARE_API_TOKEN=cloudflare.token)
+    done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", message], tmp_path, CLOUDFLARE_API_TOKEN=cloudflare.token)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
     assert cloudflare.calls() == []
 
@@ -145,14 +145,14 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize("fault,expected,words", REFUSALS, ids=[str(fault) for fault, *_ in REFUSALS])
-def test_refusals(make_mount, cloudflare, fault, expected, words):
+@pytest.mark.parametrize("fault,expected,message", REFUSALS, ids=[str(fault) for fault, *_ in REFUSALS])
+def test_refusals(make_mount, cloudflare, fault, expected, message):
     mount = make_mount(cloudflare, source=cloudflare.source, options="timeout=2")
     assert os.listdir(mount / "prod") == []
     cloudflare.fault("*", **fault)
     assert errno_of(write_file, mount / "prod/NAME", b"val") == expected
     newest = mount.control("errors").splitlines()[0]
-    assert errno.errorcode[expected] in newest and words in newest
+    assert errno.errorcode[expected] in newest and message in newest
     if "status" in fault:
         assert cloudflare.calls()[-1]["request_id"] in newest
 

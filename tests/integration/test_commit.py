@@ -60,8 +60,8 @@ def test_a_create_that_failed_is_there_until_it_was_told_of(direct_mount, sandbo
     write_file(name, b"val")
     wait_until(lambda: os.getxattr(name, "user.sstorefs.state") != b"pending")
     assert os.getxattr(name, "user.sstorefs.state") == b"failed"
-    told = shell('sync "$NAME"', NAME=name)
-    assert told.returncode == 1 and "Permission denied" in told.stderr
+    synced = shell('sync "$NAME"', NAME=name)
+    assert synced.returncode == 1 and "Permission denied" in synced.stderr
     assert not name.exists()
     assert len(sandbox.calls(operation=PUT)) == 1
 

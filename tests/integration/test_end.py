@@ -47,7 +47,7 @@ def test_a_mount_whose_daemon_was_killed_a_moment_ago_is_replaced(make_mount, di
     os.stat(mount.path)
     mount.signal(signal.SIGKILL)
     mount.wait()
-    again = run_program(mount.words(), mount.work)  # which stays in the background
+    again = run_program(mount.arguments(), mount.work)  # which stays in the background
     assert again.returncode == 0, again.stderr
     assert mounts_at(mount.path) == ["fuse.sstorefs"]
     write_file(mount / "prod/NAME", b"val")

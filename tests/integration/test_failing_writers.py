@@ -61,11 +61,11 @@ def test_who_closes_first_and_fails_afterwards_cannot_be_told(direct_mount, sand
 
 @pytest.mark.parametrize("which", ["bash", "dash"])
 def test_the_idiom_for_programs_that_may_fail(direct_mount, sandbox, which, tmp_path):
-    idiom = '%s > "$TMP" && cp "$TMP" "$NAME"'
-    wishes = {"NAME": direct_mount / "prod/NAME", "TMP": tmp_path / "tmp"}
-    assert shell(idiom % "cat /etc/hostname /nothing", which, **wishes).returncode != 0
+    recommended = '%s > "$TMP" && cp "$TMP" "$NAME"'
+    settings = {"NAME": direct_mount / "prod/NAME", "TMP": tmp_path / "tmp"}
+    assert shell(recommended % "cat /etc/hostname /nothing", which, **settings).returncode != 0
     assert sandbox.uploads() == []
-    assert shell(idiom % "echo whole", which, **wishes).returncode == 0
+    assert shell(recommended % "echo whole", which, **settings).returncode == 0
     assert sandbox.uploads() == [b"whole"]
 
 

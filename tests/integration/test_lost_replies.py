@@ -13,9 +13,9 @@ PUT = "fastly.put_secret"
 NEW = os.O_CREAT | os.O_EXCL
 
 
-def lose(sandbox, when, operation=PUT, **words):
+def lose(sandbox, when, operation=PUT, **arguments):
     """`when` is before or after the change."""
-    sandbox.fault(operation=operation, reset=when, **words)
+    sandbox.fault(operation=operation, reset=when, **arguments)
 
 
 def seen(sandbox, name="NAME"):

@@ -28,8 +28,8 @@ def asked(sandbox, path):
 
 def test_attributes_are_the_services_own(mount, sandbox):
     store = sandbox.put("prod", "NAME", b"old")["store"]
-    told = asked(sandbox, f"/resources/stores/secret/{store}/secrets/NAME")
-    assert attributes(mount / "prod/NAME") == {"user.digest": told["digest"], "user.created_at": told["created_at"],
+    sent = asked(sandbox, f"/resources/stores/secret/{store}/secrets/NAME")
+    assert attributes(mount / "prod/NAME") == {"user.digest": sent["digest"], "user.created_at": sent["created_at"],
                                                "user.expires_at": "never"}
 
 
@@ -39,16 +39,16 @@ def test_attributes_after_a_write_are_the_services_own_at_no_cost(mount, sandbox
     one = attributes(mount / "prod/NAME")
     assert len(sandbox.calls()) == calls
     store = sandbox.seed("prod", 0)["store"]
-    told = asked(sandbox, f"/resources/stores/secret/{store}/secrets/NAME")
-    assert (one["user.digest"], one["user.created_at"]) == (told["digest"], told["created_at"])
+    sent = asked(sandbox, f"/resources/stores/secret/{store}/secrets/NAME")
+    assert (one["user.digest"], one["user.created_at"]) == (sent["digest"], sent["created_at"])
     write_file(mount / "prod/NAME", b"one")
     assert attributes(mount / "prod/NAME")["user.digest"] != one["user.digest"]
 
 
 def test_a_store_has_its_id_and_time(mount, sandbox):
     store = sandbox.seed("prod", 0)["store"]
-    told = asked(sandbox, f"/resources/stores/secret/{store}")
-    assert attributes(mount / "prod") == {"user.id": told["id"], "user.created_at": told["created_at"]}
+    sent = asked(sandbox, f"/resources/stores/secret/{store}")
+    assert attributes(mount / "prod") == {"user.id": sent["id"], "user.created_at": sent["created_at"]}
 
 
 def test_getfattr_shows_them(direct_mount, sandbox):
@@ -205,8 +205,8 @@ def test_a_warm_stat_costs_nothing_and_refresh_forgets(direct_mount, sandbox):
     direct_mount.refresh()
     assert sorted(os.listdir(direct_mount / "prod")) == ["TWO"]
     # Since 6.16 the kernel can be told to forget a name; before, it may remember one for a second.
-    patience = 0 if kernel_release() >= (6, 16) else 10
-    wait_until(lambda: errno_of(os.stat, direct_mount / "prod/ONE") == errno.ENOENT and errno_of(os.stat, direct_mount / "prod/TWO") == 0, patience)
+    limit = 0 if kernel_release() >= (6, 16) else 10
+    wait_until(lambda: errno_of(os.stat, direct_mount / "prod/ONE") == errno.ENOENT and errno_of(os.stat, direct_mount / "prod/TWO") == 0, limit)
 
 
 def test_what_is_mounted_on_a_store_stays_there_after_a_refresh(direct_mount):

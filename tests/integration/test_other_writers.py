@@ -79,8 +79,8 @@ COMMANDS = {
 def test_what_it_prints_is_stored_whole_when_its_starter_hears_of_its_end(direct_mount, sandbox, starter, command):
     text, value = COMMANDS[command]
     writer = start(*STARTERS[starter], NAME=direct_mount / "prod/NAME", COMMAND=text)
-    _, words = writer.communicate(timeout=60)
-    assert (writer.returncode, words) == (0, "")
+    _, message = writer.communicate(timeout=60)
+    assert (writer.returncode, message) == (0, "")
     assert sandbox.uploads("NAME") == [value], "once and whole"
 
 
@@ -101,11 +101,11 @@ def test_it_waits_for_the_upload(direct_mount, sandbox, starter):
 def test_it_is_told_that_the_service_refused(direct_mount, sandbox, starter):
     sandbox.fault(operation="fastly.put_secret", status=403)
     writer = start(*STARTERS[starter], NAME=direct_mount / "prod/NAME", COMMAND=f"{WAIT} exec cat /etc/hostname")
-    _, words = writer.communicate(timeout=60)
+    _, message = writer.communicate(timeout=60)
     if starter in UNTOLD:
         assert writer.returncode == 0
     else:
-        assert writer.returncode == REFUSED and "Permission denied" in words
+        assert writer.returncode == REFUSED and "Permission denied" in message
     assert "EACCES" in direct_mount.control("errors")
     assert not (direct_mount / "prod/NAME").exists()
 

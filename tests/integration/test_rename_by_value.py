@@ -232,20 +232,20 @@ def test_attributes_go_with_it(place):
     """What was asked for while it was open, as a staged file has it."""
     descriptor = os.open(place / "NAME_new", os.O_WRONLY | os.O_CREAT)
     stripe = place.service.name == "stripe"
-    wish = ("user.expires_at", b"2099-01-01T00:00:00Z") if stripe else ("user.comment", b"by hand")
-    os.setxattr(place / "NAME_new", *wish)
+    setting = ("user.expires_at", b"2099-01-01T00:00:00Z") if stripe else ("user.comment", b"by hand")
+    os.setxattr(place / "NAME_new", *setting)
     os.write(descriptor, b"val")
     close(descriptor)
     os.rename(place / "NAME_new", place / "NAME")
-    assert os.getxattr(place / "NAME", wish[0]) == wish[1]
+    assert os.getxattr(place / "NAME", setting[0]) == setting[1]
 
 
 @pytest.fixture
 def small_place(make_mount, cloudflare):
     """A daemon that may lock little: a quarter of a megabyte is for what is retained, and a value is 40 KB."""
     mount = make_mount(cloudflare, start=False, source=cloudflare.source, options="timeout=5")
-    words = mount.words
-    mount.words = lambda *more: ["prlimit", f"--memlock={1 << 20}", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock", *words(*more)]
+    arguments = mount.arguments
+    mount.arguments = lambda *more: ["prlimit", f"--memlock={1 << 20}", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock", *arguments(*more)]
     return Place(cloudflare, mount.start(), "prod")
 
 

@@ -198,8 +198,8 @@ def test_an_rmdir_that_was_lost_is_refused_for_what_is_there(make_mount, cloudfl
 def test_an_account_may_have_another_kind_of_id(make_mount, cloudflare):
     """It is for the service to say that there is no such account."""
     mount = make_mount(cloudflare, start=False, source="cloudflare:Team-1")
-    done = run_program(mount.words(), mount.work)
+    done = run_program(mount.arguments(), mount.work)
     assert done.returncode == 32 and "no account id" not in done.stderr
     mount.source = "cloudflare:no account"
-    done = run_program(mount.words(), mount.work)
+    done = run_program(mount.arguments(), mount.work)
     assert done.returncode == 1 and "no account id" in done.stderr

@@ -80,7 +80,7 @@ def test_no_core_no_debugger_no_privileges_to_gain(direct_mount):
 
 def test_nothing_of_a_value_reaches_the_log_even_when_debugging(make_mount, direct):
     mount = make_mount(direct, start=False)
-    mount.words = lambda *more: [str(word) for word in (mount.program, mount.source, mount.path, "-o", mount.options, "-d")]
+    mount.arguments = lambda *more: [str(word) for word in (mount.program, mount.source, mount.path, "-o", mount.options, "-d")]
     mount.start()
     value = secrets.token_hex(200)
     write_file(mount / "prod/NAME", value.encode())

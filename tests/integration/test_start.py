@@ -27,9 +27,9 @@ def refused(tmp_path, direct):
     def start(status, source="fastly:", where=mountpoint, options=None, token_file=token, with_mount=False, more=(),
               **variables):
         usual = [f"token_file={token_file}"] if token_file else []
-        words = ["mount", "-t", "fuse.sstorefs"] if with_mount else [PROGRAM]
-        words += [source, where, "-o", ",".join(usual + [direct.options if options is None else options]), *more]
-        ended = run_program(words, tmp_path, **variables)
+        arguments = ["mount", "-t", "fuse.sstorefs"] if with_mount else [PROGRAM]
+        arguments += [source, where, "-o", ",".join(usual + [direct.options if options is None else options]), *more]
+        ended = run_program(arguments, tmp_path, **variables)
         assert ended.returncode == status, ended
         assert ended.stdout == ""
         assert ended.stderr.count("\n") == 1 and ended.stderr.startswith("sstorefs: "), ended.stderr
@@ -155,8 +155,8 @@ def test_a_descriptor_that_is_no_mount(refused):
 
 def in_own_mounts(refused, preparation):
     """The line of a program that starts where `preparation` was done, and nothing else."""
-    words = [PROGRAM, "fastly:", refused.mountpoint, "-o", f"token_file={refused.token},{refused.service.options}"]
-    ended = run_program(["unshare", "-m", "sh", "-c", f'{preparation}; exec "$@"', "sh", *words], refused.token.parent)
+    arguments = [PROGRAM, "fastly:", refused.mountpoint, "-o", f"token_file={refused.token},{refused.service.options}"]
+    ended = run_program(["unshare", "-m", "sh", "-c", f'{preparation}; exec "$@"', "sh", *arguments], refused.token.parent)
     assert ended.returncode == FAILURE and ended.stdout == "" and ended.stderr.count("\n") == 1, ended
     return ended.stderr
 
@@ -184,8 +184,8 @@ def test_a_mountpoint_with_a_line_break(refused, tmp_path):
 
 @pytest.mark.parametrize("closed", ["<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_who_has_closed_his_standard_streams_is_told_of_a_mount_too(refused, tmp_path, closed):
-    words = [PROGRAM, "fastly:", refused.mountpoint, "-o", f"token_file={refused.token},{refused.service.options}"]
-    ended = run_program(["sh", "-c", f'"$@" {closed}', "sh", *words], tmp_path)
+    arguments = [PROGRAM, "fastly:", refused.mountpoint, "-o", f"token_file={refused.token},{refused.service.options}"]
+    ended = run_program(["sh", "-c", f'"$@" {closed}', "sh", *arguments], tmp_path)
     try:
         assert (ended.returncode, mounts_at(refused.mountpoint)) == (0, ["fuse.sstorefs"])
         assert os.listdir(refused.mountpoint) == ["prod"]

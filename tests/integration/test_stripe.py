@@ -126,7 +126,7 @@ def test_the_key_of_an_organization(organization, stripe):
 
 def test_an_organization_without_an_account_is_told_so_when_it_is_mounted(organization):
     organization.path.mkdir()
-    done = run_program(organization.words("-f"), organization.work)
+    done = run_program(organization.arguments("-f"), organization.work)
     assert done.returncode == 32 and "Stripe-Context" in done.stderr
 
 
@@ -282,8 +282,8 @@ def test_every_publication_has_a_key_of_its_own(mount, stripe):
     for _ in range(5):
         write_file(mount / "account/NAME", b"val")
     os.unlink(mount / "account/NAME")
-    told = keys(stripe) + keys(stripe, "delete_secret")
-    assert len(set(told)) == 6 and all(24 <= len(key) <= 255 for key in told)
+    sent = keys(stripe) + keys(stripe, "delete_secret")
+    assert len(set(sent)) == 6 and all(24 <= len(key) <= 255 for key in sent)
     assert all("idempotency-key" not in call["headers"] for call in stripe.calls() if call["method"] == "GET")
 
 
@@ -338,8 +338,8 @@ def test_stripe_should_retry_is_obeyed(make_mount, stripe):
 @pytest.mark.mount_options("expires=12h")
 def test_new_secrets_expire_as_the_option_says(mount, stripe):
     write_file(mount / "account/NAME", b"val")
-    told = os.getxattr(mount / "account/NAME", "user.expires_at").decode()
-    assert abs(datetime.fromisoformat(told).timestamp() - time.time() - 12 * 3600) < 10
+    sent = os.getxattr(mount / "account/NAME", "user.expires_at").decode()
+    assert abs(datetime.fromisoformat(sent).timestamp() - time.time() - 12 * 3600) < 10
 
 
 @pytest.mark.mount_options("expires=12h")
@@ -361,12 +361,12 @@ def test_a_replacement_keeps_the_expiry_that_is_known(mount, stripe, known):
 
 @pytest.mark.mount_options("expires=12h")
 @pytest.mark.parametrize("exists", [True, False])
-@pytest.mark.parametrize("wish,shown", [("2040-01-02T03:04:05Z", "2040-01-02T03:04:05Z"), ("never", "never"),
+@pytest.mark.parametrize("setting,shown", [("2040-01-02T03:04:05Z", "2040-01-02T03:04:05Z"), ("never", "never"),
                                         ("2040-01-02T05:04:05.75+02:00", "2040-01-02T03:04:05Z")])
-def test_an_expiry_set_before_the_value_wins(mount, stripe, exists, wish, shown):
+def test_an_expiry_set_before_the_value_wins(mount, stripe, exists, setting, shown):
     if exists:
         stripe.put("account", "NAME", b"old", expires_at=2_000_000_000)
-    done = shell(f"exec 3> NAME; setfattr -n user.expires_at -v {wish} NAME && echo val >&3 && "
+    done = shell(f"exec 3> NAME; setfattr -n user.expires_at -v {setting} NAME && echo val >&3 && "
                  "getfattr --only-values -n user.expires_at NAME && exec 3>&-", cwd=mount / "account")
     assert (done.returncode, done.stderr) == (0, "")
     assert stripe.value("account", "NAME") == b"val"
@@ -377,10 +377,10 @@ def test_an_expiry_set_before_the_value_wins(mount, stripe, exists, wish, shown)
 def test_another_expiry_is_another_digest(mount, stripe):
     """Even where the service keeps id and time of what is replaced."""
     tags = []
-    for wish in (2_000_000_000, 2_100_000_000):
-        stripe.put("account", "NAME", b"val", created=1.7e9, expires_at=wish, id="appsecret_one")
+    for setting in (2_000_000_000, 2_100_000_000):
+        stripe.put("account", "NAME", b"val", created=1.7e9, expires_at=setting, id="appsecret_one")
         mount.refresh()
-        wait_until(lambda: attributes(mount / "account/NAME")["user.expires_at"] == moment(wish))
+        wait_until(lambda: attributes(mount / "account/NAME")["user.expires_at"] == moment(setting))
         tags.append(os.getxattr(mount / "account/NAME", "user.digest"))
     assert tags[0] != tags[1]
 
@@ -391,9 +391,9 @@ def test_an_expiry_that_can_not_be_set(mount, stripe):
     assert errno_of(os.setxattr, name, "user.expires_at", b"2040-01-01T00:00:00Z") == errno.EOPNOTSUPP
     descriptor = os.open(name, os.O_WRONLY)
     try:
-        for wish in (b"2020-01-01T00:00:00Z", b"tomorrow", b"", b"2040-13-01T00:00:00Z", b"Never",
+        for setting in (b"2020-01-01T00:00:00Z", b"tomorrow", b"", b"2040-13-01T00:00:00Z", b"Never",
                      b"9999-12-31T23:59:59Z"):  # later than what can be kept
-            assert errno_of(os.setxattr, name, "user.expires_at", wish) == errno.EINVAL, wish
+            assert errno_of(os.setxattr, name, "user.expires_at", setting) == errno.EINVAL, setting
         for attribute in ("user.comment", "user.scopes"):
             assert errno_of(os.setxattr, name, attribute, b"x") == errno.EOPNOTSUPP
     finally:
@@ -480,8 +480,8 @@ def test_the_key_from_the_environment(make_mount, stripe, variable):
                                             ("stripe:", "scopes=workers"), ("stripe:", "signing_key=api")])
 def test_sources_and_options_that_make_no_sense(stripe, tmp_path, source, options):
     (tmp_path / "mnt").mkdir()
-    words = ",".join(filter(None, (stripe.options, options)))
-    done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", words], tmp_path, STRIPE_API_KEY=stripe.token)
+    options_given = ",".join(filter(None, (stripe.options, options)))
+    done = run_program([PROGRAM, source, tmp_path / "mnt", "-o", options_given], tmp_path, STRIPE_API_KEY=stripe.token)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
     assert stripe.calls() == []
 

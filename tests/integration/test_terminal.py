@@ -13,8 +13,8 @@ PROGRAM = TOP / "contrib" / "terminal" / "terminal.py"
 
 
 def test_the_picture_shows_what_a_terminal_shows_today(tmp_path):
-    words = [sys.executable, PROGRAM, "--build", BUILD, "--output", tmp_path / "terminal.svg"]
-    subprocess.run([str(word) for word in words], check=True, timeout=TIMEOUT)
+    arguments = [sys.executable, PROGRAM, "--build", BUILD, "--output", tmp_path / "terminal.svg"]
+    subprocess.run([str(word) for word in arguments], check=True, timeout=TIMEOUT)
     today = terminal.drawn((tmp_path / "terminal.svg").read_text())
     shown = terminal.drawn((TOP / "doc" / "terminal.svg").read_text())
     assert terminal.comparable(today) == terminal.comparable(shown)

@@ -96,9 +96,9 @@ def test_metadata_is_answered_while_a_value_hangs(mount, served):
 def small_memory(make_mount, served):
     """A daemon that may lock very little: one body of a large value at a time."""
     mount = make_mount(served, start=False, source=served.source, options="timeout=5")
-    words = mount.words
-    mount.words = lambda *more: ["prlimit", f"--memlock={512 << 10}", "setpriv", "--bounding-set=-ipc_lock",
-                                 "--inh-caps=-ipc_lock", *words(*more)]
+    arguments = mount.arguments
+    mount.arguments = lambda *more: ["prlimit", f"--memlock={512 << 10}", "setpriv", "--bounding-set=-ipc_lock",
+                                 "--inh-caps=-ipc_lock", *arguments(*more)]
     return mount.start()
 
 

@@ -26,8 +26,8 @@ class PrefixedMount(Mount):
 
     before = ()
 
-    def words(self, *more):
-        return [*self.before, *super().words(*more)]
+    def arguments(self, *more):
+        return [*self.before, *super().arguments(*more)]
 
 
 def started(request, tmp_path, direct, options="", before=()):
@@ -87,13 +87,13 @@ WHOLE = {
 
 @pytest.mark.parametrize("which", ["bash", "dash"])
 def test_what_is_whole_is_stored_once_at_its_close(blind_mount, sandbox, which):
-    for number, (idiom, value) in enumerate(WHOLE.items()):
-        done = shell(idiom, which, NAME=blind_mount / f"prod/NAME{number}")
-        assert (done.returncode, done.stderr) == (0, ""), idiom
+    for number, (command, value) in enumerate(WHOLE.items()):
+        done = shell(command, which, NAME=blind_mount / f"prod/NAME{number}")
+        assert (done.returncode, done.stderr) == (0, ""), command
         if value is None:
             with open("/etc/hostname", "rb") as file:
                 value = file.read().rstrip(b"\n")
-        assert sandbox.uploads(f"NAME{number}") == [value], idiom
+        assert sandbox.uploads(f"NAME{number}") == [value], command
 
 
 def test_its_close_tells_what_became_of_it(blind_mount, sandbox):

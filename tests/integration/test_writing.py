@@ -56,8 +56,8 @@ IDIOMS = [
     ('openssl rand -out "$NAME" 32', None, ("dash",)),
     ('head -c 65536 /dev/zero > "$NAME"', bytes(65536), ("dash",)),
 ]
-CASES = [pytest.param(idiom, stored, which, id=f"{which}: {idiom[:70]}")
-         for idiom, stored, shells in IDIOMS for which in shells]
+CASES = [pytest.param(command, stored, which, id=f"{which}: {command[:70]}")
+         for command, stored, shells in IDIOMS for which in shells]
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def lines(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("idiom,stored,which", CASES)
-def test_a_new_secret_is_published_once_and_whole(direct_mount, sandbox, lines, idiom, stored, which):
-    done = shell(idiom, which, NAME=direct_mount / "prod/NAME", FILE=lines)
+@pytest.mark.parametrize("command,stored,which", CASES)
+def test_a_new_secret_is_published_once_and_whole(direct_mount, sandbox, lines, command, stored, which):
+    done = shell(command, which, NAME=direct_mount / "prod/NAME", FILE=lines)
     assert (done.returncode, done.stderr) == (0, "")
     (upload,) = sandbox.upload_records()
     assert upload["name"] == "NAME" and upload["sealed"]
@@ -78,21 +78,21 @@ def test_a_new_secret_is_published_once_and_whole(direct_mount, sandbox, lines, 
         assert sandbox.uploads() == [stored]
 
 
-@pytest.mark.parametrize("idiom,stored,which", [case for case in CASES if not any(
+@pytest.mark.parametrize("command,stored,which", [case for case in CASES if not any(
     word in case.values[0] for word in (">>", "set -C", "conv=excl", "install", "tar -C"))])
-def test_an_existing_secret_is_replaced_once_and_whole(direct_mount, sandbox, lines, idiom, stored, which):
+def test_an_existing_secret_is_replaced_once_and_whole(direct_mount, sandbox, lines, command, stored, which):
     sandbox.put("prod", "NAME", b"old")
-    done = shell(idiom, which, NAME=direct_mount / "prod/NAME", FILE=lines)
+    done = shell(command, which, NAME=direct_mount / "prod/NAME", FILE=lines)
     assert (done.returncode, done.stderr) == (0, "")
     (upload,) = sandbox.upload_records()
     assert upload["mode"] in ("either", "replace") and upload["sealed"]
     assert stored is None or sandbox.value("prod", "NAME") == stored
 
 
-@pytest.mark.parametrize("idiom", ['install -m 600 "$FILE" "$NAME"', 'mv "$FILE" "$NAME"', 'cp --remove-destination "$FILE" "$NAME"'])
-def test_what_unlinks_first_works_too(direct_mount, sandbox, lines, idiom):
+@pytest.mark.parametrize("command", ['install -m 600 "$FILE" "$NAME"', 'mv "$FILE" "$NAME"', 'cp --remove-destination "$FILE" "$NAME"'])
+def test_what_unlinks_first_works_too(direct_mount, sandbox, lines, command):
     sandbox.put("prod", "NAME", b"old")
-    done = shell(idiom, NAME=direct_mount / "prod/NAME", FILE=lines)
+    done = shell(command, NAME=direct_mount / "prod/NAME", FILE=lines)
     assert (done.returncode, done.stderr) == (0, "")
     assert sandbox.uploads() == [LINES]
     assert len(sandbox.calls(operation="fastly.delete_secret")) == 1

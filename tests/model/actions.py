@@ -276,9 +276,9 @@ class Programs:
         return expected, errno_of(act, self.harness.path(name), self.harness.path(to))
 
 
-def errno_of(action, *words):
+def errno_of(action, *arguments):
     try:
-        action(*words)
+        action(*arguments)
     except OSError as why:
         return why.errno
     return 0

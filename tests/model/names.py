@@ -57,7 +57,7 @@ class Names(Publisher):
         if self.nocreate:
             return failed(errno.EPERM)
         file, outcome = self.files.get(name), Outcome()
-        if file and file.staged is not None and file.spoiled:
+        if file and file.staged is not None and file.corrupted:
             return failed(errno.EINVAL)
         if file and file.staged is not None:
             outcome.errors = {self.publish_staged(file, to, outcome)}

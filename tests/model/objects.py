@@ -40,7 +40,7 @@ class File:
         self.handles = []
         self.failure = 0
         self.reported = False
-        self.spoiled = False  # a write to what is staged was refused: it takes no real name
+        self.corrupted = False  # a write to what is staged was refused: it takes no real name
         self.unknown = False  # whether its last publication took effect
         self.before = None    # the version that was known before it
         self.times = None     # accessed and modified, as utimensat(2) has set them since the last write

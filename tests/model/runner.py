@@ -64,8 +64,8 @@ class RandomRun(Programs):
         self.counts[action.__name__] = self.counts.get(action.__name__, 0) + 1
         self.compare(expected, got)
 
-    def note(self, *words):
-        self.trace.append(f"{self.count + 1:7} " + " ".join(map(str, words)))
+    def note(self, *arguments):
+        self.trace.append(f"{self.count + 1:7} " + " ".join(map(str, arguments)))
 
     def compare(self, expected, got):
         """The errno, and what the service saw."""
@@ -246,14 +246,14 @@ def main():
     parser.add_argument("--option", choices=OPTIONS, default=OPTIONS[0])
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=None)
-    words = parser.parse_args()
-    seed = random.randrange(10**9) if words.seed is None else words.seed
+    arguments = parser.parse_args()
+    seed = random.randrange(10**9) if arguments.seed is None else arguments.seed
     enter_own_mounts()
     print(f"seed {seed}", flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as work:
         try:
-            done = run_sequence(words.steps, seed, Path(work), SERVICES[words.service], words.option)
+            done = run_sequence(arguments.steps, seed, Path(work), SERVICES[arguments.service], arguments.option)
         except Diverged as why:
             sys.exit(str(why))
     took = time.monotonic() - begun

@@ -53,7 +53,7 @@ class Model(Names):
         created = create and not visible and not file.handles
         if truncate and file.staged is not None:
             file.staged.clear()
-            file.spoiled = False
+            file.corrupted = False
         outcome = Outcome()
         inode = file.inode if there or not visible else self.exchange.inode_of(name)
         outcome.handle = Handle(file, inode, process, append, exclusive and file.created)
@@ -111,7 +111,7 @@ class Model(Names):
         """Rule 2: nothing of it is ever published, and a half of what is staged takes no real name."""
         handle.dirty = False
         if handle.file.staged is not None:
-            handle.file.spoiled = True
+            handle.file.corrupted = True
         return failed(handle.failed)
 
     def refusal_of_write(self, handle, data, at):
@@ -146,7 +146,7 @@ class Model(Names):
         if size > len(handle.value):
             return self.grow(handle, size)
         if size == 0:
-            handle.began_empty, handle.file.spoiled = True, False
+            handle.began_empty, handle.file.corrupted = True, False
         elif size < len(handle.value):
             self.changed(handle)
         del handle.value[size:]

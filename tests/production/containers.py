@@ -36,8 +36,8 @@ def service(name):
     options += [f"--security-opt={option.replace(':', '=')}" for option in wanted.get("security_opt", [])]
     options += ["--read-only"] if wanted.get("read_only") else []
     options += ["--user", wanted["user"]] if "user" in wanted else []
-    words = wanted.get("entrypoint", ["sstorefs"] if wanted["image"] == "sstorefs" else []) + wanted["command"]
-    return words, options
+    arguments = wanted.get("entrypoint", ["sstorefs"] if wanted["image"] == "sstorefs" else []) + wanted["command"]
+    return arguments, options
 
 
 def propagation(name):
@@ -52,8 +52,8 @@ def processes(pod, name):
 
 
 def libraries(program):
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    return re.findall(r"(/\S+) \(0x", said)
+    output = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"(/\S+) \(0x", output)
 
 
 def as_installed(info):
@@ -111,17 +111,17 @@ class Pod:
     def name(self, name):
         return f"{self.prefix}-{name}"
 
-    def words(self, name, *options):
+    def arguments(self, name, *options):
         return ["--name", self.name(name), "--network=host", *LIMITS, *options]
 
-    def start(self, name, *words, options=()):
+    def start(self, name, *arguments, options=()):
         """`options` are podman's, `words` the container's first program."""
         self.names.append(name)
-        podman("run", "-d", *self.words(name, *options), self.image, *words)
+        podman("run", "-d", *self.arguments(name, *options), self.image, *arguments)
 
-    def run(self, name, *words, options=(), check=False):
+    def run(self, name, *arguments, options=(), check=False):
         self.names.append(name)
-        return podman("run", "--rm", *self.words(name, *options), self.image, *words, check=check)
+        return podman("run", "--rm", *self.arguments(name, *options), self.image, *arguments, check=check)
 
     def exec(self, name, script, check=False, options=()):
         return podman("exec", *options, self.name(name), "sh", "-c", script, check=check)

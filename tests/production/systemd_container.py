@@ -18,10 +18,10 @@ PODMAN = ("podman", "--runtime", "runc")
 CONTAINER_TIMEOUT = 2 * TIMEOUT
 
 
-def podman(*words, check=True, timeout=CONTAINER_TIMEOUT, **more):
-    done = subprocess.run([*PODMAN, *map(str, words)], capture_output=True, text=True, timeout=timeout,
+def podman(*arguments, check=True, timeout=CONTAINER_TIMEOUT, **more):
+    done = subprocess.run([*PODMAN, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, **more)
-    assert not check or done.returncode == 0, f"podman {shlex.join(map(str, words))}: {done.stderr}{done.stdout}"
+    assert not check or done.returncode == 0, f"podman {shlex.join(map(str, arguments))}: {done.stderr}{done.stdout}"
     return done
 
 

@@ -69,8 +69,8 @@ def test_files_that_lie_there_are_covered(directory):
 
 def test_what_cannot_be_closed_is_said_and_no_reason_to_stop(directory):
     path = directory("ramfs") / "mnt"
-    said = prepare(path, "-o", "nocover")
-    assert said.returncode == 32 and said.stderr.count("\n") == 1 and SAYS.format(path) in said.stderr
+    output = prepare(path, "-o", "nocover")
+    assert output.returncode == 32 and output.stderr.count("\n") == 1 and SAYS.format(path) in output.stderr
     went_on = prepare(path, "-o", "nocover", "--", "echo", "went on")
     assert (went_on.returncode, went_on.stdout) == (0, "went on\n")
 

@@ -27,8 +27,8 @@ def check(tmp_path, direct):
 
     def run(source="fastly:prod", options=None, token_file=token, more=("--json",)):
         options = direct.options if options is None else options
-        words = [PROGRAM, "--check", source, "-o", f"token_file={token_file},timeout=60,{options}", *more]
-        ended = run_program(words, tmp_path)
+        arguments = [PROGRAM, "--check", source, "-o", f"token_file={token_file},timeout=60,{options}", *more]
+        ended = run_program(arguments, tmp_path)
         assert not list(tmp_path.glob("sanitizer.*"))
         if "--json" not in more:
             return ended
@@ -153,10 +153,10 @@ def test_a_token_that_may_only_read(check, sandbox):
     assert (status, steps["write"]) == (GOOD, "skipped")
 
 
-@pytest.mark.parametrize("words", [("--check",), ("--check", "fastly:", "/mnt"), ("fastly:", "/mnt", "--json"),
+@pytest.mark.parametrize("arguments", [("--check",), ("--check", "fastly:", "/mnt"), ("fastly:", "/mnt", "--json"),
                                    ("--check", "fastly:", "--alive"), ("fastly:", "/mnt", "--alive")])
-def test_wrong_usage(tmp_path, words):
-    ended = run_program([PROGRAM, *words], tmp_path)
+def test_wrong_usage(tmp_path, arguments):
+    ended = run_program([PROGRAM, *arguments], tmp_path)
     assert ended.returncode == USAGE and ended.stderr.count("\n") == 1 and ended.stdout == ""
 
 

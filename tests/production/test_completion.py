@@ -25,8 +25,8 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 def complete(line, cwd="/", function="_sstorefs", program=PROGRAM):
     """What is proposed for the last word of `line`, which is cut as bash cuts it."""
-    words = [word for word in re.findall(r"[:=]+|[^\s:=]+", line)] + ([""] if line.endswith((" ", ":", "=")) else [])
-    done = subprocess.run(["bash", "-c", COMPLETED, "bash", line, *words], capture_output=True, text=True, cwd=cwd,
+    arguments = [word for word in re.findall(r"[:=]+|[^\s:=]+", line)] + ([""] if line.endswith((" ", ":", "=")) else [])
+    done = subprocess.run(["bash", "-c", COMPLETED, "bash", line, *arguments], capture_output=True, text=True, cwd=cwd,
                           env={**os.environ, "COMPLETION": str(COMPLETION), "PROGRAM": str(program), "FUNCTION": function})
     assert done.stderr == ""
     return done.stdout.split()
@@ -65,9 +65,9 @@ def test_every_option_is_proposed(tmp_path):
 
 def test_every_word_that_an_option_takes_is_proposed(tmp_path):
     for name, equals, argument in offered(tmp_path):
-        words = re.findall(r"(?:^|\|)([a-z]+)(?=\||$)", argument)
-        if equals and words:
-            assert set(complete(f"sstorefs fastly: /mnt -o {name}=")) == set(words), name
+        arguments = re.findall(r"(?:^|\|)([a-z]+)(?=\||$)", argument)
+        if equals and arguments:
+            assert set(complete(f"sstorefs fastly: /mnt -o {name}=")) == set(arguments), name
 
 
 def test_every_flag_is_proposed(tmp_path):

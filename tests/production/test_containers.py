@@ -29,12 +29,12 @@ def pod(image, tmp_path, sandbox):
         pod.finish()
 
 
-def adjusted(words, sandbox, owner=None):
+def adjusted(arguments, sandbox, owner=None):
     """Points the daemon among the words to the sandbox and to our token."""
     more = f"endpoint={sandbox.url},signing_key={sandbox.signing_key}"
-    words = [f"{word},{more}" if "token_file=" in word else word for word in words]
-    words = [word.replace("/run/secrets/sstorefs-token", "/run/token") for word in words]
-    return [word.replace("uid=1000", owner) for word in words] if owner else words
+    arguments = [f"{word},{more}" if "token_file=" in word else word for word in arguments]
+    arguments = [word.replace("/run/secrets/sstorefs-token", "/run/token") for word in arguments]
+    return [word.replace("uid=1000", owner) for word in arguments] if owner else arguments
 
 
 def token(pod, uid=0):
@@ -47,8 +47,8 @@ def token(pod, uid=0):
 
 @pytest.fixture
 def sidecar(pod, sandbox):
-    words, podmans = service("secrets")
-    pod.start("sidecar", *adjusted(words, sandbox), options=[*podmans, *token(pod), *pod.propagated(propagation("secrets"))])
+    arguments, podmans = service("secrets")
+    pod.start("sidecar", *adjusted(arguments, sandbox), options=[*podmans, *token(pod), *pod.propagated(propagation("secrets"))])
     health = COMPOSE["secrets"]["healthcheck"]["test"]
     assert health[0] == "CMD"
     pod.wait_until("sidecar", " ".join(health[1:]) + " >/dev/null")
@@ -104,21 +104,21 @@ def test_the_end_of_the_sidecar_unmounts_everywhere(sidecar, sandbox):
 
 
 def start_mount_proxy(pod):
-    words, podmans = service("mount-proxy")
+    arguments, podmans = service("mount-proxy")
     (pod.work / "mount-proxy").mkdir(exist_ok=True)
-    pod.start("mount-proxy", *words, options=[*podmans, *pod.propagated(propagation("mount-proxy")), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"])
+    pod.start("mount-proxy", *arguments, options=[*podmans, *pod.propagated(propagation("mount-proxy")), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"])
 
 
 def ask(pod, sandbox, owner=None):
-    words, podmans = service("unprivileged-secrets")
-    return adjusted(words, sandbox, owner), [*podmans, *token(pod, 65534), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"]
+    arguments, podmans = service("unprivileged-secrets")
+    return adjusted(arguments, sandbox, owner), [*podmans, *token(pod, 65534), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"]
 
 
 @pytest.fixture
 def unprivileged(pod, sandbox):
     start_mount_proxy(pod)
-    words, podmans = ask(pod, sandbox)
-    pod.start("sidecar", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
+    arguments, podmans = ask(pod, sandbox)
+    pod.start("sidecar", *arguments, options=[*podmans, *processes(pod, "unprivileged-secrets")])
     pod.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
     return pod
 
@@ -141,8 +141,8 @@ def test_it_runs_as_nobody_with_no_capability_on_a_read_only_root(unprivileged):
 def test_as_the_applications_user_it_tells_killed_writers(pod, sandbox):
     """The same user on both sides, and shared process numbers: promise 2 holds, and no capability is needed."""
     start_mount_proxy(pod)
-    words, podmans = ask(pod, sandbox, owner="uid=65534")
-    pod.start("sidecar", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
+    arguments, podmans = ask(pod, sandbox, owner="uid=65534")
+    pod.start("sidecar", *arguments, options=[*podmans, *processes(pod, "unprivileged-secrets")])
     pod.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
     beside = ["--user=65534:65534", "--cap-drop=ALL", f"--pid=container:{pod.name('mount-proxy')}", *pod.propagated(propagation("application"))]
     pod.run("killed", "bash", "-c", "exec 3> /secrets/prod/HALF; echo half >&3; kill -9 $BASHPID", options=beside)
@@ -170,8 +170,8 @@ def test_a_new_sidecar_gets_a_new_mount(unprivileged, sandbox):
                        options=[*APPLICATION, *unprivileged.propagated(propagation("application"))])
     unprivileged.signal("sidecar", "KILL")
     assert unprivileged.wait("sidecar") != 0
-    words, podmans = ask(unprivileged, sandbox)
-    unprivileged.start("next", *words, options=[*podmans, *processes(unprivileged, "unprivileged-secrets")])
+    arguments, podmans = ask(unprivileged, sandbox)
+    unprivileged.start("next", *arguments, options=[*podmans, *processes(unprivileged, "unprivileged-secrets")])
     unprivileged.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
     assert unprivileged.mounted() == ["fuse.sstorefs"]
     assert application(unprivileged, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
@@ -187,16 +187,16 @@ def test_the_end_of_the_mount_proxy_unmounts(unprivileged):
 def test_process_numbers_of_its_own_are_refused(pod, sandbox):
     """The kernel would tell it numbers of the mount proxy's namespace, and they would be taken for other processes."""
     start_mount_proxy(pod)
-    words, podmans = ask(pod, sandbox)
-    refused = pod.run("apart", *words, options=podmans)
+    arguments, podmans = ask(pod, sandbox)
+    refused = pod.run("apart", *arguments, options=podmans)
     assert refused.returncode == 32 and "shareProcessNamespace" in refused.stderr
     assert pod.mounted() == []
 
 
 def test_another_user_gets_no_mount(pod, sandbox):
     start_mount_proxy(pod)
-    words, podmans = ask(pod, sandbox)
+    arguments, podmans = ask(pod, sandbox)
     podmans[podmans.index("65534:65534")] = "1000:1000"
-    refused = pod.run("other", *words, options=[*podmans, *processes(pod, "unprivileged-secrets")])
+    refused = pod.run("other", *arguments, options=[*podmans, *processes(pod, "unprivileged-secrets")])
     assert refused.returncode == 32 and "another user" in refused.stderr
     assert pod.mounted() == []

@@ -96,8 +96,8 @@ def test_the_line_of_fstab(machine, sandbox):
     types(machine, f"rmdir /mnt/secrets; {prepare}\necho '{FSTAB.strip()}' >> /etc/fstab\nmount /mnt/secrets\necho val > /mnt/secrets/store/NAME && sync /mnt/secrets/store/NAME")
     assert sandbox.value("store", "NAME") == b"val"
     before, probe = [command for command in table("In production") if command.startswith("sstorefs --check")]
-    said = types(machine, f"{probe}\numount /mnt/secrets\n! echo val > /mnt/secrets/NAME")
-    assert "good" in said and "below" not in said
+    output = types(machine, f"{probe}\numount /mnt/secrets\n! echo val > /mnt/secrets/NAME")
+    assert "good" in output and "below" not in output
     machine.run("chattr -i /mnt/secrets")
     sandbox.seed("prod", 0)
     assert "good" in types(machine, before)
@@ -166,9 +166,9 @@ def test_services_as_sstorefs_1_has_them(machine, sandbox, service):
         sandbox.seed("prod", 0, service="cloudflare")
     else:
         mount += f",endpoint={sandbox.url}"
-    said = types(machine, f"{mount}\ncd /mnt/{store}\n{block}\nsync NAME\ngetfattr -d NAME")
+    output = types(machine, f"{mount}\ncd /mnt/{store}\n{block}\nsync NAME\ngetfattr -d NAME")
     assert sandbox.uploads("NAME") == [b"val"]
-    assert ('user.comment="rotated weekly"' in said) if store == "prod" else not re.search('expires_at="never"', said)
+    assert ('user.comment="rotated weekly"' in output) if store == "prod" else not re.search('expires_at="never"', output)
 
 
 def test_writing_as_sstorefs_1_says(machine, sandbox):
@@ -209,7 +209,7 @@ def test_the_commands_of_sstorefs_mount_proxy_8(machine, sandbox):
 def test_the_image_is_built_from_what_its_file_names(built):
     """As far as it goes without a registry: its packages are those that the program takes, and its commands make what it starts."""
     text = (TOP / "contrib/container/Containerfile").read_text().replace("\\\n\t", "")
-    build, run = [set(words.split("&&")[0].split()) for words in re.findall(r"--no-install-recommends (.*)", text)]
+    build, run = [set(line.split("&&")[0].split()) for line in re.findall(r"--no-install-recommends (.*)", text)]
     assert build == set(re.search(r"build_packages='(.*?)'", PACKAGES, re.DOTALL)[1].split()) - {"ninja-build"}
     linked = built.says(r"objdump -p /usr/local/bin/sstorefs | sed -n 's/^ *NEEDED *//p'").split()
     owners = {built.says(f"dpkg -S \"*/$(gcc -print-multiarch)/{library}\" | cut -d: -f1") for library in linked}

@@ -19,9 +19,9 @@ class JournaledMount(Mount):
     def start(self):
         self.path.mkdir()
         with open(self.log_path, "wb") as log:
-            told = os.stat(self.stream_of or self.log_path)
-            stream = {"JOURNAL_STREAM": f"{told.st_dev}:{told.st_ino}"}
-            self.process = subprocess.Popen(self.words("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            counted = os.stat(self.stream_of or self.log_path)
+            stream = {"JOURNAL_STREAM": f"{counted.st_dev}:{counted.st_ino}"}
+            self.process = subprocess.Popen(self.arguments("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(self.work, **stream), cwd=self.work)
         self.pid = self.process.pid
         wait_until_mounted(self.path, self.process)
@@ -119,7 +119,7 @@ def test_json_of_a_failed_start(tmp_path, direct):
     mount = Mount(tmp_path, direct, options="log=json")
     mount.write_token("another-token")
     mount.path.mkdir()
-    ended = subprocess.run(mount.words("-f"), env=environment(tmp_path), capture_output=True, text=True)
+    ended = subprocess.run(mount.arguments("-f"), env=environment(tmp_path), capture_output=True, text=True)
     assert ended.returncode == 32
     (event,) = map(json.loads, ended.stderr.splitlines())
     assert event["level"] == "error" and "401" in event["message"]
@@ -134,5 +134,5 @@ def test_lines_that_repeat_are_folded(make_mount, direct, sandbox):
     sandbox.clear_faults()
     mount.unmount()
     lines = [line for line in mount.log().splitlines() if "Z open " in line]
-    told = sum(int(line.rpartition("repeated ")[2].split()[0]) if "… repeated" in line else 1 for line in lines)
-    assert len(lines) < 100 and told == 2999, (len(lines), told)
+    counted = sum(int(line.rpartition("repeated ")[2].split()[0]) if "… repeated" in line else 1 for line in lines)
+    assert len(lines) < 100 and counted == 2999, (len(lines), counted)

@@ -25,8 +25,8 @@ def parse(text):
     assert text.endswith("\n")
     for line in text.splitlines():
         if line.startswith("# HELP "):
-            _, _, family, words = line.split(" ", 3)
-            assert words and family not in closed, f"{family}: its samples must stand together"
+            _, _, family, help_text = line.split(" ", 3)
+            assert help_text and family not in closed, f"{family}: its samples must stand together"
             closed.add(family)
         elif line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")

@@ -18,9 +18,9 @@ def manager(request, tmp_path):
 def test_ready_once_it_is_mounted(make_mount, direct, manager):
     mount = make_mount(direct, start=False, NOTIFY_SOCKET=manager.path)
     mount.start()
-    told = manager.wait_for("READY=1")
+    reported = manager.wait_for("READY=1")
     assert mounts_at(mount.path) == ["fuse.sstorefs"]
-    assert "fastly:" in told["STATUS"] and str(mount.path) in told["STATUS"]
+    assert "fastly:" in reported["STATUS"] and str(mount.path) in reported["STATUS"]
     mount.unmount()
     manager.wait_for("STOPPING=1")
 
@@ -29,7 +29,7 @@ def test_not_ready_while_the_service_has_not_answered(tmp_path, direct, sandbox,
     sandbox.fault(operation="fastly.list_stores", hold="before")
     mount = Mount(tmp_path, direct, NOTIFY_SOCKET=manager.path)
     mount.path.mkdir()
-    daemon = start(*mount.words("-f"), NOTIFY_SOCKET=manager.path)
+    daemon = start(*mount.arguments("-f"), NOTIFY_SOCKET=manager.path)
     try:
         sandbox.wait_for_call("fastly.list_stores", state="held")
         assert not manager.has("READY=1")
@@ -46,7 +46,7 @@ def test_a_refused_token_is_never_ready(tmp_path, direct, manager):
     mount = Mount(tmp_path, direct, NOTIFY_SOCKET=manager.path)
     mount.write_token("another-token")
     mount.path.mkdir()
-    assert start(*mount.words("-f"), NOTIFY_SOCKET=manager.path).wait(60) == 32
+    assert start(*mount.arguments("-f"), NOTIFY_SOCKET=manager.path).wait(60) == 32
     assert not manager.has("READY=1")
 
 

@@ -18,8 +18,8 @@ DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 VARIABLES = {"$__rate_interval": "5m", "$source": ".*", "$mountpoint": ".*"}
 
 
-def promtool(*words, folder=FOLDER):
-    done = subprocess.run(["promtool", *map(str, words)], cwd=folder, capture_output=True, text=True)
+def promtool(*arguments, folder=FOLDER):
+    done = subprocess.run(["promtool", *map(str, arguments)], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

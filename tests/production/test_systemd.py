@@ -56,8 +56,8 @@ def test_verify_finds_nothing_in_the_examples(machine):
 
 @pytest.mark.parametrize("unit,most", [("sstorefs@.service", 1.8), ("sstorefs-mount-proxy@.service", 4.0)])
 def test_they_are_hardened(machine, unit, most):
-    said = machine.says(f"systemd-analyze security --no-pager --offline=yes {UNITS}/{unit}")
-    assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said).group(1)) <= most, said
+    output = machine.says(f"systemd-analyze security --no-pager --offline=yes {UNITS}/{unit}")
+    assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", output).group(1)) <= most, output
 
 
 # --- the service ------------------------------------------------------------------------------------------------------------------
@@ -183,8 +183,8 @@ def test_killed_writers_of_other_users_are_told_with_the_drop_in(machine, sandbo
     machine.run("bash -c 'exec 3> /mnt/secrets/prod/HALF; echo half >&3; kill -9 $$'", check=False)
     machine.run("echo val > /mnt/secrets/prod/NAME && sync /mnt/secrets/prod/NAME")
     assert sandbox.uploads("HALF") == ([] if dropped_in else [b"half"])
-    told = machine.says("grep writers_can_be_told_apart /mnt/secrets/.sstorefs/status")
-    assert told.endswith("true,") == dropped_in
+    shown = machine.says("grep writers_can_be_told_apart /mnt/secrets/.sstorefs/status")
+    assert shown.endswith("true,") == dropped_in
 
 
 def test_the_owner_can_be_another_user(machine, sandbox):

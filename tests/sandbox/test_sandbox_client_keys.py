@@ -98,10 +98,10 @@ def test_a_plain_value_under_a_client_key_is_refused(fastly, store):
 
 def test_a_box_with_one_bit_changed_is_refused(fastly, store):
     key = fastly.client_key()
-    box = seal(key, b"value")
-    for place in range(len(box)):
-        spoiled = box[:place] + bytes([box[place] ^ 1]) + box[place + 1:]
-        assert fastly.put(store, "A", spoiled, client_key=key).status == 400, place
+    sealed = seal(key, b"value")
+    for place in range(len(sealed)):
+        corrupted = sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1:]
+        assert fastly.put(store, "A", corrupted, client_key=key).status == 400, place
 
 
 def test_the_size_limit_counts_what_is_in_the_box(fastly, store):
@@ -137,9 +137,9 @@ def test_a_bad_signature_does_not_verify(sandbox, fastly):
 
 def test_another_signing_key_verifies_against_what_the_api_then_says(sandbox, fastly):
     sandbox.fault("key=other_signing_key")
-    key, said = fastly.call("POST", "/client-key").json, fastly.call("GET", "/signing-key").json["signing_key"]
-    assert said != sandbox.signing_key
-    VerifyKey(raw(said)).verify(raw(key["public_key"]), raw(key["signature"]))
+    key, output = fastly.call("POST", "/client-key").json, fastly.call("GET", "/signing-key").json["signing_key"]
+    assert output != sandbox.signing_key
+    VerifyKey(raw(output)).verify(raw(key["public_key"]), raw(key["signature"]))
     with pytest.raises(BadSignatureError):
         verify(sandbox, key)
 

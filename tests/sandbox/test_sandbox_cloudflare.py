@@ -351,9 +351,9 @@ def test_over_the_limit_everything_is_locked_out(sandbox, cloudflare):
     assert cloudflare.call("GET", "/quota").status == 200
 
 
-@pytest.mark.parametrize("played, expected", [("null", None), ("empty", "")])
-def test_a_missing_comment_can_be_null_or_empty(sandbox, cloudflare, store, played, expected):
-    sandbox.variant(cloudflare__no_comment=played)
+@pytest.mark.parametrize("choice, expected", [("null", None), ("empty", "")])
+def test_a_missing_comment_can_be_null_or_empty(sandbox, cloudflare, store, choice, expected):
+    sandbox.variant(cloudflare__no_comment=choice)
     assert created(cloudflare, store)["comment"] == expected
 
 

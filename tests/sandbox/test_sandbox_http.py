@@ -96,11 +96,11 @@ def test_it_listens_on_loopback_only(address):
     assert done.returncode == 2 and "listen" in done.stderr and done.stdout == ""
 
 
-@pytest.mark.parametrize("words", [("--variant", "none=1"), ("--variant", "fastly.order=sideways"), ("--fault", "nonsense=1"),
+@pytest.mark.parametrize("arguments", [("--variant", "none=1"), ("--variant", "fastly.order=sideways"), ("--fault", "nonsense=1"),
                                    ("--variant", "clock=x"), ("--signing-seed", "AAAA")])
-def test_options_that_make_no_sense_are_named(words):
-    done = _run("--listen", "127.0.0.1:0", "--token", "t", *words)
-    assert done.returncode != 0 and words[0].strip("-") in done.stderr
+def test_options_that_make_no_sense_are_named(arguments):
+    done = _run("--listen", "127.0.0.1:0", "--token", "t", *arguments)
+    assert done.returncode != 0 and arguments[0].strip("-") in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -108,8 +108,8 @@ def test_a_token_is_needed():
     assert _run("--listen", "127.0.0.1:0").returncode == 2
 
 
-def _run(*words):
-    return subprocess.run(["/usr/bin/python3", PROGRAM, *words], capture_output=True, text=True, timeout=20)
+def _run(*arguments):
+    return subprocess.run(["/usr/bin/python3", PROGRAM, *arguments], capture_output=True, text=True, timeout=20)
 
 
 def test_everything_survives_a_kill_with_a_state_file(sandbox_class, tmp_path):
@@ -155,8 +155,8 @@ def test_options_of_the_command_line_hold_from_the_start_and_after_a_reset(sandb
 
 
 def test_the_log_has_a_line_a_call_and_no_value():
-    words = ["/usr/bin/python3", PROGRAM, "--listen", "127.0.0.1:0", "--token", "sandbox-token", "--log"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    arguments = ["/usr/bin/python3", PROGRAM, "--listen", "127.0.0.1:0", "--token", "sandbox-token", "--log"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         fastly = Fastly(int(process.stdout.readline().rpartition(":")[2]))
         fastly.put(fastly.store(), "A", b"the value")
         process.terminate()
@@ -216,8 +216,8 @@ def test_all_three_services_share_the_port(sandbox):
 
 
 def test_it_ends_with_whoever_started_it(sandbox_class):
-    words = ["/usr/bin/python3", PROGRAM, "--listen", "127.0.0.1:0", "--token", "t", "--until-eof"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    arguments = ["/usr/bin/python3", PROGRAM, "--listen", "127.0.0.1:0", "--token", "t", "--until-eof"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().startswith("listening on ")
         process.stdin.close()
         assert process.wait(10) == 0

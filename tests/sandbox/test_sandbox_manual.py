@@ -24,10 +24,10 @@ def test_the_manual_has_every_option():
 
 
 def test_the_manual_has_every_play_with_its_default():
-    plays = re.findall(r"^  ([a-z_.0-9]+)=(\S+)", help_text(), re.MULTILINE)
-    plays = [(name, default) for name, default in plays if name == "clock" or "." in name]
-    assert len(plays) > 40
-    for name, default in plays:
+    variants = re.findall(r"^  ([a-z_.0-9]+)=(\S+)", help_text(), re.MULTILINE)
+    variants = [(name, default) for name, default in variants if name == "clock" or "." in name]
+    assert len(variants) > 40
+    for name, default in variants:
         found = re.search(rf"^\*{re.escape(name)}\*=.*\n\t.* Default: (.+)\.$", manual_text(), re.MULTILINE)
         assert found, name
         assert found[1] in (default, default.removesuffix(".0")), name
@@ -35,11 +35,11 @@ def test_the_manual_has_every_play_with_its_default():
 
 def test_the_manual_has_every_word_of_a_fault_and_every_kind():
     faults = help_text().partition("which calls")[2].partition("Variants:")[0]
-    words = re.findall(r"^  ([a-z_]+)=  ", faults, re.MULTILINE)
+    parameters = re.findall(r"^  ([a-z_]+)=  ", faults, re.MULTILINE)
     kinds = {kind for line in re.sub(r"\n {6,}", "", faults).splitlines() for group in re.findall(r"\(([a-z_|]+)\)", line)
              for kind in group.split("|")}
-    assert len(words) > 25 and len(kinds) > 40
-    for word in words:
+    assert len(parameters) > 25 and len(kinds) > 40
+    for word in parameters:
         assert f"*{word}*=" in manual_text()
     for kind in kinds:
         assert re.search(rf"\b{kind}\b", manual_text()), kind
@@ -56,9 +56,9 @@ def test_the_manual_has_every_control():
 def test_the_facts_name_every_open_question_and_no_other():
     """A play with a choice of words is an open question, with what sstorefs does in either case."""
     facts = (TOP / "doc" / "apis.md").read_text()
-    plays = re.findall(r"^  ([a-z]+\.[a-z_0-9]+)=\S+\s+\(([^)]+)\)", help_text(), re.MULTILINE)
+    variants = re.findall(r"^  ([a-z]+\.[a-z_0-9]+)=\S+\s+\(([^)]+)\)", help_text(), re.MULTILINE)
     named = set(re.findall(r"`((?:fastly|cloudflare|stripe|github)\.[a-z_0-9]+)`", facts))
-    assert {name for name, choices in plays if "|" in choices} <= named <= {name for name, _ in plays}
+    assert {name for name, choices in variants if "|" in choices} <= named <= {name for name, _ in variants}
     assert len(named) > 30
 
 

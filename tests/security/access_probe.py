@@ -31,10 +31,10 @@ def read(path):
         return file.read()
 
 
-def changing_nothing(change, path, *words):
+def changing_nothing(change, path, *arguments):
     """What is shown afterwards is what was shown before."""
     before = os.stat(path)
-    change(path, *words)
+    change(path, *arguments)
     after = os.stat(path)
     for field in ("st_mode", "st_uid", "st_gid"):
         if getattr(before, field) != getattr(after, field):

@@ -6,8 +6,8 @@ from daemon import PROGRAM, Mount, daemon_at, mounts_at, run_program, wait_for_e
 class InTheBackground(Mount):
     """A Mount that is no child of ours. `devices` have the system's log."""
 
-    def __init__(self, work, service, devices, **wishes):
-        super().__init__(work, service, **wishes)
+    def __init__(self, work, service, devices, **settings):
+        super().__init__(work, service, **settings)
         self.devices = devices
 
     def __enter__(self):

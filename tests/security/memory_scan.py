@@ -107,8 +107,8 @@ def wait_until_gone(process, path, *values, retained=0):
         assert not late, found
 
 
-def said(mount):
-    """All that the mount tells anybody who may ask: its log, the control files that can be read, and the attributes of every name."""
+def messages(mount):
+    """All that the mount shows to any reader: its log, the control files that can be read, and the attributes of every name."""
     texts = [mount.log().encode()]
     for file in sorted((mount.path / ".sstorefs").iterdir()):
         if os.stat(file).st_mode & 0o444:
@@ -143,11 +143,11 @@ def flags_of(process):
     found = {}
     with open(f"/proc/{process}/smaps") as areas:
         for line in areas:
-            words = line.split()
-            if words[0] == "VmFlags:":
-                found[bounds] = set(words[1:])
-            elif not words[0].endswith(":"):
-                bounds = words[0]
+            fields = line.split()
+            if fields[0] == "VmFlags:":
+                found[bounds] = set(fields[1:])
+            elif not fields[0].endswith(":"):
+                bounds = fields[0]
     return found
 
 

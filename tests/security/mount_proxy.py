@@ -13,7 +13,7 @@ import sys
 NOSUID_NODEV = 0x2 | 0x4
 
 
-def main(mountpoint, options, uid, *words):
+def main(mountpoint, options, uid, *arguments):
     uid = int(uid)
     descriptor = os.open("/dev/fuse", os.O_RDWR)
     os.set_inheritable(descriptor, True)
@@ -27,7 +27,7 @@ def main(mountpoint, options, uid, *words):
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    os.execv(words[0], [word.replace("{fd}", f"/dev/fd/{descriptor}") for word in words])
+    os.execv(arguments[0], [word.replace("{fd}", f"/dev/fd/{descriptor}") for word in arguments])
 
 
 main(*sys.argv[1:])

@@ -24,7 +24,7 @@ def _checked(result):
 class Neighbour:
     """`words` run as `user`; with `stopped` the process waits at its first instruction until it is released."""
 
-    def __init__(self, work, words, token, user=NOBODY, stopped=False, **variables):
+    def __init__(self, work, arguments, token, user=NOBODY, stopped=False, **variables):
         self.vault = work / "vault"
         self.vault.mkdir(exist_ok=True)
         self.secret = token
@@ -45,7 +45,7 @@ class Neighbour:
                 _checked(libc.ptrace(PTRACE_TRACEME, 0, None, None))
 
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+            self.process = subprocess.Popen([str(word) for word in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                                             preexec_fn=prepare, env=environment(work / "logs", **variables), start_new_session=True)
         if stopped:
             _, status = os.waitpid(self.process.pid, 0)

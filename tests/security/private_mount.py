@@ -32,14 +32,14 @@ def state_of(process):
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def daemons_of(program, *words):
+def daemons_of(program, *arguments):
     """The processes that run `program` with `words` on their command line."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and os.path.samefile(entry / "exe", program):
                 line = (entry / "cmdline").read_bytes().split(b"\0")
-                found += [int(entry.name)] if all(os.fsencode(word) in line for word in words) else []
+                found += [int(entry.name)] if all(os.fsencode(word) in line for word in arguments) else []
         except OSError:
             continue  # it has ended
     return found
@@ -76,10 +76,10 @@ class PrivateMount:
     def options(self, more=""):
         return ",".join(filter(None, (f"token_file={self.work / 'token'}", self.service.options, more)))
 
-    def start(self, words, user=0, source="fastly:", meanwhile=lambda: None):
+    def start(self, arguments, user=0, source="fastly:", meanwhile=lambda: None):
         """The words of a command line; the daemon stays in the foreground. Waits for the mount, and for the word that it stands, after `meanwhile`."""
         with open(self.logs / "daemon.log", "ab") as log:
-            self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen([str(word) for word in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(self.logs, NOTIFY_SOCKET=str(self.work / "manager")), cwd="/",
                                             **as_user(user))
         meanwhile()

@@ -139,6 +139,6 @@ def test_nocreate(private_mount, sandbox, secrets):
 def test_a_descriptor_open_to_all_is_refused_unless_the_kernel_checks(private_mount, sandbox):
     """As far as we are told. An opener who says nothing of it lets everybody in, and only he could know."""
     private_mount.token(owner=NOBODY)
-    words = [private_mount.program, "fastly:", "/dev/fd/9", "-f", "-o", private_mount.options("allow_other")]
-    refused = run_program(words, private_mount.logs)
+    arguments = [private_mount.program, "fastly:", "/dev/fd/9", "-f", "-o", private_mount.options("allow_other")]
+    refused = run_program(arguments, private_mount.logs)
     assert refused.returncode == 1 and "default_permissions" in refused.stderr

@@ -45,7 +45,7 @@ class UnreadMount(Mount):
         if self.user:
             for path in (self.path, self.token_file):
                 os.chown(path, self.user, self.user)
-        self.process = subprocess.Popen(self.words("-f"), stdin=subprocess.DEVNULL, stdout=self.unread, stderr=self.unread,
+        self.process = subprocess.Popen(self.arguments("-f"), stdin=subprocess.DEVNULL, stdout=self.unread, stderr=self.unread,
                                         env=environment(self.work), cwd="/", **as_user(self.user))
         self.pid = self.process.pid
         wait_until_mounted(self.path, self.process)
@@ -68,7 +68,7 @@ def a_terminal():
     return ours, theirs
 
 
-def read_to_the_end(reader, mount, said=b""):
+def read_to_the_end(reader, mount, output=b""):
     """What was kept for the reader, and what is said until the daemon has ended."""
     os.set_blocking(reader, False)
     if os.isatty(mount.unread):
@@ -80,9 +80,9 @@ def read_to_the_end(reader, mount, said=b""):
             piece = os.read(reader, 65536)
         except BlockingIOError:
             piece = b""
-        said += piece
+        output += piece
         if has_ended and not piece:
-            return said.decode()
+            return output.decode()
 
 
 @pytest.mark.parametrize("user", [0, NOBODY])
@@ -96,14 +96,14 @@ def test_a_reader_that_sleeps_stops_nothing(place, direct, devices, sandbox, kin
         mount.start()
         write_many(mount / "prod", user)
         assert len(sandbox.calls(operation="fastly.put_secret")) == WRITES
-        said = read_to_the_end(reader, mount)
+        output = read_to_the_end(reader, mount)
     finally:
         mount.kill()
         os.close(reader)
         os.close(mount.unread)
-    lost = sum(map(int, re.findall(r"sstorefs: (\d+) lines were lost here", said)))
-    kept = said.count("publish errno=0 ")
-    assert lost and kept and kept + lost >= WRITES, (kept, lost, said[-500:])
+    lost = sum(map(int, re.findall(r"sstorefs: (\d+) lines were lost here", output)))
+    kept = output.count("publish errno=0 ")
+    assert lost and kept and kept + lost >= WRITES, (kept, lost, output[-500:])
 
 
 def test_a_full_syslog_stops_nothing(tmp_path, direct, devices, sandbox):
@@ -115,9 +115,9 @@ def test_a_full_syslog_stops_nothing(tmp_path, direct, devices, sandbox):
         write_many(mount / "prod")
         assert len(sandbox.calls(operation="fastly.put_secret")) == WRITES
         devices.wait_for("lines were lost here")
-        said = devices.log()
-    lost = sum(map(int, re.findall(r"sstorefs\[\d+\]: (\d+) lines were lost here", said)))
-    assert lost and said.count("publish errno=0 ") + lost >= WRITES
+        output = devices.log()
+    lost = sum(map(int, re.findall(r"sstorefs\[\d+\]: (\d+) lines were lost here", output)))
+    assert lost and output.count("publish errno=0 ") + lost >= WRITES
 
 
 def test_a_syslog_that_is_started_again_is_found_again(tmp_path, direct, devices):

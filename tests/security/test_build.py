@@ -10,8 +10,8 @@ from daemon import BUILD, PROGRAM
 PROGRAMS = [PROGRAM, BUILD / "src/mount-proxy/sstorefs-mount-proxy"]
 
 
-def tool(*words, program=PROGRAM):
-    return subprocess.run([*words, program], check=True, capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}).stdout
+def tool(*arguments, program=PROGRAM):
+    return subprocess.run([*arguments, program], check=True, capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}).stdout
 
 
 @pytest.fixture(scope="module", params=PROGRAMS, ids=lambda program: program.name)

@@ -40,20 +40,20 @@ def name_of(link):
 
 def evaluate(process, *expressions):
     """Has the process evaluate them; their numbers, or None where it did not live to tell."""
-    words = [word for expression in expressions for word in ("-ex", f"print {expression}")]
-    done = subprocess.run(["gdb", "-nx", "-batch", "-p", str(process), *words], capture_output=True, text=True, timeout=120)
-    said = re.findall(r"^\$\d+ = (-?\d+)$", done.stdout, re.MULTILINE)
-    if not said:
+    call_text = [word for expression in expressions for word in ("-ex", f"print {expression}")]
+    done = subprocess.run(["gdb", "-nx", "-batch", "-p", str(process), *call_text], capture_output=True, text=True, timeout=120)
+    output = re.findall(r"^\$\d+ = (-?\d+)$", done.stdout, re.MULTILINE)
+    if not output:
         assert "SIGSYS" in done.stdout, done.stdout + done.stderr
         return None
-    return [int(number) for number in said]
+    return [int(number) for number in output]
 
 
 def call(process, number, *arguments):
     """Has the process make a system call; what it returned, or None where it did not live to tell."""
-    words = ", ".join(["(long)" + str(word) for word in (number, *arguments)])
-    said = evaluate(process, f"((long (*)(long, ...)) syscall)({words})", "*((int *(*)(void)) __errno_location)()")
-    return said and (said[0] if said[0] != -1 else -said[1])
+    call_text = ", ".join(["(long)" + str(word) for word in (number, *arguments)])
+    output = evaluate(process, f"((long (*)(long, ...)) syscall)({call_text})", "*((int *(*)(void)) __errno_location)()")
+    return output and (output[0] if output[0] != -1 else -output[1])
 
 
 @pytest.fixture(params=["", "user=nobody,allow_other"], ids=["root", "user="])

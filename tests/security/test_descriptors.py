@@ -42,8 +42,8 @@ class LimitedMount(Mount):
 
     limit = ""
 
-    def words(self, *more):
-        return ["prlimit", f"--nofile={self.limit}", *super().words(*more)]
+    def arguments(self, *more):
+        return ["prlimit", f"--nofile={self.limit}", *super().arguments(*more)]
 
 
 @pytest.fixture

@@ -121,6 +121,6 @@ def test_only_root_may_look_into_the_daemon(private_mount):
         (core,) = [line.split() for line in limits if line.startswith("Max core")]
     assert core[4:6] == ["0", "0"]
     for file in ("mem", "maps", "environ", "fd", "map_files"):
-        looked = subprocess.run(["ls" if file in ("fd", "map_files") else "cat", f"/proc/{private_mount.process.pid}/{file}"],
+        lookup_done = subprocess.run(["ls" if file in ("fd", "map_files") else "cat", f"/proc/{private_mount.process.pid}/{file}"],
                                 capture_output=True, text=True, **as_user(NOBODY))
-        assert looked.returncode != 0 and "Permission denied" in looked.stderr, file
+        assert lookup_done.returncode != 0 and "Permission denied" in lookup_done.stderr, file

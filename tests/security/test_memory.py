@@ -14,7 +14,7 @@ from daemonized import InTheBackground
 from daemon import is_in_memory
 from programs import PYTHON, errno_of, write_file
 from write_paths import PATHS, SLOW, Writing, by_refusal
-from memory_scan import Marked, core_of, found_in_memory, retained_by, said, unlocked_areas_of, wait_until_gone
+from memory_scan import Marked, core_of, found_in_memory, retained_by, messages, unlocked_areas_of, wait_until_gone
 
 SIZES = (48, 4800)
 
@@ -37,9 +37,9 @@ def test_a_value_leaves_nothing_behind(make_mount, each_service, path):
     mount = make_mount(each_service, source=each_service.source, options="timeout=3" if path in SLOW else "")
     writing = Writing(mount, each_service)
     values = [writing.take(path, size) for size in SIZES]
-    words = said(mount)
+    text = messages(mount)
     assert found_in_memory(mount.pid, *values) is None, "after it was asked for all it says"
-    assert not [found for found in (value.found_in(words) for value in values) if found]
+    assert not [found for found in (value.found_in(text) for value in values) if found]
 
 
 def test_a_daemon_in_the_background_has_nothing_of_any_path(each_service, devices, tmp_path):
@@ -52,10 +52,10 @@ def test_a_daemon_in_the_background_has_nothing_of_any_path(each_service, device
             writing.take(path, SIZES[-1], like=value)
         refused = writing.take(by_refusal, SIZES[0], like=value)
         assert value.found_in(core_of(mount.pid, tmp_path, "-a")) is None
-        words = said(mount)
-        assert value.found_in(words) is None
-        assert re.search(rf'errno=EINVAL [^\n]*name="{refused.name}"'.encode(), words), "or its log is not where this test looks"
-        assert each_service.token.encode() not in words
+        text = messages(mount)
+        assert value.found_in(text) is None
+        assert re.search(rf'errno=EINVAL [^\n]*name="{refused.name}"'.encode(), text), "or its log is not where this test looks"
+        assert each_service.token.encode() not in text
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def test_a_service_that_is_down_is_not_quoted_with_the_value(each_mount, each_se
     assert value.found_in(each_mount.control("status").encode()) is None
     each_service.sandbox.clear_faults()
     errno_of(write_file, place / value.name, b"val")
-    assert value.found_in(said(each_mount)) is None
+    assert value.found_in(messages(each_mount)) is None
 
 
 @pytest.mark.mount_options("timeout=3")
@@ -151,4 +151,4 @@ def test_not_even_a_request_id_quotes_a_value(each_mount, each_service, place):
         each_service.fault(each_service.creates, status=status, header=f"{header}:{value.text[:16]}-1")
         errno_of(write_file, place / value.name, value.bytes)
         each_service.sandbox.clear_faults()
-    assert value.found_in(said(each_mount)) is None
+    assert value.found_in(messages(each_mount)) is None

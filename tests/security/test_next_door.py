@@ -22,8 +22,8 @@ def installed(private_mount):
 def beside(private_mount, sandbox):
     started = []
 
-    def start(words, **more):
-        started.append(Neighbour(private_mount.work, words, private_mount.service.token, **more))
+    def start(arguments, **more):
+        started.append(Neighbour(private_mount.work, arguments, private_mount.service.token, **more))
         return started[-1]
 
     yield start
@@ -48,14 +48,14 @@ def test_the_helper_that_waits_for_the_mount_shows_nothing(private_mount, instal
     assert process.steal() == "{}"
 
 
-@pytest.mark.parametrize("words", [("--check", "fastly:"), ("fastly:", "{mountpoint}", "-f"), ("fastly:", "{mountpoint}")],
+@pytest.mark.parametrize("arguments", [("--check", "fastly:"), ("fastly:", "{mountpoint}", "-f"), ("fastly:", "{mountpoint}")],
                          ids=["a check", "the daemon", "the parent of a daemon"])
-def test_what_waits_for_the_service_shows_nothing(private_mount, installed, beside, sandbox, devices, words):
+def test_what_waits_for_the_service_shows_nothing(private_mount, installed, beside, sandbox, devices, arguments):
     """Its program not being the installed one, the first thing it does has to be enough."""
     sandbox.fault(operation="fastly.list_stores", hold="before")
     (private_mount.work / "sstorefs").chmod(0o755)
     private_mount.mountpoint.chmod(0o777)
-    process = beside([installed["sstorefs"], *(word.format(mountpoint=private_mount.mountpoint) for word in words), "-o", options(private_mount)])
+    process = beside([installed["sstorefs"], *(word.format(mountpoint=private_mount.mountpoint) for word in arguments), "-o", options(private_mount)])
     sandbox.wait_for_call("fastly.list_stores", state="held")
     assert process.steal() == "{}"
     sandbox.release()

@@ -23,7 +23,7 @@ class Helper:
         os.chmod(self.program, 0o711)  # as it is installed
         self.mountpoint, self.socket = self.work / "mnt", self.work / "socket"
         self.log_path = self.work / "log"
-        self.askers = []
+        self.requesters = []
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([self.program, self.mountpoint, *who, "-o", "allow_other", "--listen", self.socket], stderr=log,
                                             stdin=subprocess.DEVNULL)
@@ -34,11 +34,11 @@ class Helper:
 
     def hold(self, user):
         """A process that has asked, has the mount, and lives."""
-        asker = subprocess.Popen([self.program, "--request", self.socket, "--", "sh", "-c", "echo has it; exec sleep 1d"], stdout=subprocess.PIPE,
+        requester = subprocess.Popen([self.program, "--request", self.socket, "--", "sh", "-c", "echo has it; exec sleep 1d"], stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True, cwd="/", **as_user(user))
-        self.askers.append(asker)
-        assert asker.stdout.readline() == "has it\n"
-        return asker
+        self.requesters.append(requester)
+        assert requester.stdout.readline() == "has it\n"
+        return requester
 
     def log(self):
         return self.log_path.read_text()
@@ -48,9 +48,9 @@ class Helper:
         assert self.process.wait(TIMEOUT) == 0
 
     def finish(self):
-        for asker in self.askers:
-            asker.kill()
-            asker.communicate()
+        for requester in self.requesters:
+            requester.kill()
+            requester.communicate()
         if self.process.poll() is None:
             self.end()
         while mounts_at(self.mountpoint):

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from daemon import mounts_at, run_program, wait_for_end
 from programs import errno_of, write_file
-from memory_scan import Marked, said, wait_until_gone
+from memory_scan import Marked, messages, wait_until_gone
 from private_mount import NOBODY, OTHER, as_user, daemons_of, state_of
 
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
@@ -55,9 +55,9 @@ def test_on_a_descriptor_there_is_nothing_to_gain(private_mount, sandbox):
 def test_mount_fuse3_with_drop_privileges(private_mount, sandbox):
     """Nothing of it ever runs as root, and the mount is that user's."""
     private_mount.token(owner=NOBODY)
-    words = ["mount", "-t", "fuse3", f"{private_mount.program}#fastly:", private_mount.mountpoint, "-o",
+    arguments = ["mount", "-t", "fuse3", f"{private_mount.program}#fastly:", private_mount.mountpoint, "-o",
              private_mount.options("setuid=nobody,drop_privileges,timeout=5")]
-    done = run_program(words, private_mount.work)
+    done = run_program(arguments, private_mount.work)
     assert done.returncode == 0, done.stderr
     (daemon,) = daemons_of(private_mount.program)
     state = state_of(daemon)
@@ -90,8 +90,8 @@ def test_user_keeps_no_privilege_at_all(dropped):
 def test_user_can_be_looked_into_by_root_alone(dropped):
     """A change of identity could have made it dumpable again."""
     assert os.stat(f"/proc/{dropped.process.pid}/fd").st_uid == 0
-    looked = subprocess.run(["cat", f"/proc/{dropped.process.pid}/maps"], capture_output=True, **as_user(NOBODY))
-    assert looked.returncode != 0
+    lookup_done = subprocess.run(["cat", f"/proc/{dropped.process.pid}/maps"], capture_output=True, **as_user(NOBODY))
+    assert lookup_done.returncode != 0
 
 
 def test_user_writes_and_wipes_as_root_would(dropped, sandbox):
@@ -156,9 +156,9 @@ def test_a_token_that_user_cannot_read_is_said_to_be(dropped):
 
 def test_a_ca_file_that_user_cannot_read_fails_the_mount(private_mount, front):
     private_mount.token()
-    words = [private_mount.program, "fastly:", private_mount.mountpoint, "-o",
+    arguments = [private_mount.program, "fastly:", private_mount.mountpoint, "-o",
              f"token_file={private_mount.work}/token,endpoint={front.url},cacert={front.cacert},user=nobody"]
-    refused = run_program(words, private_mount.work)
+    refused = run_program(arguments, private_mount.work)
     assert refused.returncode == 32 and str(front.cacert) in refused.stderr and refused.stderr.count("\n") == 1
     assert mounts_at(private_mount.mountpoint) == []
 
@@ -198,4 +198,4 @@ def test_the_environments_token_is_overwritten(make_mount, direct):
     with open(f"/proc/{mount.pid}/environ", "rb") as environ:
         seen = environ.read()
     assert b"FASTLY_API_TOKEN=" in seen and direct.token.encode() not in seen
-    assert direct.token.encode() not in said(mount)
+    assert direct.token.encode() not in messages(mount)

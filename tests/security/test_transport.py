@@ -166,8 +166,8 @@ def test_the_standard_variables_name_a_proxy_which_is_told_nothing(attempt, dire
     with tunnel(server_context(authority, "DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
         done = attempt("https://secrets.example", **{variable: proxy.url})
         assert done.returncode == 0, done.stderr
-        assert proxy.told and all(told.startswith("CONNECT secrets.example:443 HTTP/1.1\r\n") for told in proxy.told)
-        assert not [told for told in proxy.told if direct.token in told or "Fastly-Key" in told]
+        assert proxy.requests and all(request.startswith("CONNECT secrets.example:443 HTTP/1.1\r\n") for request in proxy.requests)
+        assert not [request for request in proxy.requests if direct.token in request or "Fastly-Key" in request]
 
 
 def test_a_proxy_on_this_machine_only_connects_where_http_is_plain(attempt, direct, sandbox):
@@ -176,7 +176,7 @@ def test_a_proxy_on_this_machine_only_connects_where_http_is_plain(attempt, dire
     with Proxy(sandbox.port) as proxy:
         done = attempt(f"{plain},proxy={proxy.url}", cacert=None)
         assert done.returncode == 0, done.stderr
-        assert proxy.told and not [told for told in proxy.told if not told.startswith("CONNECT ") or direct.token in told]
+        assert proxy.requests and not [request for request in proxy.requests if not request.startswith("CONNECT ") or direct.token in request]
     assert attempt(f"{plain},proxy=http://192.0.2.1", cacert=None).returncode == 1
 
 
@@ -227,8 +227,8 @@ def test_a_sealed_value_is_sealed(make_mount, direct, sandbox):
 def test_the_signing_key_is_pinned(make_mount, direct, sandbox):
     """A service, or whoever poses as it, can't slip a key of its own under us."""
     mount = make_mount(direct)
-    for spoiled in ("bad_signature", "other_signing_key"):
-        sandbox.fault({"operation": "fastly.create_client_key", "key": spoiled})
+    for corrupted in ("bad_signature", "other_signing_key"):
+        sandbox.fault({"operation": "fastly.create_client_key", "key": corrupted})
         assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EKEYREJECTED
         sandbox.clear_faults()
     assert sandbox.uploads() == []

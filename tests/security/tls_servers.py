@@ -84,7 +84,7 @@ class Proxy(_Server):
 
     def __init__(self, upstream):
         self.upstream = upstream
-        self.told = []
+        self.requests = []
         super().__init__()
 
     @property
@@ -93,6 +93,6 @@ class Proxy(_Server):
 
     def serve(self, connection):
         head = read_head(connection)
-        self.told.append(head.decode(errors="replace"))
+        self.requests.append(head.decode(errors="replace"))
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         _join(connection, socket.create_connection(("127.0.0.1", self.upstream)))

@@ -20,8 +20,8 @@ class Writing:
         self.service = service
         self.store = mount / service.store
 
-    def fault(self, **words):
-        self.service.fault(self.service.creates, **words)
+    def fault(self, **arguments):
+        self.service.fault(self.service.creates, **arguments)
 
     def stored(self, name):
         return self.service.value(self.service.store, name)

@@ -48,10 +48,10 @@ class Environment:
     def put(self, name, value):
         self.target.put(self.target.store, name, value)
 
-    def fault(self, name, **words):
+    def fault(self, name, **arguments):
         """With the calls that send a value of that name."""
         for operation in self.target.writes:
-            self.target.fault(operation, name=name, **words)
+            self.target.fault(operation, name=name, **arguments)
 
     def held(self, name):
         return self.target.value(self.target.store, name)

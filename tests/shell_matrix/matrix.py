@@ -34,9 +34,9 @@ class Row:
 
     def cell(self, column, shell):
         """`told:1/2` is told:1 in bash and told:2 in dash; `told:1/hidden` has another word, too."""
-        words = self.cells[column].split("/")
-        word = words[min(self.shells.index(shell), len(words) - 1)]
-        return f"{words[0].partition(':')[0]}:{word}" if word.isdigit() and ":" in words[0] else word
+        alternatives = self.cells[column].split("/")
+        word = alternatives[min(self.shells.index(shell), len(alternatives) - 1)]
+        return f"{alternatives[0].partition(':')[0]}:{word}" if word.isdigit() and ":" in alternatives[0] else word
 
 
 SHELLS = {"both": ("bash", "dash"), "bash": ("bash",), "dash": ("dash",)}
@@ -93,7 +93,7 @@ class Run:
         unlinked = self.row.unlinks and self.column != "open"
         return OLD if self.start == "existing" and not unlinked else None
 
-    def told(self, why):
+    def outcome(self, why):
         """How the user learns of it, in the table's words; `why` are the words of the cause."""
         explained = any(word in self.stderr for word in why)
         if self.status == 0:
@@ -122,9 +122,9 @@ class Workplace:
             "TEXT": run.text.decode().removesuffix("\n"), "GNUPGHOME": str(gnupg_home),
         }
 
-    def _gpg(self, *words):
+    def _gpg(self, *arguments):
         subprocess.run(["gpg", "--batch", "--quiet", "--homedir", self.gnupg_home, "--passphrase", "x", "--pinentry-mode", "loopback",
-                        *words], check=True, capture_output=True)
+                        *arguments], check=True, capture_output=True)
 
     def command(self, run, *before):
         return subprocess.Popen([*map(str, before), run.shell, "-c", run.row.command.replace("⏎", "\n")], cwd=self.path,

@@ -82,8 +82,8 @@ def run(close_environment, tmp_path):
                        "NAME": str(close_environment.directory("good") / name)}
         (tmp_path / "file").write_text("val\n")
         (tmp_path / name).write_text("val\n")
-        for words in ("lz4 -q file file.lz4", f"zip -q archive.zip {name}", f"tar -c -f archive.tar {name}"):
-            subprocess.run(words.split(), cwd=tmp_path, check=True, env=environment)
+        for command in ("lz4 -q file file.lz4", f"zip -q archive.zip {name}", f"tar -c -f archive.tar {name}"):
+            subprocess.run(command.split(), cwd=tmp_path, check=True, env=environment)
         done = subprocess.run(["sh", "-c", ALL[way]], cwd=tmp_path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment)
         synced = subprocess.run(["sync", environment["NAME"]], capture_output=True, text=True, env=environment)
         return done, synced, close_environment.held(name), os.path.exists(environment["NAME"])

@@ -81,9 +81,9 @@ def assert_explained(done):
 
 
 def assert_told(done):
-    told, expected = done.told(WHY[done.column][0]), done.row.cell(done.column, done.shell)
+    outcome, expected = done.outcome(WHY[done.column][0]), done.row.cell(done.column, done.shell)
     # Some say why only if it is the last of their writes that is refused, and services differ in their limits.
-    assert told == expected or told.replace("told", "said") == expected, done.stderr
+    assert outcome == expected or outcome.replace("told", "said") == expected, done.stderr
 
 
 @pytest.mark.parametrize("service_name,run", cases("works"))
@@ -135,11 +135,11 @@ def test_no_answer_arrives(done, service_name):
     if expected == "works":
         assert (done.status, done.stderr, len(done.puts)) == (0, "", 1), "the look found what was made"
         return
-    told = done.told(WHY["answered"][0])
+    outcome = done.outcome(WHY["answered"][0])
     # bash tells of EIO where it is silent about all else, and which of the two it is depends on when the time is up.
-    assert told == expected or (expected, told) == ("shown", "hidden"), done.stderr
+    assert outcome == expected or (expected, outcome) == ("shown", "hidden"), done.stderr
     assert_explained(done)
-    if told in ("hidden", "shown"):
+    if outcome in ("hidden", "shown"):
         assert done.synced[0].returncode == 1, "the program kept it to itself; sync tells"
 
 

@@ -133,10 +133,10 @@ def test_a_program_fails_half_way(matrix_environment, run, number, shell, comman
     assert (matrix_environment.held(name) == OLD) == (published == NOTHING)
 
 
-@pytest.mark.parametrize("number,command,status,said", [pytest.param(number, *row, id=row[0]) for number, row in enumerate(STORES_NOTHING)])
-def test_a_program_stores_nothing(matrix_environment, run, number, command, status, said):
+@pytest.mark.parametrize("number,command,status,output", [pytest.param(number, *row, id=row[0]) for number, row in enumerate(STORES_NOTHING)])
+def test_a_program_stores_nothing(matrix_environment, run, number, command, status, output):
     name = f"nothing_{number}_dash"
     done = run("dash", command, name)
-    assert done.returncode == status and (said in done.stderr if said else done.stderr == ""), done.stderr
+    assert done.returncode == status and (output in done.stderr if output else done.stderr == ""), done.stderr
     assert matrix_environment.held(name) == OLD
     assert matrix_environment.calls(name)[:2] == ([], [])

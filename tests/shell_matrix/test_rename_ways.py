@@ -167,14 +167,14 @@ CANNOT = (
 
 
 @pytest.mark.xdist_group("rename ways")
-@pytest.mark.parametrize("command,said", CANNOT)
-def test_what_has_to_read_fails_and_stores_nothing(ways_environment, tmp_path, command, said):
+@pytest.mark.parametrize("command,output", CANNOT)
+def test_what_has_to_read_fails_and_stores_nothing(ways_environment, tmp_path, command, output):
     name = name_of(0, "existing")
     before = ways_environment.held(name)
     seen = Seen(ways_environment)
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment(ways_environment, name, tmp_path, "value"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=60)
-    assert done.returncode != 0 and said in done.stdout + done.stderr
+    assert done.returncode != 0 and output in done.stdout + done.stderr
     assert ways_environment.held(name) == before and seen.names() == seen.before and seen.uploads() == 0
 
 

@@ -59,12 +59,12 @@ class Worker(threading.Thread):
         self.failure = None
 
     def run(self):
-        deeds = [(self.write, 6), (self.delete, 1), (self.list, 2), (self.look, 3), (self.refresh, 0.2), (self.read_status, 0.3)]
+        actions = [(self.write, 6), (self.delete, 1), (self.list, 2), (self.look, 3), (self.refresh, 0.2), (self.read_status, 0.3)]
         try:
             while not self.soak.over.is_set():
-                deed = self.random.choices([deed for deed, _ in deeds], [weight for _, weight in deeds])[0]
-                error = errno_of(deed)
-                key = (deed.__name__, errno.errorcode.get(error, error))
+                action = self.random.choices([action for action, _ in actions], [weight for _, weight in actions])[0]
+                error = errno_of(action)
+                key = (action.__name__, errno.errorcode.get(error, error))
                 self.counts[key] = self.counts.get(key, 0) + 1
         except Exception as why:  # noqa: BLE001 told at the end
             self.failure = f"{type(why).__name__}: {why}"
@@ -160,7 +160,7 @@ class Soak:
         for worker in self.workers:
             worker.start()
 
-    def trouble(self):
+    def faults(self):
         """One thing goes wrong."""
         self.sandbox.clear()  # the journal of calls, which would grow
         kind = self.random.random()
@@ -183,15 +183,15 @@ class Soak:
 
     def run(self, progress=lambda line: None):
         gauges = {kind: Gauge(mount) for kind, (mount, _) in self.mounts.items()}
-        end, told, measured = time.monotonic() + self.seconds, 0, 0
+        end, last_left, measured = time.monotonic() + self.seconds, 0, 0
         while (left := end - time.monotonic()) > 0 and not any(worker.failure for worker in self.workers):
-            self.trouble()
+            self.faults()
             if measured - left > 1 or not measured:
                 for gauge in gauges.values():
                     gauge.read()
                 measured = left
-            if told - left > 30 or not told:
-                told = left
+            if last_left - left > 30 or not last_left:
+                last_left = left
                 progress(f"{left:6.0f} s left: " + ", ".join(
                     f"{kind} {gauge.samples[-1][0] >> 10} KiB {gauge.samples[-1][1]} fds" for kind, gauge in gauges.items()))
             time.sleep(self.random.uniform(0, 0.4))

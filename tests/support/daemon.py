@@ -53,7 +53,7 @@ def mounts_at(path):
     """The types of what is mounted at exactly `path`, topmost last."""
     with open("/proc/self/mounts") as mounts:
         lines = [line.split() for line in mounts]
-    return [words[2] for words in lines if words[1].encode().decode("unicode_escape") == str(path)]
+    return [fields[2] for fields in lines if fields[1].encode().decode("unicode_escape") == str(path)]
 
 
 def wait_until_mounted(path, process, timeout=TIMEOUT):
@@ -99,14 +99,14 @@ class Mount:
     def __truediv__(self, name):
         return self.path / name
 
-    def words(self, *more):
+    def arguments(self, *more):
         return [str(word) for word in (self.program, self.source, self.path, "-o", self.options, *more)]
 
     def start(self):
         """In the foreground, as our child, so that its end can be waited for."""
         self.path.mkdir(exist_ok=True)
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.words(FOREGROUND), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen(self.arguments(FOREGROUND), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(self.work, **self.variables), cwd=self.work)
         self.pid = self.process.pid
         wait_until_mounted(self.path, self.process)
@@ -193,9 +193,9 @@ def is_in_memory(process, marker):
     return any(marker in piece for piece in memory_of(process))
 
 
-def run_program(words, work, timeout=PROGRAM_TIMEOUT, **variables):
+def run_program(arguments, work, timeout=PROGRAM_TIMEOUT, **variables):
     """The program on a line of its own, to its end: for what does not mount, and for what stays in the background."""
-    done = subprocess.run([str(word) for word in words], env=environment(work, **variables), cwd=work, timeout=timeout,
+    done = subprocess.run([str(word) for word in arguments], env=environment(work, **variables), cwd=work, timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     with open(Path(work) / "program.log", "a") as log:
         log.write(done.stdout + done.stderr)
@@ -207,10 +207,10 @@ def daemon_at(path):
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if words[0].endswith(b"sstorefs") and os.fsencode(path) in words:
+            if arguments[0].endswith(b"sstorefs") and os.fsencode(path) in arguments:
                 return int(entry.name)
     return None
 

@@ -11,8 +11,8 @@ ADDRESS = "10.99.0.1"
 OTHER_ADDRESS = "10.99.0.2"
 
 
-def _run(*words):
-    subprocess.run(words, check=True, capture_output=True, text=True)
+def _run(*arguments):
+    subprocess.run(arguments, check=True, capture_output=True, text=True)
 
 
 def enter_own_network():

@@ -21,16 +21,16 @@ def shell(command, which="bash", timeout=PROGRAM_TIMEOUT, cwd=None, **variables)
                           env={**os.environ, "LC_ALL": "C", **{name: str(value) for name, value in variables.items()}})
 
 
-def start(*words, **variables):
+def start(*arguments, **variables):
     """A program that goes on while the test looks elsewhere."""
-    return subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    return subprocess.Popen([str(word) for word in arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True,
                             env={**os.environ, "LC_ALL": "C", **{name: str(value) for name, value in variables.items()}})
 
 
-def python(program, *words, timeout=PROGRAM_TIMEOUT):
+def python(program, *arguments, timeout=PROGRAM_TIMEOUT):
     """A Python program of its own, so that its end is a process's end."""
-    return subprocess.run([PYTHON, "-c", textwrap.dedent(program), *map(str, words)], timeout=timeout,
+    return subprocess.run([PYTHON, "-c", textwrap.dedent(program), *map(str, arguments)], timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
@@ -54,19 +54,19 @@ def close(descriptor):
         raise OSError(number, os.strerror(number))
 
 
-def errno_of(action, *words, **more):
+def errno_of(action, *arguments, **more):
     """The errno that `action` raises, or 0."""
     try:
-        action(*words, **more)
+        action(*arguments, **more)
     except OSError as why:
         return why.errno
     return 0
 
 
-def errno_or(action, *words):
+def errno_or(action, *arguments):
     """What `action` returns, or its errno, negative."""
     try:
-        return action(*words)
+        return action(*arguments)
     except OSError as why:
         return -why.errno
 

@@ -111,15 +111,15 @@ class Authority:
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={subject}",
                       "-keyout", self.work / f"{name}.key", "-out", self.work / f"{name}.csr")
 
-    def _sign(self, name, value, extension, begin, end, *words):
+    def _sign(self, name, value, extension, begin, end, *arguments):
         (self.work / f"{name}.extensions").write_text(f"{extension}={value}\n")
-        self._openssl("ca", "-batch", "-notext", "-config", self.work / "ca.cnf", "-keyfile", self.work / "ca.key", *words,
+        self._openssl("ca", "-batch", "-notext", "-config", self.work / "ca.cnf", "-keyfile", self.work / "ca.key", *arguments,
                       "-in", self.work / f"{name}.csr", "-out", self.work / f"{name}.pem", "-startdate", begin, "-enddate", end,
                       "-extfile", self.work / f"{name}.extensions")
 
     @staticmethod
-    def _openssl(*words):
-        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+    def _openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
 class Certificates:

@@ -172,8 +172,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, **{f"X_Flood_{i}": "f" * 1000 for i in range(80)})
 
     def play_echo(self, _, body):
-        told = {"method": self.command, "path": self.path, "body": body.decode(), "headers": dict(self.headers)}
-        self.answer(200, json.dumps(told).encode())
+        received = {"method": self.command, "path": self.path, "body": body.decode(), "headers": dict(self.headers)}
+        self.answer(200, json.dumps(received).encode())
 
 
 class Server(ThreadingHTTPServer):
