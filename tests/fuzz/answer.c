@@ -15,9 +15,9 @@ static const int statuses[] = {200, 201, 202, 204, 206, 301, 400, 401, 402, 403,
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-	(void)count, (void)words;
+	(void)count, (void)arguments;
 	quiet();
 	return 0;
 }

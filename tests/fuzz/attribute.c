@@ -12,9 +12,9 @@ static enum refusal (*const readers[])(const struct fs *fs, const char *value, s
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-	(void)count, (void)words;
+	(void)count, (void)arguments;
 	quiet();
 	return 0;
 }

@@ -40,7 +40,7 @@ _Noreturn void broken(const char *condition, const char *file, int line);
 
 /* What every target is. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerInitialize(int *count, char ***words);
+int LLVMFuzzerInitialize(int *count, char ***arguments);
 
 /* For LLVMFuzzerInitialize: the same random numbers in every run, no log, and no complaints on
  * stderr. */

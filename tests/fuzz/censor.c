@@ -12,16 +12,16 @@
 
 #define RUN 8
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-	(void)count, (void)words;
+	(void)count, (void)arguments;
 	quiet();
 	return 0;
 }
 
 /* The next question is one of four spellings of a piece of the value, or words that the fuzzer
  * thought of. */
-static void say(struct input *input, struct buffer *words, const uint8_t *value, size_t length)
+static void say(struct input *input, struct buffer *arguments, const uint8_t *value, size_t length)
 {
 	uint8_t how = input_byte(input);
 	size_t begin = length ? input_byte(input) % length : 0, count = input_byte(input);
@@ -31,18 +31,18 @@ static void say(struct input *input, struct buffer *words, const uint8_t *value,
 	memcpy(piece, value + begin, count);
 	piece[count] = '\0';
 	if (how % 5 == 0)
-		buffer_append(words, piece, count);
+		buffer_append(arguments, piece, count);
 	else if (how % 5 == 1)
-		buffer_percent_encode(words, piece, count);
+		buffer_percent_encode(arguments, piece, count);
 	else if (how % 5 == 2)
-		buffer_json_string(words, piece);
+		buffer_json_string(arguments, piece);
 	else if (how % 5 == 3)
-		buffer_puts(words,
+		buffer_puts(arguments,
 			    sodium_bin2base64(text, sizeof text, (const uint8_t *)piece, count,
 					      how & 128 ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
 							: sodium_base64_VARIANT_ORIGINAL));
 	else
-		buffer_puts(words, input_text(input, text, 64));
+		buffer_puts(arguments, input_text(input, text, 64));
 }
 
 /* As plainly as it can be said: whether any 8 bytes in a row of the value are in the text. */
@@ -80,13 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *bytes = input_bytes(&input, 200, &length);
 	uint8_t *value = malloc(length ? length : 1);
 	struct failure failure = {.errnum = 22};
-	struct buffer words = {0};
+	struct buffer arguments = {0};
 
 	MUST(value);
 	memcpy(value, bytes, length);
 	for (unsigned i = 0; i < 6 && input.left; i++)
-		say(&input, &words, value, length);
-	failure_set_message(&failure, buffer_cstr(&words), words.length);
+		say(&input, &arguments, value, length);
+	failure_set_message(&failure, buffer_cstr(&arguments), arguments.length);
 	MUST(utf8_is_valid(failure.message, strlen(failure.message)));
 	failure_redact(&failure, value, length);
 	MUST(utf8_is_valid(failure.message, strlen(failure.message)));
@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(!quotes(failure.message, strlen(failure.message), value, length));
 		MUST(!quotes_base64(failure.message, value, length));
 	}
-	buffer_finish(&words);
+	buffer_finish(&arguments);
 	free(value);
 	return 0;
 }

@@ -11,9 +11,9 @@
 
 #define MESSAGE_MAX 8
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-	(void)count, (void)words;
+	(void)count, (void)arguments;
 	quiet();
 	clearenv();
 	return 0;
@@ -55,23 +55,23 @@ static void check(const struct config *config)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = strndup((const char *)data, size), *rest = text, *word;
-	char program[] = "sstorefs", *words[MESSAGE_MAX + 2] = {program};
+	char program[] = "sstorefs", *arguments[MESSAGE_MAX + 2] = {program};
 	struct config config;
 	int count = 1, failed;
 
 	MUST(text);
 	while (count <= MESSAGE_MAX && (word = strsep(&rest, "\n"))) {
-		words[count] = strdup(word);
-		MUST(words[count]);
+		arguments[count] = strdup(word);
+		MUST(arguments[count]);
 		count++;
 	}
-	failed = config_read(&config, count, words);
+	failed = config_read(&config, count, arguments);
 	MUST(failed == 0 || failed == -EINVAL);
 	if (!failed)
 		check(&config);
 	config_finish(&config);
 	while (count-- > 1)
-		free(words[count]);
+		free(arguments[count]);
 	free(text);
 	return 0;
 }

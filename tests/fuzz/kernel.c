@@ -31,9 +31,9 @@ void kernel_trace(const char *format, ...)
 	va_end(arguments);
 }
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***argv)
 {
-	(void)count, (void)words;
+	(void)count, (void)argv;
 	traces = getenv("TRACE") != NULL;
 	quiet();
 	clearenv();
@@ -166,7 +166,7 @@ static void refresh(void *context)
 	catalog_refresh(kernel->catalog);
 }
 
-static void greeted(void *context, const struct failure *failure)
+static void probed(void *context, const struct failure *failure)
 {
 	struct kernel *kernel = context;
 	const struct fs_options options = {.loop = kernel->scripted.loop,
@@ -230,12 +230,12 @@ static void read_config(struct kernel *kernel)
 	static const char *const others[] = {"rw",    "nocreate",   "newline=keep", "minimal",
 					     "ttl=0", "indefinite", "ro",	    "timeout=3"};
 	char program[] = "sstorefs", source[64], mountpoint[] = "/mnt", flag[] = "-o", text[128];
-	char *words[] = {program, source, mountpoint, flag, text, NULL};
+	char *argv[] = {program, source, mountpoint, flag, text, NULL};
 	uint8_t options = input_byte(kernel->input);
 
 	strcpy(source, sources[input_number(kernel->input, 5)]);
 	snprintf(text, sizeof text, "%s,%s", commits[options % 4], others[options / 4 % 8]);
-	MUST(!config_read(&kernel->config, 5, words));
+	MUST(!config_read(&kernel->config, 5, argv));
 	/* As if the process that passed the descriptor had mounted it, which the session closes at
 	 * its end. */
 	kernel->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -279,7 +279,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel.scripted.waits = waits;
 	kernel.scripted.context = &kernel;
 	make_catalog(&kernel);
-	catalog_probe(kernel.catalog, greeted, &kernel);
+	catalog_probe(kernel.catalog, probed, &kernel);
 	MUST(!loop_run(loop));
 	if (!kernel.fs)
 		close(kernel.fd);

@@ -14,9 +14,9 @@ static const struct provider *const providers[] = {&provider_fastly, &provider_c
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-	(void)count, (void)words;
+	(void)count, (void)arguments;
 	quiet();
 	return 0;
 }

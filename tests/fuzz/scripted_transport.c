@@ -73,8 +73,8 @@ void transfer_stop(struct call_state *state)
 		if (state->own_connection)
 			state->net->connections[state->call->upload]--;
 	}
-	if (scripted->due == state)
-		scripted->due = NULL;
+	if (scripted->ready == state)
+		scripted->ready = NULL;
 }
 
 bool transfer_finish(struct call_state *state)
@@ -261,7 +261,7 @@ static int happen(struct loop_poller *poller, struct pollfd *fds, unsigned count
 	MUST(scripted->steps++ < STEPS_MAX);
 	choice = input_byte(scripted->input);
 	if (choice % 4 == 1 && scripted->count)
-		scripted->due = scripted->transfers[choice / 4 % scripted->count];
+		scripted->ready = scripted->transfers[choice / 4 % scripted->count];
 	else if (choice % 4 == 2)
 		milliseconds += UINT64_C(1) << choice / 4 % 16;
 	else if (choice % 4 == 3 && timeout > 0)
@@ -269,7 +269,7 @@ static int happen(struct loop_poller *poller, struct pollfd *fds, unsigned count
 	else if (scripted->event(scripted->context))
 		make_readable(fds, count);
 	else if (scripted->count)
-		scripted->due = scripted->transfers[0];
+		scripted->ready = scripted->transfers[0];
 	else if (!scripted->waits(scripted->context))
 		loop_stop(scripted->loop);
 	else if (timeout > 0)
@@ -282,9 +282,9 @@ static int happen(struct loop_poller *poller, struct pollfd *fds, unsigned count
 static void turn(struct loop_poller *poller)
 {
 	struct scripted_net *scripted = container_of(poller, struct scripted_net, net.poller);
-	struct call_state *state = scripted->due;
+	struct call_state *state = scripted->ready;
 
-	scripted->due = NULL;
+	scripted->ready = NULL;
 	if (state)
 		complete(scripted, state);
 }

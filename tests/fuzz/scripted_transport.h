@@ -18,7 +18,7 @@ struct scripted_net {
 	struct service service;
 	struct call_state *transfers[TRANSFERS_MAX];
 	unsigned count;
-	struct call_state *due;
+	struct call_state *ready;
 	unsigned steps;
 
 	/* The target's turn. Returns true if it did anything; the loop's first descriptor, if there

@@ -16,7 +16,7 @@ static struct {
 	bool made;
 } keys;
 
-void played_keys_make(void)
+void model_keys_make(void)
 {
 	static const uint8_t seed[crypto_sign_SEEDBYTES] = {1};
 
@@ -31,7 +31,7 @@ void played_keys_make(void)
 
 const uint8_t *service_signing_key(void)
 {
-	played_keys_make();
+	model_keys_make();
 	return keys.signing_key;
 }
 
@@ -90,7 +90,7 @@ static uint8_t *value_of_form(const struct locked *body, size_t *length)
 	return value;
 }
 
-uint64_t played_value(const struct provider *provider, const struct locked *body)
+uint64_t model_value(const struct provider *provider, const struct locked *body)
 {
 	size_t length;
 	uint8_t *value = provider == &provider_stripe ? value_of_form(body, &length)
@@ -113,7 +113,7 @@ uint64_t played_value(const struct provider *provider, const struct locked *body
 	return hash;
 }
 
-json_t *played_client_key(const char *expires_at)
+json_t *model_client_key(const char *expires_at)
 {
 	char public_key[64], signature[128];
 
@@ -125,7 +125,7 @@ json_t *played_client_key(const char *expires_at)
 			 "expires_at", expires_at);
 }
 
-json_t *played_signing_key(void)
+json_t *model_signing_key(void)
 {
 	char key[64];
 

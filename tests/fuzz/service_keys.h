@@ -5,11 +5,11 @@
 #include "sstorefs/provider.h"
 
 /* Made once: signing takes longer than all the rest. */
-void played_keys_make(void);
+void model_keys_make(void);
 
 /* What the service says of its keys; owned by the caller. */
-json_t *played_client_key(const char *expires_at);
-json_t *played_signing_key(void);
+json_t *model_client_key(const char *expires_at);
+json_t *model_signing_key(void);
 
 /* The hash (service_hash) of the value in a request's body. */
-uint64_t played_value(const struct provider *provider, const struct locked *body);
+uint64_t model_value(const struct provider *provider, const struct locked *body);

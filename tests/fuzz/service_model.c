@@ -18,7 +18,7 @@ void service_init(struct service *service, const struct provider *provider)
 {
 	static const char *const names[] = {"prod", "dev"};
 
-	played_keys_make();
+	model_keys_make();
 	*service = (struct service){.provider = provider, .page = 3};
 	for (unsigned i = 0; i < 2; i++) {
 		service->stores[i].there = true;
@@ -118,19 +118,19 @@ static void response_json(struct service *service, struct http_response *respons
 }
 
 static void refuse(struct service *service, struct http_response *response, int status,
-		   const char *words)
+		   const char *message)
 {
 	if (service->provider == &provider_cloudflare)
 		answer_json(response, status,
 			    json_pack("{s:b s:[{s:i s:s}] s:[] s:n}", "success", 0, "errors",
-				      "code", 1001, "message", words, "messages", "result"));
+				      "code", 1001, "message", message, "messages", "result"));
 	else if (service->provider == &provider_stripe)
 		answer_json(response, status,
 			    json_pack("{s:{s:s s:s}}", "error", "type", "invalid_request_error",
-				      "message", words));
+				      "message", message));
 	else
 		answer_json(response, status,
-			    json_pack("{s:s s:s}", "title", "Bad Request", "detail", words));
+			    json_pack("{s:s s:s}", "title", "Bad Request", "detail", message));
 }
 
 static const char *moment(unsigned changes, char text[static TIME_TEXT_SIZE])
@@ -328,7 +328,7 @@ static void put_secret(struct service *service, const struct op_args *args,
 		return;
 	}
 	service->secrets[secret].changes = ++service->changes;
-	service->secrets[secret].value = played_value(service->provider, body);
+	service->secrets[secret].value = model_value(service->provider, body);
 	service->secrets[secret].expires_at = args->expires_at;
 	json = secret_json(service, (unsigned)secret);
 	if (service->provider == &provider_cloudflare && args->mode == PUT_CREATE)
@@ -408,9 +408,9 @@ void service_answer(struct service *service, const struct op_args *args, const s
 	else if (args->operation == OPERATION_CREATE_STORE)
 		create_store(service, args, response);
 	else if (args->operation == OPERATION_CLIENT_KEY)
-		answer_json(response, 200, played_client_key(moment(600, expires)));
+		answer_json(response, 200, model_client_key(moment(600, expires)));
 	else if (args->operation == OPERATION_SIGNING_KEY)
-		answer_json(response, 200, played_signing_key());
+		answer_json(response, 200, model_signing_key());
 	else if (args->operation == OPERATION_QUOTA)
 		quota(service, response);
 	else if (store < 0)

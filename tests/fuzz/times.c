@@ -7,9 +7,9 @@
 #include "byte_source.h"
 #include "sstorefs/clock.h"
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-	(void)count, (void)words;
+	(void)count, (void)arguments;
 	quiet();
 	return 0;
 }

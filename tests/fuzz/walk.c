@@ -20,13 +20,13 @@ struct reader {
 	struct store *store; /* whose listing it is, referenced; NULL: it is the stores' */
 	struct snapshot *view;
 	struct lookup lookup;
-	bool looking, greeted;
+	bool lookup_runs, probed;
 	unsigned views;
 };
 
-int LLVMFuzzerInitialize(int *count, char ***words)
+int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
-	(void)count, (void)words;
+	(void)count, (void)arguments;
 	quiet();
 	return 0;
 }
@@ -59,12 +59,12 @@ static void stop_looking(struct reader *reader)
 	reader->view = NULL;
 }
 
-static void looked(struct lookup *lookup)
+static void on_lookup(struct lookup *lookup)
 {
 	struct reader *reader = container_of(lookup, struct reader, lookup);
 
 	MUST(!lookup->failure.errnum == (lookup->record != NULL));
-	reader->looking = false;
+	reader->lookup_runs = false;
 }
 
 static void open_view(struct reader *reader)
@@ -79,11 +79,11 @@ static void open_view(struct reader *reader)
 
 static void look_up(struct reader *reader)
 {
-	if (reader->looking)
+	if (reader->lookup_runs)
 		return;
-	reader->looking = true;
+	reader->lookup_runs = true;
 	reader->lookup = (struct lookup){.deadline = loop_now(reader->scripted.loop) + 30000,
-					 .done = looked};
+					 .done = on_lookup};
 	reader->lookup.bypass_cache = input_byte(reader->input) & 1;
 	strcpy(reader->lookup.name, input_byte(reader->input) & 1 ? "OLD1" : "NEW");
 	lookup_start(reader->listing, &reader->lookup);
@@ -115,7 +115,7 @@ static void change_directory(struct reader *reader)
 	struct listing *stores = catalog_stores(reader->catalog);
 	const struct record *record;
 
-	if (reader->looking)
+	if (reader->lookup_runs)
 		return;
 	stop_looking(reader);
 	store_release(reader->store);
@@ -131,18 +131,18 @@ static void change_directory(struct reader *reader)
 
 static bool event(void *context)
 {
-	static void (*const deeds[])(struct reader *) = {open_view, open_view, look_up, change,
-							 change_directory};
+	static void (*const actions[])(struct reader *) = {open_view, open_view, look_up, change,
+							   change_directory};
 	struct reader *reader = context;
 	uint8_t which;
 
-	if (!reader->greeted || !reader->input->left)
+	if (!reader->probed || !reader->input->left)
 		return false;
-	which = input_byte(reader->input) % (COUNT(deeds) + 1);
-	if (which == COUNT(deeds))
+	which = input_byte(reader->input) % (COUNT(actions) + 1);
+	if (which == COUNT(actions))
 		catalog_refresh(reader->catalog);
 	else
-		deeds[which](reader);
+		actions[which](reader);
 	return true;
 }
 
@@ -150,16 +150,16 @@ static bool waits(void *context)
 {
 	struct reader *reader = context;
 
-	return reader->looking || (reader->view && snapshot_is_filling(reader->view)) ||
-	       !reader->greeted;
+	return reader->lookup_runs || (reader->view && snapshot_is_filling(reader->view)) ||
+	       !reader->probed;
 }
 
-static void greeted(void *context, const struct failure *failure)
+static void probed(void *context, const struct failure *failure)
 {
 	struct reader *reader = context;
 
 	(void)failure;
-	reader->greeted = true;
+	reader->probed = true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -185,9 +185,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reader.scripted.context = &reader;
 	MUST(!catalog_new(&reader.catalog, loop, &reader.scripted.net, &options));
 	reader.listing = catalog_stores(reader.catalog);
-	catalog_probe(reader.catalog, greeted, &reader);
+	catalog_probe(reader.catalog, probed, &reader);
 	MUST(!loop_run(loop));
-	MUST(!reader.looking && reader.greeted);
+	MUST(!reader.lookup_runs && reader.probed);
 	stop_looking(&reader);
 	store_release(reader.store);
 	catalog_free(reader.catalog);

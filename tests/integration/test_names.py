@@ -69,7 +69,7 @@ def test_names_over_255_bytes_are_left_out_and_counted(direct_mount, sandbox):
     assert "1" in direct_mount.control("status")
 
 
-def test_two_stores_of_one_name_are_told_apart_by_their_ids(make_mount, direct, sandbox):
+def test_two_stores_of_one_name_are_distinguished_by_their_ids(make_mount, direct, sandbox):
     first, second = (sandbox.seed(stores=1, prefix="twin")["stores"][0] for _ in range(2))
     mount = make_mount(direct)
     names = sorted(set(os.listdir(mount.path)) - {"prod"})

@@ -102,38 +102,38 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 
 /* --- the service */
 
-static int play_ask(const struct op_args *args, struct http_request *request)
+static int fake_build_request(const struct op_args *args, struct http_request *request)
 {
 	(void)args;
 	(void)request;
 	return 0;
 }
 
-static const struct script *playing;
+static const struct script *response_script;
 
-static int play_answer(const struct provider *provider, const struct op_args *args,
-		       const struct http_response *response, struct op_result *result,
-		       struct failure *failure, enum retry_hint *retry_hint)
+static int fake_parse_response(const struct provider *provider, const struct op_args *args,
+			       const struct http_response *response, struct op_result *result,
+			       struct failure *failure, enum retry_hint *retry_hint)
 {
 	(void)provider;
 	(void)args;
 	(void)response;
-	for (size_t i = 0; i < playing->count; i++) {
-		int failed = result->on_entry(result->context, &playing->entries[i]);
+	for (size_t i = 0; i < response_script->count; i++) {
+		int failed = result->on_entry(result->context, &response_script->entries[i]);
 
 		if (failed)
 			return failure_set(failure, -failed, "not taken");
 		result->entries++;
 	}
-	result->entries += playing->left_out;
-	result->names_too_long = playing->left_out;
-	if (playing->cursor)
-		buffer_puts(&result->cursor, playing->cursor);
-	if (playing->total || playing->total_is_zero)
-		result->total = playing->total;
-	*failure = playing->failure;
-	*retry_hint = playing->remedy;
-	return -playing->failure.errnum;
+	result->entries += response_script->left_out;
+	result->names_too_long = response_script->left_out;
+	if (response_script->cursor)
+		buffer_puts(&result->cursor, response_script->cursor);
+	if (response_script->total || response_script->total_is_zero)
+		result->total = response_script->total;
+	*failure = response_script->failure;
+	*retry_hint = response_script->retry_hint;
+	return -response_script->failure.errnum;
 }
 
 static bool any_name(const char *displayed)
@@ -154,10 +154,10 @@ void fixture_make(struct fixture *fixture, enum paging paging)
 		.gets_secret_by_name = paging == PAGING_CURSOR,
 		.name_is_valid = any_name,
 		.store_name_is_valid = any_name,
-		.parse_response = play_answer,
+		.parse_response = fake_parse_response,
 	};
 	for (size_t i = 0; i < OPERATION_COUNT; i++)
-		fixture->provider.operations[i].build_request = play_ask;
+		fixture->provider.operations[i].build_request = fake_build_request;
 	fixture->options = (struct catalog_options){.provider = &fixture->provider,
 						    .ttl = 60000,
 						    .negative_ttl = 5000,
@@ -196,6 +196,33 @@ void fixture_begin(struct fixture *fixture, enum paging paging, struct listing *
 	*listing = store_secrets(fixture_store(fixture, "store"));
 }
 
+static int setup(void **state, enum paging paging)
+{
+	struct fixture *fixture = malloc(sizeof(*fixture));
+
+	assert_non_null(fixture);
+	fixture_begin(fixture, paging, &fixture->listing);
+	*state = fixture;
+	return 0;
+}
+
+int fixture_setup_cursor(void **state)
+{
+	return setup(state, PAGING_CURSOR);
+}
+
+int fixture_setup_numbered(void **state)
+{
+	return setup(state, PAGING_NUMBERED);
+}
+
+int fixture_teardown(void **state)
+{
+	fixture_free(*state);
+	free(*state);
+	return 0;
+}
+
 struct end {
 	struct task task;
 	struct loop *loop;
@@ -206,7 +233,7 @@ static void stop(struct task *task)
 	loop_stop(container_of(task, struct end, task)->loop);
 }
 
-void pass_time(struct fixture *fixture, uint64_t milliseconds)
+void advance_clock(struct fixture *fixture, uint64_t milliseconds)
 {
 	time_now += milliseconds;
 	for (int turns = 0; turns < 3; turns++) {
@@ -252,7 +279,7 @@ void script_clear(struct script *script)
 	*script = (struct script){0};
 }
 
-const struct op_args *ask_of(const struct http_call *call)
+const struct op_args *args_of(const struct http_call *call)
 {
 	return &((const struct api_call *)(const void *)((const char *)call -
 							 offsetof(struct api_call, http)))
@@ -274,7 +301,7 @@ void answer(struct fixture *fixture, size_t index, struct script *script)
 	struct http_response http = {.status = 200};
 
 	buffer_append(&http.headers, "Date: Tue, 14 Nov 2023 22:13:20 GMT", 36);
-	playing = script;
+	response_script = script;
 	if (call->on_response(call, &http) == RESPONSE_OK)
 		call->failure = (struct failure){0};
 	http_response_free(&http);
@@ -313,41 +340,43 @@ void call_fails(struct fixture *fixture, size_t index, int error)
 
 static void found(struct lookup *lookup)
 {
-	struct seeker *seeker = container_of(lookup, struct seeker, lookup);
+	struct lookup_probe *lookup_probe = container_of(lookup, struct lookup_probe, lookup);
 
-	seeker->done++;
-	seeker->error = lookup->failure.errnum;
-	seeker->name[0] = seeker->id[0] = '\0';
+	lookup_probe->done++;
+	lookup_probe->error = lookup->failure.errnum;
+	lookup_probe->name[0] = lookup_probe->id[0] = '\0';
 	if (!lookup->failure.errnum && lookup->record) {
-		snprintf(seeker->name, sizeof(seeker->name), "%s", lookup->record->name);
-		snprintf(seeker->id, sizeof(seeker->id), "%s",
+		snprintf(lookup_probe->name, sizeof(lookup_probe->name), "%s",
+			 lookup->record->name);
+		snprintf(lookup_probe->id, sizeof(lookup_probe->id), "%s",
 			 record_id(lookup->record) ? record_id(lookup->record) : "");
 	}
-	store_release(seeker->store);
-	seeker->store = NULL;
+	store_release(lookup_probe->store);
+	lookup_probe->store = NULL;
 }
 
-void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing, const char *name)
+void start_lookup(struct fixture *fixture, struct lookup_probe *lookup_probe,
+		  struct listing *listing, const char *name)
 {
-	bool again = seeker->lookup.bypass_cache;
+	bool again = lookup_probe->lookup.bypass_cache;
 
-	seeker->lookup =
+	lookup_probe->lookup =
 		(struct lookup){.deadline = loop_now(fixture->loop) + fixture->options.timeout,
 				.bypass_cache = again,
 				.done = found};
-	seeker->done = 0;
-	snprintf(seeker->lookup.name, sizeof(seeker->lookup.name), "%s", name);
-	lookup_start(listing, &seeker->lookup);
+	lookup_probe->done = 0;
+	snprintf(lookup_probe->lookup.name, sizeof(lookup_probe->lookup.name), "%s", name);
+	lookup_start(listing, &lookup_probe->lookup);
 	if (listing->refresh_name)
-		pass_time(fixture, REFRESH_DELAY);
+		advance_clock(fixture, REFRESH_DELAY);
 }
 
-void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing,
-		const char *name)
+void start_bypassing_lookup(struct fixture *fixture, struct lookup_probe *lookup_probe,
+			    struct listing *listing, const char *name)
 {
-	seeker->lookup.bypass_cache = true;
-	seek(fixture, seeker, listing, name);
-	seeker->lookup.bypass_cache = false;
+	lookup_probe->lookup.bypass_cache = true;
+	start_lookup(fixture, lookup_probe, listing, name);
+	lookup_probe->lookup.bypass_cache = false;
 }
 
 /* --- views */
@@ -409,14 +438,14 @@ const struct record *known_of(struct listing *listing, const char *name)
 	return record;
 }
 
-uint32_t serial_of(struct listing *listing, const char *name)
+uint32_t entry_id_of(struct listing *listing, const char *name)
 {
 	const struct record *record = known_of(listing, name);
 
 	return record ? record->entry_id : 0;
 }
 
-void told(struct listing *listing, const char *name, const char *id)
+void apply_answer(struct listing *listing, const char *name, const char *id)
 {
 	struct entry entry = entry_of(name, id);
 
@@ -436,7 +465,7 @@ void answer_found(struct fixture *fixture, size_t index, const char *name, const
 {
 	struct script script = {.entries = {entry_of(name, id)}, .count = 1};
 
-	assert_int_equal(ask_of(fixture->asked[index])->operation, OPERATION_FIND_SECRET);
+	assert_int_equal(args_of(fixture->asked[index])->operation, OPERATION_FIND_SECRET);
 	answer(fixture, index, &script);
 }
 

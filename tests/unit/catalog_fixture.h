@@ -6,6 +6,17 @@
 #include "sstorefs/api_call.h"
 #include "sstorefs/catalog.h"
 
+/* A lookup, and what became of it. */
+struct lookup_probe {
+	struct lookup lookup;
+	struct listing *listing;
+	unsigned done;
+	int error;
+	char name[256]; /* of the record it was given; "" for none */
+	char id[256];
+	struct store *store; /* let go of at its end; NULL: none */
+};
+
 /*
  * A catalog over a transport that the test plays: what is asked waits here until the test answers
  * it. The clock is the test's, too.
@@ -19,7 +30,20 @@ struct fixture {
 	struct http_call *asked[64];
 	size_t asked_count;
 	unsigned calls; /* that were ever started */
+	/* Of a test with TEST_CURSOR or TEST_NUMBERED: the secrets of its store, and its lookups.
+	 */
+	struct listing *listing;
+	struct lookup_probe probes[10];
 };
+
+/* Tests whose `state` is a struct fixture that fixture_begin has made. */
+#define TEST_CURSOR(test)                                                                          \
+	cmocka_unit_test_setup_teardown(test, fixture_setup_cursor, fixture_teardown)
+#define TEST_NUMBERED(test)                                                                        \
+	cmocka_unit_test_setup_teardown(test, fixture_setup_numbered, fixture_teardown)
+int fixture_setup_cursor(void **state);
+int fixture_setup_numbered(void **state);
+int fixture_teardown(void **state);
 
 /* The provider is numbered or by cursor; its answers are scripts. Changes to `options` and
  * `provider` before fixture_start. */
@@ -34,7 +58,7 @@ void fixture_begin(struct fixture *fixture, enum paging paging, struct listing *
 struct store *fixture_store(struct fixture *fixture, const char *name);
 
 /* Lets the loop turn until nothing is due, `milliseconds` later. */
-void pass_time(struct fixture *fixture, uint64_t milliseconds);
+void advance_clock(struct fixture *fixture, uint64_t milliseconds);
 
 /* The service's time, that expiries are measured by. */
 #define SERVICE_TIME INT64_C(1700000000)
@@ -48,7 +72,7 @@ struct script {
 	int64_t total; /* of numbered pages; 0: not told */
 	bool total_is_zero;
 	struct failure failure; /* error set: this is the answer instead */
-	enum retry_hint remedy;
+	enum retry_hint retry_hint;
 };
 
 /* An entry with nothing but a name and an id, and its place in a script. */
@@ -58,7 +82,7 @@ void script_add_many(struct script *script, const char *prefix, unsigned from, u
 void script_clear(struct script *script);
 
 /* What the call asks. */
-const struct op_args *ask_of(const struct http_call *call);
+const struct op_args *args_of(const struct http_call *call);
 
 /* Answers the call that was asked at `index` (0: the oldest that waits). */
 void answer(struct fixture *fixture, size_t index, struct script *script);
@@ -71,20 +95,10 @@ void answer_found(struct fixture *fixture, size_t index, const char *name, const
 void attempt_fails(struct fixture *fixture, size_t index, int error);
 void call_fails(struct fixture *fixture, size_t index, int error);
 
-/* A lookup, and what became of it. */
-struct seeker {
-	struct lookup lookup;
-	struct listing *listing;
-	unsigned done;
-	int error;
-	char name[256]; /* of the record it was given; "" for none */
-	char id[256];
-	struct store *store; /* let go of at its end; NULL: none */
-};
-void seek(struct fixture *fixture, struct seeker *seeker, struct listing *listing,
-	  const char *name);
-void seek_again(struct fixture *fixture, struct seeker *seeker, struct listing *listing,
-		const char *name);
+void start_lookup(struct fixture *fixture, struct lookup_probe *lookup_probe,
+		  struct listing *listing, const char *name);
+void start_bypassing_lookup(struct fixture *fixture, struct lookup_probe *lookup_probe,
+			    struct listing *listing, const char *name);
 
 /* Opens the directory; what it shows so far. */
 struct snapshot *view_of(struct listing *listing);
@@ -97,8 +111,8 @@ void assert_whole(struct fixture *fixture, const struct listing *listing, uint64
 /* What a listing knows of a name, NULL and 0 for nothing; and what it is told, by a single call
  * (`id` NULL: it isn't there) or by a change of our own. */
 const struct record *known_of(struct listing *listing, const char *name);
-uint32_t serial_of(struct listing *listing, const char *name);
-void told(struct listing *listing, const char *name, const char *id);
+uint32_t entry_id_of(struct listing *listing, const char *name);
+void apply_answer(struct listing *listing, const char *name, const char *id);
 const struct record *own_put(struct listing *listing, const char *name, const char *id);
 
 /* Names of a snapshot as a directory shows them, between blanks. Static. */

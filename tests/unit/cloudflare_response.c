@@ -105,7 +105,7 @@ static void test_what_is_granted(void **state)
 		}
 }
 
-static void test_a_change_needs_no_words(void **state)
+static void test_a_change_needs_no_body_in_the_response(void **state)
 {
 	static const struct op_args *const changes[] = {&create, &patch, &edit, &duplicate,
 							&create_store};
@@ -160,7 +160,7 @@ static void test_rows_that_are_deleted_are_passed_over_and_counted(void **state)
 				   OK("\"result\":{\"id\":\"" ID
 				      "\",\"name\":\"NAME\",\"status\":\"deleted\"}")),
 			 ENOENT);
-	assert_int_equal(got.remedy, RETRY_NEVER);
+	assert_int_equal(got.retry_hint, RETRY_NEVER);
 }
 
 static void test_the_total_is_what_result_info_says(void **state)
@@ -203,7 +203,7 @@ static void test_deletions(void **state)
 			assert_int_equal(read_text(&delete_store, statuses[j], bodies[i]), 0);
 		}
 	assert_int_equal(read_text(&delete_secret, 200, "<html>"), EIO);
-	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 }
 
 static void test_the_quota(void **state)
@@ -243,7 +243,7 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 	for (i = 0; i < COUNT(bodies); i++)
 		for (j = 0; j < COUNT(asks); j++) {
 			assert_int_equal(read_text(asks[j], 200, bodies[i]), EIO);
-			assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+			assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 			assert_string_equal(buffer_cstr(&got.text), "");
 		}
 	assert_int_equal(read_text(&list_secrets, 200,
@@ -312,7 +312,7 @@ static void test_slugs_decide_whatever_the_status_and_the_code(void **state)
 				assert_int_equal(refuse(cases[i].ask, statuses[j], codes[k],
 							cases[i].message),
 						 cases[i].error);
-				assert_int_equal(got.remedy, RETRY_NEVER);
+				assert_int_equal(got.retry_hint, RETRY_NEVER);
 				assert_int_equal(got.failure.store_is_deleted,
 						 cases[i].store_is_gone);
 				assert_string_equal(got.failure.request_id, "7d0c-FRA");
@@ -334,7 +334,7 @@ static void test_what_has_no_slug_that_we_know(void **state)
 	assert_int_equal(refuse(&create_store, 409, 1003, "something_else"), EEXIST);
 	assert_int_equal(refuse(&delete_store, 409, 1003, "something_else"), ENOTEMPTY);
 	assert_int_equal(refuse(&patch, 409, 1003, "something_else"), EINVAL);
-	assert_int_equal(got.remedy, RETRY_NEVER);
+	assert_int_equal(got.retry_hint, RETRY_NEVER);
 	assert_int_equal(refuse(&create, 400, 1001, "maximum name length exceeded"), EINVAL);
 	assert_int_equal(refuse(&patch, 404, 7003, "something_else"), ENOENT);
 	assert_false(got.failure.store_is_deleted);
@@ -347,9 +347,9 @@ static void test_what_is_asked_again(void **state)
 {
 	(void)state;
 	assert_int_equal(refuse(&create, 429, 10100, "rate limited"), EAGAIN);
-	assert_int_equal(got.remedy, RETRY_LATER);
+	assert_int_equal(got.retry_hint, RETRY_LATER);
 	assert_int_equal(refuse(&create, 500, 1003, "secret_name_already_exists"), EIO);
-	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	assert_string_equal(got.failure.message, "secret_name_already_exists (1003)");
 }
 
@@ -394,7 +394,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_what_is_granted, forget_answer),
-		cmocka_unit_test_teardown(test_a_change_needs_no_words, forget_answer),
+		cmocka_unit_test_teardown(test_a_change_needs_no_body_in_the_response,
+					  forget_answer),
 		cmocka_unit_test_teardown(test_numbers_may_have_a_point, forget_answer),
 		cmocka_unit_test_teardown(test_rows_that_are_deleted_are_passed_over_and_counted,
 					  forget_answer),

@@ -12,12 +12,12 @@
 
 static void test_defaults(void **state)
 {
-	const char *const words[WORDS] = {"fastly:", "/mnt"};
+	const char *const arguments[ARGUMENTS] = {"fastly:", "/mnt"};
 	struct config config;
 
 	(void)state;
-	assert_int_equal(read_words(&config, words), 0);
-	assert_string_equal(said, "");
+	assert_int_equal(read_arguments(&config, arguments), 0);
+	assert_string_equal(printed, "");
 	assert_int_equal(config.action, ACTION_MOUNT);
 	assert_string_equal(config.source, "fastly:");
 	assert_string_equal(config.mountpoint, "/mnt");
@@ -48,13 +48,13 @@ static void test_every_option_is_understood(void **state)
 		"endpoint=https://example.com/base//,cacert=/ca.pem,token_file=/tok\\,en,timeout=7,newline=keep,sizes=shown,"
 		"uid=7,gid=8,umask=027,nocreate,allow_other,entry_timeout=0.5,attr_timeout=2,negative_timeout=3,"
 		"signing_key=CrO/A92vkxEZjtTW7D/Sr+1EMf/q9BahC0sfLkWa+0k=";
-	const char *const words[WORDS] = {
+	const char *const arguments[ARGUMENTS] = {
 		"-f", "fastly:prod", "-oro,ttl=1.5,negative_ttl=0", "/mnt", "-d", "-o", options};
 	struct config config;
 
 	(void)state;
-	assert_int_equal(read_words(&config, words), 0);
-	assert_string_equal(said, "");
+	assert_int_equal(read_arguments(&config, arguments), 0);
+	assert_string_equal(printed, "");
 	assert_true(config.foreground && config.debug && config.read_only && config.nocreate &&
 		    config.allow_other && config.default_permissions && config.keep_newline);
 	assert_int_equal(config.sizes, SIZES_SHOWN);
@@ -105,12 +105,13 @@ static void test_what_mount_and_fstab_add_changes_nothing(void **state)
 	static const char options[] =
 		"rw,dev,nodev,suid,nosuid,exec,noexec,_netdev,nofail,noauto,auto,x-systemd.requires=a.service,x-gvfs-hide,"
 		"nosymfollow,silent,loud,iversion,defaults,user,nouser,users,owner,group,async,sync,atime,noatime,relatime,diratime,nodiratime";
-	const char *const words[WORDS] = {"fastly:", "/mnt", "-v", "-n", "-s", "-o", options};
+	const char *const arguments[ARGUMENTS] = {"fastly:", "/mnt", "-v",   "-n",
+						  "-s",	     "-o",   options};
 	struct config config;
 
 	(void)state;
-	assert_int_equal(read_words(&config, words), 0);
-	assert_string_equal(said, "");
+	assert_int_equal(read_arguments(&config, arguments), 0);
+	assert_string_equal(printed, "");
 	assert_string_equal(buffer_cstr(&config.mount_options),
 			    "fsname=fastly:,subtype=sstorefs,nosuid,nodev,noexec");
 	assert_null(config.users);
@@ -199,7 +200,7 @@ static void test_a_token_on_the_command_line_is_refused_and_not_repeated(void **
 	static const char *const attempts[] = {"token=s3cr3t",	   "password=s3cr3t",
 					       "api_token=s3cr3t", "api_key=s3cr3t",
 					       "key=s3cr3t",	   "whatever=s3cr3t"};
-	const char *const flags[][WORDS] = {
+	const char *const flags[][ARGUMENTS] = {
 		{"--token=s3cr3t"}, {"fastly:", "/mnt", "s3cr3t"}, {"-ts3cr3t=s3cr3t"}};
 	struct config config;
 
@@ -207,13 +208,13 @@ static void test_a_token_on_the_command_line_is_refused_and_not_repeated(void **
 	for (size_t i = 0; i < COUNT(attempts); i++) {
 		assert_int_equal(read_options(&config, attempts[i]), -EINVAL);
 		assert_one_line_with(i < 5 ? "token_file=PATH" : "unknown option");
-		assert_null(strstr(said, "s3cr3t"));
+		assert_null(strstr(printed, "s3cr3t"));
 		config_finish(&config);
 	}
 	for (size_t i = 0; i < COUNT(flags); i++) {
-		assert_int_equal(read_words(&config, flags[i]), -EINVAL);
+		assert_int_equal(read_arguments(&config, flags[i]), -EINVAL);
 		assert_one_line_with("--help");
-		assert_true(i == 2 || !strstr(said, "s3cr3t"));
+		assert_true(i == 2 || !strstr(printed, "s3cr3t"));
 		config_finish(&config);
 	}
 }
@@ -264,7 +265,7 @@ static void test_a_proxy_from_the_environment(void **state)
 	setenv("HTTPS_PROXY", "ftp://me:s3cr3t@proxy.example", 1);
 	assert_int_equal(read_options(&config, "rw"), -EINVAL);
 	assert_one_line_with("the address in HTTPS_PROXY");
-	assert_null(strstr(said, "s3cr3t"));
+	assert_null(strstr(printed, "s3cr3t"));
 	config_finish(&config);
 	unsetenv("HTTPS_PROXY");
 }

@@ -41,8 +41,8 @@ static void test_sources(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(sources); i++) {
-		const char *const words[WORDS] = {sources[i].source, "/mnt"};
-		int failed = read_words(&config, words);
+		const char *const arguments[ARGUMENTS] = {sources[i].source, "/mnt"};
+		int failed = read_arguments(&config, arguments);
 
 		assert_int_equal(failed, sources[i].says ? -EINVAL : 0);
 		if (sources[i].says)
@@ -55,10 +55,10 @@ static void test_sources(void **state)
 	}
 }
 
-static void test_words(void **state)
+static void test_arguments(void **state)
 {
 	static const struct {
-		const char *words[WORDS];
+		const char *arguments[ARGUMENTS];
 		const char *says;
 	} lines[] = {
 		{{NULL}, "SOURCE is missing"},
@@ -88,7 +88,8 @@ static void test_words(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lines); i++) {
-		assert_int_equal(read_words(&config, lines[i].words), lines[i].says ? -EINVAL : 0);
+		assert_int_equal(read_arguments(&config, lines[i].arguments),
+				 lines[i].says ? -EINVAL : 0);
 		if (lines[i].says)
 			assert_one_line_with(lines[i].says);
 		config_finish(&config);
@@ -99,7 +100,7 @@ static void test_words(void **state)
 static void test_as_the_helper_of_mount(void **state)
 {
 	static const struct {
-		const char *words[WORDS];
+		const char *arguments[ARGUMENTS];
 		enum action action;
 		const char *says;
 	} lines[] = {
@@ -121,7 +122,7 @@ static void test_as_the_helper_of_mount(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(lines); i++) {
 		assert_int_equal(
-			read_words_as("/sbin/mount.fuse.sstorefs", &config, lines[i].words),
+			read_arguments_as("/sbin/mount.fuse.sstorefs", &config, lines[i].arguments),
 			lines[i].says ? -EINVAL : 0);
 		if (lines[i].says)
 			assert_one_line_with(lines[i].says);
@@ -134,19 +135,19 @@ static void test_as_the_helper_of_mount(void **state)
 
 static void test_what_is_checked(void **state)
 {
-	const char *const source[WORDS] = {"--check", "fastly:prod", "--json"},
-			  *const mount[WORDS] = {"--check", "/mnt"};
+	const char *const source[ARGUMENTS] = {"--check", "fastly:prod", "--json"},
+			  *const mount[ARGUMENTS] = {"--check", "/mnt"};
 	struct config config;
 
 	(void)state;
-	assert_int_equal(read_words(&config, source), 0);
+	assert_int_equal(read_arguments(&config, source), 0);
 	assert_int_equal(config.action, ACTION_CHECK);
 	assert_string_equal(config.source, "fastly:prod");
 	assert_null(config.mountpoint);
 	assert_true(config.json);
 	config_finish(&config);
 
-	assert_int_equal(read_words(&config, mount), 0);
+	assert_int_equal(read_arguments(&config, mount), 0);
 	assert_int_equal(config.action, ACTION_CHECK);
 	assert_null(config.source);
 	assert_string_equal(config.mountpoint, "/mnt");
@@ -155,11 +156,11 @@ static void test_what_is_checked(void **state)
 
 static void test_debugging_stays_in_the_foreground(void **state)
 {
-	const char *const words[WORDS] = {"fastly:", "/mnt", "-d"};
+	const char *const arguments[ARGUMENTS] = {"fastly:", "/mnt", "-d"};
 	struct config config;
 
 	(void)state;
-	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(read_arguments(&config, arguments), 0);
 	assert_true(config.debug && config.foreground);
 	config_finish(&config);
 }
@@ -167,7 +168,7 @@ static void test_debugging_stays_in_the_foreground(void **state)
 static void test_help_and_version_need_nothing_else(void **state)
 {
 	static const struct {
-		const char *words[WORDS];
+		const char *arguments[ARGUMENTS];
 		enum action action;
 	} lines[] = {
 		{{"--help"}, ACTION_HELP},
@@ -180,7 +181,7 @@ static void test_help_and_version_need_nothing_else(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lines); i++) {
-		assert_int_equal(read_words(&config, lines[i].words), 0);
+		assert_int_equal(read_arguments(&config, lines[i].arguments), 0);
 		assert_int_equal(config.action, lines[i].action);
 		config_finish(&config);
 	}
@@ -188,11 +189,11 @@ static void test_help_and_version_need_nothing_else(void **state)
 
 static void test_a_descriptor_must_be_open(void **state)
 {
-	const char *const words[WORDS] = {"fastly:", "/dev/fd/87654"};
+	const char *const arguments[ARGUMENTS] = {"fastly:", "/dev/fd/87654"};
 	struct config config;
 
 	(void)state;
-	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(read_arguments(&config, arguments), 0);
 	assert_int_equal(config.mount_fd, 87654);
 	assert_int_equal(config_check_mountpoint(&config), -EBADF);
 	assert_string_equal(config.mountpoint, "/dev/fd/87654");
@@ -202,7 +203,7 @@ static void test_a_descriptor_must_be_open(void **state)
 static void test_mountpoints(void **state)
 {
 	char directory[] = "/tmp/sstorefs-config.XXXXXX", path[128], link[128];
-	const char *words[WORDS] = {"fastly:", path};
+	const char *arguments[ARGUMENTS] = {"fastly:", path};
 	struct config config;
 	int null = open("/dev/null", O_WRONLY), before = dup(STDERR_FILENO);
 
@@ -210,13 +211,13 @@ static void test_mountpoints(void **state)
 	assert_non_null(mkdtemp(directory));
 	dup2(null, STDERR_FILENO);
 	snprintf(path, sizeof(path), "%s/missing", directory);
-	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(read_arguments(&config, arguments), 0);
 	assert_int_equal(config_check_mountpoint(&config), -ENOENT);
 	config_finish(&config);
 
 	snprintf(path, sizeof(path), "%s/file", directory);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(read_arguments(&config, arguments), 0);
 	assert_int_equal(config_check_mountpoint(&config), -ENOTDIR);
 	config_finish(&config);
 
@@ -224,12 +225,12 @@ static void test_mountpoints(void **state)
 	snprintf(link, sizeof(link), "%s/link", directory);
 	assert_int_equal(symlink(".", link), 0);
 	snprintf(path, sizeof(path), "%s/link/../link/.", directory);
-	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(read_arguments(&config, arguments), 0);
 	assert_int_equal(config_check_mountpoint(&config), -ENOENT);
 	config_finish(&config);
 
 	snprintf(path, sizeof(path), "%s/./link/", directory);
-	assert_int_equal(read_words(&config, words), 0);
+	assert_int_equal(read_arguments(&config, arguments), 0);
 	assert_int_equal(config_check_mountpoint(&config), 0);
 	assert_string_equal(config.mountpoint, directory);
 	assert_false(config.dead_mount);
@@ -245,7 +246,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_as_the_helper_of_mount),
 		cmocka_unit_test(test_what_is_checked),
 		cmocka_unit_test(test_debugging_stays_in_the_foreground),

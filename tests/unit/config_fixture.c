@@ -8,54 +8,54 @@
 
 #include "check.h"
 
-char said[4096];
+char printed[4096];
 
-int read_words_as(const char *name, struct config *config, const char *const *words)
+int read_arguments_as(const char *name, struct config *config, const char *const *arguments)
 {
-	char *program = strdup(name), *argv[WORDS + 2] = {program};
+	char *program = strdup(name), *argv[ARGUMENTS + 2] = {program};
 	int argc = 1, before = dup(STDERR_FILENO), failed;
-	FILE *heard = tmpfile();
+	FILE *captured = tmpfile();
 	size_t length;
 
-	while (argc <= WORDS && words[argc - 1]) {
-		argv[argc] = strdup(words[argc - 1]);
+	while (argc <= ARGUMENTS && arguments[argc - 1]) {
+		argv[argc] = strdup(arguments[argc - 1]);
 		argc++;
 	}
-	assert_non_null(heard);
+	assert_non_null(captured);
 	fflush(stderr);
-	dup2(fileno(heard), STDERR_FILENO);
+	dup2(fileno(captured), STDERR_FILENO);
 	failed = config_read(config, argc, argv);
 	fflush(stderr);
 	dup2(before, STDERR_FILENO);
 	close(before);
-	rewind(heard);
-	length = fread(said, 1, sizeof(said) - 1, heard);
-	said[length] = '\0';
-	fclose(heard);
+	rewind(captured);
+	length = fread(printed, 1, sizeof(printed) - 1, captured);
+	printed[length] = '\0';
+	fclose(captured);
 	for (int i = 0; i < argc; i++)
 		free(argv[i]);
 	return failed;
 }
 
-int read_words(struct config *config, const char *const *words)
+int read_arguments(struct config *config, const char *const *arguments)
 {
-	return read_words_as("sstorefs", config, words);
+	return read_arguments_as("sstorefs", config, arguments);
 }
 
 int read_options(struct config *config, const char *options)
 {
-	const char *const words[WORDS] = {"fastly:", "/mnt", "-o", options};
+	const char *const arguments[ARGUMENTS] = {"fastly:", "/mnt", "-o", options};
 
-	return read_words(config, words);
+	return read_arguments(config, arguments);
 }
 
 void assert_one_line_with(const char *phrase)
 {
-	size_t length = strlen(said);
+	size_t length = strlen(printed);
 
-	assert_true(length > 0 && said[length - 1] == '\n');
-	assert_ptr_equal(strchr(said, '\n'), said + length - 1);
-	assert_int_equal(strncmp(said, "sstorefs: ", 10), 0);
-	if (!strstr(said, phrase))
-		fail_msg("'%s' is not in: %s", phrase, said);
+	assert_true(length > 0 && printed[length - 1] == '\n');
+	assert_ptr_equal(strchr(printed, '\n'), printed + length - 1);
+	assert_int_equal(strncmp(printed, "sstorefs: ", 10), 0);
+	if (!strstr(printed, phrase))
+		fail_msg("'%s' is not in: %s", phrase, printed);
 }

@@ -22,7 +22,7 @@ static void test_every_number_is_new_and_none_is_zero(void **state)
 	entry_ids_free(&ids);
 }
 
-static void test_each_stands_for_its_record(void **state)
+static void test_each_number_has_its_record(void **state)
 {
 	struct entry_ids ids;
 
@@ -40,7 +40,7 @@ static void test_each_stands_for_its_record(void **state)
 	entry_ids_free(&ids);
 }
 
-static void test_what_went_stands_for_nothing_and_its_page_goes(void **state)
+static void test_a_deleted_number_has_no_record_and_its_page_is_freed(void **state)
 {
 	struct entry_ids ids;
 
@@ -96,9 +96,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_number_is_new_and_none_is_zero),
-		cmocka_unit_test(test_each_stands_for_its_record),
+		cmocka_unit_test(test_each_number_has_its_record),
 		cmocka_unit_test(test_records_may_be_anywhere),
-		cmocka_unit_test(test_what_went_stands_for_nothing_and_its_page_goes),
+		cmocka_unit_test(test_a_deleted_number_has_no_record_and_its_page_is_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

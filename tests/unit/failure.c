@@ -22,7 +22,7 @@ static void test_setting_keeps_status_and_request_id(void **state)
 	assert_string_equal(failure.message, "no store here");
 }
 
-static void test_words_are_one_line_of_text(void **state)
+static void test_messages_are_one_line_of_text(void **state)
 {
 	static const struct {
 		const char *text, *words;
@@ -55,7 +55,7 @@ static void test_words_are_one_line_of_text(void **state)
 	}
 }
 
-static void test_long_words_are_cut_at_whole_characters(void **state)
+static void test_long_messages_are_cut_at_whole_characters(void **state)
 {
 	size_t before;
 
@@ -98,7 +98,7 @@ static bool censors(const char *words, const void *value, size_t length)
 
 #define CENSORS(words, value) censors(words, value, strlen(value))
 
-static void test_a_value_in_the_words_drops_them(void **state)
+static void test_a_value_in_a_message_drops_it(void **state)
 {
 	(void)state;
 	assert_true(CENSORS("invalid secret: hunter2hunter2", "hunter2hunter2"));
@@ -207,10 +207,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_setting_keeps_status_and_request_id),
-		cmocka_unit_test(test_words_are_one_line_of_text),
-		cmocka_unit_test(test_long_words_are_cut_at_whole_characters),
+		cmocka_unit_test(test_messages_are_one_line_of_text),
+		cmocka_unit_test(test_long_messages_are_cut_at_whole_characters),
 		cmocka_unit_test(test_errnos_have_names),
-		cmocka_unit_test(test_a_value_in_the_words_drops_them),
+		cmocka_unit_test(test_a_value_in_a_message_drops_it),
 		cmocka_unit_test(test_short_values_count_whole_and_very_short_ones_not),
 		cmocka_unit_test(test_line_ends_do_not_hide_a_value),
 		cmocka_unit_test(test_base64_of_any_part_is_found),

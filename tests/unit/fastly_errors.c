@@ -116,7 +116,7 @@ static void test_statuses_have_their_errno_for_every_operation(void **state)
 {
 	static const struct {
 		int status, error;
-		enum retry_hint remedy;
+		enum retry_hint retry_hint;
 	} cases[] = {
 		{401, EACCES, RETRY_NEVER},    {403, EACCES, RETRY_NEVER},
 		{404, ENOENT, RETRY_NEVER},    {413, EFBIG, RETRY_NEVER},
@@ -138,7 +138,7 @@ static void test_statuses_have_their_errno_for_every_operation(void **state)
 				refuse(&args, cases[i].status, "application/json",
 				       "{\"msg\":\"Provided credentials are missing or invalid\"}"),
 				-cases[i].error);
-			assert_int_equal(retry_hint, cases[i].remedy);
+			assert_int_equal(retry_hint, cases[i].retry_hint);
 			assert_string_equal(failure.message,
 					    "Provided credentials are missing or invalid");
 		}
@@ -204,7 +204,7 @@ static void test_what_is_missing_may_be_said_with_a_400(void **state)
 	assert_int_equal(problem(&replace, 403, "service not found"), EACCES);
 }
 
-static void test_quotas_are_told_from_other_limits(void **state)
+static void test_quotas_are_distinguished_from_other_limits(void **state)
 {
 	static const char *const quotas[] = {
 		"the maximum number of secrets is reached",
@@ -261,7 +261,7 @@ int main(void)
 		cmocka_unit_test(test_what_exists_already),
 		cmocka_unit_test(test_other_conflicts),
 		cmocka_unit_test(test_what_is_missing_may_be_said_with_a_400),
-		cmocka_unit_test(test_quotas_are_told_from_other_limits),
+		cmocka_unit_test(test_quotas_are_distinguished_from_other_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ static struct {
 	struct taken taken;
 	struct op_result result;
 	struct failure failure;
-	enum retry_hint remedy;
+	enum retry_hint retry_hint;
 } got;
 
 /* Reads one answer into `got`. */
@@ -58,7 +58,7 @@ static int read_bytes(const struct op_args *args, int status, const char *header
 	got.result.on_entry = take;
 	got.result.context = &got.taken;
 	failed = provider_fastly.parse_response(&provider_fastly, args, &response, &got.result,
-						&got.failure, &got.remedy);
+						&got.failure, &got.retry_hint);
 	assert_int_equal(got.failure.errnum, -failed);
 	assert_int_equal(got.failure.http_status, status);
 	http_response_free(&response);
@@ -177,12 +177,12 @@ static void test_pages_that_make_no_sense_are_unreadable(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(bodies); i++) {
 		assert_int_equal(read_text(&list_secrets, 200, bodies[i]), -EIO);
-		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 		assert_string_not_equal(got.failure.message, "");
 		assert_int_equal(got.taken.count, 0);
 	}
 	assert_int_equal(read_text(&list_secrets, 203, "{\"data\":[]}"), -EIO);
-	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 }
 
 static void test_a_deep_nest_is_an_error_and_nothing_worse(void **state)
@@ -194,7 +194,7 @@ static void test_a_deep_nest_is_an_error_and_nothing_worse(void **state)
 	memset(nest, '[', DEPTH);
 	memset(nest + DEPTH, ']', DEPTH);
 	assert_int_equal(read_bytes(&list_secrets, 200, JSON, nest, 2 * DEPTH), -EIO);
-	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	free(nest);
 }
 
@@ -236,7 +236,7 @@ static void test_a_store_without_an_id_is_none(void **state)
 	assert_string_equal(got.taken.names[0], "e");
 }
 
-static void test_a_reader_who_stops_ends_the_reading(void **state)
+static void test_an_error_of_the_callback_ends_the_parsing(void **state)
 {
 	(void)state;
 	got.taken.refuse = -ENOMEM;
@@ -267,13 +267,13 @@ static void test_a_store_is_found_by_its_exact_name(void **state)
 	assert_string_equal(got.taken.ids[0], "3");
 }
 
-static void test_no_store_of_a_name_is_enoent_however_it_is_said(void **state)
+static void test_no_store_of_a_name_is_enoent_in_every_form(void **state)
 {
 	struct op_args args = find_store("other");
 
 	(void)state;
 	assert_int_equal(read_text(&args, 200, "{\"data\":[],\"meta\":{\"limit\":200}}"), -ENOENT);
-	assert_int_equal(got.remedy, RETRY_NEVER);
+	assert_int_equal(got.retry_hint, RETRY_NEVER);
 	assert_string_not_equal(got.failure.message, "");
 	assert_int_equal(read_text(&args, 200, ONE_STORE), -ENOENT);
 	assert_int_equal(got.taken.count, 0);
@@ -305,7 +305,7 @@ static void test_a_store_is_created(void **state)
 	assert_string_equal(got.taken.names[0], "Prod");
 	for (i = 0; i < COUNT(wrong); i++) {
 		assert_int_equal(read_text(&args, 201, wrong[i]), -EIO);
-		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	}
 }
 
@@ -353,7 +353,7 @@ static void test_an_answer_about_another_secret_makes_no_sense(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(wrong); i++) {
 		assert_int_equal(read_text(&args, 200, wrong[i]), -EIO);
-		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 		assert_int_equal(got.taken.count, 0);
 	}
 }
@@ -373,12 +373,12 @@ static void test_a_deletion_has_no_body(void **state)
 		assert_string_equal(got.failure.request_id, "1ywuWvIbSXgrLYzKfRvjTF");
 		assert_false(got.result.deleted_async);
 		assert_int_equal(read_text(&asks[i], 200, "\n"), 0);
-		assert_int_equal(got.remedy, RETRY_NEVER);
+		assert_int_equal(got.retry_hint, RETRY_NEVER);
 		assert_int_equal(read_text(&asks[i], 200, "{\"status\":\"ok\"}"), 0);
 		assert_int_equal(read_text(&asks[i], 202, ""), 0);
 		assert_true(got.result.deleted_async);
 		assert_int_equal(read_text(&asks[i], 200, "<html>Please log in</html>"), -EIO);
-		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 		assert_int_equal(read_text(&asks[i], 404, ""), -ENOENT);
 	}
 }
@@ -452,7 +452,7 @@ static void test_no_client_key_at_all_makes_no_sense(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(bodies); i++) {
 		assert_int_equal(read_text(&client_key, 200, bodies[i]), -EIO);
-		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	}
 }
 
@@ -468,10 +468,10 @@ static void test_the_signing_key_is_32_bytes(void **state)
 	assert_memory_equal(got.result.signing_key, pinned, sizeof(pinned));
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":\"AAAA\"}"), -EKEYREJECTED);
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":\"?\"}"), -EKEYREJECTED);
-	assert_int_equal(got.remedy, RETRY_NEVER);
+	assert_int_equal(got.retry_hint, RETRY_NEVER);
 	assert_int_equal(read_text(&signing_key, 200, "{\"signing_key\":7}"), -EIO);
 	assert_int_equal(read_text(&signing_key, 200, "{}"), -EIO);
-	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 }
 
 int main(void)
@@ -484,10 +484,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_deep_nest_is_an_error_and_nothing_worse, finish),
 		cmocka_unit_test_teardown(test_what_is_no_entry_costs_only_itself, finish),
 		cmocka_unit_test_teardown(test_a_store_without_an_id_is_none, finish),
-		cmocka_unit_test_teardown(test_a_reader_who_stops_ends_the_reading, finish),
+		cmocka_unit_test_teardown(test_an_error_of_the_callback_ends_the_parsing, finish),
 		cmocka_unit_test_teardown(test_a_store_is_found_by_its_exact_name, finish),
-		cmocka_unit_test_teardown(test_no_store_of_a_name_is_enoent_however_it_is_said,
-					  finish),
+		cmocka_unit_test_teardown(test_no_store_of_a_name_is_enoent_in_every_form, finish),
 		cmocka_unit_test_teardown(test_a_store_is_created, finish),
 		cmocka_unit_test_teardown(test_a_secret_is_put_and_found, finish),
 		cmocka_unit_test_teardown(test_an_answer_about_another_secret_makes_no_sense,

@@ -9,7 +9,7 @@ static void test_every_status_means_something(void **state)
 {
 	static const struct {
 		int status, error;
-		enum retry_hint remedy;
+		enum retry_hint retry_hint;
 	} cases[] = {
 		{200, 0, RETRY_NEVER},	       {201, 0, RETRY_NEVER},
 		{202, 0, RETRY_NEVER},	       {204, 0, RETRY_NEVER},
@@ -37,13 +37,13 @@ static void test_every_status_means_something(void **state)
 		const struct http_status_info *info = http_status_info(cases[i].status);
 
 		assert_non_null(info->phrase);
-		if (info->errnum != cases[i].error || info->retry_hint != cases[i].remedy)
+		if (info->errnum != cases[i].error || info->retry_hint != cases[i].retry_hint)
 			fail_msg("%d means errno %d, remedy %d", cases[i].status, info->errnum,
 				 info->retry_hint);
 	}
 }
 
-static void test_a_status_alone_has_words(void **state)
+static void test_a_status_alone_has_a_message(void **state)
 {
 	struct http_response gateway = text_answer(502, "", ""),
 			     moved = text_answer(301, "Location: https://x/\n", "");
@@ -100,7 +100,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_status_means_something),
-		cmocka_unit_test(test_a_status_alone_has_words),
+		cmocka_unit_test(test_a_status_alone_has_a_message),
 		cmocka_unit_test(test_the_request_id_is_kept_and_the_rest_forgotten),
 	};
 

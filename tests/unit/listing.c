@@ -12,46 +12,40 @@
 
 static void test_a_listing_is_fresh_for_its_time(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 3);
+	walk_through(fixture, listing, 0, 3);
 	assert_int_equal(listing_time_left(listing, NULL), 60000);
-	pass_time(&fixture, 59999);
+	advance_clock(fixture, 59999);
 	assert_int_equal(listing_time_left(listing, NULL), 1);
-	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
-	assert_int_equal(fixture.asked_count, 0);
-	pass_time(&fixture, 1);
+	assert_string_equal(names_of(fixture, listing), "N0 N1 N2");
+	assert_int_equal(fixture->asked_count, 0);
+	advance_clock(fixture, 1);
 	assert_int_equal(listing_time_left(listing, NULL), 0);
 	/* The old view at once, and a walk behind it. */
-	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
-	assert_int_equal(fixture.asked_count, 1);
-	fixture_free(&fixture);
+	assert_string_equal(names_of(fixture, listing), "N0 N1 N2");
+	assert_int_equal(fixture->asked_count, 1);
 }
 
 static void test_it_lives_ten_times_as_long_as_the_walk_took(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(view_of(listing));
-	pass_time(&fixture, 20000);
-	answer_names(&fixture, 0, "N", 0, 3, NULL);
+	advance_clock(fixture, 20000);
+	answer_names(fixture, 0, "N", 0, 3, NULL);
 	assert_int_equal(listing_time_left(listing, NULL), 200000);
 	/* A walk that fails after long waiting says nothing of what a walk costs. */
-	pass_time(&fixture, 200000);
+	advance_clock(fixture, 200000);
 	snapshot_release(view_of(listing));
-	pass_time(&fixture, 30000);
-	call_fails(&fixture, 0, ETIMEDOUT);
-	pass_time(&fixture, 4000);
+	advance_clock(fixture, 30000);
+	call_fails(fixture, 0, ETIMEDOUT);
+	advance_clock(fixture, 4000);
 	snapshot_release(view_of(listing));
-	answer_names(&fixture, 0, "N", 0, 3, NULL);
+	answer_names(fixture, 0, "N", 0, 3, NULL);
 	assert_int_equal(listing_time_left(listing, NULL), 60000);
-	fixture_free(&fixture);
 }
 
 static void test_indefinite_and_minimal(void **state)
@@ -80,175 +74,154 @@ static void test_indefinite_and_minimal(void **state)
 	}
 }
 
-static void test_what_was_asked_for_alone_has_a_time_of_its_own(void **state)
+static void test_a_single_name_is_fresh_for_a_time_of_its_own(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 3);
-	pass_time(&fixture, 61000);
-	told(listing, "N1", "id");
-	told(listing, "GONE", NULL);
+	walk_through(fixture, listing, 0, 3);
+	advance_clock(fixture, 61000);
+	apply_answer(listing, "N1", "id");
+	apply_answer(listing, "GONE", NULL);
 	assert_true(listing_time_left(listing, known_of(listing, "N1")) > 59000);
-	assert_int_equal(fixture.asked_count, 0);
+	assert_int_equal(fixture->asked_count, 0);
 	/* An absence is believed for a shorter time. */
-	pass_time(&fixture, 4000);
+	advance_clock(fixture, 4000);
 	assert_null(known_of(listing, "GONE"));
-	assert_int_equal(fixture.asked_count, 0);
-	pass_time(&fixture, 2000);
+	assert_int_equal(fixture->asked_count, 0);
+	advance_clock(fixture, 2000);
 	assert_null(known_of(listing, "GONE"));
-	assert_int_equal(fixture.asked_count, 0);
-	pass_time(&fixture, REFRESH_DELAY);
-	assert_int_equal(fixture.asked_count, 1);
-	fixture_free(&fixture);
+	assert_int_equal(fixture->asked_count, 0);
+	advance_clock(fixture, REFRESH_DELAY);
+	assert_int_equal(fixture->asked_count, 1);
 }
 
 static void test_what_expires_vanishes_by_itself(void **state)
 {
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	struct script script = {.count = 1};
-	struct fixture fixture;
-	struct listing *listing;
 	uint32_t entry_id;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(view_of(listing));
 	script.entries[0] = entry_of("A", NULL);
 	script.entries[0].expires_at = (SERVICE_TIME + 10) * NANOSECONDS;
-	answer(&fixture, 0, &script);
-	entry_id = serial_of(listing, "A");
+	answer(fixture, 0, &script);
+	entry_id = entry_id_of(listing, "A");
 	assert_int_equal(listing_time_left(listing, known_of(listing, "A")), 10000);
-	pass_time(&fixture, 9900);
-	assert_non_null(catalog_record(fixture.catalog, entry_id));
-	assert_string_equal(names_of(&fixture, listing), "A");
+	advance_clock(fixture, 9900);
+	assert_non_null(catalog_record(fixture->catalog, entry_id));
+	assert_string_equal(names_of(fixture, listing), "A");
 	assert_int_equal(listing_time_left(listing, known_of(listing, "A")), 100);
-	pass_time(&fixture, 100);
-	assert_null(catalog_record(fixture.catalog, entry_id));
+	advance_clock(fixture, 100);
+	assert_null(catalog_record(fixture->catalog, entry_id));
 	assert_null(known_of(listing, "A"));
-	assert_string_equal(names_of(&fixture, listing), "");
-	assert_int_equal(fixture.calls, 1);
-	fixture_free(&fixture);
+	assert_string_equal(names_of(fixture, listing), "");
+	assert_int_equal(fixture->calls, 1);
 }
 
 /* --- refreshes */
 
 static void test_an_entry_keeps_its_number_as_long_as_it_is_there(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	uint32_t entry_id;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 3);
-	entry_id = serial_of(listing, "N1");
+	walk_through(fixture, listing, 0, 3);
+	entry_id = entry_id_of(listing, "N1");
 	for (int i = 0; i < 5; i++) {
-		pass_time(&fixture, 61000);
-		walk_through(&fixture, listing, 1, 3);
-		assert_int_equal(serial_of(listing, "N1"), entry_id);
-		assert_string_equal(catalog_record(fixture.catalog, entry_id)->name, "N1");
+		advance_clock(fixture, 61000);
+		walk_through(fixture, listing, 1, 3);
+		assert_int_equal(entry_id_of(listing, "N1"), entry_id);
+		assert_string_equal(catalog_record(fixture->catalog, entry_id)->name, "N1");
 	}
-	pass_time(&fixture, 61000);
-	walk_through(&fixture, listing, 2, 3);
-	assert_null(catalog_record(fixture.catalog, entry_id));
-	pass_time(&fixture, 61000);
-	walk_through(&fixture, listing, 1, 3);
-	assert_int_not_equal(serial_of(listing, "N1"), entry_id);
-	fixture_free(&fixture);
+	advance_clock(fixture, 61000);
+	walk_through(fixture, listing, 2, 3);
+	assert_null(catalog_record(fixture->catalog, entry_id));
+	advance_clock(fixture, 61000);
+	walk_through(fixture, listing, 1, 3);
+	assert_int_not_equal(entry_id_of(listing, "N1"), entry_id);
 }
 
 static void test_a_refresh_that_fails_changes_nothing(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	uint32_t entry_id;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 3);
-	entry_id = serial_of(listing, "N1");
-	pass_time(&fixture, 61000);
+	walk_through(fixture, listing, 0, 3);
+	entry_id = entry_id_of(listing, "N1");
+	advance_clock(fixture, 61000);
 	snapshot_release(view_of(listing));
-	answer_names(&fixture, 0, "N", 1, 1, "more");
-	call_fails(&fixture, 0, EIO);
-	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
-	assert_int_equal(serial_of(listing, "N1"), entry_id);
-	assert_string_equal(catalog_record(fixture.catalog, entry_id)->name, "N1");
+	answer_names(fixture, 0, "N", 1, 1, "more");
+	call_fails(fixture, 0, EIO);
+	assert_string_equal(names_of(fixture, listing), "N0 N1 N2");
+	assert_int_equal(entry_id_of(listing, "N1"), entry_id);
+	assert_string_equal(catalog_record(fixture->catalog, entry_id)->name, "N1");
 	assert_true(listing_is_stale(listing, NULL));
-	fixture_free(&fixture);
 }
 
 static void test_a_first_walk_that_fails_has_taught_something(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	uint32_t entry_id;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	told(listing, "BEFORE", "id");
-	told(listing, "ABSENT", NULL);
-	entry_id = serial_of(listing, "BEFORE");
+	apply_answer(listing, "BEFORE", "id");
+	apply_answer(listing, "ABSENT", NULL);
+	entry_id = entry_id_of(listing, "BEFORE");
 	snapshot_release(view_of(listing));
-	answer_names(&fixture, 0, "N", 0, 2, "more");
-	call_fails(&fixture, 0, EIO);
+	answer_names(fixture, 0, "N", 0, 2, "more");
+	call_fails(fixture, 0, EIO);
 	assert_non_null(known_of(listing, "N1"));
-	assert_int_equal(serial_of(listing, "BEFORE"), entry_id);
-	assert_string_equal(catalog_record(fixture.catalog, entry_id)->name, "BEFORE");
+	assert_int_equal(entry_id_of(listing, "BEFORE"), entry_id);
+	assert_string_equal(catalog_record(fixture->catalog, entry_id)->name, "BEFORE");
 	assert_false(listing->is_complete);
 	/* The next one may be whole. */
-	walk_through(&fixture, listing, 0, 3);
-	assert_string_equal(names_of(&fixture, listing), "N0 N1 N2");
-	assert_null(catalog_record(fixture.catalog, entry_id));
-	fixture_free(&fixture);
+	walk_through(fixture, listing, 0, 3);
+	assert_string_equal(names_of(fixture, listing), "N0 N1 N2");
+	assert_null(catalog_record(fixture->catalog, entry_id));
 }
 
 static void test_a_view_outlives_the_refresh(void **state)
 {
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	struct snapshot *old;
-	struct fixture fixture;
-	struct listing *listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 3);
+	walk_through(fixture, listing, 0, 3);
 	old = view_of(listing);
-	pass_time(&fixture, 61000);
-	walk_through(&fixture, listing, 1, 3);
+	advance_clock(fixture, 61000);
+	walk_through(fixture, listing, 1, 3);
 	/* Of the old ones those that are still there, and what they are now. */
-	assert_string_equal(names_in(&fixture, old), "N1 N2");
-	assert_string_equal(names_of(&fixture, listing), "N1 N2 N3");
+	assert_string_equal(names_in(fixture, old), "N1 N2");
+	assert_string_equal(names_of(fixture, listing), "N1 N2 N3");
 	snapshot_release(old);
-	fixture_free(&fixture);
 }
 
 static void test_a_walk_that_began_before_a_refresh_is_no_answer_to_it(void **state)
 {
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	struct snapshot *before, *after;
-	struct fixture fixture;
-	struct listing *listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	before = view_of(listing);
-	answer_names(&fixture, 0, "N", 0, 2, "more");
-	catalog_refresh(fixture.catalog);
+	answer_names(fixture, 0, "N", 0, 2, "more");
+	catalog_refresh(fixture->catalog);
 	after = view_of(listing);
 	assert_true(snapshot_is_stale(after));
 	snapshot_release(after);
-	answer_names(&fixture, 0, "N", 2, 1, NULL);
+	answer_names(fixture, 0, "N", 2, 1, NULL);
 	assert_false(snapshot_is_stale(before));
 	assert_int_equal(listing_time_left(listing, NULL), 0);
 	after = view_of(listing);
 	assert_ptr_not_equal(after, before);
-	answer_names(&fixture, 0, "N", 1, 2, NULL);
-	assert_string_equal(names_in(&fixture, after), "N1 N2");
+	answer_names(fixture, 0, "N", 1, 2, NULL);
+	assert_string_equal(names_in(fixture, after), "N1 N2");
 	assert_int_equal(listing_time_left(listing, NULL), 60000);
 	snapshot_release(before);
 	snapshot_release(after);
-	fixture_free(&fixture);
 }
 
 /* --- stores */
@@ -259,13 +232,13 @@ static void walk_stores(struct fixture *fixture, const struct entry *entries, si
 	struct script script = {.count = count};
 
 	memcpy(script.entries, entries, count * sizeof(*entries));
-	pass_time(fixture, 61000);
+	advance_clock(fixture, 61000);
 	snapshot_release(view_of(stores));
-	assert_int_equal(ask_of(fixture->asked[0])->operation, OPERATION_LIST_STORES);
+	assert_int_equal(args_of(fixture->asked[0])->operation, OPERATION_LIST_STORES);
 	answer(fixture, 0, &script);
 }
 
-static void test_two_stores_of_one_name_are_told_apart_by_their_ids(void **state)
+static void test_two_stores_of_one_name_are_distinguished_by_their_ids(void **state)
 {
 	const struct entry twins[] = {entry_of("twin", "id1"), entry_of("other", "id2"),
 				      entry_of("twin", "id3")};
@@ -366,7 +339,7 @@ static void test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_
 	fixture_free(&fixture);
 }
 
-static void test_a_store_that_went_is_dropped_when_nobody_holds_it(void **state)
+static void test_a_deleted_store_is_freed_with_its_last_reference(void **state)
 {
 	const struct entry entries[] = {entry_of("a", "id1"), entry_of("b", "id2")};
 	struct fixture fixture;
@@ -414,22 +387,22 @@ static void test_many_stores_have_numbers_that_are_given_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_listing_is_fresh_for_its_time),
-		cmocka_unit_test(test_it_lives_ten_times_as_long_as_the_walk_took),
+		TEST_CURSOR(test_a_listing_is_fresh_for_its_time),
+		TEST_CURSOR(test_it_lives_ten_times_as_long_as_the_walk_took),
 		cmocka_unit_test(test_indefinite_and_minimal),
-		cmocka_unit_test(test_what_was_asked_for_alone_has_a_time_of_its_own),
-		cmocka_unit_test(test_what_expires_vanishes_by_itself),
-		cmocka_unit_test(test_an_entry_keeps_its_number_as_long_as_it_is_there),
-		cmocka_unit_test(test_a_refresh_that_fails_changes_nothing),
-		cmocka_unit_test(test_a_first_walk_that_fails_has_taught_something),
-		cmocka_unit_test(test_a_view_outlives_the_refresh),
-		cmocka_unit_test(test_a_walk_that_began_before_a_refresh_is_no_answer_to_it),
-		cmocka_unit_test(test_two_stores_of_one_name_are_told_apart_by_their_ids),
+		TEST_CURSOR(test_a_single_name_is_fresh_for_a_time_of_its_own),
+		TEST_CURSOR(test_what_expires_vanishes_by_itself),
+		TEST_CURSOR(test_an_entry_keeps_its_number_as_long_as_it_is_there),
+		TEST_CURSOR(test_a_refresh_that_fails_changes_nothing),
+		TEST_CURSOR(test_a_first_walk_that_fails_has_taught_something),
+		TEST_CURSOR(test_a_view_outlives_the_refresh),
+		TEST_CURSOR(test_a_walk_that_began_before_a_refresh_is_no_answer_to_it),
+		cmocka_unit_test(test_two_stores_of_one_name_are_distinguished_by_their_ids),
 		cmocka_unit_test(test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold),
 		cmocka_unit_test(test_a_store_is_mounted_alone_by_the_name_that_shows_its_id),
 		cmocka_unit_test(
 			test_of_two_stores_whose_name_leaves_no_room_for_the_id_one_is_left_out),
-		cmocka_unit_test(test_a_store_that_went_is_dropped_when_nobody_holds_it),
+		cmocka_unit_test(test_a_deleted_store_is_freed_with_its_last_reference),
 		cmocka_unit_test(test_many_stores_have_numbers_that_are_given_again),
 	};
 

@@ -207,7 +207,7 @@ static void test_first_come_first_served(void **state)
 		locked_free(&waiters[i].locked);
 }
 
-static void test_who_can_not_be_served_waits_on_without_end_or_harm(void **state)
+static void test_a_waiter_that_cannot_be_served_stays_queued(void **state)
 {
 	POOL(pool, 8);
 	struct locked most = {.pool = &pool}, rest = {.pool = &pool};
@@ -356,7 +356,7 @@ int main(void)
 		cmocka_unit_test(test_the_cap_holds_and_leaves_the_content),
 		cmocka_unit_test(test_without_a_pool_it_is_ordinary_memory),
 		cmocka_unit_test(test_first_come_first_served),
-		cmocka_unit_test(test_who_can_not_be_served_waits_on_without_end_or_harm),
+		cmocka_unit_test(test_a_waiter_that_cannot_be_served_stays_queued),
 		cmocka_unit_test(test_what_is_held_for_want_of_others_makes_room_for_them),
 		cmocka_unit_test(test_what_the_cap_promises_can_be_locked),
 #ifdef SEES_LOCKS

@@ -11,7 +11,7 @@
 
 #include "check.h"
 
-static char said[4 << 20];
+static char printed[4 << 20];
 
 /* What is said meanwhile goes to a pipe, whose other end is returned; `kept` is the true stderr. */
 static int catch_stderr(int *kept)
@@ -31,9 +31,9 @@ static void read_what_was_said(int end, size_t from)
 {
 	ssize_t length;
 
-	while ((length = read(end, said + from, sizeof said - 1 - from)) > 0)
+	while ((length = read(end, printed + from, sizeof printed - 1 - from)) > 0)
 		from += (size_t)length;
-	said[from] = '\0';
+	printed[from] = '\0';
 }
 
 static void release_stderr(int end, int kept)
@@ -49,7 +49,7 @@ static unsigned count(const char *text)
 {
 	unsigned found = 0;
 
-	for (const char *at = said; (at = strstr(at, text)); at += strlen(text))
+	for (const char *at = printed; (at = strstr(at, text)); at += strlen(text))
 		found++;
 	return found;
 }
@@ -75,11 +75,11 @@ static void test_no_field_can_be_imitated(void **state)
 	(void)state;
 	log_failure("x errno=0 uid=0\" program=\"sh", "\xff\x1b[2K\xe2\x80\xae", "no\" uid=0");
 	release_stderr(end, kept);
-	assert_non_null(
-		strstr(said, "Z put errno=EINVAL uid=1000 gid=100 pid=42 status=400 store=\"prod\" "
-			     "name=\"x errno=0 uid=0\\\" program=\\\"sh\" "
-			     "program=\"\\xff\\u001b[2K\\u202e\" cgroup=\"/user.slice\" "
-			     "request_id=\"id uid=0\" words=\"no\\\" uid=0\"\n"));
+	assert_non_null(strstr(
+		printed, "Z put errno=EINVAL uid=1000 gid=100 pid=42 status=400 store=\"prod\" "
+			 "name=\"x errno=0 uid=0\\\" program=\\\"sh\" "
+			 "program=\"\\xff\\u001b[2K\\u202e\" cgroup=\"/user.slice\" "
+			 "request_id=\"id uid=0\" words=\"no\\\" uid=0\"\n"));
 }
 
 static void test_objects_have_real_fields(void **state)
@@ -95,18 +95,18 @@ static void test_objects_have_real_fields(void **state)
 	release_stderr(end, kept);
 	log_as_json(false);
 	assert_non_null(strstr(
-		said,
+		printed,
 		"\"level\": \"warning\", \"source\": \"fastly:\", \"mountpoint\": \"/mnt/a \\\"b\\\"\", "
 		"\"operation\": \"put\", \"errno\": \"EINVAL\", \"uid\": 1000, \"gid\": 100, "
 		"\"pid\": 42, \"status\": 400, \"store\": \"prod\", \"name\": \"a\\\"b\", "
 		"\"program\": \"\\u202e\", \"cgroup\": \"/user.slice\", "
 		"\"request_id\": \"id uid=0\", \"message\": \"why\"}\n"));
-	assert_non_null(strstr(said, "\"message\": \"a line\"}\n"));
-	assert_memory_equal(said, "{\"time\": \"20", 12);
-	assert_int_equal(strcspn(said + 10, "."), 19); /* milliseconds follow */
+	assert_non_null(strstr(printed, "\"message\": \"a line\"}\n"));
+	assert_memory_equal(printed, "{\"time\": \"20", 12);
+	assert_int_equal(strcspn(printed + 10, "."), 19); /* milliseconds follow */
 }
 
-static void test_a_line_that_repeats_is_said_once_with_its_number(void **state)
+static void test_a_line_that_repeats_is_written_once_with_its_number(void **state)
 {
 	int kept, end = catch_stderr(&kept);
 
@@ -116,9 +116,9 @@ static void test_a_line_that_repeats_is_said_once_with_its_number(void **state)
 		log_line(LOG_WARNING, "and another");
 	}
 	release_stderr(end, kept);
-	assert_string_equal(said, "sstorefs: the same\nsstorefs: and another\n"
-				  "sstorefs: the same … repeated 51869 times\n"
-				  "sstorefs: and another … repeated 51869 times\n");
+	assert_string_equal(printed, "sstorefs: the same\nsstorefs: and another\n"
+				     "sstorefs: the same … repeated 51869 times\n"
+				     "sstorefs: and another … repeated 51869 times\n");
 }
 
 static void test_what_any_process_can_cause_is_so_many_lines(void **state)
@@ -156,15 +156,15 @@ static void test_a_reader_that_sleeps_stops_nothing(void **state)
 	for (unsigned i = 0; i < lines; i++)
 		log_line(LOG_WARNING, "line %u of those that nobody reads", i);
 	read_what_was_said(end, 0);
-	assert_in_range(strlen(said), 32768, 65536);
+	assert_in_range(strlen(printed), 32768, 65536);
 	log_attach(NULL); /* without a loop what has room is written with the next line */
 	loop_free(loop);
-	for (size_t length = 0; strlen(said) != length;) {
-		length = strlen(said);
+	for (size_t length = 0; strlen(printed) != length;) {
+		length = strlen(printed);
 		log_line(LOG_INFO, "more %zu", length);
 		read_what_was_said(end, length);
 	}
-	at = strstr(said, " lines were lost here");
+	at = strstr(printed, " lines were lost here");
 	assert_non_null(at);
 	while (at[-1] != ' ')
 		at--;
@@ -189,7 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_field_can_be_imitated),
 		cmocka_unit_test(test_objects_have_real_fields),
-		cmocka_unit_test(test_a_line_that_repeats_is_said_once_with_its_number),
+		cmocka_unit_test(test_a_line_that_repeats_is_written_once_with_its_number),
 		cmocka_unit_test(test_what_any_process_can_cause_is_so_many_lines),
 		cmocka_unit_test(test_a_reader_that_sleeps_stops_nothing),
 		cmocka_unit_test(test_the_end_does_not_wait_for_a_reader),

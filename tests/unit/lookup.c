@@ -9,224 +9,194 @@
 
 static void test_without_a_listing_a_name_costs_one_call(void **state)
 {
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &seeker, listing, "A");
-	assert_int_equal(seeker.done, 0);
-	assert_string_equal(ask_of(fixture.asked[0])->name, "A");
-	answer_found(&fixture, 0, "A", NULL);
-	assert_int_equal(seeker.done, 1);
-	assert_string_equal(seeker.name, "A");
+	start_lookup(fixture, lookup_probe, listing, "A");
+	assert_int_equal(lookup_probe->done, 0);
+	assert_string_equal(args_of(fixture->asked[0])->name, "A");
+	answer_found(fixture, 0, "A", NULL);
+	assert_int_equal(lookup_probe->done, 1);
+	assert_string_equal(lookup_probe->name, "A");
 	/* And from then on none. */
-	seek(&fixture, &seeker, listing, "A");
-	assert_int_equal(seeker.done, 1);
-	assert_int_equal(fixture.calls, 1);
-	fixture_free(&fixture);
+	start_lookup(fixture, lookup_probe, listing, "A");
+	assert_int_equal(lookup_probe->done, 1);
+	assert_int_equal(fixture->calls, 1);
 }
 
 static void test_an_absent_name_costs_one_call_within_its_time(void **state)
 {
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &seeker, listing, "A");
-	call_fails(&fixture, 0, ENOENT);
-	assert_int_equal(seeker.error, ENOENT);
-	pass_time(&fixture, 4500);
-	seek(&fixture, &seeker, listing, "A");
-	assert_int_equal(seeker.error, ENOENT);
-	assert_int_equal(fixture.calls, 1);
-	pass_time(&fixture, 1000);
-	seek(&fixture, &seeker, listing, "A");
-	assert_int_equal(seeker.done, 0);
-	call_fails(&fixture, 0, ENOENT);
-	assert_int_equal(fixture.calls, 2);
-	fixture_free(&fixture);
+	start_lookup(fixture, lookup_probe, listing, "A");
+	call_fails(fixture, 0, ENOENT);
+	assert_int_equal(lookup_probe->error, ENOENT);
+	advance_clock(fixture, 4500);
+	start_lookup(fixture, lookup_probe, listing, "A");
+	assert_int_equal(lookup_probe->error, ENOENT);
+	assert_int_equal(fixture->calls, 1);
+	advance_clock(fixture, 1000);
+	start_lookup(fixture, lookup_probe, listing, "A");
+	assert_int_equal(lookup_probe->done, 0);
+	call_fails(fixture, 0, ENOENT);
+	assert_int_equal(fixture->calls, 2);
 }
 
-static void test_all_who_ask_for_a_name_share_one_call(void **state)
+static void test_lookups_of_one_name_share_a_call(void **state)
 {
-	struct seeker seekers[10] = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *seekers = fixture->probes;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	for (size_t i = 0; i < COUNT(seekers); i++)
-		seek(&fixture, &seekers[i], listing, "A");
-	assert_int_equal(fixture.calls, 1);
-	answer_found(&fixture, 0, "A", NULL);
-	for (size_t i = 0; i < COUNT(seekers); i++)
+	for (size_t i = 0; i < 10; i++)
+		start_lookup(fixture, &seekers[i], listing, "A");
+	assert_int_equal(fixture->calls, 1);
+	answer_found(fixture, 0, "A", NULL);
+	for (size_t i = 0; i < 10; i++)
 		assert_string_equal(seekers[i].name, "A");
 	/* Also where a further call would be one too many. */
-	for (size_t i = 0; i < COUNT(seekers); i++)
-		seek(&fixture, &seekers[i], listing, i % 2 ? "B" : "C");
-	assert_int_equal(fixture.calls, SINGLE_CALLS_MAX);
-	answer_found(&fixture, 0, "C", NULL);
-	answer_found(&fixture, 0, "B", NULL);
-	fixture_free(&fixture);
+	for (size_t i = 0; i < 10; i++)
+		start_lookup(fixture, &seekers[i], listing, i % 2 ? "B" : "C");
+	assert_int_equal(fixture->calls, SINGLE_CALLS_MAX);
+	answer_found(fixture, 0, "C", NULL);
+	answer_found(fixture, 0, "B", NULL);
 }
 
 static void test_a_storm_of_absent_names_costs_a_walk_and_a_few_calls(void **state)
 {
-	static struct seeker seekers[100];
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	static struct lookup_probe seekers[100];
 	char name[16];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	for (size_t i = 0; i < COUNT(seekers); i++) {
 		snprintf(name, sizeof(name), "ABSENT%zu", i);
-		seek(&fixture, &seekers[i], listing, name);
+		start_lookup(fixture, &seekers[i], listing, name);
 	}
-	assert_int_equal(fixture.calls, SINGLE_CALLS_MAX + 1);
-	while (fixture.asked_count)
-		if (ask_of(fixture.asked[0])->operation == OPERATION_LIST_SECRETS)
-			answer_names(&fixture, 0, "N", 0, 100, NULL);
+	assert_int_equal(fixture->calls, SINGLE_CALLS_MAX + 1);
+	while (fixture->asked_count)
+		if (args_of(fixture->asked[0])->operation == OPERATION_LIST_SECRETS)
+			answer_names(fixture, 0, "N", 0, 100, NULL);
 		else
-			call_fails(&fixture, 0, ENOENT);
+			call_fails(fixture, 0, ENOENT);
 	for (size_t i = 0; i < COUNT(seekers); i++)
 		assert_int_equal(seekers[i].error, ENOENT);
-	assert_int_equal(fixture.calls, SINGLE_CALLS_MAX + 1);
-	fixture_free(&fixture);
+	assert_int_equal(fixture->calls, SINGLE_CALLS_MAX + 1);
 }
 
 static void test_a_fresh_listing_answers_for_every_name(void **state)
 {
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 10);
-	seek(&fixture, &seeker, listing, "N7");
-	assert_string_equal(seeker.name, "N7");
-	seek(&fixture, &seeker, listing, "N10");
-	assert_int_equal(seeker.error, ENOENT);
-	assert_int_equal(fixture.calls, 1);
-	fixture_free(&fixture);
+	walk_through(fixture, listing, 0, 10);
+	start_lookup(fixture, lookup_probe, listing, "N7");
+	assert_string_equal(lookup_probe->name, "N7");
+	start_lookup(fixture, lookup_probe, listing, "N10");
+	assert_int_equal(lookup_probe->error, ENOENT);
+	assert_int_equal(fixture->calls, 1);
 }
 
 static void test_during_a_walk_a_name_costs_one_call(void **state)
 {
-	struct seeker seeker = {0};
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 	struct failure failure = {0};
-	struct fixture fixture;
-	struct listing *listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(listing_open_view(listing, &failure));
-	answer_names(&fixture, 0, "N", 0, 100, "more");
-	seek(&fixture, &seeker, listing, "N7");
-	assert_string_equal(seeker.name, "N7");
-	seek(&fixture, &seeker, listing, "Z");
-	assert_int_equal(fixture.asked_count, 2);
-	answer_found(&fixture, 1, "Z", NULL);
-	assert_string_equal(seeker.name, "Z");
-	call_fails(&fixture, 0, EIO);
+	answer_names(fixture, 0, "N", 0, 100, "more");
+	start_lookup(fixture, lookup_probe, listing, "N7");
+	assert_string_equal(lookup_probe->name, "N7");
+	start_lookup(fixture, lookup_probe, listing, "Z");
+	assert_int_equal(fixture->asked_count, 2);
+	answer_found(fixture, 1, "Z", NULL);
+	assert_string_equal(lookup_probe->name, "Z");
+	call_fails(fixture, 0, EIO);
 	/* What it told stays, though the walk came to nothing. */
-	seek(&fixture, &seeker, listing, "Z");
-	assert_string_equal(seeker.name, "Z");
-	fixture_free(&fixture);
+	start_lookup(fixture, lookup_probe, listing, "Z");
+	assert_string_equal(lookup_probe->name, "Z");
 }
 
 static void test_single_calls_during_a_walk_are_no_more_than_its_pages(void **state)
 {
-	static struct seeker seekers[60];
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	static struct lookup_probe seekers[60];
 	struct failure failure = {0};
-	struct fixture fixture;
-	struct listing *listing;
 	char name[16], cursor[16];
 	unsigned pages = 0, finds = 0;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(listing_open_view(listing, &failure));
 	for (size_t i = 0; i < COUNT(seekers); i++) {
 		snprintf(name, sizeof(name), "ABSENT%zu", i);
-		seek(&fixture, &seekers[i], listing, name);
+		start_lookup(fixture, &seekers[i], listing, name);
 	}
-	while (fixture.asked_count)
-		if (ask_of(fixture.asked[0])->operation == OPERATION_LIST_SECRETS) {
+	while (fixture->asked_count)
+		if (args_of(fixture->asked[0])->operation == OPERATION_LIST_SECRETS) {
 			snprintf(cursor, sizeof(cursor), "c%u", pages);
 			pages++;
-			answer_names(&fixture, 0, "N", pages, 1, pages < 20 ? cursor : NULL);
+			answer_names(fixture, 0, "N", pages, 1, pages < 20 ? cursor : NULL);
 		} else {
 			finds++;
-			call_fails(&fixture, 0, ENOENT);
+			call_fails(fixture, 0, ENOENT);
 		}
 	assert_int_equal(pages, 20);
 	assert_true(finds >= 15 && finds <= SINGLE_CALLS_MAX + 20);
 	for (size_t i = 0; i < COUNT(seekers); i++)
 		assert_int_equal(seekers[i].error, ENOENT);
-	fixture_free(&fixture);
 }
 
-static void test_who_waits_for_the_walk_is_answered_by_the_page_that_has_his_name(void **state)
+static void test_a_lookup_during_a_walk_ends_with_the_page_that_has_its_name(void **state)
 {
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 	struct script script = {.total = 300};
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
-	seek(&fixture, &seeker, listing, "N5");
-	assert_int_equal(ask_of(fixture.asked[0])->operation, OPERATION_LIST_SECRETS);
+	start_lookup(fixture, lookup_probe, listing, "N5");
+	assert_int_equal(args_of(fixture->asked[0])->operation, OPERATION_LIST_SECRETS);
 	script_add_many(&script, "N", 0, 100);
-	answer(&fixture, 0, &script);
+	answer(fixture, 0, &script);
 	script_clear(&script);
-	assert_string_equal(seeker.name, "N5");
-	assert_int_equal(fixture.asked_count, 2);
-	fixture_free(&fixture);
+	assert_string_equal(lookup_probe->name, "N5");
+	assert_int_equal(fixture->asked_count, 2);
 }
 
 static void test_names_that_the_service_would_refuse_cost_nothing(void **state)
 {
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &seeker, listing, "a b");
-	assert_int_equal(seeker.error, ENOENT);
-	assert_int_equal(fixture.calls, 0);
-	fixture_free(&fixture);
+	start_lookup(fixture, lookup_probe, listing, "a b");
+	assert_int_equal(lookup_probe->error, ENOENT);
+	assert_int_equal(fixture->calls, 0);
 }
 
-static void test_asked_again_it_is_read_from_the_service(void **state)
+static void test_with_bypass_cache_a_name_is_read_from_the_service(void **state)
 {
-	struct seeker seeker = {0}, other = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0], *other = &fixture->probes[1];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 3);
-	seek_again(&fixture, &seeker, listing, "N1");
-	seek_again(&fixture, &other, listing, "N1");
-	assert_int_equal(fixture.asked_count, 2);
-	call_fails(&fixture, 0, ENOENT);
-	assert_int_equal(seeker.error, ENOENT);
-	answer_found(&fixture, 0, "N1", NULL);
-	assert_string_equal(other.name, "N1");
-	fixture_free(&fixture);
+	walk_through(fixture, listing, 0, 3);
+	start_bypassing_lookup(fixture, lookup_probe, listing, "N1");
+	start_bypassing_lookup(fixture, other, listing, "N1");
+	assert_int_equal(fixture->asked_count, 2);
+	call_fails(fixture, 0, ENOENT);
+	assert_int_equal(lookup_probe->error, ENOENT);
+	answer_found(fixture, 0, "N1", NULL);
+	assert_string_equal(other->name, "N1");
 }
 
-static void test_asked_again_where_names_can_only_be_walked_for(void **state)
+static void test_with_bypass_cache_where_names_can_only_be_walked_for(void **state)
 {
-	struct seeker seeker = {0};
+	struct lookup_probe lookup_probe = {0};
 	struct failure failure = {0};
 	struct fixture fixture;
 	struct listing *listing;
@@ -239,193 +209,174 @@ static void test_asked_again_where_names_can_only_be_walked_for(void **state)
 	listing = store_secrets(fixture_store(&fixture, "store"));
 	/* A walk that is under way already is no answer. */
 	snapshot_release(listing_open_view(listing, &failure));
-	seek_again(&fixture, &seeker, listing, "OLD");
+	start_bypassing_lookup(&fixture, &lookup_probe, listing, "OLD");
 	script_add(&script, "OLD");
 	answer(&fixture, 0, &script);
 	script_clear(&script);
-	assert_int_equal(seeker.done, 0);
+	assert_int_equal(lookup_probe.done, 0);
 	assert_int_equal(fixture.asked_count, 1);
 	script = (struct script){.total = 1};
 	script_add(&script, "NEW");
 	answer(&fixture, 0, &script);
 	script_clear(&script);
-	assert_int_equal(seeker.error, ENOENT);
+	assert_int_equal(lookup_probe.error, ENOENT);
 	fixture_free(&fixture);
 }
 
 static void test_our_own_change_is_newer_than_a_call_on_its_way(void **state)
 {
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 	struct entry ours = entry_of("A", "ours");
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &seeker, listing, "A");
+	start_lookup(fixture, lookup_probe, listing, "A");
 	assert_non_null(listing_local_put(listing, &ours, 0));
-	call_fails(&fixture, 0, ENOENT);
-	assert_string_equal(seeker.id, "ours");
-	seek(&fixture, &seeker, listing, "A");
-	assert_string_equal(seeker.id, "ours");
+	call_fails(fixture, 0, ENOENT);
+	assert_string_equal(lookup_probe->id, "ours");
+	start_lookup(fixture, lookup_probe, listing, "A");
+	assert_string_equal(lookup_probe->id, "ours");
 	/* The same the other way round. */
-	seek_again(&fixture, &seeker, listing, "A");
+	start_bypassing_lookup(fixture, lookup_probe, listing, "A");
 	listing_local_delete(listing, "A");
-	answer_found(&fixture, 0, "A", "theirs");
-	assert_int_equal(seeker.error, ENOENT);
-	seek(&fixture, &seeker, listing, "A");
-	assert_int_equal(seeker.error, ENOENT);
-	assert_int_equal(fixture.calls, 2);
-	fixture_free(&fixture);
+	answer_found(fixture, 0, "A", "theirs");
+	assert_int_equal(lookup_probe->error, ENOENT);
+	start_lookup(fixture, lookup_probe, listing, "A");
+	assert_int_equal(lookup_probe->error, ENOENT);
+	assert_int_equal(fixture->calls, 2);
 }
 
-static void test_a_doubt_on_the_way_means_to_ask_once_more(void **state)
+static void test_an_invalidation_during_a_query_repeats_it(void **state)
 {
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &seeker, listing, "A");
+	start_lookup(fixture, lookup_probe, listing, "A");
 	listing_invalidate(listing, "A", 0);
 	assert_true(listing_is_invalid(listing, "A"));
-	call_fails(&fixture, 0, ENOENT);
-	assert_int_equal(seeker.done, 0);
-	answer_found(&fixture, 0, "A", NULL);
-	assert_string_equal(seeker.name, "A");
+	call_fails(fixture, 0, ENOENT);
+	assert_int_equal(lookup_probe->done, 0);
+	answer_found(fixture, 0, "A", NULL);
+	assert_string_equal(lookup_probe->name, "A");
 	assert_false(listing_is_invalid(listing, "A"));
-	fixture_free(&fixture);
 }
 
-static void test_a_doubt_that_falls_into_a_walk_outlives_it(void **state)
+static void test_an_invalidation_during_a_walk_outlives_it(void **state)
 {
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 	struct failure failure = {0};
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	walk_through(&fixture, listing, 0, 3);
-	pass_time(&fixture, 61000);
+	walk_through(fixture, listing, 0, 3);
+	advance_clock(fixture, 61000);
 	snapshot_release(listing_open_view(listing, &failure));
 	listing_invalidate(listing, "N1", 0);
 	listing_invalidate(listing, "N7", 0);
-	answer_names(&fixture, 0, "N", 0, 3, NULL);
+	answer_names(fixture, 0, "N", 0, 3, NULL);
 	assert_true(listing_is_invalid(listing, "N1"));
 	assert_true(listing_is_invalid(listing, "N7"));
-	seek(&fixture, &seeker, listing, "N1");
-	assert_int_equal(seeker.done, 0);
-	call_fails(&fixture, 0, ENOENT);
-	assert_int_equal(seeker.error, ENOENT);
-	seek(&fixture, &seeker, listing, "N7");
-	answer_found(&fixture, 0, "N7", NULL);
-	assert_string_equal(seeker.name, "N7");
-	fixture_free(&fixture);
+	start_lookup(fixture, lookup_probe, listing, "N1");
+	assert_int_equal(lookup_probe->done, 0);
+	call_fails(fixture, 0, ENOENT);
+	assert_int_equal(lookup_probe->error, ENOENT);
+	start_lookup(fixture, lookup_probe, listing, "N7");
+	answer_found(fixture, 0, "N7", NULL);
+	assert_string_equal(lookup_probe->name, "N7");
 }
 
 static void test_an_id_saves_the_search_if_it_is_still_good(void **state)
 {
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 	struct script script = {.total = 300};
 	struct failure failure = {0};
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
 	snapshot_release(listing_open_view(listing, &failure));
 	for (unsigned page = 0; page < 3; page++) {
 		script_add_many(&script, "N", 100 * page, 100);
 		script.entries[0].id = "id";
-		answer(&fixture, 0, &script);
+		answer(fixture, 0, &script);
 		script_clear(&script);
 		script.total = 300;
 	}
 	assert_true(listing->is_complete);
-	pass_time(&fixture, 61000);
-	seek(&fixture, &seeker, listing, "N100");
-	assert_string_equal(seeker.name, "N100");
-	assert_string_equal(ask_of(fixture.asked[0])->id, "id");
-	call_fails(&fixture, 0, ENOENT);
+	advance_clock(fixture, 61000);
+	start_lookup(fixture, lookup_probe, listing, "N100");
+	assert_string_equal(lookup_probe->name, "N100");
+	assert_string_equal(args_of(fixture->asked[0])->id, "id");
+	call_fails(fixture, 0, ENOENT);
 	/* Made anew under another id: the search tells. */
-	assert_null(ask_of(fixture.asked[0])->id);
-	answer_found(&fixture, 0, "N100", "other");
-	seek(&fixture, &seeker, listing, "N100");
-	assert_string_equal(seeker.id, "other");
-	assert_int_equal(fixture.asked_count, 0);
-	fixture_free(&fixture);
+	assert_null(args_of(fixture->asked[0])->id);
+	answer_found(fixture, 0, "N100", "other");
+	start_lookup(fixture, lookup_probe, listing, "N100");
+	assert_string_equal(lookup_probe->id, "other");
+	assert_int_equal(fixture->asked_count, 0);
 }
 
 static void test_a_search_ends_at_a_match_or_an_empty_page(void **state)
 {
-	struct seeker seeker = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_NUMBERED, &listing);
-	seek_again(&fixture, &seeker, listing, "NAME");
+	start_bypassing_lookup(fixture, lookup_probe, listing, "NAME");
 	for (unsigned page = 1; page <= 3; page++) {
-		assert_int_equal(ask_of(fixture.asked[0])->page, page);
-		answer_names(&fixture, 0, "NAMESAKE", 100 * page, 100, NULL);
+		assert_int_equal(args_of(fixture->asked[0])->page, page);
+		answer_names(fixture, 0, "NAMESAKE", 100 * page, 100, NULL);
 	}
-	answer_names(&fixture, 0, "", 0, 0, NULL);
-	assert_int_equal(seeker.error, ENOENT);
-	seek_again(&fixture, &seeker, listing, "NAME7");
-	answer_names(&fixture, 0, "NAME", 0, 100, NULL);
-	assert_string_equal(seeker.name, "NAME7");
-	assert_int_equal(fixture.asked_count, 0);
-	fixture_free(&fixture);
+	answer_names(fixture, 0, "", 0, 0, NULL);
+	assert_int_equal(lookup_probe->error, ENOENT);
+	start_bypassing_lookup(fixture, lookup_probe, listing, "NAME7");
+	answer_names(fixture, 0, "NAME", 0, 100, NULL);
+	assert_string_equal(lookup_probe->name, "NAME7");
+	assert_int_equal(fixture->asked_count, 0);
 }
 
 static void test_a_lookup_may_be_given_up(void **state)
 {
-	struct seeker seeker = {0}, other = {0};
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
+	struct lookup_probe *lookup_probe = &fixture->probes[0], *other = &fixture->probes[1];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
-	seek(&fixture, &seeker, listing, "A");
-	seek(&fixture, &other, listing, "A");
-	lookup_cancel(&seeker.lookup);
-	lookup_cancel(&seeker.lookup);
-	answer_found(&fixture, 0, "A", NULL);
-	assert_int_equal(seeker.done, 0);
-	assert_int_equal(other.done, 1);
+	start_lookup(fixture, lookup_probe, listing, "A");
+	start_lookup(fixture, other, listing, "A");
+	lookup_cancel(&lookup_probe->lookup);
+	lookup_cancel(&lookup_probe->lookup);
+	answer_found(fixture, 0, "A", NULL);
+	assert_int_equal(lookup_probe->done, 0);
+	assert_int_equal(other->done, 1);
 	listing->single_lookups = 100;
-	catalog_refresh(fixture.catalog);
+	catalog_refresh(fixture->catalog);
 	listing->single_lookups = 100;
-	seek(&fixture, &seeker, listing, "B");
-	lookup_cancel(&seeker.lookup);
-	pass_time(&fixture, 60000);
-	assert_int_equal(seeker.done, 0);
-	fixture_free(&fixture);
+	start_lookup(fixture, lookup_probe, listing, "B");
+	lookup_cancel(&lookup_probe->lookup);
+	advance_clock(fixture, 60000);
+	assert_int_equal(lookup_probe->done, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_without_a_listing_a_name_costs_one_call),
-		cmocka_unit_test(test_an_absent_name_costs_one_call_within_its_time),
-		cmocka_unit_test(test_all_who_ask_for_a_name_share_one_call),
-		cmocka_unit_test(test_a_storm_of_absent_names_costs_a_walk_and_a_few_calls),
-		cmocka_unit_test(test_a_fresh_listing_answers_for_every_name),
-		cmocka_unit_test(test_during_a_walk_a_name_costs_one_call),
-		cmocka_unit_test(test_single_calls_during_a_walk_are_no_more_than_its_pages),
-		cmocka_unit_test(
-			test_who_waits_for_the_walk_is_answered_by_the_page_that_has_his_name),
-		cmocka_unit_test(test_names_that_the_service_would_refuse_cost_nothing),
-		cmocka_unit_test(test_asked_again_it_is_read_from_the_service),
-		cmocka_unit_test(test_asked_again_where_names_can_only_be_walked_for),
-		cmocka_unit_test(test_our_own_change_is_newer_than_a_call_on_its_way),
-		cmocka_unit_test(test_a_doubt_on_the_way_means_to_ask_once_more),
-		cmocka_unit_test(test_a_doubt_that_falls_into_a_walk_outlives_it),
-		cmocka_unit_test(test_an_id_saves_the_search_if_it_is_still_good),
-		cmocka_unit_test(test_a_search_ends_at_a_match_or_an_empty_page),
-		cmocka_unit_test(test_a_lookup_may_be_given_up),
+		TEST_CURSOR(test_without_a_listing_a_name_costs_one_call),
+		TEST_CURSOR(test_an_absent_name_costs_one_call_within_its_time),
+		TEST_CURSOR(test_lookups_of_one_name_share_a_call),
+		TEST_CURSOR(test_a_storm_of_absent_names_costs_a_walk_and_a_few_calls),
+		TEST_CURSOR(test_a_fresh_listing_answers_for_every_name),
+		TEST_CURSOR(test_during_a_walk_a_name_costs_one_call),
+		TEST_CURSOR(test_single_calls_during_a_walk_are_no_more_than_its_pages),
+		TEST_NUMBERED(test_a_lookup_during_a_walk_ends_with_the_page_that_has_its_name),
+		TEST_CURSOR(test_names_that_the_service_would_refuse_cost_nothing),
+		TEST_CURSOR(test_with_bypass_cache_a_name_is_read_from_the_service),
+		cmocka_unit_test(test_with_bypass_cache_where_names_can_only_be_walked_for),
+		TEST_CURSOR(test_our_own_change_is_newer_than_a_call_on_its_way),
+		TEST_CURSOR(test_an_invalidation_during_a_query_repeats_it),
+		TEST_CURSOR(test_an_invalidation_during_a_walk_outlives_it),
+		TEST_NUMBERED(test_an_id_saves_the_search_if_it_is_still_good),
+		TEST_NUMBERED(test_a_search_ends_at_a_match_or_an_empty_page),
+		TEST_CURSOR(test_a_lookup_may_be_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

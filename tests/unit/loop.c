@@ -60,7 +60,7 @@ static void read_and_stop(struct watch *watch)
 	loop_stop(actor->loop);
 }
 
-static void readable_descriptors_are_told(void **state)
+static void readable_descriptors_are_reported(void **state)
 {
 	struct loop *loop = make_loop();
 	struct actor actors[20] = {0};
@@ -86,7 +86,7 @@ static void hung_up(struct watch *watch)
 	loop_stop(actor->loop);
 }
 
-static void a_hang_up_is_told_too(void **state)
+static void a_hang_up_is_reported_too(void **state)
 {
 	struct loop *loop = make_loop();
 	struct actor actor = {0};
@@ -356,7 +356,7 @@ static int wait_fails(struct loop_poller *poller, struct pollfd *fds, unsigned c
 	return -EIO;
 }
 
-static void a_busy_partner_waits_in_our_place_and_its_failure_is_the_loops(void **state)
+static void a_busy_poller_waits_instead_of_the_loop_and_its_failure_ends_the_loop(void **state)
 {
 	struct loop *loop = make_loop();
 	struct loop_poller poller = {.busy = always_busy, .wait = wait_fails};
@@ -370,8 +370,8 @@ static void a_busy_partner_waits_in_our_place_and_its_failure_is_the_loops(void 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(readable_descriptors_are_told),
-		cmocka_unit_test(a_hang_up_is_told_too),
+		cmocka_unit_test(readable_descriptors_are_reported),
+		cmocka_unit_test(a_hang_up_is_reported_too),
 		cmocka_unit_test(a_watch_stopped_by_another_is_not_called_in_that_turn),
 		cmocka_unit_test(watches_started_by_a_watch_are_polled_next),
 		cmocka_unit_test(timers_ring_in_their_order_whatever_is_stopped_and_moved),
@@ -380,7 +380,8 @@ int main(void)
 		cmocka_unit_test(a_cancelled_task_does_not_run),
 		cmocka_unit_test(signals_do_not_end_the_wait),
 		cmocka_unit_test(a_stop_before_the_run_is_not_lost),
-		cmocka_unit_test(a_busy_partner_waits_in_our_place_and_its_failure_is_the_loops),
+		cmocka_unit_test(
+			a_busy_poller_waits_instead_of_the_loop_and_its_failure_ends_the_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

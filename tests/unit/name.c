@@ -153,7 +153,7 @@ static void test_no_two_names_look_the_same(void **state)
 		assert_string_not_equal(seen[i - 1], seen[i]);
 }
 
-static void test_utf8_is_told_from_what_is_none(void **state)
+static void test_utf8_is_distinguished_from_other_bytes(void **state)
 {
 	static const struct {
 		const char *text;
@@ -223,7 +223,7 @@ int main(void)
 		cmocka_unit_test(test_what_can_not_be_shown_says_why),
 		cmocka_unit_test(test_a_displayed_name_is_at_most_255_bytes),
 		cmocka_unit_test(test_no_two_names_look_the_same),
-		cmocka_unit_test(test_utf8_is_told_from_what_is_none),
+		cmocka_unit_test(test_utf8_is_distinguished_from_other_bytes),
 		cmocka_unit_test(test_text_that_comes_in_pieces_is_begun),
 	};
 

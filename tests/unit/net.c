@@ -50,14 +50,14 @@ static void text_contains(const char *part)
 		fail_msg("no \"%s\" in \"%s\"", part, probe.call.failure.message);
 }
 
-static void an_answer_is_judged_once_and_told_once(void **state)
+static void a_response_is_handled_once_and_reported_once(void **state)
 {
 	uint64_t before = clock_boottime();
 
 	(void)state;
 	run(HTTP_GET, 5000, "/plain");
 	ended(0, 1, false);
-	assert_int_equal(probe.judged, 1);
+	assert_int_equal(probe.handled, 1);
 	assert_string_equal(probe.body, "{\"ok\":true}");
 	assert_true(probe.call.sent_at >= before && probe.call.sent_at <= clock_boottime());
 	assert_null(probe.call.request.target.data);
@@ -105,7 +105,7 @@ static void the_request_arrives_as_it_was_written(void **state)
 	}
 }
 
-static void a_refusal_is_final_and_not_lost(void **state)
+static void a_refusal_is_final_and_not_indeterminate(void **state)
 {
 	(void)state;
 	run(HTTP_PUT, 5000, "/refused?plan=404,200");
@@ -117,20 +117,20 @@ static void a_refusal_is_final_and_not_lost(void **state)
 	assert_int_equal(probe.status, 301);
 }
 
-static void a_5xx_is_lost_and_tried_again_if_it_may_be(void **state)
+static void a_5xx_is_indeterminate_and_retried_if_idempotent(void **state)
 {
 	(void)state;
 	run(HTTP_PUT, 5000, "/flaky?plan=503,500,200");
 	ended(0, 3, true);
-	assert_true(probe.lost_when_judged);
+	assert_true(probe.indeterminate_when_handled);
 	assert_int_equal(net_counts(fixture.net)->retries, 2);
 	run(HTTP_POST, 5000, "/flaky-create?plan=503,200");
 	ended(EIO, 1, true);
-	assert_false(probe.lost_when_judged);
+	assert_false(probe.indeterminate_when_handled);
 	text_contains("no answer that makes sense");
 }
 
-static void nonsense_is_lost_too(void **state)
+static void a_malformed_response_is_indeterminate_too(void **state)
 {
 	(void)state;
 	run(HTTP_PUT, 5000, "/nonsense?plan=nonsense,200");
@@ -139,7 +139,7 @@ static void nonsense_is_lost_too(void **state)
 	ended(EIO, 1, true);
 }
 
-static void once_lost_a_refusal_proves_nothing(void **state)
+static void after_a_lost_reply_a_refusal_proves_nothing(void **state)
 {
 	(void)state;
 	run(HTTP_PUT, 5000, "/lost?plan=503,404");
@@ -148,7 +148,7 @@ static void once_lost_a_refusal_proves_nothing(void **state)
 	text_contains("no; an earlier attempt may have taken effect");
 }
 
-static void a_question_is_answered_by_its_last_answer(void **state)
+static void the_last_response_to_a_safe_call_counts(void **state)
 {
 	(void)state;
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/asked?plan=503,404");
@@ -171,7 +171,7 @@ static void a_5xx_to_the_end_of_the_budget_is_eio(void **state)
 	assert_null(net_down(fixture.net));
 }
 
-static void broken_connections_are_lost_and_tried_again_if_they_may_be(void **state)
+static void broken_connections_are_indeterminate_and_retried_if_idempotent(void **state)
 {
 	static const char *const steps[] = {"reset", "close", "cut"};
 
@@ -181,14 +181,14 @@ static void broken_connections_are_lost_and_tried_again_if_they_may_be(void **st
 			   steps[i]);
 		probe_run(&probe);
 		ended(0, 2, true);
-		assert_int_equal(probe.judged, 1);
+		assert_int_equal(probe.handled, 1);
 		probe_make(&probe, &fixture, HTTP_POST, 5000, "/post-%s?plan=%s,200", steps[i],
 			   steps[i]);
 		probe.call.request.bears_value = true;
 		probe_run(&probe);
 		assert_int_equal(probe.call.failure.errnum, EIO);
 		assert_true(probe.call.indeterminate);
-		assert_int_equal(probe.judged, 0);
+		assert_int_equal(probe.handled, 0);
 	}
 }
 
@@ -296,7 +296,7 @@ static void sleep_once(struct probe *late)
 {
 	static const struct timespec beyond = {.tv_nsec = 700000000};
 
-	if (late->judged == 1)
+	if (late->handled == 1)
 		nanosleep(&beyond, NULL);
 }
 
@@ -307,14 +307,14 @@ static void a_loop_that_is_late_begins_no_other_attempt(void **state)
 	(void)state;
 	/* During a pause. */
 	probe_make(&probe, &fixture, HTTP_GET, 400, "/late-pause?plan=503,200");
-	probe.in_judge = sleep_once;
+	probe.in_handler = sleep_once;
 	probe_run(&probe);
 	ended(EIO, 1, true);
 
 	/* With a response that arrived while another task delayed the loop. */
 	probe_make(&probe, &fixture, HTTP_GET, 400, "/late-answer?plan=slow503-200,200");
 	probe_make(&sleeper, &fixture, HTTP_GET, 5000, "/sleeper?plan=slow-50");
-	sleeper.in_judge = sleep_once;
+	sleeper.in_handler = sleep_once;
 	probe_start(&probe);
 	probe_start(&sleeper);
 	fixture_settle(&fixture);
@@ -352,19 +352,19 @@ static void answers_are_capped(void **state)
 	assert_int_equal(probe.body_length, HTTP_BODY_MAX);
 }
 
-static void tell_budget(struct probe *told)
+static void set_rate_limit(struct probe *completed)
 {
-	net_set_rate_limit(fixture.net, told->status == 404 ? 100 : 9, 300);
+	net_set_rate_limit(fixture.net, completed->status == 404 ? 100 : 9, 300);
 }
 
 static void reads_wait_while_the_rate_limit_budget_is_nearly_used_up(void **state)
 {
 	(void)state;
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget?plan=404");
-	probe.in_judge = tell_budget;
+	probe.in_handler = set_rate_limit;
 	probe_run(&probe);
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget-low?plan=200");
-	probe.in_judge = tell_budget;
+	probe.in_handler = set_rate_limit;
 	probe_run(&probe);
 	ended(0, 1, false);
 
@@ -382,16 +382,16 @@ static void reads_wait_while_the_rate_limit_budget_is_nearly_used_up(void **stat
 	assert_true(clock_boottime() >= before + 250);
 }
 
-static void tell_that_nothing_is_left(struct probe *told)
+static void set_used_up_rate_limit(struct probe *completed)
 {
-	net_set_rate_limit(fixture.net, 0, told->status == 404 ? 300 : 100000);
+	net_set_rate_limit(fixture.net, 0, completed->status == 404 ? 300 : 100000);
 }
 
 static void nothing_is_asked_once_the_rate_limit_budget_is_used_up(void **state)
 {
 	(void)state;
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget-gone?plan=404");
-	probe.in_judge = tell_that_nothing_is_left;
+	probe.in_handler = set_used_up_rate_limit;
 	probe_run(&probe);
 
 	uint64_t before = clock_boottime();
@@ -404,7 +404,7 @@ static void nothing_is_asked_once_the_rate_limit_budget_is_used_up(void **state)
 	ended(0, 1, false);
 	assert_true(clock_boottime() >= before + 250);
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/budget-gone-long?plan=200");
-	probe.in_judge = tell_that_nothing_is_left;
+	probe.in_handler = set_used_up_rate_limit;
 	probe_run(&probe);
 	assert_int_equal(net_down(fixture.net)->errnum, EAGAIN);
 }
@@ -414,15 +414,15 @@ static void nothing_is_asked_once_the_rate_limit_budget_is_used_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_answer_is_judged_once_and_told_once),
+		TEST(a_response_is_handled_once_and_reported_once),
 		TEST(the_request_arrives_as_it_was_written),
-		TEST(a_refusal_is_final_and_not_lost),
-		TEST(a_5xx_is_lost_and_tried_again_if_it_may_be),
-		TEST(nonsense_is_lost_too),
-		TEST(once_lost_a_refusal_proves_nothing),
-		TEST(a_question_is_answered_by_its_last_answer),
+		TEST(a_refusal_is_final_and_not_indeterminate),
+		TEST(a_5xx_is_indeterminate_and_retried_if_idempotent),
+		TEST(a_malformed_response_is_indeterminate_too),
+		TEST(after_a_lost_reply_a_refusal_proves_nothing),
+		TEST(the_last_response_to_a_safe_call_counts),
 		TEST(a_5xx_to_the_end_of_the_budget_is_eio),
-		TEST(broken_connections_are_lost_and_tried_again_if_they_may_be),
+		TEST(broken_connections_are_indeterminate_and_retried_if_idempotent),
 		TEST(a_call_made_once_is_made_once),
 		TEST(a_429_waits_as_long_as_it_says),
 		TEST(a_wait_beyond_the_budget_ends_at_once),

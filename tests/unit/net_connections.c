@@ -39,7 +39,7 @@ static void get(struct probe *probe, const char *target)
 }
 
 /* libcurl repeats a request when a kept connection dies before the answer, whatever its method. */
-static void a_request_repeated_by_libcurl_counts_as_lost(void **state)
+static void a_request_repeated_by_libcurl_is_indeterminate(void **state)
 {
 	static const char *const steps[] = {"close", "reset"};
 	struct probe *probe = &probes[0];
@@ -54,7 +54,7 @@ static void a_request_repeated_by_libcurl_counts_as_lost(void **state)
 		assert_int_equal(probe->call.failure.errnum, 0);
 		assert_int_equal(probe->call.times_sent, 2);
 		assert_true(probe->call.indeterminate);
-		assert_true(probe->lost_when_judged);
+		assert_true(probe->indeterminate_when_handled);
 		/* One attempt: the repetition was libcurl's. */
 		assert_int_equal(net_counts(fixture.net)->attempts, 2);
 		fixture_free(&fixture);
@@ -96,7 +96,7 @@ static unsigned closed_port(void)
 	return ntohs(address.sin_port);
 }
 
-static void a_refused_connection_is_told_within_two_seconds(void **state)
+static void a_refused_connection_is_reported_within_two_seconds(void **state)
 {
 	struct probe *probe = &probes[0];
 	uint64_t before = clock_boottime();
@@ -238,7 +238,7 @@ static void uploads_leave_connections_to_metadata(enum front front)
 	probe_make(&late, &fixture, HTTP_PUT, 50, "/late");
 	late.call.upload = true;
 	probe_start(&late);
-	while (!late.told)
+	while (!late.completed)
 		server_saw(&fixture, "late", "requests");
 	assert_int_equal(late.call.failure.errnum, ETIMEDOUT);
 	assert_int_equal(late.call.times_sent, 0);
@@ -441,7 +441,7 @@ static void hung_up(struct watch *watch)
 }
 
 /* What FUSE's descriptor does at an unmount: an error condition, and nothing to read. */
-static void hang_ups_and_errors_are_told_while_a_transfer_hangs(void **state)
+static void hang_ups_and_errors_are_reported_while_a_transfer_hangs(void **state)
 {
 	(void)state;
 	fixture_make(&fixture, FRONT_PLAIN);
@@ -470,9 +470,9 @@ static void hang_ups_and_errors_are_told_while_a_transfer_hangs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_request_repeated_by_libcurl_counts_as_lost),
+		TEST(a_request_repeated_by_libcurl_is_indeterminate),
 		TEST(a_create_is_not_repeated_by_libcurl),
-		TEST(a_refused_connection_is_told_within_two_seconds),
+		TEST(a_refused_connection_is_reported_within_two_seconds),
 		TEST(a_connection_that_never_comes_about_times_out),
 		TEST(an_unknown_certificate_is_refused_at_once),
 		TEST(endpoints_that_will_not_do_are_refused),
@@ -484,7 +484,7 @@ int main(void)
 		TEST(a_value_in_the_clear_goes_over_http1_and_the_rest_over_http2),
 		TEST(openssl_wipes_what_it_frees),
 		TEST(no_trace_of_a_value_outlives_its_call),
-		TEST(hang_ups_and_errors_are_told_while_a_transfer_hangs),
+		TEST(hang_ups_and_errors_are_reported_while_a_transfer_hangs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

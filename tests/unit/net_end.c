@@ -41,21 +41,21 @@ static void calls_can_be_cancelled_at_any_moment(void **state)
 	(void)state;
 	fixture_make(&fixture, FRONT_PLAIN);
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/cancel-itself");
-	probe.in_judge = cancel_itself;
+	probe.in_handler = cancel_itself;
 	probe_start(&probe);
 	fixture_settle(&fixture);
-	assert_int_equal(probe.told, 0);
+	assert_int_equal(probe.completed, 0);
 
 	for (size_t i = 0; i < sizeof(plans) / sizeof(*plans); i++) {
 		probe_make(&probe, &fixture, HTTP_GET, 5000, "/cancels-%zu?plan=slow-20", i);
 		probe_make(&other, &fixture, HTTP_GET, 5000, "/cancelled-%zu?plan=%s", i, plans[i]);
 		probe.other = &other;
-		probe.in_judge = i % 2 ? cancel_other : NULL;
+		probe.in_handler = i % 2 ? cancel_other : NULL;
 		probe.in_done = cancel_other;
 		probe_start(&other);
 		probe_start(&probe);
 		fixture_settle(&fixture);
-		assert_true(other.told <= 1);
+		assert_true(other.completed <= 1);
 		assert_false(call_runs(&other.call));
 	}
 	assert_int_equal(net_counts(fixture.net)->running, 0);
@@ -72,7 +72,7 @@ static void calls_can_be_cancelled_at_any_moment(void **state)
 
 static void start_again(struct probe *again)
 {
-	if (again->told == 1) {
+	if (again->completed == 1) {
 		uint64_t deadline = clock_boottime() + 5000;
 
 		buffer_puts(&again->call.request.target, "/again?plan=404,200");
@@ -88,11 +88,11 @@ static void a_call_can_be_started_again_from_its_own_done(void **state)
 	probe_make(&probe, &fixture, HTTP_GET, 5000, "/again?plan=404,200");
 	probe.in_done = start_again;
 	probe_start(&probe);
-	while (probe.told < 2)
+	while (probe.completed < 2)
 		assert_int_equal(loop_run(fixture.loop), 0);
 	assert_int_equal(probe.call.failure.errnum, 0);
 	assert_int_equal(probe.call.times_sent, 1);
-	assert_int_equal(probe.told, 2);
+	assert_int_equal(probe.completed, 2);
 	fixture_free(&fixture);
 }
 
@@ -102,7 +102,7 @@ static void stop_fixture(struct task *task)
 	loop_stop(fixture.loop);
 }
 
-static void the_end_of_the_network_calls_nobody_back(void **state)
+static void the_end_of_the_network_calls_no_callback(void **state)
 {
 	struct task stop = {.run = stop_fixture};
 	struct probe probes[70];
@@ -121,9 +121,9 @@ static void the_end_of_the_network_calls_nobody_back(void **state)
 	net_free(fixture.net);
 	task_queue(fixture.loop, &stop);
 	assert_int_equal(loop_run(fixture.loop), 0);
-	assert_int_equal(probe.told, 0);
+	assert_int_equal(probe.completed, 0);
 	for (size_t i = 0; i < 70; i++) {
-		assert_int_equal(probes[i].told, 0);
+		assert_int_equal(probes[i].completed, 0);
 		assert_false(call_runs(&probes[i].call));
 	}
 	loop_free(fixture.loop);
@@ -134,7 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_can_be_cancelled_at_any_moment),
 		cmocka_unit_test(a_call_can_be_started_again_from_its_own_done),
-		cmocka_unit_test(the_end_of_the_network_calls_nobody_back),
+		cmocka_unit_test(the_end_of_the_network_calls_no_callback),
 	};
 
 	return cmocka_run_group_tests(tests, server_start, server_end);

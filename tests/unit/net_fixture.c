@@ -127,15 +127,16 @@ void fixture_free(struct fixture *fixture)
 	loop_free(fixture->loop);
 }
 
-static enum response_class judge(struct http_call *call, const struct http_response *response)
+static enum response_class handle_response(struct http_call *call,
+					   const struct http_response *response)
 {
 	struct probe *probe = container_of(call, struct probe, call);
 	const char *wait = http_response_header(response, "x-wait");
 	enum response_class class = RESPONSE_OK;
 
-	probe->judged++;
+	probe->handled++;
 	probe->status = response->status;
-	probe->lost_when_judged = call->indeterminate;
+	probe->indeterminate_when_handled = call->indeterminate;
 	probe->body_length = response->body.length;
 	snprintf(probe->body, sizeof(probe->body), "%s", buffer_cstr(&response->body));
 	if (response->status == 429) {
@@ -151,8 +152,8 @@ static enum response_class judge(struct http_call *call, const struct http_respo
 	}
 	if (call->failure.errnum)
 		call->failure.http_status = response->status;
-	if (probe->in_judge)
-		probe->in_judge(probe);
+	if (probe->in_handler)
+		probe->in_handler(probe);
 	return class;
 }
 
@@ -161,7 +162,7 @@ static void done(struct http_call *call)
 	struct probe *probe = container_of(call, struct probe, call);
 	struct fixture *fixture = probe->fixture;
 
-	probe->told++;
+	probe->completed++;
 	assert_false(call_runs(call));
 	if (!--fixture->pending)
 		loop_stop(fixture->loop);
@@ -178,7 +179,8 @@ void probe_make(struct probe *probe, struct fixture *fixture, enum http_method m
 	va_start(arguments, target);
 	vsnprintf(text, sizeof(text), target, arguments);
 	va_end(arguments);
-	*probe = (struct probe){.fixture = fixture, .call = {.on_response = judge, .done = done}};
+	*probe = (struct probe){.fixture = fixture,
+				.call = {.on_response = handle_response, .done = done}};
 	probe->call.request.method = method;
 	buffer_puts(&probe->call.request.target, text);
 	probe->call.idempotent = method != HTTP_POST;
@@ -193,11 +195,11 @@ void probe_body(struct probe *probe, const char *body)
 
 void probe_start(struct probe *probe)
 {
-	unsigned told = probe->told;
+	unsigned completed = probe->completed;
 
 	probe->fixture->pending++;
 	call_start(probe->fixture->net, &probe->call);
-	assert_int_equal(probe->told, told);
+	assert_int_equal(probe->completed, completed);
 	assert_true(call_runs(&probe->call));
 }
 
@@ -212,7 +214,7 @@ void probe_run(struct probe *probe)
 {
 	probe_start(probe);
 	fixture_settle(probe->fixture);
-	assert_int_equal(probe->told, 1);
+	assert_int_equal(probe->completed, 1);
 }
 
 static void asked(struct probe *question)
@@ -226,7 +228,7 @@ static void ask_server(struct fixture *fixture, struct probe *question, const ch
 	probe_make(question, fixture, HTTP_GET, 5000, "/seen?of=%s", name);
 	question->in_done = asked;
 	probe_start(question);
-	while (!question->told)
+	while (!question->completed)
 		assert_int_equal(loop_run(fixture->loop), 0);
 	assert_int_equal(question->call.failure.errnum, 0);
 }

@@ -40,12 +40,12 @@ void fixture_free(struct fixture *fixture);
 struct probe {
 	struct http_call call;
 	struct fixture *fixture;
-	unsigned judged, told;
-	bool lost_when_judged;
+	unsigned handled, completed;
+	bool indeterminate_when_handled;
 	int status;
 	char body[2048];
 	size_t body_length;
-	void (*in_judge)(struct probe *probe);
+	void (*in_handler)(struct probe *probe);
 	void (*in_done)(struct probe *probe);
 	struct probe *other;
 };

@@ -12,7 +12,7 @@ static struct {
 	struct buffer text;
 	struct op_result result;
 	struct failure failure;
-	enum retry_hint remedy;
+	enum retry_hint retry_hint;
 } got;
 
 static inline void add_text(const char *name, const char *text)
@@ -58,10 +58,10 @@ static inline int read_answer(const struct provider *provider, const struct op_a
 	op_result_free(&got.result);
 	buffer_clear(&got.text);
 	got.failure = (struct failure){0};
-	got.remedy = RETRY_NEVER;
+	got.retry_hint = RETRY_NEVER;
 	got.result.on_entry = take;
 	failed = provider->parse_response(provider, args, &response, &got.result, &got.failure,
-					  &got.remedy);
+					  &got.retry_hint);
 	assert_int_equal(got.failure.errnum, -failed);
 	assert_int_equal(got.failure.http_status, status);
 	http_response_free(&response);

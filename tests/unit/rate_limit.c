@@ -15,7 +15,7 @@ static void test_fastlys_answers_say_how_long_to_wait(void **state)
 	static const struct {
 		int status;
 		const char *headers;
-		struct rate_limit patience;
+		struct rate_limit expected;
 	} cases[] = {
 		{200, "", {0, -1, 0}},
 		{200, DATE, {0, -1, 0}},
@@ -51,9 +51,9 @@ static void test_fastlys_answers_say_how_long_to_wait(void **state)
 
 		memset(&limit, 0x5a, sizeof(limit));
 		provider_fastly.read_rate_limit(&response, &limit);
-		assert_int_equal(limit.wait_ms, cases[i].patience.wait_ms);
-		assert_int_equal(limit.remaining, cases[i].patience.remaining);
-		assert_int_equal(limit.resets_in_ms, cases[i].patience.resets_in_ms);
+		assert_int_equal(limit.wait_ms, cases[i].expected.wait_ms);
+		assert_int_equal(limit.remaining, cases[i].expected.remaining);
+		assert_int_equal(limit.resets_in_ms, cases[i].expected.resets_in_ms);
 		http_response_free(&response);
 	}
 }
@@ -63,7 +63,7 @@ static void test_cloudflares_answers_say_how_much_is_left(void **state)
 	static const struct {
 		int status;
 		const char *headers;
-		struct rate_limit patience;
+		struct rate_limit expected;
 	} cases[] = {
 		{200, "", {0, -1, 0, false}},
 		{200, "Ratelimit: \"default\";r=50;t=30\n", {0, 50, 30000, false}},
@@ -96,9 +96,9 @@ static void test_cloudflares_answers_say_how_much_is_left(void **state)
 
 		memset(&limit, 0x5a, sizeof(limit));
 		provider_cloudflare.read_rate_limit(&response, &limit);
-		assert_int_equal(limit.wait_ms, cases[i].patience.wait_ms);
-		assert_int_equal(limit.remaining, cases[i].patience.remaining);
-		assert_int_equal(limit.resets_in_ms, cases[i].patience.resets_in_ms);
+		assert_int_equal(limit.wait_ms, cases[i].expected.wait_ms);
+		assert_int_equal(limit.remaining, cases[i].expected.remaining);
+		assert_int_equal(limit.resets_in_ms, cases[i].expected.resets_in_ms);
 		assert_false(limit.do_not_retry);
 		http_response_free(&response);
 	}

@@ -162,7 +162,7 @@ static void test_names_have_one_to_255_bytes(void **state)
 	assert_null(record_pack(&room, &entry));
 }
 
-static void test_a_tombstone_is_a_name_that_is_gone(void **state)
+static void test_a_tombstone_is_a_deleted_name(void **state)
 {
 	static union record_room room;
 	const struct record *record = record_pack_absent(&room, "NAME");
@@ -183,7 +183,7 @@ int main(void)
 		cmocka_unit_test(test_a_secret_takes_few_bytes),
 		cmocka_unit_test(test_texts_that_are_too_long_are_cut),
 		cmocka_unit_test(test_names_have_one_to_255_bytes),
-		cmocka_unit_test(test_a_tombstone_is_a_name_that_is_gone),
+		cmocka_unit_test(test_a_tombstone_is_a_deleted_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

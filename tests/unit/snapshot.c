@@ -73,7 +73,7 @@ static void test_what_was_put_is_found(void **state)
 	snapshot_release(snapshot);
 }
 
-static void test_they_are_stepped_through_in_the_order_of_their_coming(void **state)
+static void test_records_are_iterated_in_the_order_of_their_insertion(void **state)
 {
 	struct snapshot *snapshot = snapshot_new();
 	const struct record *record;
@@ -154,7 +154,7 @@ static void test_what_grows_moves_and_is_shown_where_it_was(void **state)
 	snapshot_release(snapshot);
 }
 
-static void test_what_went_is_not_shown_and_may_come_back(void **state)
+static void test_a_deleted_name_is_not_shown_and_may_be_created_again(void **state)
 {
 	struct snapshot *snapshot = snapshot_new();
 	struct record *record = put(snapshot, "A", "a comment");
@@ -279,7 +279,7 @@ static void test_it_is_like_a_plain_table_of_names(void **state)
 	snapshot_release(model.snapshot);
 }
 
-static void test_the_end_of_growing_is_told(void **state)
+static void test_the_end_of_growing_is_reported(void **state)
 {
 	struct snapshot *snapshot = snapshot_new();
 	const struct failure failure = {.errnum = 5, .message = "because"};
@@ -299,14 +299,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_was_put_is_found),
-		cmocka_unit_test(test_they_are_stepped_through_in_the_order_of_their_coming),
+		cmocka_unit_test(test_records_are_iterated_in_the_order_of_their_insertion),
 		cmocka_unit_test(test_a_large_first_record_has_room),
 		cmocka_unit_test(test_another_content_takes_the_place_of_the_old_one),
 		cmocka_unit_test(test_what_grows_moves_and_is_shown_where_it_was),
-		cmocka_unit_test(test_what_went_is_not_shown_and_may_come_back),
+		cmocka_unit_test(test_a_deleted_name_is_not_shown_and_may_be_created_again),
 		cmocka_unit_test(test_no_position_from_outside_leads_astray),
 		cmocka_unit_test(test_it_is_like_a_plain_table_of_names),
-		cmocka_unit_test(test_the_end_of_growing_is_told),
+		cmocka_unit_test(test_the_end_of_growing_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,11 +105,11 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(read_text(cases[i].ask, 200, cases[i].body), EIO);
-		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	}
 }
 
-static void test_a_change_needs_no_words(void **state)
+static void test_a_change_needs_no_body_in_the_response(void **state)
 {
 	(void)state;
 	assert_int_equal(read_text(&put, 204, ""), 0);
@@ -146,7 +146,7 @@ static void test_refusals(void **state)
 		int status;
 		const char *body;
 		int error;
-		enum retry_hint remedy;
+		enum retry_hint retry_hint;
 	} cases[] = {
 		{&find, 404,
 		 ERROR(",\"code\":\"resource_missing\",\"param\":\"name\",\"message\":\"No such secret: 'NAME'\""),
@@ -198,7 +198,7 @@ static void test_refusals(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(read_text(cases[i].ask, cases[i].status, cases[i].body),
 				 cases[i].error);
-		assert_int_equal(got.remedy, cases[i].remedy);
+		assert_int_equal(got.retry_hint, cases[i].retry_hint);
 		assert_string_not_equal(got.failure.message, "");
 		assert_false(got.failure.store_is_deleted);
 	}
@@ -220,15 +220,15 @@ static void test_the_service_says_whether_to_ask_again(void **state)
 	assert_int_equal(
 		read_answer(&provider_stripe, &put, 400, "Stripe-Should-Retry: true\n", ERROR("")),
 		EAGAIN);
-	assert_int_equal(got.remedy, RETRY_LATER);
+	assert_int_equal(got.retry_hint, RETRY_LATER);
 	assert_int_equal(
 		read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: true\n", ERROR("")),
 		EIO);
-	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	assert_int_equal(
 		read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: false\n", ERROR("")),
 		EIO);
-	assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	response = text_answer(500, "Stripe-Should-Retry: false\nRetry-After: 3\n", "");
 	provider_stripe.read_rate_limit(&response, &limit);
 	assert_true(limit.do_not_retry);
@@ -246,7 +246,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_what_is_granted, forget_answer),
 		cmocka_unit_test_teardown(test_what_makes_no_sense_is_unreadable, forget_answer),
-		cmocka_unit_test_teardown(test_a_change_needs_no_words, forget_answer),
+		cmocka_unit_test_teardown(test_a_change_needs_no_body_in_the_response,
+					  forget_answer),
 		cmocka_unit_test_teardown(test_names_that_can_not_be_shown_are_counted,
 					  forget_answer),
 		cmocka_unit_test_teardown(test_refusals, forget_answer),

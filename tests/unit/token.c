@@ -121,17 +121,17 @@ static void test_files_that_others_can_read_or_change_are_refused_with_the_remed
 		     {0700, 0},	      {0604, -EACCES}, {0602, -EACCES}, {0620, -EACCES},
 		     {0644, -EACCES}, {0660, -EACCES}};
 	struct config config = {.provider = &provider_fastly, .token_file = path};
-	char remedy[160], link[128];
+	char retry_hint[160], link[128];
 
 	(void)state;
-	snprintf(remedy, sizeof(remedy), "chmod 600 %s", path);
+	snprintf(retry_hint, sizeof(retry_hint), "chmod 600 %s", path);
 	for (size_t i = 0; i < COUNT(modes); i++) {
 		struct outcome outcome;
 
 		write_file(path, "abc", 3, modes[i].mode);
 		outcome = read_fresh(&config);
 		assert_int_equal(outcome.failed, modes[i].failed);
-		assert_int_equal(strstr(outcome.why, remedy) != NULL, modes[i].failed != 0);
+		assert_int_equal(strstr(outcome.why, retry_hint) != NULL, modes[i].failed != 0);
 	}
 	/* A symbolic link shows every right: it is the file behind it that counts. */
 	snprintf(link, sizeof(link), "%s/link", directory);

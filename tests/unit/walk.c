@@ -9,49 +9,43 @@
 
 static void test_pages_by_cursor_are_asked_for_one_after_the_other(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(view_of(listing));
 	for (unsigned page = 0; page < 10; page++) {
 		char cursor[16], before[16];
 
 		snprintf(cursor, sizeof(cursor), "c%u", page);
 		snprintf(before, sizeof(before), "c%u", page - 1);
-		assert_int_equal(fixture.asked_count, 1);
-		assert_int_equal(ask_of(fixture.asked[0])->operation, OPERATION_LIST_SECRETS);
-		assert_string_equal(ask_of(fixture.asked[0])->store_id, "store");
+		assert_int_equal(fixture->asked_count, 1);
+		assert_int_equal(args_of(fixture->asked[0])->operation, OPERATION_LIST_SECRETS);
+		assert_string_equal(args_of(fixture->asked[0])->store_id, "store");
 		if (page)
-			assert_string_equal(ask_of(fixture.asked[0])->cursor, before);
+			assert_string_equal(args_of(fixture->asked[0])->cursor, before);
 		else
-			assert_null(ask_of(fixture.asked[0])->cursor);
-		answer_names(&fixture, 0, "N", page * 20, 20, page < 9 ? cursor : NULL);
+			assert_null(args_of(fixture->asked[0])->cursor);
+		answer_names(fixture, 0, "N", page * 20, 20, page < 9 ? cursor : NULL);
 	}
-	assert_whole(&fixture, listing, 200);
-	assert_int_equal(fixture.calls, 10);
-	fixture_free(&fixture);
+	assert_whole(fixture, listing, 200);
+	assert_int_equal(fixture->calls, 10);
 }
 
-static void test_all_who_ask_share_one_walk(void **state)
+static void test_readers_share_one_walk(void **state)
 {
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	struct snapshot *views[8];
-	struct fixture fixture;
-	struct listing *listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	for (size_t i = 0; i < COUNT(views); i++)
 		views[i] = view_of(listing);
-	answer_names(&fixture, 0, "N", 0, 2, "next");
-	answer_names(&fixture, 0, "N", 2, 1, NULL);
-	assert_int_equal(fixture.calls, 2);
+	answer_names(fixture, 0, "N", 0, 2, "next");
+	answer_names(fixture, 0, "N", 2, 1, NULL);
+	assert_int_equal(fixture->calls, 2);
 	for (size_t i = 0; i < COUNT(views); i++) {
-		assert_string_equal(names_in(&fixture, views[i]), "N0 N1 N2");
+		assert_string_equal(names_in(fixture, views[i]), "N0 N1 N2");
 		snapshot_release(views[i]);
 	}
-	fixture_free(&fixture);
 }
 
 struct reader {
@@ -71,7 +65,7 @@ static void read_more(struct wait *wait)
 		wait_begin(snapshot_waits(reader->snapshot), wait);
 }
 
-static void test_who_reads_is_woken_at_every_page_and_at_the_end(void **state)
+static void test_readers_are_woken_at_every_page_and_at_the_end(void **state)
 {
 	struct reader reader = {.wait.woken = read_more};
 	struct fixture fixture;
@@ -132,64 +126,58 @@ static void test_a_circle_of_cursors_ends_with_an_error(void **state)
 
 static void test_cursors_that_never_end_and_bring_nothing_end_with_an_error(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 	unsigned pages = 0;
 	char cursor[16];
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(view_of(listing));
-	while (fixture.asked_count) {
+	while (fixture->asked_count) {
 		snprintf(cursor, sizeof(cursor), "c%u", pages);
-		answer_names(&fixture, 0, "N", 0, pages % 2 ? 2 : 0, cursor);
+		answer_names(fixture, 0, "N", 0, pages % 2 ? 2 : 0, cursor);
 		assert_true(++pages < 200);
 	}
 	assert_int_equal(listing->last_failure.errnum, EIO);
-	fixture_free(&fixture);
 }
 
 static void test_empty_pages_are_no_end(void **state)
 {
-	struct fixture fixture;
-	struct listing *listing;
+	struct fixture *fixture = *state;
+	struct listing *listing = fixture->listing;
 
-	(void)state;
-	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	snapshot_release(view_of(listing));
-	answer_names(&fixture, 0, "N", 0, 0, "1");
-	answer_names(&fixture, 0, "N", 0, 1, "2");
-	answer_names(&fixture, 0, "N", 0, 0, "3");
-	answer_names(&fixture, 0, "N", 1, 1, NULL);
-	assert_whole(&fixture, listing, 2);
-	fixture_free(&fixture);
+	answer_names(fixture, 0, "N", 0, 0, "1");
+	answer_names(fixture, 0, "N", 0, 1, "2");
+	answer_names(fixture, 0, "N", 0, 0, "3");
+	answer_names(fixture, 0, "N", 1, 1, NULL);
+	assert_whole(fixture, listing, 2);
 }
 
 /* --- who is woken */
 
-static void test_who_is_woken_may_let_go_of_the_store(void **state)
+static void test_a_woken_reader_may_release_the_store(void **state)
 {
 	static const enum paging pagings[] = {PAGING_CURSOR, PAGING_NUMBERED};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		struct seeker seeker = {0};
+		struct lookup_probe lookup_probe = {0};
 		struct fixture fixture;
 		struct listing *listing;
 
 		fixture_begin(&fixture, pagings[i % 2], &listing);
-		seeker.store = store_reference(listing_store(listing));
+		lookup_probe.store = store_reference(listing_store(listing));
 		snapshot_release(view_of(listing));
 		/* Waits for the walk, and is the last to hold the store. */
 		listing->single_lookups = 100;
-		seek(&fixture, &seeker, listing, "N1");
+		start_lookup(&fixture, &lookup_probe, listing, "N1");
 		listing_local_delete(catalog_stores(fixture.catalog), "store");
 		if (i < 2)
 			answer_names(&fixture, 0, "N", 0, 2, "more");
 		else
 			call_fails(&fixture, 0, ENOENT);
-		assert_int_equal(seeker.done, 1);
-		assert_null(seeker.store);
+		assert_int_equal(lookup_probe.done, 1);
+		assert_null(lookup_probe.store);
 		fixture_free(&fixture);
 	}
 }
@@ -208,10 +196,10 @@ static void begin_another(struct wait *wait)
 	restarter->next = view_of(restarter->listing);
 }
 
-static void test_who_is_woken_may_begin_the_next_walk(void **state)
+static void test_a_woken_reader_may_begin_the_next_walk(void **state)
 {
 	struct restarter restarter = {.wait.woken = begin_another};
-	struct seeker seekers[2] = {0};
+	struct lookup_probe seekers[2] = {0};
 	struct fixture fixture;
 	struct listing *listing;
 
@@ -220,9 +208,9 @@ static void test_who_is_woken_may_begin_the_next_walk(void **state)
 	restarter.listing = listing;
 	snapshot_release(view_of(listing));
 	listing->single_lookups = 100;
-	seek(&fixture, &seekers[0], listing, "ABSENT");
+	start_lookup(&fixture, &seekers[0], listing, "ABSENT");
 	wait_begin(snapshot_waits(listing->next), &restarter.wait);
-	seek(&fixture, &seekers[1], listing, "ABSENT");
+	start_lookup(&fixture, &seekers[1], listing, "ABSENT");
 	answer_names(&fixture, 0, "N", 0, 2, NULL);
 	/* Who was woken after that asks once more, by itself: all was forgotten before it had its
 	 * answer. */
@@ -241,14 +229,14 @@ static void test_who_is_woken_may_begin_the_next_walk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pages_by_cursor_are_asked_for_one_after_the_other),
-		cmocka_unit_test(test_all_who_ask_share_one_walk),
-		cmocka_unit_test(test_who_reads_is_woken_at_every_page_and_at_the_end),
+		TEST_CURSOR(test_pages_by_cursor_are_asked_for_one_after_the_other),
+		TEST_CURSOR(test_readers_share_one_walk),
+		cmocka_unit_test(test_readers_are_woken_at_every_page_and_at_the_end),
 		cmocka_unit_test(test_a_circle_of_cursors_ends_with_an_error),
-		cmocka_unit_test(test_cursors_that_never_end_and_bring_nothing_end_with_an_error),
-		cmocka_unit_test(test_empty_pages_are_no_end),
-		cmocka_unit_test(test_who_is_woken_may_let_go_of_the_store),
-		cmocka_unit_test(test_who_is_woken_may_begin_the_next_walk),
+		TEST_CURSOR(test_cursors_that_never_end_and_bring_nothing_end_with_an_error),
+		TEST_CURSOR(test_empty_pages_are_no_end),
+		cmocka_unit_test(test_a_woken_reader_may_release_the_store),
+		cmocka_unit_test(test_a_woken_reader_may_begin_the_next_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
