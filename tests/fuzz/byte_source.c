@@ -66,7 +66,8 @@ uint8_t *input_rest(struct input *input, size_t *length)
 	MUST(copy);
 	*length = input->left;
 	memcpy(copy, input->data, input->left);
-	/* Just behind the end, for those who promise a NUL; who doesn't gets a smaller block. */
+	/* The NUL just behind the end, for functions that expect one; others get a smaller block.
+	 */
 	copy[input->left] = '\0';
 	input->data += input->left;
 	input->left = 0;

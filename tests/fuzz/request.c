@@ -50,7 +50,7 @@ static void check_headers(const struct buffer *headers)
 	}
 }
 
-/* What `secret` or `value` of the body says is what was to be sent. */
+/* Checks that `secret` or `value` of the body is what was to be sent. */
 static void check_value(const struct provider *provider, const struct op_args *args,
 			const json_t *body)
 {

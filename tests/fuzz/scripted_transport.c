@@ -159,7 +159,7 @@ static CURLcode breaks(struct call_state *state, struct input *input)
 	return CURLE_OK;
 }
 
-/* What it was asked was done, and its answer comes with a few bytes changed, or cut. */
+/* The request was carried out, and its response arrives with a few bytes changed, or cut. */
 static CURLcode garbles(struct call_state *state, struct input *input)
 {
 	struct buffer *body = &state->response.body;
@@ -176,7 +176,7 @@ static CURLcode garbles(struct call_state *state, struct input *input)
 	return CURLE_OK;
 }
 
-/* Whatever the fuzzer wants to say. */
+/* Any text of the fuzzer's. */
 static CURLcode babbles(struct call_state *state, struct input *input)
 {
 	size_t length;

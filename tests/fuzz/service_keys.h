@@ -7,7 +7,7 @@
 /* Made once: signing takes longer than all the rest. */
 void model_keys_make(void);
 
-/* What the service says of its keys; owned by the caller. */
+/* The service's response about its keys; owned by the caller. */
 json_t *model_client_key(const char *expires_at);
 json_t *model_signing_key(void);
 

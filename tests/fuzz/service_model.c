@@ -1,4 +1,4 @@
-/* The services' answers when all is well: doc/apis.md in a few lines each. The real sandbox is
+/* The services' responses without faults: doc/apis.md in a few lines each. The real sandbox is
  * contrib/sandbox. */
 #include "service_model.h"
 
@@ -61,7 +61,7 @@ static const char *secret_identifier(const struct service *service, unsigned sec
 	return text;
 }
 
-/* By the identifier where the service goes by it, else by the name. */
+/* By the identifier where the service uses it, else by the name. */
 static int secret_of(const struct service *service, int store, const struct op_args *args)
 {
 	char text[40];

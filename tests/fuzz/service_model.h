@@ -4,7 +4,7 @@
 
 /*
  * A service as it ought to be: a few stores and secrets, and the answer to each question in its own
- * words. What goes wrong on the way is the network's.
+ * words. Faults on the way are scripted_transport.c's.
  */
 #define SERVICE_STORES	4
 #define SERVICE_SECRETS 24

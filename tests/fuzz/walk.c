@@ -89,7 +89,7 @@ static void look_up(struct reader *reader)
 	lookup_start(reader->listing, &reader->lookup);
 }
 
-/* What a change of our own would tell, in the middle of a walk. */
+/* A local change in the middle of a walk. */
 static void change(struct reader *reader)
 {
 	const struct entry entry = {.name = "OLD2",

@@ -18,7 +18,7 @@ struct fixture {
 	struct loop *loop;
 	struct cache cache;
 	struct listing listing;
-	int walk; /* stands in the walk's place: the cache looks at no more than its address */
+	int walk; /* takes the place of the walk: the cache uses only its address */
 };
 
 static void fixture_begin(struct fixture *fixture)
@@ -231,7 +231,7 @@ static void walk_all(struct fixture *fixture, const bool exists[NAMES])
 	end_walk(fixture, 0);
 }
 
-/* One random step; `exists` is what a listing without a walk must say of each name. */
+/* One random step; `exists` is what a listing without a walk must return for each name. */
 static void step(struct fixture *fixture, bool exists[NAMES])
 {
 	struct listing *listing = &fixture->listing;

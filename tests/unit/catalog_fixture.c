@@ -1,4 +1,4 @@
-/* A catalog over a scripted transport: this stands in the network's and the clock's place. */
+/* A catalog over a scripted transport, in place of the network and the clock. */
 #include "catalog_fixture.h"
 
 #include <errno.h>

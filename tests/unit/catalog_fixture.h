@@ -18,15 +18,15 @@ struct lookup_probe {
 };
 
 /*
- * A catalog over a transport that the test plays: what is asked waits here until the test answers
- * it. The clock is the test's, too.
+ * A catalog over a transport that the test scripts: a call waits here until the test answers it.
+ * The clock is the test's, too.
  */
 struct fixture {
 	struct loop *loop;
 	struct catalog *catalog;
 	struct catalog_options options;
 	struct provider provider;
-	struct failure down; /* what net_down says; error 0: the service is well */
+	struct failure down; /* what net_down returns; error 0: the service is up */
 	struct http_call *asked[64];
 	size_t asked_count;
 	unsigned calls; /* that were ever started */
@@ -57,7 +57,7 @@ void fixture_begin(struct fixture *fixture, enum paging paging, struct listing *
 /* A store called `name`, made by our own mkdir. Lives as long as the catalog keeps it. */
 struct store *fixture_store(struct fixture *fixture, const char *name);
 
-/* Lets the loop turn until nothing is due, `milliseconds` later. */
+/* Runs the loop until it is idle, `milliseconds` later. */
 void advance_clock(struct fixture *fixture, uint64_t milliseconds);
 
 /* The service's time, that expiries are measured by. */
@@ -69,7 +69,7 @@ struct script {
 	size_t count;
 	unsigned left_out;
 	char *cursor;  /* NULL: none */
-	int64_t total; /* of numbered pages; 0: not told */
+	int64_t total; /* of numbered pages; 0: none */
 	bool total_is_zero;
 	struct failure failure; /* error set: this is the answer instead */
 	enum retry_hint retry_hint;
@@ -108,7 +108,7 @@ void walk_through(struct fixture *fixture, struct listing *listing, unsigned fro
 /* Its walk has ended well, and all that it has brought are `entries`. */
 void assert_whole(struct fixture *fixture, const struct listing *listing, uint64_t entries);
 
-/* What a listing knows of a name, NULL and 0 for nothing; and what it is told, by a single call
+/* What a listing knows of a name, NULL and 0 for nothing; and what it learns, by a single call
  * (`id` NULL: it isn't there) or by a change of our own. */
 const struct record *known_of(struct listing *listing, const char *name);
 uint32_t entry_id_of(struct listing *listing, const char *name);

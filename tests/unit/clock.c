@@ -121,7 +121,7 @@ static void test_no_byte_behind_the_text_is_read(void **state)
 
 	(void)state;
 	for (length = 0; length < strlen(text); length++) {
-		/* Where a sanitizer sees who reads on. */
+		/* Where a sanitizer sees reads beyond the end. */
 		char *exact = malloc(length ? length : 1);
 
 		memcpy(exact, text, length);

@@ -261,7 +261,7 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 	assert_int_equal(read_text(&create_store, 200, OK("\"result\":{\"name\":\"NAME\"}")), EIO);
 }
 
-/* A refusal with one error, as the service words it. */
+/* A refusal with one error, as the service sends it. */
 static int refuse(const struct op_args *args, int status, int code, const char *message)
 {
 	char body[300];

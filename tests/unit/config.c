@@ -77,7 +77,7 @@ static void test_every_option_is_understood(void **state)
 	config_finish(&config);
 }
 
-/* Root may become somebody else; who names himself, as mount(8) does, changes nothing. */
+/* Root may become another user; naming the present one, as mount(8) does, changes nothing. */
 static void test_user_names_who_the_daemon_becomes(void **state)
 {
 	char self[32];

@@ -1,4 +1,4 @@
-/* Command lines that are read as the program reads them, and what it says meanwhile. */
+/* Command lines that are read as the program reads them, and the messages it prints. */
 #include "config_fixture.h"
 
 #include <stdio.h>

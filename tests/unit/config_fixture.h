@@ -2,10 +2,10 @@
 
 #include "sstorefs/config.h"
 
-/* As many words has a command line at most, without the program's name; after the last one NULL. */
+/* The most arguments of a command line, without the program's name; NULL comes after the last. */
 #define ARGUMENTS 12
 
-/* What the last one that was read said on stderr. */
+/* What reading the last one printed on stderr. */
 extern char printed[4096];
 
 /* Reads a command line, of a program called `name` or `sstorefs`; 0 or a negative errno, as
@@ -15,5 +15,5 @@ int read_arguments(struct config *config, const char *const *arguments);
 /* Reads `sstorefs fastly: /mnt -o options`. */
 int read_options(struct config *config, const char *options);
 
-/* What was said is one line of the program, and `phrase` is in it. */
+/* Checks that one line of the program was printed, with `phrase` in it. */
 void assert_one_line_with(const char *phrase);

@@ -1,4 +1,4 @@
-/* Serial numbers: each is given out once, and stands for what it was pointed at. */
+/* Entry ids: each is given out once, and leads to the record that was bound to it. */
 #include "cache/entry_ids.h"
 #include "check.h"
 #include "sstorefs/catalog.h"
@@ -59,7 +59,7 @@ static void test_a_deleted_number_has_no_record_and_its_page_is_freed(void **sta
 	entry_ids_free(&ids);
 }
 
-/* Where memory comes from is nobody's promise: all over the address space, and just before what
+/* The allocator promises no addresses: all over the address space, and just before what
  * came first. */
 static void test_records_may_be_anywhere(void **state)
 {

@@ -1,4 +1,4 @@
-/* The one table that turns an HTTP status into errno and remedy. */
+/* The table that maps an HTTP status to an errno and a retry hint. */
 #include <errno.h>
 
 #include "check.h"
@@ -38,7 +38,7 @@ static void test_every_status_means_something(void **state)
 
 		assert_non_null(info->phrase);
 		if (info->errnum != cases[i].error || info->retry_hint != cases[i].retry_hint)
-			fail_msg("%d means errno %d, remedy %d", cases[i].status, info->errnum,
+			fail_msg("%d means errno %d, retry hint %d", cases[i].status, info->errnum,
 				 info->retry_hint);
 	}
 }

@@ -37,7 +37,7 @@ static void test_it_lives_ten_times_as_long_as_the_walk_took(void **state)
 	advance_clock(fixture, 20000);
 	answer_names(fixture, 0, "N", 0, 3, NULL);
 	assert_int_equal(listing_time_left(listing, NULL), 200000);
-	/* A walk that fails after long waiting says nothing of what a walk costs. */
+	/* A walk that fails after a long wait does not count for the cost of a walk. */
 	advance_clock(fixture, 200000);
 	snapshot_release(view_of(listing));
 	advance_clock(fixture, 30000);
@@ -253,7 +253,7 @@ static void test_two_stores_of_one_name_are_distinguished_by_their_ids(void **st
 	assert_string_equal(names_of(&fixture, stores), "twin other twin~id3");
 	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin~id3"))),
 			    "id3");
-	/* The first one goes: the other takes its name, and is not taken for it. */
+	/* The first one is deleted: the other takes its name, and is another entry. */
 	walk_stores(&fixture, twins + 1, 2);
 	assert_string_equal(names_of(&fixture, stores), "other twin");
 	assert_string_equal(store_id(catalog_store(fixture.catalog, known_of(stores, "twin"))),

@@ -1,4 +1,4 @@
-/* Locked memory: really locked, rationed, wiped, and given to those who wait in their order. */
+/* Locked memory: really locked, rationed, wiped, and given to waiters in their order. */
 #include "sstorefs/locked.h"
 
 #include <errno.h>
@@ -61,7 +61,7 @@ static void test_bytes_are_kept_while_memory_grows(void **state)
 #endif
 
 #ifdef SEES_LOCKS
-/* What /proc/self/smaps says of the mapping that holds `address`. */
+/* The line of /proc/self/smaps about the mapping that holds `address`. */
 static void read_mapping(const void *address, unsigned long *locked_kib, char flags[static 128])
 {
 	FILE *smaps = fopen("/proc/self/smaps", "r");

@@ -1,4 +1,4 @@
-/* The log: what a line says, and that nothing in it waits, repeats without end or passes for
+/* The log: the content of a line, and that nothing in it waits, repeats without end or passes for
  * something else. */
 #include "sstorefs/log.h"
 
@@ -13,7 +13,7 @@
 
 static char printed[4 << 20];
 
-/* What is said meanwhile goes to a pipe, whose other end is returned; `kept` is the true stderr. */
+/* Sends stderr to a pipe, whose other end is returned; `kept` is the real stderr. */
 static int catch_stderr(int *kept)
 {
 	int ends[2];

@@ -117,7 +117,7 @@ static void test_during_a_walk_a_name_costs_one_call(void **state)
 	answer_found(fixture, 1, "Z", NULL);
 	assert_string_equal(lookup_probe->name, "Z");
 	call_fails(fixture, 0, EIO);
-	/* What it told stays, though the walk came to nothing. */
+	/* Entries of its pages stay, though the walk failed. */
 	start_lookup(fixture, lookup_probe, listing, "Z");
 	assert_string_equal(lookup_probe->name, "Z");
 }
@@ -308,7 +308,7 @@ static void test_an_id_saves_the_search_if_it_is_still_good(void **state)
 	assert_string_equal(lookup_probe->name, "N100");
 	assert_string_equal(args_of(fixture->asked[0])->id, "id");
 	call_fails(fixture, 0, ENOENT);
-	/* Made anew under another id: the search tells. */
+	/* Created again under another id: the search finds it. */
 	assert_null(args_of(fixture->asked[0])->id);
 	answer_found(fixture, 0, "N100", "other");
 	start_lookup(fixture, lookup_probe, listing, "N100");

@@ -116,8 +116,8 @@ static void test_a_name_is_shown_once_wherever_its_record_moved(void **state)
 	assert_string_equal(names_of(fixture, listing), "N0 N1 N2");
 }
 
-/* A new name comes by a page and from us at once, under two numbers: one of them is forgotten,
- * wholly. */
+/* A new name arrives by a page and by a local change at once, under two numbers: one of them is
+ * forgotten, wholly. */
 static void test_no_number_has_a_freed_record(void **state)
 {
 	struct fixture *fixture = *state;
@@ -162,7 +162,7 @@ static void test_an_entry_may_lie_in_the_record_it_replaces(void **state)
 	entry.scopes = "workers:ai_gateway";
 	entry.comment = "before";
 	assert_non_null(listing_local_put(listing, &entry, 0));
-	snapshot_release(view_of(listing)); /* a walk, so that it stands in two snapshots */
+	snapshot_release(view_of(listing)); /* a walk, so that it is in two snapshots */
 	record_entry(known_of(listing, "A"), &entry, &text);
 	entry.status = "active, and for a long time to come";
 	entry.comment = "x";

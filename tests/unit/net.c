@@ -1,4 +1,5 @@
-/* Calls: each verdict, each kind of trouble, what is tried again, and what is told in the end. */
+/* Calls: each response class, each transport error, what is retried, and what is reported in the
+ * end. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -234,7 +234,7 @@ static void uploads_leave_connections_to_metadata(enum front front)
 	server_holds(&fixture, 56);
 	assert_int_equal(net_counts(fixture.net)->uploads, 60);
 
-	/* Who waits for a connection waits no longer than its budget. */
+	/* A call waits for a connection no longer than its budget. */
 	probe_make(&late, &fixture, HTTP_PUT, 50, "/late");
 	late.call.upload = true;
 	probe_start(&late);
@@ -367,7 +367,7 @@ static unsigned traces_between(int memory, uint64_t start_at, uint64_t end)
 	return found;
 }
 
-/* How often the marker stands in this process's memory. */
+/* Returns how often the marker is in this process's memory. */
 static unsigned count_traces(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");

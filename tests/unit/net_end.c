@@ -1,4 +1,4 @@
-/* Calls that end otherwise than with an answer: cancelled, started anew by who was told, or gone
+/* Calls that end without a response: cancelled, started again by their own callback, or freed
  * with their network. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@ static void cancel_itself(struct probe *cancelled)
 
 	call_cancel(&cancelled->call);
 	assert_false(call_runs(&cancelled->call));
-	/* The owner may be gone before the judge returns. */
+	/* The owner may be freed before the handler returns. */
 	memset(&cancelled->call.failure, 0, sizeof(cancelled->call.failure));
 	if (!--mine->pending)
 		loop_stop(mine->loop);
@@ -115,7 +115,7 @@ static void the_end_of_the_network_calls_no_callback(void **state)
 		probe_start(&probes[i]);
 	}
 	server_saw(&fixture, "unfinished", "requests");
-	/* One more that has ended already and would be told in the next turn. */
+	/* One more that has ended already and would be reported in the next turn of the loop. */
 	probe_make(&probe, &fixture, HTTP_GET, 0, "/unfinished?plan=hang");
 	probe_start(&probe);
 	net_free(fixture.net);

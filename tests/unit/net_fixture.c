@@ -1,4 +1,4 @@
-/* What the tests of the network share: the scripted server, a network, a call with its judge. */
+/* What the tests of the network share: the scripted server, a network, a call with its handler. */
 #include "net_fixture.h"
 
 #include <errno.h>

@@ -36,7 +36,7 @@ void fixture_make(struct fixture *fixture, enum front front);
 void fixture_make_for(struct fixture *fixture, const char *endpoint, const char *cacert);
 void fixture_free(struct fixture *fixture);
 
-/* A call, and what became of it. Its judge reads the scripted server's answers. */
+/* A call, and its outcome. Its handler reads the scripted server's responses. */
 struct probe {
 	struct http_call call;
 	struct fixture *fixture;

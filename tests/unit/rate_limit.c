@@ -1,4 +1,4 @@
-/* Patience: how long an answer says to wait, by its own clock. */
+/* Rate limits: how long a response tells the client to wait, by its own clock. */
 #include <string.h>
 
 #include "check.h"
@@ -30,7 +30,7 @@ static void test_fastlys_answers_say_how_long_to_wait(void **state)
 		{503, DATE "Retry-After: Wednesday, 27-Nov-24 15:30:20 GMT\n", {20000, -1, 0}},
 		{503, DATE "Retry-After: Wed, 27 Nov 2024 15:29:00 GMT\n", {0, -1, 0}},
 		{503, "Retry-After: Wed, 27 Nov 2024 15:30:20 GMT\n", {0, -1, 0}},
-		/* Reads say nothing, writes say how much is left and until when (recorded: an
+		/* Reads tell nothing, writes tell how much is left and until when (recorded: an
 		   hour's boundary). */
 		{200, DATE LEFT "998\n" RESET "1732723200\n", {0, 998, 1800000}},
 		{200, LEFT "998\n" RESET "1732723200\n", {0, 998, 0}},

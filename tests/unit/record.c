@@ -91,7 +91,7 @@ static void test_every_time_comes_out_whole(void **state)
 
 			entry.created_at = times[i];
 			entry.modified_at = times[j];
-			/* A service that tells the one tells the other. */
+			/* A service that sends the one sends the other. */
 			if (entry.created_at != TIME_UNKNOWN)
 				assert_same(&entry);
 		}

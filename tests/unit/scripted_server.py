@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server on loopback that does what each request's own query says, for test_net.c.
+"""An HTTP/1.1 server on loopback that does what each request's own query asks for, for net.c and its like.
 
 A request for `/NAME?plan=A,B,C` meets step A the first time NAME is asked for, then B, then C for good:
 
@@ -181,7 +181,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_):
-        """Clients that break off are part of the play."""
+        """Clients that break off belong to the tests."""
 
 
 NGINX = """

@@ -205,7 +205,7 @@ static void test_without_a_date_a_key_lives_a_minute(void **state)
 	refused(&sent, "when it expires");
 }
 
-/* libsodium would refuse to seal under it, when it is too late to say so. */
+/* libsodium would refuse to seal under it, when it is too late to report it. */
 static void test_a_well_signed_key_of_low_order_is_refused(void **state)
 {
 	uint8_t public_key[crypto_sign_PUBLICKEYBYTES], secret_key[crypto_sign_SECRETKEYBYTES];

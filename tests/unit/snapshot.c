@@ -210,7 +210,7 @@ enum { NAMES = 200 };
 /* What the snapshot should hold. */
 struct model {
 	struct snapshot *snapshot;
-	uint32_t serials[NAMES]; /* 0: absent */
+	uint32_t ids[NAMES]; /* 0: absent */
 	size_t lengths[NAMES];
 	uint32_t last;
 };
@@ -226,15 +226,15 @@ static void change_one(struct model *model)
 		memset(comment, 'c', model->lengths[i]);
 		comment[model->lengths[i]] = '\0';
 		record = put(model->snapshot, name_of(i), comment);
-		if (!model->serials[i]) {
-			model->serials[i] = ++model->last;
+		if (!model->ids[i]) {
+			model->ids[i] = ++model->last;
 			record->relocated =
 				false; /* as the listing does for another entry of a name */
 		}
-		record->entry_id = model->serials[i];
+		record->entry_id = model->ids[i];
 	} else if (record) {
 		snapshot_set_deleted(model->snapshot, record, true);
-		model->serials[i] = 0;
+		model->ids[i] = 0;
 	}
 }
 
@@ -243,8 +243,8 @@ static void assert_found(const struct model *model)
 	for (unsigned i = 0; i < NAMES; i++) {
 		const struct record *record = snapshot_find(model->snapshot, name_of(i));
 
-		assert_int_equal(record && !record->deleted, model->serials[i] != 0);
-		if (model->serials[i])
+		assert_int_equal(record && !record->deleted, model->ids[i] != 0);
+		if (model->ids[i])
 			assert_int_equal(strlen(comment_of(record)), model->lengths[i]);
 	}
 }
@@ -256,9 +256,9 @@ static void assert_shown_once(const struct model *model)
 	size_t count = 0, present = 0;
 
 	while ((record = snapshot_next(model->snapshot, &position)))
-		count += record->entry_id == model->serials[atoi(record->name + strlen("SECRET_"))];
+		count += record->entry_id == model->ids[atoi(record->name + strlen("SECRET_"))];
 	for (unsigned i = 0; i < NAMES; i++)
-		present += model->serials[i] != 0;
+		present += model->ids[i] != 0;
 	assert_int_equal(count, present);
 	assert_int_equal(model->snapshot->present, present);
 }

@@ -57,7 +57,7 @@ static void test_what_is_granted(void **state)
 		 LIST("\"has_more\":true,\"data\":[" SECRET(
 			 "") ",{\"name\":\"b\",\"id\":\"appsecret_2\"}]"),
 		 SHOWN "b id=appsecret_2;", "appsecret_2"},
-		/* The page goes on behind whatever is last, be it shown or not. */
+		/* The next page begins behind the last entry, be it shown or not. */
 		{&list, LIST("\"has_more\":true,\"data\":[{\"name\":7,\"id\":\"appsecret_3\"}]"),
 		 "", "appsecret_3"},
 		{&delete_secret, SECRET(",\"deleted\":true"), "", ""},

@@ -153,7 +153,7 @@ static void test_empty_pages_are_no_end(void **state)
 	assert_whole(fixture, listing, 2);
 }
 
-/* --- who is woken */
+/* --- waiters */
 
 static void test_a_woken_reader_may_release_the_store(void **state)
 {
@@ -212,8 +212,8 @@ static void test_a_woken_reader_may_begin_the_next_walk(void **state)
 	wait_begin(snapshot_waits(listing->next), &restarter.wait);
 	start_lookup(&fixture, &seekers[1], listing, "ABSENT");
 	answer_names(&fixture, 0, "N", 0, 2, NULL);
-	/* Who was woken after that asks once more, by itself: all was forgotten before it had its
-	 * answer. */
+	/* A waiter that was woken after that asks once more, by itself: all was forgotten before it
+	 * had its answer. */
 	assert_int_equal(fixture.asked_count, 2);
 	answer_names(&fixture, 0, "M", 0, 2, NULL);
 	call_fails(&fixture, 0, ENOENT);

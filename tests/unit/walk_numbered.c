@@ -10,7 +10,7 @@
 struct shelf {
 	unsigned first, count; /* of the names */
 	unsigned page_size;
-	int64_t total; /* that it tells; -1: none */
+	int64_t total; /* that it sends; -1: none */
 };
 
 static void answer_page(struct fixture *fixture, size_t index, const struct shelf *shelf)
@@ -83,8 +83,8 @@ static void test_a_listing_that_shrinks_meanwhile_is_walked_again(void **state)
 
 	snapshot = view_of(listing);
 	answer_page(fixture, 0, &shelf);
-	/* The first ten go, and everything moves up: page 2 begins behind N100 to N109, which
-	 * nobody shows. */
+	/* The first ten go, and everything moves up: page 2 begins behind N100 to N109, which no
+	 * page shows. */
 	shelf = (struct shelf){.first = 10, .count = 240, .page_size = 100, .total = 240};
 	answer_all_pages(fixture, &shelf);
 	assert_int_equal(fixture->calls, 6);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "fuse_kernel.h"
 #include "sstorefs/name.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -124,7 +124,7 @@ static void take_handle(struct kernel *kernel, const struct kernel_pending *pend
 		.number = number, .handle = open->fh, .directory = directory};
 	handle->append = pending->flags & O_APPEND;
 	handle->shared = pending->temporary;
-	/* All who open a staged file share it; from outside it cannot be told which that is. */
+	/* All openers of a staged file share it; from outside it is unknown which one that is. */
 	for (unsigned i = 0; i < KERNEL_HANDLES; i++)
 		handle->shared |= kernel->handles[i].number == number && kernel->handles[i].shared;
 }
@@ -185,7 +185,7 @@ static void take_name(const char *name, size_t length)
 	MUST(!memchr(name, '/', length) && !memchr(name, '\0', length));
 }
 
-/* The next READDIR goes on behind the last entry. */
+/* The next READDIR begins behind the last entry. */
 static void take_directory(struct kernel *kernel, struct kernel_pending *pending,
 			   const uint8_t *body, size_t length)
 {

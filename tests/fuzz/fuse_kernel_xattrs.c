@@ -2,7 +2,7 @@
 #include <linux/fuse.h>
 #include <string.h>
 
-#include "kernel_request.h"
+#include "fuse_kernel_request.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

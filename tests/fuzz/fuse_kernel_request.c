@@ -1,6 +1,6 @@
 /* One request of the kernel's protocol, put together, and what it may be about. Which requests
  * there are is kernel_requests.c's. */
-#include "kernel_request.h"
+#include "fuse_kernel_request.h"
 
 #include "fs/inode.h"
 #include <linux/fuse.h>

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fs/staging.h"
-#include "kernel_request.h"
+#include "fuse_kernel_request.h"
 #include "sstorefs/name.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

@@ -21,10 +21,10 @@ struct kernel_handle {
 	bool directory;
 	unsigned
 		pending; /* requests on it that are not answered yet: it can't be released before */
-	uint64_t offset; /* where READDIR goes on */
+	uint64_t offset; /* where the next READDIR begins */
 	uint8_t *written; /* what its WRITEs amount to */
 	size_t length;
-	bool append, shared; /* shared: staged files are one for all who open them */
+	bool append, shared; /* shared: all openers of a staged file share one */
 };
 
 /* A request that is not answered yet; `unique` 0: this place is free. */
@@ -59,7 +59,7 @@ struct kernel {
 	uint64_t values[KERNEL_VALUES]; /* hashes of what was whole when it might have been
 					   published */
 	unsigned value_count;
-	bool any_value; /* they became too many, or can't be told */
+	bool any_value; /* they became too many, or are unknown */
 };
 
 /* With TRACE in the environment: what is asked, answered and done, on stderr. */

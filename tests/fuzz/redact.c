@@ -1,5 +1,5 @@
-/* A service's words about a value that it refused: afterwards no part of the value can be read from
- * them, in any of the spellings that are promised. */
+/* A service's message about a value that it refused: afterwards no part of the value can be read
+ * from them, in any of the spellings that are promised. */
 #include <ctype.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
 	return 0;
 }
 
-/* The next question is one of four spellings of a piece of the value, or words that the fuzzer
+/* The next question is one of four spellings of a piece of the value, or text that the fuzzer
  * thought of. */
 static void say(struct input *input, struct buffer *arguments, const uint8_t *value, size_t length)
 {
@@ -45,7 +45,7 @@ static void say(struct input *input, struct buffer *arguments, const uint8_t *va
 		buffer_puts(arguments, input_text(input, text, 64));
 }
 
-/* As plainly as it can be said: whether any 8 bytes in a row of the value are in the text. */
+/* Returns true if any 8 bytes in a row of the value are in the text. */
 static bool quotes(const char *text, size_t text_length, const uint8_t *value, size_t length)
 {
 	size_t run = length < RUN ? length : RUN;

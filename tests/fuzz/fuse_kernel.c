@@ -3,7 +3,7 @@
  * could send, answers of the service in any state, until the end of the mount. Each request is
  * answered once, no value comes back, and what the service gets is what was written, whole.
  */
-#include "kernel.h"
+#include "fuse_kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernel.h"
+#include "fuse_kernel.h"
 
 /* Begins a request about the inode `number`, or on some open file or directory. Returns NULL if too
  * many requests wait, a limit that kernels have too, or if no file or directory is open. */
