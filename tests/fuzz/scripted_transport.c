@@ -307,9 +307,9 @@ void scripted_net_init(struct scripted_net *scripted, struct loop *loop, struct 
 	service_init(&scripted->service, provider);
 	net->loop = loop;
 	net->poller = (struct loop_poller){.busy = is_busy, .wait = happen, .iterate = turn};
-	net->timeout = UINT64_MAX;
-	net->on_unauthorized = refused;
-	net->context = scripted;
+	net->options.timeout = UINT64_MAX;
+	net->options.on_unauthorized = refused;
+	net->options.context = scripted;
 	net->counts.budget_remaining = -1;
 	net->parts.host = host;
 	net->host_port = place;
