@@ -171,8 +171,8 @@ def test_a_store_that_was_made_in_another_spelling_is_there_under_its_name_and_t
     assert errno_of(os.mkdir, mount / "NewStore") == errno.EINVAL
     assert sorted(os.listdir(mount.path)) == ["newstore", "prod"] and not (mount / "NewStore").exists()
     assert len(service.calls("create_store")) == 1
-    operation, path, error, status, _, words = mount.control("errors").splitlines()[0].split("\t")[1:]
-    assert (operation, path, error) == ("mkdir", "NewStore", "EINVAL") and "made the store as newstore" in words
+    operation, path, error, status, _, message = mount.control("errors").splitlines()[0].split("\t")[1:]
+    assert (operation, path, error) == ("mkdir", "NewStore", "EINVAL") and "made the store as newstore" in message
     write_file(mount / "newstore/NAME", b"val")
     assert service.value("newstore", "NAME") == b"val"
 

@@ -11,7 +11,7 @@ from waiting import wait_until
 SUNSET = "Sunset: Sat, 31 Dec 2033 23:59:59 GMT"
 
 
-def told(mount, text):
+def reported(mount, text):
     """How often the log says it; it is told before the response is used."""
     return mount.log().count(f': "{text}"')
 
@@ -21,8 +21,8 @@ def test_messages_are_logged_once(cloudflare_mount, cloudflare):
     for number in range(5):
         write_file(cloudflare_mount / f"prod/NAME{number}", b"val")
         os.unlink(cloudflare_mount / f"prod/NAME{number}")
-    wait_until(lambda: told(cloudflare_mount, "another one"))
-    assert [told(cloudflare_mount, text) for text in ("a message (10042)", "another one")] == [1, 1]
+    wait_until(lambda: reported(cloudflare_mount, "another one"))
+    assert [reported(cloudflare_mount, text) for text in ("a message (10042)", "another one")] == [1, 1]
     assert cloudflare_mount.control("errors") == ""
 
 
@@ -31,18 +31,18 @@ def test_a_refused_change_is_explained_by_every_error_and_message(cloudflare_mou
     cloudflare.fault("create_secrets", body="talkative")
     for _ in range(2):
         assert errno_of(write_file, cloudflare_mount / "prod/NAME", b"val") == errno.EINVAL
-    words = cloudflare_mount.control("errors").splitlines()[0].split("\t")[-1]
-    assert words.startswith("secret_scope_invalid") and words.endswith("; a second error (1099); a message (10042); another one")
-    wait_until(lambda: told(cloudflare_mount, "another one"))
-    assert told(cloudflare_mount, "a second error (1099)") == 1
+    message = cloudflare_mount.control("errors").splitlines()[0].split("\t")[-1]
+    assert message.startswith("secret_scope_invalid") and message.endswith("; a second error (1099); a message (10042); another one")
+    wait_until(lambda: reported(cloudflare_mount, "another one"))
+    assert reported(cloudflare_mount, "a second error (1099)") == 1
 
 
 def test_an_announced_end_is_logged_once_and_explains_what_is_refused(place):
     place.service.fault("*", header=["Deprecation:@1688169599", SUNSET.replace(": ", ":", 1)])
     for number in range(3):
         write_file(place / f"NAME{number}", b"val")
-    wait_until(lambda: told(place.mount, SUNSET))
-    assert [told(place.mount, text) for text in ("Deprecation: @1688169599", SUNSET)] == [1, 1]
+    wait_until(lambda: reported(place.mount, SUNSET))
+    assert [reported(place.mount, text) for text in ("Deprecation: @1688169599", SUNSET)] == [1, 1]
     assert place.errors() == []
     place.service.fault(place.service.creates, status=403, header=SUNSET.replace(": ", ":", 1))
     assert errno_of(write_file, place / "OTHER", b"val") == errno.EACCES

@@ -294,11 +294,11 @@ def test_what_fusermount_says_has_blanks_between(refused):
         for path in (there, *there.iterdir()):
             path.chmod(path.stat().st_mode | 0o111)
             os.chown(path, 65534, 65534)
-        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", there / "sstorefs", "fastly:", there / "mnt",
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", there / "sstorefs", "fastly:", there / "mnt",
                  "-o", f"token_file={there}/token,{refused.service.options}"]
         before = (f"mknod -m 666 {there}/fuse c 10 229; mount --bind {there}/fuse /dev/fuse;"
                   f" mount --bind {there}/fusermount3 /usr/bin/fusermount3")
-        ended = run_program(["unshare", "-m", "sh", "-ec", f'{before}; exec "$@"', "sh", *words], refused.token.parent)
+        ended = run_program(["unshare", "-m", "sh", "-ec", f'{before}; exec "$@"', "sh", *command], refused.token.parent)
     assert ended.returncode == FAILURE and "fusermount3: one; fusermount3: two" in ended.stderr, ended
 
 

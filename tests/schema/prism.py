@@ -67,7 +67,7 @@ class Prism:
             elif returned := re.search(r"has returned (\d+)", line):
                 status = returned[1]
             elif "Violation: " in line and "no-such-path" not in request:
-                _, _, words = line.partition("Violation: ")
-                if not (self.service.name == "github" and status in ("401", "404") and "returned status code" in words):
-                    found.append(f"{request} {status}: {words}")
+                _, _, arguments = line.partition("Violation: ")
+                if not (self.service.name == "github" and status in ("401", "404") and "returned status code" in arguments):
+                    found.append(f"{request} {status}: {arguments}")
         return found

@@ -11,7 +11,7 @@
 static uint64_t time_until_asked(struct fixture *fixture)
 {
 	for (uint64_t passed = 1000; passed <= 300000; passed += 1000) {
-		pass_time(fixture, 1000);
+		advance_clock(fixture, 1000);
 		if (fixture->asked_count)
 			return passed;
 	}
@@ -31,11 +31,11 @@ static void test_a_service_that_is_down_is_asked_about_once_a_minute(void **stat
 	for (size_t i = 0; i < COUNT(pauses); i++) {
 		pauses[i] = time_until_asked(&fixture);
 		assert_int_equal(fixture.asked_count, 1);
-		assert_int_equal(ask_of(fixture.asked[0])->operation, OPERATION_LIST_STORES);
+		assert_int_equal(args_of(fixture.asked[0])->operation, OPERATION_LIST_STORES);
 		assert_true(fixture.asked[0]->no_retry);
 		/* What hangs is not asked once more beside it. */
 		if (i == 1)
-			pass_time(&fixture, 80000);
+			advance_clock(&fixture, 80000);
 		assert_int_equal(fixture.asked_count, 1);
 		call_fails(&fixture, 0, EHOSTUNREACH);
 		assert_in_range(pauses[i], 1000, 76000);
