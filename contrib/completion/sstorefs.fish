@@ -54,5 +54,6 @@ complete -c sstorefs-mount-proxy -s u -x -a '(__fish_complete_users)' -d 'the us
 complete -c sstorefs-mount-proxy -s o -x -a 'allow_other ro source=' -d 'options'
 complete -c sstorefs-mount-proxy -l listen -r -F -d 'socket to listen on'
 complete -c sstorefs-mount-proxy -l request -r -F -d 'socket to ask'
+complete -c sstorefs-mount-proxy -l prepare -x -a '(__fish_complete_directories)' -d 'close the directory to root while nothing is mounted'
 complete -c sstorefs-mount-proxy -l unmount -x -a '(__fish_complete_directories)' -d 'unmount'
 complete -c sstorefs-mount-proxy -l help -d 'print a summary'

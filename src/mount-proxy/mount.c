@@ -33,24 +33,40 @@ int unmount_ours(const char *mountpoint)
 					   : 0;
 }
 
-int make_mountpoint(const char *mountpoint)
+/* Makes it and, as mkdir -p does, what leads there. */
+static int make_directory(const char *path, mode_t mode, struct buffer *why)
 {
-	char *copies[] = {strdup(mountpoint), strdup(mountpoint)}; /* which are cut up */
+	char *copies[] = {strdup(path), strdup(path)}; /* which are cut up */
+	const char *parent = copies[0] ? dirname(copies[0]) : "";
 	struct mount_place place = PLACE_NONE;
-	struct buffer why = {0};
 	int failed = copies[0] && copies[1] ? 0 : -ENOMEM;
 
 	/* Makes it below an open directory: a change of the path can't lead elsewhere. */
 	if (!failed)
-		failed = place_open(&place, dirname(copies[0]), &why);
-	/* Only root can write into it while nothing is mounted there. */
-	if (!failed && mkdirat(place.directory, basename(copies[1]), 0555) && errno != EEXIST)
+		failed = place_open(&place, parent, why);
+	if (failed == -ENOENT) {
+		place_close(&place);
+		failed = make_directory(parent, 0755, why);
+		if (!failed)
+			failed = place_open(&place, parent, why);
+	}
+	if (!failed && mkdirat(place.directory, basename(copies[1]), mode) && errno != EEXIST)
 		failed = -errno;
-	if (failed)
-		failed = refuse(failed, "can't be made", mountpoint, &why);
 	place_close(&place);
 	free(copies[0]);
 	free(copies[1]);
+	return failed;
+}
+
+int make_mountpoint(const char *mountpoint)
+{
+	struct buffer why = {0};
+	/* Only root can write into it while nothing is mounted there. */
+	int failed = make_directory(mountpoint, 0555, &why);
+
+	if (failed)
+		failed = refuse(failed, "can't be made", mountpoint, &why);
+	buffer_finish(&why);
 	return failed;
 }
 

@@ -32,8 +32,8 @@ int mount_fuse(const struct mount_spec *spec);
  * negative errno after one line on stderr. */
 int unmount_ours(const char *mountpoint);
 
-/* Makes the directory to mount on, which only root can write to, unless it is there. Returns 0, or
- * a negative errno after one line on stderr. */
+/* Makes the directory to mount on, which only root can write to, and those above it, unless they
+ * are there. Returns 0, or a negative errno after one line on stderr. */
 int make_mountpoint(const char *mountpoint);
 
 /*

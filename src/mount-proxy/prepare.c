@@ -27,7 +27,8 @@ static int make_immutable(const struct mount_place *place)
 	if (!failed && ioctl(fd, FS_IOC_SETFLAGS, &flags))
 		failed = -errno;
 	close(fd);
-	return failed;
+	/* What was written between the two looks is no less in clear text. */
+	return failed || place_is_empty(place) ? failed : -ENOTEMPTY;
 }
 
 /* Mounts an empty, read-only tmpfs there, and opens it as `place`. */

@@ -35,7 +35,8 @@ class Machine:
     def start(self):
         # What containers share, systemd shares on a machine: its credentials and mount units rely on it.
         first = "mount --make-rshared / && exec " + ("/lib/systemd/systemd --unit=basic.target" if self.boot else "sleep 1d")
-        tmpfs = [word for path in ("/tmp", "/run", "/var/log/journal") for word in ("--tmpfs", f"{path}:notmpcopyup,mode=755")]
+        # An immutable mountpoint below /mnt could not be removed with the container.
+        tmpfs = [word for path in ("/tmp", "/run", "/mnt", "/var/log/journal") for word in ("--tmpfs", f"{path}:notmpcopyup,mode=755")]
         systemd = ["--systemd=always"] if self.boot else []
         podman("run", "-d", "--name", self.name, *systemd, "--privileged", "--network=host", *tmpfs, *LIMITS,
                "-v", f"{BUILD}:{BUILD}:O", "-v", f"{TOP}:{TOP}:ro", "--rootfs", "/:O", "/bin/sh", "-c", first)

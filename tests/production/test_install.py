@@ -117,6 +117,7 @@ def test_installed_somewhere_else_nothing_is_left_out_of_it(tmp_path):
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()}
     assert {"usr/local/bin/sstorefs", "usr/local/sbin/sstorefs-mount-proxy", "sbin/mount.fuse.sstorefs", "sbin/mount.sstorefs",
             "usr/local/lib/systemd/system/sstorefs@.service", "usr/local/lib/systemd/system/sstorefs-mount-proxy@.service",
+            "usr/local/lib/systemd/system/sstorefs-prepare@.service", "usr/local/lib/systemd/system/sstorefs-again@.service",
             "usr/local/lib/sysusers.d/sstorefs.conf", "usr/local/share/bash-completion/completions/sstorefs",
             "usr/local/share/zsh/site-functions/_sstorefs", "usr/local/share/fish/vendor_completions.d/sstorefs.fish"} <= files
     assert {f"usr/local/share/man/{page}" for page in MAN_PAGES} <= files

@@ -28,8 +28,10 @@ def test_the_package_of_the_archive_is_installed_used_and_removed(package, sandb
             machine.write_bytes("/root/sstorefs.deb", file.read())
         # What takes minutes and is not ours; and what this machine has, whose root the machine's is.
         machine.run("rm -rf /var/lib/man-db/auto-update /etc/sstorefs /usr/sbin/policy-rc.d")
+        machine.run("mkdir /mnt/fstab && echo 'fastly: /mnt/fstab fuse.sstorefs noauto 0 0' >> /etc/fstab")
         machine.run("dpkg -i /root/sstorefs.deb && dpkg -V sstorefs && systemctl daemon-reload")
         assert machine.says("stat -c '%a %U' /etc/sstorefs") == "700 root"
+        assert machine.run("echo val > /mnt/fstab/NAME", check=False).returncode != 0, "a mountpoint that it finds is closed to root"
         assert machine.says("stat -c '%a %U' /usr/bin/sstorefs /usr/sbin/sstorefs-mount-proxy").splitlines() == ["711 root"] * 2
         assert machine.says("readlink -f /sbin/mount.fuse.sstorefs") == "/usr/bin/sstorefs"
 

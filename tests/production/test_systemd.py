@@ -27,7 +27,7 @@ def machine(request, booted, sandbox):
         booted.write(f"/etc/sstorefs/{name}", f"{sandbox.token}\n")
     yield booted
     sandbox.clear_faults()
-    booted.run("systemctl stop 'sstorefs@*' 'sstorefs-mount-proxy@*' 'mnt-*.automount' 'mnt-*.mount'; systemctl reset-failed;"
+    booted.run("systemctl stop 'sstorefs-again@*' 'sstorefs@*' 'sstorefs-mount-proxy@*' 'mnt-*.automount' 'mnt-*.mount'; systemctl reset-failed;"
                "rm -rf /run/systemd/system/sstorefs* /run/systemd/system/mnt-*; sed -i /sstorefs/d /etc/fstab; systemctl daemon-reload")
 
 
@@ -43,7 +43,7 @@ def drop_in(machine, text, unit="sstorefs@.service"):
 # --- the units as they are written ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", ["sstorefs@.service", "sstorefs-mount-proxy@.service"])
+@pytest.mark.parametrize("unit", ["sstorefs@.service", "sstorefs-mount-proxy@.service", "sstorefs-prepare@mnt-secrets.service", "sstorefs-again@mnt-secrets.service"])
 def test_verify_finds_nothing(machine, unit):
     done = machine.run(f"systemd-analyze verify {UNITS}/{unit}")
     assert done.stdout + done.stderr == ""
@@ -110,7 +110,7 @@ def test_each_instance_has_its_own_user_and_none_gets_the_mount_of_another(machi
 def test_the_mount_proxy_can_mount_and_little_else(machine):
     machine.run("systemctl start sstorefs@prod")
     bounding = machine.says("grep CapBnd /proc/$(systemctl show -P MainPID sstorefs-mount-proxy@prod)/status")
-    assert int(bounding.split()[1], 16) == (1 << 21) | (1 << 2)  # CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH
+    assert int(bounding.split()[1], 16) == (1 << 21) | (1 << 9) | (1 << 2)  # CAP_SYS_ADMIN, CAP_LINUX_IMMUTABLE, CAP_DAC_READ_SEARCH
     state = machine.says("cat /proc/$(systemctl show -P MainPID sstorefs-mount-proxy@prod)/status")
     assert re.search(r"^NoNewPrivs:\s*1$", state, re.MULTILINE) and re.search(r"^Seccomp:\s*2$", state, re.MULTILINE)
     assert machine.says("systemctl show -P RestrictAddressFamilies sstorefs-mount-proxy@prod") == "AF_UNIX", "it speaks to no service"
@@ -254,3 +254,92 @@ def test_a_service_that_is_down_does_not_hold_the_boot_up(machine, sandbox):
     fstab(machine, sandbox, "timeout=1", "endpoint=http://127.0.0.1:9")
     machine.run("systemctl start remote-fs.target")
     assert machine.says("systemctl is-active remote-fs.target") == "active"
+
+
+# --- nothing below ------------------------------------------------------------------------------------------------------------------
+
+WRITER = """
+file=/mnt/secrets
+while [ ! -e /run/end ]; do
+    n=$((n + 1))
+    sleep 0.01
+    if (echo value-$n > $file/N$n && sync $file/N$n) 2> /dev/null; then echo N$n >> /run/stored; else echo N$n >> /run/failed; fi
+done
+"""
+
+
+class RootWriter:
+    """Root's loop on a machine, `echo v > … && sync`, while `below` shows what the mount hides."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        machine.run("rm -f /run/end /run/stored /run/failed; touch /run/stored /run/failed; mkdir -p /run/below; mount --bind --make-private /mnt /run/below")
+        machine.write("/run/writer", WRITER)
+        machine.run("nohup bash /run/writer >/dev/null 2>&1 & echo $! > /run/writer.pid")
+
+    def wait_for(self, outcome, more=3):
+        self.machine.run(f"n=$(wc -l < /run/{outcome}); until [ $(wc -l < /run/{outcome}) -ge $((n + {more})) ]; do sleep 0.05; done")
+
+    def finish(self, sandbox):
+        """Every exit 0 is in the service; returns what lies below."""
+        self.machine.run("touch /run/end; tail --pid=$(cat /run/writer.pid) -f /dev/null")
+        stored = self.machine.says("cat /run/stored").split()
+        below = self.machine.says("ls -A /run/below/secrets; umount /run/below").split()
+        for name in stored:
+            assert sandbox.value("prod", name) == f"value-{name[1:]}".encode(), f"{name}; below: {below}"
+        return below
+
+
+def test_root_writes_to_the_service_or_not_at_all(machine, sandbox):
+    """Across a boot at which the service is out of reach, stop, start and kill -9."""
+    conf = f"SOURCE=fastly:prod\nMOUNTPOINT=/mnt/secrets\nOPTIONS={{}}\n"
+    drop_in(machine, "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=100ms\n")
+    machine.write("/etc/sstorefs/prod.conf", conf.format(options(sandbox, "timeout=1", "endpoint=http://127.0.0.1:9")))
+    machine.run("systemctl start sstorefs@prod", check=False)
+    writer = RootWriter(machine)
+    writer.wait_for("failed")
+    machine.write("/etc/sstorefs/prod.conf", conf.format(options(sandbox)))
+    writer.wait_for("stored")
+    machine.run("systemctl stop sstorefs@prod")
+    writer.wait_for("failed")
+    machine.run("systemctl start sstorefs@prod")
+    writer.wait_for("stored")
+    machine.run("systemctl kill -s KILL --kill-who=main sstorefs@prod")
+    writer.wait_for("failed", 1)
+    writer.wait_for("stored")
+    machine.run("systemctl stop sstorefs@prod")
+    writer.wait_for("failed")
+    assert writer.finish(sandbox) == []
+
+
+def test_root_writes_to_an_automount_or_not_at_all(machine, sandbox):
+    """A mount that failed is tried again by the next write, however often it fails."""
+    machine.run(f"cp {EXAMPLES}/mnt-secrets.* /run/systemd/system/")
+    unit = "/run/systemd/system/mnt-secrets.mount"
+    machine.run(f"sed -i 's|^What=.*|&prod|; s|^Options=.*|&,{options(sandbox)}|' {unit} && systemctl daemon-reload")
+    machine.write("/etc/sstorefs/token", "another-token")
+    machine.run("systemctl start mnt-secrets.automount")
+    writer = RootWriter(machine)
+    writer.wait_for("failed", 10)
+    assert machine.says("systemctl is-active mnt-secrets.automount") == "active"
+    machine.write("/etc/sstorefs/token", sandbox.token)
+    writer.wait_for("stored")
+    machine.run("kill -9 $(pgrep -f '^/sbin/mount.fuse.sstorefs fastly:prod /mnt/secrets')")
+    writer.wait_for("failed")
+    machine.run("systemctl restart mnt-secrets.mount")
+    writer.wait_for("stored")
+    machine.run("systemctl stop mnt-secrets.automount mnt-secrets.mount")
+    writer.wait_for("failed")
+    assert writer.finish(sandbox) == []
+
+
+def test_a_mount_unit_that_failed_is_tried_again(machine, sandbox):
+    machine.run(f"cp {EXAMPLES}/mnt-secrets.* /run/systemd/system/ && sed -i 's|^Options=.*|&,{options(sandbox)}|' /run/systemd/system/mnt-secrets.mount")
+    drop_in(machine, "[Service]\nRestartSec=100ms\n", "sstorefs-again@.service")
+    machine.write("/etc/sstorefs/token", "another-token")
+    assert machine.run("systemctl start mnt-secrets.mount", check=False).returncode != 0
+    machine.run("until [ $(journalctl -t sstorefs -o cat | grep -c 401) -ge 3 ]; do sleep 0.05; done")
+    machine.write("/etc/sstorefs/token", sandbox.token)
+    machine.run("until [ $(systemctl is-active mnt-secrets.mount) = active ]; do sleep 0.05; done")
+    machine.run("systemctl stop mnt-secrets.mount")
+    assert machine.says("systemctl is-active mnt-secrets.mount sstorefs-again@mnt-secrets || true").split() == ["inactive"] * 2
