@@ -92,7 +92,7 @@ mounts()
 		step "$name" tests/debian13.sh env SSTOREFS_BUILD=build-test/debian13 python3 -m pytest "${words[@]}"
 		return
 	fi
-	# One build says all that it can (-d), for the canaries.
+	# One build logs all that it can (-d), for the search for leaked secrets.
 	[[ $2 == gcc ]] && export SSTOREFS_DEBUG=1 || unset SSTOREFS_DEBUG
 	SSTOREFS_BUILD=$builds/$2 step "$name" /usr/bin/python3 -m pytest "${words[@]}"
 }
@@ -129,7 +129,7 @@ try()
 		return 1
 	}
 	cat "$logs/try"
-	# What the canaries of pytest do for its runs.
+	# The search for leaked secrets, as pytest does it for its runs.
 	if grep -F sandbox-token "$logs/try"; then
 		echo "contrib/try.sh shows its token" >&2
 		return 1

@@ -1,5 +1,5 @@
 """
-Canaries: tokens and values of which no output of any mount of the whole run may have a trace, at whatever level it logs. They are gathered
+Searches for leaked secrets: tokens and values that no output of any mount of the whole run may contain, at whatever log level. They are collected
 where the sandbox learns of them, and searched for when all tests are over.
 """
 
@@ -79,10 +79,10 @@ def search(work, secrets):
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     work = session.config._tmp_path_factory.getbasetemp()
-    (work / f"canaries.{id(session)}.json").write_text(json.dumps(sorted(collected)))
+    (work / f"leaks.{id(session)}.json").write_text(json.dumps(sorted(collected)))
     if hasattr(session.config, "workerinput"):
-        return  # who began it all searches for what everybody has gathered
-    secrets = {base64.b64decode(secret) for file in work.rglob("canaries.*.json") for secret in json.loads(file.read_text())}
+        return  # the first process searches for what all have collected
+    secrets = {base64.b64decode(secret) for file in work.rglob("leaks.*.json") for secret in json.loads(file.read_text())}
     findings.extend(search(work, secrets))
     if findings:
         session.exitstatus = 1
@@ -90,7 +90,7 @@ def pytest_sessionfinish(session):
 
 def pytest_terminal_summary(terminalreporter):
     for finding in findings:
-        terminalreporter.write_line(f"CANARY {finding}", red=True)
+        terminalreporter.write_line(f"LEAK {finding}", red=True)
     if findings:
         terminalreporter.write_line(f"{len(findings)} tokens, values or headers stand where nothing secret may be", red=True)
 

@@ -66,7 +66,7 @@ def read_arguments():
 
 
 class Progress:
-    """One line that changes, where somebody looks; else a line for each group."""
+    """One line that changes on a terminal; else a line for each group."""
 
     def __init__(self, count):
         self.begun = time.monotonic()

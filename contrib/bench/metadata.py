@@ -42,7 +42,7 @@ def best(turns):
 
 
 def by_processor_time(turns):
-    """The median: nobody else's work is in it, but for what that does to the caches."""
+    """The median: other processes' work is not in it, but for their effect on the caches."""
     return statistics.median(rate for _, rate in turns)
 
 

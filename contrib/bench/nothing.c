@@ -5,7 +5,7 @@
  *
  *     nothing MOUNTPOINT FILES SECONDS
  *
- * The kernel may keep what it is told for so many seconds.
+ * The kernel may cache replies for so many seconds.
  */
 #define FUSE_USE_VERSION 314
 #include <errno.h>

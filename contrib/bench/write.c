@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 			return perror("fork"), 1;
 		if (child)
 			continue;
-		close(gate[1]); /* nobody begins before all are there */
+		close(gate[1]); /* no writer begins before all are there */
 		while (read(gate[0], &byte, 1) > 0)
 			;
 		_exit(work(argv, i, count, writers, seconds));

@@ -17,9 +17,9 @@ def read_arguments(words=None):
     options = _parser().parse_args(words)
     if options.limits:
         options.variant[:0] = LIMITS
-    for option, plays_meant in SHORT_FORMS.items():
+    for option, variants_meant in SHORT_FORMS.items():
         if (value := getattr(options, option)) is not None:
-            options.variant += [(name, value) for name in plays_meant]
+            options.variant += [(name, value) for name in variants_meant]
     return options
 
 
@@ -40,15 +40,15 @@ def _parser():
     add("--state", metavar="FILE", help="SQLite file that keeps everything; in memory otherwise")
     add("--fault", action="append", default=[], type=_checked(_fault), metavar="SPEC",
         help="see below; may be given again")
-    add("--variant", action="append", default=[], type=_checked(_play), metavar="NAME=VALUE",
+    add("--variant", action="append", default=[], type=_checked(_variant), metavar="NAME=VALUE",
         help="see below; may be given again")
     add("--limits", action="store_true", help="the services' documented rate limits; off otherwise")
     add("--signing-seed", type=_checked(_seed), metavar="BASE64", help="32 bytes from which the signing key is made")
-    add("--until-eof", action="store_true", help="end when standard input does: with whoever started this")
+    add("--until-eof", action="store_true", help="end when standard input does: with the process that started this")
     add("--log", action="store_true", help="one line a call on stderr")
-    for option, plays_meant in SHORT_FORMS.items():
-        add("--" + option.replace("_", "-"), type=_short(plays_meant[0]), metavar="NUMBER",
-            help="the same as " + " ".join(f"--variant {name}=NUMBER" for name in plays_meant))
+    for option, variants_meant in SHORT_FORMS.items():
+        add("--" + option.replace("_", "-"), type=_short(variants_meant[0]), metavar="NUMBER",
+            help="the same as " + " ".join(f"--variant {name}=NUMBER" for name in variants_meant))
     return parser
 
 
@@ -70,7 +70,7 @@ def _checked(read):
     return check
 
 
-def _play(text):
+def _variant(text):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"{text} is not NAME=VALUE")
@@ -84,7 +84,7 @@ def _fault(text):
 
 
 def _short(variant):
-    return _checked(lambda text: _play(f"{variant}={text}")[1])
+    return _checked(lambda text: _variant(f"{variant}={text}")[1])
 
 
 def _seed(text):

@@ -81,7 +81,7 @@ class CallLog:
                 "answer_base64": base64.b64encode(response.body).decode() if response else None})
 
     def changed(self):
-        """Lets everybody who waits look again."""
+        """Wakes all waiters."""
         for future in self.waiting:
             if not future.done():
                 future.set_result(None)

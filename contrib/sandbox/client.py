@@ -142,7 +142,7 @@ class Sandbox:
                          timeout=120)
 
     def put(self, store, name, value, service="fastly", **more):
-        """What another client would have stored, or nobody could: no rule is asked. more: created, modified, …"""
+        """What another client would have stored, or none could: no rule is applied. more: created, modified, …"""
         params = {"service": service, "store": store, "name": name,
                   "value_base64": base64.b64encode(value).decode(), **more}
         return self._ask("POST", "put", body=params)

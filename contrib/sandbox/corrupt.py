@@ -1,4 +1,4 @@
-"""What a fault does to an answer that is ready: spoiled bodies, pages and client keys, odd headers."""
+"""What a fault does to an answer that is ready: corrupt bodies, pages and client keys, odd headers."""
 
 import base64
 import gzip
@@ -105,18 +105,18 @@ def corrupt_key(kind, response, keys):
         return
     key = {"public_key": base64.b64decode(members[names[0]]), "signature": base64.b64decode(members["signature"]),
            "expires_at": members["expires_at"]}
-    key = _spoiled(kind, key, keys)
+    key = _corrupted(kind, key, keys)
     key = {name: base64.b64encode(value).decode() if isinstance(value, bytes) else value for name, value in key.items()}
     public = key.pop("public_key")
     response.body = pretty({name: public for name in names} | key)
 
 
-def _spoiled(kind, key, keys):
+def _corrupted(kind, key, keys):
     if kind == "forgotten":
         keys.forget(key["public_key"])
         return key
     if kind == "zero":
-        # A point of small order, well signed: no box can be sealed for it.
+        # A point of small order, well signed: nothing can be sealed under it.
         return key | {"public_key": bytes(32), "signature": keys.signing.sign(bytes(32)).signature}
     return KEYS[kind](key)
 
@@ -228,7 +228,7 @@ def corrupt_body(kind, response, size):
     if kind == "html":
         response.content_type = "text/html"
     if response.status == 204:
-        # A 204 can't have a body, so a spoiled one comes with 200.
+        # A 204 can't have a body, so a corrupt one comes with 200.
         response.status = 200
 
 

@@ -15,7 +15,7 @@ from parsing import ParseError, read_base64
 
 @lru_cache(maxsize=64)
 def _box(private):
-    """To make a box costs two multiplications on the curve."""
+    """Making a SealedBox costs two multiplications on the curve."""
     return SealedBox(PrivateKey(private))
 
 
@@ -49,7 +49,7 @@ class ClientKeys:
                 "signature": _text(self.signing.sign(public).signature), "expires_at": to_nanos(expires_at)}
 
     def open(self, client_key, sealed):
-        """The value in a sealed box."""
+        """Unseals a value."""
         box = _box(self._alive(client_key)["private"])
         try:
             return box.decrypt(sealed)

@@ -89,7 +89,7 @@ EFFECTS = (
     ("family", _one_of(*FAMILIES), None, "form of the error body"),
     ("detail", str, None, "words in the error body"),
     ("code", str, None, "code in the error body"),
-    ("body", _one_of(*BODIES), "after", "spoil the answer's body"),
+    ("body", _one_of(*BODIES), "after", "corrupt the response's body"),
     ("huge", _count, "after", "lengthen the answer by BYTES blanks; with body=bomb: how long it is unpacked"),
     ("slow", float, "after", "send the answer byte by byte, so many a second"),
     ("flood", _count, "after", "add N headers"),
@@ -98,8 +98,8 @@ EFFECTS = (
     ("retry_after", str, "after", "Retry-After: SECONDS; dateSECONDS for a date so far ahead"),
     ("rate_reset", float, "after", "the service's rate-limit headers: nothing left, reset in SECONDS"),
     ("skew", _skew, "after", "set the Date header ahead by SECONDS (or behind: negative); none: leave it out"),
-    ("key", _one_of(*KEYS), "after", "spoil a Fastly client key"),
-    ("page", _one_of(*PAGES), "after", "spoil a page of a listing"),
+    ("key", _one_of(*KEYS), "after", "corrupt a Fastly client key"),
+    ("page", _one_of(*PAGES), "after", "corrupt a page of a listing"),
     ("when", _one_of(*WHEN), None, "whether the fault comes before or after the change is made"),
 )
 _READERS = {name: read for name, read, *_ in FILTERS} | {name: read for name, read, *_ in EFFECTS}

@@ -201,7 +201,7 @@ class GitHub(Service):
         return base.lower()
 
     def _store(self, base, kind, environment):
-        """The fixed ones are there as soon as somebody looks; an environment must have been made."""
+        """The fixed ones are there at the first request; an environment must have been made."""
         store_id = _store_id(base, kind, environment or kind)
         store = self.state.store(self.name, store_id)
         if store is None:

@@ -158,7 +158,7 @@ class CallHandler:
                 return False
             if fault.get("slow"):
                 return await self._send_slowly(fault.get("slow"))
-        # The journal comes first: whoever has the answer must find it there.
+        # The call log comes first: a client that has the response must find it there.
         self.app.call_log.end(self.call, "answered", self.response.status)
         await self.connection.send(self.response, keep_alive, head_only=self.request.method == "HEAD")
         return keep_alive

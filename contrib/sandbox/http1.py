@@ -1,4 +1,4 @@
-"""HTTP/1.1 over one connection: requests are read by h11, answers are written here, where faults can spoil them."""
+"""HTTP/1.1 over one connection: requests are read by h11, answers are written here, where faults can corrupt them."""
 
 import asyncio
 import socket
@@ -36,7 +36,7 @@ class Connection:
 
     async def read_request(self):
         """The next request, or None when the client has hung up between two of them, or within a head."""
-        # One parser a request: h11 would else have to write the answers, too, which faults cut and spoil.
+        # One parser a request: h11 would else have to write the answers, too, which faults cut and corrupt.
         parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
         if self.unread:
             parser.receive_data(self.unread)

@@ -8,7 +8,7 @@ LONGEST_KEY = 255
 
 
 class Idempotency:
-    """`world` keeps test and live keys, and the accounts, apart."""
+    """`namespace` keeps test and live keys, and the accounts, apart."""
 
     def __init__(self, state):
         self.state = state
@@ -21,19 +21,19 @@ class Idempotency:
             raise ApiError(400, f"Idempotency-Key must have 1 to {LONGEST_KEY} characters", type="idempotency_error")
         return key
 
-    def begin(self, world, key, call):
+    def begin(self, namespace, key, call):
         """From here to `end` the key is in use."""
-        self.open.setdefault((world, key), call["number"])
+        self.open.setdefault((namespace, key), call["number"])
 
     def end(self, call):
         self.open = {place: number for place, number in self.open.items() if number != call["number"]}
 
-    def replay(self, world, key, request, call):
+    def replay(self, namespace, key, request, call):
         """The kept answer, None if there is none, or a refusal."""
-        if self.open.get((world, key), call["number"]) != call["number"]:
+        if self.open.get((namespace, key), call["number"]) != call["number"]:
             raise ApiError(409, "There is currently another in-progress request using this Idempotency Key",
                           type="idempotency_error", code="idempotency_key_in_use")
-        row = self.state.one("SELECT * FROM replays WHERE world = ? AND key = ?", world, key)
+        row = self.state.one("SELECT * FROM replays WHERE namespace = ? AND key = ?", namespace, key)
         if row is None:
             return None
         if row["fingerprint"] != _fingerprint(request):
@@ -41,10 +41,10 @@ class Idempotency:
                           " used with.", type="idempotency_error")
         return Response(row["status"], row["body"], headers=[("Idempotent-Replayed", "true")])
 
-    def keep(self, world, key, request, response):
+    def keep(self, namespace, key, request, response):
         with self.state.change() as db:
             db.execute("INSERT OR REPLACE INTO replays VALUES (?, ?, ?, ?, ?)",
-                       (world, key, _fingerprint(request), response.status, response.body))
+                       (namespace, key, _fingerprint(request), response.status, response.body))
 
 
 def _fingerprint(request):

@@ -7,32 +7,32 @@ class FixedWindow:
     def __init__(self, clock):
         self.clock = clock
         self.begun = None
-        self.spent = 0
+        self.used = 0
 
     def _roll_window(self, length):
         begun = self.clock.now() // length * length
         if begun != self.begun:
-            self.begun, self.spent = begun, 0
+            self.begun, self.used = begun, 0
 
     def spend(self, limit, length):
         """Takes one call from the window, if there is one left."""
         self._roll_window(length)
-        if self.spent >= limit:
+        if self.used >= limit:
             return False
-        self.spent += 1
+        self.used += 1
         return True
 
     def give_back(self):
         """The last call is not counted after all."""
-        self.spent = max(0, self.spent - 1)
+        self.used = max(0, self.used - 1)
 
     def left(self, limit, length):
         """(calls left, when the next window begins)"""
         self._roll_window(length)
-        return limit - self.spent, self.begun + length
+        return limit - self.used, self.begun + length
 
     def forget(self):
-        self.begun, self.spent = None, 0
+        self.begun, self.used = None, 0
 
 
 class Lockout:
@@ -47,21 +47,21 @@ class Lockout:
         if now < self.locked_until:
             return False
         if now >= self.begun + length:
-            self.begun, self.spent = now, 0
-        self.spent += 1
-        if self.spent > limit:
+            self.begun, self.used = now, 0
+        self.used += 1
+        if self.used > limit:
             self.locked_until = now + lockout
-        return self.spent <= limit
+        return self.used <= limit
 
     def left(self, limit, length):
         """(calls left, seconds until there are new ones)"""
         now = self.clock.now()
         if now < self.locked_until:
             return 0, self.locked_until - now
-        return max(0, limit - self.spent), max(0, self.begun + length - now)
+        return max(0, limit - self.used), max(0, self.begun + length - now)
 
     def forget(self):
-        self.begun, self.spent, self.locked_until = 0, 0, 0
+        self.begun, self.used, self.locked_until = 0, 0, 0
 
 
 class TokenBucket:
@@ -84,17 +84,17 @@ class TokenBucket:
 
 
 class Minutes:
-    """So much in any minute, for each key: what was spent counts for sixty seconds."""
+    """A limit for any minute, for each key: each use counts for sixty seconds."""
 
     def __init__(self, clock):
         self.clock = clock
-        self.spent = {}
+        self.used = {}
 
     def spend(self, key, most, cost):
         """Takes `cost` if the last minute leaves so much."""
         now = self.clock.now()
-        recent = [(at, amount) for at, amount in self.spent.get(key, []) if at > now - 60]
-        self.spent[key] = recent
+        recent = [(at, amount) for at, amount in self.used.get(key, []) if at > now - 60]
+        self.used[key] = recent
         if cost and sum(amount for _, amount in recent) + cost > most:
             return False
         if cost:
@@ -103,7 +103,7 @@ class Minutes:
 
     def left(self, key):
         """Seconds until the oldest of it counts no more."""
-        return max(0.0, min((at for at, _ in self.spent.get(key, [])), default=0) + 60 - self.clock.now())
+        return max(0.0, min((at for at, _ in self.used.get(key, [])), default=0) + 60 - self.clock.now())
 
     def forget(self):
-        self.spent.clear()
+        self.used.clear()

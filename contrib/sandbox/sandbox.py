@@ -40,7 +40,7 @@ class Sandbox:
         self.begin_as_asked()
 
     def begin_as_asked(self):
-        """The plays and faults of the command line."""
+        """The variants and faults of the command line."""
         for name, choice in self.options.variant:
             self.variants.set(name, choice)
         self.clock.offset = self.variants["clock"]

@@ -25,7 +25,7 @@ CREATE INDEX IF NOT EXISTS secret_expiries ON secrets (expires_at) WHERE expires
 CREATE TABLE IF NOT EXISTS client_keys (
     public BLOB PRIMARY KEY, private BLOB NOT NULL, expires_at REAL NOT NULL, uses INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS replays (
-    world TEXT, key TEXT, fingerprint BLOB, status INTEGER, body BLOB, PRIMARY KEY (world, key));
+    namespace TEXT, key TEXT, fingerprint BLOB, status INTEGER, body BLOB, PRIMARY KEY (namespace, key));
 """
 
 
@@ -44,7 +44,7 @@ class State:
 
     @contextmanager
     def change(self):
-        """All or nothing; whoever keeps an order of secrets in memory sees by the generation that it is out of date."""
+        """All or nothing; a service that keeps an order of secrets in memory sees by the generation that it is out of date."""
         self.generation += 1
         self.db.execute("BEGIN")
         try:
@@ -130,7 +130,7 @@ class State:
                 self.update_secret(secret["number"], deleted_at=linger_at, value=None)
 
     def forget_everything(self):
-        """The signing key and the like stay: what has been told about them stays true."""
+        """The signing key and the like stay: responses about them stay true."""
         with self.change() as db:
             for table in ("secrets", "stores", "client_keys", "replays"):
                 db.execute(f"DELETE FROM {table}")

@@ -62,7 +62,7 @@ class Stripe(Service):
         call["mode"] = "either" if found[0] == "set_secret" else None
         call["expand"] = [value for key, value in said.items() if key.startswith("expand")] or None
         if (key := request.headers.get("idempotency-key")) and request.method == "POST":
-            self.idempotency.begin(_world(request), key, call)
+            self.idempotency.begin(_namespace(request), key, call)
 
     def credentials(self, request, tokens):
         """present, wrong, or None: the key as Bearer, or as Basic's user name with an empty password."""
@@ -92,12 +92,12 @@ class Stripe(Service):
         """A 500 is an answer of the service's own, which it keeps for the key; the other 5xx are a gateway's."""
         key = request.headers.get("idempotency-key")
         if key and response.status == 500 and request.method == "POST" and self.variants["stripe.replay_500"] == "yes":
-            self.idempotency.keep(_world(request), key, request, response)
+            self.idempotency.keep(_namespace(request), key, request, response)
 
     def on_done(self, call):
         self.idempotency.end(call)
 
-    # For the control interface: a store is a scope of a world (test or live, own account or another)
+    # For the control interface: a store is a scope of a namespace (test or live, own account or another)
 
     def find_store(self, params):
         return self.state.store(self.name, self._scope_id(params))
@@ -107,7 +107,7 @@ class Stripe(Service):
 
     def _scope_id(self, params):
         live = str(params.get("livemode", _is_live(self.tokens[0]))).lower() == "true"
-        return f"{_world_name(live, params.get('account', ''))}/{params['store']}"
+        return f"{_namespace_of(live, params.get('account', ''))}/{params['store']}"
 
     # What is checked for every call
 
@@ -127,17 +127,17 @@ class Stripe(Service):
         if not isinstance(found, tuple):
             raise bad(f"Unrecognized request URL ({request.method}: {request.path}).", status=404)
         key = self.idempotency.key(request)
-        world = _world(request)
-        if key and (kept := self.idempotency.replay(world, key, request, call)):
+        namespace = _namespace(request)
+        if key and (kept := self.idempotency.replay(namespace, key, request, call)):
             return kept
-        return self._run(request, call, found[0], world, key)
+        return self._run(request, call, found[0], namespace, key)
 
-    def _run(self, request, call, operation, world, key):
+    def _run(self, request, call, operation, namespace, key):
         """What fails validation is not kept for the key: the call has then not begun."""
         form = read_form(_parameters(request), KNOWN[operation])
         scope = self.parameters.scope(form)
         self._expire()
-        scope_id = f"{world}/{scope}"
+        scope_id = f"{namespace}/{scope}"
         # A scope is no object: it need not be created, and it is there with its first secret.
         store = self.state.store(self.name, scope_id) or {"number": 0, "name": scope, "id": scope_id}
         try:
@@ -147,7 +147,7 @@ class Stripe(Service):
                 raise
             response = self._error_response(error)
         if key:
-            self.idempotency.keep(world, key, request, response)
+            self.idempotency.keep(namespace, key, request, response)
         return response
 
     def _authenticate(self, request, call):
@@ -291,7 +291,7 @@ def _is_live(key):
     return (key or "").startswith(("sk_live_", "rk_live_", "sk_org_live_"))
 
 
-def _world_name(live, account):
+def _namespace_of(live, account):
     return ("live" if live else "test") + (f":{account}" if account else "")
 
 
@@ -309,9 +309,9 @@ def _account(request):
     return request.headers.get("stripe-account")
 
 
-def _world(request):
+def _namespace(request):
     """Test and live, and each account, are disjoint."""
-    return _world_name(_is_live(_key(request)), _account(request) or "")
+    return _namespace_of(_is_live(_key(request)), _account(request) or "")
 
 
 def _parameters(request):

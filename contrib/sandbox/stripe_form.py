@@ -52,7 +52,7 @@ def _take(form, key, name, member, value):
 
 
 class Parameters:
-    """The rules for each parameter. `plays` says what is counted and whether NUL may be there."""
+    """The rules for each parameter. `variants` says what is counted and whether NUL may be there."""
 
     def __init__(self, variants):
         self.variants = variants

@@ -98,7 +98,7 @@ NUMBERS = {"number": int, "seconds": float}
 
 
 class Variants:
-    """The present choices. `plays["fastly.order"]`; `plays.choose("fastly.order", "reverse")`."""
+    """The present choices. `variants["fastly.order"]`; `variants.set("fastly.order", "reverse")`."""
 
     def __init__(self):
         self.table = {variant.name: variant for variant in VARIANTS}
@@ -109,7 +109,7 @@ class Variants:
 
     def set(self, name, value):
         if name not in self.table:
-            raise ValueError(f"unknown play: {name}; known are {', '.join(self.table)}")
+            raise ValueError(f"unknown variant: {name}; known are {', '.join(self.table)}")
         self.values[name] = _read(self.table[name], str(value))
 
     def forget(self):
@@ -130,7 +130,7 @@ def _read(variant, text):
 
 
 def described():
-    """One line a play, for --help."""
+    """One line for each variant, for --help."""
     return [f"  {variant.name}={_shown(variant.default)}  ({_kinds(variant)})  {variant.meaning}" for variant in VARIANTS]
 
 

@@ -66,7 +66,7 @@ struct op_args {
 	unsigned page;	    /* the page's number, from 1, where pages are numbered */
 
 	enum put_mode mode;
-	const uint8_t *value; /* the value, or the sealed box when `client_key` is set */
+	const uint8_t *value; /* the value, or the sealed value when `client_key` is set */
 	size_t value_length;
 	const uint8_t *client_key;   /* crypto_box_PUBLICKEYBYTES bytes, or NULL */
 	const char *client_key_id;   /* where keys have one */

@@ -15,7 +15,7 @@ enum write_result {
 	WRITE_STORED,
 	WRITE_REFUSED_AT_OPEN,
 	WRITE_REFUSED, /* by a check or by the service: the same value will be refused again */
-	WRITE_FAILED,  /* the service could not be asked or was in trouble: nothing is stored */
+	WRITE_FAILED,  /* the service could not be reached or failed: nothing is stored */
 	WRITE_UNKNOWN, /* whether it is stored is not known */
 	WRITE_RESULT_COUNT
 };

@@ -194,7 +194,7 @@ def test_memory_that_is_refused(one_of, memory, make_mount, tls, sandbox, table)
         refused.add(errno_of(os.stat, mount / f"prod/NONE{number}"))
         refused.add(errno_of(lambda: (mount / ".sstorefs/status").read_text()))
     memory.one_of(0)
-    table.line(f"one of {one_of} allocations fails", writers, f"the {len(stored)} of {number} that it was told")
+    table.line(f"one of {one_of} allocations fails", writers, f"the {len(stored)} of {number} that succeeded")
     assert mount.process.poll() is None, mount.log()
     assert all(sandbox.value("prod", name) == value for name, value in stored.items())
     assert writers <= SCARCE
@@ -482,7 +482,7 @@ def test_a_clock_that_is_right_is_not_blamed_for_a_certificate(make_mount, tls, 
 
 
 def test_a_temporary_file_that_is_never_renamed_is_wiped_and_that_is_said(clock, make_mount, direct, sandbox, table):
-    """After a quarter of an hour: in `errors` and in the log, for its writer was told that all went well. A directory for such files goes without a word."""
+    """After a quarter of an hour: in `errors` and in the log, for its writer has had a success. A directory for such files is removed silently."""
     spared = [name for name in clock.variables if "MONOTONIC" in name]
     mount = make_mount(direct, options="ttl=indefinite", **{name: value for name, value in clock.variables.items() if name not in spared})
     os.listdir(mount / "prod")

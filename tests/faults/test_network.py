@@ -59,7 +59,7 @@ def test_a_mount_does_not_wait_for_a_silent_name_server(silent_name_server, make
 
 
 def test_a_name_server_that_falls_silent_holds_nothing_up(make_mount, sandbox, nginx, certificates, tmp_path, table):
-    """Metadata is told from memory while the resolver waits for its answer; what can't be known without it is an error in time."""
+    """Metadata is served from memory while the resolver waits for its answer; what can't be known without it is an error in time."""
     sandbox.put("prod", "OTHER", b"other")
     names = hosts_with(nginx, tmp_path)
     with names:

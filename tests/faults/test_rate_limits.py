@@ -1,6 +1,5 @@
 """
-A service that refuses calls for their number (429) until a known moment: no change is sent before it, whichever process asks; reads that are not metered go on, and everybody
-is told when (doc/semantics.md, chapter 6).
+A service that refuses calls for their number (429) until a known moment: no change is sent before it, whichever process asks; reads that are not metered go on, and every refused process learns when (doc/semantics.md, chapter 6).
 """
 
 import errno
@@ -48,7 +47,7 @@ def test_after_a_429_no_change_is_sent_before_the_reset_and_reads_go_on(direct_m
         assert errno_of(change) == errno.EAGAIN, what
         direct_mount.refresh()
         assert "BY_ANOTHER_CLIENT" in os.listdir(store), "reads are not metered"
-    assert errno_of(os.open, store / "NAME", os.O_WRONLY) == errno.EAGAIN, "it is told already at open"
+    assert errno_of(os.open, store / "NAME", os.O_WRONLY) == errno.EAGAIN, "it is reported already at open"
     assert changes(sandbox) == [] and {call["status"] for call in sandbox.calls()} == {200}
     moments = set(MOMENT.findall(direct_mount.control("errors")))
     status = json.loads(direct_mount.control("status"))

@@ -170,7 +170,7 @@ def test_what_is_over_is_over(begin, nginx, tls, make_mount, tmp_path):
     harness.prepare()
     begin(harness)
     assert harness.write().error != 0
-    # What was known is still told, at once.
+    # What was known is still served, at once.
     assert sorted(os.listdir(harness.path.parent)) == ["NAME", "OTHER"]
     assert (harness.path.parent / "OTHER").stat().st_size == 1
     harness.end_fault()

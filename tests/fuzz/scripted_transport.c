@@ -275,7 +275,7 @@ static int happen(struct loop_poller *poller, struct pollfd *fds, unsigned count
 	else if (timeout > 0)
 		milliseconds += (uint64_t)timeout;
 	else
-		broken("whoever waits is woken", __FILE__, __LINE__);
+		broken("every waiter is woken", __FILE__, __LINE__);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ def test_within_the_ttl_nothing_is_asked(make_mount, direct, sandbox):
     os.listdir(mount / "prod")
     sandbox.clear()
     sandbox.put("prod", "THEIRS", b"x")
-    end = time.monotonic() + 2.5  # longer than the kernel itself remembers anything
+    end = time.monotonic() + 2.5  # longer than the kernel itself caches anything
     while time.monotonic() < end:
         assert len(os.listdir(mount / "prod")) == 10
         os.stat(mount / "prod/SECRET_0000003")
@@ -191,7 +191,7 @@ def test_names_during_a_walk_that_is_too_old(direct_mount, sandbox):
     sandbox.wait_for_call("fastly.list_secrets", state="held")
     sandbox.delete("prod", "SECRET_0000000")
     direct_mount.refresh()
-    time.sleep(1.1)  # what the kernel has been told before
+    time.sleep(1.1)  # what the kernel has cached before
     assert errno_of(os.stat, direct_mount / "prod/SECRET_0000000") == errno.ENOENT
     os.stat(direct_mount / "prod/SECRET_0000001")
     sandbox.release()
@@ -293,7 +293,7 @@ def test_one_bad_answer_is_asked_for_again_and_nobody_notices(make_mount, direct
 
 @pytest.mark.mount_options("ttl=1,entry_timeout=60")
 def test_a_write_to_a_name_that_the_kernel_alone_still_knows_creates(direct_mount, sandbox):
-    """While it remembers a name that has vanished the kernel opens what is there no more, where it was asked to create."""
+    """While it caches a deleted name the kernel opens the old file instead of creating one."""
     name = direct_mount / "prod/NAME"
 
     def vanish():

@@ -22,7 +22,7 @@ def alive(mount, sandbox, path):
     assert set(os.listdir(path)) == CLEAN
 
 
-# every page is spoiled: the names there may be at most, and whether an error may be what comes of it
+# every page is corrupt: the names there may be at most, and whether an error may be what comes of it
 PAGES = [("repeat_cursor", True), ("cursor_number", True), ("cursor_object", True), ("not_list", True), ("null_list", True),
          ("cursor_null", False), ("cursor_empty", False), ("duplicates", False), ("non_object", False), ("nameless", False),
          ("number_name", False), ("idless", False), ("no_time", False), ("bad_time", False), ("empty", None)]
@@ -30,7 +30,7 @@ PAGES = [("repeat_cursor", True), ("cursor_number", True), ("cursor_object", Tru
 
 @pytest.mark.parametrize("page,fails", PAGES)
 @pytest.mark.parametrize("after", [0, 1])
-def test_spoiled_pages_by_cursor(make_mount, direct, sandbox, page, fails, after):
+def test_corrupt_pages_by_cursor(make_mount, direct, sandbox, page, fails, after):
     sandbox.seed("prod", 500)
     mount = make_mount(direct, options="timeout=2")
     sandbox.fault(operation="fastly.list_secrets", page=page, after=after)
@@ -59,7 +59,7 @@ def test_an_entry_with_a_slash_is_shown_encoded(make_mount, direct, sandbox):
 
 @pytest.mark.parametrize("body", ["truncated", "nonsense", "html", "empty", "nested", "null", "array", "object", "string", "trailing"])
 @pytest.mark.parametrize("after", [0, 1])
-def test_spoiled_bodies(make_mount, direct, sandbox, body, after):
+def test_corrupt_bodies(make_mount, direct, sandbox, body, after):
     sandbox.seed("prod", 500)
     mount = make_mount(direct, options="timeout=2")
     sandbox.fault(operation="fastly.list_secrets", body=body, after=after)
@@ -91,7 +91,7 @@ def test_answers_without_measure(make_mount, direct, sandbox, fault):
 
 @pytest.mark.parametrize("page", ["total_changes", "total_missing", "total_zero", "total_vast", "duplicates", "non_object",
                                   "nameless", "number_name", "idless", "empty", "not_list", "null_list"])
-def test_spoiled_numbered_pages(make_mount, cloudflare, page):
+def test_corrupt_numbered_pages(make_mount, cloudflare, page):
     cloudflare.seed("prod", 500)
     mount = make_mount(cloudflare, source=cloudflare.source, options="timeout=2")
     cloudflare.fault("list_secrets", page=page)
@@ -123,7 +123,7 @@ def test_numbered_pages_that_shift_while_they_are_read(make_mount, cloudflare):
 
 
 @pytest.mark.parametrize("page", ["repeat_cursor", "has_more", "not_list", "nameless"])
-def test_spoiled_pages_that_begin_behind_an_entry(make_mount, sandbox, page):
+def test_corrupt_pages_that_begin_behind_an_entry(make_mount, sandbox, page):
     stripe = Stripe("direct", sandbox, sandbox.url)
     sandbox.variant(stripe__page_cap=2, stripe__per_scope=100)
     for number in range(7):
@@ -164,7 +164,7 @@ def test_the_same_name_twice_is_shown_once(make_mount, direct, sandbox):
     assert len(names) == len(set(names)) == 500
 
 
-def test_lists_of_stores_that_are_spoiled(make_mount, direct, sandbox):
+def test_lists_of_stores_that_are_corrupt(make_mount, direct, sandbox):
     sandbox.seed(stores=10)
     mount = make_mount(direct, options="timeout=2")
     before = set(os.listdir(mount.path))

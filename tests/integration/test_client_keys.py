@@ -12,7 +12,7 @@ from services import Fastly
 
 @pytest.fixture
 def place(tmp_path, service):
-    """A directory to mount on, with what mount(8) is to be told; unmounted at the end, and the daemon's end awaited."""
+    """A directory to mount on, with the options for mount(8); unmounted at the end, and the daemon's end awaited."""
     mountpoint = tmp_path / "mnt"
     mountpoint.mkdir()
     token = tmp_path / "token"

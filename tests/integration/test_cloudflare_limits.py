@@ -228,7 +228,7 @@ def test_nobody_walks_into_the_lockout(make_mount, cloudflare):
     assert set(results) == {0, errno.EAGAIN}
     assert "the rate-limit budget is used up until 2" in mount.control("errors")
     refused = shell('echo val > "$NAME"', NAME=mount / "prod/NAME")
-    assert refused.returncode != 0 and "temporarily unavailable" in refused.stderr, "it is told already at open"
+    assert refused.returncode != 0 and "temporarily unavailable" in refused.stderr, "it is reported already at open"
     assert {call["status"] for call in cloudflare.calls()} == {200}
 
 

@@ -60,7 +60,7 @@ def test_a_write_that_fails(make_mount, direct, sandbox, fault, expected):
     if fault.startswith(KEY):
         return  # a key is fetched once a minute after failures: too long to wait for here
     if "rate_reset" in fault:
-        return  # nothing is sent before the reset, whoever asks
+        return  # nothing is sent before the reset, whichever process asks
     # A new try, once all is well again, succeeds: nothing stays broken.
     sandbox.clear_faults()
     write_file(mount / ".sstorefs/refresh", b"now", flags=0)
@@ -95,7 +95,7 @@ def test_a_question_whose_answer_is_lost_is_asked_again(direct_mount, sandbox, f
     assert sandbox.value("prod", "OTHER") == b"val"
 
 
-def test_a_service_that_stumbles_is_asked_again(mount, sandbox):
+def test_a_service_that_fails_once_is_asked_again(mount, sandbox):
     for fault in ("status=503,times=1", "status=429,times=1,retry_after=0", "reset=before,times=1"):
         sandbox.fault(f"{PUT},{fault}")
         write_file(mount / "prod/NAME", fault.encode())

@@ -52,7 +52,7 @@ def test_a_program_that_fails_with_its_output_open(direct_mount, sandbox):
     ("dash", 'set -e; { echo half; false; } > "$NAME"'),
     ("bash", 'cat /etc/hostname /nothing > "$NAME"'),
 ])
-def test_who_closes_first_and_fails_afterwards_cannot_be_told(direct_mount, sandbox, which, command):
+def test_a_program_that_closes_first_and_fails_afterwards_looks_as_if_it_succeeded(direct_mount, sandbox, which, command):
     """The man page's caveats: if one of these no longer holds, they have to change."""
     assert shell(command, which, NAME=direct_mount / "prod/NAME").returncode != 0
     assert direct_mount.unmount() == 0
@@ -60,7 +60,7 @@ def test_who_closes_first_and_fails_afterwards_cannot_be_told(direct_mount, sand
 
 
 @pytest.mark.parametrize("which", ["bash", "dash"])
-def test_the_idiom_for_programs_that_may_fail(direct_mount, sandbox, which, tmp_path):
+def test_the_recommended_command_for_programs_that_may_fail(direct_mount, sandbox, which, tmp_path):
     recommended = '%s > "$TMP" && cp "$TMP" "$NAME"'
     settings = {"NAME": direct_mount / "prod/NAME", "TMP": tmp_path / "tmp"}
     assert shell(recommended % "cat /etc/hostname /nothing", which, **settings).returncode != 0

@@ -296,7 +296,7 @@ def test_a_file_that_lost_its_name_is_not_mixed_up_with_the_next_one(direct_moun
 
 
 def test_what_others_made_anew_is_still_the_same_name(direct_mount, sandbox):
-    """Deleted and created elsewhere while it was open here: what becomes of the writer's value is told of that name."""
+    """Deleted and created elsewhere while it was open here: the fate of the writer's value is reported under that name."""
     name = direct_mount / "prod/NAME"
     sandbox.put("prod", "NAME", b"old")
     descriptor = opened(name, 0)

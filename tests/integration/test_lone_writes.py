@@ -1,4 +1,4 @@
-"""What a write costs that comes alone, after an hour in which nobody used the mount: nothing is asked that the write itself brings (doc/semantics.md, chapter 6)."""
+"""What a write costs that comes alone, after an hour without any use of the mount: nothing is asked that the write itself brings (doc/semantics.md, chapter 6)."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def let_expire(mount):
 
 @pytest.mark.parametrize("source", ["fastly:", "fastly:prod"])
 def test_on_fastly_it_is_two_calls(make_mount, direct, sandbox, source):
-    """A client key, and the write; whoever writes, whether the name exists or not."""
+    """A client key, and the write; from any process, whether the name exists or not."""
     sandbox.variant(fastly__client_key_lifetime=2)
     sandbox.seed("prod", 250)
     mount = make_mount(direct, source=source, options="ttl=1,negative_ttl=1")

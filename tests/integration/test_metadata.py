@@ -204,7 +204,7 @@ def test_a_warm_stat_costs_nothing_and_refresh_forgets(direct_mount, sandbox):
     sandbox.delete("prod", "ONE")
     direct_mount.refresh()
     assert sorted(os.listdir(direct_mount / "prod")) == ["TWO"]
-    # Since 6.16 the kernel can be told to forget a name; before, it may remember one for a second.
+    # Since 6.16 the kernel can be asked to forget a name; before, it may remember one for a second.
     limit = 0 if kernel_release() >= (6, 16) else 10
     wait_until(lambda: errno_of(os.stat, direct_mount / "prod/ONE") == errno.ENOENT and errno_of(os.stat, direct_mount / "prod/TWO") == 0, limit)
 
@@ -258,7 +258,7 @@ def test_rmdir_refuses_a_store_with_secrets_in_it(mount, sandbox):
     assert sandbox.calls(operation="fastly.delete_store") == []
 
 
-def test_rmdir_looks_at_the_service_not_at_what_it_remembers(mount, sandbox):
+def test_rmdir_looks_at_the_service_not_at_the_cache(mount, sandbox):
     assert os.listdir(mount / "prod") == []
     sandbox.put("prod", "NAME", b"another client's")
     assert errno_of(os.rmdir, mount / "prod") == errno.ENOTEMPTY

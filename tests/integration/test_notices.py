@@ -12,7 +12,7 @@ SUNSET = "Sunset: Sat, 31 Dec 2033 23:59:59 GMT"
 
 
 def reported(mount, text):
-    """How often the log says it; it is told before the response is used."""
+    """How often the log has it; it is logged before the response is used."""
     return mount.log().count(f': "{text}"')
 
 

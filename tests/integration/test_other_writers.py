@@ -1,6 +1,6 @@
 """
 Files that one program opens and another writes: the opener starts it with the file as its output and closes its own descriptor. Who writes then waits for
-the upload and is told how it ended, and nothing of it is published when it dies (rules 4 to 6).
+the upload and learns how it ended, and nothing of it is published when it dies (rules 4 to 6).
 """
 
 import signal
@@ -60,9 +60,9 @@ sys.exit(7 if process.wait() else 0)"""),
 # Those whose starter holds the file until the command has ended: it is the opener, as ever, and a child that dies changes nothing.
 HOLDERS = {"fish, block", "ksh", "Ruby system"}
 CLOSERS = [starter for starter in STARTERS if starter not in HOLDERS]
-# PHP leaves the command a second descriptor of the file, so the last close is that of its exit: the command waits, and only `sync NAME` is told.
+# PHP leaves the command a second descriptor of the file, so the last close is that of its exit: the command waits, and only `sync NAME` reports it.
 UNTOLD = {"PHP proc_open, handle"}
-# For what is started: until its starter has closed the file. Who closes last is told.
+# For what is started: until its starter has closed the file. The last process to close gets the result.
 WAIT = 'while ls -l /proc/$PPID/fd | grep -q "$NAME"; do :; done;'
 
 # What is started, a shell's own command or more of them: what it prints in all.

@@ -1,4 +1,4 @@
-"""Other names for what is stored, where the service can't rename: from the sealed box, or not at all (doc/semantics.md, rule 15). Cloudflare's and Stripe's are in their own files."""
+"""Other names for what is stored, where the service can't rename: from the sealed value, or not at all (doc/semantics.md, rule 15). Cloudflare's and Stripe's are in their own files."""
 
 import errno
 import os
@@ -43,7 +43,7 @@ def test_what_another_client_has_written_since_is_not_lost_with_the_old_name(dir
     assert sandbox.value("prod", "NAME") == b"theirs" and sandbox.value("prod", "NEW") is None
 
 
-def test_a_box_whose_key_has_died_is_of_no_use(direct_mount, sandbox):
+def test_a_sealed_value_whose_key_has_expired_is_not_sent(direct_mount, sandbox):
     sandbox.variant(fastly__client_key_lifetime=9)
     write_file(direct_mount / "prod/NAME", b"val")
     deadline = time.monotonic() + 60

@@ -214,7 +214,7 @@ def test_never_onto_a_taken_name_where_that_is_not_wanted(place):
 
 @pytest.mark.mount_options("nocreate")
 def test_a_rotation_job_retains_nothing(place):
-    value = b"a value that nobody may rename"
+    value = b"a value that cannot be renamed"
     write_file(place / "NAME", value)
     wait_until(lambda: not is_in_memory(place.mount.pid, value), timeout=RETAINED / 2)
 

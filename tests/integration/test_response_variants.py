@@ -32,7 +32,7 @@ def attribute(path, name):
 
 
 def looks_new(path):
-    """Whether all is told of it, as of what was written a moment ago."""
+    """True if all is known of it, as of what was written a moment ago."""
     assert abs(os.stat(path).st_mtime - time.time()) < 60
     assert attribute(path, "created_at").startswith("20") and attribute(path, "digest")
     return True
@@ -175,7 +175,7 @@ def test_a_value_that_is_refused_is_sent_once_more_under_a_key_of_its_own(direct
         "fastly.put_secret", "fastly.create_client_key", "fastly.put_secret"]
 
 
-def test_fastlys_budget_is_for_changes_wherever_it_is_told(direct_mount, sandbox):
+def test_fastlys_budget_is_for_changes_in_whichever_response_it_comes(direct_mount, sandbox):
     end = int(time.time()) + 3600
     sandbox.fault(service="fastly", method="GET",
                   header=["Fastly-RateLimit-Remaining:0", f"Fastly-RateLimit-Reset:{end}"])

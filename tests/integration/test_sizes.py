@@ -162,7 +162,7 @@ def test_an_attribute_that_is_set_changes_no_length(directory, served):
 
 
 @pytest.mark.mount_options("timeout=1")
-def test_of_a_version_that_is_in_doubt_nothing_is_known(directory, served):
+def test_of_an_indeterminate_version_nothing_is_known(directory, served):
     """Where the service shows no change, too, when a value may or may not have been stored."""
     write_file(directory / "NAME", b"val")
     served.sandbox.fault({"operation": f"{served.name}.[ps]*_secret", "reset": "after"})

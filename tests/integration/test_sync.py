@@ -1,5 +1,5 @@
 """
-`sync NAME`, and every other program that opens a file for reading to call fsync: it is told what became of the last write, also in an outage. That, and
+`sync NAME`, and every other program that opens a file for reading to call fsync: it learns what became of the last write, also in an outage. That, and
 nothing else, can be done with what was written lately (rule 9).
 """
 

@@ -1,4 +1,4 @@
-"""Programs that look at sizes and times before or after they write: they settle, and delete nothing."""
+"""Programs that compare sizes and times before or after they write: they come to rest, and delete nothing."""
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
 """
 Writers whose processes the daemon can't see in /proc: in another PID namespace, behind hidepid, of another user (doc/semantics.md, rule 7). What whole writers do is
-stored as everywhere, once and when they close; that a writer was killed can't be told, and that is said.
+stored as everywhere, once and when they close; that a writer was killed can't be seen, and a message says so.
 """
 
 import json

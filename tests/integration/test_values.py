@@ -51,7 +51,7 @@ def test_but_not_with_newline_keep(direct_mount, sandbox):
     assert sandbox.uploads() == []
 
 
-def test_after_efbig_the_handle_is_spent(direct_mount, sandbox):
+def test_after_efbig_the_handle_has_failed(direct_mount, sandbox):
     descriptor = created(direct_mount)
     os.write(descriptor, b"x" * LIMIT)
     assert errno_of(os.write, descriptor, b"yz") == errno.EFBIG

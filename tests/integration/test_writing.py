@@ -1,4 +1,4 @@
-"""Each idiom publishes its value once, whole, and exactly (doc/semantics.md, rules 1 to 5)."""
+"""Each command publishes its value once, whole, and exactly (doc/semantics.md, rules 1 to 5)."""
 
 import errno
 import json
@@ -14,7 +14,7 @@ PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *(f"{line:02d}" + "MIIEvQIBADANB
 BOTH = ("bash", "dash")
 LINES = b"one\ntwo\n"
 
-# idiom, what is stored, in which shells. $NAME is the secret, $FILE a file that holds LINES.
+# command, what is stored, in which shells. $NAME is the secret, $FILE a file that holds LINES.
 IDIOMS = [
     ('echo val > "$NAME"', b"val", BOTH),
     ('printf val > "$NAME"', b"val", BOTH),

@@ -119,7 +119,7 @@ class Model(Names):
             return errno.EINVAL
         if at + len(data) > self.service.bytes_max + 1:
             return errno.EFBIG
-        if not self.service.text or handle.file.staged is not None:  # that is judged when it gets its real name
+        if not self.service.text or handle.file.staged is not None:  # that is checked when it gets its real name
             return 0
         whole = handle.value[:at] + bytes(max(0, at - len(handle.value))) + data + handle.value[at + len(data):]
         if not is_text(whole, whole=False):

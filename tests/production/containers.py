@@ -154,7 +154,7 @@ class Pod:
         assert done.returncode == 0, f"{shlex.quote(script)} did not come true: {done.stderr}\n{self.log()}"
 
     def finish(self):
-        (self.work / "containers.log").write_text(self.log())  # for the canaries
+        (self.work / "containers.log").write_text(self.log())  # for the search for leaked secrets
         for name in reversed(self.names):
             podman("rm", "-f", "-t", "0", "-i", self.name(name), check=False)
         for path in (self.mountpoint, self.volume):

@@ -21,7 +21,7 @@ class Manager:
     def wait_for(self, assignment, timeout=60):
         """All assignments of the message that has it."""
         while True:
-            assert select.select([self.socket], [], [], timeout)[0], f"{assignment} was not told; this was: {self.reported}"
+            assert select.select([self.socket], [], [], timeout)[0], f"{assignment} was not sent; this was: {self.reported}"
             message = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
             self.reported.append(message)
             if "=".join([key := assignment.split("=")[0], message.get(key, "")]) == assignment:

@@ -217,7 +217,7 @@ def test_a_mount_whose_token_was_revoked(direct_mount, sandbox):
 @pytest.mark.mount_options("timeout=1")
 @pytest.mark.parametrize("fault", ["status=503", "reset=before"])
 def test_an_outage_is_no_reason_to_start_it_anew_and_ends_by_itself(direct_mount, sandbox, fault):
-    """Not ready as long as the service fails, however long nobody asks; the daemon itself asks, at the latest when SIGHUP comes (unit/recovery.c has the minute)."""
+    """Not ready as long as the service fails, however long no request comes; the daemon itself asks, at the latest when SIGHUP comes (unit/recovery.c has the minute)."""
     sandbox.fault(f"service=fastly,{fault}")
     assert errno_of(write_file, direct_mount / "prod/NAME", b"val") != 0
     wait_until(lambda: json.loads(direct_mount.control("status"))["down"] is None)  # what a service is called for three seconds

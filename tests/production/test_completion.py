@@ -130,7 +130,7 @@ echo READY
 
 @pytest.mark.parametrize("shell", RC_FILES)
 def test_in_a_terminal(shell, tmp_path):
-    """As somebody types it."""
+    """As it is typed."""
     ours, theirs = pty.openpty()
     name, text = RC_FILES[shell]
     (tmp_path / name).write_text(text)

@@ -161,11 +161,11 @@ def test_sigterm_ends_it_after_draining(unprivileged, sandbox):
     assert unprivileged.wait("sidecar") == 0
     assert sandbox.uploads() == [b"val"]
     after = application(unprivileged, "echo val > /secrets/prod/LATER", name="later")
-    assert after.returncode != 0 and "Transport endpoint" in after.stderr, "mounted, and answered by nobody"
+    assert after.returncode != 0 and "Transport endpoint" in after.stderr, "mounted, and not answered"
 
 
 def test_a_new_sidecar_gets_a_new_mount(unprivileged, sandbox):
-    """Whoever may still stand in the old one."""
+    """Processes whose working directory is in the old one."""
     unprivileged.start("stands-in-it", "sh", "-c", "cd /secrets/prod && exec sleep 1d",
                        options=[*APPLICATION, *unprivileged.propagated(propagation("application"))])
     unprivileged.signal("sidecar", "KILL")

@@ -126,7 +126,7 @@ def test_installed_somewhere_else_nothing_is_left_out_of_it(tmp_path):
 
 @pytest.fixture
 def place_of_nobody():
-    """A directory that nobody owns and can reach: pytest's are root's alone."""
+    """A directory that the user nobody owns and can reach: pytest's are root's alone."""
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
 

@@ -38,7 +38,7 @@ def parse(text):
             assert match, f"no sample: {line}"
             name, labels, value = match.groups()
             suffixes = ("_bucket", "_sum", "_count") if kinds[family] == "histogram" else ("",)
-            assert name in [family + suffix for suffix in suffixes], f"{name}: introduced by no HELP and TYPE"
+            assert name in [family + suffix for suffix in suffixes], f"{name}: without HELP and TYPE"
             labels = frozenset(LABEL.findall(labels or ""))
             assert (name, labels) not in samples, f"twice: {line}"
             assert math.isfinite(float(value))

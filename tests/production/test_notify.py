@@ -1,4 +1,4 @@
-"""Type=notify: what the service manager is told, and when."""
+"""Type=notify: what the service manager is sent, and when."""
 
 import signal
 

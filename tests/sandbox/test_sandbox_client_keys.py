@@ -1,4 +1,4 @@
-"""Client keys are real: signatures verify, boxes open, keys die (doc/apis.md, Fastly 7)."""
+"""Client keys are real: signatures verify, sealed values open, keys expire (doc/apis.md, Fastly 7)."""
 
 import base64
 import re
@@ -55,7 +55,7 @@ def test_a_sealed_value_is_opened_and_kept(sandbox, fastly, store, value):
     assert sandbox.upload_records("A")[0]["sealed"] is True
 
 
-def test_one_client_key_serves_many_secrets_unless_played(sandbox, fastly, store):
+def test_one_client_key_serves_many_secrets_unless_a_variant_changes_it(sandbox, fastly, store):
     key = fastly.client_key()
     assert [fastly.put_sealed(store, name, b"1", key).status for name in "ABC"] == [200] * 3
     sandbox.variant(fastly__client_key_reuse="no")
@@ -96,7 +96,7 @@ def test_a_plain_value_under_a_client_key_is_refused(fastly, store):
         assert fastly.put(store, "A", value, client_key=fastly.client_key()).status == 400
 
 
-def test_a_box_with_one_bit_changed_is_refused(fastly, store):
+def test_a_sealed_value_with_one_bit_changed_is_refused(fastly, store):
     key = fastly.client_key()
     sealed = seal(key, b"value")
     for place in range(len(sealed)):
@@ -104,7 +104,7 @@ def test_a_box_with_one_bit_changed_is_refused(fastly, store):
         assert fastly.put(store, "A", corrupted, client_key=key).status == 400, place
 
 
-def test_the_size_limit_counts_what_is_in_the_box(fastly, store):
+def test_the_size_limit_counts_the_unsealed_value(fastly, store):
     key = fastly.client_key()
     assert fastly.put_sealed(store, "A", b"x" * 65536, key).status == 200
     assert fastly.put_sealed(store, "A", b"x" * 65537, key).status == 400
@@ -127,7 +127,7 @@ def test_the_member_can_be_called_otherwise(sandbox, fastly):
     assert key["public_key"] == key["client_key"]
 
 
-# Keys that are spoiled on request
+# Keys that are corrupted on request
 
 def test_a_bad_signature_does_not_verify(sandbox, fastly):
     sandbox.fault("key=bad_signature")

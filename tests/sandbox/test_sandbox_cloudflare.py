@@ -36,7 +36,7 @@ def test_an_array_creates_no_store(cloudflare):
     assert reply.json["success"] is False and reply.json["result"] is None
 
 
-def test_there_is_one_store_unless_played(sandbox, cloudflare, store):
+def test_there_is_one_store_unless_a_variant_changes_it(sandbox, cloudflare, store):
     reply = cloudflare.call("POST", "/stores", {"name": "more"})
     assert (reply.status, reply.json["errors"][0]) == (400, {"code": 1003, "message": "maximum_stores_exceeded"})
     sandbox.variant(cloudflare__quota_stores=2)
@@ -85,7 +85,7 @@ def test_bad_scopes_are_refused(cloudflare, store, scopes, slug):
     assert (reply.status, cloudflare.slug(reply)) == (400, slug)
 
 
-def test_a_taken_name_is_refused_as_played(sandbox, cloudflare, store):
+def test_a_taken_name_is_refused_as_the_variant_says(sandbox, cloudflare, store):
     created(cloudflare, store)
     for status in (409, 400):
         sandbox.variant(cloudflare__conflict_status=status)
@@ -94,7 +94,7 @@ def test_a_taken_name_is_refused_as_played(sandbox, cloudflare, store):
         assert reply.json["errors"][0] == {"code": 1003, "message": "secret_name_already_exists: A"}
 
 
-def test_several_are_created_together_or_not_at_all_unless_played(sandbox, cloudflare, store):
+def test_several_are_created_together_or_not_at_all_unless_a_variant_changes_it(sandbox, cloudflare, store):
     created(cloudflare, store, "B")
     assert cloudflare.create(store, "A", "B").status == 409
     assert sandbox.value("default_secrets_store", "A", "cloudflare") is None
@@ -187,7 +187,7 @@ def test_bad_names_are_refused(cloudflare, store, name, slug):
     assert (reply.status, cloudflare.slug(reply)) == (400, slug)
 
 
-def test_periods_are_taken_when_played(sandbox, cloudflare, store):
+def test_periods_are_taken_when_the_variant_says_so(sandbox, cloudflare, store):
     sandbox.variant(cloudflare__periods="accept")
     assert cloudflare.create(store, "a.b").status == 200
 
@@ -228,7 +228,7 @@ def test_the_secret_quota_is_that_of_the_account(sandbox, cloudflare, store):
 
 # Listings
 
-def test_pages_are_numbered_and_the_total_is_told(sandbox, cloudflare):
+def test_pages_are_numbered_and_have_the_total(sandbox, cloudflare):
     store = sandbox.seed("big", 250, service="cloudflare")["store"]
     pages = [listed(cloudflare, store, f"per_page=100&page={page}&order=name&direction=asc") for page in (1, 2, 3, 4)]
     assert [len(page["result"]) for page in pages] == [100, 100, 50, 0]

@@ -160,7 +160,7 @@ def test_tokens_can_change(sandbox, fastly):
 
 
 @pytest.mark.parametrize("choice", [{"none": 1}, {"fastly.order": "sideways"}, {"fastly.page_cap": "many"}])
-def test_a_play_that_makes_no_sense_is_refused(sandbox, choice):
+def test_a_variant_that_makes_no_sense_is_refused(sandbox, choice):
     with pytest.raises(ValueError):
         sandbox.variant(**{name.replace(".", "__"): value for name, value in choice.items()})
 

@@ -68,7 +68,7 @@ def test_post_of_a_taken_name_is_400_duplicate_and_changes_nothing(sandbox, fast
 
 
 @pytest.mark.parametrize("status", [404, 400])
-def test_patch_of_a_missing_name_is_refused_as_played(sandbox, fastly, store, status):
+def test_patch_of_a_missing_name_is_refused_as_the_variant_says(sandbox, fastly, store, status):
     sandbox.variant(fastly__patch_missing=status)
     assert fastly.put(store, "A", b"1", "PATCH").status == status
     assert sandbox.value("prod", "A") is None
@@ -148,7 +148,7 @@ def test_the_last_page_has_no_cursor_at_all(sandbox, fastly):
     assert list(pages[-1]["meta"]) == ["limit"]
 
 
-def test_fewer_than_ten_are_never_a_page_unless_played(sandbox, fastly):
+def test_fewer_than_ten_are_never_a_page_unless_a_variant_changes_it(sandbox, fastly):
     store = sandbox.seed("big", 30)["store"]
     assert len(fastly.call("GET", f"/{store}/secrets?limit=3").json["data"]) == 10
     sandbox.variant(fastly__smallest_page=0)
@@ -303,7 +303,7 @@ def test_a_taken_store_name_is_refused(fastly, store):
 
 # Quotas, rates, forms
 
-def test_quotas_are_kept_when_played(sandbox, fastly):
+def test_quotas_are_kept_when_the_variant_says_so(sandbox, fastly):
     sandbox.variant(fastly__quota_stores=1, fastly__quota_secrets=2, fastly__quota_status=500)
     store = fastly.store()
     assert fastly.call("POST", "", {"name": "more"}).status == 500

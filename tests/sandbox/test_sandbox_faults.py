@@ -229,7 +229,7 @@ def test_a_reset_is_a_reset_and_a_close_is_none(sandbox):
 # Bodies
 
 @pytest.mark.parametrize("kind", ["truncated", "nonsense", "html", "empty", "trailing", "nested"])
-def test_a_spoiled_body_is_no_json_and_the_change_was_made(sandbox, fastly, store, kind):
+def test_a_corrupt_body_is_no_json_and_the_change_was_made(sandbox, fastly, store, kind):
     sandbox.fault(f"body={kind},operation=fastly.put_secret")
     reply = fastly.put(store, "A", b"1")
     assert reply.status == 200
@@ -326,7 +326,7 @@ def test_the_date_header_alone_can_be_wrong(sandbox, fastly, store, skew):
     ("empty", lambda page: page["data"] == [] and page["meta"]["next_cursor"]),
     ("not_list", lambda page: isinstance(page["data"], dict)),
     ("null_list", lambda page: page["data"] is None)])
-def test_a_page_of_fastly_can_be_spoiled(sandbox, fastly, kind, check):
+def test_a_page_of_fastly_can_be_corrupt(sandbox, fastly, kind, check):
     store = sandbox.seed("big", 20)["store"]
     sandbox.fault(page=kind)
     assert check(fastly.call("GET", f"/{store}/secrets").json)

@@ -215,7 +215,7 @@ def test_all_three_services_share_the_port(sandbox):
         client.close()
 
 
-def test_it_ends_with_whoever_started_it(sandbox_class):
+def test_it_ends_with_the_process_that_started_it(sandbox_class):
     arguments = ["/usr/bin/python3", PROGRAM, "--listen", "127.0.0.1:0", "--token", "t", "--until-eof"]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().startswith("listening on ")

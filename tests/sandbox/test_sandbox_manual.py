@@ -23,7 +23,7 @@ def test_the_manual_has_every_option():
     assert options <= set(re.findall(r"^\*(--[a-z-]+)\*", manual_text(), re.MULTILINE))
 
 
-def test_the_manual_has_every_play_with_its_default():
+def test_the_manual_has_every_variant_with_its_default():
     variants = re.findall(r"^  ([a-z_.0-9]+)=(\S+)", help_text(), re.MULTILINE)
     variants = [(name, default) for name, default in variants if name == "clock" or "." in name]
     assert len(variants) > 40
@@ -54,7 +54,7 @@ def test_the_manual_has_every_control():
 
 
 def test_the_facts_name_every_open_question_and_no_other():
-    """A play with a choice of words is an open question, with what sstorefs does in either case."""
+    """A variant with named choices is an open question, with what sstorefs does in either case."""
     facts = (TOP / "doc" / "apis.md").read_text()
     variants = re.findall(r"^  ([a-z]+\.[a-z_0-9]+)=\S+\s+\(([^)]+)\)", help_text(), re.MULTILINE)
     named = set(re.findall(r"`((?:fastly|cloudflare|stripe|github)\.[a-z_0-9]+)`", facts))

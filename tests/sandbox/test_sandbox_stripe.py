@@ -27,7 +27,7 @@ def test_set_answers_the_object_without_its_payload(sandbox, stripe):
     assert sandbox.uploads("A") == [b"value"]
 
 
-def test_set_replaces_and_keeps_the_id_unless_played(sandbox, stripe):
+def test_set_replaces_and_keeps_the_id_unless_a_variant_changes_it(sandbox, stripe):
     first = stripe.post(name="A", payload="1").json
     assert stripe.post(name="A", payload="2").json["id"] == first["id"]
     sandbox.variant(stripe__replace_id="new")
@@ -100,7 +100,7 @@ def test_the_eleventh_secret_of_a_scope_is_refused_but_not_a_replacement(sandbox
 
 
 @pytest.mark.parametrize("member", ["name", "payload"])
-def test_five_thousand_characters_fit_not_bytes_unless_played(sandbox, stripe, member):
+def test_five_thousand_characters_fit_not_bytes_unless_a_variant_changes_it(sandbox, stripe, member):
     whole = {"name": "A", "payload": "1"}
     assert stripe.post(**{**whole, member: "é" * 5000}).status == 200
     reply = stripe.post(**{**whole, member: "é" * 5001})
@@ -118,7 +118,7 @@ def test_an_expired_secret_goes_by_itself(sandbox, stripe):
     assert names(stripe.get()) == [] and stripe.get("/find", name="A").status == 404
 
 
-def test_a_replace_clears_the_expiry_unless_played(sandbox, stripe):
+def test_a_replace_clears_the_expiry_unless_a_variant_changes_it(sandbox, stripe):
     soon = int(time.time()) + 100
     stripe.post(name="A", payload="1", expires_at=soon)
     assert stripe.post(name="A", payload="2").json["expires_at"] is None
@@ -217,7 +217,7 @@ def test_a_publishable_key_is_told_so(sandbox):
     client.close()
 
 
-def test_test_and_live_and_every_account_are_worlds_apart(sandbox, stripe):
+def test_test_and_live_and_every_account_are_namespaces_of_their_own(sandbox, stripe):
     sandbox.tokens("sandbox-token", "sk_live_1")
     live = Stripe(sandbox.port, "sk_live_1")
     assert live.post(name="A", payload="1").json["livemode"] is True

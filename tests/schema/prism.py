@@ -18,7 +18,7 @@ PACKAGES = Path(os.environ.get("SSTOREFS_SCHEMA_NPM", Path.home() / ".cache/ssto
 
 
 def require_packages():
-    """Without npm's packages nothing can be told, and that is a failure."""
+    """Without npm's packages nothing can be checked, and that is a failure."""
     assert (PACKAGES / "node_modules/.bin/prism").exists(), (
         f"npm's packages are not in {PACKAGES}: install_schema_packages in contrib/install-dependencies.sh fetches them, and needs npm and its registry")
 

@@ -1,5 +1,5 @@
 """
-Tries everything that can be tried in a mount, as whoever runs it, and prints what came of each: {"operation": "errno's name, or done"}.
+Tries every operation in a mount, as the user that runs it, and prints each result: {"operation": "errno's name, or done"}.
 
     access_probe.py MOUNTPOINT STORE TAG      TAG makes the names its own
 

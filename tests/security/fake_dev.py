@@ -1,4 +1,4 @@
-"""/dev as our mount namespace has it: a /dev/fuse that everybody may open, as udev makes it, and a /dev/log that keeps every line."""
+"""/dev as our mount namespace has it: a /dev/fuse that every user may open, as udev makes it, and a /dev/log that keeps every line."""
 
 import os
 import select
@@ -31,7 +31,7 @@ class Devices:
         os.chmod("/dev/log", 0o666)
 
     def stop_log(self):
-        """As when syslog is started again: what it was told and has not read is gone."""
+        """As when syslog is started again: messages that it has not read are lost."""
         self.log()
         self.socket.close()
         os.unlink("/dev/log")

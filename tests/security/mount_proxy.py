@@ -1,5 +1,5 @@
 """
-Opens /dev/fuse, mounts it, becomes somebody, and runs a program on it: what mount.fuse3 -o drop_privileges does, with any options.
+Opens /dev/fuse, mounts it, becomes another user, and runs a program on it: what mount.fuse3 -o drop_privileges does, with any options.
 
     mount_proxy.py MOUNTPOINT KERNEL_OPTIONS UID PROGRAM WORD…
 

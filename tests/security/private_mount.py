@@ -1,4 +1,4 @@
-"""Mounts in a place that every user can reach, by whoever is wanted, and visitors to them."""
+"""Mounts in a place that every user can reach, by any user, and processes that visit them."""
 
 import json
 import os
@@ -55,13 +55,13 @@ class PrivateMount:
         self.program = shutil.copy(PROGRAM, self.work)
         for name in ("mount_proxy.py", "access_probe.py"):
             shutil.copy(HERE / name, self.work)
-        self.logs = self.work / "logs"  # of everybody, sanitizers' too
+        self.logs = self.work / "logs"  # of all processes, sanitizers' too
         self.logs.mkdir()
         self.logs.chmod(0o777)
         self.mountpoint = self.work / "mnt"
         self.mountpoint.mkdir()
         self.process = None
-        # What a service manager would listen to: the daemon tells it that it is ready, whoever it has become.
+        # What a service manager would listen to: the daemon tells it that it is ready, whichever user it has become.
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.bind(str(self.work / "manager"))
         (self.work / "manager").chmod(0o666)

@@ -8,7 +8,7 @@ import pytest
 from daemon import run_program
 from private_mount import NOBODY, OTHER, PYTHON, USERS
 
-# What a visitor can do. Nobody reads a value or makes a symbolic link, ever; chmod and chown change nothing that is shown, whoever may do them.
+# What another user can do. No process reads a value or makes a symbolic link, ever; chmod and chown change nothing that is shown.
 NEVER = {"read", "link"}
 LIST = {"look", "list"}
 WRITE = LIST | {"attributes", "write", "control"}
@@ -32,7 +32,7 @@ MOUNTED = {
     "allow_other,gid=65534,umask=007": (ROOT, WRITE | CHANGE | {"metrics"}, {"look"}),
     "allow_other,umask=0": (ROOT, WRITE | CHANGE, WRITE | CHANGE),
 }
-# kernel's options, ours, the daemon's user: the same, on a descriptor that somebody else has mounted.
+# kernel's options, ours, the daemon's user: the same, on a descriptor that another process has mounted.
 DESCRIPTORS = {
     ("", "", 0): (ROOT, set(), set()),
     ("", "", NOBODY): (set(), OWNER, set()),
@@ -52,7 +52,7 @@ def secrets(sandbox):
 
 
 def check(private_mount, allowed):
-    """Everybody tries everything. What is not allowed is refused, for want of permission."""
+    """Every user tries every operation. Others than the allowed ones are refused for want of permission."""
     for (user, uid), expected in zip(USERS.items(), allowed):
         outcomes = private_mount.visit(uid, tag=user)
         done = {operation for operation, outcome in outcomes.items() if outcome == "done"}
@@ -84,17 +84,17 @@ def test_read_only(private_mount, sandbox, secrets):
 
 
 GROUP, OTHER_GROUP = 5432, 6543
-# Who is not root, in the groups GROUP and OTHER_GROUP, to a file of OTHER and GROUP: each may do what an ordinary file would let him do.
+# Users other than root, in the groups GROUP and OTHER_GROUP, and a file of OTHER and GROUP: each may do what an ordinary file would allow.
 ATTEMPTS = {
     "mode": ("chmod", 0o6664),
     "no permissions": ("chmod", 0),
     "another owner": ("chown", 1, -1),
     "the same owner": ("chown", OTHER, -1),
     "the same group": ("chown", -1, GROUP),
-    "another group of his": ("chown", -1, OTHER_GROUP),
-    "a group that is not his": ("chown", -1, 1),
+    "another group of the user's": ("chown", -1, OTHER_GROUP),
+    "a group that is not the user's": ("chown", -1, 1),
 }
-OWNERS = {"another owner": "EPERM", "a group that is not his": "EPERM"}
+OWNERS = {"another owner": "EPERM", "a group that is not the user's": "EPERM"}
 TRY = """
 import errno, json, os, sys
 outcomes = {}
@@ -137,7 +137,7 @@ def test_nocreate(private_mount, sandbox, secrets):
 
 
 def test_a_descriptor_open_to_all_is_refused_unless_the_kernel_checks(private_mount, sandbox):
-    """As far as we are told. An opener who says nothing of it lets everybody in, and only he could know."""
+    """As far as the options show it. An opener that leaves out allow_other's counterpart lets every user in, and only it can know."""
     private_mount.token(owner=NOBODY)
     arguments = [private_mount.program, "fastly:", "/dev/fd/9", "-f", "-o", private_mount.options("allow_other")]
     refused = run_program(arguments, private_mount.logs)

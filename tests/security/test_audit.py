@@ -62,7 +62,7 @@ def a_socket():
 
 
 def a_terminal():
-    """On which somebody has pressed Ctrl-S."""
+    """On which Ctrl-S was pressed."""
     ours, theirs = os.openpty()
     termios.tcflow(theirs, termios.TCOOFF)
     return ours, theirs
@@ -88,7 +88,7 @@ def read_to_the_end(reader, mount, output=b""):
 @pytest.mark.parametrize("user", [0, NOBODY])
 @pytest.mark.parametrize("kind", [a_pipe, a_socket, a_terminal])
 def test_a_reader_that_sleeps_stops_nothing(place, direct, devices, sandbox, kind, user):
-    """Every write is answered; what was lost is counted, and the reader is told when it is back."""
+    """Every write is answered; what was lost is counted, and reported to the reader once it reads again."""
     mount = UnreadMount(place, direct)
     reader, mount.unread = kind()
     mount.user = user
@@ -140,7 +140,7 @@ PROGRAM_NAME = b"x\xff uid=0 \x1b[2K"
 
 
 def strange_writer(path):
-    """A program with a name to be feared, run by nobody."""
+    """A program with a hostile name, run by the user nobody."""
     text = f"""
 import ctypes, os
 ctypes.CDLL(None).prctl(15, {PROGRAM_NAME!r}, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""What the compiler and the linker were told, as it can be seen in the program that was built (SECURITY.md, "The program")."""
+"""The options of the compiler and the linker, as they can be seen in the built program (SECURITY.md, "The program")."""
 
 import platform
 import re

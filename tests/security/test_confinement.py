@@ -158,7 +158,7 @@ def test_names_are_looked_up_under_the_filter(private_mount, sandbox):
     """libcurl does so in threads, a minute after the last time at the earliest; libc with files, sockets and modules that it loads then."""
     private_mount.mount()
     process = private_mount.process.pid
-    # In memory that nobody uses: the end of the stack's lowest page.
+    # In unused memory: the end of the stack's lowest page.
     room = "((unsigned long) $sp & ~0xfff) + 16"
     looked_up = "((int (*)(const char *, const char *, void *, void *)) getaddrinfo)"
     assert evaluate(process, f"{looked_up}(\"localhost\", 0, 0, {room})", f"{looked_up}(\"absent.invalid\", 0, 0, {room}) != 0",

@@ -65,7 +65,7 @@ def limited(request, tmp_path, direct, sandbox):
 
 
 def begin(names):
-    """The writers, once each has heard whether it could open; and what they heard."""
+    """The writers, once each knows whether it could open; and their results."""
     writers = subprocess.Popen([PYTHON, "-c", WRITERS, *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     errors, _, count = writers.stdout.readline().rpartition(" ")
     return writers, set(map(int, errors.strip("[]").split(", "))), int(count)
@@ -123,7 +123,7 @@ def test_a_process_with_1600_groups_is_seen(direct_mount, sandbox):
 
 
 def test_a_writer_whose_descriptors_take_long_to_look_at_does_not_stop_others(direct_mount, sandbox):
-    """fdinfo of an epoll instance lists its watches: 18 000 of them, 1500 times, are half a minute. It is given up, and told; others write meanwhile."""
+    """fdinfo of an epoll instance lists its watches: 18 000 of them, 1500 times, are half a minute. The search is given up, with a message; others write meanwhile."""
     attacker = subprocess.Popen([PYTHON, "-c", """if True:
         import errno, os, resource, select, sys
         resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))

@@ -74,7 +74,7 @@ def test_nothing_waits_in_the_kernel_to_be_written(opened, direct_mount):
 
 
 def test_nothing_passes_through_pipes_of_the_daemon(opened, direct_mount):
-    """Which is how splice(2) would bring it: into memory of the kernel that nobody wipes."""
+    """Which is how splice(2) would bring it: into memory of the kernel that is not wiped."""
     kinds = [stat.S_IFMT(os.stat(f"/proc/{direct_mount.pid}/fd/{name}").st_mode) for name in os.listdir(f"/proc/{direct_mount.pid}/fd")]
     assert kinds and stat.S_IFIFO not in kinds
 

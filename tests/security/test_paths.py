@@ -1,4 +1,4 @@
-"""Root mounts where it was told to, and not where another user leads it (SECURITY.md, "The daemon's own privileges")."""
+"""Root mounts at the given path, and not where another user leads it (SECURITY.md, "The daemon's own privileges")."""
 
 import os
 import signal
@@ -114,7 +114,7 @@ def test_links_that_only_root_can_have_made_are_followed(private_mount, sandbox)
 
 
 def test_who_is_not_root_may_use_links_of_his_own(private_mount, sandbox, devices):
-    """And of others: fusermount3 sees to it that he owns what he mounts on."""
+    """And of others: fusermount3 checks that the user owns the mountpoint."""
     (private_mount.work / "link").symlink_to(private_mount.mountpoint)
     os.chown(private_mount.work / "link", OTHER, OTHER, follow_symlinks=False)
     private_mount.token(owner=NOBODY)

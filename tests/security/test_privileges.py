@@ -104,7 +104,7 @@ def test_user_writes_and_wipes_as_root_would(dropped, sandbox):
 
 
 def test_user_can_lock_what_it_believes_it_can(dropped):
-    """Root locks as much as it likes, and who is none any more only as much as he may: what `status` says can be held, can be."""
+    """Root locks as much as it likes, and another user only up to the limit: what `status` says can be held, can be."""
     room = json.loads((dropped.mountpoint / ".sstorefs/status").read_text())["locked_bytes_max"]
     with open(f"/proc/{dropped.process.pid}/limits") as limits:
         (limit,) = [int(line.split()[3]) for line in limits if line.startswith("Max locked memory")]

@@ -16,7 +16,7 @@ def size_for(user, path):
     return int(done.stdout) if done.returncode == 0 else None
 
 
-# options: what is told to who mounts, and to others
+# options: what the mounter sees, and what others see
 TOLD = {
     "": (9, None),
     "umask=0": (9, None),
@@ -46,7 +46,7 @@ def test_others_learn_no_length_unless_it_is_asked_for(private_mount, sandbox, o
     assert sandbox.uploads() == [b"nine byte"]
 
 
-def test_on_a_descriptor_it_is_as_the_daemon_is_told(private_mount, sandbox):
+def test_on_a_descriptor_it_is_as_the_daemons_options_say(private_mount, sandbox):
     private_mount.mount_descriptor("allow_other,default_permissions", "allow_other,default_permissions,umask=022", NOBODY)
     path = private_mount.mountpoint / "prod/NAME"
     subprocess.run(["sh", "-c", 'printf 123456789 > "$1"', "sh", path], check=True, **as_user(NOBODY))

@@ -15,7 +15,7 @@ def start(private_mount, options=""):
 
 
 def test_a_token_file_of_another_user_is_refused(private_mount):
-    """He could put another token there at any time: values would go to his account, and secrets be written over in it."""
+    """The owner could put another token there at any time: values would go to that owner's account, and secrets be overwritten in it."""
     private_mount.token(owner=OTHER)
     refused = start(private_mount)
     assert refused.returncode == 32 and mounts_at(private_mount.mountpoint) == []

@@ -225,7 +225,7 @@ def test_a_sealed_value_is_sealed(make_mount, direct, sandbox):
 
 
 def test_the_signing_key_is_pinned(make_mount, direct, sandbox):
-    """A service, or whoever poses as it, can't slip a key of its own under us."""
+    """A service, or a server that poses as it, can't substitute a key of its own."""
     mount = make_mount(direct)
     for corrupted in ("bad_signature", "other_signing_key"):
         sandbox.fault({"operation": "fastly.create_client_key", "key": corrupted})

@@ -1,4 +1,4 @@
-"""Servers that are not as they should be: TLS in front of the sandbox with any certificate and any version, and a proxy that keeps what it was told."""
+"""Servers that are not as they should be: TLS in front of the sandbox with any certificate and any version, and a proxy that keeps the requests it gets."""
 
 import socket
 import ssl
@@ -80,7 +80,7 @@ class Tunnel(_Server):
 
 
 class Proxy(_Server):
-    """Keeps what it was told, and connects everybody to `upstream`, whomever they ask for."""
+    """Keeps the requests it gets, and connects every client to `upstream`, whichever host it asks for."""
 
     def __init__(self, upstream):
         self.upstream = upstream

@@ -1,4 +1,4 @@
-"""The paths that a value can take: accepted, refused, failed, spent, cut, staged, renamed, removed, killed, interrupted, timed out, reset."""
+"""The paths that a value can take: accepted, refused, failed, too large, cut, staged, renamed, removed, killed, interrupted, timed out, reset."""
 
 import errno
 import json
@@ -27,7 +27,7 @@ class Writing:
         return self.service.value(self.service.store, name)
 
     def has_called(self, state="begun"):
-        """Waits until the service has heard of a value; the journal is emptied before each."""
+        """Waits until a value has reached the service; the call log is emptied before each."""
         return self.service.sandbox.wait_for_call(f"{self.service.name}.{self.service.creates}", timeout=60, state=state)
 
     def take(self, path, size, like=None):

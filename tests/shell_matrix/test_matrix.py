@@ -80,7 +80,7 @@ def assert_explained(done):
     assert {line[3] for line in done.errors} & WHY[done.column][1], done.errors
 
 
-def assert_told(done):
+def assert_reported(done):
     outcome, expected = done.outcome(WHY[done.column][0]), done.row.cell(done.column, done.shell)
     # Some say why only if it is the last of their writes that is refused, and services differ in their limits.
     assert outcome == expected or outcome.replace("told", "said") == expected, done.stderr
@@ -96,7 +96,7 @@ def test_works(done):
 
 @pytest.mark.parametrize("service_name,run", cases("open"))
 def test_the_open_is_refused(done):
-    assert_told(done)
+    assert_reported(done)
     assert_explained(done)
     assert done.held == done.before
     # What is staged is opened without asking, and its rename asks. A key can't be fetched, so Fastly is sent nothing even then.
@@ -105,21 +105,21 @@ def test_the_open_is_refused(done):
 
 @pytest.mark.parametrize("service_name,run", cases("WRITE"))
 def test_a_write_is_refused(done):
-    assert_told(done)
+    assert_reported(done)
     assert_explained(done)
     assert done.held == done.before and done.puts == []
 
 
 @pytest.mark.parametrize("service_name,run", cases("published"))
 def test_the_publication_is_refused(done):
-    assert_told(done)
+    assert_reported(done)
     assert_explained(done)
     assert done.held == done.before and len(done.puts) == 1
     first, second = done.synced
     if done.before is None:
         assert done.state is None and first.returncode == 1, "a refused create leaves no file"
         return
-    assert second.returncode == 0, "it is told once"
+    assert second.returncode == 0, "it is reported once"
     assert first.returncode == int(done.row.cell("sync", done.shell))
     if first.returncode:
         assert "Permission denied" in first.stderr and done.state == "failed"

@@ -16,7 +16,7 @@ PLAIN = "".join(f"{line:07d}\n" for line in range(7000)).encode()
 
 # What goes wrong half-way: in which shells, the command, its status, what is published of it.
 #
-# A program that fails with the file still open publishes nothing. One that has closed it first can't be told from one that did well,
+# A program that fails with the file still open publishes nothing. One that has closed it first looks like one that succeeded,
 # and neither can the last but one of a pipeline. Where dash publishes and bash does not, dash has opened the file itself and bash in
 # the program's own process. These are the man page's caveats: if a line changes, so must they.
 NOTHING, HALF = "nothing", "half"

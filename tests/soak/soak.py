@@ -66,7 +66,7 @@ class Worker(threading.Thread):
                 error = errno_of(action)
                 key = (action.__name__, errno.errorcode.get(error, error))
                 self.counts[key] = self.counts.get(key, 0) + 1
-        except Exception as why:  # noqa: BLE001 told at the end
+        except Exception as why:  # noqa: BLE001 reported at the end
             self.failure = f"{type(why).__name__}: {why}"
 
     def _change(self, name, value, change):

@@ -12,7 +12,7 @@ from waiting import PROGRAM_TIMEOUT, TIMEOUT
 
 BUILD = Path(os.environ.get("SSTOREFS_BUILD", Path(__file__).resolve().parents[2] / "build")).resolve()
 PROGRAM = BUILD / "sstorefs"
-# -d for every mount of the run, so that the canaries look through all that can be said.
+# -d for every mount of the run, so that the search for leaked secrets covers all messages.
 FOREGROUND = "-d" if os.environ.get("SSTOREFS_DEBUG") else "-f"
 CLONE_NEWNS = 0x00020000
 TOKEN_VARIABLES = ("FASTLY_API_TOKEN", "FASTLY_API_KEY", "FASTLY_API_ENDPOINT", "FASTLY_API_URL",

@@ -203,7 +203,7 @@ class Nginx:
 
 class ChangingNginx(Nginx):
     """
-    nginx at ADDRESS in the roles that services can play: other certificates, HTTP/1.1 alone, connections that end. Each start is on the same port, so that
+    nginx at ADDRESS in the roles of services: other certificates, HTTP/1.1 alone, connections that end. Each start is on the same port, so that
     daemons that know it find it changed.
     """
 

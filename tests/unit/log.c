@@ -154,7 +154,7 @@ static void test_a_reader_that_sleeps_stops_nothing(void **state)
 	assert_int_equal(loop_new(&loop), 0);
 	log_attach(loop);
 	for (unsigned i = 0; i < lines; i++)
-		log_line(LOG_WARNING, "line %u of those that nobody reads", i);
+		log_line(LOG_WARNING, "line %u of those that are not read", i);
 	read_what_was_said(end, 0);
 	assert_in_range(strlen(printed), 32768, 65536);
 	log_attach(NULL); /* without a loop what has room is written with the next line */
@@ -169,7 +169,7 @@ static void test_a_reader_that_sleeps_stops_nothing(void **state)
 	while (at[-1] != ' ')
 		at--;
 	lost = (unsigned)strtoul(at, NULL, 10);
-	assert_int_equal(count(" of those that nobody reads\n") + lost, lines);
+	assert_int_equal(count(" of those that are not read\n") + lost, lines);
 	release_stderr(end, kept);
 }
 

@@ -111,67 +111,67 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 connection = self.headers.get("X-Connection", self.client_address)
                 plan = query.get("plan", "200").split(",")
-                self.play(self.script.step(url.path[1:], plan, connection), body)
+                self.run(self.script.step(url.path[1:], plan, connection), body)
         except OSError:
             self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = exchange
 
-    def play(self, step, body):
+    def run(self, step, body):
         action, _, amount = step.partition("-")
         if action.isdigit():
             self.answer(int(action), **({"X-Wait": amount} if amount else {"X-Request-Id": "r1"}))
         else:
-            getattr(self, "play_" + action)(amount, body)
+            getattr(self, "do_" + action)(amount, body)
 
-    def play_nonsense(self, *_):
+    def do_nonsense(self, *_):
         self.answer(200, b"<html>")
 
-    def play_slow(self, amount, _):
+    def do_slow(self, amount, _):
         time.sleep(int(amount) / 1000)
         self.answer(200)
 
-    def play_slow503(self, amount, _):
+    def do_slow503(self, amount, _):
         time.sleep(int(amount) / 1000)
         self.answer(503)
 
-    def play_close(self, *_):
+    def do_close(self, *_):
         self.end()
 
-    def play_reset(self, *_):
+    def do_reset(self, *_):
         self.end(reset=True)
 
-    def play_hang(self, *_):
+    def do_hang(self, *_):
         self.connection.recv(1)
         self.end()
 
-    def play_hold(self, *_):
+    def do_hold(self, *_):
         self.script.hold()
         self.answer(200)
 
-    def play_cut(self, *_):
+    def do_cut(self, *_):
         self.send_response(200)
         self.send_header("Content-Length", 100)
         self.end_headers()
         self.wfile.write(b"{")
         self.end()
 
-    def play_big(self, *_):
+    def do_big(self, *_):
         self.answer(200, bytes(LIMIT + (1 << 20)))
 
-    def play_bomb(self, *_):
+    def do_bomb(self, *_):
         self.answer(200, gzip.compress(bytes(10 * LIMIT)), Content_Encoding="gzip")
 
-    def play_fit(self, *_):
+    def do_fit(self, *_):
         self.answer(200, b"{" + b" " * (LIMIT - 2) + b"}")
 
-    def play_fitgzip(self, *_):
+    def do_fitgzip(self, *_):
         self.answer(200, gzip.compress(b"{" + b" " * (LIMIT - 2) + b"}"), Content_Encoding="gzip")
 
-    def play_flood(self, *_):
+    def do_flood(self, *_):
         self.answer(200, **{f"X_Flood_{i}": "f" * 1000 for i in range(80)})
 
-    def play_echo(self, _, body):
+    def do_echo(self, _, body):
         received = {"method": self.command, "path": self.path, "body": body.decode(), "headers": dict(self.headers)}
         self.answer(200, json.dumps(received).encode())
 
