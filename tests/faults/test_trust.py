@@ -103,12 +103,3 @@ def test_a_file_that_says_nothing_trusts_nobody_and_says_so(mount, sandbox, cace
     rewrite(cacert, before)
     write_file(mount / "prod/NAME", b"new")
     assert sandbox.value("prod", "NAME") == b"new"
-
-
-def test_the_same_certificates_in_a_new_file_cost_no_connection(mount, sandbox, cacert):
-    write_file(mount / "prod/NAME", b"old")
-    before = {call["connection"] for call in sandbox.calls()}
-    replace(cacert, read(cacert))
-    sandbox.clear()
-    write_file(mount / "prod/NAME", b"new")
-    assert {call["connection"] for call in sandbox.calls()} <= before
