@@ -167,8 +167,9 @@ void file_put_if_unused(struct file *file)
 	 * made it, or may make it again after it was deleted under a replacement. */
 	bool remembers = !file->unlinked &&
 			 (is_awaited(file) ||
-			  (error && (file_is_stored(file) || file->unknown || error == EEXIST ||
-				     error == ENOENT || file_has_unreported_create_error(file))));
+			  (error && (file_is_stored(file) || file->unknown || file->is_guess ||
+				     error == EEXIST || error == ENOENT ||
+				     file_has_unreported_create_error(file))));
 
 	if (!LIST_EMPTY(&file->handles) || file->uploads || !LIST_EMPTY(&file->waits) ||
 	    file->staged)

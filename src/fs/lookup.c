@@ -1,6 +1,7 @@
 /* LOOKUP, GETATTR and ACCESS: from memory where the name is known, else by one query. */
 #include "control.h"
 #include "fs_internal.h"
+#include "intent.h"
 #include "operations.h"
 #include "settle.h"
 #include "staging.h"
@@ -132,10 +133,12 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 		reply_absent(request, listing, name);
 		break;
 	case CACHE_MISS:
-		if (name_is_canonical(name))
-			start_lookup(request, listing, name);
-		else
+		if (!name_is_canonical(name) ||
+		    (listing_store(listing) && intent_is_to_put(fs, listing_store(listing), name,
+								fuse_req_ctx(request)->pid)))
 			fuse_reply_err(request, ENOENT);
+		else
+			start_lookup(request, listing, name);
 		break;
 	}
 }

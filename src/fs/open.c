@@ -164,6 +164,15 @@ static int begin_creation(struct fs *fs, fuse_ino_t parent, const char *name, in
 	return error;
 }
 
+/* True if nothing says whether the service has the name. */
+static bool is_unknown(const struct file *file)
+{
+	const struct record *record;
+
+	return listing_query_for_change(store_secrets(file->store), file->name, &record) ==
+	       CACHE_MISS;
+}
+
 static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name,
 		       struct fuse_file_info *info, struct handle **handle)
 {
@@ -183,6 +192,7 @@ static int create_file(fuse_req_t request, fuse_ino_t parent, const char *name,
 	if (error)
 		return error;
 	file->created = !file_is_stored(file);
+	file->is_guess = file->created && !file->staged && is_unknown(file);
 	(*handle)->excl = file->created && (info->flags & O_EXCL);
 	(*handle)->began_empty |= file->created && !LIST_NEXT(*handle, link);
 	return 0;

@@ -165,10 +165,16 @@ static void on_put(struct change_op *op)
 		upload->renews |= retained_forget(fs, file->store, upload->name);
 	if (put->change.failure.errnum) {
 		record_outcome(file, upload->number, &put->change.failure, put->unknown);
+		if (file->is_guess) {
+			/* Whether there was an old value, the next lookup finds out; if so, it
+			 * finds this file and its failure. */
+			file->created = false;
+			listing_invalidate(store_secrets(file->store), file->name, file->entry_id);
+		}
 		fs->lost_values += fs->stopping; /* no later close will try again */
 	} else {
 		record_outcome(file, upload->number, &(struct failure){0}, false);
-		file->created = false;
+		file->created = file->is_guess = false;
 		downgrade_creates(file);
 		if (may_be_renamed(upload))
 			retained_add(upload, file->uploads == 1 ? &file->pending_attrs : NULL);

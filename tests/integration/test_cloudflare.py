@@ -75,7 +75,7 @@ def test_a_secret_that_was_never_changed_tells_when_it_was_last_changed(mount, c
 def test_a_new_file_is_an_array_of_one(mount, cloudflare):
     write_file(mount / "prod/NAME", b"val")
     assert cloudflare.value("prod", "NAME") == b"val"
-    assert cloudflare.names() == ["list_secrets", "create_secrets"]
+    assert cloudflare.names() == ["create_secrets"]
     assert cloudflare.secret("NAME")["scopes"] == ["workers"]
     assert "comment" not in cloudflare.secret("NAME")
 
@@ -157,7 +157,7 @@ def test_attributes_set_before_the_value_join_the_create(mount, cloudflare):
                  "getfattr -d NAME && echo val >&3 && exec 3>&-", cwd=mount / "prod")
     assert (done.returncode, done.stderr) == (0, "")
     assert 'user.scopes="dex:workers"' in done.stdout and "user.comment=" in done.stdout
-    assert cloudflare.names() == ["list_secrets", "create_secrets"]
+    assert cloudflare.names() == ["create_secrets"]
     made = cloudflare.secret("NAME")
     assert (made["scopes"], made["comment"]) == (["dex", "workers"], 'a "quoted" é')
     assert os.getxattr(mount / "prod/NAME", "user.scopes") == b"dex:workers"

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from programs import PYTHON, shell
+from services import Cloudflare
 from waiting import wait_until
 
 WRITES = {
@@ -54,3 +55,62 @@ def test_what_is_only_looked_at_is_asked_for_a_moment_later(make_mount, direct, 
     sandbox.put("prod", "NAME", b"by another client")
     assert os.getxattr(mount / "prod/NAME", "user.digest") == before, "the old answer comes at once"
     wait_until(lambda: os.getxattr(mount / "prod/NAME", "user.digest") != before)
+
+
+FIRST_WRITES = {
+    "echo": 'echo val > "$NAME"',
+    "dash": """dash -c 'echo val > "$NAME"'""",
+    "dd": 'echo val | dd of="$NAME" conv=fsync status=none',
+    "tee": 'echo val | tee "$NAME"',
+    "python": f"""{PYTHON} -c 'import os; open(os.environ["NAME"], "w").write("val")'""",
+}
+
+
+@pytest.mark.parametrize("what", FIRST_WRITES)
+def test_start_and_first_write_of_a_new_name_are_two_calls_on_cloudflare(make_mount, sandbox, what):
+    """The stores, and the write: whether the name is taken, the write finds out."""
+    service = Cloudflare("direct", sandbox).make_store()
+    sandbox.seed("prod", 3, service="cloudflare")
+    for source, store in (service.source, "prod"), (f"{service.source}/prod", ""):
+        sandbox.clear()
+        mount = make_mount(service, source=source)
+        name = f"NEW{len(source)}"
+        assert shell(FIRST_WRITES[what], NAME=mount / store / name).returncode == 0
+        assert service.names() == ["list_stores", "create_secrets"]
+        assert service.value("prod", name) in (b"val", b"val\n")
+        assert (mount / store / name).stat().st_size in (3, 4)
+
+
+def test_a_first_write_of_a_name_that_is_taken_replaces_it(make_mount, sandbox):
+    service = Cloudflare("direct", sandbox).make_store()
+    service.put("prod", "NAME", b"old")
+    mount = make_mount(service)
+    sandbox.clear()
+    assert shell('echo val > "$NAME"', NAME=mount / "prod/NAME").returncode == 0
+    assert service.value("prod", "NAME") == b"val"
+    assert service.names()[0] == "create_secrets" and service.names()[-1] == "patch_secret" and len(service.calls()) <= 3
+
+
+@pytest.mark.parametrize("command, says", [('[ -e "$NAME" ]', 0), ('set -C; echo val > "$NAME"', 1), ('echo val >> "$NAME"', 1), ('stat "$NAME"', 0),
+                                           ('mkdir "$NAME"', 1)])
+def test_whoever_asks_for_more_than_to_write_is_told_the_truth(make_mount, sandbox, command, says):
+    service = Cloudflare("direct", sandbox).make_store()
+    service.put("prod", "NAME", b"old")
+    mount = make_mount(service)
+    assert (shell(command, NAME=mount / "prod/NAME").returncode != 0) == bool(says)
+    assert service.value("prod", "NAME") == b"old"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_first_write_that_is_refused_is_told_by_sync(make_mount, sandbox, exists):
+    """`echo` ignores the error of close: `sync` says it, whether there was an old value or not, and a refused create leaves no file."""
+    service = Cloudflare("direct", sandbox).make_store()
+    if exists:
+        service.put("prod", "NAME", b"old")
+    mount = make_mount(service)
+    service.fault("*", method="POST", status=403)
+    assert shell('echo val > "$NAME"', NAME=mount / "prod/NAME").returncode == 0
+    refused = shell('sync "$NAME"', NAME=mount / "prod/NAME")
+    assert refused.returncode != 0 and ("denied" in refused.stderr) == exists
+    assert (mount / "prod/NAME").exists() == exists
+    assert service.value("prod", "NAME") == (b"old" if exists else None)
