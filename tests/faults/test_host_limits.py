@@ -481,7 +481,7 @@ def test_a_clock_that_is_right_is_not_blamed_for_a_certificate(make_mount, tls, 
     assert "check the clock" not in output
 
 
-def test_a_temporary_file_that_is_never_renamed_is_wiped_and_that_is_said(clock, make_mount, direct, sandbox, table):
+def test_a_temporary_file_that_is_never_renamed_is_wiped_with_a_message(clock, make_mount, direct, sandbox, table):
     """After a quarter of an hour: in `errors` and in the log, for its writer has had a success. A directory for such files is removed silently."""
     spared = [name for name in clock.variables if "MONOTONIC" in name]
     mount = make_mount(direct, options="ttl=indefinite", **{name: value for name, value in clock.variables.items() if name not in spared})

@@ -57,7 +57,7 @@ def test_after_a_429_no_change_is_sent_before_the_reset_and_reads_go_on(direct_m
 
 
 @pytest.mark.mount_options("timeout=30")
-def test_all_who_wait_are_told_until_when_and_none_is_sent_before(direct_mount, sandbox):
+def test_all_waiting_processes_learn_until_when_and_nothing_is_sent_before(direct_mount, sandbox):
     store = direct_mount / "prod"
     for number in range(8):
         write_file(store / f"NAME{number}", b"old")

@@ -15,7 +15,7 @@ PUT = "operation=fastly.put_secret"
 
 @pytest.mark.mount_options("timeout=1")
 @pytest.mark.parametrize("fault,expected", [("hang=forever", errno.ETIMEDOUT), ("status=503", errno.EIO)])
-def test_a_service_that_is_down_is_told_at_open_without_a_call(direct_mount, sandbox, fault, expected):
+def test_a_service_that_is_down_is_reported_at_open_without_a_call(direct_mount, sandbox, fault, expected):
     """For three seconds; and a success ends it."""
     name = direct_mount / "prod/NAME"
     write_file(name, b"old")

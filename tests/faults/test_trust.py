@@ -93,7 +93,7 @@ def test_a_new_authority_is_trusted_at_the_next_connection(mount, sandbox, nginx
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate\n"], ids=["missing", "empty", "no certificate"])
-def test_a_file_that_says_nothing_trusts_nobody_and_says_so(mount, sandbox, cacert, content):
+def test_an_empty_file_trusts_no_authority_and_a_message_says_so(mount, sandbox, cacert, content):
     write_file(mount / "prod/NAME", b"old")
     before = read(cacert)
     os.unlink(cacert) if content is None else rewrite(cacert, content)

@@ -80,7 +80,7 @@ def test_memory_is_bound_and_flat(make_mount, direct, sandbox):
     assert sizes[4] <= sizes[1] * 1.1 + 500_000
 
 
-def test_nobody_waits_long_while_a_large_store_is_read(make_mount, direct, many):
+def test_no_process_waits_long_while_a_large_store_is_read(make_mount, direct, many):
     """The loop takes one page, one READDIR at a time."""
     many.put("other", "NAME", b"val")
     mount = make_mount(direct, options="timeout=60")

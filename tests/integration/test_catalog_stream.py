@@ -60,7 +60,7 @@ def test_readdir_never_waits_for_a_page_that_it_does_not_need(direct_mount, sand
         assert len(rest.wait()[0]) == 400
 
 
-def test_who_comes_later_sees_at_once_what_has_come(direct_mount, sandbox):
+def test_a_later_reader_sees_at_once_what_has_arrived(direct_mount, sandbox):
     sandbox.seed("prod", 600)
     sandbox.fault(operation="fastly.list_secrets", hold="before", after=2)
     with Stream(direct_mount / "prod") as first, Stream(direct_mount / "prod") as second:
@@ -84,7 +84,7 @@ def test_names_are_answered_during_a_walk(direct_mount, sandbox):
     assert len(reader.wait()[0]) == 600
 
 
-def test_a_reader_who_is_interrupted_leaves_the_others_alone(direct_mount, sandbox):
+def test_an_interrupted_reader_leaves_the_others_alone(direct_mount, sandbox):
     sandbox.seed("prod", 400)
     sandbox.fault(operation="fastly.list_secrets", hold="before")
     reader = Together(lambda: os.listdir(direct_mount / "prod"))

@@ -111,7 +111,7 @@ def test_positions_of_before_the_beginning_was_sought_again_hold(prod, direct_mo
 
 
 @pytest.mark.parametrize("offset", [3, 5, 17, 1001, 2**20, 2**31, 2**32 + 3, 2**48 - 1, 2**48, 2**49 + 5, 2**50, 2**62, 2**63 - 1])
-def test_positions_that_nobody_gave_do_no_harm(prod, direct_mount, offset):
+def test_positions_that_were_never_given_out_do_no_harm(prod, direct_mount, offset):
     os.listdir(prod)
     with Raw(prod) as directory:
         directory.seek(offset)

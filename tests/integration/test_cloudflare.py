@@ -163,7 +163,7 @@ def test_attributes_set_before_the_value_join_the_create(mount, cloudflare):
     assert os.getxattr(mount / "prod/NAME", "user.scopes") == b"dex:workers"
 
 
-def test_attributes_that_came_true_are_not_said_again(mount, cloudflare):
+def test_attributes_that_hold_already_are_not_sent_again(mount, cloudflare):
     name = mount / "prod/NAME"
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT, 0o600)
     os.setxattr(name, "user.comment", b"first")

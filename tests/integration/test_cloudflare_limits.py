@@ -51,7 +51,7 @@ def test_df_goes_on_when_the_quota_may_not_be_seen(mount, cloudflare):
 
 
 @pytest.mark.parametrize("slug", ["maximum_secrets_exceeded", "secrets_quota_exceeded", "quota_exceeded"])
-def test_one_secret_more_than_the_quota_is_edquot_and_told_at_the_next_open(mount, cloudflare, slug):
+def test_one_secret_more_than_the_quota_is_edquot_and_reported_at_the_next_open(mount, cloudflare, slug):
     cloudflare.put("prod", "OLD", b"old")
     cloudflare.variant(quota_secrets=1, quota_slug=slug)
     assert errno_of(write_file, mount / "prod/NEW", b"val") == errno.EDQUOT
@@ -66,7 +66,7 @@ def test_one_secret_more_than_the_quota_is_edquot_and_told_at_the_next_open(moun
     write_file(mount / "prod/NEW", b"val")
 
 
-def test_a_quota_that_df_has_shown_to_be_used_up_is_told_at_open(mount, cloudflare):
+def test_a_quota_that_df_has_shown_to_be_used_up_is_reported_at_open(mount, cloudflare):
     cloudflare.put("prod", "OLD", b"old")
     cloudflare.variant(quota_secrets=1)
     assert figures(mount.path) == (1, 1)
@@ -157,7 +157,7 @@ def test_refusals(make_mount, cloudflare, fault, expected, message):
         assert cloudflare.calls()[-1]["request_id"] in newest
 
 
-def test_success_must_be_said(make_mount, cloudflare):
+def test_success_must_be_explicit(make_mount, cloudflare):
     mount = make_mount(cloudflare, source=cloudflare.source, options="timeout=2")
     cloudflare.put("prod", "NAME", b"old")
     os.stat(mount / "prod/NAME")
@@ -219,7 +219,7 @@ def test_the_last_tenth_of_the_budget_is_for_writes(make_mount, cloudflare):
     assert cloudflare.value("prod", "NAME") == b"new"
 
 
-def test_nobody_walks_into_the_lockout(make_mount, cloudflare):
+def test_no_call_runs_into_the_lockout(make_mount, cloudflare):
     cloudflare.variant(rate_limit=20, rate_window=300)
     mount = make_mount(cloudflare, source=cloudflare.source, options="timeout=2")
     cloudflare.put("prod", "NAME", b"old")

@@ -54,7 +54,7 @@ def test_what_its_writer_has_closed_is_settled_though_a_child_holds_it(direct_mo
 
 
 @pytest.mark.mount_options("commit=fsync")
-def test_a_create_that_failed_is_there_until_it_was_told_of(direct_mount, sandbox):
+def test_a_create_that_failed_is_there_until_it_was_reported(direct_mount, sandbox):
     sandbox.fault(operation=PUT, status=403)
     name = direct_mount / "prod/NAME"
     write_file(name, b"val")
@@ -89,7 +89,7 @@ def test_with_commit_write_builtins_tell_what_became_of_it(direct_mount, sandbox
 
 
 @pytest.mark.mount_options("commit=close")
-def test_close_is_the_default_and_can_be_said(direct_mount, sandbox):
+def test_close_is_the_default_and_can_be_given(direct_mount, sandbox):
     sandbox.fault(operation=PUT, status=403)
     assert errno_of(write_file, direct_mount / "prod/NAME", b"val") == errno.EACCES
 

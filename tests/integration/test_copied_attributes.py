@@ -138,7 +138,7 @@ def test_what_mknod_made_and_another_client_as_well_is_not_replaced(place):
     assert place.value("NAME") == b"another client's"
 
 
-def test_what_mknod_made_and_nobody_wrote_is_no_secret(place):
+def test_what_mknod_made_and_was_never_written_is_no_secret(place):
     os.mknod(place / "REMOVED", stat.S_IFREG)
     os.unlink(place / "REMOVED")
     os.mknod(place / "OPENED", stat.S_IFREG)

@@ -133,7 +133,7 @@ def test_quota_of_stores(direct_mount, sandbox):
     assert errno_of(os.mkdir, direct_mount / "new") == errno.EDQUOT
 
 
-def test_an_exhausted_quota_is_told_at_open(direct_mount, sandbox):
+def test_an_exhausted_quota_is_reported_at_open(direct_mount, sandbox):
     sandbox.variant(fastly__quota_secrets=1)
     write_file(direct_mount / "prod/ONE", b"val")
     assert errno_of(write_file, direct_mount / "prod/TWO", b"val") == errno.EDQUOT
@@ -204,7 +204,7 @@ def own_service(tmp_path):
         yield Fastly("direct", sandbox, sandbox.url)
 
 
-def test_a_host_that_went_away_is_ehostunreach_and_told_at_open(make_mount, own_service):
+def test_a_host_that_went_away_is_ehostunreach_and_reported_at_open(make_mount, own_service):
     mount = make_mount(own_service, options="timeout=2")
     name = mount / "prod/NAME"
     os.stat(name)

@@ -110,7 +110,7 @@ GROWING = {
 
 @pytest.mark.parametrize("grow", GROWING)
 @pytest.mark.parametrize("written", [b"", b"half"], ids=["nothing written", "half written"])
-def test_over_unknown_bytes_nothing_grows_and_the_handle_is_spent(place, grow, written):
+def test_over_unknown_bytes_nothing_grows_and_the_handle_has_failed(place, grow, written):
     place.put("NAME", b"the old value")
     descriptor = os.open(place / "NAME", os.O_WRONLY)
     os.write(descriptor, written)
@@ -166,7 +166,7 @@ def staged(place):
     return os.open(place / ".NAME.x7Qp2k", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
 
 
-def test_what_is_staged_is_known_to_all_who_open_it(place):
+def test_what_is_staged_is_known_to_all_openers(place):
     descriptor = staged(place)
     os.write(descriptor, b"hello world")
     other = os.open(place / ".NAME.x7Qp2k", os.O_WRONLY)

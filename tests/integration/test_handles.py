@@ -62,7 +62,7 @@ def test_dd_with_fsync_is_one_put(direct_mount, sandbox):
     assert sandbox.uploads() == [b"val"]
 
 
-def test_fsync_never_publishes_what_somebody_is_still_writing(direct_mount, sandbox):
+def test_fsync_never_publishes_what_is_still_being_written(direct_mount, sandbox):
     name = direct_mount / "prod/NAME"
     sandbox.put("prod", "NAME", b"old")
     writer = opened(name, 0)
@@ -382,7 +382,7 @@ def test_what_another_client_made_first_can_be_removed(direct_mount, sandbox, st
     close(other)
 
 
-def test_a_file_of_our_own_is_nobody_elses(direct_mount, sandbox):
+def test_a_file_of_our_own_is_not_anothers(direct_mount, sandbox):
     """Created exclusively, and written by another of our programs first: the second publication replaces it."""
     name = direct_mount / "prod/NAME"
     orphan = Orphan(name, os.O_CREAT | os.O_EXCL)

@@ -93,7 +93,7 @@ def test_a_first_write_of_a_name_that_is_taken_replaces_it(make_mount, sandbox):
 
 @pytest.mark.parametrize("command, says", [('[ -e "$NAME" ]', 0), ('set -C; echo val > "$NAME"', 1), ('echo val >> "$NAME"', 1), ('stat "$NAME"', 0),
                                            ('mkdir "$NAME"', 1)])
-def test_whoever_asks_for_more_than_to_write_is_told_the_truth(make_mount, sandbox, command, says):
+def test_an_open_for_more_than_writing_shows_the_truth(make_mount, sandbox, command, says):
     service = Cloudflare("direct", sandbox).make_store()
     service.put("prod", "NAME", b"old")
     mount = make_mount(service)
@@ -102,7 +102,7 @@ def test_whoever_asks_for_more_than_to_write_is_told_the_truth(make_mount, sandb
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_first_write_that_is_refused_is_told_by_sync(make_mount, sandbox, exists):
+def test_a_first_write_that_is_refused_is_reported_by_sync(make_mount, sandbox, exists):
     """`echo` ignores the error of close: `sync` says it, whether there was an old value or not, and a refused create leaves no file."""
     service = Cloudflare("direct", sandbox).make_store()
     if exists:

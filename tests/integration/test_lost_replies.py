@@ -166,7 +166,7 @@ def small_letters(request, make_mount, sandbox):
     return mount, service
 
 
-def test_a_store_that_was_made_in_another_spelling_is_there_under_its_name_and_that_is_said(small_letters):
+def test_a_store_that_was_made_in_another_spelling_is_there_under_its_name_with_a_message(small_letters):
     mount, service = small_letters
     assert errno_of(os.mkdir, mount / "NewStore") == errno.EINVAL
     assert sorted(os.listdir(mount.path)) == ["newstore", "prod"] and not (mount / "NewStore").exists()

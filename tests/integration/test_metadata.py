@@ -156,7 +156,7 @@ def test_stores_are_listed_over_many_pages(make_mount, service, sandbox):
     assert len(sandbox.calls(operation="fastly.list_stores")) <= 6
 
 
-def test_many_who_ask_at_once_share_one_walk(direct_mount, sandbox):
+def test_many_readers_at_once_share_one_walk(direct_mount, sandbox):
     sandbox.seed("big", 1001)
     direct_mount.refresh()
     os.stat(direct_mount / "big")

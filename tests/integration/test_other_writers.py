@@ -98,7 +98,7 @@ def test_it_waits_for_the_upload(direct_mount, sandbox, starter):
 
 
 @pytest.mark.parametrize("starter", CLOSERS)
-def test_it_is_told_that_the_service_refused(direct_mount, sandbox, starter):
+def test_it_learns_that_the_service_refused(direct_mount, sandbox, starter):
     sandbox.fault(operation="fastly.put_secret", status=403)
     writer = start(*STARTERS[starter], NAME=direct_mount / "prod/NAME", COMMAND=f"{WAIT} exec cat /etc/hostname")
     _, message = writer.communicate(timeout=60)
@@ -186,7 +186,7 @@ def test_with_commit_fsync_a_dying_one_publishes_nothing(direct_mount, sandbox):
     assert sandbox.calls(operation="fastly.put_secret") == []
 
 
-def test_the_log_names_who_wrote(direct_mount, sandbox):
+def test_the_log_names_the_writer(direct_mount, sandbox):
     writer = start(*STARTERS["Python Popen"], NAME=direct_mount / "prod/NAME", COMMAND="exec tee < /etc/hostname")
     writer.communicate(timeout=60)
     lines = [line for line in direct_mount.log().splitlines() if "publish" in line and "program=" in line]

@@ -176,7 +176,7 @@ def test_a_refused_rename_leaves_all_as_it_was_and_can_be_tried_again(place):
     assert place.value("NAME") == b"val" and place.names() == ["NAME"]
 
 
-def test_where_the_old_name_cannot_be_deleted_both_stay_and_that_is_said(place):
+def test_where_the_old_name_cannot_be_deleted_both_stay_with_a_message(place):
     write_file(place / "NAME_new", b"val")
     place.service.fault("delete_secret", status=403)
     assert errno_of(os.rename, place / "NAME_new", place / "NAME") == errno.EACCES

@@ -119,7 +119,7 @@ def test_an_address_and_the_signing_key_come_from_the_services_own_variables(mak
     assert sandbox.uploads() == [b"val"]
 
 
-def test_without_being_told_so_the_apis_signing_key_is_not_trusted(make_mount, direct, sandbox):
+def test_without_an_option_the_apis_signing_key_is_not_trusted(make_mount, direct, sandbox):
     class Bare:
         source, token, options, sandbox = direct.source, direct.token, f"endpoint={direct.url}", direct.sandbox
     sandbox.put("prod", "NAME", b"old")

@@ -183,7 +183,7 @@ def test_a_mountpoint_with_a_line_break(refused, tmp_path):
 
 
 @pytest.mark.parametrize("closed", ["<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_who_has_closed_his_standard_streams_is_told_of_a_mount_too(refused, tmp_path, closed):
+def test_a_program_that_has_closed_its_standard_streams_learns_of_a_mount_too(refused, tmp_path, closed):
     arguments = [PROGRAM, "fastly:", refused.mountpoint, "-o", f"token_file={refused.token},{refused.service.options}"]
     ended = run_program(["sh", "-c", f'"$@" {closed}', "sh", *arguments], tmp_path)
     try:

@@ -36,7 +36,7 @@ def moment(seconds):
 
 
 @pytest.mark.mount_options("users=usr_A:usr_b2")
-def test_scopes_are_account_the_users_told_of_and_those_made(mount, stripe):
+def test_scopes_are_account_the_given_users_and_those_made(mount, stripe):
     assert sorted(os.listdir(mount.path)) == ["account", "usr_A", "usr_b2"]
     os.mkdir(mount / "usr_made")
     assert sorted(os.listdir(mount.path)) == ["account", "usr_A", "usr_b2", "usr_made"]
@@ -124,7 +124,7 @@ def test_the_key_of_an_organization(organization, stripe):
         ("acct_1/acct_1a", "2027-01-01.edelweiss")}
 
 
-def test_an_organization_without_an_account_is_told_so_when_it_is_mounted(organization):
+def test_an_organization_without_an_account_is_refused_when_it_is_mounted(organization):
     organization.path.mkdir()
     done = run_program(organization.arguments("-f"), organization.work)
     assert done.returncode == 32 and "Stripe-Context" in done.stderr

@@ -116,7 +116,7 @@ def test_while_it_is_written_fsync_leaves_the_half(direct_mount, sandbox):
     assert sandbox.uploads() == [b"half\nand half\n"]
 
 
-def test_who_has_it_open_for_both_publishes_at_the_writers_close(direct_mount, sandbox):
+def test_a_descriptor_for_both_publishes_at_the_writers_close(direct_mount, sandbox):
     name = direct_mount / "prod/NAME"
     write_file(name, b"first")
     writer, reader = os.open(name, os.O_WRONLY | os.O_TRUNC), os.open(name, os.O_RDONLY)
@@ -127,7 +127,7 @@ def test_who_has_it_open_for_both_publishes_at_the_writers_close(direct_mount, s
 
 
 @pytest.mark.mount_options("allow_other,umask=027,gid=65534")
-def test_who_may_not_write_may_not_sync(direct_mount, sandbox, tmp_path):
+def test_a_user_that_may_not_write_may_not_sync(direct_mount, sandbox, tmp_path):
     write_file(direct_mount / "prod/NAME", b"value")
     done = subprocess.run(["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "sync", direct_mount / "prod/NAME"],
                           capture_output=True, text=True)

@@ -159,7 +159,7 @@ def test_what_two_have_written_waits_until_both_have_closed_it(blind_mount, sand
     assert sandbox.uploads() == [b"half and half"]
 
 
-def test_that_a_writer_was_killed_cannot_be_told_and_that_is_said(blind_mount, sandbox):
+def test_a_killed_writer_is_not_noticed_and_a_message_says_so(blind_mount, sandbox):
     """The man page's caveat: if this no longer holds, it has to change."""
     for number in range(3):
         assert shell(KILLED, NAME=blind_mount / f"prod/NAME{number}").returncode == -signal.SIGKILL

@@ -117,7 +117,7 @@ def test_what_is_there_can_be_written_over(direct_mount, sandbox):
     assert sandbox.uploads() == [b"HEllo worLD!"]
 
 
-def test_who_looks_for_the_end_finds_it(direct_mount, sandbox):
+def test_seek_end_finds_the_end(direct_mount, sandbox):
     """SEEK_END."""
     descriptor = created(direct_mount)
     os.write(descriptor, b"abc")

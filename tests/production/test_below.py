@@ -67,7 +67,7 @@ def test_files_that_lie_there_are_covered(directory):
     assert not can_write(path) and list(path.iterdir()) == []
 
 
-def test_what_cannot_be_closed_is_said_and_no_reason_to_stop(directory):
+def test_what_cannot_be_closed_is_reported_and_no_reason_to_stop(directory):
     path = directory("ramfs") / "mnt"
     output = prepare(path, "-o", "nocover")
     assert output.returncode == 32 and output.stderr.count("\n") == 1 and SAYS.format(path) in output.stderr

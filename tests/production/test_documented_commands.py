@@ -103,7 +103,7 @@ def test_the_line_of_fstab(machine, sandbox):
     assert "good" in types(machine, before)
 
 
-def test_the_line_of_fstab_when_somebody_first_looks(machine, sandbox):
+def test_the_line_of_fstab_at_the_first_access(machine, sandbox):
     (less,) = [command for command in table("In production") if "automount" in command]
     assert less in FSTAB
     types(machine, f"echo '{FSTAB.strip()}' >> /etc/fstab\nsystemctl daemon-reload\nsystemctl start mnt-secrets.automount\nls /mnt/secrets/store\n"

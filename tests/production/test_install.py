@@ -65,7 +65,7 @@ def test_the_helper_needs_no_environment(machine, sandbox):
     assert sandbox.uploads() == [b"val"]
 
 
-def test_a_faked_mount_mounts_nothing_and_asks_nobody(machine, sandbox):
+def test_a_faked_mount_mounts_nothing_and_sends_nothing(machine, sandbox):
     """mount -f is not the daemon's -f."""
     machine.run(f"mount -f -n -t fuse.sstorefs fastly: /mnt/secrets -o {options(sandbox)}")
     assert machine.run("mountpoint -q /mnt/secrets", check=False).returncode != 0

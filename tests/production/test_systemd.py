@@ -162,7 +162,7 @@ def test_stop_waits_for_an_upload(machine, sandbox):
     assert machine.says("systemctl show -P Result sstorefs@prod") == "success"
 
 
-def test_a_killed_daemon_leaves_nobody_waiting_and_comes_back(machine, sandbox):
+def test_a_killed_daemon_leaves_no_process_waiting_and_comes_back(machine, sandbox):
     drop_in(machine, "[Service]\nRestartSec=0\nExecStartPre=/bin/sh -c 'until [ -e /run/again ]; do sleep 0.05; done'\n")
     machine.run("touch /run/again && systemctl start sstorefs@prod && rm /run/again")
     machine.run("systemctl kill -s KILL --kill-who=main sstorefs@prod")
@@ -175,7 +175,7 @@ def test_a_killed_daemon_leaves_nobody_waiting_and_comes_back(machine, sandbox):
 
 
 @pytest.mark.parametrize("dropped_in", [False, True], ids=["plain", "all-or-nothing.conf"])
-def test_killed_writers_of_other_users_are_told_with_the_drop_in(machine, sandbox, dropped_in):
+def test_killed_writers_of_other_users_are_noticed_with_the_drop_in(machine, sandbox, dropped_in):
     if dropped_in:
         machine.run("install -D -t /run/systemd/system/sstorefs@.service.d "
                     f"{EXAMPLES}/sstorefs@.service.d/all-or-nothing.conf && systemctl daemon-reload")

@@ -55,7 +55,7 @@ def test_calls_can_be_chosen(sandbox, fastly, store):
     assert sandbox.calls(state="open") == [] and sandbox.calls(service="stripe") == []
 
 
-def test_who_waits_is_told_as_soon_as_it_happens(sandbox, fastly, store):
+def test_a_wait_ends_as_soon_as_it_happens(sandbox, fastly, store):
     sandbox.fault("hold=before,name=A")
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(sandbox.wait_for_call, "fastly.put_secret")
@@ -65,7 +65,7 @@ def test_who_waits_is_told_as_soon_as_it_happens(sandbox, fastly, store):
         assert writing.result(5).status == 200
 
 
-def test_who_waits_in_vain_is_told_what_there_was(sandbox, fastly):
+def test_a_wait_in_vain_reports_what_there_was(sandbox, fastly):
     fastly.call("GET")
     begun = time.monotonic()
     with pytest.raises(TimeoutError, match="fastly.list_stores"):
@@ -85,7 +85,7 @@ def test_clear_forgets_calls_and_uploads_but_no_secret(sandbox, fastly, store):
     assert sandbox.calls() == [] and sandbox.uploads() == [] and sandbox.value("prod", "A") == b"1"
 
 
-def test_uploads_are_told_in_order_with_where_they_went(sandbox, fastly, store):
+def test_uploads_are_listed_in_order_with_their_place(sandbox, fastly, store):
     for value in (b"1", b"2", b"\xff\0"):
         fastly.put(store, "A", value)
     fastly.put(store, "B", b"3")
@@ -96,7 +96,7 @@ def test_uploads_are_told_in_order_with_where_they_went(sandbox, fastly, store):
         "service": "fastly", "store": "prod", "name": "B", "mode": "either", "sealed": False}
 
 
-def test_a_value_is_told_by_store_name_or_id(sandbox, fastly, store):
+def test_a_value_is_found_by_store_name_or_id(sandbox, fastly, store):
     fastly.put(store, "A", b"1")
     assert sandbox.value("prod", "A") == sandbox.value(store, "A") == b"1"
     assert sandbox.value("prod", "B") is None and sandbox.value("none", "A") is None

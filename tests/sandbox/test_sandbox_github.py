@@ -117,7 +117,7 @@ def test_environments_are_made_and_removed(sandbox, github):
 
 # Organizations
 
-def test_an_organizations_secrets_say_who_sees_them(github):
+def test_an_organizations_secrets_have_their_visibility(github):
     repository = github.call("GET", "/repos/octo-org/web").json["id"]
     assert github.put(ORGANIZATION, "A", b"1").status == 422
     assert github.put(ORGANIZATION, "A", b"1", visibility="all").status == 201

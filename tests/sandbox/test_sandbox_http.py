@@ -61,7 +61,7 @@ def test_a_body_in_chunks_is_read(sandbox, fastly):
     assert statuses(answer) == [201] and b'"chunks"' in answer
 
 
-def test_who_expects_100_continue_gets_it(sandbox):
+def test_a_client_that_expects_100_continue_gets_it(sandbox):
     with socket.create_connection(("127.0.0.1", sandbox.port), timeout=5) as raw:
         raw.sendall(b"POST " + FASTLY.encode() + b" HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 12\r\n"
                     b"Expect: 100-continue\r\n" + HEAD + b"\r\n")

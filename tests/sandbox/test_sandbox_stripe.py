@@ -211,7 +211,7 @@ def test_the_key_comes_as_bearer_or_as_basic_user(stripe, header, status):
     assert reply.headers["Request-Id"].startswith("req_")
 
 
-def test_a_publishable_key_is_told_so(sandbox):
+def test_a_publishable_key_is_refused_as_one(sandbox):
     client = Stripe(sandbox.port, "pk_test_1")
     assert error(client.get())["code"] == "secret_key_required"
     client.close()

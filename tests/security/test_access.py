@@ -109,7 +109,7 @@ print(json.dumps(outcomes))
 
 
 @pytest.mark.parametrize("kernel, options", [("", ""), ("default_permissions", "default_permissions")], ids=["asked here", "asked in the kernel"])
-def test_who_owns_a_file_may_do_to_it_what_he_could_elsewhere(private_mount, sandbox, secrets, kernel, options):
+def test_the_owner_of_a_file_may_do_to_it_what_is_possible_elsewhere(private_mount, sandbox, secrets, kernel, options):
     """As an ordinary file beside it says, too; and nothing is changed by it."""
     private_mount.mount_descriptor(kernel, ",".join(filter(None, [options, f"uid={OTHER},gid={GROUP},umask=0"])), OTHER)
     ordinary = private_mount.work / "ordinary"

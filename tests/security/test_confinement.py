@@ -139,7 +139,7 @@ if platform.machine() == "x86_64" and "sanitize" not in os.environ.get("SSTOREFS
         private_mount.process = None
 
 
-def test_who_mounts_without_root_gains_nothing_either(private_mount, sandbox, devices):
+def test_a_mounter_without_root_gains_nothing_either(private_mount, sandbox, devices):
     """It was for fusermount3 alone that it could, and that is another process's now."""
     private_mount.mount(user=NOBODY)
     assert state_of(private_mount.process.pid)["NoNewPrivs"] == "1"

@@ -89,7 +89,7 @@ def test_of_1500_writers_that_are_killed_half_way_none_stores_its_half(limited, 
     assert sandbox.calls(operation="fastly.put_secret") == []
 
 
-def test_who_holds_1100_files_open_changes_nothing_for_others(limited, sandbox):
+def test_1100_files_held_open_change_nothing_for_others(limited, sandbox):
     mount, names = limited("1024:20000", 1101)
     writers, *_ = begin(names[1:])
     done = subprocess.run(["sh", "-c", 'exec 3> "$0"; echo half >&3; kill -KILL $$', names[0]])
@@ -100,7 +100,7 @@ def test_who_holds_1100_files_open_changes_nothing_for_others(limited, sandbox):
     assert len(sandbox.calls(operation="fastly.put_secret")) == 1
 
 
-def test_what_is_given_back_goes_to_those_who_wait(limited, sandbox):
+def test_what_is_freed_goes_to_the_waiters(limited, sandbox):
     mount, names = limited("512:512", 300)
     writers, *_ = begin(names[:256])
     waiting = subprocess.Popen(["cp", "/etc/hostname", names[299]])

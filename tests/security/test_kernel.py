@@ -89,7 +89,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("way", READERS)
-def test_nobody_reads_not_even_root_not_even_his_own_bytes(opened, direct_mount, way):
+def test_no_process_reads_not_even_root_not_even_its_own_bytes(opened, direct_mount, way):
     assert os.geteuid() == 0
     assert errno_of(READERS[way], direct_mount / "prod/NAME", opened) in (errno.EACCES, errno.EINVAL, errno.EXDEV)
 

@@ -90,7 +90,7 @@ def test_a_process_of_no_unit_gets_nothing(helper, user):
     assert mounts_at(helper.mountpoint) == []
 
 
-def test_refusals_are_said_once_a_minute_with_their_number(helper):
+def test_refusals_are_logged_once_a_minute_with_their_number(helper):
     for _ in range(200):
         assert helper.ask(OTHER, "true").returncode == 32
     (line,) = helper.log().splitlines()

@@ -113,7 +113,7 @@ def test_links_that_only_root_can_have_made_are_followed(private_mount, sandbox)
     assert private_mount.unmount() == 0
 
 
-def test_who_is_not_root_may_use_links_of_his_own(private_mount, sandbox, devices):
+def test_users_other_than_root_may_use_their_own_links(private_mount, sandbox, devices):
     """And of others: fusermount3 checks that the user owns the mountpoint."""
     (private_mount.work / "link").symlink_to(private_mount.mountpoint)
     os.chown(private_mount.work / "link", OTHER, OTHER, follow_symlinks=False)

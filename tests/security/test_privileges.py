@@ -150,7 +150,7 @@ def test_a_token_that_user_can_read_is_read_again(private_mount, sandbox):
     assert sandbox.value("prod", "NAME") == b"val"
 
 
-def test_a_token_that_user_cannot_read_is_said_to_be(dropped):
+def test_a_token_that_user_cannot_read_is_reported(dropped):
     assert f"nobody can't read {dropped.work}/token" in dropped.log()
 
 
@@ -163,7 +163,7 @@ def test_a_ca_file_that_user_cannot_read_fails_the_mount(private_mount, front):
     assert mounts_at(private_mount.mountpoint) == []
 
 
-def test_only_root_becomes_somebody(private_mount):
+def test_only_root_becomes_another_user(private_mount):
     private_mount.token(owner=NOBODY)
     refused = subprocess.run([private_mount.program, "fastly:", private_mount.mountpoint, "-o", private_mount.options("user=root")], capture_output=True,
                              text=True, **as_user(NOBODY))

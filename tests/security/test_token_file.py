@@ -33,7 +33,7 @@ def test_a_token_that_comes_to_belong_to_another_user_is_not_taken(private_mount
 
 
 @pytest.mark.parametrize("owner, options", [(0, ""), (NOBODY, "user=nobody")], ids=["root", "who the daemon becomes"])
-def test_a_token_file_of_who_is_trusted_is_taken(private_mount, sandbox, owner, options):
+def test_a_token_file_of_a_trusted_owner_is_taken(private_mount, sandbox, owner, options):
     private_mount.token(owner=owner)
     private_mount.start([private_mount.program, "fastly:", private_mount.mountpoint, "-f", "-o", private_mount.options(options)])
     assert private_mount.unmount() == 0
@@ -51,7 +51,7 @@ def test_a_path_that_became_a_pipe_stops_nothing(private_mount, sandbox):
 
 
 @pytest.mark.parametrize("variable", ["FASTLY_API_TOKEN", "FASTLY_API_KEY"])
-def test_who_waits_for_a_daemon_in_the_background_shows_no_token(private_mount, sandbox, variable):
+def test_a_process_that_waits_for_the_daemon_shows_no_token(private_mount, sandbox, variable):
     """Nor does the daemon: neither needs it there."""
     sandbox.fault(operation="fastly.list_stores", hold="before")
     variables = {variable: private_mount.service.token}

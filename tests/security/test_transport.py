@@ -162,7 +162,7 @@ def test_no_proxy_ever_sees_what_is_for_loopback(attempt, authority, sandbox, ur
 
 
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
-def test_the_standard_variables_name_a_proxy_which_is_told_nothing(attempt, direct, authority, sandbox, variable):
+def test_the_standard_variables_name_a_proxy_which_gets_no_secret(attempt, direct, authority, sandbox, variable):
     with tunnel(server_context(authority, "DNS:secrets.example"), sandbox) as server, Proxy(server.port) as proxy:
         done = attempt("https://secrets.example", **{variable: proxy.url})
         assert done.returncode == 0, done.stderr
