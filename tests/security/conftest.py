@@ -1,4 +1,4 @@
-"""The fixtures of all tests that mount, all three services behind TLS, and a system log of our own."""
+"""The fixtures of all tests that mount, all services behind TLS, and a system log of our own."""
 
 import shutil
 import tempfile
@@ -15,7 +15,7 @@ from services import SERVICES
 
 @pytest.fixture(params=SERVICES)
 def each_service(request, sandbox, front):  # noqa: F811
-    """The three services, behind TLS and HTTP/2 like the real ones; each with an empty store."""
+    """The services, behind TLS and HTTP/2 like the real ones; each with an empty store."""
     return SERVICES[request.param]("nginx", sandbox, front.url, front.cacert).make_store()
 
 

@@ -20,7 +20,7 @@ RETAINED = 10  # seconds, where a service can't rename
 
 
 def retained_by(service):
-    return 0 if service.name == "fastly" else RETAINED
+    return 0 if service.seals else RETAINED
 
 
 class Marked:
@@ -32,7 +32,7 @@ class Marked:
     def __init__(self, size=48, like=None):
         """`like` another one: of the same pieces, so that one search finds both."""
         self.pieces = pieces = like.pieces if like else ["".join(secrets.choice(ALPHABET) for _ in range(16)) for _ in range(2)]
-        self.name = f"NAME_{secrets.token_hex(4)}"  # of its own, that has nothing of the value
+        self.name = f"NAME_{secrets.token_hex(4).upper()}"  # of its own, that has nothing of the value
         self.unit = "".join(piece + SPECIAL for piece in pieces).encode()
         self.bytes = (self.unit * (size // len(self.unit) + 1))[:size] if size > len(self.unit) else self.unit
         self.bytes = self.bytes.decode(errors="ignore").encode()  # no character is cut in two

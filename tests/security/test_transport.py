@@ -210,7 +210,7 @@ def test_values_that_are_not_sealed_go_over_http_1_1(make_mount, each_service):
     write_file(mount / each_service.store / "NAME", value.bytes)
     (upload,) = [call for call in each_service.sandbox.calls() if call["operation"] == f"{each_service.name}.{each_service.creates}"]
     protocol = {name.lower(): text for name, text in upload["headers"].items()}["x-front-protocol"]
-    assert protocol == ("HTTP/2.0" if each_service.name == "fastly" else "HTTP/1.1")
+    assert protocol == ("HTTP/2.0" if each_service.seals else "HTTP/1.1")
 
 
 def test_a_sealed_value_is_sealed(make_mount, direct, sandbox):

@@ -20,6 +20,7 @@ class Target:
     path = ""      # of the endpoint
     creates = None   # the operation that sends the value of a new secret
     replaces = None  # the operation that sends the value of an existing one
+    seals = False    # values are sealed before they are sent
 
     def __init__(self, way, sandbox, url=None, cacert=None, token=None):
         self.way = way
@@ -74,6 +75,7 @@ class Fastly(Target):
     source = "fastly:"
     store = "prod"
     creates = replaces = "put_secret"
+    seals = True
 
     @property
     def options(self):
@@ -118,6 +120,7 @@ class GitHub(Target):
     source = "github:octo/app"
     store = "prod"
     creates = replaces = "put_secret"
+    seals = True
 
     @property
     def options(self):
