@@ -32,11 +32,10 @@ void github_read_rate_limit(const struct http_response *response, struct rate_li
 {
 	enum limit kind = limit_of(response);
 
-	*limit = (struct rate_limit){.remaining = -1};
+	rate_limit_from_retry_after(response, limit);
 	rate_limit_from_counters(response, limit, "X-RateLimit-Remaining", "X-RateLimit-Reset");
 	if (kind == LIMIT_NONE)
 		return;
-	rate_limit_from_retry_after(response, limit);
 	if (kind == LIMIT_PRIMARY && limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;
 	limit->wait_is_guess = limit->wait_ms == 0;
