@@ -25,15 +25,20 @@ static bool is_kind(const char *store)
 	return provider_has_builtin_store(&provider_github, store);
 }
 
+static void request_headers(struct http_request *request, enum http_method method)
+{
+	request->method = method;
+	http_request_header(request, "Accept", "application/vnd.github+json");
+	http_request_header(request, "X-GitHub-Api-Version", "2022-11-28");
+}
+
 /* Begins the path: /repos/OWNER/REPO or /orgs/ORG. */
 static int request_begin(struct http_request *request, enum http_method method,
 			 const struct op_args *args)
 {
 	if (!args->account || !*args->account)
 		return -EINVAL;
-	request->method = method;
-	http_request_header(request, "Accept", "application/vnd.github+json");
-	http_request_header(request, "X-GitHub-Api-Version", "2022-11-28");
+	request_headers(request, method);
 	buffer_puts(&request->target, strchr(args->account, '/') ? "/repos/" : "/orgs/");
 	buffer_puts(&request->target, args->account);
 	return 0;
@@ -167,14 +172,14 @@ static int list_repositories_request(const struct op_args *args, struct http_req
 
 static int find_repository_request(const struct op_args *args, struct http_request *request)
 {
-	struct op_args repository = *args;
-	struct buffer path = {0};
 	int failed;
 
-	buffer_printf(&path, "%s/%s", args->account, args->name);
-	repository.account = buffer_cstr(&path);
-	failed = buffer_error(&path) ? -ENOMEM : request_begin(request, HTTP_GET, &repository);
-	buffer_finish(&path);
+	if (!args->account)
+		return -EINVAL;
+	request_headers(request, HTTP_GET);
+	buffer_puts(&request->target, "/repos");
+	url_append_segment(request, args->account, strlen(args->account));
+	failed = url_append_name(request, args->name);
 	return failed ? failed : request_check(request);
 }
 
@@ -215,14 +220,19 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 			 struct buffer *room)
 {
 	enum operation operation = parser->args->operation;
+	const char *name = json_get_string(item, "name");
 
 	if (operation == OPERATION_LIST_REPOSITORIES || operation == OPERATION_FIND_REPOSITORY) {
 		buffer_printf(room, "%" PRId64, json_get_int(item, "id", 0));
 		entry->id = buffer_cstr(room);
 		return json_is_integer(json_object_get(item, "id"));
 	}
+	if (parser->stores && !name) { /* it has a NUL: no path can hold it */
+		parser->result->malformed++;
+		return false;
+	}
 	if (parser->stores) {
-		buffer_printf(room, ENVIRONMENTS "%s", json_get_string(item, "name"));
+		buffer_printf(room, ENVIRONMENTS "%s", name);
 		entry->id = buffer_cstr(room);
 	}
 	entry->created_at = json_get_time(item, "created_at");

@@ -5,10 +5,11 @@
 #include "fs/setxattr.h"
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
-						   &provider_stripe};
+						   &provider_stripe, &provider_github,
+						   &provider_github_organization};
 static enum refusal (*const readers[])(const struct fs *fs, const char *value, size_t size,
-				       struct pending_attrs *attrs) = {parse_scopes, parse_comment,
-								       parse_expires_at};
+				       struct pending_attrs *attrs) = {
+	parse_scopes, parse_comment, parse_visibility, parse_repositories, parse_expires_at};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -21,12 +22,17 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
 
 static void check(const struct pending_attrs *attrs)
 {
-	if (attrs->scopes) {
-		size_t length = strlen(attrs->scopes);
+	const char *lists[] = {attrs->scopes, attrs->repositories};
 
-		MUST(length && attrs->scopes[0] != ':' && attrs->scopes[length - 1] != ':');
-		MUST(!strchr(attrs->scopes, ',') && !strstr(attrs->scopes, "::"));
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		size_t length = lists[i] ? strlen(lists[i]) : 0;
+
+		if (!lists[i])
+			continue;
+		MUST(length && lists[i][0] != ':' && lists[i][length - 1] != ':');
+		MUST(!strchr(lists[i], ',') && !strstr(lists[i], "::"));
 	}
+	MUST(!attrs->visibility || utf8_is_valid(attrs->visibility, strlen(attrs->visibility)));
 	MUST(!attrs->comment || utf8_is_valid(attrs->comment, strlen(attrs->comment)));
 	MUST(!attrs->expiry_is_set || attrs->expires_at == TIME_UNKNOWN ||
 	     attrs->expires_at > clock_wall() - NANOSECONDS);

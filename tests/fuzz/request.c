@@ -10,7 +10,8 @@
 #include "sstorefs/provider.h"
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
-						   &provider_stripe};
+						   &provider_stripe, &provider_github,
+						   &provider_github_organization};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -54,13 +55,14 @@ static void check_headers(const struct buffer *headers)
 static void check_value(const struct provider *provider, const struct op_args *args,
 			const json_t *body)
 {
-	const json_t *text =
-		json_object_get(body, provider == &provider_fastly ? "secret" : "value");
+	const json_t *text = json_object_get(body, provider->store_keys ? "encrypted_value"
+						   : provider->seals	? "secret"
+									: "value");
 	uint8_t *decoded;
 	size_t length;
 
 	MUST(json_is_string(text));
-	if (provider != &provider_fastly) {
+	if (!provider->seals) {
 		MUST(json_string_length(text) == args->value_length);
 		MUST(!memcmp(json_string_value(text), args->value, args->value_length));
 		return;
@@ -148,6 +150,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	args.page = input_number(&input, UINT32_MAX);
 	args.mode = how / 32 % 3;
 	args.client_key = how & 128 && provider->seals ? key : NULL;
+	args.client_key_id = "568";
+	if (provider->store_keys) { /* what the command line takes, and what a selection makes */
+		args.account = provider->visibilities ? "octo-org" : "octo/app";
+		args.visibility = provider->visibilities ? provider_selected(provider) : NULL;
+		args.repository_ids = provider->visibilities ? "1,2" : NULL;
+	}
 	args.expires_at = (wall_time_ns)input_number(&input, UINT32_MAX) * NANOSECONDS;
 	uint8_t *value = input_rest(&input, &args.value_length);
 

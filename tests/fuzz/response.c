@@ -9,7 +9,8 @@
 #include "sstorefs/provider.h"
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
-						   &provider_stripe};
+						   &provider_stripe, &provider_github,
+						   &provider_github_organization};
 static const int statuses[] = {200, 201, 202, 204, 206, 301, 400, 401, 402, 403, 404, 405, 409, 412,
 			       413, 415, 422, 424, 429, 500, 502, 503, 504, 599, 100, 0,   999};
 
