@@ -149,7 +149,7 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(read_text(cases[i].ask, cases[i].status, "", cases[i].body), EIO);
-		assert_int_equal(got.remedy, RETRY_AFTER_CHECK);
+		assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
 	}
 }
 
@@ -160,7 +160,7 @@ static void test_what_refusals_mean(void **state)
 		int status;
 		const char *headers, *message;
 		int error;
-		enum retry_hint remedy;
+		enum retry_hint retry_hint;
 	} cases[] = {
 		{&list, 401, "", "Bad credentials", EACCES, RETRY_NEVER},
 		{&put, 403, "", "Resource not accessible by personal access token", EACCES,
@@ -200,7 +200,7 @@ static void test_what_refusals_mean(void **state)
 		assert_int_equal(read_text(cases[i].ask, cases[i].status, cases[i].headers,
 					   buffer_cstr(&body)),
 				 cases[i].error);
-		assert_int_equal(got.remedy, cases[i].remedy);
+		assert_int_equal(got.retry_hint, cases[i].retry_hint);
 		assert_non_null(strstr(got.failure.message, cases[i].message));
 		assert_false(got.failure.key_is_rejected);
 	}
