@@ -99,6 +99,9 @@ bool mountpoint_has_submounts(const struct config *config);
  * right. */
 const char *config_source_remedy(const struct config *config);
 
+/* True if scopes= has a word that is no scope as far as is known; `line` then says so. */
+bool config_explain_scopes(const struct config *config, struct buffer *line);
+
 void config_print_help(void);
 void config_print_version(void);
 
@@ -119,6 +122,7 @@ struct token {
 	const char *variable; /* the one that environment[TOKEN_TEXT] came from; static */
 	bool from_pipe;	      /* it can be read only once, and never changes */
 	bool lacks_email;     /* the environment has a key without the address that goes with it */
+	const char *mode;     /* "live" or "test" where it tells (static), or NULL */
 	char *origin;	      /* "the token in /etc/sstorefs/token", for messages */
 };
 

@@ -17,6 +17,7 @@ struct fs_options {
 	struct locked_pool *pool;
 	struct error_log *error_log;
 	const struct config *config;
+	const struct token *token;
 	/* Called once, from the loop, when the mount was unmounted or its descriptor is broken. */
 	void (*ended)(void *context);
 	/* Unmounts, at the end; not called if the mount is gone already. */

@@ -198,6 +198,13 @@ struct provider {
 	 * (locked memory). */
 	int (*authorize)(const struct credentials *credentials, struct locked *lines);
 
+	/* Tells what a token says of itself, "live" or "test" (static), or NULL. NULL: none does.
+	 */
+	const char *(*token_mode)(const char *token);
+	/* The scopes that secrets are known to have, NULL-terminated; there may be more. NULL: the
+	 * service has no scopes. */
+	const char *const *known_scopes;
+
 	/* One pair an operation; both NULL where the service has no such operation. */
 	struct {
 		/* Writes the request. `request` is zeroed but for body.pool. Returns 0, -ENOMEM,

@@ -204,6 +204,9 @@ int token_read(struct token *token, const struct config *config, bool *changed, 
 		goto out;
 	proxy_wipe_environment();
 	differs = replace(token, &fresh);
+	if (config->provider->token_mode)
+		token->mode =
+			config->provider->token_mode((const char *)token->held[TOKEN_TEXT].data);
 out:
 	if (changed)
 		*changed = differs;

@@ -100,6 +100,7 @@ static json_t *status_of(const struct fs *fs)
 		{"seconds_since_answer", seconds_or_null(has_answer, now - net->last_response_at)},
 		{"down", text_or_null(down ? down->message : NULL)},
 		{"token_refused", text_or_null(refused ? refused->message : NULL)},
+		{"token_mode", text_or_null(fs->options.token->mode)},
 		{"client_key_seconds_left",
 		 integer_or_null(key_ends > now, (key_ends - now) / 1000)},
 		{"rate_limit_remaining",

@@ -173,11 +173,13 @@ static int start(struct daemon *daemon)
 		.pool = &daemon->client.pool,
 		.error_log = &daemon->error_log,
 		.config = config,
+		.token = &daemon->client.token,
 		.ended = shutdown_begin,
 		.unmount = unmount,
 		.refresh = refresh,
 		.context = daemon,
 	};
+	struct buffer scopes = {0};
 	int failed = fs_new(&daemon->fs, &options);
 
 	if (failed) {
@@ -187,6 +189,9 @@ static int start(struct daemon *daemon)
 	failed = mount_it(daemon);
 	if (failed)
 		return failed;
+	if (config_explain_scopes(config, &scopes))
+		log_line(LOG_WARNING, "%s", buffer_cstr(&scopes));
+	buffer_finish(&scopes);
 	failed = switch_user(config, &daemon->client.pool);
 	if (failed) {
 		log_line(

@@ -239,6 +239,8 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 }
 
 const struct provider provider_cloudflare = {
+	.known_scopes = (const char *const[]){"workers", "ai_gateway", "dex", "access",
+					      "containers", "websearch", NULL},
 	.name = "cloudflare",
 	.endpoint = "https://api.cloudflare.com/client/v4",
 	.endpoint_variables = PHRASES("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL"),

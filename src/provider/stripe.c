@@ -202,7 +202,19 @@ static bool store_name_is_valid(const char *displayed)
 
 static const char *const builtin_stores[] = {ACCOUNT, NULL};
 
+/* sk_live_…, rk_test_…, sk_org_live_… (doc/apis.md, Stripe 1). */
+static const char *token_mode(const char *token)
+{
+	const char *rest = strncmp(token, "sk_", 3) && strncmp(token, "rk_", 3) ? "" : token + 3;
+
+	rest += strncmp(rest, "org_", 4) ? 0 : 4;
+	return strncmp(rest, "live_", 5) == 0	? "live"
+	       : strncmp(rest, "test_", 5) == 0 ? "test"
+						: NULL;
+}
+
 const struct provider provider_stripe = {
+	.token_mode = token_mode,
 	.name = "stripe",
 	.endpoint = "https://api.stripe.com",
 	.endpoint_variables = (const char *const[]){NULL},

@@ -168,12 +168,14 @@ static void refresh(void *context)
 
 static void probed(void *context, const struct failure *failure)
 {
+	static const struct token token;
 	struct kernel *kernel = context;
 	const struct fs_options options = {.loop = kernel->scripted.loop,
 					   .catalog = kernel->catalog,
 					   .pool = &kernel->pool,
 					   .error_log = &kernel->journal,
 					   .config = &kernel->config,
+					   .token = &token,
 					   .ended = mount_ended,
 					   .unmount = unmount,
 					   .refresh = refresh,

@@ -266,3 +266,40 @@ def test_the_man_page_has_every_exit_status():
     statuses = set(re.findall(r"CHECK_\w+ = (\d+)", header))
     section = MAN.split("\n# EXIT STATUS\n")[1].split("\n# ")[0]
     assert statuses and statuses <= set(re.findall(r"^\*(\d+)\*", section, re.MULTILINE))
+
+
+# --- what is told beside the steps
+
+
+@pytest.mark.parametrize("token,mode", [("sk_live_1", "live"), ("rk_test_1", "test"), ("sk_org_live_1", "live"), ("sandbox-token", None)])
+def test_the_mode_of_a_stripe_key(check, sandbox, token, mode):
+    sandbox.tokens(token)
+    check.token.write_text(token)
+    _, steps, found = check("stripe:", f"endpoint={sandbox.url},stripe_context=acct_1" if "org" in token else f"endpoint={sandbox.url}")
+    assert steps["token"] == "good"
+    assert found["steps"][0]["says"].endswith(f", and is a key of {mode} mode" if mode else "can be read")
+
+
+def test_the_status_tells_the_mode_of_the_key_also_of_a_new_one(make_mount, sandbox):
+    sandbox.tokens("sk_test_1", "sk_live_1")
+    with Stripe("direct", sandbox, sandbox.url, token="sk_test_1").watched() as stripe:
+        mount = make_mount(stripe)
+
+        def mode():
+            return json.loads((mount.path / ".sstorefs/status").read_text())["token_mode"]
+
+        assert mode() == "test"
+        mount.write_token("sk_live_1")
+        mount.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: mode() == "live", "the new key")
+
+
+@pytest.mark.parametrize("scopes,line", [("wrkers", "'wrkers' is no scope that is known: did you mean 'workers'?"),
+                                         ("workers:later", "'later' is no scope that is known: workers, ai_gateway, dex, access")])
+def test_a_scope_that_is_not_known_is_a_warning(check, make_mount, sandbox, scopes, line):
+    with Cloudflare("direct", sandbox, sandbox.url).watched() as cloudflare:
+        said = check(cloudflare.source, f"{cloudflare.options},scopes={scopes}", more=()).stdout
+        assert f"scopes   warning  scopes=: {line}" in said
+        mount = make_mount(cloudflare, options=f"scopes={scopes}")
+        assert line in mount.log()
+        assert "is no scope" not in check(cloudflare.source, f"{cloudflare.options},scopes=workers:dex", more=()).stdout

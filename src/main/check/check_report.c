@@ -104,6 +104,9 @@ static void print_lines(const struct check_report *report, const struct config *
 		}
 		printf("%-8s %-8s %s\n", steps[i].name, noted->result, buffer_cstr(&line));
 	}
+	buffer_clear(&line);
+	if (config_explain_scopes(config, &line))
+		printf("%-8s %-8s %s\n", "scopes", "warning", buffer_cstr(&line));
 	if (report->open_to_root) {
 		buffer_clear(&line);
 		place_explain_open(&line, config->mountpoint);

@@ -267,12 +267,15 @@ static int begin(struct check *check)
 {
 	struct buffer why = {0};
 	int failed = token_read(&check->client.token, check->client.config, NULL, &why);
+	const char *mode;
 
 	if (failed) {
 		report_failed(&check->report, STEP_TOKEN, buffer_cstr(&why));
 		goto out;
 	}
-	report_ok(&check->report, STEP_TOKEN, "%s can be read", check->client.token.origin);
+	mode = check->client.token.mode;
+	report_ok(&check->report, STEP_TOKEN, "%s can be read%s%s%s", check->client.token.origin,
+		  mode ? ", and is a key of " : "", mode ? mode : "", mode ? " mode" : "");
 	failed = client_open(&check->client, &why);
 	if (failed)
 		report_failed(&check->report, STEP_SERVICE, buffer_cstr(&why));
