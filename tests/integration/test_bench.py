@@ -26,3 +26,20 @@ def test_a_quick_run_leaves_a_table_plots_and_figures(tmp_path):
     assert calls["mounting"] == [1, 1, 1]
     assert calls["`ls -l` and `getfattr -d` of all of them, afterwards"] == [0, 0, 0]
     assert calls["`echo val > NEW2`"] == [1, 1, 1]
+
+
+FLEET = BENCH.with_name("fleet.py")
+
+
+def test_the_readme_has_what_the_fleet_comes_to(tmp_path):
+    """The simulation repeats exactly: what changes how often a mount asks changes the README."""
+    done = subprocess.run([sys.executable, FLEET, "--output", tmp_path], capture_output=True, text=True, timeout=TIMEOUT, check=True)
+    rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 4 * 4
+    assert "\n".join(rows) in (BENCH.parents[2] / "README.md").read_text()
+    assert (tmp_path / "fleet.md").read_text() in done.stdout and (tmp_path / "fleet.svg").read_text().count("<svg") == 1
+
+
+def test_ten_real_mounts_do_what_the_model_of_a_fleet_says():
+    done = subprocess.run([sys.executable, FLEET, "--check", "10", "--build", BUILD], capture_output=True, text=True, timeout=3 * TIMEOUT)
+    assert done.returncode == 0, done.stdout + done.stderr
