@@ -1,6 +1,7 @@
 /* Messages about the command line, and the variables of the environment. */
 #include "options.h"
 #include <errno.h>
+#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,4 +41,16 @@ const char *env_or_null(const char *name)
 	const char *value = getenv(name);
 
 	return value && *value != '\0' ? value : NULL;
+}
+
+bool text_matches(const char *pattern, const char *value)
+{
+	regex_t compiled;
+	bool matches;
+
+	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB))
+		return false;
+	matches = regexec(&compiled, value, 0, NULL, 0) == 0;
+	regfree(&compiled);
+	return matches;
 }

@@ -1,5 +1,4 @@
 /* The options behind -o: one table, and a function for each that reads its value. */
-#include <regex.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -291,27 +290,15 @@ static const char ignored[] =
 /* Names that a token on the command line would be given by. */
 static const char tokens[] = "^((api_)?(token|key)|pass(word)?)$";
 
-static bool is_match(const char *pattern, const char *value)
-{
-	regex_t compiled;
-	bool matches;
-
-	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB))
-		return false;
-	matches = regexec(&compiled, value, 0, NULL, 0) == 0;
-	regfree(&compiled);
-	return matches;
-}
-
 /* Explains why there is no row for the option `name`. `other`: there is one with a value where this
  * one has none, or without. */
 static int no_such_option(const char *name, bool has_value, const struct mount_option *other)
 {
-	if (is_match(tokens, name))
+	if (text_matches(tokens, name))
 		return usage_error("'%s' on the command line can be read by every user of this "
 				   "machine: write the token to a file and give -o token_file=PATH",
 				   name);
-	if (has_value && (other || is_match(ignored, name)))
+	if (has_value && (other || text_matches(ignored, name)))
 		return usage_error("the option '%s' takes no value: write it without '='", name);
 	if (other)
 		return usage_error("the option '%s' needs a value: give %s=%s", name, name,
@@ -332,7 +319,7 @@ static int option_apply(struct config *config, const struct mount_option *option
 	if (value && *value == '\0' && (!option->pattern || *option->pattern))
 		return usage_error("the option '%s' has an empty value: give %s=%s or leave it out",
 				   option->name, option->name, option->argument);
-	if (value && option->pattern && !is_match(option->pattern, value))
+	if (value && option->pattern && !text_matches(option->pattern, value))
 		return option_error(option, value, option->fault);
 	return option->apply(config, option, value);
 }
@@ -360,7 +347,7 @@ static int option_read(struct config *config, struct options_given *given, char 
 	/* Comments for other programs, with or without a value (mount(8)). */
 	if (strncmp(text, "x-", 2) == 0 || strncmp(text, "X-", 2) == 0)
 		return 0;
-	return !value && is_match(ignored, text) ? 0 : no_such_option(text, value, other);
+	return !value && text_matches(ignored, text) ? 0 : no_such_option(text, value, other);
 }
 
 /* Cuts the first option off `*rest`, unescaped in place. NULL at the end. */

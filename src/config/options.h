@@ -59,6 +59,9 @@ int options_read(struct config *config, struct options_given *given, const char 
  * 0, or -EINVAL after a message. */
 int options_check_service(const struct config *config, const struct options_given *given);
 
+/* True if the extended regular expression `pattern` matches `value`. */
+bool text_matches(const char *pattern, const char *value);
+
 /* Reads SOURCE into provider, account and store. 0, -EINVAL or -ENOMEM. */
 int parse_source(struct config *config, const char *source);
 

@@ -90,35 +90,27 @@ static int store_source(struct config *config, const char *rest)
 	return parse_store(config, rest);
 }
 
-static bool has_only(const char *text, size_t length, const char *alphabet)
-{
-	return length > 0 && strspn(text, alphabet) >= length;
-}
-
-#define ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+#define OWNER	   "^[A-Za-z0-9_-]{1,100}"
+#define REPOSITORY "/([A-Za-z0-9_-]|[.][.]?[A-Za-z0-9_-]|[.]{3})[A-Za-z0-9_.-]{0,100}"
 
 /* OWNER/REPO, OWNER/REPO/STORE, or ORG. */
 static int github_source(struct config *config, const char *rest)
 {
-	size_t owner = strcspn(rest, "/"), repository = 0;
-	const char *name = rest + owner + (rest[owner] == '/'), *store;
+	bool has_repository = text_matches(OWNER REPOSITORY "(/[^/]*)?$", rest);
+	size_t length = strcspn(rest, "/");
 
-	repository = strcspn(name, "/");
-	store = name + repository + (name[repository] == '/');
-	if (!has_only(rest, owner, ALPHANUMERIC) ||
-	    (repository > 0 &&
-	     (!has_only(name, repository, ALPHANUMERIC ".") || strspn(name, ".") >= repository)) ||
-	    (repository == 0 && *name != '\0'))
+	if (!has_repository && !text_matches(OWNER "$", rest))
 		return usage_error("the source '%s' names no repository or organization: give "
 				   "github:OWNER/REPO, github:OWNER/REPO/STORE or github:ORG",
 				   config->source);
-	config->account =
-		strndup(rest, repository > 0 ? (size_t)(name - rest) + repository : owner);
+	if (has_repository)
+		length += 1 + strcspn(rest + length + 1, "/");
+	else
+		config->provider = &provider_github_organization;
+	config->account = strndup(rest, length);
 	if (!config->account)
 		return oom_error();
-	if (repository == 0)
-		config->provider = &provider_github_organization;
-	return *store == '\0' ? 0 : parse_store(config, store);
+	return rest[length] && rest[length + 1] ? parse_store(config, rest + length + 1) : 0;
 }
 
 static const struct {

@@ -113,3 +113,12 @@ def test_the_tables_of_rooms_are_what_the_linker_symbols_are_held_to(document):
     rows["change"] |= rows["fetch"]
     rows["main"] = may_call.keys() - {"main"}
     assert {room: rows[room] for room in may_call} == {room: set(calls) for room, calls in may_call.items()}
+
+
+def test_the_newest_service_is_named_in_its_own_files_and_the_command_line_alone():
+    """What is special about a service is said by flags of its provider: the rooms between know no such word, and it is a few hundred lines."""
+    between = [path for room in ("base", "net", "cache", "fetch", "change", "fs", "mount-proxy") for path in (TOP / "src" / room).glob("*.[ch]")]
+    assert len(between) > 80
+    assert [str(path) for path in between if re.search("github", path.read_text(), re.IGNORECASE)] == []
+    own = list((TOP / "src/provider").glob("github*"))
+    assert len(own) > 1 and sum(len(path.read_text().splitlines()) for path in own) < 700

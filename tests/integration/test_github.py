@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from daemon import PROGRAM, run_program
 from dirents import attributes
 from programs import errno_of, together, write_file
 from services import GitHub
@@ -417,3 +418,61 @@ def test_secrets_of_a_repository_have_no_visibility(mount):
     write_file(mount / "actions/NAME", b"val")
     assert audience(mount / "actions/NAME") == {}
     assert errno_of(os.setxattr, mount / "actions/NAME", "user.visibility", b"all") == errno.EOPNOTSUPP
+
+
+# Credentials, and servers of one's own
+
+
+TOKENS = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_TOKEN", "GITHUB_TOKEN")
+
+
+def check(work, options, **variables):
+    ended = run_program([PROGRAM, "--check", "github:octo/app", "-o", f"{options},timeout=5", "--json"], work, **variables)
+    return {step["step"]: step for step in json.loads(ended.stdout)["steps"]}
+
+
+@pytest.mark.parametrize("variable", TOKENS)
+def test_a_token_comes_from_a_variable(github, tmp_path, variable):
+    others = {name: "wrong" for name in TOKENS[TOKENS.index(variable) + 1:]}
+    found = check(tmp_path, github.options, **{variable: github.token}, **others)
+    assert variable in found["token"]["says"] and found["access"]["result"] == "good"
+
+
+def test_the_service_itself_gets_no_token_of_another_server(tmp_path):
+    ended = run_program([PROGRAM, "--check", "github:octo/app", "-o", "timeout=1"], tmp_path, GH_ENTERPRISE_TOKEN="wrong")
+    assert "there is no token for github" in ended.stdout and "GH_TOKEN" in ended.stdout
+
+
+def test_a_server_that_gh_host_names_gets_its_own_tokens_alone(github, front, tmp_path):
+    host = front.url.removeprefix("https://")
+    options = f"cacert={front.cacert},pace=none"
+    found = check(tmp_path, options, GH_HOST=host, GH_TOKEN="of the service itself", GITHUB_ENTERPRISE_TOKEN=github.token)
+    assert "GITHUB_ENTERPRISE_TOKEN" in found["token"]["says"] and found["write"]["result"] == "good"
+    assert {call["path"].partition("/repos")[0] for call in github.calls()} == {"/api/v3"}
+    assert check(tmp_path, options, GH_HOST=host, GH_TOKEN=github.token)["token"]["result"] == "failed"
+
+
+def test_a_token_file_that_was_replaced_is_read_when_the_old_token_is_refused(make_mount, github):
+    """An installation's token lives for an hour."""
+    mount = make_mount(github)
+    write_file(mount / "prod/ONE", b"val")
+    github.sandbox.tokens("next-token")
+    mount.write_token("next-token")
+    write_file(mount / "prod/TWO", b"val")
+    assert github.value("prod", "TWO") == b"val"
+    github.sandbox.tokens(github.token)
+
+
+@pytest.mark.parametrize("source, words", [
+    ("github:octo/none", "token may not see it"), ("github:octo/app/none", "has no such store"), ("github:other-org", "token may not see it")])
+def test_what_is_not_there_or_not_to_be_seen_is_told(make_mount, github, source, words):
+    mount = make_mount(github, source=source, start=False)
+    mount.path.mkdir()
+    ended = run_program(mount.arguments(), mount.work)
+    assert ended.returncode != 0 and words in ended.stderr
+
+
+@pytest.mark.parametrize("source", ["github:", "github:/", "github:octo/", "github:octo/..", "github:a b", "github:octo/app/a/b"])
+def test_what_is_no_source_is_refused(tmp_path, source):
+    ended = run_program([PROGRAM, "--check", source], tmp_path)
+    assert ended.returncode == 1 and ended.stderr.count("\n") == 1
