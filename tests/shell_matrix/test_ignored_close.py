@@ -9,9 +9,8 @@ import subprocess
 import pytest
 
 from environment import Environment
-from matrix import HERE, OLD
+from matrix import HERE, OLD, SERVICES
 from programs import NODE_MODULES
-from services import SERVICES
 
 pytestmark = pytest.mark.xdist_group("other programs")
 

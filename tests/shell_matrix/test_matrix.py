@@ -17,8 +17,7 @@ import signal
 import pytest
 
 from environment import Environment
-from matrix import COLUMNS, HERE, Matrix, Run, read_table
-from services import SERVICES
+from matrix import COLUMNS, HERE, SERVICES, Matrix, Run, read_table
 
 ROWS = read_table(HERE / "matrix.table")
 

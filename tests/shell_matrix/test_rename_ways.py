@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from environment import Environment
-from matrix import OLD
+from matrix import OLD, SERVICES
 from programs import NODE_MODULES
 
 HERE = Path(__file__).resolve().parent
-SERVICES = ("fastly", "cloudflare", "stripe")
 STARTS = ("new", "existing")
 
 
