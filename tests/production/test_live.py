@@ -21,11 +21,11 @@ PREFIX = "LIVE_TEST"
 # What a switch of the sandbox changes: all of a service at once, and the questions whose answers have to differ.
 SWITCHED = {
     "fastly": ({"unauthorized": 403, "error_body": "legacy", "patch_missing": 400, "unknown_store_name": 404, "smallest_page": 0,
-                "order": "reverse", "client_key_reuse": "no", "key_member": "client_key", "empty_value": "accept", "name_length": 100,
+                "order": "reverse", "store_spelling": "small", "client_key_reuse": "no", "key_member": "client_key", "empty_value": "accept", "name_length": 100,
                 "rate_limit": 1000}, {"rate_limit": "rate_headers"}),
     "cloudflare": ({"unauthorized": 403, "malformed_token": 401, "no_route": 400, "conflict_status": 400, "quota_slug": "quota_exceeded",
                     "default_page": 50, "page_cap": 50, "result_info": "absent", "no_comment": "null", "duplicate_comment": "keep",
-                    "deleted_rows": 1.0, "deleted_status": "active", "delete_status": 200, "multi_create": "partial", "periods": "accept",
+                    "store_spelling": "small", "deleted_rows": 1.0, "deleted_status": "active", "delete_status": 200, "multi_create": "partial", "periods": "accept",
                     "nul": "refuse"}, {}),
     "stripe": ({"full_status": 403, "full_code": "resource_limit_exceeded", "replace_expiry": "keep", "replace_id": "new",
                 "replace_created": "new", "order": "oldest", "length": "bytes", "past_expiry": "accept", "nul": "refuse",
@@ -38,6 +38,7 @@ NOT_ASKED = {"fastly.quota_status", "stripe.replay_500", "github.quota_status", 
 
 @pytest.fixture(params=TARGETS)
 def service(request, sandbox):
+    sandbox.variant(cloudflare__quota_stores=2)
     return TARGETS[request.param]("direct", sandbox).make_store()
 
 
