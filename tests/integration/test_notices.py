@@ -50,7 +50,7 @@ def test_an_announced_end_is_logged_once_and_explains_what_is_refused(place):
 
 
 def test_a_notice_that_quotes_the_value_is_left_out(place):
-    place.service.fault("*", header="Sunset:the value of a secret")
+    place.service.fault(place.service.creates, header="Sunset:the value of a secret")
     write_file(place / "NAME", b"the value of a secret")
     place.service.fault(place.service.creates, status=403, header="Sunset:the value of a secret")
     assert errno_of(write_file, place / "OTHER", b"the value of a secret") == errno.EACCES
