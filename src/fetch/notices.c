@@ -38,15 +38,6 @@ static void log_notice(const struct api_call *call, const char *text)
 	buffer_finish(&quoted);
 }
 
-static void append(struct failure *failure, const char *text)
-{
-	struct buffer words = {0};
-
-	buffer_printf(&words, "%s; %s", failure->message, text);
-	failure_set_message(failure, buffer_cstr(&words), words.length);
-	buffer_finish(&words);
-}
-
 void notices_take(struct notices *notices, struct api_call *call, struct failure *failure)
 {
 	struct buffer *texts = &call->result.notices;
@@ -61,7 +52,8 @@ void notices_take(struct notices *notices, struct api_call *call, struct failure
 		if (is_new(notices, notice.message))
 			log_notice(call, notice.message);
 		if (failure)
-			append(failure, notice.message);
+			failure_set(failure, failure->errnum, "%s; %s", failure->message,
+				    notice.message);
 	}
 	buffer_finish(texts);
 }

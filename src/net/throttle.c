@@ -195,9 +195,7 @@ uint64_t throttle_delay(const struct net *net, bool change)
 
 uint64_t throttle_spread(uint64_t wait)
 {
-	uint64_t most = wait / 10 < SPREAD_MIN	 ? SPREAD_MIN
-			: wait / 10 > SPREAD_MAX ? SPREAD_MAX
-						 : wait / 10;
+	uint64_t spread = wait / 10 > SPREAD_MIN ? wait / 10 : SPREAD_MIN;
 
-	return randombytes_uniform((uint32_t)most);
+	return randombytes_uniform((uint32_t)(spread < SPREAD_MAX ? spread : SPREAD_MAX));
 }
