@@ -6,6 +6,7 @@ nothing else, can be done with what was written lately (rule 9).
 import errno
 import mmap
 import os
+import re
 import subprocess
 
 import pytest
@@ -132,3 +133,21 @@ def test_a_user_that_may_not_write_may_not_sync(direct_mount, sandbox, tmp_path)
     done = subprocess.run(["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "sync", direct_mount / "prod/NAME"],
                           capture_output=True, text=True)
     assert done.returncode == 1 and "ermission denied" in done.stderr
+
+
+def fsync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return errno_of(os.fsync, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def test_the_failures_of_a_thousand_names_are_kept_and_the_oldest_goes_first(direct_mount, sandbox):
+    names = [f"NAME_{number:07}" for number in range(1001)]
+    sandbox.seed("prod", 1001, prefix="NAME_")
+    sandbox.fault(operation="fastly.put_secret", status=403)
+    for name in names:
+        assert errno_of(write_file, direct_mount / "prod" / name, b"val") == errno.EACCES
+    assert re.search(r"^sstorefs_unsettled_failures(\{.*\})? 1000$", direct_mount.control("metrics"), re.MULTILINE)
+    assert [fsync(direct_mount / "prod" / name) for name in (names[0], names[1], names[-1])] == [0, errno.EACCES, errno.EACCES]
