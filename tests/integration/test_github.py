@@ -135,6 +135,19 @@ def test_a_value_that_is_refused_under_a_new_key_too_is_not_sent_a_third_time(mo
     assert len(github.calls("put_secret")) == 2 and len(github.calls("get_public_key")) == 2
 
 
+def test_a_value_leaves_sealed_for_its_store_alone(mount, github):
+    value = b"a value that is to be found nowhere"
+    github.sandbox.record()
+    for store in ("prod", "actions"):
+        write_file(mount / store / "NAME", value)
+    sent = [exchange["body"] for exchange in github.sandbox.exchanges() if exchange["body"]]
+    github.sandbox.record(False)
+    assert len(sent) == 2 and len({json.loads(body)["key_id"] for body in sent}) == 2
+    for body in sent:
+        sealed = base64.b64decode(json.loads(body)["encrypted_value"])
+        assert value not in body and value not in sealed and len(sealed) == len(value) + 48
+
+
 # Values
 
 
@@ -211,6 +224,7 @@ def test_changes_are_sent_one_after_the_other_and_slowly(make_mount, github):
     github.variant(changes=80, points=900)
     mount = make_mount(github, options="pace=asked")
     names = [f"NAME_{number}" for number in range(23)]
+    github.fault("put_secret", latency=0.02)
     together(*(partial(write_file, mount / "prod" / name, b"val") for name in names))
     puts = github.calls("put_secret")
     assert [call["status"] for call in puts] == [201] * 23
@@ -332,12 +346,6 @@ def organization(github):
 
 def audience(path):
     return {name: text for name, text in attributes(path).items() if name in ("user.visibility", "user.repositories")}
-
-
-def put_bodies(github):
-    """What was sent beside the value."""
-    bodies = [json.loads(base64.b64decode(call["body"])) for call in github.sandbox.exchanges() if call["method"] == "PUT"]
-    return [{name: value for name, value in body.items() if name not in ("encrypted_value", "key_id")} for body in bodies]
 
 
 def test_new_secrets_of_an_organization_are_private(make_mount, organization):
