@@ -177,7 +177,7 @@ class Mount:
             ended(True)
             return
         self.outcome.refusals += 1
-        pause = self.simulation.random.uniform(0.001, min(0.2 * 2 ** retries, 5))
+        pause = self.simulation.random.uniform(0.001, min(0.4 * 2 ** retries, 10))
         if answer.wait is not None:
             for kind in (False, True) if not self.service.unmetered_reads else (True,):
                 self.refused_until[kind] = max(self.refused_until[kind], now + answer.wait)

@@ -169,6 +169,8 @@ static void on_lookup(struct lookup *lookup)
 		/* An attempt without effect may be made again; the outcome of one that will be
 		 * replaced does not matter any more. */
 		op->indeterminate = op->indeterminate && present;
+		if (present && !was_indeterminate)
+			put->created = false;
 		if (!was_indeterminate || present)
 			await_audience(put);
 		else if (!change_op_retry(op))

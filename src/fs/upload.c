@@ -165,7 +165,7 @@ static void on_put(struct change_op *op)
 		upload->renews |= retained_forget(fs, file->store, upload->name);
 	if (put->change.failure.errnum) {
 		record_outcome(file, upload->number, &put->change.failure, put->unknown);
-		if (file->is_guess) {
+		if (file->is_guess && fs->config->commit != COMMIT_FSYNC) {
 			/* Whether there was an old value, the next lookup finds out; if so, it
 			 * finds this file and its failure. */
 			file->created = false;

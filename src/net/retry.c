@@ -99,7 +99,10 @@ static void handle_rejected(struct call_state *state)
 static void handle_retry(struct call_state *state)
 {
 	struct http_call *call = state->call;
-	uint64_t pause = net_backoff(state->retries++), wait = call->retry_after;
+	/* Twice that of an error of the server: too many calls are the cause, and one more adds to
+	 * it.
+	 */
+	uint64_t pause = 2 * net_backoff(state->retries++), wait = call->retry_after;
 	int status = call->failure.http_status;
 
 	if (!call->failure.errnum)
@@ -152,11 +155,19 @@ static void handle_response(struct call_state *state)
 	follow[class](state);
 }
 
+/* Drawn around what is longer each time: an outage ends for all clients at the same moment. */
+static uint64_t unreachable_pause(const struct call_state *state)
+{
+	uint64_t pause = (uint64_t)UNREACHABLE_PAUSE * state->connect_failures;
+
+	return pause * 3 / 4 + randombytes_uniform((uint32_t)pause / 2);
+}
+
 /* A file that is being replaced may be whole in a moment. */
 void handle_not_begun(struct call_state *state)
 {
 	if (++state->connect_failures < UNREACHABLE_ATTEMPTS)
-		try_again(state, UNREACHABLE_PAUSE * state->connect_failures);
+		try_again(state, unreachable_pause(state));
 	else
 		call_finish(state);
 }
@@ -180,7 +191,7 @@ static void handle_transport_error(struct call_state *state, CURLcode code)
 	else if (kind == CURL_ERROR_TRANSIENT)
 		try_again(state, net_backoff(state->retries++));
 	else if (++state->connect_failures < UNREACHABLE_ATTEMPTS)
-		try_again(state, UNREACHABLE_PAUSE * state->connect_failures);
+		try_again(state, unreachable_pause(state));
 	else
 		call_finish(state);
 }
