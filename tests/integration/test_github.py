@@ -271,6 +271,18 @@ def test_a_listing_that_has_changed_is_fetched_anew(make_mount, github, name):
     assert sorted(os.listdir(mount.path)) == sorted(names)
 
 
+def test_a_change_on_a_later_page_alone_is_seen(make_mount, github):
+    github.seed("prod", 250)
+    mount = make_mount(github, source="github:octo/app/prod")
+    names = sorted(os.listdir(mount.path))
+    github.put("prod", names[-1], b"new", created=1.7e9)
+    github.sandbox.clear()
+    mount.refresh()
+    assert sorted(os.listdir(mount.path)) == names
+    assert os.stat(mount / names[-1]).st_ctime == 1.7e9
+    assert [call["status"] for call in github.calls("list_secrets")][:3] == [304, 304, 200]
+
+
 def test_own_changes_are_not_undone_by_what_has_not_changed(make_mount, github):
     github.seed("prod", 3)
     mount = make_mount(github, source="github:octo/app/prod")
