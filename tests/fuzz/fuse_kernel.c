@@ -173,7 +173,7 @@ static void probed(void *context, const struct failure *failure)
 	const struct fs_options options = {.loop = kernel->scripted.loop,
 					   .catalog = kernel->catalog,
 					   .pool = &kernel->pool,
-					   .error_log = &kernel->journal,
+					   .error_log = &kernel->error_log,
 					   .config = &kernel->config,
 					   .token = &token,
 					   .ended = mount_ended,
@@ -195,6 +195,8 @@ static bool event(void *context)
 {
 	struct kernel *kernel = context;
 
+	if (kernel->fs)
+		files_check(kernel->fs);
 	if (!kernel->mounted || kernel->draining)
 		return false;
 	if (kernel->length)
@@ -273,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	same_again();
 	present = &kernel;
 	read_config(&kernel);
-	MUST(!loop_new(&loop) && !error_log_init(&kernel.journal));
+	MUST(!loop_new(&loop) && !error_log_init(&kernel.error_log));
 	/* Little enough that openers have to wait for room, or as much as there usually is. */
 	locked_pool_init(&kernel.pool, kernel.how & 2 ? 48 << 10 : 4 << 20);
 	scripted_net_init(&kernel.scripted, loop, &input, kernel.config.provider);
@@ -291,7 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scripted_net_finish(&kernel.scripted);
 	check_values(&kernel);
 	MUST(!kernel.pool.held && TAILQ_EMPTY(&kernel.pool.waiting));
-	error_log_free(&kernel.journal);
+	error_log_free(&kernel.error_log);
 	config_finish(&kernel.config);
 	loop_free(loop);
 	return 0;

@@ -42,7 +42,7 @@ struct kernel {
 	struct input *input;
 	uint8_t how;
 	struct config config;
-	struct error_log journal;
+	struct error_log error_log;
 	struct locked_pool pool;
 	struct catalog *catalog;
 	struct fs *fs;

@@ -39,6 +39,21 @@ static void fixture_end(struct fixture *fixture)
 	loop_free(fixture->loop);
 }
 
+static int setup(void **state)
+{
+	*state = calloc(1, sizeof(struct fixture));
+	assert_non_null(*state);
+	fixture_begin(*state);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_end(*state);
+	free(*state);
+	return 0;
+}
+
 static const char *name_of(unsigned number)
 {
 	static char name[32];
@@ -114,77 +129,68 @@ static bool is_shown(struct fixture *fixture, const struct record *record)
 
 static void test_a_page_does_not_undo_a_local_change(void **state)
 {
-	struct fixture fixture = {0};
+	struct fixture *fixture = *state;
 
-	(void)state;
-	fixture_begin(&fixture);
-	put(&fixture, 0);
-	begin_walk(&fixture);
-	listing_local_delete(&fixture.listing, name_of(0));
-	put(&fixture, 1);
-	show(&fixture, 0);
-	end_walk(&fixture, 0);
-	assert_int_equal(peek(&fixture, 0), CACHE_NEGATIVE);
-	assert_int_equal(peek(&fixture, 1), CACHE_HIT);
+	put(fixture, 0);
+	begin_walk(fixture);
+	listing_local_delete(&fixture->listing, name_of(0));
+	put(fixture, 1);
+	show(fixture, 0);
+	end_walk(fixture, 0);
+	assert_int_equal(peek(fixture, 0), CACHE_NEGATIVE);
+	assert_int_equal(peek(fixture, 1), CACHE_HIT);
 	/* The next walk is younger than the change. */
-	begin_walk(&fixture);
-	show(&fixture, 0);
-	end_walk(&fixture, 0);
-	assert_int_equal(peek(&fixture, 0), CACHE_HIT);
-	assert_int_equal(peek(&fixture, 1), CACHE_NEGATIVE);
-	fixture_end(&fixture);
+	begin_walk(fixture);
+	show(fixture, 0);
+	end_walk(fixture, 0);
+	assert_int_equal(peek(fixture, 0), CACHE_HIT);
+	assert_int_equal(peek(fixture, 1), CACHE_NEGATIVE);
 }
 
 static void test_a_failed_walk_keeps_a_complete_listing(void **state)
 {
-	struct fixture fixture = {0};
+	struct fixture *fixture = *state;
 
-	(void)state;
-	fixture_begin(&fixture);
-	begin_walk(&fixture);
-	show(&fixture, 0);
-	end_walk(&fixture, EIO);
-	assert_int_equal(peek(&fixture, 0), CACHE_HIT);
-	assert_int_equal(peek(&fixture, 1), CACHE_MISS);
-	begin_walk(&fixture);
-	show(&fixture, 1);
-	end_walk(&fixture, 0);
-	begin_walk(&fixture);
-	show(&fixture, 2);
-	end_walk(&fixture, EIO);
-	assert_int_equal(peek(&fixture, 1), CACHE_HIT);
-	assert_int_equal(peek(&fixture, 2), CACHE_NEGATIVE);
-	assert_true(listing_last_refresh_failed(&fixture.listing));
-	fixture_end(&fixture);
+	begin_walk(fixture);
+	show(fixture, 0);
+	end_walk(fixture, EIO);
+	assert_int_equal(peek(fixture, 0), CACHE_HIT);
+	assert_int_equal(peek(fixture, 1), CACHE_MISS);
+	begin_walk(fixture);
+	show(fixture, 1);
+	end_walk(fixture, 0);
+	begin_walk(fixture);
+	show(fixture, 2);
+	end_walk(fixture, EIO);
+	assert_int_equal(peek(fixture, 1), CACHE_HIT);
+	assert_int_equal(peek(fixture, 2), CACHE_NEGATIVE);
+	assert_true(listing_last_refresh_failed(&fixture->listing));
 }
 
 static void test_a_name_that_the_last_round_missed_is_deleted_and_comes_back_once(void **state)
 {
-	struct fixture fixture = {0};
+	struct fixture *fixture = *state;
 	const struct record *record;
 	uint64_t position = 0;
 	uint32_t old_id;
 
-	(void)state;
-	fixture_begin(&fixture);
-	begin_walk(&fixture);
-	show(&fixture, 0);
-	old_id = listing_peek_any(&fixture.listing, name_of(0))->entry_id;
-	fixture.listing.pass.number = 1; /* the count was off */
-	show(&fixture, 1);
-	end_walk(&fixture, 0);
-	listing_check(&fixture.listing);
-	assert_int_equal(peek(&fixture, 0), CACHE_NEGATIVE);
-	assert_null(cache_record(&fixture.cache, old_id));
+	begin_walk(fixture);
+	show(fixture, 0);
+	old_id = listing_peek_any(&fixture->listing, name_of(0))->entry_id;
+	fixture->listing.pass.number = 1; /* the count was off */
+	show(fixture, 1);
+	end_walk(fixture, 0);
+	listing_check(&fixture->listing);
+	assert_int_equal(peek(fixture, 0), CACHE_NEGATIVE);
+	assert_null(cache_record(&fixture->cache, old_id));
 	/* A lost create of this name: what turns out to exist is not the one that was deleted. */
-	listing_invalidate(&fixture.listing, name_of(0), 0);
-	assert_int_equal(peek(&fixture, 0), CACHE_MISS);
-	put(&fixture, 0);
-	assert_int_equal(peek(&fixture, 0), CACHE_HIT);
-	assert_true(listing_peek_any(&fixture.listing, name_of(0))->entry_id != old_id);
-	while ((record = snapshot_next(fixture.listing.current, &position)))
-		assert_ptr_equal(cache_record(&fixture.cache, record->entry_id), record);
-	fixture_end(&fixture);
+	listing_invalidate(&fixture->listing, name_of(0), 0);
+	assert_int_equal(peek(fixture, 0), CACHE_MISS);
+	put(fixture, 0);
+	assert_int_equal(peek(fixture, 0), CACHE_HIT);
+	assert_true(listing_peek_any(&fixture->listing, name_of(0))->entry_id != old_id);
+	while ((record = snapshot_next(fixture->listing.current, &position)))
+		assert_ptr_equal(cache_record(&fixture->cache, record->entry_id), record);
 }
 
 static void rename_entry(struct fixture *fixture, unsigned from, unsigned to)
@@ -199,23 +205,20 @@ static void rename_entry(struct fixture *fixture, unsigned from, unsigned to)
 
 static void test_a_name_that_grew_and_went_away_and_back_is_shown_once(void **state)
 {
-	struct fixture fixture = {0};
+	struct fixture *fixture = *state;
 	struct entry entry;
 	const struct record *record;
 	uint64_t position = 0;
 	unsigned shown = 0;
 
-	(void)state;
-	fixture_begin(&fixture);
-	put(&fixture, 0);
+	put(fixture, 0);
 	entry = entry_of(0, 100);
-	assert_non_null(listing_local_put(&fixture.listing, &entry, 0));
-	rename_entry(&fixture, 0, 1);
-	rename_entry(&fixture, 1, 0);
-	while ((record = snapshot_next(fixture.listing.current, &position)))
-		shown += is_shown(&fixture, record);
+	assert_non_null(listing_local_put(&fixture->listing, &entry, 0));
+	rename_entry(fixture, 0, 1);
+	rename_entry(fixture, 1, 0);
+	while ((record = snapshot_next(fixture->listing.current, &position)))
+		shown += is_shown(fixture, record);
 	assert_int_equal(shown, 1);
-	fixture_end(&fixture);
 }
 
 /* Any order */
@@ -338,11 +341,16 @@ static void test_every_order_keeps_to_the_tables_of_states(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_page_does_not_undo_a_local_change),
-		cmocka_unit_test(test_a_failed_walk_keeps_a_complete_listing),
-		cmocka_unit_test(
-			test_a_name_that_the_last_round_missed_is_deleted_and_comes_back_once),
-		cmocka_unit_test(test_a_name_that_grew_and_went_away_and_back_is_shown_once),
+		cmocka_unit_test_setup_teardown(test_a_page_does_not_undo_a_local_change, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_failed_walk_keeps_a_complete_listing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_name_that_the_last_round_missed_is_deleted_and_comes_back_once,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_name_that_grew_and_went_away_and_back_is_shown_once, setup,
+			teardown),
 		cmocka_unit_test(test_every_order_keeps_to_the_tables_of_states),
 	};
 
