@@ -85,12 +85,14 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 		return;
 	if (remaining > throttle->largest)
 		throttle->largest = remaining;
-	/* Requests in flight may not be counted yet. */
+	/* Requests in flight may not be counted yet. Where only changes are metered, one too many
+	 * costs nothing, and one too few would be refused here for up to an hour. */
 	if (throttle->rules.reads_unmetered)
-		unanswered = throttle->changes;
+		unanswered = 0;
 	net->counts.budget_remaining = remaining > unanswered ? remaining - unanswered : 0;
 	net->counts.budget_resets_at = loop_now(net->loop) + resets_in_ms;
-	explain(&throttle->refusal, used_up, resets_in_ms);
+	if (net->counts.budget_resets_at > throttle->refused_until[1])
+		explain(&throttle->refusal, used_up, resets_in_ms);
 }
 
 void throttle_announce(struct net *net)

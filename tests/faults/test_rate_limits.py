@@ -77,7 +77,7 @@ def test_all_waiting_processes_learn_until_when_and_nothing_is_sent_before(direc
     assert time.monotonic() - refused_at >= 3
 
 
-@pytest.mark.mount_options("timeout=5")
+@pytest.mark.mount_options("timeout=60")
 def test_what_waited_for_a_connection_is_not_sent_after_a_429(direct_mount, sandbox):
     """More writes at once than there are connections: those behind have not left when the first are refused."""
     mount = direct_mount
