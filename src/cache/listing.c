@@ -3,6 +3,9 @@
 
 #include "cache.h"
 
+/* Milliseconds for which a listing that does not end is left alone at least: each walk of it costs
+ * a hundred calls or more. */
+#define ENDLESS_FOR 30000
 /* Milliseconds in which a refresh that failed is not tried again. */
 #define PAUSE_AFTER_FAILURE 3000
 /* A listing is fresh for at least so many times the duration of its walk. */
@@ -112,6 +115,21 @@ void listing_note_success(struct listing *listing)
 	listing->last_failure_at = 0;
 }
 
+void listing_note_endless(struct listing *listing)
+{
+	uint64_t life = time_to_live(listing);
+
+	if (life == CLOCK_NEVER)
+		listing->endless_until = CLOCK_NEVER;
+	else
+		listing->endless_until = now(listing) + (life > ENDLESS_FOR ? life : ENDLESS_FOR);
+}
+
+bool listing_is_endless(const struct listing *listing)
+{
+	return now(listing) < listing->endless_until;
+}
+
 static void forget_times(const struct snapshot *snapshot)
 {
 	struct record *record;
@@ -126,7 +144,7 @@ void listing_expire(struct listing *listing)
 	if (listing_is_local(listing))
 		return;
 	listing->force_refresh = true;
-	listing->last_failure_at = 0;
+	listing->last_failure_at = listing->endless_until = 0;
 	listing->single_lookups = 0;
 	if (listing->current)
 		forget_times(listing->current);
@@ -144,6 +162,8 @@ bool listing_failed_lately(const struct listing *listing)
 
 bool listing_can_afford_walk(const struct listing *listing)
 {
+	if (listing_is_endless(listing))
+		return false;
 	return !listing->last_walk_at ||
 	       now(listing) - listing->last_walk_at >= listing->last_walk_ms * TTL_WALK_FACTOR;
 }

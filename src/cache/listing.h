@@ -42,6 +42,8 @@ struct listing {
 	uint64_t last_failure_at;    /* the last failed attempt of a refresh since the last good
 					answer,    CLOCK_BOOTTIME milliseconds; 0: none */
 	struct failure last_failure; /* of the last walk; errnum 0: it was whole */
+	uint64_t endless_until;	     /* the last walk found no end, and until then, CLOCK_BOOTTIME
+					milliseconds, none is begun; 0: it was not so */
 	bool force_refresh; /* everything counts as stale, and is not shown while the service can be
 			       asked */
 	uint64_t pages;	    /* of the last whole walk */
@@ -76,6 +78,12 @@ enum cache_result listing_peek(const struct listing *listing, const char *name,
 
 /* Makes everything that is cached stale (`refresh`). */
 void listing_expire(struct listing *listing);
+
+/* Notes that the listing does not end, for as long as one that did would be fresh. */
+void listing_note_endless(struct listing *listing);
+
+/* True if the listing did not end a while ago: `last_failure` says so. */
+bool listing_is_endless(const struct listing *listing);
 
 /* Note that an attempt to ask the service failed, or that it answered. */
 void listing_note_failure(struct listing *listing);

@@ -10,7 +10,7 @@
 
 #include "catalog.h"
 
-#define SEARCH_PAGES_MAX 1000 /* ends a search that does not end by itself */
+#define SEARCH_PAGES_MAX 100 /* ends a search that does not end by itself */
 
 #define GUESSES_MAX 6 /* doublings of a wait that the service does not measure */
 
@@ -292,7 +292,8 @@ void api_call_follow_cursor(struct api_call *api_call)
 	op_result_free(&api_call->result);
 }
 
-bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging)
+int search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
+		     struct failure *failure)
 {
 	const struct op_result *result = &api_call->result;
 	bool more = paging == PAGING_NUMBERED ? result->entries > 0 : result->cursor.length > 0;
@@ -301,6 +302,12 @@ bool search_next_page(const struct catalog *catalog, struct api_call *api_call, 
 		api_call_follow_cursor(api_call);
 	else
 		op_result_free(&api_call->result);
-	return more && ++api_call->args.page <= SEARCH_PAGES_MAX &&
-	       loop_now(catalog->loop) < api_call->http.deadline;
+	if (!more)
+		return 0;
+	if (loop_now(catalog->loop) >= api_call->http.deadline)
+		return failure_set(failure, ETIMEDOUT, "the search did not end in time");
+	if (++api_call->args.page > SEARCH_PAGES_MAX)
+		return failure_set(failure, EIO, "the search does not end: %u pages came",
+				   SEARCH_PAGES_MAX);
+	return 1;
 }

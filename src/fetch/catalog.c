@@ -170,12 +170,16 @@ static void on_store_found(struct api_call *api_call)
 	struct failure failure = api_call->failure;
 
 	if (!failure.errnum && catalog->options.store && !catalog->only_store) {
-		if (search_next_page(catalog, api_call, provider->store_paging)) {
+		int next = search_next_page(catalog, api_call, provider->store_paging, &failure);
+
+		if (next > 0) {
 			api_call_start(catalog, api_call,
 				       loop_now(catalog->loop) + catalog->options.timeout);
 			return;
 		}
-		failure_set(&failure, ENOENT, "there is no store named %s", catalog->options.store);
+		if (!next)
+			failure_set(&failure, ENOENT, "there is no store named %s",
+				    catalog->options.store);
 	}
 	api_call_free(api_call);
 	probe_done(catalog, &failure);

@@ -201,7 +201,10 @@ static void start_query(struct lookup *lookup)
 {
 	struct listing *listing = lookup->listing;
 	bool can_walk = listing->walk || listing_can_afford_walk(listing);
-	bool can_query = name_query_is_possible(listing, lookup->name);
+	/* A search goes through pages too: it may have no end either. */
+	bool can_query =
+		name_query_is_possible(listing, lookup->name) &&
+		(!listing_is_endless(listing) || name_query_is_exact(listing, lookup->name));
 
 	if ((lookup->bypass_cache && can_query) || may_query_name(lookup) ||
 	    (!can_walk && can_query)) {

@@ -118,20 +118,27 @@ static void use_id(struct name_query *query)
 }
 
 /* Prepares the next call before the name counts as absent: without the id, or for the next page.
- * False if there is none. */
-static bool try_next_page(struct name_query *query)
+ * Returns 1; 0 if there is none; or a negative errno with the failure set. */
+static int try_next_page(struct name_query *query)
 {
-	const struct listing *listing = query->listing;
+	struct listing *listing = query->listing;
+	int next;
 	const struct provider *provider = provider_of(listing);
 	enum paging paging = listing->store ? provider->secret_paging : provider->store_paging;
 
 	if (query->api_call.args.id) {
 		api_call_free(&query->api_call);
 		query->api_call.args.id = NULL;
-		return true;
+		return 1;
 	}
-	return !query->failure.errnum &&
-	       search_next_page(listing->catalog, &query->api_call, paging);
+	if (query->failure.errnum)
+		return 0;
+	next = search_next_page(listing->catalog, &query->api_call, paging, &query->failure);
+	if (next == -EIO) {
+		listing->last_failure = query->failure;
+		listing_note_endless(listing);
+	}
+	return next;
 }
 
 static void on_response(struct api_call *api_call)
@@ -140,12 +147,16 @@ static void on_response(struct api_call *api_call)
 	bool is_absent =
 		api_call->failure.errnum ? api_call->failure.errnum == ENOENT : !query->found;
 
+	int next = 0;
+
 	query->failure = api_call->failure;
-	if (is_absent && try_next_page(query)) {
+	if (is_absent)
+		next = try_next_page(query);
+	if (next > 0) {
 		send_query(query);
 		return;
 	}
-	if (is_absent)
+	if (is_absent && !next)
 		failure_set(&query->failure, ENOENT, "there is no %s of this name",
 			    query->listing->store ? "secret" : "store");
 	name_query_end(query);

@@ -46,9 +46,11 @@ bool name_query_is_possible(const struct listing *listing, const char *name);
 /* True if the service can be asked for `name` by one call. */
 bool name_query_is_exact(const struct listing *listing, const char *name);
 
-/* Prepares `api_call`, a search that has ended, for its next page. False if there are no more
- * pages, or no time for them. */
-bool search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging);
+/* Prepares `api_call`, a search of which a page came, for its next page. Returns 1; 0 if that was
+ * the last; or with `failure` set -ETIMEDOUT if there is no time for it, -EIO if there seems to be
+ * no end. */
+int search_next_page(const struct catalog *catalog, struct api_call *api_call, enum paging paging,
+		     struct failure *failure);
 
 /* Notes a local change of `name`: the responses to queries under way may be older. */
 void name_query_supersede(struct listing *listing, const char *name);

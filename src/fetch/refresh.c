@@ -8,7 +8,7 @@
 
 void listing_refresh(struct listing *listing)
 {
-	if (listing->walk || listing_failed_lately(listing))
+	if (listing->walk || listing_failed_lately(listing) || listing_is_endless(listing))
 		return;
 	if (!listing->force_refresh && !listing_can_afford_walk(listing))
 		return;
@@ -89,7 +89,8 @@ static bool may_be_stale(const struct listing *listing)
 {
 	if (!listing->catalog->options.minimal && !listing->force_refresh)
 		return true;
-	return listing_failed_lately(listing) || net_down(listing->catalog->net);
+	return listing_failed_lately(listing) || listing_is_endless(listing) ||
+	       net_down(listing->catalog->net);
 }
 
 enum cache_result listing_query_for_change(struct listing *listing, const char *name,
@@ -135,6 +136,10 @@ struct snapshot *listing_open_view(struct listing *listing, struct failure *fail
 	}
 	if (!listing->is_complete && !listing->walk && !listing->force_refresh && down) {
 		*failure = *down;
+		return NULL;
+	}
+	if (!listing->walk && listing_is_endless(listing)) {
+		*failure = listing->last_failure;
 		return NULL;
 	}
 	if (walk_begin(listing)) {

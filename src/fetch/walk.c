@@ -119,6 +119,8 @@ static void walk_end(struct walk *walk)
 		}
 	}
 	page_tags_drop(&walk->tags);
+	if (walk->endless)
+		listing_note_endless(listing);
 	listing_walk_done(listing, walk->done,
 			  failure); /* a woken lookup may release the listing */
 	buffer_finish(&walk->cursor);
@@ -149,6 +151,7 @@ static bool is_endless(struct walk *walk)
 {
 	if (walk->done < PAGES_MAX && walk->empty_pages < EMPTY_PAGES_MAX)
 		return false;
+	walk->endless = true;
 	failure_set(&walk->failure, EIO,
 		    "the listing does not end: %llu pages came, the last %u with nothing new",
 		    (unsigned long long)walk->done, walk->empty_pages);
@@ -165,6 +168,7 @@ static bool is_cycle(struct walk *walk, const struct buffer *next)
 {
 	if (walk->cycle_mark.length == next->length &&
 	    !memcmp(walk->cycle_mark.data, next->data, next->length)) {
+		walk->endless = true;
 		failure_set(&walk->failure, EIO,
 			    "the listing does not end: page %llu leads back to an earlier one",
 			    (unsigned long long)walk->done);

@@ -34,6 +34,7 @@ struct walk {
 	unsigned unchanged;	/* pages that have not */
 	bool ended;		/* numbered: an empty page was seen */
 	bool total_unreliable;	/* numbered: `total` was wrong in every round */
+	bool endless;		/* it was given up because there is no end */
 	struct failure failure;
 };
 
