@@ -37,6 +37,7 @@ struct config {
 	char *source;		  /* as given: "fastly:STORE" */
 	char *mountpoint;	  /* absolute, or /dev/fd/N */
 	int mount_fd;		  /* N of /dev/fd/N, else -1 */
+	const char *mounted_on;	  /* where /dev/fd/N is mounted, as far as is known; else NULL */
 	bool foreign_pids;	  /* that mount's process numbers are of another PID namespace */
 	struct mount_place place; /* the mountpoint, opened; none at /dev/fd/N */
 	bool dead_mount; /* a mount of ours whose daemon is gone (ENOTCONN) lies there: unmount it
@@ -137,3 +138,9 @@ void token_finish(struct token *token);
 /* Overwrites the variables that could hold a token or a password, in a process that is not the one
  * to read it. */
 void token_wipe_environment(const struct config *config);
+
+/* Returns the mountpoint as logs and metrics name it. */
+static inline const char *config_mountpoint_name(const struct config *config)
+{
+	return config->mounted_on ? config->mounted_on : config->mountpoint;
+}

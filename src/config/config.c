@@ -36,6 +36,7 @@ static int mountpoint_read(struct config *config, const char *mountpoint)
 		return usage_error("'%s' is no descriptor: give /dev/fd/N with a number",
 				   mountpoint);
 	config->mount_fd = atoi(digits);
+	config->mounted_on = env_or_null("SSTOREFS_MOUNTPOINT");
 	config->foreign_pids = env_or_null("SSTOREFS_FOREIGN_PIDS") != NULL;
 	return 0;
 }

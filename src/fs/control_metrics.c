@@ -341,7 +341,7 @@ void metrics_print(struct fs *fs, struct buffer *text)
 	struct printer printer = {.fs = fs, .text = text};
 
 	metric_label(&printer.common, "source", fs->config->source);
-	metric_label(&printer.common, "mountpoint", fs->config->mountpoint);
+	metric_label(&printer.common, "mountpoint", config_mountpoint_name(fs->config));
 	read_calls(fs, &printer.figures);
 	read_files(fs, &printer.figures);
 	process_figures_read(&printer.figures.process);

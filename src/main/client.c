@@ -10,7 +10,7 @@
 void client_init(struct client *client, struct config *config)
 {
 	log_as_json(config->log_json);
-	log_name(config->source, config->mountpoint);
+	log_name(config->source, config_mountpoint_name(config));
 	log_open(LOG_TO_STDERR, config->debug);
 	*client = (struct client){.config = config};
 	locked_pool_init(&client->pool, 0);

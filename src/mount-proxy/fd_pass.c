@@ -1,5 +1,6 @@
 /* Passes the descriptor of a mount to the process that serves it, through a socket. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,12 +32,13 @@ static const char *identify(struct peer *peer, const struct mount_spec *spec, in
 	return why;
 }
 
-/* The first byte of a reply is '+', and the descriptor comes with it; else the reply is why there
- * is none, which the other end prints. */
+/* The first byte of a reply is '+', the mountpoint follows, and the descriptor comes with it; else
+ * the reply is why there is none, which the other end prints. */
 static void serve_client(struct mount_spec *spec, int connection)
 {
 	struct peer peer;
 	const char *why = identify(&peer, spec, connection);
+	char reply[PATH_MAX + 2];
 	int fd = -1;
 
 	if (why) {
@@ -56,7 +58,8 @@ static void serve_client(struct mount_spec *spec, int connection)
 			errno,
 			"/proc/%d/coredump_filter can't be written: a core that root takes of the daemon would hold its token",
 			(int)peer.pid);
-	if (descriptor_send(connection, "+", fd)) {
+	snprintf(reply, sizeof reply, "+%s", spec->mountpoint);
+	if (descriptor_send(connection, reply, fd)) {
 		usage_error(errno, "the process that asked for the mount has ended");
 		peer_release(&peer);
 	} else {
@@ -189,7 +192,7 @@ int fd_request(const char *path, unsigned seconds)
 {
 	int from = connect_by(SOCK_SEQPACKET, path, seconds), fd;
 	bool foreign = from == -EPROTOTYPE;
-	char reply[512] = "";
+	char reply[PATH_MAX + 2] = "";
 
 	/* A CSI plugin that passes the descriptor listens at a stream, once, and says in its words
 	 * which volume it is of. */
@@ -202,6 +205,8 @@ int fd_request(const char *path, unsigned seconds)
 	/* It has mounted in its own PID namespace. */
 	if (fd >= 0 && foreign)
 		setenv("SSTOREFS_FOREIGN_PIDS", "1", 1);
+	if (fd >= 0 && !foreign && reply[0] == '+' && reply[1])
+		setenv("SSTOREFS_MOUNTPOINT", reply + 1, 1);
 	if (fd >= 0)
 		return fd;
 	return usage_error(EPROTO, "the mount proxy at %s gave no descriptor: %s", path,

@@ -10,11 +10,13 @@ import time
 
 import pytest
 
+from daemon import BUILD
 from programs import errno_of, python, write_file
 from services import SERVICES, Stripe
 from waiting import wait_until
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\n"])*",?)*)\})? (\S+)')
+PROXY = BUILD / "src/mount-proxy/sstorefs-mount-proxy"
 COMMON = ("source", "mountpoint")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\n"])*)"')
 
@@ -80,6 +82,25 @@ def test_a_mountpoint_may_have_any_name(make_mount, direct):
     mount.path = mount.work / 'a "quoted" \\ and\nbroken'
     (labels,) = [dict(labels) for name, labels in parse(mount.start().control("metrics")) if name == "sstorefs_info"]
     assert re.sub(r"\\(.)", lambda match: match[1].replace("n", "\n"), labels["mountpoint"]) == str(mount.path)
+
+
+def test_a_daemon_that_was_given_its_mount_knows_where_it_is(make_mount, direct, tmp_path):
+    """A unit without privileges serves /dev/fd/3, whatever the mountpoint."""
+    place, listening = tmp_path / "mnt", tmp_path / "socket"
+    place.mkdir()
+    proxy = subprocess.Popen([PROXY, place, "-u", "0", "-o", "source=fastly:", "--listen", listening])
+    mount = make_mount(direct, start=False)
+    mount.path = place
+    of_daemon = [mount.source, "/dev/fd/3", "-f", "-o", mount.options]
+    mount.arguments = lambda *more: [PROXY, "--request", listening, "--", mount.program, *of_daemon]
+    try:
+        mount.start()
+        figures = parse(mount.control("metrics"))
+        assert {dict(labels)["mountpoint"] for _, labels in figures} == {str(place)}
+    finally:
+        mount.unmount()
+        proxy.terminate()
+        proxy.wait(60)
 
 
 def test_they_can_be_parsed_and_say_what_is_mounted(mount, service):
