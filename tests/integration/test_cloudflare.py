@@ -261,6 +261,24 @@ def test_a_listing_may_show_what_is_deleted_a_moment_longer(mount, cloudflare, s
     assert cloudflare.value("prod", "NAME") == b"new" and len(cloudflare.calls("create_secrets")) == 1
 
 
+def test_the_kernel_never_gives_two_deletions_in_a_directory_at_once(mount, cloudflare):
+    """Why the call that deletes several secrets is of no use: each `rm` of a directory waits until the one before was answered."""
+    for number in range(6):
+        cloudflare.put("prod", f"NAME{number}", b"old")
+    assert len(os.listdir(mount / "prod")) == 6
+    cloudflare.fault("delete_secret", hold="before")
+    removers = [subprocess.Popen(["rm", mount / f"prod/NAME{number}"]) for number in range(6)]
+    try:
+        for done in range(6):
+            cloudflare.sandbox.wait_for_calls(done + 1, operation="cloudflare.delete_secret")
+            assert len(cloudflare.calls("delete_secret", state="open")) == 1
+            cloudflare.sandbox.release(1)
+    finally:
+        cloudflare.sandbox.release()
+        assert [remover.wait() for remover in removers] == [0] * 6
+    assert os.listdir(mount / "prod") == []
+
+
 def test_mkdir_and_rmdir(mount, cloudflare):
     cloudflare.variant(quota_stores=3)
     os.mkdir(mount / "new")
