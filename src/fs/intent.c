@@ -15,7 +15,7 @@
 
 /* A response that is younger shows that the token is accepted and the service is well,
  * milliseconds. With an older one the LOOKUP asks: what it finds is told by open(2) already. */
-#define RESPONSE_AGE_MAX 60000
+#define RESPONSE_AGE_MAX 15000
 
 /* Reads the flags of the open(2) or openat(2) that the thread is in. False: it is in none, or
  * /proc does not show it. */
