@@ -33,7 +33,7 @@ GROUPS = {"metadata": metadata, "writes": writes, "calls": calls, "memory": memo
 
 @dataclass
 class Effort:
-    """How much is measured."""
+    """The amounts to measure."""
 
     sizes: tuple = (1_000, 20_000, 100_000)
     reference: int = 20_000
@@ -92,7 +92,7 @@ class Progress:
 
 
 def machine():
-    """In words, and without its name."""
+    """Returns its text without its name."""
     with open("/proc/cpuinfo") as processors:
         kind = "virtual machine" if any("hypervisor" in line for line in processors) else "machine"
     return f"{os.cpu_count()}-core {kind}, Linux {'.'.join(platform.release().split('.')[:2])}"

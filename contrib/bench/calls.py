@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 from report import Group, Table
 from stage import HERE, run
@@ -25,7 +24,7 @@ def attributes_of_all(store):
 
 
 def by_rename(store):
-    """As rsync and editors do it."""
+    """Renames a temporary file, as rsync and editors do."""
     temporary = store / ".NAME.tmp"
     os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL))
     temporary.write_bytes(b"val")
@@ -62,7 +61,7 @@ STORES = (
 
 
 def services(stage):
-    """(name, source, the store)"""
+    """Returns (name, source, the store)."""
     return (("Fastly", "fastly:", "store"), ("Cloudflare", f"cloudflare:{stage.sandbox.account}", "store"),
             ("Stripe", "stripe:", "account"))
 
@@ -74,7 +73,7 @@ def counted(stage, action, store):
 
 
 def of_mount(stage, source, store, secrets, operations):
-    """{operation: calls}"""
+    """Returns {operation: calls}."""
     service = source.partition(":")[0]
     stage.sandbox.reset()
     if service == "cloudflare":

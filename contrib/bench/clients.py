@@ -1,4 +1,4 @@
-"""The others: curl with Fastly's three calls, and the services' official clients where they are installed."""
+"""Other clients: curl with Fastly's three calls, and the services' official clients where they are installed."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def timed(action):
 
 
 class Other:
-    """One way to write a secret. Of a row only one in `share` is made."""
+    """A way to write a secret. Of a row only one write in `share` is made."""
 
     def __init__(self, stage):
         self.stage = stage
@@ -38,7 +38,7 @@ class Other:
         self.prepare()
 
     def prepare(self):
-        """What is done once, before the first write."""
+        """Prepares once, before the first write."""
 
     def write(self, number):
         for words in self.commands(number):
@@ -54,7 +54,7 @@ class Other:
         return {"one": one, "in a row": timed(lambda: [self.write(100 + number) for number in range(few)]) * effort.row / few}
 
     def settle(self):
-        """The sandbox was emptied since."""
+        """Prepares again after the sandbox was emptied."""
 
 
 class Curl(Other):
@@ -117,7 +117,7 @@ class Wrangler(Other):
 
 
 def installed(stage, say):
-    """Those that are there and can do it."""
+    """Returns the clients that are installed and support the operation."""
     found = [Curl(stage)]
     for kind in (FastlyClient, Wrangler):
         if not shutil.which(kind.program):

@@ -60,7 +60,7 @@ CHECKED = (("fastly", lambda count: count, 0.15), ("cloudflare", lambda count: c
 
 
 def real(name, count, limit, work):
-    """Starts all mounts at once, and lets each write once. Returns (calls, refusals, writers that were told, when each first called)."""
+    """Starts all mounts at once, and lets each write once. Returns (calls, refusals, writers with a result, when each first called)."""
     from client import Sandbox
     from daemon import DaemonFailed, Mount
     from programs import errno_of, write_file
@@ -102,7 +102,7 @@ def real(name, count, limit, work):
 
 
 def check(count):
-    """The model beside reality. Returns whether they agree."""
+    """Compares the model with real mounts. Returns True if they agree."""
     from daemon import enter_own_mounts
 
     table = Table(f"{count} real mounts that are started at once, and the model", ["", "calls", "simulated", "refused", "simulated", "told EAGAIN", "simulated"])

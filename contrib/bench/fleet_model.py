@@ -22,7 +22,7 @@ RECOVERY = 45.0, 75.0
 
 
 class Simulation:
-    """A clock, and what is to happen when."""
+    """A clock, and its queue of events."""
 
     def __init__(self, seed):
         self.time = 0.0
@@ -227,7 +227,7 @@ class Mount:
 
 
 def idle(mounts, at, chance):
-    """Nobody uses the mounts: nothing is sent."""
+    """Idle mounts: nothing is sent."""
 
 
 def cron(mounts, at, chance):
@@ -236,7 +236,7 @@ def cron(mounts, at, chance):
 
 
 def outage(mounts, at, chance):
-    """It has lasted for an hour, and all write once in the minute after it."""
+    """An outage of an hour, and one write of each mount in the minute after it."""
     for mount in mounts:
         mount.is_down = True
         at(chance.uniform(0, RECOVERY[1]), mount.look)
@@ -244,7 +244,7 @@ def outage(mounts, at, chance):
 
 
 def together(mounts, at, chance, moments=None):
-    """Within a second, or at `moments`."""
+    """Writes of all mounts within a second, or at `moments`."""
     for moment, mount in zip(moments or [chance.uniform(0, 1) for _ in mounts], mounts):
         at(moment, mount.start, lambda mount=mount: mount.write(is_first=True))
 
@@ -253,7 +253,7 @@ SCENARIOS = {"idle for an hour": idle, "an hourly cron on all": cron, "the minut
 
 
 def play(kind, scenario, count, seed=1, limit=None, **more):
-    """The outcome for `count` mounts. They begin on a full hour, with a window of their own."""
+    """Returns the outcome for `count` mounts, which begin on a full hour, with a window of their own."""
     simulation, outcome = Simulation(seed), Outcome()
     service = kind(simulation)
     service.limit = limit or service.limit

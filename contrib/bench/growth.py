@@ -1,4 +1,4 @@
-"""How it grows: time, calls and memory with the number of secrets, and time with the number of writers."""
+"""Measures growth: time, calls and memory with the number of secrets, and time with the number of writers."""
 
 import os
 import time
@@ -11,7 +11,7 @@ LATENCY = 0.02
 
 
 def of_secrets(stage, secrets):
-    """(until the first name, until the last one, calls, bytes each, a second listing)"""
+    """Returns (until the first name, until the last one, calls, bytes each, a second listing)."""
     stage.empty(secrets=secrets)
     with stage.mount("ttl=3600", source=f"fastly:{STORE}") as mount:
         (mount / "SECRET_0000000").stat()

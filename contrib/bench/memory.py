@@ -1,4 +1,4 @@
-"""Memory: of the process as it starts, of every secret that is known, of every value that is open."""
+"""Measures memory: of the process as it starts, of every cached secret, of every open value."""
 
 import os
 
@@ -11,7 +11,7 @@ HANDLES = 100
 
 
 def of_open_values(stage, size):
-    """Bytes that one more open file with a value of `size` costs."""
+    """Returns the bytes that one more open file with a value of `size` costs."""
     stage.empty()
     with stage.mount() as mount:
         files = [os.open(mount / f"{STORE}/WARM", os.O_WRONLY | os.O_CREAT)]
@@ -28,7 +28,7 @@ def of_open_values(stage, size):
 
 
 def of_secrets(stage, secrets, refreshes, say):
-    """(resident when mounted, private bytes a secret, the same after each refresh)"""
+    """Returns (resident when mounted, private bytes a secret, the same after each refresh)."""
     stage.empty(secrets=secrets)
     with stage.mount(f"timeout=600,ttl=600", source=f"fastly:{STORE}") as mount:
         bare = resident_memory(mount.pid)

@@ -1,4 +1,4 @@
-"""Warm metadata against a file system that does nothing: side by side, in turns, the best against the best."""
+"""Measures warm metadata against a file system that does nothing: side by side, in turns, the best against the best."""
 
 import os
 import statistics
@@ -12,14 +12,14 @@ SECRETS_IN_ALL = 500_000  # that are listed for one line of the table: of large 
 
 
 def measure_one(stage, kind, mount, secrets, operations):
-    """(operations a second, operations a second of processor time: the load's and the file system's)"""
+    """Returns (operations a second, operations a second of processor time: the load's and the file system's)."""
     before = processor_time(mount.pid)
     done, took, used = map(float, output_of(*stage.pinned(stage.work / "load", kind, mount / STORE, secrets, operations)).split())
     return done / took, done / (used + processor_time(mount.pid) - before)
 
 
 def compare(stage, effort, secrets, timeout, say):
-    """{kind: ([ours], [the ceiling's])}, turn by turn, each time the other one first."""
+    """Returns {kind: ([ours], [the ceiling's])}, in turns, each time with the other one first."""
     figures = {kind: ([], []) for kind in KINDS}
     turns = max(3, min(effort.turns, SECRETS_IN_ALL // secrets))
     kept = f"entry_timeout={timeout},attr_timeout={timeout}"

@@ -1,4 +1,4 @@
-"""Plots as SVG, by matplotlib; what they show was measured elsewhere."""
+"""Draws plots as SVG, by matplotlib, of figures that other modules measured."""
 
 import matplotlib
 
@@ -11,7 +11,7 @@ COLOURS = ("#1f6f8b", "#e07a1f", "#7a7a7a", "#5b8c3a", "#a23e6b", "#c9a227")
 
 
 def bars(axes, plot):
-    """Side by side for every text on the axis."""
+    """Draws bars side by side for every text on the axis."""
     places = list(dict.fromkeys(x for points in plot.lines.values() for x, _ in points))
     width = 0.8 / len(plot.lines)
     for number, (label, points) in enumerate(plot.lines.items()):

@@ -1,4 +1,4 @@
-"""The daemon's own work: processor time, and instructions as callgrind counts them, which repeat exactly."""
+"""Measures the daemon's own work: processor time, and instructions as callgrind counts them, which repeat exactly."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ def get_ready(mount):
 
 
 def times(stage, effort, say):
-    """{kind: seconds}, the best of some turns."""
+    """Returns {kind: seconds}, the best of some turns."""
     stage.empty(secrets=SECRETS)
     found = {}
     with stage.mount(SETTINGS) as mount:
@@ -54,7 +54,7 @@ def times(stage, effort, say):
 
 
 def instructions(stage, work, count):
-    """Of one, as valgrind counts them; only those of the daemon, and none of the kernel's."""
+    """Returns the instructions of one operation, as valgrind counts them: the daemon's, and none of the kernel's."""
     out = stage.work / "callgrind"
     stage.empty(secrets=SECRETS)
     before = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]

@@ -1,4 +1,4 @@
-"""What measurements come to: tables with notes, the same for all, and Markdown of them."""
+"""The results of measurements: tables with notes, and their Markdown."""
 
 from dataclasses import dataclass, field
 
@@ -32,7 +32,7 @@ class Plot:
 
 @dataclass
 class Group:
-    """What one kind of measurement found. `targets`: [(what, figure as text, wanted as text, whether it holds)]"""
+    """The results of one kind of measurement. `targets`: [(what, figure as text, wanted as text, whether it holds)]"""
 
     title: str
     tables: list = field(default_factory=list)
@@ -45,14 +45,14 @@ def row(cells):
 
 
 def seconds(figure):
-    """As people say it."""
+    """Formats a figure for reading."""
     if figure < 1e-3:
         return f"{figure * 1e6:.0f} µs"
     return f"{figure * 1e3:.2f} ms" if figure < 0.1 else f"{figure:.2f} s" if figure < 100 else f"{figure:.0f} s"
 
 
 def markdown(groups, machine, command):
-    """The whole report; what was promised first."""
+    """Returns the whole report, with the targets first."""
     promised = Table("What was promised", ["", "measured", "wanted", ""])
     for group in groups:
         promised.rows += [[what, figure, wanted, "yes" if holds else "**no**"] for what, figure, wanted, holds in group.targets]

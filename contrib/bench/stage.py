@@ -1,4 +1,4 @@
-"""What all measurements stand on: programs that are built for it, mounts of our own, a sandbox of the service, and nginx before it."""
+"""The environment of all measurements: programs built for it, mounts of our own, a sandbox of the service, and nginx before it."""
 
 import ctypes
 import os
@@ -32,14 +32,14 @@ def output_of(*words):
 
 
 def enter_own_mounts():
-    """Nothing that is mounted here is seen elsewhere, and all of it goes with us."""
+    """Enters a mount namespace: its mounts are not seen elsewhere, and end with this process."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
         sys.exit("bench.py: mounting needs root")
     run("mount", "--make-rprivate", "/")
 
 
 def build(work, given):
-    """The directory with the program: `given`, or a release build that is made now. Beside it the loads and the ceiling."""
+    """Returns the directory with the program: `given`, or a new release build; and builds the loads and the ceiling."""
     directory = given or work / "build"
     if not given:
         run("meson", "setup", directory, TOP, "--buildtype=release", "-Db_lto=true", "-Dtests=false", "-Dman=disabled", stdout=subprocess.DEVNULL)
@@ -51,7 +51,7 @@ def build(work, given):
 
 
 class Mounted:
-    """with Mounted(words, path): … a file system that stays in the foreground, until it is unmounted."""
+    """A file system that stays in the foreground until it is unmounted: with Mounted(words, path): …"""
 
     def __init__(self, words, path):
         self.words = [str(word) for word in words]
@@ -88,7 +88,7 @@ class Mounted:
 
 
 class Stage:
-    """One sandbox, and as many mounts of it as wanted."""
+    """A sandbox, and mounts of it."""
 
     def __init__(self, work, directory, processor):
         self.work = work
@@ -115,7 +115,7 @@ class Stage:
         self.sandbox.stop()
 
     def pinned(self, *words):
-        """A command that runs where everything that is compared runs: else it is the wake-ups of idle processors that are measured."""
+        """Returns the command on the processor of all that is compared: else the wake-ups of idle processors would be measured."""
         return [str(word) for word in (*FIRST, "taskset", "-c", self.processor, *words)]
 
     def settings(self, *options, service="fastly"):
@@ -127,13 +127,13 @@ class Stage:
         return self.work / f"mount{self.mounts}"
 
     def mount(self, *options, source="fastly:", before=None):
-        """A mount of the sandbox; `before` is what the daemon runs under, in the place of one processor."""
+        """Mounts the sandbox; `before` is the command that the daemon runs under, in place of the one processor."""
         path = self.path()
         words = [self.program, source, path, "-f", "-o", self.settings(*options, service=source.partition(":")[0])]
         return Mounted(self.pinned(*words) if before is None else [*before, *words], path)
 
     def through_front(self):
-        """Options of a mount that has nginx before the sandbox: TLS 1.3 and HTTP/2, as the real services speak."""
+        """Returns the options of a mount that has nginx before the sandbox: TLS 1.3 and HTTP/2, as the real services have."""
         return f"endpoint={self.front.url}", f"cacert={self.front.cacert}"
 
     def ceiling(self, secrets, timeout=0):
@@ -141,7 +141,7 @@ class Stage:
         return Mounted(self.pinned(self.work / "nothing", path, secrets, timeout), path)
 
     def empty(self, store=STORE, secrets=0, latency=0):
-        """The service as new: one store with so many secrets, and so many seconds for each answer."""
+        """Resets the service: one store with so many secrets, and so many seconds for each response."""
         self.sandbox.clear_faults()
         self.sandbox.reset()
         self.sandbox.seed(store, secrets)
@@ -155,7 +155,7 @@ class Stage:
 
 
 def private_memory(pid):
-    """Bytes of memory that no other process shares."""
+    """Returns the bytes of memory that no other process shares."""
     with open(f"/proc/{pid}/smaps_rollup") as rollup:
         figures = dict(line.split(None, 1) for line in rollup if line.startswith(("Private_Clean:", "Private_Dirty:")))
     return sum(int(figure.split()[0]) * 1024 for figure in figures.values())
@@ -167,6 +167,6 @@ def resident_memory(pid):
 
 
 def processor_time(pid):
-    """Seconds that a process with one thread has run for."""
+    """Returns the processor seconds of a process with one thread."""
     with open(f"/proc/{pid}/schedstat") as schedule:
         return int(schedule.read().split()[0]) / 1e9

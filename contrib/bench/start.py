@@ -1,4 +1,4 @@
-"""How long it takes from the command to a mount that stands."""
+"""Measures the time from the command to the finished mount."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Fastly's three calls of a write as they go over the wire, for those who make them without us."""
+"""Fastly's three calls of a write as they go over the wire, for the clients to compare with."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ def store_id(sandbox, name):
 
 
 def sealed_body(sandbox, name, value):
-    """What is sent as the last of the three calls, sealed under a client key that was fetched for it."""
+    """Returns the body of the last of the three calls, sealed under a client key that was fetched for it."""
     key = ask(sandbox, "POST", f"{STORES}/client-key")["public_key"]
     sealed = SealedBox(PublicKey(base64.b64decode(key))).encrypt(value)
     return json.dumps({"name": name, "secret": base64.b64encode(sealed).decode(), "client_key": key}).encode()

@@ -1,4 +1,4 @@
-"""Writes: one, many in a row, many at once, and many that are settled by one sync; against curl and the service's own client."""
+"""Measures writes: one, many in a row, many at once, and many that one sync publishes; against curl and the service's own client."""
 
 import os
 import statistics
@@ -17,7 +17,7 @@ MULTIPLEXED = "sstorefs over TLS and HTTP/2"
 
 
 def write(stage, mount, prefix, count, writers):
-    """(all of it, the best one, the median one), in seconds. One writer shares the daemon's processor, many use all there are."""
+    """Returns (all of it, the best one, the median one), in seconds. One writer shares the daemon's processor, many use all of them."""
     words = [stage.work / "write", mount / STORE, prefix, count, writers]
     return [float(word) for word in output_of(*(stage.pinned(*words) if writers == 1 else [*FIRST, *words])).split()]
 
@@ -28,7 +28,7 @@ def bare(stage, url, body, count):
 
 
 def settle(stage, way, prefix, count):
-    """`commit=fsync`: all written at the speed of memory, and one sync for all of them."""
+    """Writes with `commit=fsync`: all at the speed of memory, and one sync for all of them."""
     with stage.mount("commit=fsync", *way, before=FIRST) as mount:
         warm(stage, mount)
         written = write(stage, mount, prefix, count, 1)[0]
@@ -38,20 +38,20 @@ def settle(stage, way, prefix, count):
 
 
 def warm(stage, mount):
-    """The client key is fetched once a mount and not once a write; what is in the store is known."""
+    """Fetches what a mount fetches once: the client key, and the listing of the store."""
     os.listdir(mount / STORE)
     write(stage, mount, "WARM", 2, 1)
 
 
 def bare_request(stage):
-    """Its URL and its body, sealed in advance."""
+    """Returns the URL and the body of a call, sealed in advance."""
     body = stage.work / "body"
     body.write_bytes(sealed_body(stage.sandbox, "BARE", b"the value of number 1"))
     return secrets_url(stage.sandbox, STORE), body
 
 
 def against_bare_request(stage, effort, say):
-    """Ours and libcurl's own, in turns: [(ours best, ours median, bare best, bare median)]"""
+    """Measures ours and libcurl's own, in turns. Returns [(ours best, ours median, bare best, bare median)]."""
     stage.empty()
     url, body = bare_request(stage)
     turns = []
@@ -66,7 +66,7 @@ def against_bare_request(stage, effort, say):
 
 
 def ours(stage, effort, latency, way, say):
-    """{what: seconds} of a mount that reaches the service in some way. What is mostly waiting is done once."""
+    """Returns {what: seconds} of a mount that reaches the service in some way. Measurements that mostly wait are done once."""
     found = {}
     with stage.mount(*way, before=FIRST) as mount:
         warm(stage, mount)
@@ -83,7 +83,7 @@ def ours(stage, effort, latency, way, say):
 
 
 def at_latency(stage, effort, latency, others, say):
-    """{who: {what: seconds}}"""
+    """Returns {client: {what: seconds}}."""
     def tell(what):
         say(f"latency {latency * 1000:.0f} ms: {what}")
 

@@ -1,4 +1,4 @@
-"""What tests ask of the sandbox itself, under /_sandbox/: what happened, what is held, what shall go wrong."""
+"""The API of the sandbox itself, under /_sandbox/: its calls, stored values, faults and variants."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from http_types import Response
 
 
 class BadCommand(Exception):
-    """The question makes no sense."""
+    """A request of the control interface is malformed."""
 
     def __init__(self, why, status=400):
         super().__init__(why)
@@ -56,7 +56,7 @@ def uploads(app, query, body):
 
 
 def value(app, query, body):
-    """The stored value, which only the sandbox can tell."""
+    """Returns the stored value, which only the sandbox shows."""
     store = app.seeds.store(query)
     secret = store and app.state.secret(store, query["name"])
     if secret is None or secret["value"] is None:
@@ -69,14 +69,14 @@ def faults(app, query, body):
 
 
 def add_faults(app, query, body):
-    """A JSON list of texts or objects, or one text a line."""
+    """Reads a JSON list of texts or objects, or one text a line."""
     text = body.decode()
     specs = json.loads(text) if text.lstrip().startswith("[") else [line for line in text.splitlines() if line.strip()]
     return [app.faults.add(spec).number for spec in specs]
 
 
 def clear_faults(app, query, body):
-    """All of them, or the one with that number."""
+    """Ends all faults, or the one with that number."""
     if "number" in query:
         app.faults.remove(int(query["number"]))
     else:
@@ -113,7 +113,7 @@ def variants(app, query, body):
 
 
 def tokens(app, query, body):
-    """The tokens that are good from now on."""
+    """Sets the tokens that are valid from now on."""
     app.tokens[:] = json.loads(body)
 
 

@@ -61,7 +61,7 @@ SHORT_FORMS = {
 
 
 def _checked(read):
-    """argparse swallows a ValueError's words, but not those of its own exception."""
+    """Keeps the message of a ValueError, which argparse would drop, by argparse's own exception."""
     def check(text):
         try:
             return read(text)

@@ -1,10 +1,10 @@
-"""What the services have in common: how the exchange talks to them."""
+"""The base of the services: how the handler calls them."""
 
 from http_types import ApiError
 
 
 class Service:
-    """Recognises requests and answers them; `call` is the journal's record, filled in on the way.
+    """Recognises requests and answers them; `call` is the call log's record, filled in on the way.
 
     A service has `name`, `paths`, `secret_id_sql` (an expression that makes the id of one more secret), and
     recognise, credentials, _answer, _refused, dress, new_request_id, error, announce_exhausted, find_store, make_store.
@@ -26,10 +26,10 @@ class Service:
             return self._error_response(error)
 
     def on_fault(self, request, call, response):
-        """A fault answers in our place."""
+        """Notes that a fault answers in place of the service."""
 
     def on_done(self, call):
-        """The call is over, answered or not."""
+        """Notes the end of a call, answered or not."""
 
     def forget(self):
         self.rate.forget()

@@ -1,4 +1,4 @@
-"""What happened: every call in order, every accepted upload, and waiting for them."""
+"""The call log: every call in order, every accepted upload, and waiting for them."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ class CallLog:
         self.exchanges = deque(maxlen=EXCHANGES_KEPT)
 
     def begin(self, request, service, connection_number, credentials):
-        """A call's record. It is in the journal from now on, and changes as the call goes on."""
+        """Makes a call's record, which is in the call log from now on and changes during the call."""
         self.number += 1
         call = {
             "number": self.number, "at": time.monotonic(), "state": "begun", "service": service,
@@ -54,7 +54,7 @@ class CallLog:
         call["value_sha256"] = hashlib.sha256(value).hexdigest()
 
     def upload(self, call, value, name=None):
-        """A value that a service has taken."""
+        """Notes a value that a service has accepted."""
         self.uploads.append({"service": call["service"], "store": call["store"], "name": name or call["name"],
                              "value": value, "sealed": bool(call["sealed"]), "mode": call["mode"],
                              "at": time.monotonic(), "call": call["number"]})
@@ -72,7 +72,7 @@ class CallLog:
         self.changed()
 
     def record(self, call, request, response):
-        """Keeps both whole, where that was asked for. `answer` is None if it never came or was not the service's own."""
+        """Keeps request and response whole, where that was asked for. `answer` is None if it never came or was not the service's own."""
         if self.recording:
             self.exchanges.append({
                 **{key: call[key] for key in ("operation", "method", "path", "headers", "fault")},
@@ -96,7 +96,7 @@ class CallLog:
                 and all(fnmatchcase(call[key] or "", glob) for key, glob in globs)]
 
     async def wait(self, params, count, seconds):
-        """The calls that fit, as soon as there are `count`, or those there are when the time is up."""
+        """Returns the matching calls, as soon as there are `count`, or those there are when the time is up."""
         deadline = time.monotonic() + seconds
         while True:
             begun = time.monotonic()
@@ -122,5 +122,5 @@ class CallLog:
 
 
 def shown_headers(request, credentials):
-    """The request's headers without what authorises it."""
+    """Returns the request's headers without the credentials."""
     return {name: credentials if name in CREDENTIAL_HEADERS else value for name, value in request.headers.items()}

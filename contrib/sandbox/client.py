@@ -1,4 +1,4 @@
-"""For tests: starts a sandbox, asks it what happened, tells it what shall go wrong.
+"""The client for tests: starts a sandbox, reads its calls, sets its faults and variants.
 
 Needs nothing but the standard library and no other file of this folder, so that it can be imported by path.
 """
@@ -33,7 +33,7 @@ class Sandbox:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        """Returns when the sandbox answers; does nothing if it runs.
+        """Starts it and returns when it answers; does nothing if it runs.
 
         A port once chosen is kept, so that stop() and start() look like an outage.
         """
@@ -78,11 +78,11 @@ class Sandbox:
     # Asking
 
     def calls(self, **params):
-        """The journal, in order. Patterns: operation, service, method, name, store, path; also since, state."""
+        """Returns the call log, in order. Patterns: operation, service, method, name, store, path; also since, state."""
         return self._ask("GET", "calls", params)
 
     def wait_for_calls(self, count, timeout=60, **params):
-        """The first moment at which `count` calls fit; state="begun" (the default), "held", "answered", "dropped"…"""
+        """Waits until `count` calls match; state="begun" (the default), "held", "answered", "dropped"…"""
         found = self._ask("GET", "calls", {**params, "wait": count, "timeout": timeout}, timeout=timeout + 20)
         if len(found) < count:
             seen = "\n".join(f"  {call['operation']} {call['name']} {call['state']} {call['status']}"
@@ -91,25 +91,25 @@ class Sandbox:
         return found
 
     def wait_for_call(self, operation, timeout=60, **params):
-        """The first call of that operation, waited for."""
+        """Waits for the first call of that operation, and returns it."""
         return self.wait_for_calls(1, timeout, operation=operation, **params)[0]
 
     def uploads(self, name=None):
-        """The values that were accepted, as bytes, in order; of one name or of all."""
+        """Returns the accepted values, as bytes, in order; of one name or of all."""
         return [base64.b64decode(upload["value_base64"]) for upload in self.upload_records(name)]
 
     def upload_records(self, name=None):
-        """As uploads(), with service, store, name, sealed, mode, at and the call's number."""
+        """Returns the accepted values with service, store, name, sealed, mode, at and the call's number."""
         return self._ask("GET", "uploads", {} if name is None else {"name": name})
 
     def exchanges(self):
-        """What was recorded since record(), whole: requests, and the answers that no fault has touched. As bytes."""
+        """Returns the requests since record(), and the responses that no fault has changed, whole, as bytes."""
         return [{**one, "body": base64.b64decode(one["body_base64"]),
                  "answer": None if one["answer_base64"] is None else base64.b64decode(one["answer_base64"])}
                 for one in self._ask("GET", "exchanges")]
 
     def value(self, store, name, service="fastly", **more):
-        """The stored value as bytes, or None."""
+        """Returns the stored value as bytes, or None."""
         params = {"service": service, "store": store, "name": name, **more}
         response = self._ask("GET", "value", params, none_for_404=True)
         return response and base64.b64decode(response["value_base64"])
@@ -132,17 +132,17 @@ class Sandbox:
         return self._ask("POST", "release", {} if count is None else {"count": count})["released"]
 
     def variant(self, **choices):
-        """variant(fastly__patch_missing=400): two underscores stand for the dot."""
+        """Sets a variant: variant(fastly__patch_missing=400), with two underscores for the dot."""
         return self._ask("POST", "variant", body={name.replace("__", "."): choice for name, choice in choices.items()})
 
     def seed(self, store=None, count=None, prefix="SECRET_", service="fastly", **more):
-        """`count` secrets PREFIX0000000 on, in a store that is made if need be; or stores=N."""
+        """Makes `count` secrets PREFIX0000000 on, in a store that is made if need be; or stores=N."""
         params = {"service": service, "store": store, "count": count, "prefix": prefix, **more}
         return self._ask("POST", "seed", body={name: value for name, value in params.items() if value is not None},
                          timeout=120)
 
     def put(self, store, name, value, service="fastly", **more):
-        """What another client would have stored, or none could: no rule is applied. more: created, modified, …"""
+        """Stores a value as another client would, or as none could: no rule is applied. more: created, modified, …"""
         params = {"service": service, "store": store, "name": name,
                   "value_base64": base64.b64encode(value).decode(), **more}
         return self._ask("POST", "put", body=params)
@@ -153,7 +153,7 @@ class Sandbox:
         self._ask("POST", "delete", body=params)
 
     def tokens(self, *tokens):
-        """The tokens that are good from now on."""
+        """Sets the tokens that are valid from now on."""
         self._ask("POST", "tokens", body=tokens)
 
     def record(self, on=True):

@@ -1,4 +1,4 @@
-"""The services' clock, which can be set apart from the machine's, and their ways to write a time."""
+"""The services' clock, which can differ from the machine's, and their formats of a time."""
 
 import time
 from datetime import datetime, timezone
@@ -6,7 +6,7 @@ from functools import lru_cache
 
 
 class Clock:
-    """`offset` seconds ahead of the machine's clock, everywhere: dates, expiries, creation times."""
+    """The clock of dates, expiries and creation times, `offset` seconds ahead of the machine's."""
 
     def __init__(self):
         self.offset = 0.0

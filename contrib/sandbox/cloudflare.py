@@ -54,7 +54,7 @@ class Cloudflare(Service):
         self.rate = Lockout(clock)
 
     def identify(self, request, call):
-        """Names the call for the journal and the faults, before anything is checked."""
+        """Names the call for the call log and the faults, before anything is checked."""
         found = ROUTES.find(request.method, [lenient_name(part) for part in _parts(request)])
         if not isinstance(found, tuple):
             return
@@ -78,7 +78,7 @@ class Cloudflare(Service):
             call["names"] = [call["name"], *names]
 
     def credentials(self, request, tokens):
-        """present, wrong, or None: a Bearer token, or a person's address with the key."""
+        """Returns present, wrong, or None: for a Bearer token, or a person's address with the key."""
         bearer = request.headers.get("authorization")
         key, email = request.headers.get("x-auth-key"), request.headers.get("x-auth-email")
         if bearer is None and key is None and email is None:
@@ -92,7 +92,7 @@ class Cloudflare(Service):
         return self.error(error.status, error.detail, None, error.more.get("code"))
 
     def decorate(self, request, response, call):
-        """What every answer carries, refusals too."""
+        """Adds the headers of every response, refusals too."""
         response.headers += [("CF-RAY", call["request_id"]), ("Cache-Control", "no-store"), ("Server", "cloudflare")]
         limit, window = self.variants["cloudflare.rate_limit"], self.variants["cloudflare.rate_window"]
         if limit:
@@ -189,7 +189,7 @@ class Cloudflare(Service):
         return success(page, result_info(param, len(page), len(rows), self.variants["cloudflare.result_info"]))
 
     def create_store(self, request, call):
-        """An object, not an array of one."""
+        """Answers with an object, not an array of one."""
         body = read_body(request)
         name = self.spelled(self.rules.store_name(members(body, {"name"})["name"]))
         if self.state.store_count(self.name) >= self.variants["cloudflare.quota_stores"]:
@@ -216,7 +216,7 @@ class Cloudflare(Service):
     # Secrets
 
     def list_secrets(self, request, call, store):
-        """`total_count` is that of the whole store, whatever is searched for."""
+        """Lists a page; `total_count` is the whole store's, whatever is searched for."""
         param = PageParams(request, self.variants, SECRET_ORDERS, MORE_WORDS)
         now = self.clock.now()
         linger = self.variants["cloudflare.deleted_rows"]
@@ -255,7 +255,7 @@ class Cloudflare(Service):
         return made
 
     def _add(self, store, param):
-        """Within `change()`."""
+        """Creates one secret, within `change()`."""
         if self.state.secret(store, param["name"]):
             raise slug(self.status("conflict_status"), f"secret_name_already_exists: {param['name']}", 1003)
         if self.state.secret_total(self.name) >= self.variants["cloudflare.quota_secrets"]:
@@ -264,7 +264,7 @@ class Cloudflare(Service):
                                      scopes=json.dumps(param["scopes"]), comment=param["comment"] or None)
 
     def patch_secret(self, request, call, store, secret):
-        """Only what is sent changes; the id stays, and so does the name."""
+        """Changes only the members that are sent; id and name stay."""
         body = members(read_body(request), set(), {"value", "scopes", "comment"})
         if not body:
             raise bad_body("nothing to change")
@@ -297,7 +297,7 @@ class Cloudflare(Service):
         return success(None, status=self.status("delete_status"))
 
     def delete_secrets(self, request, call, store):
-        """Without ids it is refused: what the real service then does is not known, and might be everything."""
+        """Refuses a request without ids: what the real service then deletes is not known, and might be everything."""
         ids = members(read_body(request), {"ids"})["ids"]
         if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
             raise bad_body("ids is no array of identifiers")
@@ -343,7 +343,7 @@ def _parts(request):
 
 
 def _names_in(request):
-    """The names a body speaks of, for the journal; what is wrong with them is said later."""
+    """The names in a body, for the call log; their faults are reported later."""
     try:
         entries = request.json()
     except ParseError:

@@ -1,4 +1,4 @@
-"""What Cloudflare takes in bodies: members, names, values, scopes, comments (doc/apis.md, Cloudflare 3, Cloudflare 6)."""
+"""Checks of Cloudflare's bodies: members, names, values, scopes, comments (doc/apis.md, Cloudflare 3, Cloudflare 6)."""
 
 import re
 
@@ -12,7 +12,7 @@ _NAME_WITH_PERIODS = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def slug(status, text, code=1001):
-    """Codes are classes of errors; the slug in the message tells which one it is."""
+    """An error of Cloudflare's: its code is a class, the slug in the message names the error."""
     return ApiError(status, text, code=code)
 
 
@@ -31,7 +31,7 @@ def read_body(request):
 
 
 def members(body, required, optional=frozenset()):
-    """The body is an object with all of the required members and no unknown one."""
+    """Checks that a body is an object with all required members and no unknown one."""
     if not isinstance(body, dict):
         raise slug(400, "invalid_json_body")
     for name in sorted(body.keys() - required - optional):
@@ -45,7 +45,7 @@ MISSING = {"name": "secret_name_empty", "scopes": "secret_scopes_empty", "value"
 
 
 class Rules:
-    """The rules that depend on what is set."""
+    """The rules that depend on the variants."""
 
     def __init__(self, variants):
         self.variants = variants
@@ -61,7 +61,7 @@ class Rules:
         return name
 
     def store_name(self, name):
-        """No rule is published: anything that can be shown."""
+        """Takes any printable name: no rule is published."""
         if not isinstance(name, str):
             raise bad_body("name is no string")
         if not name:
@@ -71,7 +71,7 @@ class Rules:
         return name
 
     def value(self, value):
-        """The limit counts bytes of UTF-8, not characters."""
+        """Checks the limit, which counts bytes of UTF-8, not characters."""
         if not isinstance(value, str):
             raise bad_body("value is no string")
         if not value:
@@ -84,7 +84,7 @@ class Rules:
         return raw
 
     def scopes(self, scopes):
-        """Sorted, whatever order was sent."""
+        """Returns the scopes sorted, whatever order was sent."""
         if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
             raise bad_body("scopes is no array of strings")
         if not scopes:

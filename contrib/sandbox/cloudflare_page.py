@@ -16,7 +16,7 @@ MORE_WORDS = ("search", "scopes")
 
 
 class PageParams:
-    """What a listing's query asks for."""
+    """The parameters of a listing."""
 
     def __init__(self, request, variants, orders, more_words=()):
         try:
@@ -51,7 +51,7 @@ class SecretOrder:
         self.kept = {}
 
     def numbers(self, store, param, settled, lingering):
-        """Row numbers of the secrets that fit, in order. `lingering`: since when deleted rows are still shown."""
+        """Returns the row numbers of the matching secrets, in order. `lingering`: since when deleted rows are still shown."""
         if self.generation != self.state.generation or len(self.kept) > ORDERS_KEPT:
             self.kept.clear()
             self.generation = self.state.generation
@@ -75,7 +75,7 @@ class SecretOrder:
         return array("q", (row[0] for row in rows))
 
     def rows(self, numbers):
-        """The rows of one page, in that order."""
+        """Returns the rows of one page, in that order."""
         marks = ",".join("?" * len(numbers))
         rows = self.state.all(f"SELECT * FROM secrets WHERE number IN ({marks})", *numbers)
         found = {row["number"]: row for row in rows}
@@ -83,7 +83,7 @@ class SecretOrder:
 
 
 def result_info(param, count, total, form):
-    """What a page says of the whole. `form` is what is set."""
+    """Builds result_info. `form` is the variant."""
     info = {"count": count, "page": param.page, "per_page": param.per_page, "total_count": total}
     if form == "total_pages":
         info["total_pages"] = -(-total // param.per_page)

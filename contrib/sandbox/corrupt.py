@@ -1,4 +1,4 @@
-"""What a fault does to an answer that is ready: corrupt bodies, pages and client keys, odd headers."""
+"""Corrupts finished responses: bodies, pages and client keys, odd headers."""
 
 import base64
 import gzip
@@ -17,7 +17,7 @@ BOMB_BYTES = 100_000_000
 
 
 def _changed(change):
-    """Of bodies that are JSON objects; others stay as they are."""
+    """Changes bodies that are JSON objects; others stay as they are."""
     def distort(body):
         try:
             members = json.loads(body)
@@ -28,7 +28,7 @@ def _changed(change):
 
 
 def _with_points(value):
-    """Every whole number becomes one with a point, which JSON takes for the same."""
+    """Writes every whole number with a point, which JSON treats as the same."""
     if isinstance(value, dict):
         return {name: _with_points(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -94,7 +94,7 @@ KEYS = {
 
 
 def corrupt_key(kind, response, keys):
-    """A client key's answer, or the signing key's (which only `other_signing_key` changes)."""
+    """Corrupts a client key's response, or the signing key's (which only `other_signing_key` changes)."""
     members = json.loads(response.body)
     if "signing_key" in members:
         if kind == "other_signing_key":

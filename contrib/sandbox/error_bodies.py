@@ -1,4 +1,4 @@
-"""The forms in which services, gateways and their edges say no."""
+"""The error bodies of services, gateways and their edges."""
 
 import json
 from http import HTTPStatus

@@ -50,7 +50,7 @@ class Fastly(Service):
         self.rate = FixedWindow(clock)
 
     def identify(self, request, call):
-        """Names the call for the journal and the faults, before anything is checked."""
+        """Names the call for the call log and the faults, before anything is checked."""
         raw = [lenient_name(part) for part in request.path.split("/")[1:]]
         found = ROUTES.find(request.method, raw)
         if not isinstance(found, tuple):
@@ -67,12 +67,12 @@ class Fastly(Service):
             call["store"] = _name_in(request)
 
     def credentials(self, request, tokens):
-        """present, wrong, or None when there are none."""
+        """Returns present, wrong, or None when there are no credentials."""
         token = request.headers.get("fastly-key")
         return token and ("present" if token in tokens else "wrong")
 
     def decorate(self, request, response, call):
-        """What every answer carries, refusals too."""
+        """Adds the headers of every response, refusals too."""
         response.headers += [("Cache-Control", "no-store"), ("Pragma", "no-cache"), ("Via", "1.1 varnish"),
                            ("Fastly-Trace-Id", call["request_id"])]
         self._announce_rate(request, response)
@@ -245,7 +245,7 @@ class Fastly(Service):
             self._over_quota("secrets")
 
     def _keep(self, store, name, value, old, client_key):
-        """A secret is bound to its value: a new one takes the name over, with a new digest and time."""
+        """Replaces a secret: the new one takes the name over, with a new digest and time."""
         with self.state.change() as db:
             if client_key:
                 self.keys.spend(client_key)
@@ -254,7 +254,7 @@ class Fastly(Service):
             return self.state.add_secret(store, name, value, self.clock.now())
 
     def _value(self, body, call):
-        """The plaintext, opened if it came sealed."""
+        """Returns the plaintext, unsealed if need be."""
         try:
             value = read_base64(body["secret"])
         except ParseError:
@@ -298,7 +298,7 @@ class Fastly(Service):
 
 
 def new_store_id():
-    """22 characters of base62, as every store id that was ever recorded has."""
+    """Makes an id of 22 characters of base62, as all recorded store ids are."""
     number = int.from_bytes(random.token_bytes(16), "big")
     digits = ""
     for _ in range(22):
@@ -308,7 +308,7 @@ def new_store_id():
 
 
 def _name_in(request):
-    """The name a body speaks of, for the journal; what is wrong with it is said later."""
+    """The name in a body, for the call log; its faults are reported later."""
     try:
         name = request.json()["name"]
         return name if isinstance(name, str) else None
@@ -317,7 +317,7 @@ def _name_in(request):
 
 
 def _object(request, required, optional):
-    """A JSON object with all of the required members and no unknown one."""
+    """Reads a JSON object with all required members and no unknown one."""
     if request.content_type() != "application/json":
         raise ApiError(415, "Content-Type must be application/json")
     try:

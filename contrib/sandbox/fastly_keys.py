@@ -24,7 +24,7 @@ def _text(raw):
 
 
 class ClientKeys:
-    """Issues keys, and opens what was sealed under one that is still alive."""
+    """Issues keys, and unseals values under a key that is still valid."""
 
     def __init__(self, state, variants, clock, signing_seed=None):
         self.state = state
@@ -36,7 +36,7 @@ class ClientKeys:
         return _text(self.signing.verify_key)
 
     def issue(self):
-        """The members of a client key's answer; the signature covers the 32 raw bytes, nothing else."""
+        """Returns the members of a client key's response; the signature covers the 32 raw bytes alone."""
         private = PrivateKey.generate()
         public = bytes(private.public_key)
         expires_at = self.clock.now() + self.variants["fastly.client_key_lifetime"]
@@ -57,7 +57,7 @@ class ClientKeys:
             raise ApiError(400, "secret: can't be decrypted with this client key") from None
 
     def spend(self, client_key):
-        """Within `change()`: an upload under this key was accepted."""
+        """Notes, within `change()`, that an upload under this key was accepted."""
         self.state.db.execute("UPDATE client_keys SET uses = uses + 1 WHERE public = ?", (read_base64(client_key),))
 
     def forget(self, public):

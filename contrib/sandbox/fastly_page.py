@@ -26,7 +26,7 @@ class Cursors:
         return base64.urlsafe_b64encode(self._seal(listing, key) + key.encode()).decode()
 
     def key(self, listing, cursor):
-        """The key after which the page begins; the empty cursor is the first page."""
+        """Returns the key after which the page begins; the empty cursor is the first page."""
         if not cursor:
             return None
         try:
@@ -40,7 +40,7 @@ class Cursors:
 
 
 def page_params(request, variants, known):
-    """The query of a listing: (limit, the rest of the parameters)."""
+    """Reads the query of a listing: (limit, the rest of the parameters)."""
     try:
         query = read_query(request.query, known)
         asked = whole_number(query["limit"], 1, LARGEST_PAGE) if "limit" in query else variants["fastly.default_page"]
@@ -50,7 +50,7 @@ def page_params(request, variants, known):
 
 
 def store_text(store, indent=""):
-    """A store as the service prints it. By hand: json.dumps with indent is ten times as slow."""
+    """Prints a store as the service does. By hand: json.dumps with indent is ten times as slow."""
     return (f'{{\n{indent}  "id": "{store["id"]}",\n{indent}  "name": {_quoted(store["name"])},\n'
             f'{indent}  "created_at": "{to_seconds(int(store["created"]))}"\n{indent}}}')
 

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong, with which calls, how often; read from NAME=VALUE,NAME=VALUE,…"""
+"""Faults: their effects, the calls they apply to, how often; read from NAME=VALUE,NAME=VALUE,…"""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from error_bodies import FAMILIES
 
 
 class InvalidFault(ValueError):
-    """A fault that can't be understood."""
+    """A specification of a fault that is malformed."""
 
 
 def _seconds(text):
@@ -69,7 +69,7 @@ WHEN = ("before", "after")
 # Which calls: name, reader, meaning.
 FILTERS = (
     ("service", str, "the service: fastly, cloudflare or stripe"),
-    ("operation", str, "operation as the journal names it, e.g. fastly.put_secret"),
+    ("operation", str, "operation as the call log names it, e.g. fastly.put_secret"),
     ("method", str, "HTTP method"),
     ("path", str, "path with query, as sent"),
     ("name", str, "the secret's name"),
@@ -109,7 +109,7 @@ _USUAL_WHEN = {name: when for name, _, when, _ in EFFECTS}
 
 @dataclass
 class Fault:
-    """One fault. `seen` counts fitting calls, `done` those it was applied to."""
+    """A fault. `seen` counts matching calls, `done` those it was applied to."""
 
     spec: str
     params: dict
@@ -137,7 +137,7 @@ class Fault:
         return self.params.get(name, default)
 
     def at(self, effect, when):
-        """Whether this fault has that effect, at that time: before or after the change is made (or in the middle of
+        """Returns True if this fault has that effect, at that time: before or after the change is made (or in the middle of
         the answer, which is neither)."""
         if effect not in self.params:
             return False
@@ -150,7 +150,7 @@ class Fault:
 
 
 def parse_fault(spec):
-    """A fault from text, or from a JSON object with the same names (whose values may hold commas)."""
+    """Reads a fault from text, or from a JSON object with the same names (whose values may hold commas)."""
     if isinstance(spec, dict):
         pairs = [(name, value) for name, values in spec.items()
                  for value in (values if isinstance(values, list) else [values])]
@@ -180,7 +180,7 @@ def _read_one(name, value, text):
 
 
 class Faults:
-    """All faults in force, and the calls that they hold."""
+    """The faults in force, and the calls that they hold."""
 
     def __init__(self):
         self.all = []
@@ -196,11 +196,11 @@ class Faults:
         return fault
 
     def take(self, call):
-        """The faults that this call meets."""
+        """Returns the faults that apply to this call."""
         return [fault for fault in self.all if fault.fits(call)]
 
     def hold(self):
-        """A future that ends when the call may go on."""
+        """Returns a future that ends when the call may go on."""
         future = asyncio.get_running_loop().create_future()
         self.held.append(future)
         return future
@@ -226,7 +226,7 @@ class Faults:
 
 
 def described():
-    """One line a word, for --help."""
+    """Returns one line for each word, for --help."""
     lines = ["which calls (patterns may hold * and ?):"]
     lines += [f"  {name}=  {meaning}" for name, _, meaning in FILTERS]
     lines += ["what happens:"]

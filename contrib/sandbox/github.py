@@ -71,7 +71,7 @@ class GitHub(Service):
         self.minute.forget()
 
     def identify(self, request, call):
-        """Names the call for the journal and the faults, before anything is checked."""
+        """Names the call for the call log and the faults, before anything is checked."""
         found = ROUTES.find(request.method, [lenient_name(part) for part in _path(request).split("/")[1:]])
         if not isinstance(found, tuple):
             return
@@ -83,7 +83,7 @@ class GitHub(Service):
             call["mode"], call["sealed"] = "either", True
 
     def credentials(self, request, tokens):
-        """present, wrong, or None when there are none."""
+        """Returns present, wrong, or None when there are no credentials."""
         sent = request.headers.get("authorization")
         if sent is None:
             return None
@@ -91,7 +91,7 @@ class GitHub(Service):
         return "present" if scheme.lower() in SCHEMES and token.strip() in tokens else "wrong"
 
     def decorate(self, request, response, call):
-        """What every answer carries, refusals too."""
+        """Adds the headers of every response, refusals too."""
         limit = self.variants["github.rate_limit"] or 5000
         left, reset = self.rate.left(limit, HOUR)
         response.headers += [("X-GitHub-Request-Id", call["request_id"]), ("X-GitHub-Media-Type", "github.v3; format=json"),
@@ -262,7 +262,7 @@ class GitHub(Service):
         return _json(self._environment(base, self._store(base, "environment", environment)))
 
     def put_environment(self, request, call, base, environment):
-        """Resets the protection rules of one that is there: `reset` in the journal says that a client did so."""
+        """Resets the protection rules of one that is there: `reset` in the call log says that a client did so."""
         if request.body and not isinstance(_body(request), (dict, type(None))):
             raise ApiError(422, "Invalid request.")
         if not environment or len(environment) > 255:
@@ -338,7 +338,7 @@ class GitHub(Service):
         return Response(204)
 
     def _secret(self, store, name):
-        """Names are the same in capitals and in small letters; they are kept in capitals."""
+        """Returns a name in capitals: GitHub ignores case."""
         secret = self.state.secret(store, name.upper())
         if secret is None:
             raise ApiError(404, "Not Found")
@@ -396,7 +396,7 @@ def _sealed(body):
 
 
 def _visibility(store, body):
-    """What goes beside the value, checked; as it is kept."""
+    """Checks the members beside the value, and returns them as they are kept."""
     is_organization = store["id"].startswith("orgs/")
     if not isinstance(body, dict):
         raise ApiError(422, "Invalid request.\n\nFor 'links/0/schema', nil is not an object.")

@@ -23,12 +23,12 @@ class StoreKeys:
         return PrivateKey(hashlib.blake2b(text, key=seed, digest_size=32).digest())
 
     def public(self, store):
-        """(key id, public key)"""
+        """Returns (key id, public key)."""
         public = bytes(self._private(store).public_key)
         return str(int.from_bytes(hashlib.sha256(public).digest()[:8], "big")), public
 
     def open(self, store, key_id, sealed):
-        """The plaintext of what was sealed for this store, under the key that it has now."""
+        """Unseals a value for this store, under its present key."""
         if key_id != self.public(store)[0]:
             raise ApiError(422, IMPROPER)
         try:

@@ -8,7 +8,7 @@ DEFAULT_PAGE = 30
 
 
 def page_params(request, variants):
-    """(per_page, page) of a listing's query. The real service takes anything; this one refuses what it would change."""
+    """Returns (per_page, page) of a listing's query. The real service takes anything; this one refuses what it would change."""
     try:
         query = read_query(request.query, ("per_page", "page"))
         per_page = whole_number(query.get("per_page", str(DEFAULT_PAGE)), 1, LARGEST_PAGE)

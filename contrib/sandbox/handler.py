@@ -1,4 +1,4 @@
-"""One call of a service's API from its request to its answer, with all that goes wrong on the way."""
+"""Carries a call of a service's API from its request to its response, with the faults on the way."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ from http_types import Response
 
 
 class CallHandlers:
-    """`services` are asked in turn whose path it is."""
+    """The handler of calls: the first of `services` that knows the path answers."""
 
     def __init__(self, services, faults, call_log, clock, tokens, log=None):
         self.services = services
@@ -20,7 +20,7 @@ class CallHandlers:
         self.log = log
 
     async def run(self, request, connection):
-        """Answers one request. Returns whether the connection can be used further."""
+        """Answers one request. Returns True if the connection can be used further."""
         service = next((service for service in self.services if service.owns(request.path)), None)
         if service is None:
             response = Response(404, b"no service has this path\n", "text/plain", date=self.clock.now())
@@ -35,7 +35,7 @@ class CallHandlers:
 
 
 class CallHandler:
-    """The steps stand in the order in which they happen."""
+    """A call; its methods are in the order in which they run."""
 
     def __init__(self, app, service, request, connection):
         self.app = app
@@ -76,7 +76,7 @@ class CallHandler:
             self.app.log(self.call)
 
     def _served(self):
-        """The service's own answer; this is where the change is made."""
+        """Returns the service's own response, and makes the change."""
         return self._decorated(self.service.response(self.request, self.call))
 
     def _decorated(self, response):
@@ -171,5 +171,5 @@ class CallHandler:
 
 
 def _drawn(low, high):
-    """Between the two; for ever, where both are infinite."""
+    """Draws a time between the two; for ever, where both are infinite."""
     return low if low == high else random.uniform(low, high)

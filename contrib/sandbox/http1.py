@@ -18,7 +18,7 @@ _BLANKS = b" " * 65536
 
 
 class BadRequest(Exception):
-    """What came is no HTTP request, and the connection can't be used further."""
+    """Bytes that are no HTTP request; the connection can't be used further."""
 
     def __init__(self, status, why):
         super().__init__(why)
@@ -26,7 +26,7 @@ class BadRequest(Exception):
 
 
 class Connection:
-    """One client connection."""
+    """A client connection."""
 
     def __init__(self, number, reader, writer):
         self.number = number
@@ -35,7 +35,7 @@ class Connection:
         self.unread = b""
 
     async def read_request(self):
-        """The next request, or None when the client has hung up between two of them, or within a head."""
+        """Returns the next request, or None when the client has hung up between two of them, or within a head."""
         # One parser a request: h11 would else have to write the answers, too, which faults cut and corrupt.
         parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
         if self.unread:
@@ -53,7 +53,7 @@ class Connection:
         return Request(head.method.decode(), _target(head), version, headers, body, _keeps_alive(version, headers))
 
     async def _event(self, parser):
-        """What comes next; None when the connection ends before it has begun or before a head is whole."""
+        """Returns the next event; None when the connection ends before it has begun or before a head is whole."""
         while (event := parser.next_event()) is h11.NEED_DATA:
             if parser.they_are_waiting_for_100_continue:
                 self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -76,7 +76,7 @@ class Connection:
         return body
 
     async def send(self, response, keep_alive, head_only=False):
-        """Head and body leave in one write: two would meet Nagle and the peer's delayed acknowledgement."""
+        """Sends head and body in one write: two would meet Nagle and the peer's delayed acknowledgement."""
         head = response_head(response, keep_alive)
         if response.padding == 0:
             self.writer.write(head if head_only else head + response.body)
@@ -93,7 +93,7 @@ class Connection:
         self.writer.write(response.body)
 
     async def send_slowly(self, response, keep_alive, bytes_per_second):
-        """Byte by byte, as slow-loris does it. False if the client left before the end."""
+        """Sends byte by byte, as slow-loris does. Returns False if the client left before the end."""
         for byte in response_head(response, keep_alive) + response.body:
             self.writer.write(bytes([byte]))
             await self.writer.drain()
@@ -102,12 +102,12 @@ class Connection:
         return True
 
     async def send_half(self, response, keep_alive):
-        """The head promises the whole body, half of it comes."""
+        """Sends a head for the whole body, and half of it."""
         self.writer.write(response_head(response, keep_alive) + response.body[: len(response.body) // 2])
         await self.writer.drain()
 
     async def hung_up(self, seconds):
-        """Waits; true as soon as the client has closed its end."""
+        """Waits; returns True as soon as the client has closed its end."""
         try:
             async with asyncio.timeout(seconds):
                 while await self.reader.read(65536):
@@ -119,7 +119,7 @@ class Connection:
             return True
 
     def reset(self):
-        """The connection ends with RST, so that the client sees ECONNRESET and not an orderly end."""
+        """Ends the connection with RST, so that the client sees ECONNRESET and not an orderly end."""
         raw = self.writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -143,7 +143,7 @@ def _target(head):
 
 
 def _read_headers(head):
-    """Stricter than h11: nothing that frames a message is given twice or contradicts another."""
+    """Checks more strictly than h11: no framing header is given twice or contradicts another."""
     headers = {}
     names = [name for name, _ in head.headers]
     if sum(len(name) + len(value) + 4 for name, value in head.headers) > HEAD_LIMIT:
@@ -174,7 +174,7 @@ def _phrase(status):
 
 
 def response_head(response, keep_alive):
-    """A 204 has neither type nor length; everything else has a length, so that connections can be reused."""
+    """Adds a length to all but a 204, so that connections can be reused."""
     lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
     if response.date is not None:
         lines.append(f"Date: {formatdate(response.date, usegmt=True)}")

@@ -1,4 +1,4 @@
-"""What goes over the wire, taken apart: one request, one answer, and the refusal that becomes an answer."""
+"""Parsed messages: a request, a response, and the error that becomes a response."""
 
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
@@ -8,7 +8,7 @@ import parsing
 
 @dataclass
 class Request:
-    """One HTTP request. Header names are in lower case; a header sent twice is joined by a comma."""
+    """An HTTP request. Header names are in lower case; a header sent twice is joined by a comma."""
 
     method: str
     target: str
@@ -19,7 +19,7 @@ class Request:
     _json: object = None
 
     def json(self):
-        """The body as JSON, read once; raises Unreadable."""
+        """Reads the body as JSON, once; raises ParseError."""
         if self._json is None:
             self._json = parsing.read_json(self.body)
         return self._json
@@ -33,7 +33,7 @@ class Request:
         return self.target.partition("?")[2]
 
     def segments(self):
-        """The path's parts, decoded one by one, so that an encoded slash stays within its part."""
+        """Returns the path's parts, decoded one by one, so that an encoded slash stays within its part."""
         return [parsing.percent_decoded(raw) for raw in self.path.split("/")[1:]]
 
     def content_type(self):
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass
 class Response:
-    """One HTTP answer. `padding` blanks go out before the body, without ever being held in memory at once."""
+    """An HTTP response. `padding` blanks are sent before the body, without ever being held in memory at once."""
 
     status: int
     body: bytes = b""
@@ -60,7 +60,7 @@ class Response:
 
 
 class ApiError(Exception):
-    """A service says no. Each service turns it into its own kind of body."""
+    """An error of a service, which each service turns into its own kind of body."""
 
     def __init__(self, status, detail, **more):
         super().__init__(detail)
@@ -70,5 +70,5 @@ class ApiError(Exception):
 
 
 def lenient_name(raw):
-    """A path part for the journal, where nothing may fail."""
+    """Returns a path part for the call log, where nothing may fail."""
     return unquote_to_bytes(raw).decode("utf-8", "replace")

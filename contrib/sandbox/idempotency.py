@@ -1,4 +1,4 @@
-"""Stripe's Idempotency-Key: an answer is kept, and given again to the same question (doc/apis.md, Stripe 4)."""
+"""Stripe's Idempotency-Key: keeps a response, and sends it again for the same request (doc/apis.md, Stripe 4)."""
 
 import hashlib
 
@@ -15,21 +15,21 @@ class Idempotency:
         self.open = {}
 
     def key(self, request):
-        """The key, or None; only POST has one that counts."""
+        """Returns the key, or None; only POST has one that counts."""
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None and not 1 <= len(key) <= LONGEST_KEY:
             raise ApiError(400, f"Idempotency-Key must have 1 to {LONGEST_KEY} characters", type="idempotency_error")
         return key
 
     def begin(self, namespace, key, call):
-        """From here to `end` the key is in use."""
+        """Marks the key as in use, until `end`."""
         self.open.setdefault((namespace, key), call["number"])
 
     def end(self, call):
         self.open = {place: number for place, number in self.open.items() if number != call["number"]}
 
     def replay(self, namespace, key, request, call):
-        """The kept answer, None if there is none, or a refusal."""
+        """Returns the kept response, None if there is none, or an error."""
         if self.open.get((namespace, key), call["number"]) != call["number"]:
             raise ApiError(409, "There is currently another in-progress request using this Idempotency Key",
                           type="idempotency_error", code="idempotency_key_in_use")

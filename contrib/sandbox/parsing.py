@@ -1,4 +1,4 @@
-"""Readers that refuse what a forgiving one would mend: JSON, base64, percent-encoding, queries."""
+"""Parsers that reject what a lenient one would repair: JSON, base64, percent-encoding, queries."""
 
 import base64
 import binascii
@@ -7,7 +7,7 @@ import re
 
 
 class ParseError(ValueError):
-    """The text is not in the form it claims to be in."""
+    """A text is not in the form that it claims."""
 
 
 def _members_once(pairs):
@@ -22,7 +22,7 @@ def _no_constant(word):
 
 
 def read_json(body):
-    """JSON as RFC 8259 has it: UTF-8, no NaN, no member twice, no half of a surrogate pair."""
+    """Parses JSON as RFC 8259 defines it: UTF-8, no NaN, no member twice, no half of a surrogate pair."""
     try:
         text = body.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_members_once, parse_constant=_no_constant)
@@ -35,7 +35,7 @@ def read_json(body):
 
 
 def read_base64(text):
-    """Standard alphabet, padded, canonical: the one spelling of these bytes."""
+    """Decodes base64: standard alphabet, padded, canonical."""
     if not isinstance(text, str):
         raise ParseError("not a string")
     try:
@@ -52,7 +52,7 @@ _HEX_PAIR = re.compile(r"[0-9A-Fa-f]{2}")
 
 
 def percent_decoded(raw, plus_is_space=False):
-    """Every % must begin an escape, and what comes out must be UTF-8."""
+    """Decodes percent-encoding: every % must begin an escape, and the result must be UTF-8."""
     for found in _ESCAPE.finditer(raw):
         if not _HEX_PAIR.fullmatch(found.group(1) or ""):
             raise ParseError("a percent sign that begins no escape")
@@ -66,7 +66,7 @@ def percent_decoded(raw, plus_is_space=False):
 
 
 def read_pairs(text):
-    """name=value&name=value, as query or form; order and repetitions are kept."""
+    """Splits name=value&name=value, a query or a form; keeps order and repetitions."""
     pairs = []
     for piece in text.split("&") if text else []:
         name, equals, value = piece.partition("=")
@@ -77,7 +77,7 @@ def read_pairs(text):
 
 
 def read_query(text, known, lists=()):
-    """A query whose parameters are known and given once; those of `lists` may be repeated, which is the same as commas between."""
+    """Reads a query whose parameters are known and given once; those of `lists` may be repeated, which is the same as commas between."""
     values = {}
     for name, value in read_pairs(text):
         if name not in known:

@@ -2,7 +2,7 @@
 
 
 class FixedWindow:
-    """So many calls in each window; windows begin at the multiples of their length, as Fastly's hours do."""
+    """A number of calls in each window; windows begin at the multiples of their length, as Fastly's hours do."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -23,11 +23,11 @@ class FixedWindow:
         return True
 
     def give_back(self):
-        """The last call is not counted after all."""
+        """Takes the last call out of the count."""
         self.used = max(0, self.used - 1)
 
     def left(self, limit, length):
-        """(calls left, when the next window begins)"""
+        """Returns (calls left, when the next window begins)."""
         self._roll_window(length)
         return limit - self.used, self.begun + length
 
@@ -36,7 +36,7 @@ class FixedWindow:
 
 
 class Lockout:
-    """So many calls in a window that begins with its first call; one more, and all are refused for a time."""
+    """A number of calls in a window that begins with its first call; one more, and all are refused for a time."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -54,7 +54,7 @@ class Lockout:
         return self.used <= limit
 
     def left(self, limit, length):
-        """(calls left, seconds until there are new ones)"""
+        """Returns (calls left, seconds until there are new ones)."""
         now = self.clock.now()
         if now < self.locked_until:
             return 0, self.locked_until - now
@@ -65,7 +65,7 @@ class Lockout:
 
 
 class TokenBucket:
-    """So many calls a second for each key, and no more saved up than a second's worth."""
+    """A number of calls a second for each key, and no more saved up than a second's worth."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -91,7 +91,7 @@ class Minutes:
         self.used = {}
 
     def spend(self, key, most, cost):
-        """Takes `cost` if the last minute leaves so much."""
+        """Takes `cost` if the last minute leaves that much."""
         now = self.clock.now()
         recent = [(at, amount) for at, amount in self.used.get(key, []) if at > now - 60]
         self.used[key] = recent
@@ -102,7 +102,7 @@ class Minutes:
         return True
 
     def left(self, key):
-        """Seconds until the oldest of it counts no more."""
+        """Returns the seconds until the oldest use expires."""
         return max(0.0, min((at for at, _ in self.used.get(key, [])), default=0) + 60 - self.clock.now())
 
     def forget(self):

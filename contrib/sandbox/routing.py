@@ -1,4 +1,4 @@
-"""From method and path to the name of an operation, by table."""
+"""Maps method and path to the name of an operation, by table."""
 
 from http_types import ApiError
 
@@ -13,7 +13,7 @@ class Router:
         self.routes = [(method, pattern.split("/")[1:], operation) for method, pattern, operation in routes]
 
     def find(self, method, segments):
-        """(operation, {word: part}), or None for a path that is not served, or a list of the methods it would take."""
+        """Returns (operation, {word: part}), or None for a path that is not served, or a list of the methods it would take."""
         fitting = [(verb, operation, *fit) for verb, pattern, operation in self.routes
                    if (fit := _fit(pattern, segments)) is not None]
         if not fitting:

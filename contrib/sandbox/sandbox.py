@@ -1,4 +1,4 @@
-"""The whole sandbox, put together: what the parts are and who knows whom."""
+"""Builds the sandbox from its parts."""
 
 import sys
 
@@ -20,7 +20,7 @@ EMAIL = "you@example.com"
 
 
 class Sandbox:
-    """`options` are those of the command line."""
+    """A sandbox with the `options` of the command line."""
 
     def __init__(self, options):
         self.options = options
@@ -53,7 +53,7 @@ class Sandbox:
         return Server(exchanges, AdminApi(self), self.clock)
 
     def reset(self):
-        """As it was at the start, but for the signing key and the numbers of calls."""
+        """Resets everything but the signing key and the numbers of calls."""
         self.faults.clear()
         self.call_log.forget()
         self.call_log.recording = False
@@ -74,7 +74,7 @@ class Sandbox:
 
 
 def print_call(call):
-    """One line a call on stderr, for a person who is trying things out. No value, no token."""
+    """Prints one line for each call on stderr, for interactive use. No value, no token."""
     where = "/".join(part for part in (call["store"], call["name"]) if part)
     sealed = " sealed" if call["sealed"] else ""
     fault = f"  [{call['fault']}]" if call["fault"] else ""

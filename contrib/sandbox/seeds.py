@@ -1,4 +1,4 @@
-"""Stores and secrets put in behind the services' backs, one by one or a million at once."""
+"""Puts stores and secrets in without the services' rules, one by one or a million at once."""
 
 import base64
 import json

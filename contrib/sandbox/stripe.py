@@ -51,7 +51,7 @@ class Stripe(Service):
         self.rate = TokenBucket(clock)
 
     def identify(self, request, call):
-        """Names the call for the journal and the faults, before anything is checked."""
+        """Names the call for the call log and the faults, before anything is checked."""
         found = ROUTES.find(request.method, request.path.split("/")[1:])
         if not isinstance(found, tuple):
             return
@@ -328,7 +328,7 @@ def _parameters(request):
 
 
 def _said(request):
-    """The parameters for the journal; what is wrong with them is said later."""
+    """The parameters for the call log; their faults are reported later."""
     try:
         return dict(read_pairs(request.query if request.method == "GET" else request.body.decode("latin-1")))
     except ParseError:
