@@ -23,15 +23,22 @@ struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id)
 	return set_find(&fs->files_by_entry_id, &entry_id);
 }
 
-struct file *file_find(struct fs *fs, const struct store *store, const char *name)
+/* Not inlined: its key takes much of the stack, and LOOKUP rarely comes here. */
+static __attribute__((noinline)) struct file *find_by_name(struct fs *fs, const struct store *store,
+							   const char *name)
 {
 	struct file key;
 
-	if (!store || TAILQ_EMPTY(&fs->files) || strlen(name) >= sizeof key.name)
+	if (strlen(name) >= sizeof key.name)
 		return NULL;
 	key.store = (struct store *)(uintptr_t)store;
 	strcpy(key.name, name);
 	return set_find(&fs->files_by_name, &key);
+}
+
+struct file *file_find(struct fs *fs, const struct store *store, const char *name)
+{
+	return !store || TAILQ_EMPTY(&fs->files) ? NULL : find_by_name(fs, store, name);
 }
 
 static void file_free(struct file *file)

@@ -60,9 +60,9 @@ enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode
 	return inode->kind;
 }
 
-bool inode_find_or_reply(fuse_req_t request, fuse_ino_t number, struct inode *inode)
+bool inode_find_or_reply(struct fs *fs, fuse_req_t request, fuse_ino_t number, struct inode *inode)
 {
-	if (inode_find(fuse_req_userdata(request), number, inode) != INODE_NONE)
+	if (inode_find(fs, number, inode) != INODE_NONE)
 		return true;
 	fuse_reply_err(request, ENOENT);
 	return false;
@@ -112,14 +112,14 @@ static wall_time_ns changed_at(const struct fs *fs, const struct inode *inode)
 void inode_attributes(struct fs *fs, const struct inode *inode, struct stat *attributes)
 {
 	wall_time_ns time = changed_at(fs, inode);
+	mode_t mode = inode_mode(fs, inode);
 
-	memset(attributes, 0, sizeof *attributes);
-	attributes->st_ino = inode->number;
-	attributes->st_mode = inode_mode(fs, inode);
-	attributes->st_nlink = S_ISDIR(attributes->st_mode) ? 2 : 1;
-	attributes->st_uid = fs->config->uid;
-	attributes->st_gid = fs->config->gid;
-	attributes->st_blksize = 4096;
+	*attributes = (struct stat){.st_ino = inode->number,
+				    .st_mode = mode,
+				    .st_nlink = S_ISDIR(mode) ? 2 : 1,
+				    .st_uid = fs->config->uid,
+				    .st_gid = fs->config->gid,
+				    .st_blksize = 4096};
 	if (inode->kind == INODE_STAGED_LINK)
 		attributes->st_size = (off_t)strlen(inode->file->target);
 	if (time != TIME_UNKNOWN) {
@@ -159,8 +159,8 @@ double inode_attribute_timeout(struct fs *fs, const struct inode *inode)
 
 void inode_entry(struct fs *fs, const struct inode *inode, struct fuse_entry_param *entry)
 {
-	memset(entry, 0, sizeof *entry);
 	entry->ino = inode->number;
+	entry->generation = 0; /* a number is never used again */
 	inode_attributes(fs, inode, &entry->attr);
 	entry->attr_timeout = inode_attribute_timeout(fs, inode);
 	entry->entry_timeout = fs->config->entry_timeout >= 0 && !inode->file
@@ -209,20 +209,22 @@ void inode_reply_file(fuse_req_t request, struct file *file)
 	inode_reply(request, &inode);
 }
 
-void inode_reply_record(fuse_req_t request, struct listing *listing, const struct record *record)
+void inode_reply_record(struct fs *fs, fuse_req_t request, struct listing *listing,
+			const struct record *record)
 {
 	struct inode inode;
 
-	inode_of_record(fuse_req_userdata(request), listing, record, &inode);
+	inode_of_record(fs, listing, record, &inode);
 	inode_reply(request, &inode);
 }
 
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name)
 {
+	struct fs *fs = fuse_req_userdata(request);
 	const struct record *record;
 
 	if (listing_query(listing, name, &record) == CACHE_HIT)
-		inode_reply_record(request, listing, record);
+		inode_reply_record(fs, request, listing, record);
 	else
 		fuse_reply_err(request, EIO);
 }

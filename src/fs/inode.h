@@ -35,7 +35,7 @@ struct inode {
 enum inode_kind inode_find(struct fs *fs, fuse_ino_t number, struct inode *inode);
 
 /* Does the same. Returns false after a reply of ENOENT where it is gone. */
-bool inode_find_or_reply(fuse_req_t request, fuse_ino_t number, struct inode *inode);
+bool inode_find_or_reply(struct fs *fs, fuse_req_t request, fuse_ino_t number, struct inode *inode);
 
 /* Returns the inode number of a secret or store. */
 fuse_ino_t inode_number(const struct fs *fs, uint32_t entry_id);
@@ -74,7 +74,8 @@ void inode_reply(fuse_req_t request, const struct inode *inode);
 void inode_reply_file(fuse_req_t request, struct file *file);
 
 /* The same with a record of `listing`. */
-void inode_reply_record(fuse_req_t request, struct listing *listing, const struct record *record);
+void inode_reply_record(struct fs *fs, fuse_req_t request, struct listing *listing,
+			const struct record *record);
 
 /* The same with what `listing` has as `name`, which was just made: EIO if it is not there. */
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name);

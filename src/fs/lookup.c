@@ -39,7 +39,7 @@ static void on_lookup(struct lookup *lookup)
 	int error = lookup->failure.errnum;
 
 	if (!error) {
-		inode_reply_record(deferred_take(deferred), lookup->listing, lookup->record);
+		inode_reply_record(fs, deferred_take(deferred), lookup->listing, lookup->record);
 	} else if (error == ENOENT) {
 		reply_absent(deferred_take(deferred), lookup->listing, lookup->name);
 	} else {
@@ -72,7 +72,7 @@ static bool reply_file(struct fs *fs, fuse_req_t request, const struct store *st
 	return true;
 }
 
-static void lookup_control(fuse_req_t request, fuse_ino_t parent, const char *name)
+static void lookup_control(struct fs *fs, fuse_req_t request, fuse_ino_t parent, const char *name)
 {
 	fuse_ino_t number = INODE_NUMBER_CONTROL;
 	struct inode inode;
@@ -83,7 +83,7 @@ static void lookup_control(fuse_req_t request, fuse_ino_t parent, const char *na
 			i++;
 		number = INODE_NUMBER_CONTROL_FIRST + i;
 	}
-	if (inode_find_or_reply(request, number, &inode))
+	if (inode_find_or_reply(fs, request, number, &inode))
 		inode_reply(request, &inode);
 }
 
@@ -106,7 +106,7 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 
 	if (parent == INODE_NUMBER_CONTROL ||
 	    (parent == INODE_NUMBER_ROOT && !strcmp(name, ".sstorefs"))) {
-		lookup_control(request, parent, name);
+		lookup_control(fs, request, parent, name);
 		return;
 	}
 	inode_find(fs, parent, &inode);
@@ -127,7 +127,7 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 		return;
 	switch (listing_query(listing, name, &record)) {
 	case CACHE_HIT:
-		inode_reply_record(request, listing, record);
+		inode_reply_record(fs, request, listing, record);
 		break;
 	case CACHE_NEGATIVE:
 		reply_absent(request, listing, name);
@@ -156,7 +156,7 @@ void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *in
 	struct stat attributes;
 	struct inode inode;
 
-	if (!inode_find_or_reply(request, number, &inode) ||
+	if (!inode_find_or_reply(fs, request, number, &inode) ||
 	    (!info && settle(request, number, &inode, &question)))
 		return;
 	inode_attributes(fs, &inode, &attributes);
@@ -175,7 +175,7 @@ void fs_access(fuse_req_t request, fuse_ino_t number, int mask)
 	mode_t mode = 0777;
 	int granted;
 
-	if (!inode_find_or_reply(request, number, &inode))
+	if (!inode_find_or_reply(fs, request, number, &inode))
 		return;
 	if (inode.kind == INODE_SECRET)
 		mode = 0222;

@@ -218,7 +218,7 @@ static bool find_context(fuse_req_t request, fuse_ino_t number, struct xattr_con
 	struct inode *inode = &context->inode;
 
 	context->fs = fuse_req_userdata(request);
-	if (!inode_find_or_reply(request, number, inode))
+	if (!inode_find_or_reply(context->fs, request, number, inode))
 		return false;
 	if (inode->record)
 		record_entry(inode->record, &context->entry, &context->text);
