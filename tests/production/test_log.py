@@ -86,7 +86,7 @@ def test_json(make_mount, direct, sandbox):
     assert len(failed.pop("request_id")) > 8 and len(done.pop("request_id")) > 8
     assert failed.pop("message").startswith("Bad Request") and done.pop("digest")
     assert failed == {**ours, "level": "warning", "errno": "EINVAL", "status": 400}
-    assert done == {**ours, "level": "info", "errno": None, "status": 200}
+    assert done == {**ours, "level": "info", "errno": None, "status": 200, "effect": "created"}
 
 
 def cgroup():

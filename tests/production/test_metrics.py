@@ -245,7 +245,7 @@ def test_refusals_for_the_rate_limit_are_counted(make_mount, sandbox, name):
     service = SERVICES[name]("direct", sandbox).make_store()
     mount = make_mount(service)
     before = metrics(mount)
-    service.fault(service.creates, status=429, times=1)
+    service.fault(service.creates, status=429, header=["Retry-After:1"], times=1)
     write_file(mount / service.store / "NAME", b"val")
     figures = metrics(mount)
     assert [figures.of(total) - before.of(total) for total in ("rate_limited_total", "retries_total")] == [1, 1]
