@@ -83,7 +83,7 @@ def test_find_lists_what_was_not_changed_for_ninety_days(mount, cloudflare):
     cloudflare.put("prod", "OLD", b"x", created=now - 200 * 86400, modified=now - 100 * 86400)
     cloudflare.put("prod", "ROTATED", b"x", created=now - 200 * 86400, modified=now - 10 * 86400)
     cloudflare.put("prod", "NEW", b"x")
-    done = shell("find . -type f -ctime +90", cwd=mount.path)
+    done = shell("find . -type f -mtime +90", cwd=mount.path)
     assert (done.stdout.split(), done.stderr) == (["./prod/OLD"], "")
 
 

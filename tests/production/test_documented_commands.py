@@ -25,7 +25,7 @@ def table(heading):
     return [command.replace(r"\|", "|") for cell in cells for command in re.findall(r"`([^`]+)`", cell)]
 
 
-INSTALL, TOKEN, FSTAB = blocks(README, "\n## Install\n")[:3]
+INSTALL, TRY, TOKEN, FSTAB = blocks(README, "\n## Install\n")[:4]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,20 @@ def types(machine, lines, at="/", **more):
 def test_the_packages_that_installing_takes_are_those_that_building_takes():
     named = set(INSTALL.splitlines()[0].split()[2:])
     building = set(re.search(r"build_packages='(.*?)'", PACKAGES, re.DOTALL)[1].split())
-    assert named == building - {"libc6-dev", "ninja-build"} | {"scdoc", "fuse3"}, "which gcc and meson bring, and what mounting takes"
+    assert named == building - {"libc6-dev", "ninja-build"} | {"scdoc", "fuse3", "attr", "python3-h11", "python3-nacl"}, \
+        "which gcc and meson bring, and what mounting and trying take"
+
+
+@pytest.mark.parametrize("user", ["root", "newcomer"])
+def test_the_emulator_is_tried_by_hand(machine, user):
+    """With the words of the README alone, as root and as a user."""
+    machine.run("id newcomer 2>/dev/null || useradd -m newcomer; rm -rf ~newcomer/mnt /root/mnt; chmod 666 /dev/fuse")
+    machine.write("/tmp/try", "set -e\n" + TRY)
+    machine.run("chmod 644 /tmp/try")
+    run = "bash /tmp/try" if user == "root" else "cd ~newcomer && setpriv --reuid=newcomer --regid=newcomer --init-groups env HOME=$PWD bash /tmp/try"
+    printed = machine.says(run)
+    for name in ("created_at", "digest", 'expires_at="never"'):
+        assert f"user.{name}" in printed
 
 
 def test_the_first_screen(machine, sandbox):
@@ -95,8 +108,8 @@ def test_the_line_of_fstab(machine, sandbox):
     (prepare,) = set(re.findall(r"`(sstorefs-mount-proxy --prepare .*?)`", README))
     types(machine, f"rmdir /mnt/secrets; {prepare}\necho '{FSTAB.strip()}' >> /etc/fstab\nmount /mnt/secrets\necho val > /mnt/secrets/store/NAME && sync /mnt/secrets/store/NAME")
     assert sandbox.value("store", "NAME") == b"val"
-    before, probe = [command for command in table("In production") if command.startswith("sstorefs --check")]
-    output = types(machine, f"{probe}\numount /mnt/secrets\n! echo val > /mnt/secrets/NAME")
+    before, alive, probe = [command for command in table("In production") if command.startswith("sstorefs --check")]
+    output = types(machine, f"{alive}\n{probe}\numount /mnt/secrets\n! echo val > /mnt/secrets/NAME")
     assert "good" in output and "below" not in output
     machine.run("chattr -i /mnt/secrets")
     sandbox.seed("prod", 0)
@@ -127,8 +140,9 @@ def test_what_to_type(machine, sandbox):
     commands = [command for command in table("Use") if command.split()[0] in PROGRAMS and " " in command]
     assert PROGRAMS == {command.split()[0] for command in commands}
     mount = blocks(README)[0].splitlines()[0][2:]
-    types(machine, f"{mount}\ncmd() {{ echo of cmd; }}\necho of FILE > /root/FILE\n" + "\n".join(
-        f"cd /mnt{'' if 'STORE' in command else '/store'}\n{command.replace('FILE', '/root/FILE')}" for command in commands))
+    commands = [command.replace("FILE", "/root/FILE").replace("SOURCE", "/root/SOURCE") for command in commands]
+    types(machine, f"{mount}\ncmd() {{ echo of cmd; }}\necho of FILE > /root/FILE\nmkdir /root/SOURCE\necho bulk > /root/SOURCE/OTHER\n" + "\n".join(
+        f"cd /mnt{'' if 'STORE' in command else '/store'}\n{command}" for command in commands))
     uploads = sandbox.uploads("NAME")
     assert [value for value in uploads if len(value) != 32] == [b"val", b"of FILE", b"val", b"of cmd", b"of cmd"] and len(uploads) == 6
     assert sandbox.value("store", "NAME") is None, "rm NAME"
