@@ -43,6 +43,7 @@ static void *memory_new(size_t size)
 		return calloc(1, size);
 	/* cppcheck-suppress invalidFunctionArg ; -1 goes with MAP_ANONYMOUS */
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* cppcheck-suppress memleak ; the caller frees it */
 	return memory == MAP_FAILED ? NULL : memory;
 }
 

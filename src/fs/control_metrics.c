@@ -160,9 +160,10 @@ static void print_listing(void *context, const struct listing_status *listing)
 		.stale = listing->stale,
 		.left_out = (double)listing->names_too_long,
 	};
+	const void *figure = (const char *)&figures + printer->metric->offset;
 
 	set_label(printer, "store", listing->name ? listing->name : "");
-	print_sample(printer, *(const double *)((const char *)&figures + printer->metric->offset));
+	print_sample(printer, *(const double *)figure);
 }
 
 static void print_by_listing(struct printer *printer)

@@ -62,17 +62,17 @@ static void rate_limited(void *context, const struct failure *failure)
 
 static int make_net(struct client *client, struct buffer *why)
 {
+	static const struct rate_rules unpaced;
 	const struct config *config = client->config;
-	const struct net_options options = {.endpoint = config->endpoint,
-					    .cacert = config->cacert,
-					    .proxy = &config->proxy,
-					    .timeout = config->timeout,
-					    .on_unauthorized = client_reread_token,
-					    .on_rate_limited = rate_limited,
-					    .rate_rules = config->unpaced
-								  ? (struct rate_rules){0}
-								  : config->provider->rate_rules,
-					    .context = client};
+	const struct net_options options = {
+		.endpoint = config->endpoint,
+		.cacert = config->cacert,
+		.proxy = &config->proxy,
+		.timeout = config->timeout,
+		.on_unauthorized = client_reread_token,
+		.on_rate_limited = rate_limited,
+		.rate_rules = config->unpaced ? unpaced : config->provider->rate_rules,
+		.context = client};
 	struct failure failure = {0};
 	int failed = net_new(&client->net, client->loop, &options, &failure);
 
