@@ -36,8 +36,8 @@ def service(name):
     options += [f"--security-opt={option.replace(':', '=')}" for option in wanted.get("security_opt", [])]
     options += ["--read-only"] if wanted.get("read_only") else []
     options += ["--user", wanted["user"]] if "user" in wanted else []
-    arguments = wanted.get("entrypoint", ["sstorefs"] if wanted["image"] == "sstorefs" else []) + wanted["command"]
-    return arguments, options
+    options += ["--init"] if wanted.get("init") else []
+    return [word.replace("$$", "$") for word in wanted.get("entrypoint", []) + wanted["command"]], options
 
 
 def propagation(name):
@@ -47,8 +47,8 @@ def propagation(name):
 
 def processes(pod, name):
     """podman's option for whose processes a service of compose.yaml sees."""
-    whose = {"service:secrets": "sidecar", "service:mount-proxy": "mount-proxy", None: None}[COMPOSE[name].get("pid")]
-    return [f"--pid=container:{pod.name(whose)}"] if whose else []
+    assert COMPOSE[name]["pid"] == "container:" + COMPOSE["processes"]["container_name"]
+    return [f"--pid=container:{pod.name('processes')}"]
 
 
 def libraries(program):
@@ -104,6 +104,7 @@ class Pod:
         # The mount is made below the volume: what lies dead on the volume itself would keep containers from starting.
         self.mountpoint = self.volume / "prod"
         self.mountpoint.mkdir(mode=0o555, parents=True)
+        subprocess.run(["chattr", "+i", self.mountpoint], check=True)
         # Propagation begins at a mount, and our namespace's are private.
         subprocess.run(["mount", "--bind", self.volume, self.volume], check=True)
         subprocess.run(["mount", "--make-rshared", self.volume], check=True)
@@ -160,3 +161,4 @@ class Pod:
         for path in (self.mountpoint, self.volume):
             while subprocess.run(["umount", "-l", path], capture_output=True).returncode == 0:
                 pass
+        subprocess.run(["chattr", "-i", self.mountpoint], check=True)

@@ -23,6 +23,8 @@ def pod(image, tmp_path, sandbox):
     pod.token.write_text(sandbox.token)
     pod.token.chmod(0o400)
     try:
+        words, podmans = service("processes")
+        pod.start("processes", *words, options=podmans)
         yield pod
     finally:
         sandbox.clear_faults()
@@ -34,7 +36,7 @@ def adjusted(arguments, sandbox, owner=None):
     more = f"endpoint={sandbox.url},signing_key={sandbox.signing_key}"
     arguments = [f"{word},{more}" if "token_file=" in word else word for word in arguments]
     arguments = [word.replace("/run/secrets/sstorefs-token", "/run/token") for word in arguments]
-    return [word.replace("uid=1000", owner) for word in arguments] if owner else arguments
+    return [word.replace("gid=1000,umask=007", owner) for word in arguments] if owner else arguments
 
 
 def token(pod, uid=0):
@@ -48,7 +50,7 @@ def token(pod, uid=0):
 @pytest.fixture
 def sidecar(pod, sandbox):
     arguments, podmans = service("secrets")
-    pod.start("sidecar", *adjusted(arguments, sandbox), options=[*podmans, *token(pod), *pod.propagated(propagation("secrets"))])
+    pod.start("sidecar", *adjusted(arguments, sandbox), options=[*podmans, *token(pod), *processes(pod, "secrets"), *pod.propagated(propagation("secrets"))])
     health = COMPOSE["secrets"]["healthcheck"]["test"]
     assert health[0] == "CMD"
     pod.wait_until("sidecar", " ".join(health[1:]) + " >/dev/null")
@@ -87,8 +89,8 @@ def test_shared_process_numbers_tell_killed_writers(sidecar, sandbox):
     assert "can't be told" in sidecar.log_of("sidecar")
 
 
-def test_the_end_of_the_sidecar_unmounts_everywhere(sidecar, sandbox):
-    sidecar.start("application", "sleep", "1d", options=[*APPLICATION, *sidecar.propagated(propagation("application"))])
+def test_the_end_of_the_sidecar_unmounts_everywhere_and_ends_no_application(sidecar, sandbox):
+    sidecar.start("application", "sleep", "1d", options=[*sidecar.propagated(propagation("application")), *processes(sidecar, "application")])
     assert sidecar.exec("application", "touch /secrets/prod/TOUCHED && ls /secrets/prod").returncode == 0
     assert sidecar.mounted() == ["fuse.sstorefs"]
     sidecar.signal("sidecar")
@@ -106,7 +108,7 @@ def test_the_end_of_the_sidecar_unmounts_everywhere(sidecar, sandbox):
 def start_mount_proxy(pod):
     arguments, podmans = service("mount-proxy")
     (pod.work / "mount-proxy").mkdir(exist_ok=True)
-    pod.start("mount-proxy", *arguments, options=[*podmans, *pod.propagated(propagation("mount-proxy")), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"])
+    pod.start("mount-proxy", *arguments, options=[*podmans, *processes(pod, "mount-proxy"), *pod.propagated(propagation("mount-proxy")), "-v", f"{pod.work}/mount-proxy:/run/mount-proxy"])
 
 
 def ask(pod, sandbox, owner=None):
@@ -119,7 +121,7 @@ def unprivileged(pod, sandbox):
     start_mount_proxy(pod)
     arguments, podmans = ask(pod, sandbox)
     pod.start("sidecar", *arguments, options=[*podmans, *processes(pod, "unprivileged-secrets")])
-    pod.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
+    pod.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
     return pod
 
 
@@ -172,7 +174,7 @@ def test_a_new_sidecar_gets_a_new_mount(unprivileged, sandbox):
     assert unprivileged.wait("sidecar") != 0
     arguments, podmans = ask(unprivileged, sandbox)
     unprivileged.start("next", *arguments, options=[*podmans, *processes(unprivileged, "unprivileged-secrets")])
-    unprivileged.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=1000)
+    unprivileged.wait_until("mount-proxy", "sstorefs --check /secrets/prod -o timeout=3 >/dev/null", user=65534)
     assert unprivileged.mounted() == ["fuse.sstorefs"]
     assert application(unprivileged, "echo val > /secrets/prod/NAME && sync /secrets/prod/NAME").returncode == 0
     assert sandbox.uploads() == [b"val"]
