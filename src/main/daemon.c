@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "client.h"
 #include "mounting.h"
 #include "sd_notify.h"
+#include "sstorefs/clock.h"
 #include "sstorefs/fs.h"
 #include "sstorefs/hardening.h"
 #include "sstorefs/log.h"
@@ -25,6 +27,11 @@
  * ended, milliseconds. */
 #define LAST_MESSAGES 200
 
+/* For so long after a boot other mounts may be starting too, and over so long first calls are
+ * spread, milliseconds. */
+#define BOOT_TIME	  120000
+#define FIRST_CALL_SPREAD 2000
+
 struct daemon {
 	struct config *config;
 	struct client client;
@@ -33,6 +40,7 @@ struct daemon {
 	struct sd_notifier notifier;
 	struct mounting mounting;
 	struct watch signals;
+	struct timer first_call;
 	bool draining;
 	int status;
 	const struct background *background; /* NULL: it stays in the foreground */
@@ -259,7 +267,29 @@ static void finish(struct daemon *daemon)
 	watch_stop(&daemon->signals);
 	if (daemon->signals.fd > 0)
 		close(daemon->signals.fd);
+	if (daemon->client.loop)
+		timer_stop(daemon->client.loop, &daemon->first_call);
 	client_close(&daemon->client);
+}
+
+static void on_first_call(struct timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, first_call);
+
+	catalog_probe(daemon->client.catalog, on_probed, daemon);
+}
+
+/* A rack that gets its power back starts all its mounts at once: soon after a boot the first call
+ * is sent at a random moment, where it counts against the rate limit. */
+static int start_first_call(struct daemon *daemon)
+{
+	bool spread = clock_boottime() < BOOT_TIME &&
+		      !daemon->config->provider->rate_rules.reads_unmetered;
+	uint64_t pause = spread ? randombytes_uniform(FIRST_CALL_SPREAD) : 0;
+
+	daemon->first_call.expired = on_first_call;
+	return timer_start(daemon->client.loop, &daemon->first_call,
+			   loop_now(daemon->client.loop) + pause);
 }
 
 int daemon_serve(struct config *config, const struct mounting *mounting,
@@ -278,8 +308,7 @@ int daemon_serve(struct config *config, const struct mounting *mounting,
 			geteuid() == 0 ? LOG_WARNING : LOG_DEBUG,
 			"/proc/self/coredump_filter can't be written: a core that root takes would hold the token");
 	if (!begin(&daemon)) {
-		catalog_probe(daemon.client.catalog, on_probed, &daemon);
-		if (loop_run(daemon.client.loop))
+		if (start_first_call(&daemon) || loop_run(daemon.client.loop))
 			daemon.status = STATUS_MOUNT_FAILED;
 	}
 	finish(&daemon);

@@ -6,12 +6,15 @@ import errno
 import json
 import os
 import re
+import subprocess
 import threading
 import time
 
 import pytest
 
+from daemon import environment, wait_until_mounted
 from programs import errno_of, start, write_file
+from services import SERVICES
 from waiting import wait_until
 
 PUT = "operation=fastly.put_secret"
@@ -107,3 +110,23 @@ def test_another_token_has_a_limit_of_its_own(direct_mount, sandbox):
     wait_until(lambda: "has changed" in direct_mount.log(), direct_mount.log)
     write_file(direct_mount / "prod/NAME", b"val")
     assert sandbox.value("prod", "NAME") == b"val"
+
+
+@pytest.mark.parametrize("kind, spread", [("cloudflare", True), ("fastly", False)])
+def test_first_calls_are_spread_after_a_boot(make_mount, sandbox, kind, spread):
+    """Within two seconds, where they count against the rate limit: daemons that begin together ten seconds after a boot do not call together. Elsewhere no call waits."""
+    service = SERVICES[kind]("direct", sandbox).make_store()
+    mounts = [make_mount(service, start=False) for _ in range(8)]
+    booted = 10 - int(time.clock_gettime(time.CLOCK_BOOTTIME))
+    sandbox.clear()
+    ways = []
+    for mount in mounts:
+        mount.path.mkdir()
+        words = ["unshare", "--time", "--boottime", str(booted), "--fork", "--kill-child", *mount.arguments("-f")]
+        began = time.monotonic()
+        with subprocess.Popen(words, env=environment(mount.work), stderr=subprocess.DEVNULL) as process:
+            sandbox.wait_for_calls(len(ways) + 1, operation=f"{kind}.list_stores")
+            ways.append(time.monotonic() - began)
+            wait_until_mounted(mount.path, process)
+            subprocess.run(["umount", mount.path], check=True)
+    assert max(ways) - min(ways) > 0.2 or not spread, ways
