@@ -21,7 +21,7 @@ packages=$(echo $build_packages $try_packages $suite_packages $bench_packages)
 # npm's libraries are the same on both releases.
 npm=${SSTOREFS_NPM:-$HOME/.cache/sstorefs-tests/npm}
 
-# What was asked for when the root was made stands in it: packages, and how it is set up.
+# The root contains how it was made: packages, and how it is set up.
 wanted()
 {
 	printf '%s\n' "$packages"

@@ -38,7 +38,7 @@ IN_WORDS = (
 
 
 class Redactor:
-    """Knows the texts of this run that must not be seen, and what stands in their place."""
+    """Knows the texts of this run that must not be shown, and their replacements."""
 
     def __init__(self):
         self.known = []

@@ -107,7 +107,7 @@ class CallLog:
             future = asyncio.get_running_loop().create_future()
             self.waiting.append(future)
             await asyncio.wait([future], timeout=max(0, deadline - time.monotonic()))
-            # No more than half of the time goes into looking through a long journal.
+            # No more than half of the time goes into searching a long call log.
             await asyncio.sleep(took)
 
     def uploads_of(self, name):

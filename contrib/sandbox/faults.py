@@ -130,9 +130,6 @@ class Fault:
         self.done += 1
         return True
 
-    def spent(self):
-        return self.done >= self.params.get("times", float("inf"))
-
     def get(self, name, default=None):
         return self.params.get(name, default)
 

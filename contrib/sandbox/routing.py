@@ -4,7 +4,7 @@ from http_types import ApiError
 
 
 class Router:
-    """Routes are (method, pattern, operation); {word} in a pattern stands for one path part.
+    """Routes are (method, pattern, operation); {word} in a pattern matches one path part.
 
     Constant parts come before variable ones: Fastly's client-key and signing-key stand where a store's id could.
     """

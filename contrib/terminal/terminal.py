@@ -33,7 +33,7 @@ COMMANDS = (
 COLUMNS, LINE, CHARACTER, MARGIN = 104, 18, 7.8, 14
 NAMESPACE = "SSTOREFS_TERMINAL"
 
-# What differs from run to run, and what stands for it where two runs are compared.
+# What differs from run to run, and its replacement where two runs are compared.
 VARIABLE = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
     (r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d", "DATE"),

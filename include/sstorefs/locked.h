@@ -47,7 +47,7 @@ struct locked {
 int locked_reserve(struct locked *locked, size_t size);
 int locked_append(struct locked *locked, const void *data, size_t length);
 
-/* Wipes and gives back. The struct is empty afterwards and can be used again. */
+/* Wipes and frees. The struct is empty afterwards and can be used again. */
 void locked_free(struct locked *locked);
 
 /* Frees what is held only because there was room, until `size` more bytes can be held. Returns

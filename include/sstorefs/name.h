@@ -11,7 +11,7 @@
  * answer is read.
  *
  * Encoded as %XX, upper case: '/', control bytes (0-31, 127), the names "." and ".." (their dots),
- * a '%' that stands before two hex digits, and the first byte of ".sstorefs". Only this spelling
+ * a '%' before two hex digits, and the first byte of ".sstorefs". Only this spelling
  * exists.
  */
 #define NAME_LENGTH_MAX 255

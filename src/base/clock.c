@@ -58,7 +58,7 @@ static int64_t seconds_of(const struct tm *date, int *failed)
 	return seconds + date->tm_hour * 3600 + date->tm_min * 60 + date->tm_sec;
 }
 
-/* Reads what has the form of `shape`, in which each row of zeros stands for a number, and T for `t`
+/* Reads a text in the form of `shape`, in which each row of zeros means a number, and T for `t`
  * or a space too. Adds the digits to `numbers`. Returns what follows; NULL: it has another form. */
 static const char *read_shape(const char *text, const char *end, const char *shape, int *numbers)
 {

@@ -48,7 +48,7 @@ static const char *level_name(int priority)
 	return names[LOG_PRI(priority)];
 }
 
-/* --- what stands around a line */
+/* --- what surrounds a line */
 
 /* Begins a line as syslog(3) does (RFC 3164): priority, local time, name and process id. */
 static void begin_syslog(struct buffer *line, int priority)

@@ -49,7 +49,7 @@ static long mount_of(int directory)
 	return number;
 }
 
-/* Its type stands behind the ` - ` that ends the optional fields. */
+/* Its type is behind the ` - ` that ends the optional fields. */
 static bool is_of_our_type(long number)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");

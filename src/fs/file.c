@@ -172,16 +172,16 @@ void file_put_if_unused(struct file *file)
 	int error = file->failure.errnum;
 	/* A failure is kept where fsync can ask for it: the secret is there, or another client has
 	 * made it, or may make it again after it was deleted under a replacement. */
-	bool remembers = !file->unlinked &&
-			 (is_awaited(file) ||
-			  (error && (file_is_stored(file) || file->unknown || file->is_guess ||
-				     error == EEXIST || error == ENOENT ||
-				     file_has_unreported_create_error(file))));
+	bool is_kept = !file->unlinked &&
+		       (is_awaited(file) ||
+			(error && (file_is_stored(file) || file->unknown || file->is_guess ||
+				   error == EEXIST || error == ENOENT ||
+				   file_has_unreported_create_error(file))));
 
 	if (!LIST_EMPTY(&file->handles) || file->uploads || !LIST_EMPTY(&file->waits) ||
 	    file->staged)
 		return;
-	if (!remembers) {
+	if (!is_kept) {
 		fs->kept_errors -= file->kept_for_error;
 		file_free(file);
 		return;

@@ -74,7 +74,7 @@ enum refusal parse_expires_at(const struct fs *fs, const char *value, size_t siz
 	attrs->expires_at = TIME_UNKNOWN;
 	if (size == strlen("never") && memcmp(value, "never", size) == 0)
 		return REFUSAL_NONE;
-	/* INT64_MAX stands for every later time too: not the one that was asked for. */
+	/* INT64_MAX means every later time, too: not the one that was asked for. */
 	if (time_parse_rfc3339(value, size, &attrs->expires_at) ||
 	    attrs->expires_at <= catalog_time(fs->catalog) || attrs->expires_at == INT64_MAX)
 		return REFUSAL_ATTRIBUTE_VALUE;

@@ -13,7 +13,7 @@ struct client {
 	struct locked_pool pool;
 	struct token token;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
-	struct error_log *error_log; /* is told how long a rate limit lasts; NULL: nobody is */
+	struct error_log *error_log; /* gets the end of a rate limit; NULL: none */
 };
 
 /* Opens the log, too. `config` must outlive the connection. client_close is right from here on. */

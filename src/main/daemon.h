@@ -29,11 +29,11 @@ struct background {
  */
 int daemonize_fork(struct background *background, const struct config *config);
 
-/* The mount stands: the parent may leave with status 0, and the terminal is let go. */
+/* Lets the parent leave with status 0, once the mount is made, and closes the terminal. */
 void daemonize_detach(const struct background *background);
 
 /* Mounts, serves, and returns the exit status when the mount has ended. Detaches from `background`
- * once the mount stands; NULL: it stays in the foreground. */
+ * once the mount is made; NULL: it stays in the foreground. */
 int daemon_serve(struct config *config, const struct mounting *mounting,
 		 const struct background *background);
 

@@ -37,8 +37,8 @@ void peer_release(struct peer *peer)
 	peer->process = -1;
 }
 
-/* Before Linux 6.5 the number could have become another process's meanwhile: what is looked at
- * below is that of the process which the pidfd stands for, if that lives afterwards. */
+/* Before Linux 6.5 the number could have become another process's meanwhile: the files read below
+ * are those of the process of the pidfd, if that lives afterwards. */
 static int pidfd_of(int connection, pid_t pid)
 {
 	socklen_t size = sizeof(int);

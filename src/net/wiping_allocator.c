@@ -12,7 +12,7 @@
 #include "sstorefs/log.h"
 #include "sstorefs/net.h"
 
-/* Before each block stands its size; 16 bytes, so that the block keeps malloc's alignment. */
+/* Each block is preceded by its size; 16 bytes, so that the block keeps malloc's alignment. */
 #define PREFIX 16
 
 static size_t block_size(const unsigned char *block)

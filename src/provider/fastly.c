@@ -11,7 +11,7 @@
 
 /* Requests */
 
-/* Two words stand where a store's id stands in paths, and are none (doc/apis.md, Fastly 8). */
+/* Two words in the place of a store's id in paths are none (doc/apis.md, Fastly 8). */
 static bool is_store_id(const char *id)
 {
 	static const char *const others[] = {"", "client-key", "signing-key"};

@@ -104,7 +104,7 @@ wall_time_ns json_get_epoch(const json_t *object, const char *member);
 int json_get_name(const json_t *object, const char *member, struct buffer *displayed,
 		  struct op_result *result);
 
-/* Decodes base64 in `member` into `bytes`. Returns how many bytes it stands for, `size` at most; 0
+/* Decodes base64 in `member` into `bytes`. Returns how many bytes it encodes, `size` at most; 0
  * if it is no base64. */
 size_t json_get_base64(const json_t *object, const char *member, uint8_t *bytes, size_t size);
 

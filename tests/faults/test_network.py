@@ -1,4 +1,4 @@
-"""What stands between the daemon and the service: name servers, proxies, connections that open and end."""
+"""Faults between the daemon and the service: name servers, proxies, connections that open and end."""
 
 import base64
 import errno

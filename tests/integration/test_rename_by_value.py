@@ -66,7 +66,7 @@ def test_it_replaces_what_has_the_name(place):
 
 
 def test_of_two_values_on_their_way_at_once_the_later_is_renamed(place):
-    """The second one waits for the first, which was new, and what was retained of that is not what the name stands for any more."""
+    """The second one waits for the first, which was new, and what was retained of that is not the value of the name any more."""
     opened = [os.open(place / "NAME_new", os.O_WRONLY | os.O_CREAT, 0o600) for _ in range(2)]
     closing = []
     place.service.fault("*e*_secret*", name="NAME_new", hold="before")

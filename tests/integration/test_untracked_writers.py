@@ -22,7 +22,7 @@ KILLED = 'exec 3> "$NAME"; printf half >&3; kill -KILL $$'
 
 
 class PrefixedMount(Mount):
-    """`before` stands before the daemon's own words."""
+    """`before` precedes the daemon's own arguments."""
 
     before = ()
 

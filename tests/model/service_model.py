@@ -1,5 +1,5 @@
 """
-The reference's other half: what the service holds, what the mount knows of it, and which calls a change takes. How the services differ stands in the table
+The reference's other half: what the service holds, what the mount knows of it, and which calls a change takes. The differences of the services are in the table
 below; when something is changed at all is spec.py's, with publisher.py and names.py.
 """
 
@@ -29,7 +29,7 @@ class Service:
     renames: str           # what a stored secret is renamed by: its sealed value, a duplicate (onto a free name), or nothing; else by what is retained
     shows_changes: bool    # a replacement can be seen in what it tells
     replays: bool          # a repetition is answered as what it repeats was
-    tells_value: bool      # the journal has the value of a create that was refused
+    tells_value: bool      # the call log has the value of a create that was refused
     taken: int             # status: there is one of this name already
     deleted: int           # status: it was deleted
     dots: bool             # a name may have some

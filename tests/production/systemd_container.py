@@ -27,7 +27,7 @@ def podman(*arguments, check=True, timeout=CONTAINER_TIMEOUT, **more):
 
 class Machine:
     def __init__(self, name, work, boot=False):
-        """`work` is the folder for its journal, for the leaks."""
+        """`work` is the folder for its journal, for the search for leaked secrets."""
         self.name = f"sstorefs-test-{os.getpid()}-{name}"
         self.work = Path(work)
         self.boot = boot

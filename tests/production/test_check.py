@@ -298,8 +298,8 @@ def test_the_status_tells_the_mode_of_the_key_also_of_a_new_one(make_mount, sand
                                          ("workers:later", "'later' is no scope that is known: workers, ai_gateway, dex, access")])
 def test_a_scope_that_is_not_known_is_a_warning(check, make_mount, sandbox, scopes, line):
     with Cloudflare("direct", sandbox, sandbox.url).watched() as cloudflare:
-        said = check(cloudflare.source, f"{cloudflare.options},scopes={scopes}", more=()).stdout
-        assert f"scopes   warning  scopes=: {line}" in said
+        output = check(cloudflare.source, f"{cloudflare.options},scopes={scopes}", more=()).stdout
+        assert f"scopes   warning  scopes=: {line}" in output
         mount = make_mount(cloudflare, options=f"scopes={scopes}")
-        assert line in mount.log()
+        wait_until(lambda: line in mount.log())  # it comes after the mount
         assert "is no scope" not in check(cloudflare.source, f"{cloudflare.options},scopes=workers:dex", more=()).stdout

@@ -1,4 +1,4 @@
-"""What README.md and the man pages say is typed as it stands there, on a machine where nothing was installed before."""
+"""Types the commands of README.md and the man pages as they are written there, on a machine where nothing was installed before."""
 
 import json
 import re
@@ -14,7 +14,7 @@ PACKAGES = (TOP / "contrib/install-dependencies.sh").read_text()
 
 
 def blocks(text, after=""):
-    """What stands between fences, from `after` on; scdoc(5) has two backslashes for one."""
+    """Returns the text between fences, from `after` on; scdoc(5) has two backslashes for one."""
     return [block.replace("\\\\", "\\") for block in re.findall(r"^```\n(.*?)^```$", text[text.index(after):], re.MULTILINE | re.DOTALL)]
 
 

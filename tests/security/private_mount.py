@@ -77,7 +77,7 @@ class PrivateMount:
         return ",".join(filter(None, (f"token_file={self.work / 'token'}", self.service.options, more)))
 
     def start(self, arguments, user=0, source="fastly:", meanwhile=lambda: None):
-        """The words of a command line; the daemon stays in the foreground. Waits for the mount, and for the word that it stands, after `meanwhile`."""
+        """The words of a command line; the daemon stays in the foreground. Waits for the mount, and for the message that it is mounted, after `meanwhile`."""
         with open(self.logs / "daemon.log", "ab") as log:
             self.process = subprocess.Popen([str(word) for word in arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(self.logs, NOTIFY_SOCKET=str(self.work / "manager")), cwd="/",

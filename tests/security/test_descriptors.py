@@ -110,7 +110,7 @@ def test_what_is_freed_goes_to_the_waiters(limited, sandbox):
 
 
 def test_a_process_with_1600_groups_is_seen(direct_mount, sandbox):
-    """What tells that it is dying stands behind them in /proc/PID/status."""
+    """The fields that show its end are behind them in /proc/PID/status."""
     done = subprocess.run([PYTHON, "-c", """if True:
         import os, signal, sys
         os.setgroups(range(1000000000, 1000001700))

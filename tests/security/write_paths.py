@@ -157,7 +157,7 @@ def by_reset(writing, value):
 
 # After these there may be a secret under a new name, which may be renamed.
 STORING = [by_acceptance, by_reset]
-# What lasts as long as the mount's `timeout`, and the others.
+# Paths that take as long as the mount's `timeout`, and the others.
 SLOW = [by_failure, by_time_out, by_reset]
 PATHS = SLOW + [by_acceptance, by_refusal, by_spending, by_truncation, by_staging, by_staging_and_renaming, by_renaming, by_removal,
                 by_killing, by_interruption]

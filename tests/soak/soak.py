@@ -162,7 +162,7 @@ class Soak:
 
     def faults(self):
         """One thing goes wrong."""
-        self.sandbox.clear()  # the journal of calls, which would grow
+        self.sandbox.clear()  # the call log, which would grow
         kind = self.random.random()
         if kind < 0.92:
             self.sandbox.fault(f"{self.random.choice(FAULTS)},times={self.random.randint(1, 10)}")

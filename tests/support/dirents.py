@@ -103,7 +103,7 @@ class Raw:
 
 
 def times_of(path):
-    """When each entry came, on the clock of the sandbox's journal: [(name, seconds)]."""
+    """When each entry came, on the clock of the sandbox's call log: [(name, seconds)]."""
     with Raw(path, 32768) as directory:
         return [(name, time.monotonic()) for step in iter(directory.step, []) for name, *_ in step
                 if name not in (".", "..")]

@@ -138,7 +138,7 @@ def scope(user):
 
 
 def named(parameters):
-    """expand=… stands for expand[]=…"""
+    """expand=… means expand[]=…"""
     return {"expand[]" if name == "expand" else name: value for name, value in parameters.items()}
 
 

@@ -145,7 +145,7 @@ void fixture_make(struct fixture *fixture, enum paging paging)
 {
 	*fixture = (struct fixture){0};
 	fixture->provider = (struct provider){
-		.name = "played",
+		.name = "fake",
 		.store_paging = paging,
 		.secret_paging = paging,
 		.page_size = 100,

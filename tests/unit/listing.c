@@ -261,7 +261,7 @@ static void test_two_stores_of_one_name_are_distinguished_by_their_ids(void **st
 	fixture_free(&fixture);
 }
 
-/* An id is the service's, and no part of a path; a `%` before it is none that stands for a byte,
+/* An id is the service's, and no part of a path; a `%` before it is no escape of a byte,
  * and one in it may look so. */
 static void test_a_name_that_shows_an_id_is_one_that_a_directory_can_hold(void **state)
 {

@@ -21,7 +21,7 @@ X-Connection), and how many requests are held.
 
     scripted_server.py [DIRECTORY]
 
-With a DIRECTORY for its files, nginx stands in front with TLS and HTTP/2, and once more with HTTP/1.1 alone. Prints
+With a DIRECTORY for its files, nginx is in front with TLS and HTTP/2, and once more with HTTP/1.1 alone. Prints
 one line, `PORT TLS_PORT TLS_ONE_PORT`, when all of it listens, and ends when its standard input does.
 """
 

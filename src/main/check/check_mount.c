@@ -104,7 +104,7 @@ static void report_status(struct check_report *report, const struct config *conf
 	json_t *remaining = json_object_get(status, "rate_limit_remaining");
 
 	if (!source || !endpoint) {
-		report_failed(report, STEP_DAEMON, "what stands there is no status of ours");
+		report_failed(report, STEP_DAEMON, "its status is not one of sstorefs");
 		return;
 	}
 	report_ok(report, STEP_DAEMON, "%s serves %s", config->mountpoint, source);
