@@ -3,14 +3,48 @@ What a node does with a manifest, done by podman: containers in their order, vol
 neither native sidecars nor propagation.
 """
 
+import ctypes
+import json
 import os
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import yaml
 
 from containers import Pod
 from systemd_container import podman
+
+NOSUID_NODEV = 0x2 | 0x4
+PLUGIN_USER = 65534
+
+
+def pass_descriptor(path, target, volume):
+    """
+    What meta-fuse-csi-plugin does on a node for a pod's volume (pkg/csi_mounter of October 2024): a stream socket in the emptyDir, its own and its
+    directory's owner nobody; whoever connects first gets /dev/fuse, mounted, and JSON with the volume's name. Process numbers are the plugin's.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen()
+    for owned in (path.parent, path):
+        os.chown(owned, PLUGIN_USER, PLUGIN_USER)
+
+    def serve():
+        asker, _ = listener.accept()
+        device = os.open("/dev/fuse", os.O_RDWR)
+        options = f"allow_other,default_permissions,rootmode=40000,user_id=0,group_id=0,fd={device}"
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.mount(volume.encode(), str(target).encode(), b"fuse", ctypes.c_ulong(NOSUID_NODEV), options.encode()) == 0:
+            socket.send_fds(asker, [json.dumps({"volumeName": volume}).encode()], [device])
+        for end in (asker, listener):
+            end.close()
+        os.close(device)
+        path.unlink()
+
+    threading.Thread(target=serve, daemon=True).start()
+
 
 PROPAGATION = {"Bidirectional": "rshared", "HostToContainer": "rslave", None: "rprivate"}
 
@@ -39,6 +73,11 @@ class Kubelet(Pod):
         self.security = spec.get("securityContext", {})
         self.paths = {volume["name"]: self._make(volume, secrets, host_paths or {}) for volume in spec["volumes"]}
         self.first = None
+        for volume in spec["volumes"]:
+            if "csi" in volume:
+                wanted = volume["csi"]["volumeAttributes"]
+                socket_path = self.paths[wanted["fdPassingEmptyDirName"]] / wanted["fdPassingSocketName"]
+                pass_descriptor(socket_path, self.paths[volume["name"]], volume["name"])
 
     def _make(self, volume, secrets, host_paths):
         if "hostPath" in volume:

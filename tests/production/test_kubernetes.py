@@ -111,7 +111,7 @@ def probes_of(pod, name):
     return [pod.probe(one, kind) for kind in ("startupProbe", "readinessProbe", "livenessProbe")]
 
 
-@pytest.mark.parametrize("name, tells", [("sidecar", True), ("unprivileged-sidecar", False), ("all-or-nothing", True)])
+@pytest.mark.parametrize("name, tells", [("sidecar", True), ("unprivileged-sidecar", False), ("all-or-nothing", True), ("csi", False)])
 def test_a_sidecar_as_a_node_runs_it(run, sandbox, name, tells):
     pod = run(manifest(name))
     pod.wait_until("application", "[ -e /secrets/prod/NAME ]", user=1000)
@@ -122,6 +122,22 @@ def test_a_sidecar_as_a_node_runs_it(run, sandbox, name, tells):
     pod.signal("sstorefs")
     assert pod.wait("sstorefs") == 0
     assert sandbox.uploads("HALF") == ([] if tells else [b"half"]), "promise 2 takes shared process numbers, and the right to look"
+    left = pod.exec("application", "echo val > /secrets/prod/AFTER")
+    assert left.returncode != 0 and sandbox.uploads("AFTER") == [], "root, to where nothing is mounted"
+
+
+def test_the_csi_plugins_process_numbers_are_not_relied_on(run, sandbox):
+    """Here they are the host's: in the pod others have them, or nobody. Nothing that was closed well may be taken for a killed writer's."""
+    pod = run(manifest("csi"))
+    for number in range(20):
+        done = pod.exec("application", f"echo val > /secrets/prod/N{number} && sync /secrets/prod/N{number}", options=["--user", "1000:1000"])
+        assert done.returncode == 0 and sandbox.uploads(f"N{number}") == [b"val"]
+    assert json.loads(pod.exec("sstorefs", "cat /secrets/prod/.sstorefs/status", options=["--user", "65534:65534"]).stdout)["writers_can_be_told_apart"] is False
+
+
+def test_nothing_beside_the_application_is_privileged_with_the_csi_plugin():
+    spec = manifest("csi")
+    assert not [one["name"] for one in spec["initContainers"] + spec["containers"] if one["securityContext"].get("privileged")]
 
 
 def test_probes_tell_what_they_are_for(run, sandbox):
@@ -187,6 +203,7 @@ def test_a_node_with_a_writer(run, sandbox, tmp_path):
         for path in (node / "prod", node):
             while subprocess.run(["umount", "-l", path], capture_output=True).returncode == 0:
                 pass
+        subprocess.run(["chattr", "-i", node / "prod"], check=True)
 
 
 def test_podman_kube_play_as_far_as_it_goes(image, adjust, sandbox, tmp_path):
