@@ -14,6 +14,11 @@
 
 #define GUESSES_MAX 6 /* doublings of a wait that the service does not measure */
 
+/* From one call to a failing service to the next, milliseconds: a minute on average. Drawn, because
+ * all clients of a service see an outage end at the same moment. */
+#define RECOVERY_PAUSE_MIN 45000
+#define RECOVERY_PAUSE_MAX 75000
+
 #define PARSER_STACK (32u << 10) /* more stack than parsing a response takes, in bytes */
 
 #define DATE_LAST (INT64_C(4102444800) * NANOSECONDS) /* the year 2100 */
@@ -168,6 +173,18 @@ static bool is_failed(const struct api_call *api_call)
 	       !(error == ENOENT && api_operations[api_call->args.operation].answers_absence);
 }
 
+/* A timer that always ran would make every poll(2) of the loop dearer. */
+static void watch_recovery(struct catalog *catalog)
+{
+	uint64_t pause =
+		RECOVERY_PAUSE_MIN + randombytes_uniform(RECOVERY_PAUSE_MAX - RECOVERY_PAUSE_MIN);
+
+	/* Without memory the next call starts it. */
+	if (net_is_failing(catalog->net) && !catalog->recovery_timer.position)
+		timer_start(catalog->loop, &catalog->recovery_timer,
+			    loop_now(catalog->loop) + pause);
+}
+
 static void on_done(struct http_call *call)
 {
 	struct api_call *api_call = container_of(call, struct api_call, http);
@@ -182,6 +199,7 @@ static void on_done(struct http_call *call)
 		deleted_ids_add(&api_call->catalog->cache.deleted_ids, api_call->args.id,
 				loop_now(api_call->catalog->loop));
 	quota_apply(&api_call->catalog->quota, &api_call->args, &api_call->failure);
+	watch_recovery(api_call->catalog);
 	api_call->done(api_call);
 }
 

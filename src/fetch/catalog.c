@@ -35,9 +35,8 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 	made->name_queues.compare = name_queues_compare;
 	client_keys_init(&made->keys, made, NULL);
 	quota_init(&made->quota, made);
-	failed = recovery_start(made);
-	if (!failed)
-		failed = listing_init(&made->stores, &made->cache, made, NULL);
+	recovery_init(made);
+	failed = listing_init(&made->stores, &made->cache, made, NULL);
 	if (!failed)
 		failed = local_stores_init(made);
 	if (failed) {

@@ -58,9 +58,9 @@ struct catalog {
  */
 #define REFRESH_DELAY 300
 
-/* Begin and end to look about once a minute whether the service is failing, and to ask it then
- * (recovery.c). recovery_start returns 0 or -ENOMEM. */
-int recovery_start(struct catalog *catalog);
+/* Begin and end to ask a failing service about once a minute (recovery.c): the end of a call that
+ * finds it so starts the timer. */
+void recovery_init(struct catalog *catalog);
 void recovery_stop(struct catalog *catalog);
 /* Asks at once if it is failing. */
 void recovery_hasten(struct catalog *catalog);

@@ -2,14 +2,7 @@
  * Asks whether a service that was down is back, and whether a refused token is accepted again:
  * users may not ask while the mount does not count as ready.
  */
-#include <sodium.h>
-
 #include "catalog.h"
-
-/* From one look at the service's health to the next, milliseconds: a minute on average. Drawn,
- * because all clients of a service see an outage end at the same moment. */
-#define INTERVAL_MIN 45000
-#define INTERVAL_MAX 75000
 
 static void on_response(struct api_call *api_call)
 {
@@ -46,17 +39,12 @@ static void on_timer(struct timer *timer)
 {
 	struct catalog *catalog = container_of(timer, struct catalog, recovery_timer);
 
-	recovery_hasten(catalog);
-	recovery_start(catalog);
+	recovery_hasten(catalog); /* whose end starts the timer again */
 }
 
-int recovery_start(struct catalog *catalog)
+void recovery_init(struct catalog *catalog)
 {
-	uint64_t pause = INTERVAL_MIN + randombytes_uniform(INTERVAL_MAX - INTERVAL_MIN);
-
 	catalog->recovery_timer.expired = on_timer;
-	return timer_start(catalog->loop, &catalog->recovery_timer,
-			   loop_now(catalog->loop) + pause);
 }
 
 void recovery_stop(struct catalog *catalog)

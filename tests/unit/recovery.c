@@ -28,6 +28,8 @@ static void test_a_service_that_is_down_is_asked_about_once_a_minute(void **stat
 	fixture_begin(&fixture, PAGING_CURSOR, &listing);
 	assert_int_equal(time_until_asked(&fixture), 0);
 	failure_set(&fixture.down, EHOSTUNREACH, "down");
+	catalog_refresh(fixture.catalog);
+	call_fails(&fixture, 0, EHOSTUNREACH);
 	for (size_t i = 0; i < COUNT(pauses); i++) {
 		pauses[i] = time_until_asked(&fixture);
 		assert_int_equal(fixture.asked_count, 1);
