@@ -101,6 +101,7 @@ def test_a_daemon_that_was_given_its_mount_knows_where_it_is(make_mount, direct,
         mount.unmount()
         proxy.terminate()
         proxy.wait(60)
+        subprocess.run(["chattr", "-i", place], stderr=subprocess.DEVNULL)  # it was closed to root
 
 
 def test_they_can_be_parsed_and_say_what_is_mounted(mount, service):

@@ -55,6 +55,7 @@ class Helper:
             self.end()
         while mounts_at(self.mountpoint):
             subprocess.run(["umount", "-l", self.mountpoint], check=True)
+        subprocess.run(["chattr", "-i", self.mountpoint], stderr=subprocess.DEVNULL)  # it was closed to root
         shutil.rmtree(self.work)
 
 
