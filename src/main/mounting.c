@@ -231,30 +231,26 @@ int mounting_mount(const struct mounting *mounting, struct mount_place *place, s
 	return failed;
 }
 
-static int ask_helper(const struct mounting *mounting)
-{
-	char answer[2] = "";
-
-	if (descriptor_send(mounting->helper, (const char[]){UNMOUNT, '\0'}, -1))
-		return -EPERM;
-	descriptor_receive(mounting->helper, answer, sizeof answer);
-	return answer[0] == '+' ? 0 : -EPERM;
-}
-
 void mounting_unmount(struct mounting *mounting)
 {
 	const struct config *config = mounting->config;
+	char answer[2] = "";
 	int failed = 0;
 
 	if (config->mount_fd >= 0)
 		return;
-	if (mounting->helper >= 0)
-		failed = ask_helper(mounting);
-	else if (geteuid() == 0) /* with user=, before it became another one */
+	if (mounting->helper >= 0) {
+		failed = descriptor_send(mounting->helper, (const char[]){UNMOUNT, '\0'}, -1);
+		if (!failed)
+			descriptor_receive(mounting->helper, answer, sizeof answer);
+		if (answer[0] != '+')
+			failed = -EPERM;
+	} else if (geteuid() == 0) { /* with user=, before it became another one */
 		failed = place_unmount(&config->place);
-	else
+	} else {
 		log_line(LOG_NOTICE, "%s answers ENOTCONN until root unmounts it",
 			 config->mountpoint);
+	}
 	if (failed)
 		log_line(
 			LOG_WARNING,

@@ -122,46 +122,24 @@ static const struct option long_flags[] = {
 	{"version", no_argument, NULL, 'V'},	   {NULL, 0, NULL, 0},
 };
 
-/* Returns the member that a flag with text sets; NULL: there is none. */
-static const char **member_of(struct arguments *arguments, int flag)
-{
-	switch (flag) {
-	case 'u':
-		return &arguments->user;
-	case 'U':
-		return &arguments->mount.unit;
-	case 'L':
-		return &arguments->listen;
-	case 'R':
-		return &arguments->request;
-	case 'X':
-		return &arguments->unmount;
-	case 'P':
-		return &arguments->prepare;
-	case 1: /* a word that is no flag: there is one */
-		return arguments->mount.mountpoint ? NULL : &arguments->mount.mountpoint;
-	default:
-		return NULL;
-	}
-}
-
 static int take_flag(struct arguments *arguments, int flag)
 {
-	const char **member = member_of(arguments, flag);
+	/* 1 is a word that is no flag. */
+	const char **const texts[] = {
+		[1] = &arguments->mount.mountpoint, ['u'] = &arguments->user,
+		['U'] = &arguments->mount.unit,	    ['L'] = &arguments->listen,
+		['R'] = &arguments->request,	    ['X'] = &arguments->unmount,
+		['P'] = &arguments->prepare};
 
 	if (flag == 'o')
 		return options_read(&arguments->mount, optarg);
-	if (flag == 'h') {
-		fputs(usage, stdout);
+	if (flag == 'h' || flag == 'V') {
+		fputs(flag == 'h' ? usage : "sstorefs-mount-proxy " SSTOREFS_VERSION "\n", stdout);
 		exit(0);
 	}
-	if (flag == 'V') {
-		printf("sstorefs-mount-proxy %s\n", SSTOREFS_VERSION);
-		exit(0);
-	}
-	if (!member)
+	if (flag == ':' || flag == '?' || (flag == 1 && arguments->mount.mountpoint))
 		return -EINVAL;
-	*member = optarg;
+	*texts[flag] = optarg;
 	return 0;
 }
 
