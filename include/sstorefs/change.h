@@ -67,7 +67,7 @@ struct selection {
 	const char *rest; /* of `repositories` */
 	struct buffer name_sought;
 	unsigned page;
-	int64_t count;
+	int64_t count, count_before; /* found so far, and before this page */
 };
 void selection_start(struct selection *selection);
 

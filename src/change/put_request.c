@@ -132,6 +132,9 @@ void put_keep_sealed(struct put_op *put)
 
 	if (!put->sealed || put->change.failure.errnum)
 		return;
+	/* A key without an end: the service tells when it is another one. */
+	if (op_provider(&put->change)->store_keys)
+		put->sealed_under.expires_at = CLOCK_NEVER;
 	if (put->record) {
 		record_entry(put->record, &entry, &text);
 		entry_version(&version, &entry);

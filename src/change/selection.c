@@ -66,11 +66,12 @@ static void remember(struct selection *selection)
 static void on_page(struct api_call *api_call)
 {
 	struct selection *selection = container_of(api_call, struct selection, api_call);
-	struct op_result result = api_call->result;
+	int64_t total = api_call->result.total;
+	bool brought_some = selection->count > selection->count_before;
 
 	selection->failure = api_call->failure;
 	api_call_free(api_call);
-	if (!selection->failure.errnum && result.entries > 0 && selection->count < result.total) {
+	if (!selection->failure.errnum && brought_some && selection->count < total) {
 		selection->page++;
 		list_page(selection);
 		return;
@@ -82,6 +83,7 @@ static void on_page(struct api_call *api_call)
 
 static void list_page(struct selection *selection)
 {
+	selection->count_before = selection->count;
 	send(selection, OPERATION_LIST_REPOSITORIES, on_page);
 }
 

@@ -103,6 +103,35 @@ static void test_every_forgery_of_one_bit_is_refused(void **state)
 	}
 }
 
+/* Of a service that signs none: only what a key must be at least is checked. */
+static void test_a_key_without_signature_is_believed_for_an_hour(void **state)
+{
+	static const size_t lengths[] = {0, 31, 33};
+	struct client_key_response sent = recorded();
+	struct client_key key = {.expires_at = 7};
+	const char *why = NULL;
+
+	(void)state;
+	strcpy(sent.id, "568250167242549743");
+	sent.signature_length = 0;
+	sent.expires_at = TIME_UNKNOWN;
+	assert_int_equal(client_key_accept(&key, &sent, 1000, &why), 0);
+	assert_int_equal(key.expires_at, 1000 + 3600000);
+	assert_string_equal(key.id, sent.id);
+	assert_memory_equal(key.public_key, sent.public_key, sizeof(key.public_key));
+	key.expires_at = 7;
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		sent.public_key_length = lengths[i];
+		assert_int_equal(client_key_accept(&key, &sent, 1000, &why), -EKEYREJECTED);
+		assert_string_equal(why, "it is no key of 32 bytes");
+	}
+	sent.public_key_length = crypto_box_PUBLICKEYBYTES;
+	memset(sent.public_key, 0, sizeof(sent.public_key));
+	assert_int_equal(client_key_accept(&key, &sent, 1000, &why), -EKEYREJECTED);
+	assert_string_equal(why, "nothing can be sealed under it");
+	assert_int_equal(key.expires_at, 7);
+}
+
 /* A signature over the base64 text, by a key of ours, next to one over the raw bytes. */
 static void test_only_the_raw_bytes_are_signed(void **state)
 {
@@ -276,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_recorded_triple_is_accepted),
 		cmocka_unit_test(test_every_forgery_of_one_bit_is_refused),
+		cmocka_unit_test(test_a_key_without_signature_is_believed_for_an_hour),
 		cmocka_unit_test(test_only_the_raw_bytes_are_signed),
 		cmocka_unit_test(test_wrong_lengths_are_refused_first),
 		cmocka_unit_test(test_checks_come_in_their_order),
