@@ -46,7 +46,8 @@ bool client_reread_token(void *context)
 	else if (changed && authorize(client))
 		changed = false;
 	if (changed)
-		log_line(LOG_NOTICE, "%s was read again and has changed", client->token.origin);
+		log_line(LOG_NOTICE, "%s%s was read again and has changed", client->token.origin,
+			 client->config->proxy_password_file ? " or the proxy's password" : "");
 	buffer_finish(&why);
 	return changed;
 }
