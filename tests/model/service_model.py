@@ -135,7 +135,9 @@ class Exchange:
     # --- what is retained for a rename ------------------------------------------------------------------------------------
 
     def is_new(self, name):
-        return name in self.invalid or self.known[name] is None
+        """Not where the service is asked for the id of what it replaces, and has the name."""
+        unknown = name in self.invalid or self.known[name] is None
+        return unknown and not (self.service.replaces_by_id and name in self.held)
 
     def retain(self, name, value):
         if self.service.renames != "sealed value" and not self.replaces_only and self.known[name]:
