@@ -47,13 +47,17 @@ static const void *figure(const struct printer *printer)
 	return (const char *)&printer->figures + printer->metric->offset;
 }
 
-/* Sets the label that tells the samples of a metric from each other; NULL: there is one sample. */
-static void set_label(struct printer *printer, const char *name, const char *value)
+static void clear_label(struct printer *printer)
 {
 	buffer_clear(&printer->labels);
 	buffer_append(&printer->labels, printer->common.data, printer->common.length);
-	if (name)
-		metric_label(&printer->labels, name, value);
+}
+
+/* Sets the label that tells the samples of a metric from each other. */
+static void set_label(struct printer *printer, const char *name, const char *value)
+{
+	clear_label(printer);
+	metric_label(&printer->labels, name, value);
 }
 
 /* Prints nothing for NAN. */
@@ -353,7 +357,7 @@ void metrics_print(struct fs *fs, struct buffer *text)
 		if (!is_known(&printer))
 			continue;
 		metric_introduce(text, metrics[i].name, metrics[i].kind, metrics[i].help);
-		set_label(&printer, NULL, NULL);
+		clear_label(&printer);
 		metrics[i].print(&printer);
 	}
 	text->failed |= buffer_error(&printer.labels) || buffer_error(&printer.common);
