@@ -129,10 +129,12 @@ def test_a_sidecar_as_a_node_runs_it(run, sandbox, name, tells):
 def test_the_csi_plugins_process_numbers_are_not_relied_on(run, sandbox):
     """Here they are the host's: in the pod others have them, or nobody. Nothing that was closed well may be taken for a killed writer's."""
     pod = run(manifest("csi"))
-    for number in range(20):
+    for number in range(3):
         done = pod.exec("application", f"echo val > /secrets/prod/N{number} && sync /secrets/prod/N{number}", options=["--user", "1000:1000"])
         assert done.returncode == 0 and sandbox.uploads(f"N{number}") == [b"val"]
     assert json.loads(pod.exec("sstorefs", "cat /secrets/prod/.sstorefs/status", options=["--user", "65534:65534"]).stdout)["writers_can_be_told_apart"] is False
+    published = [json.loads(line) for line in pod.log_of("sstorefs").splitlines() if '"publish"' in line]
+    assert len(published) >= 3 and {event["pid"] for event in published} == {0}
 
 
 def test_nothing_beside_the_application_is_privileged_with_the_csi_plugin():
