@@ -122,7 +122,6 @@ class Kubelet(Pod):
         entry, *rest = container["command"]
         self.start(container["name"], *rest, *self.adjust(container.get("args", [])),
                    options=[*self._options(container), f"--entrypoint={entry}"])
-        self.first = self.first or container["name"]
         if "startupProbe" in container:
             for _ in range(100):
                 if self.probe(container, "startupProbe") == 0:
@@ -130,6 +129,9 @@ class Kubelet(Pod):
             raise AssertionError(f"{container['name']} did not start:\n{self.log()}")
 
     def run_all(self):
+        if self.spec.get("shareProcessNamespace"):  # the pause container's, whose end no other's is
+            self.first = "pause"
+            self.start("pause", "infinity", options=["--init", "--entrypoint=sleep"])
         for container in self.spec.get("initContainers", []):
             assert container["restartPolicy"] == "Always"
             self.begin(container)
