@@ -1,36 +1,65 @@
 #!/bin/sh
 # Builds sstorefs, mounts the emulator of the service, and writes and describes a secret. Needs no account, and no network but for Debian's packages.
 #
-#     contrib/try.sh [--keep]
+#     contrib/try.sh [--service SERVICE] [--keep]
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 keep=
-case $#${1-} in
-0) ;;
-1--keep) keep=1 ;;
-1-h | 1--help)
+service=fastly
+
+show_help()
+{
 	cat <<'HELP'
-usage: contrib/try.sh [--keep]
+usage: contrib/try.sh [--service SERVICE] [--keep]
 
 Builds sstorefs, mounts the emulator of the service, and writes and describes a secret. Needs no
 account, and no network but for Debian's packages. The program that it mounts is the one that it has
 just built, whatever is installed.
 
-  --keep      leave it mounted, and print how to end it
-  BUILD=DIR   (a variable) the build directory, instead of `build`
+  --service SERVICE   fastly (the default), cloudflare, stripe or github
+  --keep              leave it mounted, and print how to end it
+  BUILD=DIR           (a variable) the build directory, instead of `build`
 HELP
-	exit 0
-	;;
-*)
-	echo "try.sh: unexpected '$*': see contrib/try.sh --help" >&2
+}
+
+refuse()
+{
+	echo "try.sh: $1: see contrib/try.sh --help" >&2
 	exit 1
-	;;
+}
+
+given=$*
+while [ $# -gt 0 ]; do
+	case $1 in
+	--keep) keep=1 ;;
+	--service)
+		[ $# -gt 1 ] || refuse "--service needs the name of one"
+		service=$2
+		shift
+		;;
+	-h | --help)
+		show_help
+		exit 0
+		;;
+	*) refuse "unexpected '$1'" ;;
+	esac
+	shift
+done
+# What differs between the services: the source, the end of the address, the operation that sends a value, whether it is sealed,
+# and a directory for it.
+case $service in
+fastly) source=fastly: path='' put=put_secret sealed=yes store=store ;;
+cloudflare) source=cloudflare:ACCOUNT path=/client/v4 put=create_secrets sealed=no store=store ;;
+stripe) source=stripe: path='' put=set_secret sealed=no store=usr_1 ;;
+github) source=github:octo/app path='' put=put_secret sealed=yes store=store ;;
+*) refuse "there is no service '$service'" ;;
 esac
 if [ "$(id -u)" != 0 ]; then
 	echo "try.sh: mounting needs root: trying sudo"
-	exec sudo "$here/try.sh" "$@"
+	# shellcheck disable=SC2086 # no argument has a blank
+	exec sudo "$here/try.sh" $given
 fi
 
 # shellcheck source=contrib/install-dependencies.sh
@@ -126,49 +155,51 @@ printf '%s\n' "$line"
 endpoint=${line#listening on }
 read -r line <&9
 printf '%s\n' "$line"
-signing_key=${line#*signing_key=}
-signing_key=${signing_key#signing key }
+options=endpoint=$endpoint$path
+[ "$service" != fastly ] || options=$options,signing_key=${line#signing_key=}
+read -r line <&9
+[ "$service" != cloudflare ] || source=cloudflare:${line#account=}
 
 say "mount it"
 # The type fuse.sstorefs would mount the program that is installed.
 program=$(realpath "$build")/sstorefs
-echo "# (once it is installed: mount -t fuse.sstorefs fastly: $mountpoint -o …)"
-run "mount -t fuse '$program#fastly:' $mountpoint -o token_file=$work/token,endpoint=$endpoint,signing_key=$signing_key"
-daemon=$(pgrep -f "sstorefs fastly: $mountpoint" | head -n 1) || die "the daemon is not there"
+echo "# (once it is installed: mount -t fuse.sstorefs $source $mountpoint -o …)"
+run "mount -t fuse '$program#$source' $mountpoint -o token_file=$work/token,$options"
+daemon=$(pgrep -f "sstorefs $source $mountpoint" | head -n 1) || die "the daemon is not there"
 cd "$mountpoint/.."
 
 say "a store is a directory, a secret is a write-only file"
-run 'mkdir mnt/store'
-run 'echo val > mnt/store/NAME'
-run 'ls -l mnt/store'
-run 'getfattr -d mnt/store/NAME' | tee "$work/attributes"
+run "mkdir mnt/$store"
+run "echo val > mnt/$store/NAME"
+run "ls -l mnt/$store"
+run "getfattr -d mnt/$store/NAME" | tee "$work/attributes"
 for name in user.digest user.created_at user.expires_at; do
 	grep -q "^$name=" "$work/attributes" || die "there is no $name"
 done
 
 say "nothing reads it back"
-printf '$ %s\n' 'cat mnt/store/NAME'
-if cat mnt/store/NAME 2>&1; then
+printf '$ %s\n' "cat mnt/$store/NAME"
+if cat "mnt/$store/NAME" 2>&1; then
 	die "the value came back out"
 fi
 
 say "what the service received"
-ENDPOINT=$endpoint /usr/bin/python3 - <<'PYTHON' || die "that is not what the service was to receive"
+ENDPOINT=$endpoint OPERATION=$service.$put SEALED=$sealed STORE=$store /usr/bin/python3 - <<'PYTHON' || die "that is not what the service was to receive"
 import base64, json, os, sys, urllib.request
 
 def ask(what):
     with urllib.request.urlopen(f"{os.environ['ENDPOINT']}/_sandbox/{what}") as answer:
         return json.load(answer)
 
-puts = ask("calls?operation=fastly.put_secret")
+puts = ask("calls?operation=" + os.environ["OPERATION"])
 uploads = ask("uploads?name=NAME")
 for call in puts:
     print(f"{call['method']} {call['path']}: {call['status']}")
 for upload in uploads:
-    how = "sealed" if upload["sealed"] else "NOT SEALED"
+    how = "sealed" if upload["sealed"] else "protected by TLS alone"
     print(f"value {base64.b64decode(upload['value_base64'])!r}, {how}, in store {upload['store']!r}")
-good = (len(puts) == len(uploads) == 1 and puts[0]["method"] == "PUT" and uploads[0]["sealed"]
-        and base64.b64decode(uploads[0]["value_base64"]) == b"val" and uploads[0]["store"] == "store")
+good = (len(puts) == len(uploads) == 1 and uploads[0]["sealed"] == (os.environ["SEALED"] == "yes")
+        and base64.b64decode(uploads[0]["value_base64"]) == b"val" and os.environ["STORE"] in uploads[0]["store"])
 sys.exit(not good)
 PYTHON
 
@@ -180,5 +211,5 @@ else
 	say "unmount it"
 	run "umount $mountpoint"
 	echo
-	echo "All of it held: 'val' was sealed, stored by one PUT, described, and not readable."
+	echo "All of it held: 'val' was stored by one request, described, and not readable."
 fi

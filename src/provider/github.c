@@ -375,12 +375,12 @@ static const char *const token_variables[] = {"GH_ENTERPRISE_TOKEN", "GITHUB_ENT
 	.host = "github.com", .host_path = "/api/v3", .token_variables = token_variables,          \
 	.own_server_tokens = 2, .store_paging = PAGING_NUMBERED, .secret_paging = PAGING_NUMBERED, \
 	.page_size = PAGE_SIZE, .value_bytes_max = 49152, .text_only = true, .seals = true,        \
-	.store_keys = true, .builtin_stores = kinds, .gets_secret_by_name = true,                  \
-	.has_upsert = true, .quota_is_per_store = true, .rate_rules = RATE_RULES,                  \
-	.name_is_valid = name_is_valid, .name_rule = NAME_RULE, .authorize = authorize_bearer,     \
-	.parse_response = response_parse, .map_error = github_map_error,                           \
-	.parse_fields = parse_fields, .read_rate_limit = github_read_rate_limit,                   \
-	.request_id_header = "X-GitHub-Request-Id"
+	.tells_modified_at = true, .store_keys = true, .builtin_stores = kinds,                    \
+	.gets_secret_by_name = true, .has_upsert = true, .quota_is_per_store = true,               \
+	.rate_rules = RATE_RULES, .name_is_valid = name_is_valid, .name_rule = NAME_RULE,          \
+	.authorize = authorize_bearer, .parse_response = response_parse,                           \
+	.map_error = github_map_error, .parse_fields = parse_fields,                               \
+	.read_rate_limit = github_read_rate_limit, .request_id_header = "X-GitHub-Request-Id"
 
 /* doc/apis.md, GitHub 4 */
 #define RATE_RULES                                                                                 \
