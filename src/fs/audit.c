@@ -1,4 +1,4 @@
-/* The audit: logs each change that was tried, and who tried it. */
+/* The audit: logs each change that was tried, and the process that tried it. */
 #include "fs_internal.h"
 #include "sstorefs/proc.h"
 

@@ -3,7 +3,7 @@
 #include "fs_base.h"
 
 /*
- * The audit: who changed what, in the log and in the error log.
+ * The audit: the process and outcome of each change, in the log and in the error log.
  */
 
 /* Fills in the process that asks for a change. */
