@@ -143,7 +143,8 @@ class Soak:
         self.nginx = ChangingNginx(work / "nginx", self.sandbox.port, Certificates(work / "certificates")).start()
         self._lift_quotas()
         self.sandbox.seed("prod", 300)
-        self.sandbox.seed("prod", 0, service="cloudflare")
+        for service in ("cloudflare", "github"):
+            self.sandbox.seed("prod", 0, service=service)
         self.mounts, self.workers = {}, []
 
     def _lift_quotas(self):
