@@ -49,8 +49,7 @@ void api_call_cancel(struct api_call *api_call);
 /* Frees the result and the cursor. */
 void api_call_free(struct api_call *api_call);
 
-/* Returns when the service has carried the call out, by its own clock, which tells whole seconds.
- */
+/* Returns when the service carried the call out, by its own clock, which tells whole seconds. */
 struct time_span api_call_span(const struct api_call *api_call);
 
 /* Makes the arguments those of the page that follows by cursor, and frees the result. */

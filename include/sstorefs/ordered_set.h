@@ -9,8 +9,7 @@ struct ordered_set {
 	void *root;
 };
 
-/* The order of items whose first member is a uint32_t, or a pid_t: that member alone is a key too.
- */
+/* The order of items whose first member is a uint32_t or a pid_t: that alone is a key too. */
 int compare_first_u32(const void *left, const void *right);
 
 /* The item that compares equal to `key`; NULL: none. */

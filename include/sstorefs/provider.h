@@ -182,8 +182,7 @@ struct provider {
 	bool has_expiry; /* secrets can be given an expiry, and a replacement that gives none takes
 			    it away */
 	/* Which repositories may use a secret: the first is that of new secrets, the last goes with
-	 * a list of them. Each put says it. NULL-terminated, or NULL: secrets have no visibility.
-	 */
+	 * a list of them. Each put says it. NULL-terminated; NULL: secrets have none. */
 	const char *const *visibilities;
 	struct rate_rules rate_rules;
 	bool lists_unvalidated_names; /* names outside `name_is_valid` may exist at the service:
@@ -198,8 +197,7 @@ struct provider {
 	 * (locked memory). */
 	int (*authorize)(const struct credentials *credentials, struct locked *lines);
 
-	/* Tells what a token says of itself, "live" or "test" (static), or NULL. NULL: none does.
-	 */
+	/* What a token says of itself, "live" or "test" (static), or NULL. NULL: none does. */
 	const char *(*token_mode)(const char *token);
 	/* The scopes that secrets are known to have, NULL-terminated; there may be more. NULL: the
 	 * service has no scopes. */

@@ -10,8 +10,7 @@
 enum put_mode put_verb(const struct put_op *put);
 
 /* Sets what is sent as visibility and repositories: what was set for this value, else what the
- * secret has, else the options for a new one. Returns true if it has repositories to be asked for.
- */
+ * secret has, else the options for a new one. Returns true if repositories must be asked for. */
 bool put_set_audience(struct put_op *put, const struct entry *entry);
 
 /* Adds the attributes, where the secret is `record` now; NULL: it is new. */

@@ -54,8 +54,7 @@ struct catalog {
 };
 
 /* Milliseconds between a stale answer and its refresh: most programs that are about to write a
- * name, or to delete it, have asked for it just before, and the change makes the refresh needless.
- */
+ * name, or to delete it, have asked for it just before, and the change makes that needless. */
 #define REFRESH_DELAY 300
 
 /* Begin and end to ask a failing service about once a minute (recovery.c): the end of a call that

@@ -99,9 +99,7 @@ static void handle_rejected(struct call_state *state)
 static void handle_retry(struct call_state *state)
 {
 	struct http_call *call = state->call;
-	/* Twice that of an error of the server: too many calls are the cause, and one more adds to
-	 * it.
-	 */
+	/* Twice that of an error of the server: too many calls are the cause. */
 	uint64_t pause = 2 * net_backoff(state->retries++), wait = call->retry_after;
 	int status = call->failure.http_status;
 
