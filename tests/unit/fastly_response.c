@@ -2,7 +2,6 @@
  * sense (doc/apis.md, Fastly). */
 #include <errno.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -340,7 +339,7 @@ static void test_a_secret_is_put_and_found(void **state)
 	assert_int_equal(got.taken.count, 1);
 }
 
-static void test_an_answer_about_another_secret_makes_no_sense(void **state)
+static void test_an_answer_about_another_secret_is_none(void **state)
 {
 	struct op_args args = {.operation = OPERATION_PUT_SECRET,
 			       .mode = PUT_UPSERT,
@@ -489,8 +488,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_store_of_a_name_is_enoent_in_every_form, finish),
 		cmocka_unit_test_teardown(test_a_store_is_created, finish),
 		cmocka_unit_test_teardown(test_a_secret_is_put_and_found, finish),
-		cmocka_unit_test_teardown(test_an_answer_about_another_secret_makes_no_sense,
-					  finish),
+		cmocka_unit_test_teardown(test_an_answer_about_another_secret_is_none, finish),
 		cmocka_unit_test_teardown(test_a_deletion_has_no_body, finish),
 		cmocka_unit_test_teardown(test_a_client_key_as_it_was_recorded_is_accepted, finish),
 		cmocka_unit_test_teardown(test_odd_client_keys_are_left_to_be_refused, finish),
