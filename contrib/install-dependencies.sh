@@ -8,7 +8,7 @@ try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 # What the unit, integration and security tests run: on Debian 13, too (tests/debian13.sh).
 suite_packages='libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vim-tiny gdb binutils git
-	curl cpio p7zip-full perl-base sed tar ansible-core rust-coreutils
+	curl cpio p7zip-full perl-base sed tar ansible-core rust-coreutils gh
 	rclone python3-paramiko openssh-client openssh-sftp-server make
 	fish ruby php-cli zsh ksh busybox nodejs
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 libfaketime util-linux'
