@@ -13,7 +13,7 @@ suite_packages='libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vi
 	fish ruby php-cli zsh ksh busybox nodejs
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 libfaketime util-linux'
 
-test_packages='clang libclang-rt-dev clang-format cppcheck bash dash coreutils gpg gpg-agent mawk moreutils
+test_packages='clang libclang-rt-dev cppcheck bash dash coreutils gpg gpg-agent mawk moreutils
 	sqlite3 lz4 socat neovim unzip zip libarchive-tools iptables debootstrap'
 
 # Programs that write aside and then rename (tests/shell_matrix/test_rename_ways.py); java runs a source file only with the compiler at hand.
@@ -52,11 +52,13 @@ install_missing()
 		$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >/dev/null
 }
 
-# install_npm_packages: npm's libraries that copy, and that write aside, into a cache that the tests know (SSTOREFS_NPM names another).
+# install_npm_packages: npm's libraries that copy, and that write aside, into a cache that the tests know (SSTOREFS_NPM names another);
+# and the one clang-format whose word counts, since each release of Debian has another.
 install_npm_packages()
 {
 	cache=${SSTOREFS_NPM:-$HOME/.cache/sstorefs-tests/npm}
-	set -- write-file-atomic@5.0.1 atomically@2.0.3 steno@4.0.2 tmp@0.2.3 fs-extra@11.3.0
+	pinned_clang_format=$cache/node_modules/clang-format/bin/linux_x64/clang-format
+	set -- write-file-atomic@5.0.1 atomically@2.0.3 steno@4.0.2 tmp@0.2.3 fs-extra@11.3.0 clang-format@1.8.0
 	missing=
 	for package in "$@"; do
 		[ -d "$cache/node_modules/${package%@*}" ] || missing=yes

@@ -99,7 +99,7 @@ mounts()
 
 check_format()
 {
-	git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'contrib/*.[ch]' | xargs clang-format --dry-run -Werror
+	git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'contrib/*.[ch]' | xargs "$pinned_clang_format" --dry-run -Werror
 }
 
 check_sources()
