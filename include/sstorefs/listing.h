@@ -64,6 +64,9 @@ const struct record *listing_local_put(struct listing *listing, const struct ent
 /* Merges a local deletion that the service has accepted. */
 void listing_local_delete(struct listing *listing, const char *name);
 
+/* Gives the secret that is cached as `name` this `entry_id`: its file has got the name. */
+void listing_assign_id(struct listing *listing, const char *name, uint32_t entry_id);
+
 /* Merges a local rename: `to`, which was put before, takes over `entry_id` from `from`. */
 void listing_local_rename(struct listing *listing, const char *from, const char *to,
 			  uint32_t entry_id);

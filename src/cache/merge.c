@@ -370,11 +370,16 @@ static void renumber(struct listing *listing, struct snapshot *snapshot, const c
 	rebind(listing, record, entry_id);
 }
 
+void listing_assign_id(struct listing *listing, const char *name, uint32_t entry_id)
+{
+	renumber(listing, listing->current, name, entry_id);
+	renumber(listing, listing->next, name, entry_id);
+}
+
 void listing_local_rename(struct listing *listing, const char *from, const char *to,
 			  uint32_t entry_id)
 {
-	renumber(listing, listing->current, to, entry_id);
-	renumber(listing, listing->next, to, entry_id);
+	listing_assign_id(listing, to, entry_id);
 	listing_local_delete(listing, from);
 }
 

@@ -338,7 +338,11 @@ static void show_undescribed(struct put_op *put)
 {
 	struct change_op *op = &put->change;
 
-	if (!listing_peek_any(op->listing, op->name))
+	if (listing_peek_any(op->listing, op->name)) {
+		/* A file that was renamed onto the name is what is found there. */
+		if (op->entry_id)
+			listing_assign_id(op->listing, op->name, op->entry_id);
+	} else {
 		listing_local_put(op->listing,
 				  &(struct entry){.name = op->name,
 						  .created_at = put->stored_in.to,
@@ -346,6 +350,7 @@ static void show_undescribed(struct put_op *put)
 						  .expires_at = TIME_UNKNOWN,
 						  .livemode = -1},
 				  op->entry_id);
+	}
 	change_op_invalidate(op);
 }
 

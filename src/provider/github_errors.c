@@ -30,15 +30,15 @@ static enum limit limit_of(const struct http_response *response)
 
 void github_read_rate_limit(const struct http_response *response, struct rate_limit *limit)
 {
+	bool says_when = rate_limit_from_retry_after(response, limit);
 	enum limit kind = limit_of(response);
 
-	rate_limit_from_retry_after(response, limit);
 	rate_limit_from_counters(response, limit, "X-RateLimit-Remaining", "X-RateLimit-Reset");
 	if (kind == LIMIT_NONE)
 		return;
 	if (kind == LIMIT_PRIMARY && limit->resets_in_ms > limit->wait_ms)
 		limit->wait_ms = limit->resets_in_ms;
-	limit->wait_is_guess = limit->wait_ms == 0;
+	limit->wait_is_guess = limit->wait_ms == 0 && !says_when;
 	if (limit->wait_is_guess)
 		limit->wait_ms = WAIT_MS;
 }

@@ -198,8 +198,9 @@ const char *text_plain_body(const struct http_response *response);
 
 /* rate_limit.c: Retry-After and rate-limit headers. */
 
-/* Begins `limit` with what Retry-After says: seconds, or a date counted from the response's own. */
-void rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit);
+/* Begins `limit` with what Retry-After says: seconds, or a date counted from the response's own.
+ * Returns false where it says nothing. */
+bool rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit);
 
 /* Sets `remaining` and `resets_in_ms` from two headers: a count, and the reset in seconds since
  * 1970, counted from the response's own Date. */

@@ -45,7 +45,7 @@ static uint64_t milliseconds_until(const struct http_response *response, int64_t
 	return (uint64_t)(left < SECONDS_MAX ? left : SECONDS_MAX) * 1000;
 }
 
-void rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit)
+bool rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit)
 {
 	const char *text = http_response_header(response, "Retry-After");
 	int64_t seconds = read_count(text, SECONDS_MAX);
@@ -56,6 +56,9 @@ void rate_limit_from_retry_after(const struct http_response *response, struct ra
 		limit->wait_ms = (uint64_t)seconds * 1000;
 	else if (text && time_parse_http(text, &moment) == 0)
 		limit->wait_ms = milliseconds_until(response, moment / NANOSECONDS);
+	else
+		return false;
+	return true;
 }
 
 void rate_limit_from_counters(const struct http_response *response, struct rate_limit *limit,

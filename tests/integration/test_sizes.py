@@ -279,6 +279,18 @@ def test_only_the_last_few_thousand_are_remembered(make_mount, sandbox):
     assert sizes == [1] + [3] * REMEMBERED
 
 
+def test_what_replaces_a_secret_keeps_its_inode_size_and_times(directory):
+    path, temporary = directory / "NAME", directory / "tmpk3v8q1zw"
+    write_file(path, b"old")
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    os.write(descriptor, b"longer")
+    os.close(descriptor)
+    os.utime(temporary, ns=TIMES)
+    number = os.stat(temporary).st_ino
+    os.rename(temporary, path)
+    assert (os.stat(path).st_ino, size(path), times(path)) == (number, 6, TIMES)
+
+
 def test_directories_and_control_files_are_as_they_were(directory, served):
     write_file(directory / "NAME", b"val")
     os.utime(directory, ns=TIMES)

@@ -266,6 +266,9 @@ static void test_primary_and_secondary_limits_are_told_apart(void **state)
 	limit = limit_of(403, LEFT(7),
 			 "{\"message\":\"You have exceeded a secondary rate limit\"}");
 	assert_true(limit.remaining == 7 && limit.wait_ms == 60000 && limit.wait_is_guess);
+	limit = limit_of(429, LEFT(7) "Retry-After: 0\n",
+			 "{\"message\":\"You have exceeded a secondary rate limit\"}");
+	assert_true(limit.wait_ms == 0 && !limit.wait_is_guess);
 	limit = limit_of(403, LEFT(7), "{\"message\":\"Resource not accessible\"}");
 	assert_true(limit.wait_ms == 0);
 }
