@@ -95,10 +95,10 @@ void catalog_refresh(struct catalog *catalog)
 	quota_invalidate(&catalog->quota);
 	recent_failures_forget(&catalog->recent_failures, NULL);
 	recovery_hasten(catalog);
-	listing_expire(&catalog->stores);
+	listing_make_stale(&catalog->stores);
 	LIST_FOREACH (store, &catalog->open_stores, link) {
 		client_keys_of(store)->failure = (struct failure){0};
-		listing_expire(&store->secrets);
+		listing_make_stale(&store->secrets);
 	}
 }
 

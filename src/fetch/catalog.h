@@ -64,6 +64,10 @@ void recovery_stop(struct catalog *catalog);
 /* Asks at once if it is failing. */
 void recovery_hasten(struct catalog *catalog);
 
+/* Makes everything that is cached stale (`refresh`). A refresh that waits is dropped: the next
+ * request asks for itself. */
+void listing_make_stale(struct listing *listing);
+
 /* Starts a walk of the listing in the background, unless one runs, failed a moment ago, or would
  * come too soon after the last one. */
 void listing_refresh(struct listing *listing);

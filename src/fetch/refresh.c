@@ -37,6 +37,12 @@ static void stop_waiting(struct listing *listing)
 	listing->refresh_name = NULL;
 }
 
+void listing_make_stale(struct listing *listing)
+{
+	stop_waiting(listing);
+	listing_expire(listing);
+}
+
 static void refresh_now(struct listing *listing)
 {
 	char *name = listing->refresh_name;
