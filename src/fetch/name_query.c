@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "catalog.h"
+#include "page_tags.h"
 
 static const struct provider *provider_of(const struct listing *listing)
 {
@@ -71,6 +72,9 @@ static int on_entry(void *context, const struct entry *entry)
 	if (query->found || !entry->name || strcmp(entry->name, query->name) != 0)
 		return 0;
 	query->found = true;
+	/* A listing that has not changed since its last walk does not have it. */
+	if (!listing_peek_any(query->listing, query->name))
+		listing_drop_tags(query->listing);
 	return query->superseded ? 0 : listing_apply_answer(query->listing, query->name, entry);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "walk.h"
 static void page_tag_clear(struct page_tag *tag)
 {
 	free(tag->etag);
@@ -17,6 +18,13 @@ void page_tags_drop(struct page_tags **tags)
 		page_tag_clear(&(*tags)->pages[i]);
 	free(*tags);
 	*tags = NULL;
+}
+
+void listing_drop_tags(struct listing *listing)
+{
+	page_tags_drop(&listing->tags);
+	if (listing->walk)
+		listing->walk->untagged = true;
 }
 
 void page_tags_keep(struct page_tags **tags, size_t index, const char *etag, const char *cursor)

@@ -20,6 +20,9 @@ struct page_tags {
 /* Frees the tags, and sets `*tags` to NULL. */
 void page_tags_drop(struct page_tags **tags);
 
+/* Drops the tags of a listing that is not as its pages were any more, and of the walk that runs. */
+void listing_drop_tags(struct listing *listing);
+
 /* Keeps the tag of page `index`, from 0; `cursor` may be NULL. Without a tag, beyond PAGE_TAGS_MAX
  * or without memory the page counts as untagged. */
 void page_tags_keep(struct page_tags **tags, size_t index, const char *etag, const char *cursor);

@@ -307,9 +307,7 @@ static void count_page(struct walk *walk, const struct op_result *result)
 
 void walk_note_change(struct listing *listing, const char *name)
 {
-	page_tags_drop(&listing->tags);
-	if (listing->walk)
-		listing->walk->untagged = true;
+	listing_drop_tags(listing);
 	name_query_supersede(listing, name);
 }
 

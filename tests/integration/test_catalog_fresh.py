@@ -8,7 +8,7 @@ import time
 import pytest
 
 from programs import errno_of, shell, together, write_file
-from services import Fastly, Stripe
+from services import SERVICES, Fastly, Stripe
 from waiting import wait_until
 from client import Sandbox
 
@@ -353,3 +353,19 @@ def test_what_expires_vanishes_by_itself(make_mount, sandbox):
     # Nor does it stand in the way of a new one.
     assert shell("set -C; echo val > SHORT", cwd=mount / "account").returncode == 0
     assert stripe.calls("list_secrets") == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_was_there_between_two_listings_alone_is_gone(make_mount, sandbox, service):
+    """It was seen by its name; the listing has not changed since."""
+    served = SERVICES[service]("direct", sandbox).make_store()
+    served.put(served.store, "KEPT", b"val")
+    mount = make_mount(served)
+    directory = mount / served.store
+    assert os.listdir(directory) == ["KEPT"]
+    served.put(served.store, "BRIEF", b"val")
+    mount.refresh()
+    os.stat(directory / "BRIEF")
+    served.delete(served.store, "BRIEF")
+    mount.refresh()
+    assert os.listdir(directory) == ["KEPT"]
