@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "walk.h"
+
 static void page_tag_clear(struct page_tag *tag)
 {
 	free(tag->etag);

@@ -19,7 +19,7 @@ from waiting import TIMEOUT
 # The operations that change something, beside those that send a value.
 OTHER_CHANGES = {"delete_secret": "delete", "duplicate_secret": "duplicate"}
 # Patterns of the sandbox for all operations that send a value.
-PUTS = {"fastly": "put_secret", "cloudflare": "[cp]*_secret*", "stripe": "set_secret"}
+PUTS = {"fastly": "put_secret", "cloudflare": "[cp]*_secret*", "stripe": "set_secret", "github": "put_secret"}
 FAULTS = {
     "refused": {"status": 403},
     "reply_lost": {"reset": "after"},
@@ -178,10 +178,10 @@ class Harness:
         self.sandbox.wait_for_calls(1, timeout=TIMEOUT, operation=self.operation("put"), name=name, state="open")
 
     def put(self, name, value):
-        """As another client. Stripe shows the time of creation alone, in seconds: each time another one."""
+        """As another client. Stripe shows the time of creation alone, GitHub that of the change, in seconds: each time another one."""
         self.edits += 1
-        more = {"created": time.time() - 1e6 + self.edits} if self.service.name == "stripe" else {}
-        self.target.put(self.store, name, value, **more)
+        shown = {"stripe": "created", "github": "modified"}.get(self.service.name)
+        self.target.put(self.store, name, value, **({shown: time.time() - 1e6 + self.edits} if shown else {}))
 
     def delete(self, name):
         self.target.delete(self.store, name)
@@ -208,7 +208,8 @@ class Harness:
     def change(self, call):
         verb = OTHER_CHANGES.get(call["operation"].partition(".")[2]) or call["mode"]
         name = call["name"] if call["name"] in self.names else STALE
-        return verb, name, call["value_sha256"], "dropped" if call["state"] == "dropped" else call["status"]
+        stored = verb != "delete" and call["status"] in (201, 204)
+        return verb, name, call["value_sha256"], "dropped" if call["state"] == "dropped" else 200 if stored else call["status"]
 
     def wait_until_idle(self):
         """Waits for uploads that go on after all programs have been answered."""

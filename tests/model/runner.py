@@ -82,7 +82,17 @@ class RandomRun(Programs):
             self.exchange.learn_all()
         if expected.released:
             self.harness.wait_until_idle()
+        if calls and not self.model.service.describes:
+            self.learn_versions()
         self.compare_sizes()
+
+    def learn_versions(self):
+        """What was stored is asked for now, perhaps by a walk, which tells of everything else too."""
+        for name in self.model.names:
+            if name not in self.exchange.invalid:
+                errno_of(os.stat, self.harness.path(name))
+        if self.harness.calls(0)[1]:
+            self.exchange.learn_all()
 
     def compare_sizes(self):
         """And times that were set. An invalid name stays so: a lookup would verify it."""

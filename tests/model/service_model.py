@@ -33,6 +33,8 @@ class Service:
     taken: int             # status: there is one of this name already
     deleted: int           # status: it was deleted
     dots: bool             # a name may have some
+    capitals: bool = False  # a name has no small letters
+    describes: bool = True  # it tells the version of what it has stored: else the mount asks for that afterwards
 
     @property
     def bytes_max(self):
@@ -45,7 +47,9 @@ CLOUDFLARE = Service("cloudflare", limit=65536, text=True, counts_characters=Fal
                      replays=False, tells_value=False, taken=409, deleted=202, dots=False)
 STRIPE = Service("stripe", limit=5000, text=True, counts_characters=True, creates=False, replaces=False, replaces_by_id=False, renames=None, shows_changes=False,
                  replays=True, tells_value=False, taken=None, deleted=200, dots=True)
-SERVICES = {service.name: service for service in (FASTLY, CLOUDFLARE, STRIPE)}
+GITHUB = Service("github", limit=49152, text=True, counts_characters=False, creates=False, replaces=False, replaces_by_id=False, renames="sealed value", shows_changes=True,
+                 replays=False, tells_value=False, taken=None, deleted=204, dots=False, capitals=True, describes=False)
+SERVICES = {service.name: service for service in (FASTLY, CLOUDFLARE, STRIPE, GITHUB)}
 
 # What a call meets: the status that is seen of it, and None where the client sees no answer.
 UNANSWERED = {"request_dropped": "dropped", "server_error": 503, "reply_lost": "dropped"}

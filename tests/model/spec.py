@@ -4,7 +4,7 @@ The reference: what the mount must do, said as simply as it can be. No calls, no
 Every method is one thing that a program, the service or another client does. It returns what must come of it: an Outcome, with the errno that the program sees
 and the calls that the service gets, in order. Nothing here knows how sstorefs is written; it follows the rules of its manual. Model has what programs do with
 descriptors; names.py has what becomes of names, publisher.py when something is published, known.py what the mount knows and shows, objects.py what all of them
-speak of. What the service holds, and how the three differ, is service_model.py's.
+speak of. What the service holds, and how the services differ, is service_model.py's.
 """
 
 import errno
@@ -15,7 +15,7 @@ from objects import ANYHOW, AS_MKSTEMP, EXCLUSIVELY, TEMPORARY, File, Handle, Ou
 
 class Model(Names):
     def is_valid(self, name):
-        return self.service.dots or "." not in name
+        return (self.service.dots or "." not in name) and not (self.service.capitals and name != name.upper())
 
     def stages(self, name, exclusive, reads):
         """Rule 14."""

@@ -14,7 +14,8 @@ from runner import run_sequence
 SEED = os.environ.get("MODEL_SEED")
 # service, option, how many sequences, of how many steps
 COUNTS = (("fastly", "commit=close", 4, 5000), ("fastly", "commit=fsync", 1, 3000), ("fastly", "commit=write", 1, 3000), ("fastly", "nocreate", 1, 3000),
-          ("cloudflare", "commit=close", 2, 3000), ("cloudflare", "nocreate", 1, 3000), ("stripe", "commit=close", 2, 3000), ("stripe", "nocreate", 1, 3000))
+          ("cloudflare", "commit=close", 2, 3000), ("cloudflare", "nocreate", 1, 3000), ("stripe", "commit=close", 2, 3000), ("stripe", "nocreate", 1, 3000),
+          ("github", "commit=close", 2, 3000), ("github", "commit=fsync", 1, 2000), ("github", "nocreate", 1, 3000))
 SEQUENCES = [(service, option, number, steps) for service, option, count, steps in COUNTS for number in range(count)]
 
 
