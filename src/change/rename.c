@@ -35,6 +35,10 @@ static void release(struct change_op *op)
 static void invalidate_new(struct rename_op *renaming)
 {
 	listing_invalidate(renaming->change.listing, renaming->to, 0);
+	/* Two versions of one second look the same: what was written under it before is replaced.
+	 */
+	sealed_cache_drop(&op_catalog(&renaming->change)->sealed_cache, renaming->change.store,
+			  renaming->to);
 }
 
 static void conclude(struct change_op *op)
