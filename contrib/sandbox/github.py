@@ -116,7 +116,7 @@ class GitHub(Service):
         response.headers += error.more.get("headers", [])
         return response
 
-    # For the control interface: a store is OWNER/REPO/STORE or ORG/STORE; STORE alone is the first repository's
+    # For the control interface: a store is repos/OWNER/REPO/STORE or orgs/ORG/STORE; STORE alone is the first repository's
 
     def find_store(self, params):
         return self.state.store(self.name, self._id_of(params["store"]))

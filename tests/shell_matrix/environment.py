@@ -1,17 +1,40 @@
 """The environment of the matrix: a sandbox, one store of one service, and three mounts of it that last for all commands."""
 
 import os
+from functools import partial
 
 from client import Sandbox
 from daemon import Mount
-from services import SERVICES
+from services import SERVICES, GitHub
 from waiting import TIMEOUT, wait_until
 
 
 # Quotas that the matrix would exhaust.
-QUOTAS = ("cloudflare.quota_secrets=100000", "stripe.per_scope=100000")
+QUOTAS = ("cloudflare.quota_secrets=100000", "stripe.per_scope=100000", "github.quota_organization=100000")
 WITHDRAWN = "good-for-the-mount-alone"
 SHORT_TIMEOUT = 3
+
+
+class GitHubOrganization(GitHub):
+    """One of its stores takes 1000 secrets, where a repository's takes 100."""
+
+    source = "github:octo-org"
+    store = "actions"
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        for action in ("put", "seed", "delete", "value"):
+            setattr(self, action, partial(self._at_the_organization, getattr(self, action)))
+
+    @staticmethod
+    def _at_the_organization(action, store, *arguments, **settings):
+        return action(f"orgs/octo-org/{store}", *arguments, **settings)
+
+    def make_store(self):
+        return self
+
+
+TARGETS = SERVICES | {"github": GitHubOrganization}
 
 
 class Environment:
@@ -24,7 +47,7 @@ class Environment:
     def start(self, existing, old):
         """With the secrets `existing`, which the mounts know of from a listing."""
         self.sandbox.start()
-        self.target = SERVICES[self.service]("direct", self.sandbox).make_store()
+        self.target = TARGETS[self.service]("direct", self.sandbox).make_store()
         for name in existing:
             self.put(name, old)
         self._mount("good", self.sandbox.token, "ttl=3600")
@@ -37,7 +60,7 @@ class Environment:
     def _mount(self, name, token, options):
         work = self.work / name
         work.mkdir(parents=True)
-        mount = Mount(work, SERVICES[self.service]("direct", self.sandbox, token=token), options=options)
+        mount = Mount(work, TARGETS[self.service]("direct", self.sandbox, token=token), options=options)
         self.mounts[name] = mount
         mount.start()
         os.listdir(self.directory(name))

@@ -60,7 +60,7 @@ ALL = IGNORES_CLOSE | UUTILS_SYNC | DELETE_FIRST | REPORTS_AND_DELETES | CHECKS_
 
 
 def named(way):
-    return "SECRET_" + "".join(letter if letter.isalnum() else "_" for letter in way)
+    return "SECRET_" + "".join(letter if letter.isalnum() else "_" for letter in way).upper()
 
 
 @pytest.fixture(scope="session", params=SERVICES)

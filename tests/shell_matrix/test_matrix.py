@@ -1,7 +1,7 @@
 """
 Every writer, and everything that can go wrong with it: the table is matrix.table, which explains its columns.
 
-Of each line it is checked, at Fastly, Cloudflare and Stripe:
+Of each line it is checked, at Fastly, Cloudflare, Stripe and GitHub:
 
 - works: status 0, not a word; one upload, with exactly these bytes; for new names and for existing ones.
 - open, WRITE, published: the program says what the table says; the old value stays, a new name leaves no file; nothing is sent
@@ -12,6 +12,7 @@ Of each line it is checked, at Fastly, Cloudflare and Stripe:
 - killed: by SIGKILL, after its first write: nothing is sent; during the upload: the wait ends at once, and the old value stays.
 """
 
+import re
 import signal
 
 import pytest
@@ -30,12 +31,16 @@ WHY = {
 }
 
 
+# Their one verb creates and replaces.
+UPSERTS = ("stripe", "github")
+
+
 def all_runs():
     for row in ROWS:
         for shell in row.shells:
             for column in COLUMNS:
                 for start in row.starts if column == "works" else row.starts[:1]:
-                    yield Run(row, shell, start, column, f"{column.replace(' ', '_')}_{row.number}_{shell}_{start}")
+                    yield Run(row, shell, start, column, re.sub(r"\W", "_", f"{column}_{row.number}_{shell}_{start}".upper()))
 
 
 def cases(*columns):
@@ -129,7 +134,7 @@ def test_no_answer_arrives(done, service_name):
     assert done.held == done.stored, "the sandbox takes the value and drops the answer"
     assert done.puts
     expected = done.row.cell("answered", done.shell)
-    if expected == "works" and service_name == "stripe":
+    if expected == "works" and service_name in UPSERTS:
         expected = done.row.cell("published", done.shell)  # its one verb replaces, so it is simply repeated, to the end
     if expected == "works":
         assert (done.status, done.stderr, len(done.puts)) == (0, "", 1), "the look found what was made"
@@ -147,7 +152,7 @@ def test_one_answer_is_lost(done, service_name):
     """PUT and PATCH are repeated; after a lost create it is looked whether it took effect."""
     assert (done.status, done.stderr) == (0, "")
     assert done.held == done.stored
-    found = done.row.cell("answered", done.shell) == "works" and service_name != "stripe"
+    found = done.row.cell("answered", done.shell) == "works" and service_name not in UPSERTS
     kinds = {put["operation"] for put in done.puts}  # of each the first answer is lost: a create's and then a replacement's
     assert [put["state"] for put in done.puts] == ["dropped"] * len(kinds) + ["answered"] * (not found)
     assert len(done.deletes) == (done.row.unlinks and done.start == "existing")
