@@ -17,7 +17,7 @@ class Seen:
 
 
 class Harness:
-    """`service` is Fastly's, as the fixtures make it; the other two are reached the same way."""
+    """`service` is Fastly's, as the fixtures make it; the others are reached the same way."""
 
     def __init__(self, make_mount, service, source="fastly", options="", nginx=None, work=None):
         self.source = source
@@ -35,6 +35,8 @@ class Harness:
         """The secret is there and known, its store's listing too, and everything that a write needs is at hand."""
         write_file(self.path, b"old")
         assert "NAME" in os.listdir(self.path.parent)
+        if self.source == "github":
+            self.sandbox.variant(clock=10)  # its times are whole seconds: what is written next has another one
         self.sandbox.clear()
 
     def notice(self):

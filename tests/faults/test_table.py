@@ -58,6 +58,30 @@ def refusals():
         yield Row(f"{status}", f"status={status}", error, calls=calls, holds=b"old", state="failed")
 
 
+def on_github():
+    """What is final, what is a limit, and what is not known: GitHub has a text for each, and one verb."""
+    for status, error in ((401, errno.EACCES), (403, errno.EACCES), (404, errno.ENOENT), (413, errno.EFBIG), (422, errno.EINVAL)):
+        yield Row(f"{status}", f"status={status}", error, holds=b"old", state="failed", source="github")
+    for title, fault, more in (
+            ("409 once", "status=409,times=1", {"calls": (2, 2)}),
+            ("503 once", "status=503,times=1", {"calls": (2, 2)}),
+            ("503 all the time", "status=503", {"error": errno.EIO, "calls": ANY, **PART, "holds": b"old", "state": UNKNOWN}),
+            ("500 after the change, all the time", "status=500,when=after", {"error": errno.EIO, "calls": ANY, **PART, "state": UNKNOWN}),
+            ("429, Retry-After: 0, once", "status=429,retry_after=0,times=1", {"calls": (2, 2)}),
+            ("403, Retry-After: 1, once", "status=403,retry_after=1,times=1", {"calls": (2, 2), "seconds": (1, 15)}),
+            ("429, which does not say until when", "status=429", {"error": errno.EAGAIN, "holds": b"old", "state": "failed"}),
+            ("403, X-RateLimit-Reset in 1 s, once", "status=403,rate_reset=1,times=1", {"calls": (2, 2), "seconds": (0.5, 15)}),
+            ("403, X-RateLimit-Reset in an hour", "status=403,rate_reset=3600", {"error": errno.EAGAIN, "holds": b"old", "state": "failed"}),
+            ("reset before the change, once", "reset=before,times=1", {"calls": (2, 2)}),
+            ("reset after the change, once", "reset=after,times=1", {"calls": (2, 2)}),
+            ("reset after the change, all the time", "reset=after", {"error": errno.EIO, "calls": (2, 99), **PART, "state": UNKNOWN}),
+            ("no answer", "hang=forever", {"error": errno.ETIMEDOUT, **WHOLE, "holds": b"old", "state": UNKNOWN}),
+            ("no answer, though it was done", "hang=forever,when=after", {"error": errno.ETIMEDOUT, **WHOLE, "state": UNKNOWN}),
+            ("204, and 100 MB behind it", "huge=100000000", {}),
+            ("an answer in HTML", "status=502,family=html,times=1", {"calls": (2, 2)})):
+        yield Row(title, fault, source="github", **more)
+
+
 def certificates():
     """Nothing is sent to a server that cannot prove who it is."""
     for name, title in (("wrong_name", "the certificate has another name"), ("expired", "the certificate has expired"),
@@ -120,6 +144,7 @@ ROWS = [
     Row("no server listens any more", refuses_connections, errno.EIO, calls=(0, 0), holds=b"old", way="tls"),
     Row("packets vanish", drops_packets, errno.ETIMEDOUT, calls=(0, 0), **WHOLE, holds=b"old", way="tls"),
     *certificates(),
+    *on_github(),
     Row("HTTP/2, GOAWAY after each request", front(requests=1), way="tls"),
     Row("HTTP/1.1 alone", front(http2=False), way="tls"),
     Row("HTTP/1.1 alone, closed after each request", front(http2=False, requests=1), way="tls"),
