@@ -99,6 +99,7 @@ class Harness:
         self.actors = {}
         self.seen = 0
         self.edits = 0
+        self.seconds = 0
 
     def start(self):
         self.sandbox.start()
@@ -182,6 +183,11 @@ class Harness:
         self.edits += 1
         shown = {"stripe": "created", "github": "modified"}.get(self.service.name)
         self.target.put(self.store, name, value, **({shown: time.time() - 1e6 + self.edits} if shown else {}))
+
+    def begin_another_second(self):
+        """Two versions of one second look the same: what is stored next has another time."""
+        self.seconds += 1
+        self.sandbox.variant(clock=self.seconds)
 
     def delete(self, name):
         self.target.delete(self.store, name)

@@ -93,6 +93,7 @@ class RandomRun(Programs):
                 errno_of(os.stat, self.harness.path(name))
         if self.harness.calls(0)[1]:
             self.exchange.learn_all()
+        self.harness.begin_another_second()
 
     def compare_sizes(self):
         """And times that were set. An invalid name stays so: a lookup would verify it."""
