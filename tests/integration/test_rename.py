@@ -7,6 +7,7 @@ import time
 import pytest
 
 from programs import close, errno_of, shell, write_file
+from services import GitHub
 from waiting import wait_until
 
 
@@ -101,3 +102,17 @@ def test_a_handle_whose_name_was_replaced_publishes_nothing(direct_mount, sandbo
     errno_of(close, replaced)
     assert direct_mount.unmount() == 0
     assert sandbox.value("prod", "NAME") == b"new"
+
+
+def test_after_half_a_rename_the_new_names_older_value_takes_no_name(make_mount, sandbox):
+    """Both versions are of one second, and look the same: the older one would replace the newer."""
+    github = GitHub("direct", sandbox).make_store()
+    directory = make_mount(github) / "prod"
+    write_file(directory / "WARM", b"val")
+    sandbox.variant(clock=-(time.time() % 1))  # a second begins
+    write_file(directory / "NEW", b"older")
+    write_file(directory / "NAME", b"newer")
+    github.fault("delete_secret", status=403, times=1)
+    assert errno_of(os.rename, directory / "NAME", directory / "NEW") == errno.EACCES
+    assert errno_of(os.rename, directory / "NEW", directory / "LAST") == errno.EOPNOTSUPP
+    assert github.value("prod", "NEW") == b"newer" and github.value("prod", "LAST") is None
