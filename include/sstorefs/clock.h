@@ -31,7 +31,7 @@ static inline bool time_span_has(const struct time_span *span, wall_time_ns time
 wall_time_ns clock_wall(void);
 
 /* The time that the kernel gives to files that change now, up to a tick behind clock_wall(): what
- * is compared with theirs. */
+ * is compared with theirs. To be called once before system calls are filtered. */
 wall_time_ns clock_files(void);
 
 /*

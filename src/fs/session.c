@@ -210,7 +210,7 @@ int fs_new(struct fs **made, const struct fs_options *options)
 	/* Numbers that other file systems are unlikely to use, for /proc/PID/fdinfo is searched by
 	 * them; below 2^53, so that a double can hold them. */
 	fs->inode_base = (uint64_t)(1 + randombytes_uniform((1u << 20) - 1)) << 32;
-	fs->mounted_at = clock_wall();
+	fs->mounted_at = clock_files();
 	failed = make_receive_buffer(fs, SIZE_FIRST, false);
 	if (failed) {
 		fs->options.pool->reclaim = NULL;

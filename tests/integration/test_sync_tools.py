@@ -134,6 +134,16 @@ def test_rclone_with_its_defaults(store, served, source):
     assert "1 differences found" in run(f'{RCLONE} check --size-only . "$STORE"', store, source, status=1).stderr
 
 
+def test_what_is_written_is_as_new_as_what_it_was_made_of_and_no_newer_than_what_comes_after(store, tmp_path):
+    """To the nanosecond: the kernel gives finer times than a tick to files that were looked at."""
+    for number in range(20):
+        before, after = tmp_path / f"before{number}", tmp_path / f"after{number}"
+        before.write_bytes(b"val")
+        (store / "NAME").write_bytes(b"val")
+        after.touch()
+        assert before.stat().st_mtime_ns <= (store / "NAME").stat().st_mtime_ns <= after.stat().st_mtime_ns
+
+
 def test_make_settles(store, served, source):
     """A secret as a target, and as what another target is made of."""
     (source / "Makefile").write_text("all: stamp\nstamp: $(STORE)/NAME\n\ttouch stamp\n$(STORE)/NAME: ONE\n\tcat ONE > $@\n")
