@@ -55,7 +55,6 @@ def draw(outcomes, count, folder):
 # Real mounts
 
 
-# The service, its limit for so many mounts, and by how much reality may differ: only chance decides when Stripe's callers come back.
 # The service, its limit for so many mounts, and how far the figures may lie apart, as a part of all calls: with few mounts on a busy machine it
 # depends on when each of them starts.
 CHECKED = (("fastly", lambda count: count, 0.3), ("cloudflare", lambda count: count * 3 // 2, 0.3), ("stripe", lambda count: max(5, count // 4), 0.3))
