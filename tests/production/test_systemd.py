@@ -338,7 +338,7 @@ def test_a_mount_unit_that_failed_is_tried_again(machine, sandbox):
     drop_in(machine, "[Service]\nRestartSec=100ms\n", "sstorefs-again@.service")
     machine.write("/etc/sstorefs/token", "another-token")
     assert machine.run("systemctl start mnt-secrets.mount", check=False).returncode != 0
-    machine.run("until [ $(journalctl -t sstorefs -o cat | grep -c 401) -ge 3 ]; do sleep 0.05; done")
+    sandbox.wait_for_calls(3, operation="fastly.list_stores")
     machine.write("/etc/sstorefs/token", sandbox.token)
     machine.run("until [ $(systemctl is-active mnt-secrets.mount) = active ]; do sleep 0.05; done")
     machine.run("systemctl stop mnt-secrets.mount")
