@@ -63,7 +63,7 @@ struct config {
 	char *scopes, *comment;
 	uint64_t expires;		 /* seconds; 0: never */
 	char *users;			 /* `usr_a:usr_b` */
-	char *visibility, *repositories; /* of new secrets; NULL: the provider\'s default, none */
+	char *visibility, *repositories; /* of new secrets; NULL: the provider's default, none */
 	char *stripe_context, *stripe_version; /* headers; NULL: none, the provider's own */
 	uid_t uid;
 	gid_t gid;

@@ -31,6 +31,10 @@ static void conclude(struct change_op *op)
 		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
 	if (failure->errnum && put->value)
 		failure_redact(failure, put->value, put->length);
+	/* Where versions are told by whole seconds, what was sealed before may look like what is
+	 * stored now: a rename would send the older value. */
+	if (put->unknown && op_provider(op)->store_keys)
+		sealed_cache_drop(&op_catalog(op)->sealed_cache, op->store, op->name);
 	put_keep_sealed(put);
 }
 

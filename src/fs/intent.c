@@ -18,7 +18,8 @@
 #define RESPONSE_AGE_MAX 15000
 
 /* Reads the flags of the open(2) or openat(2) that the thread is in. False: it is in none, or
- * /proc does not show it. */
+ * /proc does not show it. The read takes the lock that execve(2) holds while it flushes files of
+ * this mount; no execve of the process gets there before the thread has its reply. */
 static bool open_flags(pid_t thread, unsigned *flags)
 {
 	char text[256];
