@@ -7,7 +7,7 @@ build_packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libcurl4
 try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
 
 # What the unit, integration and security tests run: on Debian 13, too (tests/debian13.sh).
-suite_packages='libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vim-tiny gdb binutils git
+suite_packages='e2fsprogs libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vim-tiny gdb binutils git
 	curl cpio p7zip-full perl-base sed tar ansible-core rust-coreutils gh
 	rclone python3-paramiko openssh-client openssh-sftp-server make
 	fish ruby php-cli zsh ksh busybox nodejs
@@ -26,7 +26,7 @@ bench_packages='curl findutils nginx-light openssl python3-matplotlib util-linux
 package_packages='build-essential debhelper scdoc'
 
 # Machines and containers to try what operators do (tests/production).
-production_packages="$package_packages e2fsprogs podman runc catatonit systemd adduser yamllint python3-yaml python3-dotenv bash-completion man-db git
+production_packages="$package_packages podman runc catatonit systemd adduser yamllint python3-yaml python3-dotenv bash-completion man-db git
 	lintian gpg gpg-agent xz-utils"
 
 test_packages="$test_packages $suite_packages $rename_packages $production_packages $bench_packages"
