@@ -24,8 +24,8 @@
  */
 void process_harden(void);
 
-/* Sees to it that a core of `process`, should root take one, holds no memory; the setting stays
- * over execve(2). Returns 0 or a negative errno. */
+/* Sees to it that a core of `process` (0: this one, whose id /proc may know by another number),
+ * should root take one, holds no memory; the setting stays over execve(2). Returns 0 or -errno. */
 int process_empty_cores(pid_t process);
 
 /* True if a core that root takes, with gcore(1) for example, would hold nothing. */

@@ -12,10 +12,11 @@
 
 int process_empty_cores(pid_t process)
 {
-	char path[64];
+	char path[64] = "/proc/self/coredump_filter";
 	int filter, failed = 0;
 
-	snprintf(path, sizeof path, "/proc/%d/coredump_filter", (int)process);
+	if (process)
+		snprintf(path, sizeof path, "/proc/%d/coredump_filter", (int)process);
 	filter = open(path, O_WRONLY | O_CLOEXEC);
 	if (filter < 0 || write(filter, "0", 1) != 1)
 		failed = -errno;
@@ -31,7 +32,7 @@ void process_harden(void)
 	/* The file belongs to root in a process that is undumpable from exec(2) on. Making it
 	 * dumpable for a moment to write the file would show the token's file in that moment
 	 * (/proc/PID/root). The parent of such a process sets it: sstorefs-mount-proxy, systemd. */
-	process_empty_cores(getpid());
+	process_empty_cores(0);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
 }
@@ -40,7 +41,7 @@ bool process_cores_are_empty(void)
 {
 	char text[32] = "";
 
-	return proc_read_of(getpid(), "coredump_filter", text, sizeof text) > 0 &&
+	return proc_read(-1, "/proc/self/coredump_filter", text, sizeof text) > 0 &&
 	       strtoul(text, NULL, 16) == 0;
 }
 

@@ -18,7 +18,7 @@ static void read_memory(struct process_figures *figures)
 	double page = (double)sysconf(_SC_PAGESIZE), virtual, resident;
 	char text[256];
 
-	if (proc_read_of(getpid(), "statm", text, sizeof text) < 0 ||
+	if (proc_read(-1, "/proc/self/statm", text, sizeof text) < 0 ||
 	    sscanf(text, "%lf %lf", &virtual, &resident) != 2)
 		return;
 	figures->virtual_bytes = virtual * page;
@@ -32,7 +32,7 @@ static void read_start(struct process_figures *figures)
 	const char *field = NULL;
 	char text[1024];
 
-	if (proc_read_of(getpid(), "stat", text, sizeof text) >= 0)
+	if (proc_read(-1, "/proc/self/stat", text, sizeof text) >= 0)
 		field = strrchr(text, ')');
 	for (int number = 2; field && number < 22; number++)
 		field = strchr(field + 1, ' ');

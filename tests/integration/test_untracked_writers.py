@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from programs import PYTHON, shell
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 OTHER_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
+WITH_FULL_CORES = ["sh", "-c", 'echo 0x33 > /proc/self/coredump_filter; exec "$@"', "sh"]
 # The sanitizers' reports go to the log, for where they usually go is root's; and leaks can't be looked for without root's rights.
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=66", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 KILLED = 'exec 3> "$NAME"; printf half >&3; kill -KILL $$'
@@ -209,3 +211,21 @@ def test_a_writer_with_many_descriptors_is_looked_through(direct_mount, sandbox)
     assert done.returncode == 0
     assert sandbox.uploads() == [b"half and half"]
     assert can_tell(direct_mount)
+
+
+@pytest.fixture
+def mount_in_another_namespace(request, tmp_path, direct):
+    mount = started(request, tmp_path, direct, before=[*WITH_FULL_CORES, *OTHER_NAMESPACE])
+    yield mount
+    mount.finish()
+
+
+def test_the_daemon_finds_itself_in_proc_under_another_number(mount_in_another_namespace):
+    """Its core holds no memory, and metrics show its own; under its number in its namespace /proc has another process."""
+    parent = mount_in_another_namespace.pid
+    (pid,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    assert int(Path(f"/proc/{pid}/coredump_filter").read_text(), 16) == 0
+    size = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
+    metrics = mount_in_another_namespace.control("metrics").splitlines()
+    (shown,) = (float(line.split()[-1]) for line in metrics if line.startswith("process_virtual_memory_bytes"))
+    assert 0.9 < shown / size < 1.1
