@@ -154,13 +154,13 @@ static int connect_when_there(int fd, const char *path, unsigned seconds)
 	char directory[sizeof((struct sockaddr_un){0}).sun_path] = ".", events[4096];
 	struct sockaddr_un address;
 	socklen_t length = unix_address(&address, path);
-	int failed = 0;
+	int failed = length ? 0 : -ENAMETOOLONG;
 
 	if (slash)
 		snprintf(directory, sizeof directory, "%.*s",
 			 slash == path ? 1 : (int)(slash - path), path);
 	inotify_add_watch(watched.fd, directory, IN_CREATE | IN_ATTRIB | IN_MOVED_TO);
-	while (connect(fd, (const struct sockaddr *)&address, length)) {
+	while (!failed && connect(fd, (const struct sockaddr *)&address, length)) {
 		failed = -errno;
 		now = clock_boottime();
 		if ((failed != -ENOENT && failed != -ECONNREFUSED && failed != -EACCES) ||

@@ -83,6 +83,11 @@ def test_a_core_of_the_process_that_has_the_mount_holds_no_memory(helper):
     assert "coredump_filter" not in helper.log()
 
 
+def test_a_path_that_no_socket_can_have_is_refused_as_such():
+    asked = subprocess.run([OPENER, "--request", "/" + "p" * 200, "--", "true"], capture_output=True, text=True, timeout=60)
+    assert asked.returncode == 32 and "File name too long" in asked.stderr
+
+
 @pytest.mark.parametrize("helper", [["--unit", "sstorefs@prod.service"]], indirect=True)
 @pytest.mark.parametrize("user", [0, NOBODY])
 def test_a_process_of_no_unit_gets_nothing(helper, user):
