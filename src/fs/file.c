@@ -244,7 +244,7 @@ void handle_free(struct handle *handle)
 	wait_wake_all(&handle->freed);
 	handle_wipe(handle);
 	process_release(handle->file->fs, handle->opener.process);
-	writer_forget(handle->file->fs, &handle->writer, WRITER_NONE);
+	writer_forget(handle->file->fs, handle, WRITER_NONE);
 	LIST_REMOVE(handle, link);
 	file_put_if_unused(handle->file);
 	free(handle);

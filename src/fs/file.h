@@ -30,6 +30,7 @@ struct handle {
 	struct opener opener;
 	struct writer writer;
 	struct log_actor actor; /* that opened it, for the audit */
+	unsigned owners;	/* counts the changes of `opener` and `writer` */
 	struct wait_list freed; /* woken when the handle is freed */
 	struct value *value;	/* the buffer that WRITE appends to; NULL: there is none */
 	bool append, excl, dirty;

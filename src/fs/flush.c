@@ -182,6 +182,9 @@ static void on_search(struct close_search *search, enum fd_holding result)
 
 	if (!handle) {
 		flush_end(flush, ENOTCONN);
+	} else if (handle->failed || handle->file->unlinked) {
+		/* A WRITE was refused or the name removed while the search ran. */
+		flush_end(flush, handle->failed);
 	} else if (result == FD_HOLDING_UNSEEN) {
 		discard_unobserved(handle);
 		flush_end(flush, ENOBUFS);

@@ -199,12 +199,22 @@ int opener_identify(struct fs *fs, struct handle *handle)
 
 /* --- the writer */
 
-void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind)
+void writer_forget(struct fs *fs, struct handle *handle, enum writer_kind kind)
 {
-	struct process *process = writer->process;
+	struct process *process = handle->writer.process;
 
-	*writer = (struct writer){.kind = kind};
+	handle->writer = (struct writer){.kind = kind};
+	handle->owners++;
 	process_release(fs, process);
+}
+
+void writer_is_parent(struct fs *fs, struct handle *handle, struct process *process)
+{
+	pid_t thread = handle->writer.thread;
+
+	writer_forget(fs, handle, process ? WRITER_ONE : WRITER_MANY);
+	handle->writer.process = process;
+	handle->writer.thread = thread;
 }
 
 /* Returns the process that answers for the writer so far and another: one of the two if it is the
@@ -230,16 +240,15 @@ static int join_writers(struct fs *fs, struct handle *handle, pid_t thread,
 	int failed = 0;
 
 	if (common == handle->opener.process->id) {
-		writer_forget(fs, writer, WRITER_OPENER);
+		writer_forget(fs, handle, WRITER_OPENER);
 	} else if (common && common == writer->process->id) {
 		writer->thread = thread;
 	} else if (common) {
 		failed = process_find(fs, common, &process);
-		writer_forget(fs, writer, process ? WRITER_ONE : WRITER_MANY);
-		writer->process = process;
 		writer->thread = thread;
+		writer_is_parent(fs, handle, process);
 	} else {
-		writer_forget(fs, writer, WRITER_MANY);
+		writer_forget(fs, handle, WRITER_MANY);
 	}
 	return failed == -ESRCH ? 0 : failed;
 }
@@ -260,19 +269,20 @@ int writer_note(struct fs *fs, struct handle *handle, pid_t thread)
 	}
 	failed = read_status(thread, &status);
 	if (!failed && status.process == handle->opener.process->id) {
-		writer_forget(fs, writer,
+		writer_forget(fs, handle,
 			      writer->kind == WRITER_NONE ? WRITER_OPENER : WRITER_MANY);
 	} else if (!failed && writer->kind == WRITER_ONE) {
 		failed = join_writers(fs, handle, thread, &status);
 	} else if (!failed) {
 		failed = process_find(fs, status.process, &writer->process);
+		handle->owners++;
 		if (!failed)
 			*writer = (struct writer){
 				WRITER_ONE, writer->process, thread,
 				status.parent == 1 ? 0 : status.parent}; /* init adopts orphans */
 	}
 	if (failed == -ESRCH)
-		writer_forget(fs, writer, WRITER_MANY);
+		writer_forget(fs, handle, WRITER_MANY);
 	return failed == -ESRCH ? 0 : failed;
 }
 
@@ -285,6 +295,7 @@ void handle_take_over(struct fs *fs, struct handle *handle)
 	handle->actor.pid = writer->thread;
 	program_of(writer->process->id, handle->actor.program);
 	*writer = (struct writer){.kind = WRITER_OPENER};
+	handle->owners++;
 	process_release(fs, before);
 }
 

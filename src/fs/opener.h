@@ -58,8 +58,11 @@ int opener_identify(struct fs *fs, struct handle *handle);
 /* Notes that `thread` is about to write. Returns 0 or -ENOBUFS. */
 int writer_note(struct fs *fs, struct handle *handle, pid_t thread);
 
-/* Releases its process. The writers are `kind` from now on. */
-void writer_forget(struct fs *fs, struct writer *writer, enum writer_kind kind);
+/* Releases the writer's process. The writers are `kind` from now on. */
+void writer_forget(struct fs *fs, struct handle *handle, enum writer_kind kind);
+
+/* Makes `process` the writer (WRITER_ONE) in place of its child; takes over the reference. */
+void writer_is_parent(struct fs *fs, struct handle *handle, struct process *process);
 
 /* Fills in the name of the program that `thread` runs, "" where /proc does not show it. */
 void program_of(pid_t thread, char program[static 32]);

@@ -72,7 +72,7 @@ static void on_search(struct close_search *search, enum fd_holding result)
 	struct handle *handle = search->handle;
 	struct fs *fs = final->fs;
 
-	if (handle && handle->dirty && !handle->failed) {
+	if (handle && handle_is_publishable(handle)) {
 		if (result == FD_HOLDING_NONE)
 			handle_publish(handle);
 		else

@@ -21,13 +21,15 @@ static void finish(struct close_search *search, enum fd_holding holding)
 
 void close_search_cancel(struct close_search *search)
 {
-	struct process *parent = search->parent;
+	struct process *parent = search->parent, *flusher = search->flusher;
 
+	if (!search->fs)
+		return;
 	wait_end(&search->freed);
 	fdinfo_scan_cancel(&search->scan);
-	search->parent = NULL;
-	if (search->fs)
-		process_release(search->fs, parent);
+	search->parent = search->flusher = NULL;
+	process_release(search->fs, parent);
+	process_release(search->fs, flusher);
 }
 
 /* The handle is being freed while it is searched for. */
@@ -42,6 +44,7 @@ static void handle_freed(struct wait *freed)
 static void scan_process(struct close_search *search, struct process *process,
 			 void (*done)(struct fdinfo_scan *scan, enum fd_holding holding))
 {
+	search->owners = search->handle->owners;
 	search->scan = (struct fdinfo_scan){
 		.fs = search->fs,
 		.process = process,
@@ -52,28 +55,43 @@ static void scan_process(struct close_search *search, struct process *process,
 	fdinfo_scan_start(&search->scan);
 }
 
+static void begin(struct close_search *search)
+{
+	if (search->handle->writer.kind == WRITER_ONE)
+		search_parent(search);
+	else
+		search_opener(search);
+}
+
+/* Begins again if another process has written meanwhile, or has taken the handle over: what was
+ * found is of a process that may not count any more. Returns true if it has. */
+static bool begins_again(struct close_search *search)
+{
+	if (search->owners == search->handle->owners)
+		return false;
+	begin(search);
+	return true;
+}
+
 /* --- 1: has an ancestor of the writer the file open? */
 
 static void on_parent(struct fdinfo_scan *scan, enum fd_holding holding)
 {
 	struct close_search *search = container_of(scan, struct close_search, scan);
-	struct writer *writer = &search->handle->writer;
-	struct process *parent = search->parent, *child = writer->process;
+	struct process *parent = search->parent;
 
 	/* Init adopts orphans, and has none of their files open. */
 	if (holding == FD_HOLDING_UNKNOWN && parent->id == 1)
 		holding = FD_HOLDING_NONE;
 	search->parent = NULL;
-	if (holding == FD_HOLDING_SOME) {
-		writer->process = parent;
-		writer->parent = 0;
-		if (child == search->flusher)
-			search->flusher = NULL;
-		process_release(search->fs, child);
+	if (holding == FD_HOLDING_SOME && search->owners == search->handle->owners) {
+		writer_is_parent(search->fs, search->handle, parent);
 		search_parent(search);
 		return;
 	}
 	process_release(search->fs, parent);
+	if (begins_again(search))
+		return;
 	if (holding == FD_HOLDING_NONE)
 		search_opener(search);
 	else
@@ -109,6 +127,8 @@ static void on_writer(struct fdinfo_scan *scan, enum fd_holding holding)
 	struct close_search *search = container_of(scan, struct close_search, scan);
 	struct handle *handle = search->handle;
 
+	if (begins_again(search))
+		return;
 	if (holding == FD_HOLDING_SOME ||
 	    (holding == FD_HOLDING_NONE && handle->writer.process == search->flusher))
 		handle_take_over(search->fs, handle);
@@ -117,16 +137,22 @@ static void on_writer(struct fdinfo_scan *scan, enum fd_holding holding)
 
 static void search_writer(struct close_search *search)
 {
-	if (search->handle->writer.kind == WRITER_ONE)
-		scan_process(search, search->handle->writer.process, on_writer);
-	else
+	const struct handle *handle = search->handle;
+
+	if (handle->writer.kind == WRITER_ONE)
+		scan_process(search, handle->writer.process, on_writer);
+	else if (!search->flusher || search->flusher == handle->opener.process)
 		finish(search, FD_HOLDING_NONE);
+	else /* another process has written since this one closed, and has the file open */
+		finish(search, FD_HOLDING_SOME);
 }
 
 static void on_opener(struct fdinfo_scan *scan, enum fd_holding holding)
 {
 	struct close_search *search = container_of(scan, struct close_search, scan);
 
+	if (begins_again(search))
+		return;
 	if (holding == FD_HOLDING_NONE)
 		search_writer(search);
 	else
@@ -162,9 +188,8 @@ void close_search_start(struct close_search *search, struct fs *fs, struct handl
 	search->parent = NULL;
 	search->scan = (struct fdinfo_scan){0};
 	search->freed.woken = handle_freed;
+	if (search->flusher)
+		search->flusher->references++;
 	wait_begin(&handle->freed, &search->freed);
-	if (handle->writer.kind == WRITER_ONE)
-		search_parent(search);
-	else
-		search_opener(search);
+	begin(search);
 }

@@ -16,11 +16,12 @@
 struct close_search {
 	struct fs *fs;
 	struct handle *handle;
-	const struct process *flusher; /* whose FLUSH this is, the opener or writer; NULL: none */
-	pid_t thread;		       /* of `flusher`, which closes */
+	struct process *flusher; /* whose FLUSH this is, the opener or writer; NULL: none */
+	pid_t thread;		 /* of `flusher`, which closes */
 	void (*done)(struct close_search *search, enum fd_holding result);
 
 	struct process *parent; /* takeover.c's, from here */
+	unsigned owners;	/* handle->owners when the scan began */
 	struct fdinfo_scan scan;
 	struct wait freed;
 };
