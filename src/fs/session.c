@@ -112,7 +112,7 @@ static void shrink_receive_buffer(struct task *task)
 		log_line(
 			LOG_ERR,
 			"no locked memory for receiving values: raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
-		fs->unmounted = true;
+		watch_stop(&fs->watch);
 		fs->options.ended(fs->options.context);
 	}
 }

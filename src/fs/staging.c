@@ -154,7 +154,7 @@ static void wipe_expired(struct timer *timer)
 		uint64_t end;
 
 		next = TAILQ_NEXT(file, link);
-		if (file->is_directory && !staging_directory_is_empty(file))
+		if (file->uploads || (file->is_directory && !staging_directory_is_empty(file)))
 			file->staged_at = now;
 		end = file->staged_at + STAGED_AGE_MAX;
 		if (!file->staged || !LIST_EMPTY(&file->handles))
