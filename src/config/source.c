@@ -107,6 +107,7 @@ static int github_source(struct config *config, const char *rest)
 		length += 1 + strcspn(rest + length + 1, "/");
 	else
 		config->provider = &provider_github_organization;
+	free(config->account); /* what another service's option says */
 	config->account = strndup(rest, length);
 	if (!config->account)
 		return oom_error();
@@ -161,6 +162,8 @@ int parse_endpoint(struct config *config, const char *origin, const char *url)
 	int failed = endpoint_parse(&endpoint, url, &fault);
 
 	endpoint_free(&endpoint);
+	if (failed == -ENOMEM)
+		return oom_error();
 	if (failed)
 		return usage_error(
 			"the address in %s %s: give https://HOST, or http:// to a loopback address",

@@ -164,7 +164,8 @@ void open_wait_start(struct fs *fs, fuse_req_t request, fuse_ino_t number, const
 	pending->info = *info;
 	deferred = &pending->deferred;
 	deferred->timer.expired = on_deadline;
-	if (timer_start(fs->loop, &deferred->timer, fs_deadline(fs)))
+	/* A little later than the lookup, which has the same deadline and explains it better. */
+	if (timer_start(fs->loop, &deferred->timer, fs_deadline(fs) + 100))
 		end(pending, ENOMEM);
 	else if (!must_probe(fs))
 		wait_for_memory(pending);

@@ -171,7 +171,8 @@ static void wait_for_page(const struct reading *reading)
 	deferred->timer.expired = on_deadline;
 	wait_begin(snapshot_waits(reading->directory->views[0]), &deferred->wait);
 	/* A little later than the walk's own calls, which have the same deadline. */
-	timer_start(deferred->fs->loop, &deferred->timer, fs_deadline(deferred->fs) + 100);
+	if (timer_start(deferred->fs->loop, &deferred->timer, fs_deadline(deferred->fs) + 100))
+		deferred_end(deferred, ENOMEM);
 }
 
 /* Makes room for a reply in memory that is kept from one READDIR to the next. Returns false when

@@ -96,15 +96,21 @@ static int listen_at(const char *path)
 	return fd;
 }
 
+/* Returns a descriptor that can be read once the process is to end, or a negative errno after one
+ * line on stderr. */
 static int watch_end(void)
 {
 	sigset_t set;
+	int fd;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	/* Blocked without a descriptor, the signals would never end it. */
+	if (fd < 0 || sigprocmask(SIG_BLOCK, &set, NULL))
+		return usage_error(errno, "signals can't be waited for");
+	return fd;
 }
 
 int fd_serve(struct mount_spec *spec, const char *path)
@@ -113,6 +119,8 @@ int fd_serve(struct mount_spec *spec, const char *path)
 	int failed = 0;
 
 	watched[0].fd = watch_end();
+	if (watched[0].fd < 0)
+		return watched[0].fd;
 	watched[1].fd = listen_at(path);
 	if (watched[1].fd < 0)
 		return watched[1].fd;

@@ -9,6 +9,7 @@ import pytest
 from client import Sandbox
 from programs import errno_of, write_file, write_until_stored
 from services import Fastly
+from waiting import wait_until
 
 PUT = "operation=fastly.put_secret"
 
@@ -87,6 +88,20 @@ def test_a_refused_token_is_asked_about_seldom(direct_mount, sandbox):
     for _ in range(1000):
         assert errno_of(write_file, direct_mount / "prod/NAME", b"val") == errno.EACCES
     assert len(sandbox.calls()) <= 3
+
+
+@pytest.mark.mount_options("timeout=1")
+def test_a_refused_token_is_not_mistaken_for_want_of_memory(direct_mount, sandbox):
+    """After some seconds an open asks the service about the token first; where that does not answer, the refusal still holds."""
+    write_file(direct_mount / "prod/NAME", b"old")
+    sandbox.fault("service=fastly,status=401")
+    assert errno_of(write_file, direct_mount / "prod/NAME", b"val") == errno.EACCES
+    sandbox.clear_faults()
+    sandbox.fault("service=fastly,hang=forever")
+    sandbox.clear()
+    errors = set()
+    wait_until(lambda: errors.add(errno_of(write_file, direct_mount / "prod/NAME", b"val")) or sandbox.calls())
+    assert errors == {errno.EACCES}
 
 
 @pytest.mark.mount_options("timeout=8")
