@@ -19,11 +19,13 @@ struct buffer {
 	bool failed;
 };
 
+/* Frees the memory; the buffer is an empty one then. Wipes nothing. */
 void buffer_finish(struct buffer *buffer);
 
 /* Forgets the content and `failed`, keeps the memory. */
 void buffer_clear(struct buffer *buffer);
 
+/* Append bytes, a string, and what printf(3) makes of `format`. */
 void buffer_append(struct buffer *buffer, const void *data, size_t length);
 void buffer_puts(struct buffer *buffer, const char *string);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
@@ -37,6 +39,9 @@ size_t percent_encode(uint8_t byte, char piece[static 3]);
 
 /* Appends `length` bytes so. */
 void buffer_percent_encode(struct buffer *buffer, const void *data, size_t length);
+
+/* Returns the letter behind the backslash for a byte that has one in JSON; 0 for the others. */
+char json_letter(char byte);
 
 /* Appends `string` as a JSON string with its quotes: what can't be seen is escaped, bytes that are
  * not UTF-8 become U+FFFD. */
@@ -56,8 +61,8 @@ void buffer_printable(struct buffer *buffer, const char *text, const char *escap
 /* The same between quotes, which cannot be ended from within. */
 void buffer_quoted(struct buffer *buffer, const char *text);
 
-/* The content as a string, "" for an empty buffer; valid until the next append. */
+/* Returns the content as a string, "" for an empty buffer; valid until the next append. */
 const char *buffer_cstr(const struct buffer *buffer);
 
-/* 0, or -ENOMEM if any append failed. */
+/* Returns 0, or -ENOMEM if any append failed. */
 int buffer_error(const struct buffer *buffer);

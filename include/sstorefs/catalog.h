@@ -46,6 +46,7 @@ void catalog_free(struct catalog *catalog);
 void catalog_probe(struct catalog *catalog,
 		   void (*done)(void *context, const struct failure *failure), void *context);
 
+/* Returns the settings, as long as the catalog lives. */
 const struct catalog_options *catalog_options(const struct catalog *catalog);
 
 /* Returns the present record of the entry `entry_id`; NULL if it is deleted or past its expiry.

@@ -22,12 +22,14 @@ struct time_span {
 	wall_time_ns from, to;
 };
 
+/* True if the time is known, and within the span. */
 static inline bool time_span_has(const struct time_span *span, wall_time_ns time)
 {
 	return time != TIME_UNKNOWN && time >= span->from && time <= span->to;
 }
 #define NANOSECONDS INT64_C(1000000000)
 
+/* Returns the time of this machine's clock, CLOCK_REALTIME. */
 wall_time_ns clock_wall(void);
 
 /* The time that the kernel gives to files that change now, up to a tick behind clock_wall(): what
@@ -43,8 +45,8 @@ int time_parse_rfc3339(const char *text, size_t length, wall_time_ns *time);
 
 /*
  * The same for what a service writes, which calls it ISO 8601: besides, `,` before the fraction, an
- * offset without its colon or minutes, and none at all, which is UTC. Returns 0 or -EINVAL; `time`
- * is untouched on failure.
+ * offset without its colon or minutes, none at all, which is UTC, and no seconds. Returns 0 or
+ * -EINVAL; `time` is untouched on failure.
  */
 int time_parse_iso8601(const char *text, size_t length, wall_time_ns *time);
 

@@ -13,7 +13,7 @@
  * if `path` is too long. */
 socklen_t unix_address(struct sockaddr_un *address, const char *path);
 
-/* Sends `text`, and with it `fd` unless that is -1. 0, or a negative errno. */
+/* Sends `text`, and with it `fd` unless that is -1. Returns 0 or -errno. */
 int descriptor_send(int to, const char *text, int fd);
 
 /*

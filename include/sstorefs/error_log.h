@@ -19,7 +19,7 @@ struct error_log {
 	size_t next, count;
 };
 
-/* 0 or -ENOMEM. */
+/* Makes an empty log. Returns 0 or -ENOMEM. */
 int error_log_init(struct error_log *error_log);
 void error_log_free(struct error_log *error_log);
 

@@ -45,6 +45,8 @@ struct locked {
 /* Makes room for `size` bytes in all, keeping the content. Returns 0, -ENOBUFS when the pool or the
  * system has no more locked memory (the content is untouched), -ENOMEM. */
 int locked_reserve(struct locked *locked, size_t size);
+
+/* Appends bytes. Returns as locked_reserve does. */
 int locked_append(struct locked *locked, const void *data, size_t length);
 
 /* Wipes and frees. The struct is empty afterwards and can be used again. */

@@ -24,6 +24,7 @@ struct lookup {
 	uint32_t walk;		     /* the number of the walk that is waited for */
 };
 
+/* Starts the lookup; answers from the cache where that is fresh, unless `bypass_cache` is set. */
 void lookup_start(struct listing *listing, struct lookup *lookup);
 
 /* Ends the lookup without `done`. Nothing for one that was not started. */

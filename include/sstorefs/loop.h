@@ -42,8 +42,13 @@ struct loop_poller {
 	void (*iterate)(struct loop_poller *poller);
 };
 
+/* Makes a loop. Returns 0 or -ENOMEM. */
 int loop_new(struct loop **loop);
+
+/* Frees the loop; NULL: nothing. What was started on it counts as stopped then. */
 void loop_free(struct loop *loop);
+
+/* Sets the other source of events, which is borrowed; NULL: there is none any more. */
 void loop_set_poller(struct loop *loop, struct loop_poller *poller);
 
 /* Runs until loop_stop. Returns 0 or a negative errno when the loop itself failed. */
@@ -53,6 +58,8 @@ void loop_stop(struct loop *loop);
 /* The time of this turn, CLOCK_BOOTTIME in milliseconds. */
 uint64_t loop_now(const struct loop *loop);
 
+/* Begin and end to watch a descriptor. Starting returns 0 or -ENOMEM; one that is not watched is
+ * stopped without effect. */
 int watch_start(struct loop *loop, struct watch *watch);
 void watch_stop(struct watch *watch);
 

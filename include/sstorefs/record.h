@@ -50,7 +50,5 @@ void record_entry(const struct record *record, struct entry *entry, struct entry
 
 /* Return single fields without unpacking the rest; NULL and TIME_UNKNOWN where they are absent. */
 const char *record_id(const struct record *record);
-
 wall_time_ns record_changed_at(const struct record *record);
-
 wall_time_ns record_expires_at(const struct record *record);

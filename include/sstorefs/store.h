@@ -20,4 +20,5 @@ const char *store_name(const struct store *store);
 /* Returns the service's id of the store. */
 const char *store_id(const struct store *store);
 
+/* Returns the listing of its secrets, which lives as long as the store. */
 struct listing *store_secrets(struct store *store);

@@ -12,11 +12,13 @@ struct wait {
 /* All that wait for one thing, in no particular order. Zeroed when empty. */
 LIST_HEAD(wait_list, wait);
 
+/* Adds `wait`, which is in no list, with `woken` set. */
 static inline void wait_begin(struct wait_list *list, struct wait *wait)
 {
 	LIST_INSERT_HEAD(list, wait, waiting);
 }
 
+/* Takes `wait` out of its list without waking it; nothing for one that waits for nothing. */
 static inline void wait_end(struct wait *wait)
 {
 	if (!wait->waiting.le_prev)

@@ -119,8 +119,7 @@ void buffer_percent_encode(struct buffer *buffer, const void *data, size_t lengt
 		buffer_append(buffer, piece, percent_encode(bytes[i], piece));
 }
 
-/* The letter behind the backslash for bytes that have one in JSON; 0 for the others. */
-static char json_letter(char byte)
+char json_letter(char byte)
 {
 	static const char bytes[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
 	const char *found = byte ? strchr(bytes, byte) : NULL;

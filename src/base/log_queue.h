@@ -8,8 +8,10 @@
  * Lines on their way to stderr or syslog. Nothing here waits, but log_queue_close for a second.
  */
 
-/* Where lines go from now on; those for the place before have had their second. */
+/* Sets where lines go from now on; those for the place before have had their second. */
 void log_queue_open(enum log_target target);
+
+/* From now on `loop` writes what could not be written at once; NULL: no loop any more. */
 void log_queue_attach(struct loop *loop);
 
 /* Takes a copy of `line`, without its end, and writes it, now or later. */
@@ -21,4 +23,5 @@ void log_queue_lost(void);
 /* Sets how the number of lines that were lost is said: `say` makes a line of it and adds that. */
 void log_queue_set_reporter(void (*say)(uint64_t lost));
 
+/* Writes what is left, for at most a second, and says what was lost. */
 void log_queue_close(void);

@@ -19,6 +19,7 @@ struct log_writer {
 	bool is_stream; /* syslog's: lines end with a NUL */
 };
 
+/* Open and close the way to the log. Where there is none, writing says so. */
 void log_writer_open(struct log_writer *writer, enum log_target target);
 void log_writer_close(struct log_writer *writer);
 

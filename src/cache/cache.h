@@ -30,6 +30,7 @@ struct cache {
 	void (*stores_changed)(struct cache *cache);
 };
 
+/* Makes an empty cache; `loop` is borrowed. */
 void cache_init(struct cache *cache, struct loop *loop, const struct cache_options *options);
 
 /* Frees the cache, after its last listing. */

@@ -16,6 +16,7 @@ struct entry_ids {
 	uint32_t next; /* the next new id; 0 is none */
 };
 
+/* Begin and end a table; the records are not its own. */
 void entry_ids_init(struct entry_ids *ids);
 void entry_ids_free(struct entry_ids *ids);
 

@@ -30,6 +30,7 @@ struct sealed_cache {
 	struct sealed_value values[SEALED_VALUES_MAX];
 };
 
+/* Frees all sealed values. */
 void sealed_cache_free(struct sealed_cache *cache);
 
 /* Sets `version` to that of a secret as the service described it. */

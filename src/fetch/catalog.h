@@ -80,6 +80,7 @@ void listing_close(struct listing *listing);
 struct store *store_new(struct catalog *catalog, uint32_t entry_id, const char *name,
 			const char *id);
 
+/* The order of catalog.name_queues: by listing, then by name. */
 int name_queues_compare(const void *left, const void *right);
 
 /* Drop the stores whose record is deleted, and all stores. */

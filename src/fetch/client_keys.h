@@ -26,6 +26,7 @@ struct client_keys {
 	uint64_t failed_at;	/* CLOCK_BOOTTIME, milliseconds; 0: it succeeded */
 };
 
+/* Begin without a key, and end a fetch that runs. `store_id` is borrowed. */
 void client_keys_init(struct client_keys *keys, struct catalog *catalog, const char *store_id);
 void client_keys_finish(struct client_keys *keys);
 

@@ -13,6 +13,7 @@ struct notices {
 	unsigned next;
 };
 
+/* Frees what is remembered. */
 void notices_finish(struct notices *notices);
 
 /* Takes the notices of the response to `call`, which is done with them: logs those that are new,

@@ -19,6 +19,7 @@ struct quota {
 	struct wait_list waits; /* woken when a call has ended */
 };
 
+/* Begin without figures, and end a call that runs. */
 void quota_init(struct quota *quota, struct catalog *catalog);
 void quota_finish(struct quota *quota);
 
