@@ -12,7 +12,7 @@ UPLOAD_BYTES_KEPT = 256 * 1024 * 1024
 EXCHANGES_KEPT = 2000
 CREDENTIAL_HEADERS = ("fastly-key", "authorization", "x-auth-key", "x-auth-user-service-key")
 
-# What `state=` of a question means. A call that has ended has begun, too: who waits for a beginning must not miss it.
+# What `state=` of a question means. A call that has ended has begun, too: a wait for the beginning must not miss it.
 STATES = {
     "begun": lambda call: True,
     "open": lambda call: call["state"] in ("begun", "held"),

@@ -44,7 +44,7 @@ def _talkative(members):
 
 BODIES = {
     "truncated": lambda body: body[: len(body) // 2],
-    "nonsense": lambda body: b"\x00\xff\xfe{{{ nothing that anybody could read ]]",
+    "nonsense": lambda body: b"\x00\xff\xfe{{{ nothing that can be read ]]",
     "html": lambda body: b"<html><head><title>Welcome</title></head><body>Please log in</body></html>\n",
     "empty": lambda body: b"",
     "nested": lambda body: b"[" * 200_000 + b"]" * 200_000,

@@ -13,7 +13,7 @@ from github_keys import StoreKeys
 from github_page import link_header, page_params
 from http_types import Response, ApiError, lenient_name
 from rate_limit import Minutes, FixedWindow
-from routing import Router
+from routing import Router, no_body
 from base_service import Service
 from parsing import ParseError, read_base64
 
@@ -53,6 +53,8 @@ _TABLE = (
 )
 ROUTES = Router(tuple((method, path, (operation, store)) for method, path, operation, store in _TABLE))
 UNMETERED = ("get_rate_limit",)
+WITH_QUERY = ("list_environments", "list_secrets", "list_selected")
+WITH_BODY = ("put_environment", "put_secret")
 
 
 class GitHub(Service):
@@ -137,6 +139,10 @@ class GitHub(Service):
         self._check_head(request, call)
         (operation, kind), words = self._route(request)
         self._check_rights(request)
+        if operation not in WITH_QUERY and request.query:
+            raise invalid("this call takes no parameters")
+        if operation not in WITH_BODY:
+            no_body(request)
         base = self._base(words)
         parameters = [words[name] for name in ("environment", "name") if name in words]
         if kind:
@@ -263,8 +269,7 @@ class GitHub(Service):
 
     def put_environment(self, request, call, base, environment):
         """Resets the protection rules of one that is there: `reset` in the call log says that a client did so."""
-        if request.body and not isinstance(_body(request), (dict, type(None))):
-            raise ApiError(422, "Invalid request.")
+        _check_rules(_body(request))
         if not environment or len(environment) > 255:
             raise ApiError(422, "Invalid request. The name of the environment is not valid.")
         store_id = _store_id(base, "environment", environment)
@@ -371,11 +376,43 @@ def _described(store, secret):
     return shown
 
 
+def invalid(why):
+    return ApiError(422, f"Invalid request.\n\n{why}")
+
+
 def _body(request):
+    """Reads a body as JSON whatever its type is called, as the examples of the service's documentation need it."""
     try:
         return request.json() if request.body else None
     except ParseError:
         raise ApiError(400, "Problems parsing JSON") from None
+
+
+_RULES = {"wait_timer": lambda rule: type(rule) is int and 0 <= rule <= 43200,
+          "prevent_self_review": lambda rule: isinstance(rule, bool),
+          "reviewers": lambda rule: rule is None or isinstance(rule, list) and len(rule) <= 6 and all(map(_is_reviewer, rule)),
+          "deployment_branch_policy": lambda rule: rule is None or _is_policy(rule)}
+
+
+def _is_reviewer(reviewer):
+    return isinstance(reviewer, dict) and reviewer.get("type") in ("User", "Team") and type(reviewer.get("id")) is int
+
+
+def _is_policy(policy):
+    """One of the two kinds of branches, and not both."""
+    return isinstance(policy, dict) and sorted(map(str, policy.values())) == ["False", "True"] and policy.keys() == {
+        "protected_branches", "custom_branch_policies"}
+
+
+def _check_rules(body):
+    """Checks the protection rules of an environment; there may be no body."""
+    if not isinstance(body, (dict, type(None))):
+        raise invalid("the body is no object")
+    for name, rule in (body or {}).items():
+        if name not in _RULES:
+            raise invalid(f'"{name}" is not a permitted key.')
+        if not _RULES[name](rule):
+            raise invalid(name)
 
 
 def _good_name(name):
@@ -392,25 +429,27 @@ def _sealed(body):
     try:
         return read_base64(body["encrypted_value"])
     except ParseError:
-        raise ApiError(422, "Invalid request.\n\nencrypted_value is not base64.") from None
+        raise invalid("encrypted_value is not base64.") from None
 
 
 def _visibility(store, body):
     """Checks the members beside the value, and returns them as they are kept."""
     is_organization = store["id"].startswith("orgs/")
     if not isinstance(body, dict):
-        raise ApiError(422, "Invalid request.\n\nFor 'links/0/schema', nil is not an object.")
+        raise invalid("For 'links/0/schema', nil is not an object.")
     for member in ("encrypted_value", "key_id", *(("visibility",) if is_organization else ())):
         if not isinstance(body.get(member), str):
-            raise ApiError(422, f'Invalid request.\n\n"{member}" wasn\'t supplied.')
+            raise invalid(f'"{member}" wasn\'t supplied.')
     known = {"encrypted_value", "key_id"} | ({"visibility", "selected_repository_ids"} if is_organization else set())
     if unknown := sorted(body.keys() - known):
-        raise ApiError(422, f'Invalid request.\n\n"{unknown[0]}" is not a permitted key.')
+        raise invalid(f'"{unknown[0]}" is not a permitted key.')
     if not is_organization:
         return None
     values = body.get("selected_repository_ids", [])
-    if body["visibility"] not in _VISIBILITIES or not all(type(number) is int for number in values):
-        raise ApiError(422, "Invalid request.\n\nvisibility")
+    if not isinstance(values, list) or not all(type(number) is int for number in values):
+        raise invalid("selected_repository_ids is no list of ids")
+    if body["visibility"] not in _VISIBILITIES:
+        raise invalid("visibility")
     if values and body["visibility"] != "selected":
-        raise ApiError(422, "Invalid request.\n\nselected_repository_ids needs the visibility selected.")
+        raise invalid("selected_repository_ids needs the visibility selected.")
     return json.dumps({"visibility": body["visibility"], "repositories": values})

@@ -1,4 +1,4 @@
-"""The listening socket and the connections: who gets which request."""
+"""The listening socket and the connections, and which service gets which request."""
 
 import asyncio
 import ipaddress
@@ -17,7 +17,7 @@ def loopback(text):
     if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
         raise ValueError(f"{text} is not ADDRESS:PORT")
     if not address.is_loopback:
-        raise ValueError(f"{host} is not a loopback address, and the sandbox tells secrets to anybody who can reach it")
+        raise ValueError(f"{host} is not a loopback address, and the sandbox tells secrets to every program that can reach it")
     return str(address), int(port)
 
 

@@ -71,6 +71,17 @@ def test_a_body_must_be_whole(github):
         assert github.call("PUT", path, body).status == 422
 
 
+def test_what_a_call_does_not_take_is_refused(github):
+    assert github.put("actions", "A", b"1").status == 201
+    for method, path in (("GET", "actions/secrets/A?page=1"), ("GET", "actions/secrets/public-key?x=1"),
+                         ("DELETE", "actions/secrets/A?force=true"), ("PUT", "environments/production?x=1"),
+                         ("GET", "actions/secrets?sort=name")):
+        assert github.call(method, path).status == 422, path
+    assert github.call("GET", "actions/secrets", {"name": "A"}).status == 400
+    assert github.call("DELETE", "actions/secrets/A", {}).status == 400
+    assert github.call("GET", "actions/secrets/A").status == 200
+
+
 def test_the_limit_of_a_value_and_of_a_store(sandbox, github):
     assert github.put("actions", "A", b"x" * 49152).status == 201
     assert github.put("actions", "A", b"x" * 49153).status == 422
@@ -115,6 +126,18 @@ def test_environments_are_made_and_removed(sandbox, github):
     assert github.call("GET", "environments/pre%2Fprod/secrets").status == 404
 
 
+@pytest.mark.parametrize("rules, status", [
+    ({"wait_timer": 30, "prevent_self_review": True, "reviewers": [{"type": "User", "id": 1}],
+      "deployment_branch_policy": {"protected_branches": True, "custom_branch_policies": False}}, 200),
+    ({"reviewers": None, "deployment_branch_policy": None}, 200),
+    ({"wait_timer": 43201}, 422), ({"wait_timer": "30"}, 422), ({"prevent_self_review": 1}, 422),
+    ({"reviewers": [{"type": "Robot", "id": 1}]}, 422), ({"reviewers": [{"type": "Team", "id": 1}] * 7}, 422),
+    ({"deployment_branch_policy": {"protected_branches": True, "custom_branch_policies": True}}, 422),
+    ({"deployment_branch_policy": {"protected_branches": True}}, 422), ({"name": "production"}, 422), ([], 422)])
+def test_the_rules_of_an_environment_are_checked(github, rules, status):
+    assert github.call("PUT", "environments/production", rules).status == status
+
+
 # Organizations
 
 def test_an_organizations_secrets_have_their_visibility(github):
@@ -123,6 +146,8 @@ def test_an_organizations_secrets_have_their_visibility(github):
     assert github.put(ORGANIZATION, "A", b"1", visibility="all").status == 201
     assert github.put(ORGANIZATION, "B", b"1", visibility="selected", selected_repository_ids=[repository]).status == 201
     assert github.put(ORGANIZATION, "C", b"1", visibility="all", selected_repository_ids=[repository]).status == 422
+    for values in (None, 7, {}, ["web"], [True]):
+        assert github.put(ORGANIZATION, "C", b"1", visibility="selected", selected_repository_ids=values).status == 422
     shown = {entry["name"]: entry for entry in github.call("GET", f"{ORGANIZATION}/secrets").json["secrets"]}
     assert shown["A"]["visibility"] == "all" and "selected_repositories_url" not in shown["A"]
     assert shown["B"]["visibility"] == "selected" and shown["B"]["selected_repositories_url"]
