@@ -25,8 +25,8 @@ struct net_options {
 	uint64_t timeout; /* the longest budget of a call, milliseconds: caps connection time-outs
 			     too */
 
-	/* A 401 was answered: read the credentials again. Returns true if they changed (and were
-	 * given to net_set_credentials), so that the call is worth another attempt. */
+	/* A call was refused with EACCES: read the credentials again. Returns true if they changed
+	 * (and were given to net_set_credentials), so that the call is worth another attempt. */
 	bool (*on_unauthorized)(void *context);
 	/* The service refuses calls until a moment that `failure` names: called once for each such
 	 * moment. NULL: not called. */
@@ -124,7 +124,7 @@ const struct failure *net_unauthorized(const struct net *net);
 /* True if the last call did not reach the service, met an error of the server, or was refused for
  * its credentials. */
 bool net_is_failing(const struct net *net);
-/* Reads the credentials again, as after a 401. */
+/* Reads the credentials again, as after a refusal. */
 void net_renew_credentials(struct net *net);
 /* When the last 401 came, CLOCK_BOOTTIME in milliseconds; of use while net_unauthorized. */
 uint64_t net_unauthorized_since(const struct net *net);

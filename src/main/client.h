@@ -25,7 +25,7 @@ int client_open(struct client *client, struct buffer *why);
 
 void client_close(struct client *client);
 
-/* Reads the token of a struct client again: after a 401, and on SIGHUP. Returns whether it is
+/* Reads the token of a struct client again: after a refusal, and on SIGHUP. Returns whether it is
  * another one. */
 bool client_reread_token(void *client);
 

@@ -63,11 +63,19 @@ static void try_again(struct call_state *state, uint64_t pause)
 		backoff_and_report(state, pause);
 }
 
+/* A 503 may say for how long the service is down (RFC 9110, 10.2.3). Where that is longer than the
+ * call can wait, it is tried as if nothing were said: a gateway's guess is no reason to give up. */
 static void handle_indeterminate(struct call_state *state)
 {
+	uint64_t pause = net_backoff(state->retries++), wait = state->call->retry_after;
+
 	state->call->indeterminate = true;
+	if (wait)
+		wait += throttle_spread(wait);
+	if (wait > pause && wait < call_time_left(state))
+		pause = wait;
 	if (state->call->idempotent)
-		try_again(state, net_backoff(state->retries++));
+		try_again(state, pause);
 	else
 		call_finish(state);
 }
@@ -77,8 +85,9 @@ static void handle_rejected(struct call_state *state)
 	struct net *net = state->net;
 	struct http_call *call = state->call;
 
-	/* Nothing was carried out, so with new credentials even a create may be sent once more. */
-	if ((call->failure.http_status != 401 && call->failure.http_status != 407) ||
+	/* Nothing was carried out, so with new credentials even a create may be sent once more.
+	 * Services refuse them with 401, 403 or 400: the provider can tell. */
+	if ((call->failure.errnum != EACCES && call->failure.http_status != 407) ||
 	    call->no_retry || state->reauth_tried || !net->options.on_unauthorized) {
 		call_finish(state);
 		return;

@@ -78,6 +78,16 @@ static void drop_connection_if_value_echoed(const struct call_state *state)
 		curl_easy_setopt(state->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
+/* Adds one line without its trailing blanks. One that begins with a blank goes on with the line
+ * before it (RFC 9112, 5.2). */
+static void take_header(struct buffer *headers, const char *line, size_t length)
+{
+	if ((*line == ' ' || *line == '\t') && headers->length)
+		headers->data[headers->length - 1] = ' ';
+	buffer_append(headers, line, length);
+	buffer_append(headers, "", 1);
+}
+
 static size_t on_header(char *line, size_t one, size_t length, void *context)
 {
 	struct call_state *state = context;
@@ -93,15 +103,13 @@ static size_t on_header(char *line, size_t one, size_t length, void *context)
 	}
 	while (end && strchr("\r\n\t ", line[end - 1]))
 		end--;
-	if (length > 5 && !memcmp(line, "HTTP/", 5)) {
-		/* A status line: what stood before it was an interim response's. */
+	/* A status line: what stood before it was an interim response's. */
+	if (length > 5 && !memcmp(line, "HTTP/", 5))
 		buffer_clear(headers);
-	} else if (end) {
-		buffer_append(headers, line, end);
-		buffer_append(headers, "", 1);
-	} else {
+	else if (end)
+		take_header(headers, line, end);
+	else
 		drop_connection_if_value_echoed(state);
-	}
 	if (headers->failed) {
 		state->overflow = OVERFLOW_MEMORY;
 		return 0;

@@ -54,15 +54,16 @@ def two_tokens():
         yield Fastly("direct", sandbox, sandbox.url)
 
 
-def test_a_new_token_takes_over_in_the_middle_of_a_write(make_mount, two_tokens):
-    """A 401, the file read anew, and the same request once more: the writer notices nothing."""
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_new_token_takes_over_in_the_middle_of_a_write(make_mount, two_tokens, status):
+    """A refusal, the file read anew, and the same request once more: the writer notices nothing."""
     mount, sandbox = make_mount(two_tokens), two_tokens.sandbox
     write_file(mount / "prod/NAME", b"old")
     sandbox.clear()
-    sandbox.fault(f"{PUT},status=401,times=1")
+    sandbox.fault(f"{PUT},status={status},times=1")
     mount.write_token("another-token")
     write_file(mount / "prod/NAME", b"val")
-    assert [call["status"] for call in sandbox.calls(operation="fastly.put_secret")] == [401, 200]
+    assert [call["status"] for call in sandbox.calls(operation="fastly.put_secret")] == [status, 200]
     assert sandbox.value("prod", "NAME") == b"val"
 
 

@@ -219,6 +219,28 @@ static void a_429_waits_as_long_as_it_says(void **state)
 	assert_true(clock_boottime() >= before + 700);
 }
 
+static void a_header_on_two_lines_is_read_whole(void **state)
+{
+	uint64_t before = clock_boottime();
+
+	(void)state;
+	run(HTTP_POST, 5000, "/folded?plan=folded-700,200");
+	ended(0, 2, false);
+	assert_true(clock_boottime() >= before + 700);
+}
+
+static void a_503_waits_as_long_as_it_says_if_there_is_time(void **state)
+{
+	uint64_t before = clock_boottime();
+
+	(void)state;
+	run(HTTP_PUT, 5000, "/down?plan=503-700,200");
+	ended(0, 2, true);
+	assert_true(clock_boottime() >= before + 700);
+	run(HTTP_PUT, 5000, "/down-for-long?plan=503-300000,200");
+	ended(0, 2, true);
+}
+
 static void a_wait_beyond_the_budget_ends_at_once(void **state)
 {
 	uint64_t before = clock_boottime();
@@ -251,7 +273,9 @@ static void new_credentials_are_asked_for_once(void **state)
 	ended(EACCES, 2, false);
 	assert_int_equal(fixture.asked, 3);
 	run(HTTP_GET, 5000, "/forbidden?plan=403");
-	assert_int_equal(fixture.asked, 3);
+	assert_int_equal(fixture.asked, 4);
+	run(HTTP_GET, 5000, "/absent?plan=404");
+	assert_int_equal(fixture.asked, 4);
 }
 
 static void other_credentials_are_no_longer_refused(void **state)
@@ -426,6 +450,8 @@ int main(void)
 		TEST(broken_connections_are_indeterminate_and_retried_if_idempotent),
 		TEST(a_call_made_once_is_made_once),
 		TEST(a_429_waits_as_long_as_it_says),
+		TEST(a_header_on_two_lines_is_read_whole),
+		TEST(a_503_waits_as_long_as_it_says_if_there_is_time),
 		TEST(a_wait_beyond_the_budget_ends_at_once),
 		TEST(new_credentials_are_asked_for_once),
 		TEST(other_credentials_are_no_longer_refused),

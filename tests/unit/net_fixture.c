@@ -139,9 +139,9 @@ static enum response_class handle_response(struct http_call *call,
 	probe->indeterminate_when_handled = call->indeterminate;
 	probe->body_length = response->body.length;
 	snprintf(probe->body, sizeof(probe->body), "%s", buffer_cstr(&response->body));
+	call->retry_after = wait ? strtoull(wait, NULL, 10) : 0;
 	if (response->status == 429) {
 		failure_set(&call->failure, EAGAIN, "slower, please");
-		call->retry_after = wait ? strtoull(wait, NULL, 10) : 0;
 		class = RESPONSE_RETRY;
 	} else if (response->status >= 500 || (response->status == 200 && probe->body[0] != '{')) {
 		failure_set(&call->failure, EIO, "no answer that makes sense");

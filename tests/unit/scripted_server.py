@@ -4,6 +4,7 @@ A request for `/NAME?plan=A,B,C` meets step A the first time NAME is asked for, 
 
     200 404 503 …   that status, with a small JSON body
     429-MS          429 that asks for a wait of MS milliseconds
+    folded-MS       the same, on two header lines
     nonsense        200 with a body that is no JSON
     slow-MS         200 after MS milliseconds
     slow503-MS      503 after MS milliseconds
@@ -123,6 +124,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(int(action), **({"X-Wait": amount} if amount else {"X-Request-Id": "r1"}))
         else:
             getattr(self, "do_" + action)(amount, body)
+
+    def do_folded(self, amount, _):
+        self.answer(429, X_Wait=f"\r\n {amount}")
 
     def do_nonsense(self, *_):
         self.answer(200, b"<html>")
