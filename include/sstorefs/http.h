@@ -26,6 +26,7 @@ struct http_request {
 			     library keeps it */
 };
 
+/* Frees what the request holds; a body is wiped. It can be filled in again. */
 void http_request_free(struct http_request *request);
 
 /* Appends one header line to `request->headers`. */
@@ -41,8 +42,14 @@ struct http_response {
 #define HTTP_BODY_MAX	(8u << 20)
 #define HTTP_HEADER_MAX (64u << 10)
 
+/* Frees what the response holds, and wipes its body: it may quote a value. */
 void http_response_free(struct http_response *response);
 
-/* The value of header `name` (case-insensitive, first one wins), without surrounding blanks; NULL
- * if absent. Valid as long as the response. */
+/* Returns the value of header `name` (case-insensitive, first one wins), without surrounding
+ * blanks; NULL if absent. Valid as long as the response. */
 const char *http_response_header(const struct http_response *response, const char *name);
+
+/* Returns the value of the next line of that name behind the value `previous` (NULL: the first). A
+ * list may stand on several lines (RFC 9110, 5.3). */
+const char *http_response_header_next(const struct http_response *response, const char *name,
+				      const char *previous);

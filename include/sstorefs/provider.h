@@ -94,8 +94,6 @@ struct op_result {
 		cursor; /* where the next page begins; empty: this was the last (cursor paging) */
 	int64_t total; /* how many there are on all pages, as the service says (numbered paging); -1
 			  when it didn't */
-	unsigned page_size; /* how many the service puts on a page (numbered paging); 0 when it
-			       didn't say */
 	bool deleted_async; /* a deletion was accepted, and listings may show the name a moment
 			       longer */
 	struct buffer etag; /* of the response; empty: it had none */
@@ -108,6 +106,7 @@ struct op_result {
 	struct client_key_response client_key;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 };
+/* Frees what the result holds, and zeroes it. */
 void op_result_free(struct op_result *result);
 
 /* Whether a retry can help. */

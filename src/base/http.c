@@ -54,9 +54,17 @@ void http_response_free(struct http_response *response)
 
 const char *http_response_header(const struct http_response *response, const char *name)
 {
+	return http_response_header_next(response, name, NULL);
+}
+
+const char *http_response_header_next(const struct http_response *response, const char *name,
+				      const char *previous)
+{
 	const char *line = buffer_cstr(&response->headers), *end = line + response->headers.length;
 	size_t length = strlen(name);
 
+	if (previous)
+		line = previous + strlen(previous) + 1;
 	for (; line < end; line += strlen(line) + 1)
 		if (strncasecmp(line, name, length) == 0 && line[length] == ':')
 			return line + length + 1 + strspn(line + length + 1, " \t");

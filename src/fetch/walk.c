@@ -246,8 +246,8 @@ static void note_total(struct walk *walk, const struct op_result *result)
 		return;
 	/* The service may use smaller pages than it was asked for. A last page that is not full
 	 * says nothing of that. */
-	if (result->page_size && result->page_size == result->entries)
-		size = result->page_size;
+	if (result->entries > 0 && result->entries < total && result->entries < size)
+		size = result->entries;
 	walk->total = total;
 	walk->last_page =
 		total / size < PAGES_MAX ? (unsigned)((total + size - 1) / size) : PAGES_MAX;

@@ -27,7 +27,7 @@ static int request_page(const struct op_args *args, struct http_request *request
 	url_append_text(request, "limit", PAGE_SIZE);
 	if (args->cursor)
 		url_append_text(request, "cursor", args->cursor);
-	return request_check(request);
+	return 0;
 }
 
 static int request_search(const struct op_args *args, struct http_request *request)
@@ -37,19 +37,15 @@ static int request_search(const struct op_args *args, struct http_request *reque
 	return failed ? failed : request_page(args, request);
 }
 
-static void write_store(struct body_writer *body, const void *context)
+static void write_store(struct body_writer *body, const struct named_body *from)
 {
-	const struct named_body *from = context;
-
 	body_puts(body, "{\"name\":");
 	body_json_string(body, buffer_cstr(&from->name), from->name.length);
 	body_puts(body, "}");
 }
 
-static void write_secret(struct body_writer *body, const void *context)
+static void write_secret(struct body_writer *body, const struct named_body *from)
 {
-	const struct named_body *from = context;
-
 	body_puts(body, "{\"name\":");
 	body_json_string(body, buffer_cstr(&from->name), from->name.length);
 	body_puts(body, ",\"secret\":");
@@ -61,51 +57,34 @@ static void write_secret(struct body_writer *body, const void *context)
 	body_puts(body, "}");
 }
 
-static int request_store(const struct op_args *args, struct http_request *request)
+static int build_request(const struct op_args *args, struct http_request *request)
 {
-	return request_body(request, args, "application/json", write_store);
-}
-
-/* Create, replace, or either: three verbs for one body (doc/apis.md, Fastly 2). */
-static int request_secret(const struct op_args *args, struct http_request *request)
-{
+	static const struct request_form forms[OPERATION_COUNT] = {
+		[OPERATION_LIST_STORES] = {HTTP_GET, STORES, .query = request_page},
+		[OPERATION_FIND_STORE] = {HTTP_GET, STORES, .query = request_search},
+		[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, .write = write_store},
+		[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}"},
+		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, .query = request_page},
+		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/{name}"},
+		[OPERATION_PUT_SECRET] = {HTTP_PUT, SECRETS, .write = write_secret},
+		[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{name}"},
+		/* No body, but a Content-Type all the same: so it was recorded. */
+		[OPERATION_CLIENT_KEY] = {HTTP_POST, STORES "/client-key", .type = TYPE_JSON},
+		[OPERATION_SIGNING_KEY] = {HTTP_GET, STORES "/signing-key"},
+	};
+	/* Create, replace, or either: three verbs for one body (doc/apis.md, Fastly 2). */
 	static const enum http_method methods[] = {
 		[PUT_CREATE] = HTTP_POST,
 		[PUT_REPLACE] = HTTP_PATCH,
 		[PUT_UPSERT] = HTTP_PUT,
 	};
-
-	request->method = methods[args->mode];
-	request->bears_value = !args->client_key;
-	return request_body(request, args, "application/json", write_secret);
-}
-
-/* No body, but a Content-Type all the same: so it was recorded. */
-static int request_client_key(const struct op_args *args, struct http_request *request)
-{
-	(void)args;
-	request->content_type = "application/json";
-	return request_check(request);
-}
-
-static int build_request(const struct op_args *args, struct http_request *request)
-{
-	static const struct request_form forms[OPERATION_COUNT] = {
-		[OPERATION_LIST_STORES] = {HTTP_GET, STORES, request_page},
-		[OPERATION_FIND_STORE] = {HTTP_GET, STORES, request_search},
-		[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, request_store},
-		[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}", NULL},
-		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, request_page},
-		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/{name}", NULL},
-		[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, request_secret},
-		[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{name}", NULL},
-		[OPERATION_CLIENT_KEY] = {HTTP_POST, STORES "/client-key", request_client_key},
-		[OPERATION_SIGNING_KEY] = {HTTP_GET, STORES "/signing-key", NULL},
-	};
+	struct request_form form = forms[args->operation];
 
 	if (args->store_id && !is_store_id(args->store_id))
 		return -EINVAL;
-	return request_build(&forms[args->operation], args, request);
+	if (args->operation == OPERATION_PUT_SECRET)
+		form.method = methods[args->mode];
+	return request_build(&form, args, request);
 }
 
 /* Responses */

@@ -25,31 +25,13 @@ static bool is_kind(const char *store)
 	return provider_has_builtin_store(&provider_github, store);
 }
 
-static void request_headers(struct http_request *request, enum http_method method)
-{
-	request->method = method;
-	http_request_header(request, "Accept", "application/vnd.github+json");
-	http_request_header(request, "X-GitHub-Api-Version", "2022-11-28");
-}
-
-/* Begins the path: /repos/OWNER/REPO or /orgs/ORG. */
-static int request_begin(struct http_request *request, enum http_method method,
-			 const struct op_args *args)
-{
-	if (!args->account || !*args->account)
-		return -EINVAL;
-	request_headers(request, method);
-	buffer_puts(&request->target, strchr(args->account, '/') ? "/repos/" : "/orgs/");
-	buffer_puts(&request->target, args->account);
-	return 0;
-}
-
+/* Appends what stands for a store in paths: its kind, or `environments` and a name. */
 static int append_store(struct http_request *request, const char *id)
 {
 	size_t length = strlen(ENVIRONMENTS);
 
 	if (id && is_kind(id)) {
-		buffer_printf(&request->target, "/%s", id);
+		url_append_segment(request, id, strlen(id));
 		return 0;
 	}
 	if (!id || strncmp(id, ENVIRONMENTS, length) != 0 || !id[length])
@@ -59,133 +41,16 @@ static int append_store(struct http_request *request, const char *id)
 	return 0;
 }
 
-static int request_secrets(struct http_request *request, enum http_method method,
-			   const struct op_args *args)
-{
-	int failed = request_begin(request, method, args);
-
-	if (!failed)
-		failed = append_store(request, args->store_id);
-	buffer_puts(&request->target, "/secrets");
-	return failed;
-}
-
-static int request_secret(struct http_request *request, enum http_method method,
-			  const struct op_args *args)
-{
-	int failed = request_secrets(request, method, args);
-
-	if (!failed)
-		failed = url_append_name(request, args->name);
-	return failed ? failed : request_check(request);
-}
-
-static int request_page(struct http_request *request, const struct op_args *args)
+static int request_page(const struct op_args *args, struct http_request *request)
 {
 	url_append_text(request, "per_page", PAGE_SIZE_TEXT);
 	url_append_page(request, args->page);
-	return request_check(request);
+	return 0;
 }
 
-static int list_stores_request(const struct op_args *args, struct http_request *request)
+static void write_secret(struct body_writer *body, const struct named_body *from)
 {
-	int failed = request_begin(request, HTTP_GET, args);
-
-	if (failed)
-		return failed;
-	buffer_puts(&request->target, "/environments");
-	return request_page(request, args);
-}
-
-static int list_secrets_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_secrets(request, HTTP_GET, args);
-
-	return failed ? failed : request_page(request, args);
-}
-
-static int request_environment(struct http_request *request, enum http_method method,
-			       const struct op_args *args)
-{
-	int failed = request_begin(request, method, args);
-
-	if (failed)
-		return failed;
-	buffer_puts(&request->target, "/environments");
-	failed = url_append_name(request, args->name);
-	return failed ? failed : request_check(request);
-}
-
-/* A fixed store is there if its secrets may be listed. */
-static int find_store_request(const struct op_args *args, struct http_request *request)
-{
-	struct op_args fixed = *args;
-
-	if (!args->name || !is_kind(args->name))
-		return request_environment(request, HTTP_GET, args);
-	fixed.store_id = args->name;
-	return list_secrets_request(&fixed, request);
-}
-
-/* Without a body: no protection rules. */
-static int create_store_request(const struct op_args *args, struct http_request *request)
-{
-	return request_environment(request, HTTP_PUT, args);
-}
-
-static int delete_store_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_begin(request, HTTP_DELETE, args);
-
-	if (!failed)
-		failed = append_store(request, args->store_id);
-	if (!failed && is_kind(args->store_id))
-		failed = -EINVAL;
-	return failed ? failed : request_check(request);
-}
-
-static int find_secret_request(const struct op_args *args, struct http_request *request)
-{
-	return request_secret(request, HTTP_GET, args);
-}
-
-static int delete_secret_request(const struct op_args *args, struct http_request *request)
-{
-	return request_secret(request, HTTP_DELETE, args);
-}
-
-static int client_key_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_secrets(request, HTTP_GET, args);
-
-	buffer_puts(&request->target, "/public-key");
-	return failed ? failed : request_check(request);
-}
-
-static int list_repositories_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_secret(request, HTTP_GET, args);
-
-	buffer_puts(&request->target, "/repositories");
-	return failed ? failed : request_page(request, args);
-}
-
-static int find_repository_request(const struct op_args *args, struct http_request *request)
-{
-	int failed;
-
-	if (!args->account)
-		return -EINVAL;
-	request_headers(request, HTTP_GET);
-	buffer_puts(&request->target, "/repos");
-	url_append_segment(request, args->account, strlen(args->account));
-	failed = url_append_name(request, args->name);
-	return failed ? failed : request_check(request);
-}
-
-static void write_secret(struct body_writer *body, const void *context)
-{
-	const struct op_args *args = ((const struct named_body *)context)->args;
+	const struct op_args *args = from->args;
 	const char *key_id = args->client_key_id;
 
 	body_puts(body, "{\"encrypted_value\":");
@@ -204,14 +69,63 @@ static void write_secret(struct body_writer *body, const void *context)
 	body_puts(body, "}");
 }
 
-/* There is one verb, which creates or replaces. */
-static int put_secret_request(const struct op_args *args, struct http_request *request)
-{
-	int failed = request_secret(request, HTTP_PUT, args);
+/* What a path begins with: a repository, or the organization `account`; behind either the store. */
+enum place { OF_ACCOUNT, OF_STORE, OF_NO_ACCOUNT };
 
-	if (!failed && (args->mode != PUT_UPSERT || !args->client_key || !args->client_key_id))
-		failed = -EINVAL;
-	return failed ? failed : request_body(request, args, "application/json", write_secret);
+static int append_place(struct http_request *request, const struct op_args *args, enum place place)
+{
+	if (!args->account || !*args->account)
+		return -EINVAL;
+	if (place == OF_NO_ACCOUNT)
+		return 0;
+	buffer_puts(&request->target, strchr(args->account, '/') ? "/repos/" : "/orgs/");
+	buffer_puts(&request->target, args->account);
+	return place == OF_STORE ? append_store(request, args->store_id) : 0;
+}
+
+static int build_request(const struct op_args *args, struct http_request *request)
+{
+	static const struct {
+		enum place place;
+		struct request_form form;
+	} forms[OPERATION_COUNT] = {
+		[OPERATION_LIST_STORES] = {OF_ACCOUNT,
+					   {HTTP_GET, "/environments", .query = request_page}},
+		[OPERATION_FIND_STORE] = {OF_ACCOUNT, {HTTP_GET, "/environments/{name}"}},
+		/* Without a body: no protection rules. */
+		[OPERATION_CREATE_STORE] = {OF_ACCOUNT, {HTTP_PUT, "/environments/{name}"}},
+		[OPERATION_DELETE_STORE] = {OF_STORE, {HTTP_DELETE, ""}},
+		[OPERATION_LIST_SECRETS] = {OF_STORE,
+					    {HTTP_GET, "/secrets", .query = request_page}},
+		[OPERATION_FIND_SECRET] = {OF_STORE, {HTTP_GET, "/secrets/{name}"}},
+		[OPERATION_PUT_SECRET] = {OF_STORE,
+					  {HTTP_PUT, "/secrets/{name}", .write = write_secret}},
+		[OPERATION_DELETE_SECRET] = {OF_STORE, {HTTP_DELETE, "/secrets/{name}"}},
+		[OPERATION_CLIENT_KEY] = {OF_STORE, {HTTP_GET, "/secrets/public-key"}},
+		[OPERATION_LIST_REPOSITORIES] = {OF_STORE,
+						 {HTTP_GET, "/secrets/{name}/repositories",
+						  .query = request_page}},
+		[OPERATION_FIND_REPOSITORY] = {OF_NO_ACCOUNT,
+					       {HTTP_GET, "/repos/{account}/{name}"}},
+	};
+	struct op_args fixed = *args;
+	int failed;
+
+	/* A fixed store is there if its secrets may be listed. */
+	if (args->operation == OPERATION_FIND_STORE && args->name && is_kind(args->name)) {
+		fixed.operation = OPERATION_LIST_SECRETS;
+		fixed.store_id = args->name;
+	}
+	/* There is one verb, which creates or replaces; nothing is sent that is not sealed. */
+	if (args->operation == OPERATION_PUT_SECRET &&
+	    (args->mode != PUT_UPSERT || !args->client_key || !args->client_key_id))
+		return -EINVAL;
+	if (args->operation == OPERATION_DELETE_STORE && args->store_id && is_kind(args->store_id))
+		return -EINVAL;
+	http_request_header(request, "Accept", "application/vnd.github+json");
+	http_request_header(request, "X-GitHub-Api-Version", "2022-11-28");
+	failed = append_place(request, &fixed, forms[fixed.operation].place);
+	return failed ? failed : request_append(&forms[fixed.operation].form, &fixed, request);
 }
 
 /* Responses */
@@ -251,20 +165,15 @@ static int show_kind(struct response_parser *parser, const char *kind)
 	return failed;
 }
 
-/* The service may put fewer entries on a page than it was asked for. */
 static int list_response_of(struct response_parser *parser, const char *member, int failed)
 {
 	const json_t *list = json_object_get(parser->object, member);
-	struct op_result *result = parser->result;
-	size_t count = json_array_size(list);
 
 	if (!failed && !json_is_array(list))
 		failed = parse_malformed(parser, "its list is missing");
 	if (failed)
 		return failed;
-	result->total = json_get_count(parser->object, "total_count");
-	if (parser->args->page <= 1 && count < PAGE_SIZE && (int64_t)count < result->total)
-		result->page_size = (unsigned)count;
+	parser->result->total = json_get_count(parser->object, "total_count");
 	return parse_entries(parser, list);
 }
 
@@ -390,11 +299,11 @@ static const char *const token_variables[] = {"GH_ENTERPRISE_TOKEN", "GITHUB_ENT
 	}
 
 #define COMMON_OPERATIONS                                                                          \
-	[OPERATION_LIST_SECRETS] = {list_secrets_request, list_secrets_response},                  \
-	[OPERATION_FIND_SECRET] = {find_secret_request, parse_entry_response},                     \
-	[OPERATION_PUT_SECRET] = {put_secret_request, put_secret_response},                        \
-	[OPERATION_DELETE_SECRET] = {delete_secret_request, parse_deletion_response},              \
-	[OPERATION_CLIENT_KEY] = {client_key_request, client_key_response}
+	[OPERATION_LIST_SECRETS] = {build_request, list_secrets_response},                         \
+	[OPERATION_FIND_SECRET] = {build_request, parse_entry_response},                           \
+	[OPERATION_PUT_SECRET] = {build_request, put_secret_response},                             \
+	[OPERATION_DELETE_SECRET] = {build_request, parse_deletion_response},                      \
+	[OPERATION_CLIENT_KEY] = {build_request, client_key_response}
 
 const struct provider provider_github = {
 	COMMON,
@@ -407,10 +316,10 @@ const struct provider provider_github = {
 	.operations =
 		{
 			COMMON_OPERATIONS,
-			[OPERATION_LIST_STORES] = {list_stores_request, list_stores_response},
-			[OPERATION_FIND_STORE] = {find_store_request, find_store_response},
-			[OPERATION_CREATE_STORE] = {create_store_request, parse_entry_response},
-			[OPERATION_DELETE_STORE] = {delete_store_request, parse_deletion_response},
+			[OPERATION_LIST_STORES] = {build_request, list_stores_response},
+			[OPERATION_FIND_STORE] = {build_request, find_store_response},
+			[OPERATION_CREATE_STORE] = {build_request, parse_entry_response},
+			[OPERATION_DELETE_STORE] = {build_request, parse_deletion_response},
 		},
 };
 
@@ -426,9 +335,7 @@ const struct provider provider_github_organization = {
 	.operations =
 		{
 			COMMON_OPERATIONS,
-			[OPERATION_LIST_REPOSITORIES] = {list_repositories_request,
-							 list_repositories_response},
-			[OPERATION_FIND_REPOSITORY] = {find_repository_request,
-						       find_repository_response},
+			[OPERATION_LIST_REPOSITORIES] = {build_request, list_repositories_response},
+			[OPERATION_FIND_REPOSITORY] = {build_request, find_repository_response},
 		},
 };

@@ -6,6 +6,8 @@
 #include "provider_internal.h"
 #include "sstorefs/name.h"
 
+#define BLANKS " \t\r\n"
+
 json_t *response_json(const struct http_response *response)
 {
 	const char *text = buffer_cstr(&response->body);
@@ -25,7 +27,11 @@ json_t *response_json(const struct http_response *response)
 
 bool response_is_blank(const struct http_response *response)
 {
-	return strspn(buffer_cstr(&response->body), " \t\r\n") == response->body.length;
+	const char *body = buffer_cstr(&response->body), *text = body + strspn(body, BLANKS);
+
+	if (strncmp(text, "null", 4) == 0)
+		text += 4;
+	return text + strspn(text, BLANKS) == body + response->body.length;
 }
 
 bool response_has_no_content(const struct http_response *response)
@@ -46,9 +52,8 @@ wall_time_ns json_get_time(const json_t *object, const char *member)
 	const char *text = json_get_string(object, member);
 	wall_time_ns time = TIME_UNKNOWN;
 
-	if (!text)
+	if (!text || time_parse_iso8601(text, strlen(text), &time))
 		return json_get_epoch(object, member);
-	time_parse_iso8601(text, strlen(text), &time);
 	return time;
 }
 
@@ -58,9 +63,12 @@ int64_t json_get_int(const json_t *object, const char *member, int64_t otherwise
 	const double first_too_large = 0x1p63;
 	const json_t *value = json_object_get(object, member);
 	double real = json_real_value(value);
+	int64_t digits = count_from_text(json_string_value(value), INT64_MAX);
 
 	if (json_is_integer(value))
 		return json_integer_value(value);
+	if (digits >= 0)
+		return digits;
 	return json_is_real(value) && real >= -first_too_large && real < first_too_large
 		       ? (int64_t)real
 		       : otherwise;

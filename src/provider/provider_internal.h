@@ -26,22 +26,36 @@ void url_append_page(struct http_request *request, unsigned page);
 int url_append_name_param(struct http_request *request, const char *name, const char *displayed);
 int url_append_name(struct http_request *request, const char *displayed);
 
+struct body_writer;
+
+/* The arguments of a body, and the name in args->name, decoded. */
+struct named_body {
+	const struct op_args *args;
+	struct buffer name;
+};
+
+#define TYPE_JSON "application/json"
+
 /* The form of one operation's request. */
 struct request_form {
 	enum http_method method;
 	const char *path; /* {account}, {store} and {id} stand for the ids in the arguments, {name}
 			     for the name; each is a whole segment */
-	/* Adds query or body, and returns 0 or a negative errno; NULL: there is none. */
-	int (*finish)(const struct op_args *args, struct http_request *request);
+	/* Adds the query, and returns 0 or a negative errno; NULL: there is none. */
+	int (*query)(const struct op_args *args, struct http_request *request);
+	/* Writes the body; NULL: there is none. Called twice, to count and to write. */
+	void (*write)(struct body_writer *body, const struct named_body *from);
+	const char *type; /* Content-Type; NULL: JSON if there is a body, else none */
 };
 
-/* Writes a request of this form for a response in JSON. Returns 0, -EINVAL where an id is missing,
- * or what `finish` returns. */
+/* Writes a request of this form for a response in JSON. Returns 0, -ENOMEM, -ENOBUFS, or -EINVAL
+ * where an id is missing or the name cannot be decoded. */
 int request_build(const struct request_form *form, const struct op_args *args,
 		  struct http_request *request);
 
-/* 0, or -ENOMEM if memory ran out while target and headers were written. */
-int request_check(const struct http_request *request);
+/* The same without the header for JSON; the path goes on where the target has come to. */
+int request_append(const struct request_form *form, const struct op_args *args,
+		   struct http_request *request);
 
 /* auth_header.c: appends one header line, `BEGINNING` and `text`, with its NUL. Returns 0,
  * -ENOBUFS, -ENOMEM, or -EINVAL for a text that no header can hold. */
@@ -69,11 +83,12 @@ void body_param(struct body_writer *body, const char *name, const void *bytes, s
 void body_base64(struct body_writer *body, const uint8_t *bytes, size_t length);
 
 /*
- * Calls `write` twice, to count and to write, so that `locked` is as large as it must be and never
- * moved: escaping can grow a value sixfold. Returns 0, -ENOMEM or -ENOBUFS.
+ * Gives the request the body that `write` writes: once to count and once to write, so that it is as
+ * large as it must be and never moved: escaping can grow a value sixfold. Returns 0, -EINVAL,
+ * -ENOMEM or -ENOBUFS.
  */
-int body_build(struct locked *locked, void (*write)(struct body_writer *body, const void *context),
-	       const void *context);
+int request_body(struct http_request *request, const struct op_args *args,
+		 void (*write)(struct body_writer *body, const struct named_body *from));
 
 /* json.c: reading responses. */
 
@@ -87,7 +102,8 @@ const char *json_get_string(const json_t *object, const char *member);
  * it is anything else or absent. */
 wall_time_ns json_get_time(const json_t *object, const char *member);
 
-/* A member that is a number, cut to a whole one; `otherwise` if it is anything else or absent. */
+/* A member that is a number, cut to a whole one, or a text of digits; `otherwise` if it is anything
+ * else or absent. */
 int64_t json_get_int(const json_t *object, const char *member, int64_t otherwise);
 
 /* A member that counts something; -1 if it is anything else, negative or absent. */
@@ -127,7 +143,7 @@ int response_init(const struct http_response *response, const struct provider *p
 int response_map_status(const struct http_response *response, struct failure *failure,
 			enum retry_hint *retry_hint);
 
-/* True if the body is nothing but blanks. */
+/* True if the body is nothing but blanks, or JSON's null. */
 bool response_is_blank(const struct http_response *response);
 
 /* True for a success that by its status has no content: enough where something was changed. */
@@ -198,8 +214,12 @@ const char *text_plain_body(const struct http_response *response);
 
 /* rate_limit.c: Retry-After and rate-limit headers. */
 
+/* Returns the number that `text` spells in digits alone, `max` where it is larger; -1 if it is
+ * anything else, or NULL. */
+int64_t count_from_text(const char *text, int64_t max);
+
 /* Begins `limit` with what Retry-After says: seconds, or a date counted from the response's own.
- * Returns false where it says nothing. */
+ * Returns false where it says nothing that can be used. */
 bool rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit);
 
 /* Sets `remaining` and `resets_in_ms` from two headers: a count, and the reset in seconds since
@@ -208,24 +228,9 @@ void rate_limit_from_counters(const struct http_response *response, struct rate_
 			      const char *remaining, const char *reset);
 
 /* Sets the same from one header with the lowest of its limits (`"name";r=LEFT;t=SECONDS`, between
- * commas). */
+ * commas or on several lines). */
 void rate_limit_from_ratelimit(const struct http_response *response, struct rate_limit *limit,
 			       const char *header);
-
-/* The arguments of a body, and the name in args->name, decoded. */
-struct named_body {
-	const struct op_args *args;
-	struct buffer name;
-};
-
-/* Gives the request a body that `write` writes, by body_build, from a struct named_body. Returns 0,
- * -EINVAL, -ENOMEM or -ENOBUFS. */
-int request_body(struct http_request *request, const struct op_args *args, const char *type,
-		 void (*write)(struct body_writer *body, const void *context));
-
-/* cloudflare_requests.c: writes the body of a request of Cloudflare's that has one. 0, -ENOMEM,
- * -ENOBUFS, -EINVAL. */
-int cloudflare_build_body(const struct op_args *args, struct http_request *request);
 
 /* SERVICE_errors.c: struct provider's map_error. */
 int fastly_map_error(struct response_parser *parser);

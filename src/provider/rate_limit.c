@@ -10,8 +10,7 @@
 /* A year: more than any wait, and far from any overflow. */
 #define SECONDS_MAX (INT64_C(365) * 86400)
 
-/* A whole number, saturating at `max`; -1 if `text` is none. */
-static int64_t read_count(const char *text, int64_t max)
+int64_t count_from_text(const char *text, int64_t max)
 {
 	int64_t number;
 
@@ -48,13 +47,14 @@ static uint64_t milliseconds_until(const struct http_response *response, int64_t
 bool rate_limit_from_retry_after(const struct http_response *response, struct rate_limit *limit)
 {
 	const char *text = http_response_header(response, "Retry-After");
-	int64_t seconds = read_count(text, SECONDS_MAX);
+	int64_t seconds = count_from_text(text, SECONDS_MAX);
 	wall_time_ns moment;
 
 	*limit = (struct rate_limit){.remaining = -1};
 	if (seconds >= 0)
 		limit->wait_ms = (uint64_t)seconds * 1000;
-	else if (text && time_parse_http(text, &moment) == 0)
+	else if (text && time_parse_http(text, &moment) == 0 &&
+		 response_date(response) != TIME_UNKNOWN)
 		limit->wait_ms = milliseconds_until(response, moment / NANOSECONDS);
 	else
 		return false;
@@ -64,9 +64,10 @@ bool rate_limit_from_retry_after(const struct http_response *response, struct ra
 void rate_limit_from_counters(const struct http_response *response, struct rate_limit *limit,
 			      const char *remaining, const char *reset)
 {
-	int64_t moment = read_count(http_response_header(response, reset), INT64_MAX / 100);
+	int64_t moment = count_from_text(http_response_header(response, reset), INT64_MAX / 100);
 
-	limit->remaining = read_count(http_response_header(response, remaining), INT64_MAX / 100);
+	limit->remaining =
+		count_from_text(http_response_header(response, remaining), INT64_MAX / 100);
 	if (moment >= 0)
 		limit->resets_in_ms = milliseconds_until(response, moment);
 }
@@ -96,7 +97,7 @@ static void read_parameter(const char *at, struct limit *item)
 		return;
 	memcpy(digits, at + 2, length);
 	digits[length] = '\0';
-	*number = read_count(digits, INT64_MAX / 100);
+	*number = count_from_text(digits, INT64_MAX / 100);
 }
 
 /* Reads one item of the list; returns where the next one begins. */
@@ -114,13 +115,12 @@ static const char *read_item(const char *at, struct limit *item)
 	return *at ? at + 1 : at;
 }
 
-void rate_limit_from_ratelimit(const struct http_response *response, struct rate_limit *limit,
-			       const char *header)
+/* Takes over the lowest of the limits in one line. */
+static void read_items(const char *at, struct rate_limit *limit)
 {
-	const char *at = http_response_header(response, header);
 	struct limit item;
 
-	while (at && *at) {
+	while (*at) {
 		at = read_item(at, &item);
 		if (item.remaining < 0 ||
 		    (limit->remaining >= 0 && item.remaining >= limit->remaining))
@@ -129,4 +129,13 @@ void rate_limit_from_ratelimit(const struct http_response *response, struct rate
 		item.seconds = item.seconds < SECONDS_MAX ? item.seconds : SECONDS_MAX;
 		limit->resets_in_ms = item.seconds > 0 ? (uint64_t)item.seconds * 1000 : 0;
 	}
+}
+
+void rate_limit_from_ratelimit(const struct http_response *response, struct rate_limit *limit,
+			       const char *header)
+{
+	const char *line = NULL;
+
+	while ((line = http_response_header_next(response, header, line)))
+		read_items(line, limit);
 }

@@ -23,33 +23,26 @@ void body_puts(struct body_writer *body, const char *text)
 	body_append(body, text, strlen(text));
 }
 
-/* How JSON writes `byte` in a string; NULL: as it is. `room` is for the longest. */
-static const char *json_escape(uint8_t byte, char room[static 8])
+/* Writes `byte` as JSON has it in a string. Returns the length of `piece`. */
+static size_t json_escape(uint8_t byte, char piece[static 8])
 {
-	static const char bytes[] = "\"\\\b\f\n\r\t";
-	static const char *const escapes[] = {"\\\"", "\\\\", "\\b", "\\f", "\\n", "\\r", "\\t"};
-	const char *found = byte ? strchr(bytes, byte) : NULL;
+	char letter = json_letter((char)byte);
 
-	if (found)
-		return escapes[found - bytes];
-	if (byte >= 0x20 && byte != 0x7f)
-		return NULL;
-	snprintf(room, 8, "\\u%04x", (unsigned)byte);
-	return room;
+	if (!letter && (byte < 0x20 || byte == 0x7f))
+		return (size_t)snprintf(piece, 8, "\\u%04x", (unsigned)byte);
+	piece[0] = letter ? '\\' : (char)byte;
+	piece[1] = letter;
+	return letter ? 2 : 1;
 }
 
 void body_json_string(struct body_writer *body, const void *bytes, size_t length)
 {
 	const uint8_t *byte = bytes;
+	char piece[8];
 
 	body_puts(body, "\"");
-	for (size_t i = 0; i < length; i++) {
-		char room[8];
-		const char *escape = json_escape(byte[i], room);
-
-		body_append(body, escape ? (const void *)escape : byte + i,
-			    escape ? strlen(escape) : 1);
-	}
+	for (size_t i = 0; i < length; i++)
+		body_append(body, piece, json_escape(byte[i], piece));
 	body_puts(body, "\"");
 }
 
@@ -86,31 +79,30 @@ void body_base64(struct body_writer *body, const uint8_t *bytes, size_t length)
 	body_puts(body, "\"");
 }
 
-int body_build(struct locked *locked, void (*write)(struct body_writer *body, const void *context),
-	       const void *context)
+static int body_build(struct locked *locked, const struct named_body *from,
+		      void (*write)(struct body_writer *body, const struct named_body *from))
 {
 	struct body_writer body = {0};
 	int failed;
 
-	write(&body, context);
+	write(&body, from);
 	failed = locked_reserve(locked, body.length);
 	if (failed)
 		return failed;
 	locked->length = body.length;
 	body = (struct body_writer){.at = locked->data};
-	write(&body, context);
+	write(&body, from);
 	return 0;
 }
 
-int request_body(struct http_request *request, const struct op_args *args, const char *type,
-		 void (*write)(struct body_writer *body, const void *context))
+int request_body(struct http_request *request, const struct op_args *args,
+		 void (*write)(struct body_writer *body, const struct named_body *from))
 {
 	struct named_body from = {.args = args};
 	int failed = name_decode(&from.name, args->name);
 
 	if (!failed)
-		failed = body_build(&request->body, write, &from);
-	request->content_type = type;
+		failed = body_build(&request->body, &from, write);
 	buffer_finish(&from.name);
-	return failed ? failed : request_check(request);
+	return failed;
 }

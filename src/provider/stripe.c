@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "provider_internal.h"
 #include "sstorefs/name.h"
@@ -12,115 +13,104 @@
 #define PAGE_SIZE      100
 #define PAGE_SIZE_TEXT "100"
 #define ACCOUNT	       "account"
+#define FORM	       "application/x-www-form-urlencoded"
 /* The version that doc/apis.md describes: an account's default may be years older, and the keys of
  * an organization have none (doc/apis.md, Stripe 1). */
 #define API_VERSION "2026-07-29.dahlia"
 
 /* Requests. None of them has an `expand`: that would bring a value back. */
 
-static void request_begin(struct http_request *request, enum http_method method,
-			  const struct op_args *args, const char *path)
+/* The type of a scope: the account's, or a user's, whose id is a parameter of its own. */
+static const char *scope_type(const char *scope)
 {
-	request->method = method;
-	http_request_header(request, "Accept", "application/json");
+	return strcmp(scope, ACCOUNT) == 0 ? ACCOUNT : "user";
+}
+
+static void url_append_scope(struct http_request *request, const char *scope)
+{
+	const char *type = scope_type(scope);
+
+	url_append_text(request, "scope%5Btype%5D", type);
+	if (strcmp(type, ACCOUNT) != 0)
+		url_append_text(request, "scope%5Buser%5D", scope);
+}
+
+static int request_page(const struct op_args *args, struct http_request *request)
+{
+	url_append_scope(request, args->store_id);
+	url_append_text(request, "limit", PAGE_SIZE_TEXT);
+	if (args->cursor)
+		url_append_text(request, "starting_after", args->cursor);
+	return 0;
+}
+
+static int request_search(const struct op_args *args, struct http_request *request)
+{
+	url_append_scope(request, args->store_id);
+	return url_append_name_param(request, "name", args->name);
+}
+
+static void body_text(struct body_writer *body, const char *name, const char *text)
+{
+	body_param(body, name, text, strlen(text));
+}
+
+static void write_name(struct body_writer *body, const struct named_body *from)
+{
+	const char *scope = from->args->store_id, *type = scope_type(scope);
+
+	body_param(body, "name", buffer_cstr(&from->name), from->name.length);
+	body_text(body, "scope[type]", type);
+	if (strcmp(type, ACCOUNT) != 0)
+		body_text(body, "scope[user]", scope);
+}
+
+static void write_secret(struct body_writer *body, const struct named_body *from)
+{
+	const struct op_args *args = from->args;
+	char expires_at[24];
+
+	write_name(body, from);
+	body_param(body, "payload", args->value, args->value_length);
+	if (args->expires_at == TIME_UNKNOWN)
+		return;
+	snprintf(expires_at, sizeof(expires_at), "%lld",
+		 (long long)(args->expires_at / NANOSECONDS));
+	body_text(body, "expires_at", expires_at);
+}
+
+static int build_request(const struct op_args *args, struct http_request *request)
+{
+	static const struct request_form forms[OPERATION_COUNT] = {
+		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, .query = request_page},
+		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/find", .query = request_search},
+		[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, .write = write_secret, .type = FORM},
+		[OPERATION_DELETE_SECRET] = {HTTP_POST, SECRETS "/delete", .write = write_name,
+					     .type = FORM},
+	};
+	const struct request_form *form = &forms[args->operation];
+
+	/* There is one verb, which creates or replaces. */
+	if (!args->store_id ||
+	    (args->operation == OPERATION_PUT_SECRET && args->mode != PUT_UPSERT))
+		return -EINVAL;
 	http_request_header(request, "Stripe-Version",
 			    args->api_version ? args->api_version : API_VERSION);
 	if (args->account)
 		http_request_header(request, "Stripe-Account", args->account);
 	if (args->context)
 		http_request_header(request, "Stripe-Context", args->context);
-	if (method != HTTP_GET && args->idempotency_key)
+	if (form->method != HTTP_GET && args->idempotency_key)
 		http_request_header(request, "Idempotency-Key", args->idempotency_key);
-	buffer_puts(&request->target, SECRETS);
-	buffer_puts(&request->target, path);
-}
-
-/* The scope of a question: two parameters for a user's, one for the account's. */
-static void url_append_scope(struct http_request *request, const char *scope)
-{
-	bool is_account = strcmp(scope, ACCOUNT) == 0;
-	const char *type = is_account ? ACCOUNT : "user";
-
-	url_append_text(request, "scope%5Btype%5D", type);
-	if (!is_account)
-		url_append_text(request, "scope%5Buser%5D", scope);
-}
-
-static int list_secrets_request(const struct op_args *args, struct http_request *request)
-{
-	if (!args->store_id)
-		return -EINVAL;
-	request_begin(request, HTTP_GET, args, "");
-	url_append_scope(request, args->store_id);
-	url_append_text(request, "limit", PAGE_SIZE_TEXT);
-	if (args->cursor)
-		url_append_text(request, "starting_after", args->cursor);
-	return request_check(request);
-}
-
-static int find_secret_request(const struct op_args *args, struct http_request *request)
-{
-	int failed;
-
-	if (!args->store_id)
-		return -EINVAL;
-	request_begin(request, HTTP_GET, args, "/find");
-	url_append_scope(request, args->store_id);
-	failed = url_append_name_param(request, "name", args->name);
-	return failed ? failed : request_check(request);
-}
-
-static void write_name(struct body_writer *body, const void *context)
-{
-	const struct named_body *from = context;
-	const char *scope = from->args->store_id;
-	bool is_account = strcmp(scope, ACCOUNT) == 0;
-	const char *type = is_account ? ACCOUNT : "user";
-
-	body_param(body, "name", buffer_cstr(&from->name), from->name.length);
-	body_param(body, "scope[type]", type, strlen(type));
-	if (!is_account)
-		body_param(body, "scope[user]", scope, strlen(scope));
-}
-
-static void write_secret(struct body_writer *body, const void *context)
-{
-	const struct op_args *args = ((const struct named_body *)context)->args;
-	char expires_at[24];
-
-	write_name(body, context);
-	body_param(body, "payload", args->value, args->value_length);
-	if (args->expires_at == TIME_UNKNOWN)
-		return;
-	snprintf(expires_at, sizeof(expires_at), "%lld",
-		 (long long)(args->expires_at / NANOSECONDS));
-	body_param(body, "expires_at", expires_at, strlen(expires_at));
-}
-
-static int request_form(struct http_request *request, const struct op_args *args, const char *path,
-			void (*write)(struct body_writer *body, const void *context))
-{
-	if (!args->store_id)
-		return -EINVAL;
-	request_begin(request, HTTP_POST, args, path);
-	return request_body(request, args, "application/x-www-form-urlencoded", write);
-}
-
-/* There is one verb, which creates or replaces. */
-static int put_secret_request(const struct op_args *args, struct http_request *request)
-{
-	if (args->mode != PUT_UPSERT)
-		return -EINVAL;
-	request->bears_value = true;
-	return request_form(request, args, "", write_secret);
-}
-
-static int delete_secret_request(const struct op_args *args, struct http_request *request)
-{
-	return request_form(request, args, "/delete", write_name);
+	return request_build(form, args, request);
 }
 
 /* Responses */
+
+static bool is_deleted(const json_t *item)
+{
+	return json_is_true(json_object_get(item, "deleted"));
+}
 
 static bool parse_fields(struct response_parser *parser, const json_t *item, struct entry *entry,
 			 struct buffer *room)
@@ -135,7 +125,7 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 	if (entry->expires_at == 0) /* "none", where a language has no null */
 		entry->expires_at = TIME_UNKNOWN;
 	entry->livemode = json_is_boolean(livemode) ? json_is_true(livemode) : -1;
-	return true;
+	return !is_deleted(item);
 }
 
 /* The next page begins behind the last secret of this one. Without its id the rest would be lost,
@@ -166,6 +156,13 @@ static int list_response(struct response_parser *parser, int failed)
 	return failed ? failed : parse_entries(parser, data);
 }
 
+static int find_response(struct response_parser *parser, int failed)
+{
+	if (!failed && is_deleted(parser->object))
+		return failure_set(parser->failure, ENOENT, "this secret is deleted");
+	return parse_entry_response(parser, failed);
+}
+
 /* The whole secret, or no more than its id (doc/apis.md, Stripe 2), or nothing: read none of it. */
 static int delete_response(struct response_parser *parser, int failed)
 {
@@ -182,7 +179,7 @@ static void read_rate_limit(const struct http_response *response, struct rate_li
 	const char *again = http_response_header(response, "Stripe-Should-Retry");
 
 	rate_limit_from_retry_after(response, limit);
-	limit->do_not_retry = again && strcmp(again, "false") == 0;
+	limit->do_not_retry = again && strcasecmp(again, "false") == 0;
 }
 
 /* The service itself */
@@ -240,10 +237,10 @@ const struct provider provider_stripe = {
 	.authorize = authorize_bearer,
 	.operations =
 		{
-			[OPERATION_LIST_SECRETS] = {list_secrets_request, list_response},
-			[OPERATION_FIND_SECRET] = {find_secret_request, parse_entry_response},
-			[OPERATION_PUT_SECRET] = {put_secret_request, parse_entry_response},
-			[OPERATION_DELETE_SECRET] = {delete_secret_request, delete_response},
+			[OPERATION_LIST_SECRETS] = {build_request, list_response},
+			[OPERATION_FIND_SECRET] = {build_request, find_response},
+			[OPERATION_PUT_SECRET] = {build_request, parse_entry_response},
+			[OPERATION_DELETE_SECRET] = {build_request, delete_response},
 		},
 	.parse_response = response_parse,
 	.map_error = stripe_map_error,

@@ -93,20 +93,26 @@ static int url_append_path(struct http_request *request, const struct op_args *a
 	return failed;
 }
 
+int request_append(const struct request_form *form, const struct op_args *args,
+		   struct http_request *request)
+{
+	int failed = url_append_path(request, args, form->path);
+
+	request->method = form->method;
+	request->bears_value = form->write && args->value && !args->client_key;
+	request->content_type = form->type ? form->type : form->write ? TYPE_JSON : NULL;
+	if (!failed && form->query)
+		failed = form->query(args, request);
+	if (!failed && form->write)
+		failed = request_body(request, args, form->write);
+	if (!failed && (request->target.failed || request->headers.failed))
+		failed = -ENOMEM;
+	return failed;
+}
+
 int request_build(const struct request_form *form, const struct op_args *args,
 		  struct http_request *request)
 {
-	int failed;
-
-	request->method = form->method;
-	http_request_header(request, "Accept", "application/json");
-	failed = url_append_path(request, args, form->path);
-	if (failed)
-		return failed;
-	return form->finish ? form->finish(args, request) : request_check(request);
-}
-
-int request_check(const struct http_request *request)
-{
-	return request->target.failed || request->headers.failed ? -ENOMEM : 0;
+	http_request_header(request, "Accept", TYPE_JSON);
+	return request_append(form, args, request);
 }

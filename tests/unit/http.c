@@ -23,6 +23,11 @@ static void test_header_lines_are_found_by_name(void **state)
 	assert_string_equal(http_response_header(&response, "Last"), "one");
 	assert_null(http_response_header(&response, "Dat"));
 	assert_null(http_response_header(&response, "no"));
+	assert_string_equal(http_response_header_next(&response, "DATE",
+						      http_response_header(&response, "DATE")),
+			    "second");
+	assert_null(http_response_header_next(&response, "Last",
+					      http_response_header(&response, "Last")));
 	http_response_free(&response);
 	assert_null(http_response_header(&response, "Date"));
 }

@@ -60,6 +60,16 @@ static void test_what_is_granted(void **state)
 		/* The next page begins behind the last entry, be it shown or not. */
 		{&list, LIST("\"has_more\":true,\"data\":[{\"name\":7,\"id\":\"appsecret_3\"}]"),
 		 "", "appsecret_3"},
+		/* The schema lets any secret say that it is deleted. */
+		{&list,
+		 LIST("\"has_more\":true,\"data\":[" SECRET(
+			 "") ",{\"name\":\"b\",\"id\":\"appsecret_2\",\"deleted\":true}]"),
+		 SHOWN, "appsecret_2"},
+		{&list, LIST("\"has_more\":false,\"data\":[" SECRET(",\"deleted\":false") "]"),
+		 SHOWN, ""},
+		/* Numbers as texts. */
+		{&find, "{\"name\":\"NAME\",\"created\":\"1\",\"expires_at\":\"4000000000\"}",
+		 "NAME created=1970-01-01T00:00:01Z expires=2096-10-02T07:06:40Z;", ""},
 		{&delete_secret, SECRET(",\"deleted\":true"), "", ""},
 		{&delete_secret, "{\"id\":\"" ID "\",\"object\":\"apps.secret\",\"deleted\":true}",
 		 "", ""},
@@ -99,6 +109,7 @@ static void test_what_makes_no_sense_is_unreadable(void **state)
 		{&delete_secret, ""},
 		{&delete_secret, "[]"},
 		{&delete_secret, "{\"deleted\":false}"},
+		{&put, SECRET(",\"deleted\":true")},
 	};
 	size_t i;
 
@@ -154,6 +165,7 @@ static void test_refusals(void **state)
 		{&find, 404, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT, RETRY_NEVER},
 		{&find, 400, ERROR(",\"code\":\"resource_missing\",\"param\":\"name\""), ENOENT,
 		 RETRY_NEVER},
+		{&find, 200, SECRET(",\"deleted\":true"), ENOENT, RETRY_NEVER},
 		{&delete_secret, 404, "", ENOENT, RETRY_NEVER},
 		{&delete_secret, 400, ERROR(",\"message\":\"No such secret: 'NAME'\""), ENOENT,
 		 RETRY_NEVER},
@@ -229,7 +241,7 @@ static void test_the_service_says_whether_to_ask_again(void **state)
 		read_answer(&provider_stripe, &put, 500, "Stripe-Should-Retry: false\n", ERROR("")),
 		EIO);
 	assert_int_equal(got.retry_hint, RETRY_AFTER_CHECK);
-	response = text_answer(500, "Stripe-Should-Retry: false\nRetry-After: 3\n", "");
+	response = text_answer(500, "Stripe-Should-Retry: False\nRetry-After: 3\n", "");
 	provider_stripe.read_rate_limit(&response, &limit);
 	assert_true(limit.do_not_retry);
 	assert_int_equal(limit.wait_ms, 3000);

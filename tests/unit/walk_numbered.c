@@ -117,6 +117,7 @@ static void test_pages_smaller_than_asked_for_lose_nothing(void **state)
 
 	snapshot_release(view_of(listing));
 	answer_all_pages(fixture, &small);
+	assert_int_equal(fixture->calls, 10);
 	assert_whole(fixture, listing, 500);
 }
 
