@@ -43,6 +43,9 @@ struct api_call {
  * and reports failures to send, too. */
 void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t deadline);
 
+/* True from api_call_start until just before `done`. */
+bool api_call_runs(const struct api_call *api_call);
+
 /* Ends the call without `done`, and frees its result. */
 void api_call_cancel(struct api_call *api_call);
 

@@ -221,22 +221,19 @@ static void on_not_sent(struct task *task)
 	on_done(&api_call->http);
 }
 
-void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t deadline)
+/* Fills in what the operation and the mount's options say. */
+static void prepare(struct catalog *catalog, struct api_call *api_call, uint64_t deadline)
 {
-	const struct provider *provider = catalog->options.provider;
-	const struct failure *known = NULL;
-	enum operation operation = api_call->args.operation;
-	struct http_call *call = &api_call->http;
-	int failed = -EOPNOTSUPP;
+	const struct operation_info *info = &api_operations[api_call->args.operation];
 
-	*call = (struct http_call){.deadline = deadline,
-				   .on_response = on_response,
-				   .done = on_done,
-				   .upload = api_operations[operation].upload,
-				   .safe = api_operations[operation].safe,
-				   .idempotent = is_idempotent(&api_call->args),
-				   .no_retry = api_call->once,
-				   .request.body.pool = api_call->pool};
+	api_call->http = (struct http_call){.deadline = deadline,
+					    .on_response = on_response,
+					    .done = on_done,
+					    .upload = info->upload,
+					    .safe = info->safe,
+					    .idempotent = is_idempotent(&api_call->args),
+					    .no_retry = api_call->once,
+					    .request.body.pool = api_call->pool};
 	api_call->catalog = catalog;
 	api_call->started_at = loop_now(catalog->loop);
 	api_call->response_date = TIME_UNKNOWN;
@@ -244,34 +241,58 @@ void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t
 	api_call->args.context = catalog->options.context;
 	api_call->args.api_version = catalog->options.api_version;
 	api_call->task = (struct task){.run = on_not_sent};
-	if (api_call->cache_failure)
-		known = recent_failures_find(&catalog->recent_failures, &api_call->args,
-					     loop_now(catalog->loop));
-	if (known) {
-		call->failure = *known;
-		api_call->task.run = on_cached_failure;
-		task_queue(catalog->loop, &api_call->task);
-		return;
-	}
+}
+
+static int build_request(struct api_call *api_call)
+{
+	const struct provider *provider = api_call->catalog->options.provider;
+	struct http_request *request = &api_call->http.request;
+	enum operation operation = api_call->args.operation;
+	int failed;
+
 	if (provider->has_idempotency_keys) {
 		make_idempotency_key(api_call);
 		api_call->args.idempotency_key = api_call->idempotency_key;
 	}
-	catalog->counts.calls[operation]++;
-	if (provider->operations[operation].build_request)
-		failed = provider->operations[operation].build_request(&api_call->args,
-								       &call->request);
+	if (!provider->operations[operation].build_request)
+		return -EOPNOTSUPP;
+	failed = provider->operations[operation].build_request(&api_call->args, request);
 	if (!failed && api_call->etag)
-		http_request_header(&call->request, "If-None-Match", api_call->etag);
-	if (!failed && call->request.headers.failed)
-		failed = -ENOMEM;
-	if (failed) {
-		failure_set(&call->failure, -failed, "the request for %s cannot be made: %s",
-			    api_operations[operation].name, strerror(-failed));
+		http_request_header(request, "If-None-Match", api_call->etag);
+	return failed ? failed : buffer_error(&request->headers);
+}
+
+void api_call_start(struct catalog *catalog, struct api_call *api_call, uint64_t deadline)
+{
+	const struct failure *known = NULL;
+	enum operation operation = api_call->args.operation;
+	int failed;
+
+	prepare(catalog, api_call, deadline);
+	if (api_call->cache_failure)
+		known = recent_failures_find(&catalog->recent_failures, &api_call->args,
+					     loop_now(catalog->loop));
+	if (known) {
+		api_call->http.failure = *known;
+		api_call->task.run = on_cached_failure;
 		task_queue(catalog->loop, &api_call->task);
 		return;
 	}
-	call_start(catalog->net, call);
+	catalog->counts.calls[operation]++;
+	failed = build_request(api_call);
+	if (failed) {
+		failure_set(&api_call->http.failure, -failed,
+			    "the request for %s cannot be made: %s", api_operations[operation].name,
+			    strerror(-failed));
+		task_queue(catalog->loop, &api_call->task);
+		return;
+	}
+	call_start(catalog->net, &api_call->http);
+}
+
+bool api_call_runs(const struct api_call *api_call)
+{
+	return task_is_queued(&api_call->task) || call_runs(&api_call->http);
 }
 
 void api_call_cancel(struct api_call *api_call)

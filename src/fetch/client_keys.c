@@ -122,7 +122,7 @@ static void on_signing_key(struct api_call *api_call)
 	if (failure.errnum) {
 		api_call_cancel(&keys->api_call);
 		fetch_end(keys, &failure);
-	} else if (!call_runs(&keys->api_call.http)) {
+	} else if (!api_call_runs(&keys->api_call)) {
 		on_client_key(&keys->api_call);
 	}
 }

@@ -31,7 +31,7 @@ static void ask(struct catalog *catalog)
 
 void recovery_hasten(struct catalog *catalog)
 {
-	if (net_is_failing(catalog->net) && !call_runs(&catalog->recovery.http))
+	if (net_is_failing(catalog->net) && !api_call_runs(&catalog->recovery))
 		ask(catalog);
 }
 
