@@ -126,11 +126,15 @@ static int read_time(const char *text, size_t length, bool lenient, wall_time_ns
 	const char *end = text + length;
 	int date[6] = {0}, offset, failed;
 	int64_t nanoseconds = 0, seconds;
+	bool has_seconds;
 
-	text = read_shape(text, end, "0000-00-00T00:00:00", date);
+	text = read_shape(text, end, "0000-00-00T00:00", date);
+	has_seconds = !lenient || (text && text < end && *text == ':');
+	if (text && has_seconds)
+		text = read_shape(text, end, ":00", &date[4]);
 	if (!text || date[3] > 23 || date[4] > 59 || date[5] > 60)
 		return -EINVAL;
-	if (text < end && (*text == '.' || (lenient && *text == ','))) {
+	if (has_seconds && text < end && (*text == '.' || (lenient && *text == ','))) {
 		int64_t unit = NANOSECONDS / 10;
 		const char *fraction = ++text;
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,11 +124,16 @@ static bool network_covers(const char *item, const char *host, int family)
 	char text[INET6_ADDRSTRLEN] = "";
 	size_t length = strcspn(item, "/");
 	unsigned most = family == AF_INET ? 32 : 128, bits = most, whole;
+	const char *digits = item + length + (item[length] == '/');
 
 	if (length >= sizeof(text))
 		return false;
 	memcpy(text, item, length);
-	if (item[length] && (bits = (unsigned)atoi(item + length + 1)) > most)
+	if (item[length])
+		bits = *digits && !digits[strspn(digits, "0123456789")]
+			       ? (unsigned)strtoul(digits, NULL, 10)
+			       : UINT_MAX;
+	if (bits > most)
 		return false;
 	if (inet_pton(family, text, network) != 1 || inet_pton(family, host, address) != 1)
 		return false;

@@ -199,26 +199,27 @@ static void read_json(struct decoded *decoded, const struct decoded *words)
 	}
 }
 
-static void read_percent(struct decoded *decoded, const struct decoded *words)
+static void read_encoded(struct decoded *decoded, const struct decoded *words, uint8_t plus)
 {
 	for (size_t i = 0; i < words->length; i++) {
-		int byte = words->bytes[i] == '%'
-				   ? hex_number(words->bytes + i + 1, words->length - i - 1, 2)
-				   : -1;
+		uint8_t byte = words->bytes[i] == '+' ? plus : words->bytes[i];
+		int escaped = byte == '%'
+				      ? hex_number(words->bytes + i + 1, words->length - i - 1, 2)
+				      : -1;
 
-		decoded->bytes[decoded->length++] = byte >= 0 ? (uint8_t)byte : words->bytes[i];
-		i += byte >= 0 ? 2 : 0;
+		decoded->bytes[decoded->length++] = escaped >= 0 ? (uint8_t)escaped : byte;
+		i += escaped >= 0 ? 2 : 0;
 	}
+}
+
+static void read_percent(struct decoded *decoded, const struct decoded *words)
+{
+	read_encoded(decoded, words, '+');
 }
 
 static void read_form(struct decoded *decoded, const struct decoded *words)
 {
-	struct decoded spaced = *words;
-
-	for (size_t i = 0; i < spaced.length; i++)
-		if (spaced.bytes[i] == '+')
-			spaced.bytes[i] = ' ';
-	read_percent(decoded, &spaced);
+	read_encoded(decoded, words, ' ');
 }
 
 static void read_raw(struct decoded *decoded, const struct decoded *words)
