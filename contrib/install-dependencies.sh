@@ -97,30 +97,39 @@ install_prometheus_programs()
 	install_unpacked prometheus-node-exporter prometheus-node-exporter
 }
 
-# install_tools: Debian 12's podman-compose and Debian 13's, docker compose and kustomize, unpacked into a cache that the tests
-# know (SSTOREFS_TOOLS names another). No release has all of them, and apt's own lists and packages stay as they are.
+# install_tools: podman-compose of Debian 12 and 13, docker of 12, docker compose and kustomize of 13, unpacked into a cache
+# that the tests know (SSTOREFS_TOOLS names another). No release has all of them, and apt's own lists and packages stay as they are.
 install_tools()
 {
 	tools=${SSTOREFS_TOOLS:-$HOME/.cache/sstorefs-tests/tools}
-	[ ! -e "$tools/made" ] || return 0
-	echo "installing: podman-compose, docker-compose, kustomize into $tools"
+	set -- 'bookworm podman-compose docker.io containerd tini' 'trixie podman-compose docker-compose kustomize'
+	[ "$*" != "$(cat "$tools/made" 2>/dev/null)" ] || return 0
+	echo "installing: $* into $tools"
 	rm -rf "$tools"
-	for wanted in 'bookworm podman-compose' 'trixie podman-compose docker-compose kustomize'; do
-		# shellcheck disable=SC2086 # one word a package
-		set -- $wanted
+	for wanted in "$@"; do
+		unpack_from_release $wanted || return 1
+	done
+	echo "$*" >"$tools/made"
+}
+
+# unpack_from_release RELEASE PACKAGE…: into $tools/RELEASE
+unpack_from_release()
+{
+	(
+		into=$tools/$1
 		apt=$(mktemp -d)
-		mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$tools/$1"
+		mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$into"
 		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${DEBIAN_MIRROR:-http://deb.debian.org/debian} $1 main" >"$apt/sources"
 		printf '%s\n' "Dir::Etc::sourcelist \"$apt/sources\";" 'Dir::Etc::sourceparts "/dev/null";' "Dir::State::lists \"$apt/lists\";" \
 			"Dir::Cache \"$apt\";" 'APT::Sandbox::User "root";' >"$apt/conf"
 		shift
-		(cd "$apt" && export APT_CONFIG="$apt/conf" && apt-get update -q && apt-get download -q "$@") >/dev/null || return 1
+		cd "$apt" && export APT_CONFIG="$apt/conf"
+		{ apt-get update -q && apt-get download -q "$@"; } >/dev/null || exit 1
 		for package in "$apt"/*.deb; do
-			dpkg-deb -x "$package" "$tools/${wanted%% *}"
+			dpkg-deb -x "$package" "$into"
 		done
 		rm -rf "$apt"
-	done
-	touch "$tools/made"
+	)
 }
 
 # install_schema_packages: what tests/schema runs, in the versions of its package-lock.json, into a cache (SSTOREFS_SCHEMA_NPM names another).

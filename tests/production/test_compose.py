@@ -7,9 +7,11 @@ import subprocess
 import pytest
 import yaml
 
-from containers import import_image
+from containers import import_image, tree
+from docker_engine import COMPOSE_PLUGIN, Docker
 from kubelet import TOOLS
 from systemd_container import LIMITS, TOP, podman
+from waiting import wait_until
 
 COMPOSE = TOP / "contrib/container/compose.yaml"
 NAMES = "processes", "secrets", "application"
@@ -23,9 +25,9 @@ def image():
 
 
 class Project:
-    """The first half of compose.yaml, with names of its own, on this machine's network, pointed to the sandbox."""
+    """compose.yaml with names of its own, on this machine's network, pointed to the sandbox; its first three services, or those that are given."""
 
-    def __init__(self, image, work, sandbox):
+    def __init__(self, image, work, sandbox, services=NAMES):
         self.name = f"sstorefs-compose-{os.getpid()}"
         self.work = work
         self.volume = work / "secrets"
@@ -36,26 +38,39 @@ class Project:
             subprocess.run(["mount", *how], check=True)
         text = COMPOSE.read_text().replace("container_name: sstorefs-processes", f"container_name: {self.name}-processes")
         text = text.replace("container:sstorefs-processes", f"container:{self.name}-processes").replace("source: /srv/secrets", f"source: {self.volume}")
-        document = yaml.safe_load(text)
-        services = document["services"] = {name: document["services"][name] for name in NAMES}
-        for name, service in services.items():
+        self.document = yaml.safe_load(text)
+        self.services = self.document["services"] = {name: self.document["services"][name] for name in services}
+        for name, service in self.services.items():
             service["image"] = image
             service.pop("ulimits", None)
-        # Podman 4.3, which Debian 12 has, cannot wait for health.
-        del services["application"]["depends_on"]
-        services["secrets"]["command"][-1] += f",endpoint={sandbox.url},signing_key={sandbox.signing_key}"
-        services["application"]["command"][-1] = "id -u > /dev/null; " + services["application"]["command"][-1] + " && sleep 1d"
-        self.document = document
+            if name.endswith("secrets"):
+                service["command"][-1] += f",endpoint={sandbox.url},signing_key={sandbox.signing_key}"
+            if name.endswith("application"):
+                service["command"][-1] = "id -u > /dev/null; " + service["command"][-1] + " && sleep 1d"
         self.write()
         (work / "token").write_text(sandbox.token)
         (work / "token").chmod(0o400)
-        limits = [word for word in LIMITS if "=" in word]
-        (work / "containers.conf").write_text('[engine]\nruntime = "runc"\n[containers]\ndefault_ulimits = ' + str(limits).replace("'", '"') + "\n")
 
     def write(self, **more):
-        for service in self.document["services"].values():
+        for service in self.services.values():
             service.update(more)
         (self.work / "compose.yaml").write_text(yaml.safe_dump(self.document))
+
+    def finish(self):
+        for path in (self.mountpoint, self.volume):
+            while subprocess.run(["umount", "-l", path], capture_output=True).returncode == 0:
+                pass
+        subprocess.run(["chattr", "-i", self.mountpoint], check=True)
+
+
+class PodmanProject(Project):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        # Podman 4.3, which Debian 12 has, cannot wait for health.
+        del self.services["application"]["depends_on"]
+        self.write()
+        limits = [word for word in LIMITS if "=" in word]
+        (self.work / "containers.conf").write_text('[engine]\nruntime = "runc"\n[containers]\ndefault_ulimits = ' + str(limits).replace("'", '"') + "\n")
 
     def compose(self, release, *words):
         library = TOOLS / release / "usr/lib/python3/dist-packages"
@@ -71,25 +86,81 @@ class Project:
         for _ in range(2):  # the one whose namespace the others are in goes last
             for name in podman("ps", "-a", "--format={{.Names}}", f"--filter=label=com.docker.compose.project={self.name}").stdout.split():
                 podman("rm", "-f", "-t", "0", name, check=False)
-        for path in (self.mountpoint, self.volume):
-            while subprocess.run(["umount", "-l", path], capture_output=True).returncode == 0:
-                pass
-        subprocess.run(["chattr", "-i", self.mountpoint], check=True)
+        super().finish()
 
 
 @pytest.fixture
 def project(image, tmp_path, sandbox):
-    made = Project(image, tmp_path, sandbox)
+    made = PodmanProject(image, tmp_path, sandbox)
     try:
         yield made
     finally:
         made.finish()
 
 
+class DockerProject(Project):
+    def __init__(self, docker, *arguments):
+        super().__init__(*arguments)
+        self.docker = docker
+        for service in self.services.values():
+            if "healthcheck" in service and "interval" in service["healthcheck"]:
+                service["healthcheck"]["interval"] = "1s"
+        mode = {"network_mode": "host"}
+        for name, service in self.services.items():
+            service.update(mode if name != "mount-proxy" else {})
+        self.write()
+
+    def compose(self, *words, **more):
+        return self.docker.run(COMPOSE_PLUGIN, "-p", self.name, "-f", self.work / "compose.yaml", "--profile", "unprivileged", *words, **more)
+
+    def container(self, service):
+        return self.compose("ps", "-a", "-q", service).stdout.decode().strip()
+
+    def finish(self):
+        self.compose("down", "--timeout", "2", "--volumes", check=False)
+        super().finish()
+
+
+@pytest.fixture(scope="module")
+def docker(tmp_path_factory):
+    made = Docker(tmp_path_factory.mktemp("docker"))
+    yield made
+    made.stop()
+
+
 def test_docker_compose_reads_it():
-    program = TOOLS / "trixie/usr/libexec/docker/cli-plugins/docker-compose"
-    done = subprocess.run([program, "-f", COMPOSE, "--profile", "unprivileged", "config", "--quiet"], capture_output=True, text=True)
+    done = subprocess.run([COMPOSE_PLUGIN, "-f", COMPOSE, "--profile", "unprivileged", "config", "--quiet"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+UNPRIVILEGED = "processes", "mount-proxy", "unprivileged-secrets", "unprivileged-application"
+
+
+@pytest.mark.parametrize("services", [NAMES, UNPRIVILEGED], ids=["sidecar", "unprivileged"])
+def test_docker_compose_and_a_daemon_that_is_killed(docker, services, tmp_path, sandbox):
+    """The application waits until the mount is there; the daemon comes back by itself, and the application has gone on."""
+    docker("import", "-", "sstorefs", input=tree())
+    project = DockerProject(docker, "sstorefs", tmp_path, sandbox, services)
+    *_, daemon, application = services
+    try:
+        if services is UNPRIVILEGED:
+            os.chown(tmp_path / "token", 65534, 65534)
+        project.compose("up", "-d")
+        sandbox.wait_for_call("fastly.put_secret", state="answered")
+        assert sandbox.uploads() == [b"val"]
+        before, secrets = project.container(application), project.container(daemon)
+        inspect = lambda what, name: docker("inspect", "-f", what, name).stdout.decode().split()  # noqa: E731
+        os.kill(int(inspect("{{.State.Pid}}", secrets)[0]), 9)
+        wait_until(lambda: inspect("{{.RestartCount}}", secrets) == ["1"])
+        wait_until(lambda: inspect("{{.State.Health.Status}}", secrets) == ["healthy"])
+        assert inspect("{{.State.Running}} {{.RestartCount}}", before) == ["true", "0"]
+        docker("exec", "--user=1000", before, "sh", "-c", "echo next > /secrets/prod/NAME && sync /secrets/prod/NAME")
+        assert sandbox.uploads() == [b"val", b"next"]
+    except BaseException:
+        print(project.compose("logs", check=False).stdout.decode())
+        raise
+    finally:
+        project.finish()
 
 
 def test_podman_compose_1_3_and_a_daemon_that_is_killed(project, sandbox):
