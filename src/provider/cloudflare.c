@@ -255,7 +255,7 @@ static int entry_response(struct response_parser *parser, int failed)
 	if (json_is_array(entry))
 		entry = json_array_get(entry, 0);
 	if (failed && changes && response_has_no_content(parser->response))
-		return parse_nothing(parser);
+		return response_reset(parser);
 	if (failed || (changes && is_unspecified(entry)))
 		return failed;
 	if (!changes && is_deleted(entry))

@@ -114,14 +114,12 @@ static void refine(const struct op_args *args, const char *message, struct failu
 
 int cloudflare_map_error(struct response_parser *parser)
 {
-	const struct http_response *response = parser->response;
 	struct failure *failure = parser->failure;
-	enum retry_hint *retry_hint = parser->retry_hint;
-	const char *mitigated = http_response_header(response, "cf-mitigated");
+	const char *mitigated = http_response_header(parser->response, "cf-mitigated");
 	int64_t code;
 	const char *message = explain(parser->object, &code);
 
-	if (response_map_status(response, failure, retry_hint) == 0)
+	if (response_map_status(parser) == 0)
 		failure_set(failure, EINVAL, "the service says that it failed, and not why");
 	if (message && code > 0)
 		failure_set(failure, failure->errnum, "%s (%lld)", message, (long long)code);
@@ -131,7 +129,7 @@ int cloudflare_map_error(struct response_parser *parser)
 		failure_set(failure, failure->errnum,
 			    "the service's firewall stopped the request (%s)", mitigated);
 	/* A retry hint stays, whatever the words are. */
-	if (*retry_hint == RETRY_NEVER)
+	if (*parser->retry_hint == RETRY_NEVER)
 		refine(parser->args, message ? message : "", failure);
 	return -failure->errnum;
 }

@@ -135,13 +135,11 @@ static void refine(const struct op_args *args, const char *detail, struct failur
 
 int fastly_map_error(struct response_parser *parser)
 {
-	const struct http_response *response = parser->response;
 	struct failure *failure = parser->failure;
-	enum retry_hint *retry_hint = parser->retry_hint;
 	struct explanation explanation = {0};
-	const char *plain = text_plain_body(response);
+	const char *plain = text_plain_body(parser->response);
 
-	response_map_status(response, failure, retry_hint);
+	response_map_status(parser);
 	explain(&explanation, parser->object);
 	if (explanation.title && strcmp(explanation.title, explanation.detail) != 0)
 		failure_set(failure, failure->errnum, "%s: %s", explanation.title,

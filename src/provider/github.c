@@ -242,7 +242,7 @@ static int put_secret_response(struct response_parser *parser, int failed)
 	result->created = response->status == 201;
 	result->replaced = response->status == 204;
 	if (failed && (result->created || result->replaced) && response_is_blank(response))
-		return parse_nothing(parser);
+		return response_reset(parser);
 	if (!failed && !result->created && !result->replaced)
 		return parse_malformed(parser, "a secret is created with 201 or replaced with 204");
 	return failed;

@@ -96,7 +96,7 @@ int github_map_error(struct response_parser *parser)
 	struct failure *failure = parser->failure;
 	struct buffer words = {0};
 
-	response_map_status(response, failure, parser->retry_hint);
+	response_map_status(parser);
 	buffer_puts(&words, message ? message : http_status_info(response->status)->phrase);
 	append_details(&words, json_object_get(parser->object, "errors"));
 	if (message)

@@ -62,41 +62,45 @@ const struct http_status_info *http_status_info(int status)
 	return &unknown;
 }
 
-int response_init(const struct http_response *response, const struct provider *provider,
-		  struct failure *failure, enum retry_hint *retry_hint)
+bool response_is_success(const struct http_response *response)
 {
-	struct failure request_id = {0};
-	const char *value = http_response_header(response, provider->request_id_header);
+	return http_status_info(response->status)->errnum == 0;
+}
+
+int response_reset(struct response_parser *parser)
+{
+	struct failure *failure = parser->failure, request_id = {0};
+	const char *value =
+		http_response_header(parser->response, parser->provider->request_id_header);
 
 	if (!value)
-		value = http_response_header(response, "X-Request-Id");
+		value = http_response_header(parser->response, "X-Request-Id");
 	if (value)
 		failure_set_message(&request_id, value,
 				    strnlen(value, sizeof(failure->request_id) - 1));
-	memset(failure, 0, sizeof(*failure));
+	*failure = (struct failure){.http_status = parser->response->status};
 	memcpy(failure->request_id, request_id.message, sizeof(failure->request_id) - 1);
-	failure->http_status = response->status;
-	*retry_hint = RETRY_NEVER;
+	*parser->retry_hint = RETRY_NEVER;
 	return 0;
 }
 
-int response_map_status(const struct http_response *response, struct failure *failure,
-			enum retry_hint *retry_hint)
+int response_map_status(struct response_parser *parser)
 {
+	const struct http_response *response = parser->response;
 	const struct http_status_info *info = http_status_info(response->status);
 	const char *location = http_response_header(response, "Location");
 	const char *plain = text_plain_body(response);
 
-	*retry_hint = info->retry_hint;
+	*parser->retry_hint = info->retry_hint;
 	if (info->errnum == 0)
 		return 0;
 	if (response->status / 100 == 3 && location)
-		failure_set(failure, info->errnum, "%d %s to %s, which is not followed",
+		failure_set(parser->failure, info->errnum, "%d %s to %s, which is not followed",
 			    response->status, info->phrase, location);
 	else
-		failure_set(failure, info->errnum, "%d %s, no explanation", response->status,
-			    info->phrase);
+		failure_set(parser->failure, info->errnum, "%d %s, no explanation",
+			    response->status, info->phrase);
 	if (plain)
-		failure_set_message(failure, plain, response->body.length);
+		failure_set_message(parser->failure, plain, response->body.length);
 	return -info->errnum;
 }

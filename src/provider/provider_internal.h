@@ -133,15 +133,18 @@ struct http_status_info {
 };
 const struct http_status_info *http_status_info(int status);
 
-/* Begins reading a response, or forgets what was read of one that grants all without saying so:
- * status and request id into `failure`, nothing failed. Returns 0. */
-int response_init(const struct http_response *response, const struct provider *provider,
-		  struct failure *failure, enum retry_hint *retry_hint);
+struct response_parser;
+
+/* Begins to read a response, or forgets what was read of one that grants all without saying so:
+ * status and request id into the failure, nothing failed. Returns 0. */
+int response_reset(struct response_parser *parser);
 
 /* Sets errno, retry hint and message by the status, or a body that is plain text. Returns 0 for a
  * success, else a negative errno. */
-int response_map_status(const struct http_response *response, struct failure *failure,
-			enum retry_hint *retry_hint);
+int response_map_status(struct response_parser *parser);
+
+/* True for a status that means success. */
+bool response_is_success(const struct http_response *response);
 
 /* True if the body is nothing but blanks, or JSON's null. */
 bool response_is_blank(const struct http_response *response);
@@ -173,9 +176,6 @@ int response_parse(const struct provider *provider, const struct op_args *args,
 /* Keeps a text of the response that is neither result nor failure. */
 void parse_notice(struct response_parser *parser, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/* Forgets a failure: the response is a success that says nothing more. Returns 0. */
-int parse_nothing(struct response_parser *parser);
 
 /* Sets EIO for a 2xx that makes no sense; its outcome must be checked. Returns -EIO. */
 int parse_malformed(struct response_parser *parser, const char *what);

@@ -11,7 +11,7 @@ static int find_failure(struct response_parser *parser)
 {
 	const struct provider *provider = parser->provider;
 
-	if (http_status_info(parser->response->status)->errnum != 0)
+	if (!response_is_success(parser->response))
 		return provider->map_error(parser);
 	if (!parser->object)
 		return parse_malformed(parser, "not with a JSON object");
@@ -48,7 +48,7 @@ int response_parse(const struct provider *provider, const struct op_args *args,
 	};
 	int failed;
 
-	response_init(response, provider, failure, retry_hint);
+	response_reset(&parser);
 	read_announcements(&parser);
 	if (object && provider->read_notices)
 		provider->read_notices(&parser);
@@ -72,12 +72,6 @@ void parse_notice(struct response_parser *parser, const char *format, ...)
 		free(text);
 	}
 	va_end(arguments);
-}
-
-int parse_nothing(struct response_parser *parser)
-{
-	return response_init(parser->response, parser->provider, parser->failure,
-			     parser->retry_hint);
 }
 
 int parse_malformed(struct response_parser *parser, const char *what)
@@ -155,7 +149,7 @@ int parse_entry_response(struct response_parser *parser, int failed)
 		return parse_single_entry(parser, parser->object);
 	if (parser->args->operation != OPERATION_FIND_SECRET &&
 	    response_has_no_content(parser->response))
-		return parse_nothing(parser);
+		return response_reset(parser);
 	return failed;
 }
 
@@ -164,9 +158,8 @@ int parse_deletion_response(struct response_parser *parser, int failed)
 	const struct http_response *response = parser->response;
 
 	/* A body that is no JSON, such as a page to log in at, is no success. */
-	if (failed && http_status_info(response->status)->errnum == 0 &&
-	    response_is_blank(response))
-		failed = parse_nothing(parser);
+	if (failed && response_is_success(response) && response_is_blank(response))
+		failed = response_reset(parser);
 	parser->result->deleted_async = !failed && response->status == 202;
 	return failed;
 }

@@ -167,7 +167,7 @@ static int find_response(struct response_parser *parser, int failed)
 static int delete_response(struct response_parser *parser, int failed)
 {
 	if (failed && response_has_no_content(parser->response))
-		return parse_nothing(parser);
+		return response_reset(parser);
 	if (!failed && json_is_false(json_object_get(parser->object, "deleted")))
 		return parse_malformed(parser, "the secret is not deleted");
 	return failed;

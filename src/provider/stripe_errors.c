@@ -94,7 +94,6 @@ static bool is_retry_requested(const struct http_response *response)
 
 int stripe_map_error(struct response_parser *parser)
 {
-	const struct http_response *response = parser->response;
 	struct failure *failure = parser->failure;
 	enum retry_hint *retry_hint = parser->retry_hint;
 	const json_t *error = json_object_get(parser->object, "error");
@@ -104,7 +103,7 @@ int stripe_map_error(struct response_parser *parser)
 						.message = text_of(error, "message")};
 	const char *words;
 
-	response_map_status(response, failure, retry_hint);
+	response_map_status(parser);
 	words = *explanation.message ? explanation.message : explanation.type;
 	if (*words && *explanation.code)
 		failure_set(failure, failure->errnum, "%s (%s)", words, explanation.code);
@@ -114,7 +113,7 @@ int stripe_map_error(struct response_parser *parser)
 		refine(parser->args, &explanation, failure);
 	if (*retry_hint == RETRY_NEVER &&
 	    (failure->errnum == EAGAIN || is_transient(&explanation) ||
-	     is_retry_requested(response))) {
+	     is_retry_requested(parser->response))) {
 		failure->errnum = EAGAIN;
 		*retry_hint = RETRY_LATER;
 	}

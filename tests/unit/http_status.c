@@ -49,11 +49,14 @@ static void test_a_status_alone_has_a_message(void **state)
 			     moved = text_answer(301, "Location: https://x/\n", "");
 	struct failure failure = {0};
 	enum retry_hint retry_hint;
+	struct response_parser parser = {
+		.response = &gateway, .failure = &failure, .retry_hint = &retry_hint};
 
 	(void)state;
-	assert_int_equal(response_map_status(&gateway, &failure, &retry_hint), -EIO);
+	assert_int_equal(response_map_status(&parser), -EIO);
 	assert_string_equal(failure.message, "502 Bad Gateway, no explanation");
-	assert_int_equal(response_map_status(&moved, &failure, &retry_hint), -EIO);
+	parser.response = &moved;
+	assert_int_equal(response_map_status(&parser), -EIO);
 	assert_string_equal(failure.message,
 			    "301 Moved Permanently to https://x/, which is not followed");
 	assert_int_equal(retry_hint, RETRY_NEVER);
@@ -76,13 +79,17 @@ static void test_the_request_id_is_kept_and_the_rest_forgotten(void **state)
 	struct failure failure;
 	enum retry_hint retry_hint;
 	struct http_response response;
+	struct response_parser parser = {.provider = &provider_fastly,
+					 .response = &response,
+					 .failure = &failure,
+					 .retry_hint = &retry_hint};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		response = text_answer(404, cases[i].headers, "");
 		failure = (struct failure){.errnum = EIO, .message = "old", .request_id = "old"};
-		response_init(&response, &provider_fastly, &failure, &retry_hint);
+		response_reset(&parser);
 		assert_string_equal(failure.request_id, cases[i].request_id);
 		assert_int_equal(failure.http_status, 404);
 		assert_int_equal(failure.errnum, 0);
@@ -91,7 +98,7 @@ static void test_the_request_id_is_kept_and_the_rest_forgotten(void **state)
 	}
 	memset(long_header + 17, 'x', 300);
 	response = text_answer(404, long_header, "");
-	response_init(&response, &provider_fastly, &failure, &retry_hint);
+	response_reset(&parser);
 	assert_int_equal(strlen(failure.request_id), sizeof(failure.request_id) - 1);
 	http_response_free(&response);
 }
