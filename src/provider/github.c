@@ -165,15 +165,17 @@ static int show_kind(struct response_parser *parser, const char *kind)
 	return failed;
 }
 
+/* The schema lets the list of environments be left out: it is empty then if that is said. */
 static int list_response_of(struct response_parser *parser, const char *member, int failed)
 {
 	const json_t *list = json_object_get(parser->object, member);
+	int64_t total = json_get_count(parser->object, "total_count");
 
-	if (!failed && !json_is_array(list))
+	if (!failed && !json_is_array(list) && (total != 0 || (list && !json_is_null(list))))
 		failed = parse_malformed(parser, "its list is missing");
 	if (failed)
 		return failed;
-	parser->result->total = json_get_count(parser->object, "total_count");
+	parser->result->total = total;
 	return parse_entries(parser, list);
 }
 
