@@ -91,3 +91,29 @@ static inline void request_text(const struct http_request *request, struct buffe
 		buffer_printf(text, "\n%s\n", request->content_type);
 	buffer_append(text, request->body.data, request->body.length);
 }
+
+/* Asserts that the provider makes a request of this text. */
+static inline void assert_request(const struct provider *provider, const struct op_args *args,
+				  const char *expected, bool bears_value)
+{
+	struct http_request request = {0};
+	struct buffer text = {0};
+
+	assert_int_equal(provider->operations[args->operation].build_request(args, &request), 0);
+	request_text(&request, &text);
+	assert_string_equal(buffer_cstr(&text), expected);
+	assert_int_equal(request.bears_value, bears_value);
+	http_request_free(&request);
+	buffer_finish(&text);
+}
+
+/* Asserts that the provider refuses to make a request. */
+static inline void assert_no_request(const struct provider *provider, const struct op_args *args)
+{
+	struct http_request request = {0};
+
+	assert_int_equal(provider->operations[args->operation].build_request(args, &request),
+			 -EINVAL);
+	assert_int_equal(request.body.length, 0);
+	http_request_free(&request);
+}

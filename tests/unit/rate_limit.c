@@ -10,13 +10,30 @@
 #define RESET "Fastly-RateLimit-Reset: "
 #define LEFT  "Fastly-RateLimit-Remaining: "
 
+/* A response, and what it says of limits. */
+struct limited {
+	int status;
+	const char *headers;
+	struct rate_limit expected;
+};
+
+static void assert_limit(const struct provider *provider, const struct limited *limited)
+{
+	struct http_response response = text_answer(limited->status, limited->headers, "");
+	struct rate_limit limit;
+
+	memset(&limit, 0x5a, sizeof(limit));
+	provider->read_rate_limit(&response, &limit);
+	assert_int_equal(limit.wait_ms, limited->expected.wait_ms);
+	assert_int_equal(limit.remaining, limited->expected.remaining);
+	assert_int_equal(limit.resets_in_ms, limited->expected.resets_in_ms);
+	assert_false(limit.do_not_retry);
+	http_response_free(&response);
+}
+
 static void test_fastlys_answers_say_how_long_to_wait(void **state)
 {
-	static const struct {
-		int status;
-		const char *headers;
-		struct rate_limit expected;
-	} cases[] = {
+	static const struct limited cases[] = {
 		{200, "", {0, -1, 0}},
 		{200, DATE, {0, -1, 0}},
 		{503, "Retry-After: 7\n", {7000, -1, 0}},
@@ -42,29 +59,15 @@ static void test_fastlys_answers_say_how_long_to_wait(void **state)
 		{429, DATE "Retry-After: 3600\n" RESET "1732723200\n", {3600000, -1, 1800000}},
 		{429, "", {0, -1, 0}},
 	};
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT(cases); i++) {
-		struct http_response response = text_answer(cases[i].status, cases[i].headers, "");
-		struct rate_limit limit;
-
-		memset(&limit, 0x5a, sizeof(limit));
-		provider_fastly.read_rate_limit(&response, &limit);
-		assert_int_equal(limit.wait_ms, cases[i].expected.wait_ms);
-		assert_int_equal(limit.remaining, cases[i].expected.remaining);
-		assert_int_equal(limit.resets_in_ms, cases[i].expected.resets_in_ms);
-		http_response_free(&response);
-	}
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_limit(&provider_fastly, &cases[i]);
 }
 
 static void test_cloudflares_answers_say_how_much_is_left(void **state)
 {
-	static const struct {
-		int status;
-		const char *headers;
-		struct rate_limit expected;
-	} cases[] = {
+	static const struct limited cases[] = {
 		{200, "", {0, -1, 0, false}},
 		{200, "Ratelimit: \"default\";r=50;t=30\n", {0, 50, 30000, false}},
 		{200,
@@ -90,21 +93,10 @@ static void test_cloudflares_answers_say_how_much_is_left(void **state)
 		{200, "Ratelimit: \"a\";r=99999999999999999999999999;t=1\n", {0, -1, 0, false}},
 		{200, "Ratelimit: \"a\";r=1;t=99999999999999999999\n", {0, 1, 365 * DAY, false}},
 	};
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT(cases); i++) {
-		struct http_response response = text_answer(cases[i].status, cases[i].headers, "");
-		struct rate_limit limit;
-
-		memset(&limit, 0x5a, sizeof(limit));
-		provider_cloudflare.read_rate_limit(&response, &limit);
-		assert_int_equal(limit.wait_ms, cases[i].expected.wait_ms);
-		assert_int_equal(limit.remaining, cases[i].expected.remaining);
-		assert_int_equal(limit.resets_in_ms, cases[i].expected.resets_in_ms);
-		assert_false(limit.do_not_retry);
-		http_response_free(&response);
-	}
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_limit(&provider_cloudflare, &cases[i]);
 }
 
 int main(void)
