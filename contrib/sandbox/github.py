@@ -209,12 +209,16 @@ class GitHub(Service):
     def _store(self, base, kind, environment):
         """The fixed ones are there at the first request; an environment must have been made."""
         store_id = _store_id(base, kind, environment or kind)
-        store = self.state.store(self.name, store_id)
+        store = self._environment_of(store_id) if environment else self.state.store(self.name, store_id)
         if store is None:
             if environment:
                 raise ApiError(404, "Not Found")
             store = self.state.add_store(self.name, store_id, kind, self.clock.now())
         return store
+
+    def _environment_of(self, store_id):
+        """In whatever case: GitHub finds environments so, and keeps the spelling in which one was made."""
+        return self.state.one("SELECT * FROM stores WHERE service = 'github' AND lower(id) = lower(?)", store_id)
 
     def _conditional(self, request, response):
         """The same token and the same answer have the same ETag; 304 costs nothing of the hour's limit."""
@@ -273,7 +277,7 @@ class GitHub(Service):
         if not environment or len(environment) > 255:
             raise ApiError(422, "Invalid request. The name of the environment is not valid.")
         store_id = _store_id(base, "environment", environment)
-        store = self.state.store(self.name, store_id)
+        store = self._environment_of(store_id)
         call["mode"] = "reset" if store else "create"
         store = store or self.state.add_store(self.name, store_id, environment, self.clock.now())
         return _json(self._environment(base, store))

@@ -135,10 +135,12 @@ static void on_existing(struct api_call *api_call)
 		send_creation(op);
 		return;
 	}
-	if (!op->failure.errnum || op->failure.errnum == ENOENT) {
-		change_op_invalidate(op);
+	if (!op->failure.errnum)
 		failure_set(&op->failure, EEXIST, "there is a store of this name already");
-	}
+	else if (op->failure.errnum == ENOENT)
+		op->failure.errnum = EEXIST; /* its words say in which spelling */
+	if (op->failure.errnum == EEXIST)
+		change_op_invalidate(op);
 	change_op_finish(op);
 }
 

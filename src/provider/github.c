@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "provider_internal.h"
 #include "sstorefs/name.h"
@@ -208,12 +209,26 @@ static int find_repository_response(struct response_parser *parser, int failed)
 	return failed;
 }
 
+/* The service finds environments whatever the case of their names. A name in another case is none
+ * of a directory, which has one spelling. */
 static int find_store_response(struct response_parser *parser, int failed)
 {
+	const char *asked = parser->args->name;
+	struct buffer name = {0};
+
 	if (failed)
 		return failed;
-	return is_kind(parser->args->name) ? show_kind(parser, parser->args->name)
-					   : parse_entry_response(parser, failed);
+	if (is_kind(asked))
+		return show_kind(parser, asked);
+	if (!json_get_name(parser->object, "name", &name, parser->result) &&
+	    strcmp(buffer_cstr(&name), asked) != 0 && !strcasecmp(buffer_cstr(&name), asked))
+		failed = failure_set(parser->failure, ENOENT,
+				     "the service has it as %s: use that spelling",
+				     buffer_cstr(&name));
+	else
+		failed = parse_single_entry(parser, parser->object);
+	buffer_finish(&name);
+	return failed;
 }
 
 /* Believes nothing yet: a key that is none becomes one of a wrong length, which client_key_accept

@@ -63,6 +63,15 @@ def test_mkdir_makes_an_environment_and_never_resets_one(mount, github):
     assert "behind" in os.listdir(mount.path)
 
 
+def test_an_environment_has_one_spelling_and_mkdir_of_another_says_which(make_mount, github):
+    mount = make_mount(github, options="ttl=minimal")
+    assert errno_of(os.stat, mount / "PROD") == errno.ENOENT
+    assert errno_of(os.mkdir, mount / "PROD") == errno.EEXIST
+    assert "has it as prod" in message(mount) and github.calls("put_environment") == []
+    assert len(github.calls("get_environment")) <= 2, "each answer was believed"
+    write_file(mount / "prod/NAME", b"val")
+
+
 def test_rmdir_removes_environments_without_secrets_and_no_fixed_directory(mount, github):
     write_file(mount / "prod/NAME", b"val")
     assert errno_of(os.rmdir, mount / "prod") == errno.ENOTEMPTY

@@ -122,6 +122,8 @@ def test_environments_are_made_and_removed(sandbox, github):
     assert github.call("GET", "environments").json == {"total_count": 1, "environments": [made]}
     github.call("PUT", "environments/pre%2Fprod")
     assert sandbox.calls()[-1]["mode"] == "reset"
+    assert github.call("GET", "environments/Pre%2FProd").json["name"] == "pre/prod"
+    assert github.call("PUT", "environments/Pre%2FProd").json["id"] == made["id"]
     assert github.call("DELETE", "environments/pre%2Fprod").status == 204
     assert github.call("GET", "environments/pre%2Fprod/secrets").status == 404
 
