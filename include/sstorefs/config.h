@@ -79,16 +79,16 @@ struct config {
 
 /*
  * Reads argv. Returns 0 with `config` filled in, or -EINVAL after one line on stderr that names the
- * cause and the remedy. config_finish is right in both cases.
+ * cause and the remedy. Call config_finish in both cases.
  */
 int config_read(struct config *config, int argc, char **argv);
 void config_finish(struct config *config);
 
 /*
  * Looks at the mountpoint, opens it as `place`, makes it absolute, and sets `dead_mount`; at
- * /dev/fd/N only for whether it is a FUSE descriptor that is mounted. Returns 0, or a negative
- * errno after one line on stderr: a mount that failed (status 32), where config_read tells wrong
- * usage (status 1).
+ * /dev/fd/N only for whether it is a FUSE descriptor that is mounted. Returns 0, or -errno
+ * after one line on stderr: a mount that failed (status 32), while a failure of config_read is
+ * wrong usage (status 1).
  */
 int config_check_mountpoint(struct config *config);
 

@@ -47,10 +47,10 @@ void change_op_fail(struct change_op *op, int errnum, const char *why);
 /* True if a request of the present step was sent, or may have been. */
 bool change_op_was_sent(const struct change_op *op);
 
-/* Makes the next lookup of the name ask the service. */
+/* Makes the next lookup of the name go to the service. */
 void change_op_invalidate(struct change_op *op);
 
-/* Looks up `name`. With `bypass_cache` the service is asked, whatever the cache has. */
+/* Looks up `name`; with `bypass_cache` at the service, whatever the cache has. */
 void change_op_lookup(struct change_op *op, const char *name, bool bypass_cache,
 		      void (*done)(struct lookup *lookup));
 
@@ -63,7 +63,7 @@ const struct record *change_op_query(struct change_op *op);
 /* Takes the id of the secret from the cache, then calls steps->retry. */
 void change_op_begin_by_id(struct change_op *op);
 
-/* Asks the service for the id of the secret, then calls steps->retry. */
+/* Looks up the id of the secret at the service, then calls steps->retry. */
 void change_op_lookup_id(struct change_op *op);
 
 /* Prepares an API call about `name`; the caller adds arguments, then calls change_op_send. */
@@ -73,7 +73,7 @@ struct op_args *change_op_prepare(struct change_op *op, enum operation operation
 void change_op_send(struct change_op *op);
 
 /*
- * Calls steps->retry after a pause: the service lost an attempt, so it is not asked again at once.
- * False if the deadline is nearer than that, or memory ran out.
+ * Calls steps->retry after a pause, because the service lost an attempt. Returns false if the
+ * deadline is nearer than that, or memory ran out.
  */
 bool change_op_retry(struct change_op *op);

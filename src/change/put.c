@@ -1,14 +1,14 @@
 /*
  * Puts one value at the service: waits in the queue of the name, looks up what is there if the
- * service's verbs need it, waits for a client key, uploads, and finds out what became of an attempt
- * without a reply. The steps stand in the order in which they happen.
+ * service's verbs need it, waits for a client key, and uploads. The steps stand in the order in
+ * which they happen.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lost_reply.h"
 #include "put_request.h"
 
-static void start_lookup(struct put_op *put);
 static void await_audience(struct put_op *put);
 static void await_key(struct put_op *put);
 static void send(struct put_op *put);
@@ -29,10 +29,13 @@ static void conclude(struct change_op *op)
 		change_op_invalidate(op);
 	if (failure->errnum == ENOENT && (put->mode != PUT_REPLACE || failure->store_is_deleted))
 		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
+	/* A sealed value is as good as it was: its key is not accepted any more. */
+	if (put->resends && failure->key_is_rejected && failure->errnum == EINVAL)
+		failure->errnum = EOPNOTSUPP;
 	if (failure->errnum && put->value)
 		failure_redact(failure, put->value, put->length);
-	/* Where versions are told by whole seconds, what was sealed before may look like what is
-	 * stored now: a rename would send the older value. */
+	/* Two versions of one second look the same: a rename would send the value that was sealed
+	 * before. */
 	if (put->unknown && op_provider(op)->store_keys)
 		sealed_cache_drop(&op_catalog(op)->sealed_cache, op->store, op->name);
 	put_keep_sealed(put);
@@ -51,7 +54,7 @@ static void release(struct change_op *op)
 	put->last_response = (struct failure){0};
 }
 
-/* Fails at the deadline: what the service said before explains more than the deadline does. */
+/* Fails at the deadline: an earlier response explains more than the deadline does. */
 static void fail_at_deadline(struct put_op *put)
 {
 	if (put->last_response.errnum)
@@ -94,7 +97,7 @@ static void begin(struct change_op *op)
 		must_look_up = true;
 	/* A replacement must repeat which repositories may use the secret, as it is now. */
 	if (must_look_up || provider->visibilities)
-		start_lookup(put);
+		put_lookup(put);
 	else
 		await_audience(put);
 }
@@ -125,69 +128,6 @@ void put_cancel(struct put_op *put)
 {
 	put->unknown |= put->change.indeterminate || change_op_was_sent(&put->change);
 	change_op_cancel(&put->change);
-}
-
-/* The lookup: what does the service have under this name? */
-
-/* True if the entry was created since the first attempt to create it was sent. */
-static bool is_ours(const struct put_op *put, const struct record *record)
-{
-	struct entry_text text;
-	struct entry entry;
-
-	record_entry(record, &entry, &text);
-	return cache_is_since(&op_catalog(&put->change)->cache, entry.created_at,
-			      put->first_sent_at);
-}
-
-static void on_create_lookup(struct put_op *put, const struct record *record)
-{
-	struct change_op *op = &put->change;
-
-	if (op->indeterminate && put->created && is_ours(put, record))
-		put->record = record;
-	else
-		failure_set(&op->failure, EEXIST, "there is a secret of this name already");
-	op->indeterminate = false;
-	change_op_finish(op);
-}
-
-static void on_lookup(struct lookup *lookup)
-{
-	struct put_op *put = container_of(lookup, struct put_op, change.lookup);
-	struct change_op *op = &put->change;
-	bool present = !lookup->failure.errnum, was_indeterminate = op->indeterminate;
-
-	put->lookups++;
-	if (!present && lookup->failure.errnum != ENOENT) {
-		change_op_fail_as(op,
-				  lookup->failure.errnum == ETIMEDOUT && put->last_response.errnum
-					  ? &put->last_response
-					  : &lookup->failure);
-	} else if (put->mode == PUT_CREATE && present) {
-		on_create_lookup(put, lookup->record);
-	} else if (put->mode == PUT_REPLACE && !present) {
-		op->indeterminate = false;
-		change_op_fail(op, ENOENT, "there is no secret of this name");
-	} else {
-		/* An attempt without effect may be made again; the outcome of one that will be
-		 * replaced does not matter any more. */
-		op->indeterminate = op->indeterminate && present;
-		if (present && !was_indeterminate)
-			put->created = false;
-		if (!was_indeterminate || present)
-			await_audience(put);
-		else if (!change_op_retry(op))
-			fail_at_deadline(put);
-	}
-}
-
-static void start_lookup(struct put_op *put)
-{
-	/* If the entry is ours, it gets the entry id by which the kernel knows it. */
-	if (put->change.indeterminate)
-		change_op_invalidate(&put->change);
-	change_op_lookup(&put->change, put->change.name, true, on_lookup);
 }
 
 /* The repositories that may use it */
@@ -297,7 +237,8 @@ static bool had_exclusive_key(const struct put_op *put)
 				      client_keys_used_once(keys, &put->sealed_under));
 }
 
-/* How often another client may create or delete the same name in turn before this one gives up. */
+/* The number of times that another client may create or delete the same name in turn before this
+ * one gives up. */
 #define LOOKUPS_MAX 3
 
 /* Retries once in another way where the rejection allows for it. False: it is final. */
@@ -317,7 +258,7 @@ static bool retry_differently(struct put_op *put, const struct failure *failure)
 	    (failure->errnum == EEXIST ||
 	     (failure->errnum == ENOENT && !failure->store_is_deleted))) {
 		/* Another client created or deleted it meanwhile: look it up again. */
-		start_lookup(put);
+		put_lookup(put);
 		return true;
 	}
 	return false;
@@ -328,7 +269,7 @@ static void on_memory(struct locked_wait *wait)
 	await_key(container_of(wait, struct put_op, memory_wait));
 }
 
-/* What a success did: the verb tells it, or the response does. */
+/* Returns the effect of a success, which the verb tells, or the response; NULL: neither does. */
 static const char *effect_of(const struct op_args *args, const struct op_result *result)
 {
 	if (args->mode == PUT_CREATE || result->created)
@@ -336,8 +277,8 @@ static const char *effect_of(const struct op_args *args, const struct op_result 
 	return args->mode == PUT_REPLACE || result->replaced ? "replaced" : NULL;
 }
 
-/* The response did not describe the secret: it is asked for when it is looked up. A new one is
- * shown in directories until then. */
+/* Makes the next lookup of the secret go to the service, because the response did not describe it.
+ * A new one is shown in directories until then. */
 static void show_undescribed(struct put_op *put)
 {
 	struct change_op *op = &put->change;
@@ -375,7 +316,7 @@ static void on_response(struct api_call *api_call)
 	if (!failure.errnum) {
 		op->indeterminate = false;
 		op->failure = failure; /* of which the status is kept */
-		/* Not the record of on_entry: a walk may have ended since and freed it. */
+		/* Looked up anew: a walk may have ended since on_entry, and freed the record. */
 		if (put->got_entry)
 			listing_query_for_change(op->listing, op->name, &put->record);
 		else
@@ -387,12 +328,12 @@ static void on_response(struct api_call *api_call)
 		op->indeterminate = true;
 		put->last_response = failure;
 		if (!api_call->http.idempotent && loop_now(op_catalog(op)->loop) < op->deadline) {
-			start_lookup(put);
+			put_lookup(put);
 			return;
 		}
 	} else if (failure.errnum == ENOBUFS && !api_call->http.times_sent) {
-		/* Until other values are sent: the request's body holds the value once more,
-		 * escaped. */
+		/* The request's body holds the value once more, escaped: it waits until other
+		 * values are sent. */
 		put->memory_wait.available = on_memory;
 		locked_wait(put->pool, &put->memory_wait);
 		return;

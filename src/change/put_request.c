@@ -1,6 +1,6 @@
 /*
- * What a put sends: the verb, the sealed value, the attributes, and which repositories may use the
- * secret.
+ * Builds a put request: the verb, the sealed value, the attributes, and the repositories that may
+ * use the secret.
  */
 #include "put_request.h"
 
@@ -74,7 +74,8 @@ void put_set_attributes(const struct put_op *put, const struct record *record, s
 		args->repository_ids = buffer_cstr(&put->selection.ids);
 }
 
-/* Copies the value as it was sealed when it was written last. Returns 0 or a negative errno. */
+/* Copies the value as it was sealed when it was written last. Returns 0, -EOPNOTSUPP
+ * or -ENOMEM. */
 static int copy_sealed(struct put_op *put)
 {
 	const struct catalog *catalog = op_catalog(&put->change);

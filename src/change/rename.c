@@ -35,8 +35,8 @@ static void release(struct change_op *op)
 static void invalidate_new(struct rename_op *renaming)
 {
 	listing_invalidate(renaming->change.listing, renaming->to, 0);
-	/* Two versions of one second look the same: what was written under it before is replaced.
-	 */
+	/* Two versions of one second look the same: an older sealed value of the new name could be
+	 * sent for the present one. */
 	sealed_cache_drop(&op_catalog(&renaming->change)->sealed_cache, renaming->change.store,
 			  renaming->to);
 }
@@ -201,7 +201,7 @@ static void on_old_lookup(struct lookup *lookup)
 			op, EOPNOTSUPP,
 			"this service cannot rename, and what was written here is no longer at hand: write it anew under the new name");
 	} else {
-		/* Where nothing can be created only, the lookup decides. */
+		/* Where the service has no verb that only creates, the lookup decides. */
 		change_op_lookup(op, renaming->to, renaming->no_replace && !provider->has_create,
 				 on_new_lookup);
 	}
@@ -211,8 +211,8 @@ static void on_second_queue_head(struct name_ticket *ticket)
 {
 	struct change_op *op = &container_of(ticket, struct rename_op, second_ticket)->change;
 
-	/* A sealed value is what this mount wrote. If another client has written since, that value
-	 * would be lost with the old name: so the service is asked. */
+	/* A sealed value is that of this mount. If another client has written since, its value
+	 * would be lost with the old name: the lookup goes to the service. */
 	change_op_lookup(op, op->name, !op_provider(op)->has_copy, on_old_lookup);
 }
 
@@ -257,9 +257,6 @@ static void recalled_published(struct change_op *put)
 	struct rename_op *renaming = container_of(put, struct rename_op, put.change);
 
 	renaming->recalled = false;
-	/* The sealed value is as good as it was: its key is not taken any more. */
-	if (put->failure.key_is_rejected && put->failure.errnum == EINVAL)
-		put->failure.errnum = EOPNOTSUPP;
 	renaming->version = (struct entry_version){.changed_in = renaming->put.stored_in};
 	if (put->failure.errnum)
 		change_op_fail_as(&renaming->change, &put->failure);
@@ -323,7 +320,7 @@ static void on_description(struct lookup *lookup)
 	on_new_exists(container_of(lookup, struct rename_op, change.lookup));
 }
 
-/* The kernel asks for the new name at once, and the response did not describe it. */
+/* Looks up the new name, which the response did not describe: the kernel requests it next. */
 static void describe_new(struct rename_op *renaming)
 {
 	invalidate_new(renaming);

@@ -1,6 +1,6 @@
 /*
- * Repositories that may use a secret: asks for those of a stored secret, or finds those of a list
- * of names.
+ * Repositories that may use a secret: lists those of a stored secret, or finds those of a list of
+ * names.
  */
 #include <errno.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static void send(struct selection *selection, enum operation operation,
 	api_call_start(selection->store->catalog, api_call, selection->deadline);
 }
 
-/* Those of a stored secret */
+/* Repositories of a stored secret */
 
 /* Keeps the names with what is cached of the secret, so that showing them again needs no call. */
 static void remember(struct selection *selection)
@@ -87,7 +87,7 @@ static void list_page(struct selection *selection)
 	send(selection, OPERATION_LIST_REPOSITORIES, on_page);
 }
 
-/* Those of a list */
+/* Repositories of a list of names */
 
 static void on_found(struct api_call *api_call)
 {

@@ -36,7 +36,7 @@ static int on_created_entry(void *context, const struct entry *entry)
 }
 
 /* The service answered with a store of another name. If it is there, it is the one that was made:
- * it is shown under that name, and what asked for the other must know. */
+ * it is shown under that name, and the caller learns of it. */
 static void on_other_name(struct lookup *lookup)
 {
 	struct change_op *op = container_of(lookup, struct change_op, lookup);
@@ -122,7 +122,7 @@ static void send_creation(struct change_op *op)
 
 static const struct change_steps steps = {.retry = send_creation, .release = release};
 
-/* Any answer but a 404 tells that there is one, perhaps in another spelling. */
+/* Takes every response but a 404 for a store that exists, perhaps in another spelling. */
 static void on_existing(struct api_call *api_call)
 {
 	struct change_op *op = container_of(api_call, struct change_op, api_call);
@@ -144,7 +144,7 @@ static void on_existing(struct api_call *api_call)
 	change_op_finish(op);
 }
 
-/* Creating would change a store that exists: asks whether there is one. */
+/* Looks for a store of that name first, because creating would change one that exists. */
 static void find_existing(struct change_op *op)
 {
 	change_op_prepare(op, OPERATION_FIND_STORE, op->name, on_existing);

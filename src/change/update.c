@@ -60,7 +60,7 @@ static void conclude(struct change_op *op)
 		listing_invalidate(&op_catalog(op)->stores, op->store->name, 0);
 }
 
-/* Where a change takes the value: what was sealed when it was written last. */
+/* Where a change takes the value: sends the value that was sealed when it was written last. */
 
 static void on_resent(struct change_op *put)
 {
@@ -69,8 +69,6 @@ static void on_resent(struct change_op *put)
 	update->is_resending = false;
 	update->record = update->put.record;
 	update->stored_in = update->put.stored_in;
-	if (put->failure.key_is_rejected && put->failure.errnum == EINVAL)
-		put->failure.errnum = EOPNOTSUPP;
 	if (put->failure.errnum)
 		change_op_fail_as(&update->change, &put->failure);
 	else

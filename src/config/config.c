@@ -78,10 +78,11 @@ static int environment_read(struct config *config)
 	if (strcmp(config->provider->name, "fastly") == 0 && !config->signing_key &&
 	    env_or_null("FASTLY_USE_API_SIGNING_KEY"))
 		config->signing_key_from_api = true;
-	return failed ? failed : proxy_settle(config);
+	return failed ? failed : proxy_choose(config);
 }
 
-static int permissions_settle(struct config *config)
+/* allow_other implies default_permissions. Returns 0, or -EINVAL after a message. */
+static int permissions_complete(struct config *config)
 {
 	if (!config->allow_other || config->default_permissions)
 		return 0;
@@ -134,7 +135,7 @@ int config_read(struct config *config, int argc, char **argv)
 	if (!failed)
 		failed = environment_read(config);
 	if (!failed && arguments.mountpoint)
-		failed = permissions_settle(config);
+		failed = permissions_complete(config);
 	if (!failed)
 		failed = mount_options_build(config);
 	return failed;

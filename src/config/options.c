@@ -67,7 +67,7 @@ static int opt_file(struct config *config, const struct mount_option *option, co
 	return failed;
 }
 
-/* Seconds with an optional fraction. Returns 0, or -EINVAL after a message. */
+/* Reads seconds with an optional fraction. Returns 0, or -EINVAL after a message. */
 static int read_seconds(const struct mount_option *option, const char *value, double *seconds)
 {
 	size_t length = strlen(value);
@@ -168,7 +168,7 @@ static int opt_choice(struct config *config, const struct mount_option *option, 
 	return number < 0 ? number : 0;
 }
 
-/* Of two choices the second is the one that the member is true for. */
+/* Sets a bool to true for the second of two choices. */
 static int opt_either(struct config *config, const struct mount_option *option, const char *value)
 {
 	int number = read_choice(option, value);
@@ -192,10 +192,11 @@ static int opt_endpoint(struct config *config, const struct mount_option *option
 	return parse_endpoint(config, option->name, value);
 }
 
-/* Below 256 bytes, as a directory for it has to be. */
+/* The id of a user, of less than 256 bytes, because it names a directory. */
 #define USER_ID		 "usr_[A-Za-z0-9_]{1,251}"
 #define OPT_MEMBER(name) offsetof(struct config, name)
-/* In the order of --help. A name with and one without a value are two options. */
+/* The table of options, in the order of --help. A name with and one without a value are two rows.
+ */
 const struct mount_option options[] = {
 	{"token_file", "PATH", NULL, opt_file, OPT_MEMBER(token_file),
 	 "file that holds the API token, for its owner alone"},

@@ -35,7 +35,7 @@ struct options_given {
 	bool row[OPTIONS_MAX];
 };
 
-/* The words of a command line. */
+/* The arguments of a command line. */
 struct arguments {
 	const char *source, *mountpoint; /* NULL: not given */
 	struct options_given given;
@@ -51,8 +51,8 @@ int arguments_check(const struct config *config, const struct arguments *argumen
 /* True where --check names a mount's directory instead of a source. */
 bool arguments_name_mount(const struct config *config, const struct arguments *arguments);
 
-/* Reads one argument of -o: options between commas, with `\,` and `\\` inside of values. 0, -EINVAL
- * or -ENOMEM. */
+/* Reads one argument of -o: options between commas, with `\,` and `\\` inside of values. Returns 0,
+ * -EINVAL or -ENOMEM after a message. */
 int options_read(struct config *config, struct options_given *given, const char *text);
 
 /* Checks that all given options are for the service of the source, which may follow them. Returns
@@ -62,20 +62,19 @@ int options_check_service(const struct config *config, const struct options_give
 /* True if the extended regular expression `pattern` matches `value`. */
 bool text_matches(const char *pattern, const char *value);
 
-/* Reads SOURCE into provider, account and store. 0, -EINVAL or -ENOMEM. */
+/* Reads SOURCE into provider, account and store. Returns 0, -EINVAL or -ENOMEM after a message. */
 int parse_source(struct config *config, const char *source);
 
-/* Checks `url` (from `origin`, for the message) and keeps it without its trailing slashes. 0,
- * -EINVAL or -ENOMEM. */
+/* Checks `url` (from `origin`, for the message) and keeps it without its trailing slashes. Returns
+ * 0, -EINVAL or -ENOMEM after a message. */
 int parse_endpoint(struct config *config, const char *origin, const char *url);
 
 /* Takes the proxy from the environment where no option gives one, and checks that it goes with the
- * endpoint. 0, -EINVAL or -ENOMEM. */
-int proxy_settle(struct config *config);
+ * endpoint. Returns 0, -EINVAL or -ENOMEM after a message. */
+int proxy_choose(struct config *config);
 
 /* Reads the password of the proxy: from its file, from the variable that names the proxy, or
- * `again` as it is held. Empty: it has none. Returns 0, or a negative errno with one line in `why`.
- */
+ * `again` as it is held. Empty: it has none. Returns 0, or -errno with one line in `why`. */
 int proxy_password_read(const struct config *config, const struct locked *held, bool again,
 			struct locked *password, struct buffer *why);
 
@@ -86,16 +85,16 @@ void proxy_wipe_environment(void);
  * missing, too many or another one, two that changed places, capitals, or '-' for '_'. */
 bool is_typo_of(const char *typed, size_t length, const char *meant);
 
-/* An environment variable, or NULL where it is unset or empty. */
+/* Returns an environment variable; NULL where it is unset or empty. */
 const char *env_or_null(const char *name);
 
-/* One line on stderr, behind the program's name. Returns -EINVAL. */
+/* Prints one line on stderr, behind the program's name. Returns -EINVAL. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same for the value of an option: "NAME=VALUE FAULT". */
+/* Prints that the value of an option is wrong: "NAME=VALUE FAULT". Returns -EINVAL. */
 int option_error(const struct mount_option *option, const char *value, const char *fault);
 
-/* Says that memory ran out. Returns -ENOMEM. */
+/* Prints that memory ran out. Returns -ENOMEM. */
 int oom_error(void);
 
 /* Text that must stay secret, on the one line of a file. */
@@ -108,8 +107,8 @@ struct secret_kind {
 };
 
 /* Reads the file into `text`, with a NUL behind it that `length` does not count, and tells whether
- * it is a pipe. `again`: it was read before, and reading must not wait. Returns 0, or a negative
- * errno with one line in `why`. */
+ * it is a pipe. `again`: it was read before, and reading must not wait. Returns 0, or -errno
+ * with one line in `why`. */
 int secret_file_read(const struct secret_kind *kind, const struct config *config, const char *path,
 		     bool again, struct locked *text, bool *from_pipe, struct buffer *why);
 
@@ -122,7 +121,8 @@ int secret_check(const struct secret_kind *kind, struct locked *text, const char
  * -ENOMEM. */
 int secret_copy(struct locked *to, const void *text, size_t length);
 
-/* Append a line to `why`. Return `failed`. */
+/* Append a line to `why`: as printf does, or that memory for the token can't be locked. Return
+ * `failed`. */
 int secret_explain(struct buffer *why, int failed, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int no_locked_memory(struct buffer *why, int failed);

@@ -5,7 +5,7 @@
 #include "options.h"
 #include "sstorefs/endpoint.h"
 
-/* As curl(1) reads them, in its order. */
+/* Variables that name a proxy, in the order in which curl(1) reads them. */
 static const char *const variables[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
 #define VARIABLES (sizeof(variables) / sizeof(*variables))
 
@@ -49,7 +49,7 @@ static int read_variables(struct config *config, const char *host)
 	return parse_proxy(config, variables[i], url);
 }
 
-int proxy_settle(struct config *config)
+int proxy_choose(struct config *config)
 {
 	struct endpoint endpoint;
 	const char *fault;

@@ -99,8 +99,8 @@ int secret_check(const struct secret_kind *kind, struct locked *text, const char
 	return 0;
 }
 
-/* True for a pipe without a name, which only the parent process can have passed: its owner tells
- * nothing. */
+/* True for a pipe without a name, which only the parent process can have passed: its owner does not
+ * matter. */
 static bool has_no_name(int fd)
 {
 	struct statfs file_system;
@@ -108,8 +108,8 @@ static bool has_no_name(int fd)
 	return fstatfs(fd, &file_system) == 0 && file_system.f_type == PIPEFS_MAGIC;
 }
 
-/* The owner of the file decides to whose account values go: trusts root, the mounter, and the user
- * that the daemon becomes. */
+/* True if the owner may decide to which account values go: root, the mounter, and the user that the
+ * daemon becomes. */
 static bool owner_is_trusted(const struct config *config, int fd, uid_t owner)
 {
 	return owner == 0 || owner == config->mounter ||
@@ -140,8 +140,8 @@ static int file_check(const struct secret_kind *kind, const struct config *confi
 	return 0;
 }
 
-/* Waits for the first byte or the end of a pipe that was opened without waiting, and makes it an
- * ordinary one. */
+/* Waits for the first byte or the end of a pipe that was opened without waiting, and makes its
+ * reads wait. Returns 0 or -errno. */
 static int pipe_wait(int fd)
 {
 	struct pollfd pipe = {.fd = fd, .events = POLLIN};
@@ -153,7 +153,7 @@ static int pipe_wait(int fd)
 	return fcntl(fd, F_SETFL, O_RDONLY) ? -errno : 0;
 }
 
-/* Straight into locked memory, to the end or to where it is too long. */
+/* Reads into locked memory, to the end or to where it is too long. Returns 0 or -errno. */
 static int read_all(int fd, struct locked *text)
 {
 	const size_t most = SECRET_MAX + 2; /* a newline, and one that is too much */

@@ -5,8 +5,8 @@
 #include "sstorefs/endpoint.h"
 #include "sstorefs/name.h"
 
-/* Of two stores with one name the second is shown as NAME~ID, whatever the service takes for a
- * name. */
+/* True if listings may show `store`: the second of two stores with one name is shown as NAME~ID,
+ * which may be no valid name. */
 static bool is_listable_name(const struct provider *provider, const char *store)
 {
 	const char *tilde = strrchr(store, '~');
@@ -31,8 +31,8 @@ static int parse_store(struct config *config, const char *store)
 	return config->store ? 0 : oom_error();
 }
 
-/* 32 hex digits, as far as is known; the schema says no more than how many there may be
- * (doc/apis.md, Cloudflare 3). */
+/* True if `text` may be an account id: 32 hex digits as far as is known, but the schema limits only
+ * their number (doc/apis.md, Cloudflare 3). */
 static bool is_account_id(const char *text)
 {
 	static const char alphabet[] =
@@ -51,7 +51,7 @@ const char *config_source_remedy(const struct config *config)
 		       : NULL;
 }
 
-/* ACCOUNT_ID, ACCOUNT_ID/STORE; the account may come from the environment. */
+/* Reads ACCOUNT_ID or ACCOUNT_ID/STORE; the account may come from the environment. */
 static int cloudflare_source(struct config *config, const char *rest)
 {
 	size_t length = strcspn(rest, "/");
@@ -79,7 +79,7 @@ static int cloudflare_source(struct config *config, const char *rest)
 		       : parse_store(config, rest + length + 1);
 }
 
-/* STORE or nothing. */
+/* Reads STORE or nothing. */
 static int store_source(struct config *config, const char *rest)
 {
 	if (*rest == '\0')
@@ -93,7 +93,7 @@ static int store_source(struct config *config, const char *rest)
 #define OWNER	   "^[A-Za-z0-9_-]{1,100}"
 #define REPOSITORY "/([A-Za-z0-9_-]|[.][.]?[A-Za-z0-9_-]|[.]{3})[A-Za-z0-9_.-]{0,100}"
 
-/* OWNER/REPO, OWNER/REPO/STORE, or ORG. */
+/* Reads OWNER/REPO, OWNER/REPO/STORE, or ORG. */
 static int github_source(struct config *config, const char *rest)
 {
 	bool has_repository = text_matches(OWNER REPOSITORY "(/[^/]*)?$", rest);

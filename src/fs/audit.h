@@ -6,7 +6,7 @@
  * The audit: the process and outcome of each change, in the log and in the error log.
  */
 
-/* Fills in the process that asks for a change. */
+/* Fills in the process that sent `request`. */
 void actor_of_request(struct log_actor *actor, fuse_req_t request);
 
 /* A change that was tried. */
@@ -16,14 +16,14 @@ struct audit_event {
 	const char *name;
 	const char *to;	    /* the other name of a rename or link; else NULL */
 	const char *digest; /* of what is stored now; NULL: nothing is */
-	const char *effect; /* "created" or "replaced", where the service said so; else NULL */
+	const char *effect; /* "created" or "replaced", where the service tells it; else NULL */
 };
 
-/* Writes one line to the log, and one to the error log if `failure` is one. Never a value. */
+/* Writes one line to the log, and one to the error log if `failure` is one: never with a value. */
 void audit(struct fs *fs, const struct log_actor *actor, const struct audit_event *event,
 	   const struct failure *failure);
 
-/* Records a failure in both that is not that of a change. `store` may be NULL. */
+/* Records in both a failure that is not that of a change. `store` may be NULL. */
 void fs_report(struct fs *fs, const char *operation, const struct store *store, const char *name,
 	       const struct failure *failure);
 

@@ -3,11 +3,10 @@
 #include <stddef.h>
 
 #include "control.h"
-#include "file.h"
 #include "fs_internal.h"
 #include "process_figures.h"
 
-/* What there is to tell of a mount. NAN: the service has no such thing, or it is not known. */
+/* The figures of a mount. NAN: the service has no such figure, or it is not known. */
 struct figures {
 	double mounted_at, reachable, token_accepted, last_answer_at;
 	double attempts, retries, rate_limited, rate_limit_remaining, rate_limit_resets_at;
@@ -19,7 +18,7 @@ struct figures {
 	struct process_figures process;
 };
 
-/* The same of a listing. */
+/* The figures of a listing. */
 struct listing_figures {
 	double entries, age, stale, left_out;
 };

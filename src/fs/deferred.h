@@ -29,7 +29,7 @@ struct deferred {
 	char name[NAME_LENGTH_MAX + 1]; /* "" where the operation has none */
 	struct task interrupt;
 	LIST_ENTRY(deferred) link; /* of fs->deferred */
-	/* What an operation may wait for; the end stops what it uses of it. */
+	/* The things an operation may wait for; deferred_end stops those that it uses. */
 	struct lookup lookup;
 	struct change_op *change;
 	struct upload *upload; /* referenced */
@@ -56,7 +56,7 @@ void deferred_change(struct deferred *deferred, struct change_op *change,
 		     void (*done)(struct change_op *change));
 
 /* Logs the outcome of a change, before the request is answered. `to` is the other name of a rename
- * or link, `digest` that of what is stored now; both may be NULL. */
+ * or link, `digest` that of the secret as it is stored now; both may be NULL. */
 void deferred_audit(const struct deferred *deferred, const char *to, const char *digest,
 		    const struct failure *failure);
 

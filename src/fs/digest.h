@@ -9,5 +9,5 @@
 /* Returns the digest; it lies in the entry, or in `text`. */
 const char *entry_digest(const struct entry *entry, struct entry_text *text);
 
-/* The same of a record. NULL for NULL. */
+/* Returns the digest of a record; NULL for NULL. */
 const char *record_digest(const struct record *record, struct entry_text *text);

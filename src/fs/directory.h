@@ -29,7 +29,7 @@ struct directory {
 	unsigned view;		   /* number of the present one */
 	bool has_shown;	    /* entries of the present view were read: it must not be exchanged */
 	bool awaiting_view; /* the view is stale: a new one is taken once it stops growing */
-	off_t next;	    /* the offset behind the last reply: it is known to be one of ours */
+	off_t next;	    /* the offset behind the last reply, which needs no alignment */
 	char *data;	    /* the last reply */
 	size_t size;
 	LIST_ENTRY(directory) link; /* of fs->directories */

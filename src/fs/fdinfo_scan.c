@@ -14,7 +14,7 @@
 #include "fs_internal.h"
 #include "sstorefs/proc.h"
 
-/* In microseconds: */
+/* Microseconds: */
 #define FIRST_SLICE 200	    /* of a search when it starts: most end within it */
 #define SLICE	    4000    /* of all searches together in one iteration of the loop */
 #define TOTAL	    5000000 /* processor time of one search: about a million descriptors take it */

@@ -6,7 +6,7 @@
  * Searches for descriptors of a file in /proc/PID/fdinfo.
  */
 
-/* Whether a process holds a descriptor of the file. */
+/* The result of a search: whether a process holds a descriptor of the file. */
 enum fd_holding {
 	FD_HOLDING_NONE,
 	FD_HOLDING_SOME,
@@ -25,7 +25,7 @@ struct fdinfo_scan {
 	fuse_ino_t inode;
 	void (*done)(struct fdinfo_scan *scan, enum fd_holding result);
 
-	pid_t id; /* fdinfo_scan.c's, from here */
+	pid_t id; /* internal from here */
 	long position;
 	uint64_t time_used;	       /* microseconds of processor time */
 	TAILQ_ENTRY(fdinfo_scan) link; /* tqe_prev is NULL while it is not queued */

@@ -23,7 +23,8 @@ struct file *file_of_entry_id(struct fs *fs, uint32_t entry_id)
 	return set_find(&fs->files_by_entry_id, &entry_id);
 }
 
-/* Not inlined: its key takes much of the stack, and LOOKUP rarely comes here. */
+/* Finds a file by its name. Not inlined: its key takes much of the stack, and LOOKUP rarely comes
+ * here. */
 static __attribute__((noinline)) struct file *find_by_name(struct fs *fs, const struct store *store,
 							   const char *name)
 {
@@ -170,7 +171,7 @@ void file_put_if_unused(struct file *file)
 {
 	struct fs *fs = file->fs;
 	int error = file->failure.errnum;
-	/* A failure is kept where fsync can ask for it: the secret is there, or another client has
+	/* A failure is kept where fsync can return it: the secret is there, or another client has
 	 * made it, or may make it again after it was deleted under a replacement. */
 	bool is_kept = !file->unlinked &&
 		       (is_awaited(file) ||

@@ -84,7 +84,7 @@ struct file {
 	bool unlinked; /* its name was removed or given to another file: it is not published */
 	bool detached; /* another file has its entry id now */
 	bool created;  /* by CREATE or MKNOD here, and not stored yet */
-	bool is_guess; /* created without a look whether the service has the name (intent.h) */
+	bool is_guess; /* created before it was known whether the service has the name (intent.h) */
 	struct value *staged; /* the value until it is renamed; NULL: the file is not staged */
 	bool is_directory;    /* a staged directory for temporary files */
 	uint64_t staged_at;   /* CLOCK_BOOTTIME, milliseconds */

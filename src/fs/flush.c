@@ -232,7 +232,7 @@ static int flush_at_once(struct handle *handle, enum flush_origin origin, fuse_r
 	case FLUSH_BY_OTHER:
 		log_flush(handle, request, "by another process: nothing is published yet");
 		return 0;
-	case FLUSH_BY_WRITER: /* the search finds which ancestor answers for it */
+	case FLUSH_BY_WRITER: /* the search finds the ancestor that answers for it */
 	case FLUSH_BY_DYING_WRITER:
 		return -1;
 	case FLUSH_UNKNOWN:

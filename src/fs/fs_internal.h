@@ -25,9 +25,9 @@ struct fs {
 	size_t receive_size, max_write;
 	struct task resize; /* after INIT the receive buffer may be smaller */
 	bool mounted, unmounted, stopping;
-	bool initialized; /* INIT was answered */
-	bool is_settled;  /* a question is answered for which the service was asked (settle.c) */
-	char *reply_page; /* small replies are joined in it */
+	bool initialized;	      /* INIT was answered */
+	bool has_awaited_description; /* a request is answered that await_description.c has held */
+	char *reply_page;	      /* small replies are joined in it */
 
 	uint64_t inode_base; /* inode number of entry id 0 */
 	wall_time_ns mounted_at;

@@ -70,12 +70,13 @@ void inode_of_file(struct fs *fs, struct file *file, struct inode *inode);
 /* Answers LOOKUP, MKDIR and their like. */
 void inode_reply(fuse_req_t request, const struct inode *inode);
 
-/* The same with a file that is open, staged, or not stored yet. */
+/* Answers them with a file that is open, staged, or not stored yet. */
 void inode_reply_file(fuse_req_t request, struct file *file);
 
-/* The same with a record of `listing`. */
+/* Answers them with a record of `listing`. */
 void inode_reply_record(struct fs *fs, fuse_req_t request, struct listing *listing,
 			const struct record *record);
 
-/* The same with what `listing` has as `name`, which was just made: EIO if it is not there. */
+/* Answers them with the record that `listing` has as `name`, which was just made: EIO if it is not
+ * there. */
 void inode_reply_name(fuse_req_t request, struct listing *listing, const char *name);

@@ -14,12 +14,12 @@
 #include "sstorefs/quota.h"
 
 /* A response that is younger shows that the token is accepted and the service is well,
- * milliseconds. With an older one the LOOKUP asks: what it finds is told by open(2) already. */
+ * milliseconds. With an older one the LOOKUP makes a call, and open(2) reports what that finds. */
 #define RESPONSE_AGE_MAX 15000
 
-/* Reads the flags of the open(2) or openat(2) that the thread is in. False: it is in none, or
- * /proc does not show it. The read takes the lock that execve(2) holds while it flushes files of
- * this mount; no execve of the process gets there before the thread has its reply. */
+/* Reads the flags of the open(2) or openat(2) that the thread is in. Returns false if it is in
+ * none, or /proc does not show it. The read takes the lock that execve(2) holds while it flushes
+ * files of this mount; no execve of the process gets there before the thread has its reply. */
 static bool open_flags(pid_t thread, unsigned *flags)
 {
 	char text[256];

@@ -1,9 +1,9 @@
 /* LOOKUP, GETATTR and ACCESS: from memory where the name is known, else by one query. */
+#include "await_description.h"
 #include "control.h"
 #include "fs_internal.h"
 #include "intent.h"
 #include "operations.h"
-#include "settle.h"
 #include "staging.h"
 
 /*
@@ -143,21 +143,22 @@ void fs_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 	}
 }
 
-static void answer_getattr(fuse_req_t request, fuse_ino_t number, const struct question *question)
+static void answer_getattr(fuse_req_t request, fuse_ino_t number,
+			   const struct metadata_query *query)
 {
-	(void)question;
+	(void)query;
 	fs_getattr(request, number, NULL);
 }
 
 void fs_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
-	static const struct question question = {.answer = answer_getattr};
+	static const struct metadata_query query = {.answer = answer_getattr};
 	struct fs *fs = fuse_req_userdata(request);
 	struct stat attributes;
 	struct inode inode;
 
 	if (!inode_find_or_reply(fs, request, number, &inode) ||
-	    (!info && settle(request, number, &inode, &question)))
+	    (!info && await_description(request, number, &inode, &query)))
 		return;
 	inode_attributes(fs, &inode, &attributes);
 	/* The kernel names a handle for lseek(SEEK_END): what is written there next must go behind

@@ -38,7 +38,7 @@ static struct store_request *store_request_new(const struct deferred_kind *kind,
 	return pending;
 }
 
-/* Why neither MKDIR nor RMDIR of `name` is possible in `directory`. */
+/* Returns why neither MKDIR nor RMDIR of `name` is possible in `directory`. */
 static enum refusal precheck_store(struct fs *fs, const struct inode *directory, const char *name)
 {
 	enum refusal refusal = precheck_create(fs);

@@ -164,7 +164,7 @@ static int begin_creation(struct fs *fs, fuse_ino_t parent, const char *name, in
 	return error;
 }
 
-/* True if nothing says whether the service has the name. */
+/* True if the cache does not tell whether the service has the name. */
 static bool is_unknown(const struct file *file)
 {
 	const struct record *record;
@@ -213,8 +213,9 @@ static void reply_created(struct fs *fs, fuse_req_t request, struct handle *hand
 		handle_free(handle);
 }
 
-static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
-		   struct fuse_file_info *info)
+/* Opens an inode, or creates `name`, and replies (open_call). */
+static int open_now(fuse_req_t request, fuse_ino_t number, const char *name,
+		    struct fuse_file_info *info)
 {
 	struct handle *handle = NULL;
 	int error = name ? create_file(request, number, name, info, &handle)
@@ -233,20 +234,20 @@ static int do_open(fuse_req_t request, fuse_ino_t number, const char *name,
 }
 
 /* Opens now, or waits for what is missing. `name` is NULL for OPEN. */
-static void begin(fuse_req_t request, fuse_ino_t number, const char *name,
-		  struct fuse_file_info *info)
+static void open_or_wait(fuse_req_t request, fuse_ino_t number, const char *name,
+			 struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
 	int error;
 
 	/* An open for fsync alone needs neither memory nor the token. */
 	if ((name || !opens_to_read(info->flags)) && open_must_wait(fs, number, name)) {
-		open_wait_start(fs, request, number, name, info, do_open);
+		open_wait_start(fs, request, number, name, info, open_now);
 		return;
 	}
-	error = do_open(request, number, name, info);
+	error = open_now(request, number, name, info);
 	if (open_may_wait(fs, name, info->flags, error)) {
-		open_wait_start(fs, request, number, name, info, do_open);
+		open_wait_start(fs, request, number, name, info, open_now);
 		return;
 	}
 	count_open(&fs->writes, info->flags, error);
@@ -262,14 +263,14 @@ void fs_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 	if (inode_find(fs, number, &inode) == INODE_CONTROL_FILE)
 		control_open(fs, request, inode.control, info);
 	else
-		begin(request, number, NULL, info);
+		open_or_wait(request, number, NULL, info);
 }
 
 void fs_create(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *info)
 {
 	(void)mode;
-	begin(request, parent, name, info);
+	open_or_wait(request, parent, name, info);
 }
 
 void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,

@@ -140,8 +140,8 @@ static void retry_waiting(struct task *task)
 	}
 }
 
-/* The answer about the name does not matter: the network knows by now whether the token is
- * accepted, and open checks that. */
+/* The network knows by now whether the token is accepted, which open checks. What the lookup found
+ * is not needed. */
 static void on_probe(struct lookup *lookup)
 {
 	retry(container_of(lookup, struct open_wait, deferred.lookup));

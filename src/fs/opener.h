@@ -14,7 +14,7 @@ struct opener {
 	bool owner_opened; /* `owner` is from a FLUSH before any WRITE: the opener's */
 };
 
-/* Which processes have written the value of a handle. */
+/* The processes that have written the value of a handle. */
 enum writer_kind {
 	WRITER_NONE,
 	WRITER_OPENER, /* its opener, or it is not known: no process takes the handle over */
@@ -67,7 +67,7 @@ void writer_is_parent(struct fs *fs, struct handle *handle, struct process *proc
 /* Fills in the name of the program that `thread` runs, "" where /proc does not show it. */
 void program_of(pid_t thread, char program[static 32]);
 
-/* Which process a FLUSH comes from. */
+/* The process that a FLUSH comes from. */
 enum flush_origin {
 	FLUSH_UNKNOWN,	/* /proc does not show it */
 	FLUSH_UNSEEN,	/* descriptors or memory ran out, so /proc could not be read */

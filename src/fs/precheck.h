@@ -26,11 +26,13 @@ bool refusal_reply(fuse_req_t request, const char *operation, const struct store
 /* True if the service takes the displayed `name` for a secret. */
 bool name_is_storable(const struct fs *fs, const char *name);
 
-/* Return why nothing can be changed now; */
+/* Returns why nothing can be changed now. */
 enum refusal precheck_modify(const struct fs *fs);
-/* why nothing but a replacement of a value is possible (`nocreate`); */
+
+/* Returns why nothing but the replacement of a value is possible (`nocreate`, or as above). */
 enum refusal precheck_create(const struct fs *fs);
-/* why `name` cannot be opened with `flags`, or created if it does not exist. */
+
+/* Returns why `name` cannot be opened with `flags`, or created if it does not exist. */
 enum refusal precheck_open(struct fs *fs, const struct store *store, const char *name, int flags,
 			   bool exists);
 

@@ -59,8 +59,8 @@ static void end_creation(struct file *file)
 
 /*
  * Gives the file of the old name the new one, and takes that from the file that had it. If the new
- * name `is_stored` now, there may be uploads that were closed after the rename was asked for and
- * are still queued: those of the file that had the new name are dropped, those of the old name
+ * name `is_stored` now, there may be uploads that were closed after the rename had begun and are
+ * still queued: those of the file that had the new name are dropped, those of the old name
  * follow it.
  */
 static void rename_files(struct rename_request *rename, bool is_stored)
@@ -173,7 +173,7 @@ static void publish_staged(struct rename_request *rename, struct file *file, boo
 		wait_begin(&deferred->upload->waits, &deferred->wait);
 }
 
-/* --- what is asked for */
+/* --- RENAME */
 
 static struct rename_request *rename_request_new(const struct deferred_kind *kind,
 						 fuse_req_t request, struct store *store,
@@ -209,7 +209,7 @@ struct paths {
 	char from[NAME_LENGTH_MAX + 1], to[NAME_LENGTH_MAX + 1];
 };
 
-/* Why a rename is refused without a call. Fills in `paths`. */
+/* Returns why a rename is refused without a call. Fills in `paths`. */
 static enum refusal precheck_rename(struct fs *fs, const struct inode *from, const struct inode *to,
 				    const char *name, const char *new_name, struct paths *paths)
 {
@@ -291,6 +291,8 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 		rename_start(&rename->op);
 	}
 }
+
+/* --- LINK */
 
 static enum refusal precheck_link(struct fs *fs, const struct inode *inode, const struct inode *to,
 				  const char *new_name)

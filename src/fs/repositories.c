@@ -6,7 +6,7 @@
 struct repositories_request {
 	struct deferred deferred; /* `name` is the secret */
 	struct selection selection;
-	size_t size; /* that the caller has room for; 0: it asks for the size */
+	size_t size; /* that the caller has room for; 0: the reply is the size */
 };
 
 static void on_selection(struct selection *selection)

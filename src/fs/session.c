@@ -250,7 +250,8 @@ int fs_mount(struct fs *fs, const char *descriptor)
 		failed = -EIO;
 		goto out;
 	}
-	/* Not earlier: main/mounting.c puts its messages about the mount in one line. */
+	/* Set only now, because main/mounting.c puts libfuse's messages about the mount in one
+	 * line. */
 	fuse_set_log_func(log_for_libfuse);
 	failed = fuse_io_install(fs);
 	if (failed)

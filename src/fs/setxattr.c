@@ -74,7 +74,7 @@ enum refusal parse_expires_at(const struct fs *fs, const char *value, size_t siz
 	attrs->expires_at = TIME_UNKNOWN;
 	if (size == strlen("never") && memcmp(value, "never", size) == 0)
 		return REFUSAL_NONE;
-	/* INT64_MAX means every later time, too: not the one that was asked for. */
+	/* INT64_MAX stands for every later time, too, and not for the one that was given. */
 	if (time_parse_rfc3339(value, size, &attrs->expires_at) ||
 	    attrs->expires_at <= catalog_time(fs->catalog) || attrs->expires_at == INT64_MAX)
 		return REFUSAL_ATTRIBUTE_VALUE;
@@ -122,7 +122,7 @@ static void defer(struct file *file, struct pending_attrs *attrs)
 {
 	move_text(&file->pending_attrs.scopes, &attrs->scopes);
 	move_text(&file->pending_attrs.comment, &attrs->comment);
-	/* Each of the two says all that is to be said. */
+	/* Repositories imply a visibility: the last one that was set replaces both. */
 	if (attrs->visibility || attrs->repositories) {
 		free(file->pending_attrs.visibility);
 		free(file->pending_attrs.repositories);

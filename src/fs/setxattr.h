@@ -23,8 +23,8 @@ enum refusal parse_repositories(const struct fs *fs, const char *value, size_t s
 enum refusal parse_expires_at(const struct fs *fs, const char *value, size_t size,
 			      struct pending_attrs *attrs);
 
-/* Answers a GETXATTR of the repositories that may use the secret `inode`, which the service is
- * asked for (repositories.c). */
+/* Answers a GETXATTR of the repositories that may use the secret `inode`, by one or more calls
+ * (repositories.c). */
 void repositories_reply(fuse_req_t request, const struct inode *inode, size_t size);
 
 /*

@@ -13,7 +13,7 @@
 #define STAGED_AGE_MAX                                                                             \
 	(15 * 60 * 1000) /* milliseconds that one is kept while no process has it open */
 
-/* How a file must be created for its name to count as temporary; the loosest way comes first. */
+/* Ways to create a file that make its name count as temporary; the loosest comes first. */
 enum creation {
 	ANYHOW,
 	EXCLUSIVELY, /* O_EXCL, as cp does too */

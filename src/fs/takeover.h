@@ -20,7 +20,7 @@ struct close_search {
 	pid_t thread;		 /* of `flusher`, which closes */
 	void (*done)(struct close_search *search, enum fd_holding result);
 
-	struct process *parent; /* takeover.c's, from here */
+	struct process *parent; /* internal from here */
 	unsigned owners;	/* handle->owners when the scan began */
 	struct fdinfo_scan scan;
 	struct wait freed;

@@ -32,7 +32,7 @@ static size_t value_length(const struct fs *fs, const struct locked *bytes)
 	return is_printable(bytes->data, length - 1) ? length - 1 : length;
 }
 
-/* Checks what needs no call. Returns 0, or -errno with `failure` set. */
+/* Checks a value as far as that needs no call. Returns 0, or -errno with `failure` set. */
 static int check_value(const struct fs *fs, const uint8_t *value, size_t length,
 		       struct failure *failure)
 {
@@ -166,7 +166,7 @@ static void on_put(struct change_op *op)
 	if (put->change.failure.errnum) {
 		record_outcome(file, upload->number, &put->change.failure, put->unknown);
 		if (file->is_guess && fs->config->commit != COMMIT_FSYNC) {
-			/* Whether there was an old value, the next lookup finds out; if so, it
+			/* The next lookup finds out whether there was an old value; if so, it
 			 * finds this file and its failure. */
 			file->created = false;
 			listing_invalidate(store_secrets(file->store), file->name, file->entry_id);

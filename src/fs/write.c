@@ -290,7 +290,7 @@ void fs_fallocate(fuse_req_t request, fuse_ino_t number, int mode, off_t offset,
 	} else if (handle->failed) {
 		fuse_reply_err(request, handle->failed);
 	} else if (mode == FALLOC_FL_KEEP_SIZE) {
-		/* It reserves space, and changes nothing. */
+		/* This mode reserves space, and changes nothing. */
 		fuse_reply_err(request,
 			       (uint64_t)offset + (uint64_t)length > bytes_max(fs) ? EFBIG : 0);
 	} else {

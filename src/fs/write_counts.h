@@ -10,7 +10,7 @@
  * Counters of what became of values, for the metrics.
  */
 
-/* How the write of a value ended. An open that is refused is one that never began. */
+/* The result of a write of a value. An open that is refused counts as one. */
 enum write_result {
 	WRITE_STORED,
 	WRITE_REFUSED_AT_OPEN,
@@ -20,7 +20,7 @@ enum write_result {
 	WRITE_RESULT_COUNT
 };
 
-/* Why a value was wiped that was never sent. */
+/* The reason why a value was wiped that was never sent. */
 enum discard_reason {
 	DISCARD_KILLED,	     /* its writer was killed or failed */
 	DISCARD_UNOBSERVED,  /* whether its writer had closed it could not be seen */

@@ -1,14 +1,14 @@
 /* Extended attributes: a table, and the four operations that use it. */
 #include <sys/xattr.h>
 
+#include "await_description.h"
 #include "digest.h"
 #include "fs_internal.h"
 #include "fuse_io.h"
 #include "operations.h"
-#include "settle.h"
 #include "setxattr.h"
 
-/* What an attribute is shown from. */
+/* The inode of a request, and what its attributes are shown from. */
 struct xattr_context {
 	struct fs *fs;
 	struct inode inode;
@@ -100,8 +100,8 @@ static const char *show_visibility(struct xattr_context *context)
 					    : context->entry.visibility;
 }
 
-/* Shown in place of repositories that the service must be asked for. */
-static const char unasked[] = "";
+/* Shown in place of repositories that only a call can tell. */
+static const char not_cached[] = "";
 
 static const char *show_repositories(struct xattr_context *context)
 {
@@ -111,7 +111,7 @@ static const char *show_repositories(struct xattr_context *context)
 		return NULL;
 	if (context->pending->repositories)
 		return context->pending->repositories;
-	return context->entry.repositories ? context->entry.repositories : unasked;
+	return context->entry.repositories ? context->entry.repositories : not_cached;
 }
 
 static const char *show_livemode(struct xattr_context *context)
@@ -239,35 +239,37 @@ static const char *show(struct xattr_context *context, const struct xattr *xattr
 	return xattr && applies(xattr, &context->inode) ? xattr->show(context) : NULL;
 }
 
-static void answer_getxattr(fuse_req_t request, fuse_ino_t number, const struct question *question)
+static void answer_getxattr(fuse_req_t request, fuse_ino_t number,
+			    const struct metadata_query *query)
 {
-	fs_getxattr(request, number, question->attribute, question->size);
+	fs_getxattr(request, number, query->attribute, query->size);
 }
 
-static void answer_listxattr(fuse_req_t request, fuse_ino_t number, const struct question *question)
+static void answer_listxattr(fuse_req_t request, fuse_ino_t number,
+			     const struct metadata_query *query)
 {
-	fs_listxattr(request, number, question->size);
+	fs_listxattr(request, number, query->size);
 }
 
 void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size)
 {
-	struct question question = {.answer = answer_getxattr, .size = size};
+	struct metadata_query query = {.answer = answer_getxattr, .size = size};
 	const struct xattr *xattr = xattr_find(name);
 	struct xattr_context context;
 	const char *shown;
 
 	if (!xattr) {
-		/* The kernel and ls ask for such attributes of every file. */
+		/* The kernel and ls request such attributes of every file. */
 		fuse_reply_err(request, ENODATA);
 		return;
 	}
 	if (!find_context(request, number, &context))
 		return;
-	strcpy(question.attribute, xattr->name);
-	if (settle(request, number, &context.inode, &question))
+	strcpy(query.attribute, xattr->name);
+	if (await_description(request, number, &context.inode, &query))
 		return;
 	shown = show(&context, xattr);
-	if (shown == unasked)
+	if (shown == not_cached)
 		repositories_reply(request, &context.inode, size);
 	else if (shown)
 		reply_sized(request, shown, strlen(shown), size);
@@ -279,12 +281,12 @@ void fs_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t
 void fs_listxattr(fuse_req_t request, fuse_ino_t number, size_t size)
 {
 	struct xattr_context context;
-	const struct question question = {.answer = answer_listxattr, .size = size};
+	const struct metadata_query query = {.answer = answer_listxattr, .size = size};
 	char names[XATTR_COUNT * XATTR_NAME_SIZE], *end = names;
 	bool is_stored;
 
 	if (!find_context(request, number, &context) ||
-	    settle(request, number, &context.inode, &question))
+	    await_description(request, number, &context.inode, &query))
 		return;
 	is_stored = context.inode.kind != INODE_SECRET || !strcmp(show_state(&context), "stored");
 	for (const struct xattr *xattr = xattrs; xattr < xattrs + XATTR_COUNT; xattr++)

@@ -1,4 +1,4 @@
-/* Puts together and takes apart what speaks to the service: token, network, catalog. */
+/* The connection to the service, which a mount and --check use: token, network, catalog. */
 #include "client.h"
 
 #include <errno.h>
@@ -52,7 +52,7 @@ bool client_reread_token(void *context)
 	return changed;
 }
 
-/* Writers wait without a word: `errors` and the log say until when. */
+/* Records a rate limit: writers that wait learn its end from `errors` and the log alone. */
 static void rate_limited(void *context, const struct failure *failure)
 {
 	const struct client *client = context;
@@ -123,8 +123,8 @@ int client_open(struct client *client, struct buffer *why)
 	if (!failed)
 		failed = make_catalog(client, why);
 	if (failed && why->length == 0)
-		buffer_printf(why, "the way to %s can't be prepared: %s", client->config->endpoint,
-			      strerror(-failed));
+		buffer_printf(why, "the connection to %s can't be prepared: %s",
+			      client->config->endpoint, strerror(-failed));
 	return failed;
 }
 

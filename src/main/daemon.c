@@ -21,14 +21,14 @@
 #include "sstorefs/log.h"
 #include "sstorefs/wait.h"
 
-/* Time for unmounting that the service manager is asked for beyond `timeout`, in milliseconds. */
+/* Milliseconds beyond `timeout` that the service manager is to allow for unmounting. */
 #define END_MARGIN 10000
-/* Uploads that begin with the end have all of `timeout`: a moment later they have told how they
- * ended, milliseconds. */
-#define LAST_MESSAGES 200
+/* Milliseconds beyond `timeout` that the drain lasts: uploads that it starts have all of `timeout`,
+ * and a moment more to report their outcome. */
+#define OUTCOME_MARGIN 200
 
-/* For so long after a boot other mounts may be starting too, and over so long first calls are
- * spread, milliseconds. */
+/* Milliseconds after a boot in which other mounts may be starting too, and over which first calls
+ * are spread then. */
 #define BOOT_TIME	  120000
 #define FIRST_CALL_SPREAD 2000
 
@@ -73,7 +73,7 @@ static void shutdown_begin(void *context)
 		"STOPPING=1\nSTATUS=ending: what is whole is stored first\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 		(daemon->config->timeout + END_MARGIN) * 1000);
 	fs_drain(daemon->fs,
-		 loop_now(daemon->client.loop) + daemon->config->timeout + LAST_MESSAGES,
+		 loop_now(daemon->client.loop) + daemon->config->timeout + OUTCOME_MARGIN,
 		 on_drained, daemon);
 }
 
@@ -127,7 +127,7 @@ static void on_signal(struct watch *watch)
 				 daemon->config->source, daemon->config->endpoint);
 			loop_stop(daemon->client.loop);
 		} else if (daemon->draining) {
-			loop_stop(daemon->client.loop); /* asked twice */
+			loop_stop(daemon->client.loop); /* the second signal ends it at once */
 		} else {
 			log_line(LOG_NOTICE, "ending: what is whole is stored first");
 			shutdown_begin(daemon);
@@ -152,7 +152,7 @@ static int watch_signals(struct daemon *daemon)
 
 /* --- the beginning */
 
-static int mount_it(struct daemon *daemon)
+static int mount_fs(struct daemon *daemon)
 {
 	struct buffer why = {0};
 	char descriptor[32];
@@ -172,7 +172,9 @@ static int mount_it(struct daemon *daemon)
 	return failed;
 }
 
-static int start(struct daemon *daemon)
+/* Mounts, gives privileges away and installs the filter of system calls. Returns 0, or -errno after
+ * a line in the log. */
+static int mount_and_confine(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 	const struct fs_options options = {
@@ -194,7 +196,7 @@ static int start(struct daemon *daemon)
 		log_line(LOG_ERR, "%s can't be mounted: %s", config->source, strerror(-failed));
 		return failed;
 	}
-	failed = mount_it(daemon);
+	failed = mount_fs(daemon);
 	if (failed)
 		return failed;
 	if (config_explain_scopes(config, &scopes))
@@ -222,7 +224,7 @@ static void on_probed(void *context, const struct failure *failure)
 		log_line(LOG_ERR, "%s", buffer_cstr(&why));
 		buffer_finish(&why);
 	}
-	if (failure->errnum || start(daemon)) {
+	if (failure->errnum || mount_and_confine(daemon)) {
 		loop_stop(daemon->client.loop);
 		return;
 	}
@@ -235,7 +237,9 @@ static void on_probed(void *context, const struct failure *failure)
 			 config->mountpoint);
 }
 
-static int begin(struct daemon *daemon)
+/* Reads the token and prepares all that needs no mount. Returns 0, or -errno after a line in the
+ * log. */
+static int prepare(struct daemon *daemon)
 {
 	struct buffer why = {0};
 	int failed = token_read(&daemon->client.token, daemon->config, NULL, &why);
@@ -248,8 +252,8 @@ static int begin(struct daemon *daemon)
 	}
 	if (!failed)
 		failed = error_log_init(&daemon->error_log);
-	/* In the background it is the parent whom the manager knows, and whose end tells it that
-	 * all is well. */
+	/* In the background the manager knows only the parent process: its exit status reports the
+	 * mount. */
 	if (!failed && daemon->config->foreground)
 		sd_notifier_open(&daemon->notifier, daemon->client.loop);
 	if (failed)
@@ -279,8 +283,8 @@ static void on_first_call(struct timer *timer)
 	catalog_probe(daemon->client.catalog, on_probed, daemon);
 }
 
-/* A rack that gets its power back starts all its mounts at once: soon after a boot the first call
- * is sent at a random moment, where it counts against the rate limit. */
+/* Sends the first call, soon after a boot at a random moment if it counts against the rate limit: a
+ * rack that gets its power back starts all its mounts at once. */
 static int start_first_call(struct daemon *daemon)
 {
 	bool spread = clock_boottime() < BOOT_TIME &&
@@ -307,7 +311,7 @@ int daemon_serve(struct config *config, const struct mounting *mounting,
 		log_line(
 			geteuid() == 0 ? LOG_WARNING : LOG_DEBUG,
 			"/proc/self/coredump_filter can't be written: a core that root takes would hold the token");
-	if (!begin(&daemon)) {
+	if (!prepare(&daemon)) {
 		if (start_first_call(&daemon) || loop_run(daemon.client.loop))
 			daemon.status = STATUS_MOUNT_FAILED;
 	}

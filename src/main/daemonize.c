@@ -22,8 +22,8 @@ int child_wait(pid_t child)
 	return WTERMSIG(status) == SIGALRM ? -ETIMEDOUT : -ECANCELED;
 }
 
-/* The parent's part: leaves with what the child says, or with failure if it ends without a word (it
- * has said why on stderr). */
+/* Exits with the status that the child sends, in the parent; with failure if the child ends without
+ * sending one, which has explained that on stderr. */
 static void leave_with_status_of_child(int status_fd)
 {
 	unsigned char status = STATUS_MOUNT_FAILED;

@@ -1,6 +1,4 @@
-/*
- * Mounting, and the helper that unmounts at the end.
- */
+/* Mounts, and starts the helper process that unmounts at the end. */
 #define FUSE_USE_VERSION 314
 #include "mounting.h"
 
@@ -21,10 +19,9 @@
 
 /* --- the helper */
 
-/* Where its end of the socket is; all other descriptors are closed. */
 #define PLACE	      'p'
 #define UNMOUNT	      'u'
-#define HELPER_SOCKET (STDERR_FILENO + 1)
+#define HELPER_SOCKET (STDERR_FILENO + 1) /* its end; all other descriptors are closed */
 
 /* Replaces the command line that ps(1) shows. */
 static void take_name(const char *mountpoint, int argc, char **argv)
@@ -52,7 +49,7 @@ static int keep_only(int socket)
 	return close_range(HELPER_SOCKET + 1, ~0u, 0) ? -errno : 0;
 }
 
-/* Runs fusermount3, which is setuid and lets the mounter unmount. Returns 0 or a negative errno. */
+/* Runs fusermount3, which is setuid and lets the mounter unmount. Returns 0 or -errno. */
 static int run_fusermount(const char *mountpoint)
 {
 	pid_t child = fork();
@@ -66,7 +63,8 @@ static int run_fusermount(const char *mountpoint)
 	return child_wait(child);
 }
 
-/* Waits for the daemon's message, or its end, after which the mount stays and refuses all. */
+/* Waits for the daemon's message, and unmounts. Where the daemon ends without one the mount stays,
+ * and refuses everything. */
 static void serve_as_helper(const char *mountpoint)
 {
 	struct mount_place below = PLACE_NONE;
@@ -127,7 +125,7 @@ int mounting_begin(struct mounting *mounting, const struct config *config, int a
 
 /* --- the mount */
 
-/* A mount of ours whose daemon died is in the way. */
+/* Unmounts a mount of sstorefs whose daemon has died. Returns 0 or -errno. */
 static int clear_dead_mount(const struct config *config, struct mount_place *place)
 {
 	int failed = 0;
@@ -169,9 +167,10 @@ static int mount_by_fusermount(const struct config *config, struct buffer *why)
 }
 
 /*
- * On a descriptor all is done. Else by root itself, or by fusermount3, which looks at the path for
- * itself and has words of its own for what fails. The kernel is not told of `ro`: what it refuses
- * by itself could not be explained in `errors`, and `refresh` could not be written.
+ * Mounts by mount(2) as root, else by fusermount3, which checks the path and explains failures by
+ * itself; not at all at /dev/fd/N. The kernel is not told of `ro`: what it refuses by itself could
+ * not be explained in `errors`, and `refresh` could not be written. Returns the descriptor or
+ * -errno.
  */
 static int open_channel(const struct config *config, const struct mount_place *place,
 			struct buffer *why)

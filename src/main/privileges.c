@@ -31,14 +31,15 @@ void privileges_freeze(const struct config *config)
 }
 
 /*
- * What a daemon that was mounted by root keeps, where it had it: to tell a writer that was killed,
- * or that still holds the file, from one that is done, it looks at processes of other users.
- * CAP_SYS_PTRACE opens /proc/PID/fdinfo and tells how a process ends, CAP_DAC_READ_SEARCH opens
- * /proc/PID/fd. Nothing else that is done after the mount takes any.
+ * Capabilities that a daemon keeps after a mount by root, where it had them: it looks at processes
+ * of other users, to distinguish a writer that was killed, or that still holds the file, from one
+ * that is done. CAP_SYS_PTRACE opens /proc/PID/fdinfo and shows how a process ends,
+ * CAP_DAC_READ_SEARCH opens /proc/PID/fd. Nothing else that is done after the mount takes any.
  */
 #define KEPT (UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH)
 
-/* Without CAP_SETPCAP the bounding set stays, which gives nothing without new privileges. */
+/* Removes all but `kept` from the bounding set. Without CAP_SETPCAP it stays, which gives nothing
+ * without new privileges. */
 static void bound_capabilities(uint64_t kept)
 {
 	for (int number = 0; number < 64 && prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++)
@@ -46,7 +47,7 @@ static void bound_capabilities(uint64_t kept)
 			prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
 }
 
-/* Whatever securebits say. */
+/* Gives up all capabilities but `kept`, whatever securebits are set. Returns 0 or -errno. */
 static int keep_capabilities(uint64_t kept)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -90,7 +91,7 @@ static int become(const struct config *config)
 	return keep_capabilities(0);
 }
 
-/* The part of the child, which is as the daemon will be. */
+/* Becomes the user, in a child process, and opens the CA file. Returns 0 or -errno. */
 static int check_cacert_readable(const struct config *config)
 {
 	int failed = become(config), fd;
@@ -121,8 +122,8 @@ int privileges_check(const struct config *config)
 	return failed;
 }
 
-/* Root locks as much as it likes, others as much as they may: a quarter of it is for what is not
- * the pool's. */
+/* Raises RLIMIT_MEMLOCK to what the pool needs, which root does not, and other users do; a quarter
+ * of it is for memory beside the pool. */
 static void keep_locking(struct locked_pool *pool)
 {
 	const struct rlimit wanted = {pool->cap / 3 * 4, pool->cap / 3 * 4};

@@ -14,9 +14,10 @@ struct sd_notifier {
 	uint64_t watchdog_every; /* milliseconds; 0: no watchdog */
 };
 
-/* Finds out whom to tell, and begins to tell that the loop turns where that is asked for
- * (WATCHDOG_USEC). */
+/* Connects to the manager, and sends it a sign of life at an interval where WATCHDOG_USEC is
+ * set. */
 void sd_notifier_open(struct sd_notifier *notifier, struct loop *loop);
+
 void sd_notifier_close(struct sd_notifier *notifier);
 
 /* Sends assignments as sd_notify(3) has them, with line breaks between them (printf). A manager

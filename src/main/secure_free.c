@@ -14,19 +14,19 @@ void free(void *block)
 {
 	/* The next `free` in lookup order: libc's, or that of an LD_PRELOADed allocator. */
 	static void (*owner)(void *block);
-	/* Volatile, for the compiler is told that dlsym() never comes back here. */
-	static volatile bool asks;
+	/* Volatile, for the compiler assumes that dlsym() never calls free(). */
+	static volatile bool in_dlsym;
 	size_t size;
 
-	/* It does: it frees the text of its last error, where the constructor of a library has made
-	 * one. That stays. */
-	if (!block || asks)
+	/* It frees the text of its last error, where the constructor of a library has caused one:
+	 * that text is leaked. */
+	if (!block || in_dlsym)
 		return;
 	if (!owner) {
-		asks = true;
+		in_dlsym = true;
 		void *symbol = dlsym(RTLD_NEXT, "free");
 
-		asks = false;
+		in_dlsym = false;
 		memcpy(&owner, &symbol, sizeof owner);
 	}
 	size = malloc_usable_size(block);
@@ -36,7 +36,8 @@ void free(void *block)
 	owner(block);
 }
 
-/* Never in place: what is cut off, or all of it where it has to move, would stay behind. */
+/* Always moves the block: libc's realloc would leave bytes behind, those that are cut off, or all
+ * of them where the block has to move. */
 void *realloc(void *block, size_t size)
 {
 	size_t old;

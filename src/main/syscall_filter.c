@@ -1,7 +1,7 @@
 /*
- * Filters the system calls of a daemon that is mounted: others end the process. Landlock is not
- * used: a process under its rules may not look into one that is not, and so could not tell a writer
- * that was killed from one that is done (/proc/PID/fdinfo, the status of an exit).
+ * Filters the system calls of a daemon that is mounted: any other call ends the process. Landlock
+ * is not used: a process under its rules may not look into one that is not, and so could not tell a
+ * writer that was killed from one that is done (/proc/PID/fdinfo, the status of an exit).
  */
 #include <errno.h>
 #include <string.h>
@@ -28,7 +28,7 @@
 
 #define CALL(name) SCMP_SYS(name)
 
-/* Whatever their arguments. */
+/* Calls that are allowed whatever their arguments. */
 static const int calls[] = {
 	/* the loop, and what it reads and writes */
 	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pwritev2), CALL(pread64),
@@ -88,8 +88,8 @@ static int allow_by_arguments(scmp_filter_ctx filter)
 		 2,
 		 {MASKED(2, PROT_WRITE | PROT_EXEC, PROT_EXEC), MASKED(3, MAP_ANONYMOUS, 0)}},
 		{allowed, CALL(mprotect), 1, {MASKED(2, PROT_EXEC, 0)}},
-		/* Threads, and no processes. What glibc asks first has its flags in memory, where
-		 * they can't be seen: it asks again. */
+		/* Threads, and no processes. clone3(2), which glibc tries first, has its flags in
+		 * memory, where a filter does not see them: ENOSYS makes glibc use clone(2). */
 		{SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0, {{0}}},
 		{allowed,
 		 CALL(clone),
@@ -103,7 +103,7 @@ static int allow_by_arguments(scmp_filter_ctx filter)
 		{allowed, CALL(utimensat), 1, {EQUAL(1, 0)}},
 		/* libcurl wakes itself up by a pair of sockets. */
 		{allowed, CALL(socketpair), 1, {EQUAL(0, AF_UNIX)}},
-		/* Of other kinds of sockets libraries are told that the kernel has none. */
+		/* Other kinds of sockets look to libraries as if the kernel had none. */
 		{allowed, CALL(socket), 1, {EQUAL(0, AF_UNIX)}},
 		{allowed, CALL(socket), 1, {EQUAL(0, AF_INET)}},
 		{allowed, CALL(socket), 1, {EQUAL(0, AF_INET6)}},
@@ -173,8 +173,8 @@ static int install(void)
 int syscall_filter_install(void)
 {
 #ifdef SANITIZED
-	/* The sanitizers make calls of their own. Such a build is for tests, which compare what is
-	 * said. */
+	/* The sanitizers make calls of their own. Such a build is for tests, which compare the
+	 * log: no line tells of it. */
 	return 0;
 #endif
 	const char *why = without_filter();

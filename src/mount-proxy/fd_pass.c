@@ -20,7 +20,7 @@
 
 /* --- the side that mounts */
 
-/* The process that has the mount: no other gets it while that one lives. */
+/* The process that has the mount: no other process gets it while that one lives. */
 static struct peer served = {.process = -1};
 
 static const char *identify(struct peer *peer, const struct mount_spec *spec, int connection)
@@ -32,8 +32,8 @@ static const char *identify(struct peer *peer, const struct mount_spec *spec, in
 	return why;
 }
 
-/* The first byte of a reply is '+', the mountpoint follows, and the descriptor comes with it; else
- * the reply is why there is none, which the other end prints. */
+/* Replies to one client: '+' and the mountpoint, with the descriptor; or why there is none, which
+ * the client prints. */
 static void serve_client(struct mount_spec *spec, int connection)
 {
 	struct peer peer;
@@ -153,7 +153,7 @@ int fd_serve(struct mount_spec *spec, const char *path)
 /* --- the side that serves */
 
 /* Connects as soon as the socket is there: containers of a pod start in any order. Changes in the
- * socket's directory wake it. */
+ * socket's directory wake it. Returns 0 or -errno. */
 static int connect_when_there(int fd, const char *path, unsigned seconds)
 {
 	uint64_t now = clock_boottime(), deadline = now + seconds * UINT64_C(1000);
@@ -175,8 +175,8 @@ static int connect_when_there(int fd, const char *path, unsigned seconds)
 		    now >= deadline)
 			break;
 		failed = 0;
-		/* No longer than a second at a time: a socket that is bound, and not yet listened
-		 * at, causes no event later. */
+		/* Waits for a second at most: a socket that is bound and does not listen yet causes
+		 * no event when it does. */
 		poll(&watched, 1, deadline - now < 1000 ? (int)(deadline - now) : 1000);
 		while (read(watched.fd, events, sizeof events) > 0)
 			;
@@ -202,15 +202,15 @@ int fd_request(const char *path, unsigned seconds)
 	bool foreign = from == -EPROTOTYPE;
 	char reply[PATH_MAX + 2] = "";
 
-	/* A CSI plugin that passes the descriptor listens at a stream, once, and says in its words
-	 * which volume it is of. */
+	/* A CSI plugin that passes the descriptor listens at a stream, once, and sends a text of
+	 * its own. */
 	if (foreign)
 		from = connect_by(SOCK_STREAM, path, seconds);
 	if (from < 0)
 		return usage_error(-from, "there is no mount proxy at %s", path);
 	fd = descriptor_receive(from, reply, sizeof reply);
 	close(from);
-	/* It has mounted in its own PID namespace. */
+	/* A CSI plugin has mounted in its own PID namespace. */
 	if (fd >= 0 && foreign)
 		setenv("SSTOREFS_FOREIGN_PIDS", "1", 1);
 	if (fd >= 0 && !foreign && reply[0] == '+' && reply[1])

@@ -27,7 +27,7 @@ static const char usage[] =
 	"\n"
 	"Mounts /dev/fuse, which takes root, and gives the descriptor to a daemon of USER without privileges.\n"
 	"\n"
-	"  -u USER          who the daemon runs as: a name, UID, or UID:GID\n"
+	"  -u USER          the user that the daemon runs as: a name, UID, or UID:GID\n"
 	"  --unit UNIT      the daemon is a process of this unit of systemd's, as any user\n"
 	"  -o OPTIONS       allow_other, ro, source=SOURCE (as findmnt shows it), nocover, with commas between them\n"
 	"  --listen SOCKET  give a new mount to one process at a time that asks at SOCKET; unmount when terminated\n"
@@ -199,7 +199,7 @@ static int serve(struct mount_spec *spec, const char *socket)
 		failed = make_mountpoint(spec->mountpoint);
 	if (failed)
 		return failed;
-	/* What it can't do it says, and mounts all the same. */
+	/* A mountpoint that can't be closed to root is reported, and mounted on all the same. */
 	prepare_mountpoint(spec->mountpoint, !spec->no_cover, &covered);
 	failed = fd_serve(spec, socket);
 	if (covered.directory >= 0)

@@ -33,7 +33,7 @@ int unmount_ours(const char *mountpoint)
 					   : 0;
 }
 
-/* Makes it and, as mkdir -p does, what leads there. */
+/* Makes a directory and, as mkdir -p does, those above it. Returns 0 or -errno. */
 static int make_directory(const char *path, mode_t mode, struct buffer *why)
 {
 	char *copies[] = {strdup(path), strdup(path)}; /* which are cut up */

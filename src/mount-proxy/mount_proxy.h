@@ -23,36 +23,36 @@ struct mount_spec {
 	bool no_cover; /* mount no tmpfs below */
 };
 
-/* Opens /dev/fuse and mounts it, in place of a mount of ours that may be there. Returns the
- * descriptor, or a negative errno after one line on stderr. While the descriptor is held, looking
- * at the mount waits for its answers. */
+/* Opens /dev/fuse and mounts it, in place of a mount of sstorefs that may be there. Returns the
+ * descriptor, or -errno after one line on stderr. While the descriptor is held, access to the mount
+ * waits for replies. */
 int mount_fuse(const struct mount_spec *spec);
 
-/* Takes away all mounts of ours at `mountpoint`; their daemons, if they live, see it go. 0, or a
- * negative errno after one line on stderr. */
+/* Unmounts all mounts of sstorefs at `mountpoint`; their daemons, if they live, then end. Returns
+ * 0, or -errno after one line on stderr. */
 int unmount_ours(const char *mountpoint);
 
 /* Makes the directory to mount on, which only root can write to, and those above it, unless they
- * are there. Returns 0, or a negative errno after one line on stderr. */
+ * are there. Returns 0, or -errno after one line on stderr. */
 int make_mountpoint(const char *mountpoint);
 
 /*
  * Makes the directory, as above, and closes it to root for the time that nothing is mounted there:
  * by making it immutable or, with `may_cover`, by a read-only tmpfs over it where that cannot be.
- * Then `covered` is that tmpfs, to be taken down by place_unmount, else PLACE_NONE; place_close is
- * right for both. Returns 0, or a negative errno after one line on stderr.
+ * Then `covered` is that tmpfs, to be unmounted by place_unmount, else PLACE_NONE; call place_close
+ * in both cases. Returns 0, or -errno after one line on stderr.
  */
 int prepare_mountpoint(const char *mountpoint, bool may_cover, struct mount_place *covered);
 
-/* Waits at a socket, and gives a process of `spec->uid` that connects a new mount, and no other one
- * until that has ended; until SIGTERM or SIGINT; then unmounts. The process must share our PID
- * namespace: the kernel identifies writers by the numbers of the namespace of the mount. Returns 0,
- * or a negative errno after one line on stderr. */
+/* Listens at the socket `path`, and gives a process of `spec->uid` that connects a new mount, and
+ * no other process until that one has ended. Unmounts on SIGTERM and SIGINT. The process must share
+ * our PID namespace: the kernel identifies writers by the numbers of the namespace of the mount.
+ * Returns 0, or -errno after one line on stderr. */
 int fd_serve(struct mount_spec *spec, const char *path);
 
-/* The other end: connects, waiting for the socket to appear for at most `seconds`. Returns the
- * descriptor, or a negative errno after a line. */
+/* Connects to the socket `path`, for which it waits for at most `seconds`, and receives the
+ * descriptor of a mount. Returns it, or -errno after one line on stderr. */
 int fd_request(const char *path, unsigned seconds);
 
-/* One line on stderr, with the errno's words at its end. Returns -error. */
+/* Prints one line on stderr, with the message of the errno `error` at its end. Returns -error. */
 int usage_error(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -37,8 +37,9 @@ void peer_release(struct peer *peer)
 	peer->process = -1;
 }
 
-/* Before Linux 6.5 the number could have become another process's meanwhile: the files read below
- * are those of the process of the pidfd, if that lives afterwards. */
+/* Returns a pidfd of the process at the other end, or -1. Before Linux 6.5 the number could have
+ * become another process's meanwhile: the files read below are those of the process of the pidfd,
+ * if that lives afterwards. */
 static int pidfd_of(int connection, pid_t pid)
 {
 	socklen_t size = sizeof(int);
@@ -65,7 +66,7 @@ static bool shares_pids(pid_t process)
 
 /* --- units */
 
-/* The path in the line of /proc/PID/cgroup that begins with a number and `controllers`, which is
+/* Returns the path in the line of /proc/PID/cgroup that begins with a number and `controllers`,
  * NUL-terminated in place; NULL: there is none. */
 static char *path_of(char *text, const char *controllers)
 {
@@ -80,8 +81,8 @@ static char *path_of(char *text, const char *controllers)
 	return NULL;
 }
 
-/* The cgroup by which the service manager knows a process: of version 2, or of its own hierarchy
- * where both are in use. */
+/* Returns the cgroup by which the service manager knows a process: of version 2, or of its own
+ * hierarchy where both are in use. The caller frees it; NULL: it is not known. */
 static char *cgroup_of(pid_t pid, const char *controllers)
 {
 	char text[4096], *path;

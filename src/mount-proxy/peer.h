@@ -15,12 +15,19 @@ struct peer {
  * it is not of `spec`'s user or unit, has process numbers of its own, or can't be identified. Call
  * peer_release in both cases. */
 const char *peer_identify(struct peer *peer, const struct mount_spec *spec, int connection);
+
+/* True if the process has ended, or there is none. */
 bool peer_has_ended(const struct peer *peer);
+
+/* Closes its pidfd. */
 void peer_release(struct peer *peer);
 
-/* Says on stderr why a process was refused: the first at once, those that follow within a minute as
- * one line with their count. */
+/* Prints on stderr why a process was refused: the first at once, those that follow within a minute
+ * as one line with their count. */
 void log_rejection(const char *why, const struct peer *peer);
-/* Returns the milliseconds until log_rejections has something to say; -1: nothing. */
+
+/* Returns the milliseconds until log_rejections has something to print; -1: it has nothing. */
 int rejections_delay(void);
+
+/* Prints the line about the rejections that were counted. */
 void log_rejections(void);

@@ -11,7 +11,8 @@
 #include "mount_proxy.h"
 #include "sstorefs/place.h"
 
-/* As chattr +i does it. Files that are in the directory could be written all the same. */
+/* Makes an empty directory immutable, as chattr +i does: files in it could be written all the same.
+ * Returns 0 or -errno. */
 static int make_immutable(const struct mount_place *place)
 {
 	int fd, flags = 0, failed = 0;
@@ -27,11 +28,11 @@ static int make_immutable(const struct mount_place *place)
 	if (!failed && ioctl(fd, FS_IOC_SETFLAGS, &flags))
 		failed = -errno;
 	close(fd);
-	/* What was written between the two looks is no less in clear text. */
+	/* A file may have been written between the two checks. */
 	return failed || place_is_empty(place) ? failed : -ENOTEMPTY;
 }
 
-/* Mounts an empty, read-only tmpfs there, and opens it as `place`. */
+/* Mounts an empty, read-only tmpfs at `place`, and opens it there. Returns 0 or -errno. */
 static int cover(struct mount_place *place)
 {
 	char path[32];
@@ -56,7 +57,7 @@ int prepare_mountpoint(const char *mountpoint, bool may_cover, struct mount_plac
 	if (failed)
 		usage_error(-failed, "%s can't be opened%s%s", mountpoint, why.length ? ": " : "",
 			    buffer_cstr(&why));
-	/* Below a mount of ours nothing can be seen; who made it has looked. */
+	/* Nothing below a mount of sstorefs can be seen; it was checked when that was made. */
 	if (!failed && !place_is_ours(&place) && place_is_open_to_root(&place)) {
 		failed = make_immutable(&place);
 		if (failed && may_cover) {

@@ -8,5 +8,5 @@
  */
 int check_source(struct config *config);
 
-/* Asks the daemon that serves `config->mountpoint`; the service is not called. */
+/* Checks the mount at `config->mountpoint` by what its daemon says; calls no service. */
 int check_mount(const struct config *config);

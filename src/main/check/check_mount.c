@@ -1,4 +1,4 @@
-/* --check of a mount: asks its daemon through `.sstorefs/status`, and not the service. */
+/* --check of a mount: reads `.sstorefs/status`, which its daemon makes, and calls no service. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -14,8 +14,8 @@
 
 #define STATUS_MAX (4u << 20)
 
-/* The child's part: a daemon that hangs would keep this process waiting, too. SIGALRM ends it after
- * `timeout` milliseconds. */
+/* Copies the status to `to`, in a child process that SIGALRM ends after `timeout` milliseconds: the
+ * read never returns where the daemon hangs. Exits with 0 or an errno. */
 static void copy_status(const char *path, int to, uint64_t timeout)
 {
 	const struct itimerval end = {
@@ -39,7 +39,7 @@ static void copy_status(const char *path, int to, uint64_t timeout)
 	_exit(from < 0 ? errno : 0);
 }
 
-/* Reads the mount's status; NULL: it is no JSON. Returns 0 or a negative errno. */
+/* Reads the mount's status; NULL: it is no JSON. Returns 0 or -errno. */
 static int read_status(const struct config *config, json_t **status)
 {
 	int copy = memfd_create("sstorefs-status", MFD_CLOEXEC), failed = copy < 0 ? -errno : 0;
@@ -127,8 +127,8 @@ static void report_status(struct check_report *report, const struct config *conf
 		report->rate_limit_remaining = json_integer_value(remaining);
 }
 
-/* What lies open where nothing of ours is mounted: of a directory of their own, users need no
- * warning. */
+/* True if a directory that is no mount of sstorefs should be reported as open to root. Users need
+ * no warning about directories of their own. */
 static bool directory_is_open_to_root(const struct config *config)
 {
 	struct mount_place place = PLACE_NONE;

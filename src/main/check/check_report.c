@@ -115,7 +115,7 @@ static void print_lines(const struct check_report *report, const struct config *
 	buffer_finish(&line);
 }
 
-/* Null for a text that is empty; in others what can't be shown is escaped, as in the lines. */
+/* Makes a string, with what can't be shown escaped as in the lines; null for an empty text. */
 static json_t *json_text(const char *text)
 {
 	struct buffer shown = {0};
@@ -129,7 +129,7 @@ static json_t *json_text(const char *text)
 	return string;
 }
 
-/* Null where the number is below `least`: it is not known. */
+/* Makes a number; null if it is below `least`, which means that it is not known. */
 static json_t *json_number(int64_t number, int64_t least)
 {
 	return number >= least ? json_integer(number) : json_null();

@@ -12,7 +12,7 @@ enum step {
 	STEP_ACCESS,  /* it accepts the token */
 	STEP_STORE,
 	STEP_READ,  /* the store's secrets may be listed */
-	STEP_KEY,   /* a client key came, and is signed by whom we trust */
+	STEP_KEY,   /* a client key came, and its signature is trusted */
 	STEP_WRITE, /* secrets may be changed */
 	STEP_COUNT,
 };
@@ -49,12 +49,12 @@ void report_begin(struct check_report *report);
  * status. */
 int report_finish(struct check_report *report, const struct config *config);
 
-/* Each notes the end of a step; the time since the one before it is how long it took. */
+/* Note the result of a step; the time since the step before is how long it took. */
 void report_ok(struct check_report *report, enum step step, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void report_skip(struct check_report *report, enum step step, const char *why);
 void report_failed(struct check_report *report, enum step step, const char *why);
-/* The same for an answer of the service, which may also mean that a former step's finding holds no
- * longer. */
+/* Notes that the service rejected the call of a step. The status of the check may then be that of
+ * an earlier step: the token is refused, or the service cannot be reached any more. */
 void report_http_failed(struct check_report *report, enum step step, const struct failure *failure,
 			const char *why);

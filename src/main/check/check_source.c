@@ -1,5 +1,5 @@
 /*
- * --check of a source: asks the service what a mount and its writers would ask, and changes
+ * --check of a source: makes the calls that a mount and its writers would make, and changes
  * nothing. The steps stand in their order.
  */
 #include "check.h"
@@ -23,17 +23,17 @@ struct check {
 	struct api_call api_call;
 	uint64_t deadline; /* of the whole check */
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
-	unsigned asked;		 /* index of the call under way in `questions` */
-	struct store *key_store; /* whose key is asked for, beside that of `store`; else NULL */
+	unsigned next_call;	 /* index of the call under way in `calls` */
+	struct store *key_store; /* whose key is fetched, beside that of `store`; else NULL */
 	uint64_t key_position;	 /* of the next such store in the listing */
 	char name[48], id[33];	 /* of a secret that does not exist */
 };
 
 static void check_store(struct check *check);
-static void ask_next(struct check *check);
+static void call_next(struct check *check);
 
-static void refused(struct check *check, enum step step, const struct failure *failure,
-		    const char *what)
+static void report_rejection(struct check *check, enum step step, const struct failure *failure,
+			     const char *what)
 {
 	char why[1024];
 
@@ -114,25 +114,25 @@ static void check_store(struct check *check)
 	store_reference(check->store);
 	report_ok(&check->report, STEP_STORE, only ? "%s is there" : "%s stands for all stores",
 		  store_name(check->store));
-	ask_next(check);
+	call_next(check);
 }
 
 /* --- the rights to list and to change, and the key that values are sealed under */
 
 /* The calls with that store, in their order. The secret that is deleted is none: its name and id
  * are 128 random bits. */
-static const struct question {
+static const struct check_call {
 	enum step step;
 	enum operation operation;
 	const char *good, *bad;
-} questions[] = {
+} calls[] = {
 	{STEP_READ, OPERATION_LIST_SECRETS, "secrets can be listed", "secrets can't be listed"},
 	{STEP_KEY, OPERATION_SIGNING_KEY, NULL, "no signing key came"},
 	{STEP_KEY, OPERATION_CLIENT_KEY, NULL, "no client key came"},
 	{STEP_WRITE, OPERATION_DELETE_SECRET, "secrets may be changed", "secrets can't be changed"},
 };
 
-static bool is_asked(const struct check *check, enum operation operation)
+static bool is_needed(const struct check *check, enum operation operation)
 {
 	const struct config *config = check->client.config;
 
@@ -156,7 +156,8 @@ static void verify_client_key(struct check *check, struct api_call *api_call)
 									 : NULL,
 			      api_call->http.sent_at, &why)) {
 		failure_set(&api_call->failure, EKEYREJECTED, "%s", why);
-		refused(check, STEP_KEY, &api_call->failure, "the client key is not to be trusted");
+		report_rejection(check, STEP_KEY, &api_call->failure,
+				 "the client key is not to be trusted");
 	} else {
 		report_ok(&check->report, STEP_KEY,
 			  "the client key is signed by %s, and good for %" PRIu64 " s",
@@ -165,7 +166,7 @@ static void verify_client_key(struct check *check, struct api_call *api_call)
 	}
 }
 
-/* Returns the next store of the mount whose key is asked for; NULL: there is none. */
+/* Returns the next store of the mount whose key is fetched; NULL: there is none. */
 static struct store *next_key_store(struct check *check)
 {
 	struct catalog *catalog = check->client.catalog;
@@ -179,7 +180,7 @@ static struct store *next_key_store(struct check *check)
 	return record ? catalog_store(catalog, record) : NULL;
 }
 
-/* The first key decides; of the others it is told what became of them. */
+/* Reports the key of a store. The first one decides; the others are mentioned. */
 static void report_key_id(struct check *check, struct api_call *api_call)
 {
 	const struct store *store = check->key_store ? check->key_store : check->store;
@@ -193,7 +194,7 @@ static void report_key_id(struct check *check, struct api_call *api_call)
 					   api_call->http.sent_at, &why);
 	if (!result->result && failed) {
 		failure_set(&api_call->failure, EKEYREJECTED, "%s", why);
-		refused(check, STEP_KEY, &api_call->failure, "no public key can be used");
+		report_rejection(check, STEP_KEY, &api_call->failure, "no public key can be used");
 		return;
 	}
 	if (!result->result)
@@ -205,7 +206,7 @@ static void report_key_id(struct check *check, struct api_call *api_call)
 			      failed ? "none that can be used" : key.id);
 }
 
-static bool asks_for_more_keys(struct check *check)
+static bool has_another_key(struct check *check)
 {
 	do
 		check->key_store = next_key_store(check);
@@ -213,41 +214,40 @@ static bool asks_for_more_keys(struct check *check)
 	return check->key_store && strcmp(check->report.steps[STEP_KEY].result, "good") == 0;
 }
 
-static void answered(struct api_call *api_call)
+static void on_response(struct api_call *api_call)
 {
 	struct check *check = container_of(api_call, struct check, api_call);
-	const struct question *question = &questions[check->asked++];
+	const struct check_call *call = &calls[check->next_call++];
 
 	/* A service tells only clients with the right to delete that there is nothing to delete. */
-	if (question->step == STEP_WRITE && api_call->failure.errnum == ENOENT)
+	if (call->step == STEP_WRITE && api_call->failure.errnum == ENOENT)
 		api_call->failure.errnum = 0;
-	if (question->operation == OPERATION_CLIENT_KEY &&
-	    check->client.config->provider->store_keys) {
+	if (call->operation == OPERATION_CLIENT_KEY && check->client.config->provider->store_keys) {
 		report_key_id(check, api_call);
-		check->asked -= asks_for_more_keys(check);
+		check->next_call -= has_another_key(check);
 	} else if (api_call->failure.errnum)
-		refused(check, question->step, &api_call->failure, question->bad);
-	else if (question->operation == OPERATION_SIGNING_KEY)
+		report_rejection(check, call->step, &api_call->failure, call->bad);
+	else if (call->operation == OPERATION_SIGNING_KEY)
 		memcpy(check->signing_key, api_call->result.signing_key, sizeof check->signing_key);
-	else if (question->operation == OPERATION_CLIENT_KEY)
+	else if (call->operation == OPERATION_CLIENT_KEY)
 		verify_client_key(check, api_call);
 	else
-		report_ok(&check->report, question->step, "%s", question->good);
+		report_ok(&check->report, call->step, "%s", call->good);
 	api_call_free(api_call);
-	ask_next(check);
+	call_next(check);
 }
 
-static void ask_next(struct check *check)
+static void call_next(struct check *check)
 {
-	const unsigned count = sizeof questions / sizeof *questions;
+	const unsigned count = sizeof calls / sizeof *calls;
 
-	while (check->asked < count && !check->key_store &&
-	       !is_asked(check, questions[check->asked].operation))
-		check->asked++;
-	if (check->asked < count) {
+	while (check->next_call < count && !check->key_store &&
+	       !is_needed(check, calls[check->next_call].operation))
+		check->next_call++;
+	if (check->next_call < count) {
 		check->api_call = (struct api_call){
-			.done = answered,
-			.args = {.operation = questions[check->asked].operation,
+			.done = on_response,
+			.args = {.operation = calls[check->next_call].operation,
 				 .page = 1,
 				 .store_id = store_id(check->key_store ? check->key_store
 								       : check->store),
