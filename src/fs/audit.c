@@ -28,24 +28,14 @@ void actor_of_request(struct log_actor *actor, fuse_req_t request)
 	cgroup_of(context->pid, actor->cgroup);
 }
 
-void audit(struct fs *fs, const struct log_actor *actor, const struct audit_event *event,
-	   const struct failure *failure)
+void audit(struct fs *fs, const struct log_event *event)
 {
-	const char *store = event->store ? store_name(event->store) : "";
+	bool failed = event->failure->errnum != 0;
 
-	log_event(failure->errnum ? LOG_WARNING : LOG_INFO, &(const struct log_event){
-								    .operation = event->operation,
-								    .actor = actor,
-								    .store = store,
-								    .name = event->name,
-								    .to = event->to,
-								    .digest = event->digest,
-								    .effect = event->effect,
-								    .failure = failure,
-								    .is_change = true,
-							    });
-	if (failure->errnum)
-		error_log_add(fs->options.error_log, event->operation, store, event->name, failure);
+	log_event(failed ? LOG_WARNING : LOG_INFO, event);
+	if (failed)
+		error_log_add(fs->options.error_log, event->operation, event->store, event->name,
+			      event->failure);
 }
 
 void fs_report(struct fs *fs, const char *operation, const struct store *store, const char *name,

@@ -9,19 +9,9 @@
 /* Fills in the process that sent `request`. */
 void actor_of_request(struct log_actor *actor, fuse_req_t request);
 
-/* A change that was tried. */
-struct audit_event {
-	const char *operation;
-	const struct store *store; /* NULL: the change is to a store, `name` */
-	const char *name;
-	const char *to;	    /* the other name of a rename or link; else NULL */
-	const char *digest; /* of what is stored now; NULL: nothing is */
-	const char *effect; /* "created" or "replaced", where the service tells it; else NULL */
-};
-
-/* Writes one line to the log, and one to the error log if `failure` is one: never with a value. */
-void audit(struct fs *fs, const struct log_actor *actor, const struct audit_event *event,
-	   const struct failure *failure);
+/* Writes one line about a change that was tried to the log, and one to the error log if it failed:
+ * never with a value. `event->store` is "" for a change to a store, whose name is `event->name`. */
+void audit(struct fs *fs, const struct log_event *event);
 
 /* Records in both a failure that is not that of a change. `store` may be NULL. */
 void fs_report(struct fs *fs, const char *operation, const struct store *store, const char *name,

@@ -112,46 +112,25 @@ static void print_durations(struct printer *printer)
 	print_histogram(printer, *(const struct histogram *const *)figure(printer));
 }
 
-/* Calls `print` for each operation that the service has. */
-static void each_operation(struct printer *printer,
-			   void (*print)(struct printer *printer, enum operation operation))
+/* Prints a sample for each operation that the service has: of the numbers at the metric's offset,
+ * or where it has none of the durations of calls, as a histogram or in seconds. */
+static void print_by_operation(struct printer *printer)
 {
+	const struct metric *metric = printer->metric;
+	const struct histogram *durations = printer->figures.call_durations;
+
 	for (enum operation operation = 0; operation < OPERATION_COUNT; operation++) {
 		if (!printer->fs->provider->operations[operation].build_request)
 			continue;
 		set_label(printer, "operation", catalog_operation_name(operation));
-		print(printer, operation);
+		if (metric->kind == METRIC_HISTOGRAM)
+			print_histogram(printer, &durations[operation]);
+		else if (metric->offset)
+			print_sample(printer, (double)(*(const uint64_t *const *)figure(
+						      printer))[operation]);
+		else
+			print_sample(printer, (double)durations[operation].sum / 1000);
 	}
-}
-
-static void print_number_of(struct printer *printer, enum operation operation)
-{
-	print_sample(printer, (double)(*(const uint64_t *const *)figure(printer))[operation]);
-}
-
-static void print_numbers_by_operation(struct printer *printer)
-{
-	each_operation(printer, print_number_of);
-}
-
-static void print_seconds_of(struct printer *printer, enum operation operation)
-{
-	print_sample(printer, (double)printer->figures.call_durations[operation].sum / 1000);
-}
-
-static void print_seconds_by_operation(struct printer *printer)
-{
-	each_operation(printer, print_seconds_of);
-}
-
-static void print_durations_of(struct printer *printer, enum operation operation)
-{
-	print_histogram(printer, &printer->figures.call_durations[operation]);
-}
-
-static void print_durations_by_operation(struct printer *printer)
-{
-	each_operation(printer, print_durations_of);
 }
 
 static void print_listing(void *context, const struct listing_status *listing)
@@ -195,14 +174,14 @@ static const struct metric metrics[] = {
 	 "Time from the publication of a value to its outcome."},
 	{"sstorefs_values_discarded_total", METRIC_COUNTER, print_by_reason,
 	 offsetof(struct figures, discarded), "Values that were wiped and never sent, by reason."},
-	{"sstorefs_calls_total", METRIC_COUNTER, print_numbers_by_operation,
+	{"sstorefs_calls_total", METRIC_COUNTER, print_by_operation,
 	 offsetof(struct figures, calls), "Calls that were begun, each with all its attempts."},
-	{"sstorefs_calls_failed_total", METRIC_COUNTER, print_numbers_by_operation,
+	{"sstorefs_calls_failed_total", METRIC_COUNTER, print_by_operation,
 	 offsetof(struct figures, failed_calls),
 	 "Calls that failed; a response that a name does not exist is no failure."},
-	{"sstorefs_call_seconds_total", METRIC_COUNTER, print_seconds_by_operation, 0,
+	{"sstorefs_call_seconds_total", METRIC_COUNTER, print_by_operation, 0,
 	 "Time that calls took."},
-	{"sstorefs_call_duration_seconds", METRIC_HISTOGRAM, print_durations_by_operation, 0,
+	{"sstorefs_call_duration_seconds", METRIC_HISTOGRAM, print_by_operation, 0,
 	 "Time that a call took with all its attempts."},
 	{"sstorefs_attempts_total", METRIC_COUNTER, VALUE(attempts),
 	 "HTTP requests that were sent."},

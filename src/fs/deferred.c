@@ -65,10 +65,15 @@ void deferred_audit(const struct deferred *deferred, const char *to, const char 
 	struct log_actor actor;
 
 	actor_of_request(&actor, deferred->request);
-	audit(deferred->fs, &actor,
-	      &(struct audit_event){deferred->kind->operation, deferred->store, deferred->name, to,
-				    digest},
-	      failure);
+	audit(deferred->fs,
+	      &(const struct log_event){.operation = deferred->kind->operation,
+					.actor = &actor,
+					.store = deferred->store ? store_name(deferred->store) : "",
+					.name = deferred->name,
+					.to = to,
+					.digest = digest,
+					.failure = failure,
+					.is_change = true});
 }
 
 fuse_req_t deferred_take(struct deferred *deferred)

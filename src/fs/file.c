@@ -148,7 +148,8 @@ static void evict_oldest(struct fs *fs)
 		}
 }
 
-bool file_has_unreported_create_error(const struct file *file)
+/* True if its creation failed after close(2) and no FSYNC has reported it yet (`commit=fsync`). */
+static bool file_has_unreported_create_error(const struct file *file)
 {
 	return file->fs->config->commit == COMMIT_FSYNC && file->created && file->failure.errnum &&
 	       !file->reported;

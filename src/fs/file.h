@@ -150,9 +150,6 @@ void file_put_if_unused(struct file *file);
  * open, uploaded, staged or awaited, or its failure was not reported. */
 bool file_is_visible(const struct file *file);
 
-/* True if its creation failed after close(2) and no FSYNC has reported it yet (`commit=fsync`). */
-bool file_has_unreported_create_error(const struct file *file);
-
 /* True if the service has it, as far as the cache knows. */
 bool file_is_stored(const struct file *file);
 

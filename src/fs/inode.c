@@ -12,8 +12,9 @@ fuse_ino_t inode_number(const struct fs *fs, uint32_t entry_id)
 	return fs->inode_base + entry_id;
 }
 
-void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
-		     struct inode *inode)
+/* Fills in the inode of a record of `listing`; for a store without `store`. */
+static void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
+			    struct inode *inode)
 {
 	*inode = (struct inode){.number = inode_number(fs, record->entry_id), .record = record};
 	inode->store = listing_store(listing);

@@ -60,10 +60,6 @@ double inode_attribute_timeout(struct fs *fs, const struct inode *inode);
 /* Refreshes its record in the background if that is old. */
 void inode_revalidate(struct fs *fs, const struct inode *inode);
 
-/* Fills in the inode of a record of `listing`; for a store without `store`. */
-void inode_of_record(struct fs *fs, struct listing *listing, const struct record *record,
-		     struct inode *inode);
-
 /* Fills in the inode of a file that is open, staged, or not stored yet. */
 void inode_of_file(struct fs *fs, struct file *file, struct inode *inode);
 

@@ -101,7 +101,7 @@ static void keep_length(struct rename_request *rename, int error)
 	if (error)
 		written_forget(fs, record->entry_id);
 	else if (rename->written)
-		written_follow(fs, rename->written, record);
+		written_follow(fs, rename->written, record, NULL);
 }
 
 static void on_renamed(struct change_op *op)
@@ -124,7 +124,6 @@ static void on_renamed(struct change_op *op)
 		rename_files(rename, true);
 	}
 	deferred_end(deferred, error);
-	fs_check_drained(fs);
 }
 
 /* --- a staged file: its value is uploaded under the new name */

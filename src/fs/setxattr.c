@@ -152,11 +152,10 @@ static void on_updated(struct change_op *op)
 	const struct record *record = op->failure.errnum ? NULL : pending->op.record;
 	struct entry_text text;
 
-	if (record && pending->written)
-		written_follow(deferred->fs, record->entry_id, record);
-	else if (pending->written && !op->failure.errnum &&
-		 pending->op.stored_in.to != TIME_UNKNOWN)
-		written_follow_unseen(deferred->fs, pending->written, &pending->op.stored_in);
+	if (pending->written && !op->failure.errnum &&
+	    (record || pending->op.stored_in.to != TIME_UNKNOWN))
+		written_follow(deferred->fs, record ? record->entry_id : pending->written, record,
+			       &pending->op.stored_in);
 	deferred_audit(deferred, NULL, record_digest(record, &text), &op->failure);
 	deferred_end(deferred, op->failure.errnum);
 }

@@ -2,7 +2,6 @@
 #include <sys/statvfs.h>
 
 #include "fs_internal.h"
-#include "inode.h"
 #include "operations.h"
 #include "sstorefs/quota.h"
 
@@ -39,13 +38,13 @@ static const struct deferred_kind statfs_kind = {"statfs", sizeof(struct statfs_
 void fs_statfs(fuse_req_t request, fuse_ino_t number)
 {
 	struct fs *fs = fuse_req_userdata(request);
+	struct statfs_request *pending;
 	struct inode inode;
-	struct statfs_request *pending = deferred_new(&statfs_kind, request, NULL, "");
 
+	inode_find(fs, number, &inode);
+	pending = deferred_new(&statfs_kind, request, inode.store, "");
 	if (!pending)
 		return;
-	inode_find(fs, number, &inode);
-	pending->deferred.store = inode.store ? store_reference(inode.store) : NULL;
 	pending->query = (struct quota_query){
 		.store = inode.store, .deadline = fs_deadline(fs), .done = on_quota};
 	quota_query_start(fs->catalog, &pending->query);

@@ -30,7 +30,6 @@ static void on_deleted(struct change_op *op)
 		written_forget(fs, pending->entry_id);
 	deferred_audit(deferred, NULL, NULL, failure);
 	deferred_end(deferred, failure->errnum);
-	fs_check_drained(fs);
 }
 
 static const struct deferred_kind unlink_kind = {"unlink", sizeof(struct unlink_request)};

@@ -124,25 +124,31 @@ static bool may_be_renamed(const struct upload *upload)
 static void keep_length(struct upload *upload)
 {
 	const struct put_op *put = &upload->put;
-	const struct record *record =
+	const struct record *known =
 		listing_peek_any(store_secrets(put->change.store), upload->name);
+	const struct record *record = put->record ? put->record : known;
+	bool failed = put->change.failure.errnum != 0;
 
-	if (!put->change.failure.errnum && put->record)
-		written_keep(upload->fs, upload->file, put->record, upload->value->bytes.length);
-	else if (!put->change.failure.errnum && put->stored_in.to != TIME_UNKNOWN)
-		written_keep_unseen(upload->fs, upload->file,
-				    record ? record->entry_id : upload->file->entry_id,
-				    &put->stored_in, upload->value->bytes.length);
-	else if (!put->change.failure.errnum || put->unknown)
-		written_forget(upload->fs, record ? record->entry_id : 0);
+	if (!failed && (put->record || put->stored_in.to != TIME_UNKNOWN))
+		written_keep(upload->fs, upload->file,
+			     record ? record->entry_id : upload->file->entry_id, put->record,
+			     &put->stored_in, upload->value->bytes.length);
+	else if (!failed || put->unknown)
+		written_forget(upload->fs, known ? known->entry_id : 0);
 }
 
 static void log_publication(const struct file *file, const struct log_actor *actor,
 			    const char *name, const char *digest, const char *effect,
 			    const struct failure *failure)
 {
-	audit(file->fs, actor,
-	      &(struct audit_event){"publish", file->store, name, NULL, digest, effect}, failure);
+	audit(file->fs, &(const struct log_event){.operation = "publish",
+						  .actor = actor,
+						  .store = store_name(file->store),
+						  .name = name,
+						  .digest = digest,
+						  .effect = effect,
+						  .failure = failure,
+						  .is_change = true});
 }
 
 static void on_put(struct change_op *op)

@@ -59,8 +59,8 @@ static int make_private(struct fs *fs, struct handle *handle)
 	return 0;
 }
 
-/* Counts the characters again after a change before the end. The text behind the change is
- * validated with the next WRITE at the end: half a character may be there for a moment. */
+/* Counts the characters again after a change before the end, from which on the text has to be
+ * validated again. */
 static void revalidate_utf8(struct value *value, size_t changed_at)
 {
 	const struct locked *bytes = &value->bytes;
@@ -76,22 +76,19 @@ static void revalidate_utf8(struct value *value, size_t changed_at)
 	value->characters = utf8_length(bytes->data, bytes->length);
 }
 
-/* Validates what was appended since the last time, so that a value that is written byte by byte is
- * read once. Returns 0 or -errno. */
-static int check_text(const struct fs *fs, struct value *value, size_t offset, size_t size)
+/* Validates the bytes that were appended behind the first `length`, so that a value that is written
+ * byte by byte is read once. Returns 0 or -errno. */
+static int check_text(const struct fs *fs, struct value *value, size_t length)
 {
 	const struct provider *provider = fs->provider;
 	const struct locked *bytes = &value->bytes;
 
-	if (offset + size == bytes->length) {
-		value->characters += utf8_length(bytes->data + offset, size);
-		value->valid_utf8_bytes +=
-			utf8_valid_prefix(bytes->data + value->valid_utf8_bytes,
-					  bytes->length - value->valid_utf8_bytes);
-		if (!utf8_is_prefix(bytes->data + value->valid_utf8_bytes,
-				    bytes->length - value->valid_utf8_bytes))
-			return -EILSEQ;
-	}
+	value->characters += utf8_length(bytes->data + length, bytes->length - length);
+	value->valid_utf8_bytes += utf8_valid_prefix(bytes->data + value->valid_utf8_bytes,
+						     bytes->length - value->valid_utf8_bytes);
+	if (!utf8_is_prefix(bytes->data + value->valid_utf8_bytes,
+			    bytes->length - value->valid_utf8_bytes))
+		return -EILSEQ;
 	if (provider->value_characters_max &&
 	    value->characters > provider->value_characters_max + !fs->config->keep_newline)
 		return -EFBIG;
@@ -104,7 +101,7 @@ static int append_data(struct fs *fs, struct handle *handle, const char *data, s
 		       uint64_t offset)
 {
 	struct locked *bytes;
-	size_t before, checked;
+	size_t before;
 	int failed = make_private(fs, handle);
 
 	if (failed)
@@ -130,8 +127,7 @@ static int append_data(struct fs *fs, struct handle *handle, const char *data, s
 		return 0;
 	if (offset < before)
 		revalidate_utf8(handle->value, offset);
-	checked = offset < before ? bytes->length : before;
-	failed = check_text(fs, handle->value, checked, bytes->length - checked);
+	failed = check_text(fs, handle->value, offset < before ? bytes->length : before);
 	/* A staged value may never become a secret (an editor's swap file): it is checked when it
 	 * is renamed to its real name. */
 	return handle->file->staged ? 0 : failed;

@@ -154,35 +154,21 @@ static void keep(struct fs *fs, uint32_t entry_id, const struct record *record,
 		set_version(entry, record);
 }
 
-void written_keep_unseen(struct fs *fs, const struct file *file, uint32_t entry_id,
-			 const struct time_span *stored_in, size_t length)
+void written_keep(struct fs *fs, const struct file *file, uint32_t entry_id,
+		  const struct record *record, const struct time_span *stored_in, size_t length)
 {
-	keep(fs, entry_id, NULL, stored_in, (uint32_t)length, modified_at(file), accessed_at(file));
-}
-
-void written_keep(struct fs *fs, const struct file *file, const struct record *record,
-		  size_t length)
-{
-	keep(fs, record->entry_id, record, NULL, (uint32_t)length, modified_at(file),
+	keep(fs, entry_id, record, stored_in, (uint32_t)length, modified_at(file),
 	     accessed_at(file));
 }
 
-void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record)
+void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record,
+		    const struct time_span *stored_in)
 {
 	const struct written_entry *known = find(&fs->written, entry_id);
 
-	if (known && known->digest[0])
-		keep(fs, record->entry_id, record, NULL, known->length, known->modified,
-		     known->accessed);
-}
-
-void written_follow_unseen(struct fs *fs, uint32_t entry_id, const struct time_span *stored_in)
-{
-	const struct written_entry *known = find(&fs->written, entry_id);
-
-	if (known)
-		keep(fs, entry_id, NULL, stored_in, known->length, known->modified,
-		     known->accessed);
+	if (known && (!record || known->digest[0]))
+		keep(fs, record ? record->entry_id : entry_id, record, stored_in, known->length,
+		     known->modified, known->accessed);
 }
 
 void written_forget(struct fs *fs, uint32_t entry_id)

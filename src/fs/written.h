@@ -40,25 +40,19 @@ void written_show(struct fs *fs, const struct inode *inode, struct stat *attribu
 void written_set_times(struct fs *fs, const struct inode *inode, const struct stat *wanted,
 		       int what);
 
-/* Notes that the service has stored `length` written bytes of `file` as `record`. */
-void written_keep(struct fs *fs, const struct file *file, const struct record *record,
-		  size_t length);
-
-/* Notes the same of the secret `entry_id` that the service did not describe: the version that is
- * seen of it next is the one that was written, if it is from `stored_in`, by the
- * service's clock. */
-void written_keep_unseen(struct fs *fs, const struct file *file, uint32_t entry_id,
-			 const struct time_span *stored_in, size_t length);
+/* Notes that the service has stored `length` written bytes of `file` as the secret `entry_id`,
+ * whose version is `record`; NULL if the service did not describe it: then the version that is seen
+ * next is that one, if it is from `stored_in`, by the service's clock. */
+void written_keep(struct fs *fs, const struct file *file, uint32_t entry_id,
+		  const struct record *record, const struct time_span *stored_in, size_t length);
 
 /* True if `record` (NULL: there is none) is a version that was written by this mount. */
 bool written_has(struct fs *fs, const struct record *record);
 
-/* Notes that `record` has the value of `entry_id`: this mount has renamed, copied or edited it. */
-void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record);
-
-/* Notes that `entry_id` has the same value in a version that the service did not describe, as
- * written_keep_unseen does. */
-void written_follow_unseen(struct fs *fs, uint32_t entry_id, const struct time_span *stored_in);
+/* Notes that `record` has the value of `entry_id`: this mount has renamed, copied or edited it.
+ * NULL: `entry_id` has the same value in another version, from `stored_in` as in written_keep. */
+void written_follow(struct fs *fs, uint32_t entry_id, const struct record *record,
+		    const struct time_span *stored_in);
 
 /* Forgets length and times of `entry_id` (0: none): it is deleted, or may have another value. */
 void written_forget(struct fs *fs, uint32_t entry_id);

@@ -56,36 +56,33 @@ int usage_error(int error, const char *format, ...)
 	return -error;
 }
 
+/* Reads the argument of -o. default_permissions is always given, so it changes nothing. Returns 0,
+ * or -EINVAL after one line on stderr. */
 static int options_read(struct mount_spec *spec, char *text)
 {
-	enum { ALLOW_OTHER, DEFAULT_PERMISSIONS, READ_ONLY, SOURCE, NO_COVER };
-	char *const names[] = {[ALLOW_OTHER] = (char[]){"allow_other"},
+	enum { SOURCE, ALLOW_OTHER, DEFAULT_PERMISSIONS, READ_ONLY, NO_COVER };
+	char *const names[] = {[SOURCE] = (char[]){"source"},
+			       [ALLOW_OTHER] = (char[]){"allow_other"},
 			       [DEFAULT_PERMISSIONS] = (char[]){"default_permissions"},
 			       [READ_ONLY] = (char[]){"ro"},
-			       [SOURCE] = (char[]){"source"},
 			       [NO_COVER] = (char[]){"nocover"},
 			       NULL};
+	bool unused, *const flags[] = {[ALLOW_OTHER] = &spec->allow_other,
+				       [DEFAULT_PERMISSIONS] = &unused,
+				       [READ_ONLY] = &spec->read_only,
+				       [NO_COVER] = &spec->no_cover};
 	char *value;
 
-	while (*text)
-		switch (getsubopt(&text, names, &value)) {
-		case ALLOW_OTHER:
-			spec->allow_other = true;
-			break;
-		case READ_ONLY:
-			spec->read_only = true;
-			break;
-		case SOURCE:
-			spec->source = value ? value : spec->source;
-			break;
-		case NO_COVER:
-			spec->no_cover = true;
-			break;
-		case DEFAULT_PERMISSIONS: /* always given */
-			break;
-		default:
+	while (*text) {
+		int option = getsubopt(&text, names, &value);
+
+		if (option < 0)
 			return usage_error(EINVAL, "unknown option '%s'", value);
-		}
+		if (option != SOURCE)
+			*flags[option] = true;
+		else if (value)
+			spec->source = value;
+	}
 	return 0;
 }
 
