@@ -18,12 +18,25 @@ static struct put_op *put_of(struct change_op *op)
 	return container_of(op, struct put_op, change);
 }
 
+/* The last attempt may have taken effect. */
+static void note_unknown(struct put_op *put)
+{
+	struct change_op *op = &put->change;
+
+	put->unknown = true;
+	/* Where versions are told by whole seconds, what was sealed before may look like what is
+	 * stored now: a rename would send the older value. */
+	if (op_provider(op)->store_keys)
+		sealed_cache_drop(&op_catalog(op)->sealed_cache, op->store, op->name);
+}
+
 static void conclude(struct change_op *op)
 {
 	struct put_op *put = put_of(op);
 	struct failure *failure = &op->failure;
 
-	put->unknown = failure->errnum && op->indeterminate;
+	if (failure->errnum && op->indeterminate)
+		note_unknown(put);
 	/* The cache was wrong about the secret, or about its store. */
 	if (failure->errnum == ENOENT || failure->errnum == EEXIST)
 		change_op_invalidate(op);
@@ -34,10 +47,6 @@ static void conclude(struct change_op *op)
 		failure->errnum = EOPNOTSUPP;
 	if (failure->errnum && put->value)
 		failure_redact(failure, put->value, put->length);
-	/* Two versions of one second look the same: a rename would send the value that was sealed
-	 * before. */
-	if (put->unknown && op_provider(op)->store_keys)
-		sealed_cache_drop(&op_catalog(op)->sealed_cache, op->store, op->name);
 	put_keep_sealed(put);
 }
 
@@ -126,7 +135,8 @@ bool put_is_queued(const struct put_op *put)
 
 void put_cancel(struct put_op *put)
 {
-	put->unknown |= put->change.indeterminate || change_op_was_sent(&put->change);
+	if (put->change.indeterminate || change_op_was_sent(&put->change))
+		note_unknown(put);
 	change_op_cancel(&put->change);
 }
 

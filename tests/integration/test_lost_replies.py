@@ -2,12 +2,13 @@
 
 import errno
 import os
+import signal
 import time
 
 import pytest
 
-from programs import errno_of, shell, write_file, write_until_stored
-from services import SERVICES, Cloudflare
+from programs import errno_of, shell, start, together, write_file, write_until_stored
+from services import SERVICES, Cloudflare, GitHub
 
 PUT = "fastly.put_secret"
 NEW = os.O_CREAT | os.O_EXCL
@@ -197,3 +198,79 @@ def test_cp_notices_nothing_of_it(direct_mount, sandbox):
     done = shell('cp /etc/hostname "$NAME"', NAME=direct_mount / "prod/NAME")
     assert (done.returncode, done.stderr) == (0, "")
     assert len(sandbox.uploads()) == 1
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["timed out", "interrupted"])
+def test_a_rename_never_sends_what_was_written_before_a_lost_reply(make_mount, sandbox, interrupted):
+    """GitHub tells versions by the second: two of one second look the same."""
+    service = GitHub("direct", sandbox).make_store()
+    name = make_mount(service, options="timeout=2") / "prod/NAME"
+    second = int(time.time()) + 0.5
+    sandbox.variant(clock=second - time.time())
+    write_file(name, b"one")
+    service.fault("put_secret", hang="forever", when="after", times=1)
+    service.fault("put_secret", reset="before", after=1)
+    sandbox.variant(clock=second - time.time())
+    if interrupted:
+        writer = start("bash", "-c", 'printf two > "$0"', name)
+        sandbox.wait_for_calls(2, operation="github.put_secret")
+        writer.send_signal(signal.SIGINT)
+        writer.communicate(timeout=60)
+    else:
+        assert errno_of(write_file, name, b"two") == errno.ETIMEDOUT
+    sandbox.clear_faults()
+    assert service.value("prod", "NAME") == b"two" and os.stat(name).st_ctime == second - 0.5
+    assert errno_of(os.rename, name, name.with_name("NEW")) == errno.EOPNOTSUPP
+    assert service.value("prod", "NAME") == b"two" and service.value("prod", "NEW") is None
+
+
+# An attempt without an answer, a look that finds nothing, and then the name is taken: by that attempt, if it is of that time.
+
+LATE = pytest.mark.parametrize("age,error", [(0, 0), (3600, errno.EEXIST)], ids=["by the lost attempt", "by another client"])
+
+
+def take(service, operation, name, value, age):
+    """The first `operation` is lost; before the second one, which is held, the name is taken."""
+    service.fault(operation, status=503, times=1)
+    service.fault(operation, hold="before", after=1)
+
+    def act():
+        service.sandbox.wait_for_call(f"{service.name}.{operation}", state="held")
+        service.put("prod", name, value, created=time.time() - age)
+        service.sandbox.release()
+
+    return act
+
+
+@LATE
+@pytest.mark.parametrize("which", ["fastly", "cloudflare"])
+def test_a_create_that_takes_effect_late_is_ours(make_mount, sandbox, which, age, error):
+    service = SERVICES[which]("direct", sandbox).make_store()
+    mount = make_mount(service)
+    os.listdir(mount / "prod")
+    took = take(service, service.creates, "NAME", b"val", age)
+    wrote, _ = together(lambda: errno_of(write_file, mount / "prod/NAME", b"val", NEW), took)
+    assert wrote == error and service.value("prod", "NAME") == b"val"
+
+
+@LATE
+@pytest.mark.parametrize("act,taken", [(os.link, errno.EEXIST), (os.rename, errno.EOPNOTSUPP)])
+def test_a_copy_that_takes_effect_late_is_ours(make_mount, cloudflare, act, taken, age, error):
+    mount = make_mount(cloudflare)
+    cloudflare.put("prod", "OLD", b"val")
+    os.listdir(mount / "prod")
+    took = take(cloudflare, "duplicate_secret", "NEW", b"val", age)
+    done, _ = together(lambda: errno_of(act, mount / "prod/OLD", mount / "prod/NEW"), took)
+    assert done == (taken if error else 0)
+    assert cloudflare.value("prod", "NEW") == b"val" and (cloudflare.value("prod", "OLD") is None) == (act is os.rename and not error)
+
+
+@pytest.mark.parametrize("act,taken", [(os.link, errno.EEXIST), (os.rename, errno.EOPNOTSUPP)])
+def test_what_is_older_than_a_lost_copy_is_another_clients(make_mount, cloudflare, act, taken):
+    mount = make_mount(cloudflare)
+    cloudflare.put("prod", "OLD", b"val")
+    os.listdir(mount / "prod")
+    cloudflare.put("prod", "NEW", b"theirs", created=1.7e9)
+    cloudflare.fault("duplicate_secret", status=503, times=1)
+    assert errno_of(act, mount / "prod/OLD", mount / "prod/NEW") == taken
+    assert cloudflare.value("prod", "OLD") == b"val" and cloudflare.value("prod", "NEW") == b"theirs"
