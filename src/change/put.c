@@ -347,6 +347,13 @@ static void on_response(struct api_call *api_call)
 		put->memory_wait.available = on_memory;
 		locked_wait(put->pool, &put->memory_wait);
 		return;
+	} else if (failure.errnum == EEXIST && put->last_response.errnum) {
+		/* An attempt that was lost may have taken effect only now. */
+		op->indeterminate = true;
+		if (loop_now(op_catalog(op)->loop) < op->deadline) {
+			put_lookup(put);
+			return;
+		}
 	} else if (retry_differently(put, &failure)) {
 		return;
 	}

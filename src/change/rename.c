@@ -351,11 +351,14 @@ static void on_new_made(struct api_call *api_call)
 		invalidate_new(renaming);
 		change_op_invalidate(op);
 	}
-	if (op->failure.errnum == EEXIST)
+	op->indeterminate = api_call->http.indeterminate;
+	/* An attempt that was lost may have taken effect only now. */
+	if (op->failure.errnum == EEXIST && renaming->first_sent_at)
+		op->indeterminate = true;
+	else if (op->failure.errnum == EEXIST)
 		on_new_taken(renaming);
 	if (!renaming->first_sent_at)
 		renaming->first_sent_at = api_call->http.sent_at;
-	op->indeterminate = api_call->http.indeterminate;
 	if (op->indeterminate && !api_call->http.idempotent &&
 	    loop_now(op_catalog(op)->loop) < op->deadline)
 		change_op_lookup(op, renaming->to, true, on_lookup_after_loss);
