@@ -23,9 +23,16 @@ void page_tags_drop(struct page_tags **tags)
 
 void listing_drop_tags(struct listing *listing)
 {
+	struct walk *walk = listing->walk;
+
+	if (walk)
+		walk->untagged = true;
+	/* The page that is asked for by a tag borrows that until it comes. */
+	if (walk && walk->revalidates && !walk->tags) {
+		walk->tags = listing->tags;
+		listing->tags = NULL;
+	}
 	page_tags_drop(&listing->tags);
-	if (listing->walk)
-		listing->walk->untagged = true;
 }
 
 void page_tags_keep(struct page_tags **tags, size_t index, const char *etag, const char *cursor)
