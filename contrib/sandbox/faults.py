@@ -68,7 +68,7 @@ WHEN = ("before", "after")
 
 # Which calls: name, reader, meaning.
 FILTERS = (
-    ("service", str, "the service: fastly, cloudflare or stripe"),
+    ("service", str, "the service: fastly, cloudflare, stripe or github"),
     ("operation", str, "operation as the call log names it, e.g. fastly.put_secret"),
     ("method", str, "HTTP method"),
     ("path", str, "path with query, as sent"),

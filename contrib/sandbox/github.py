@@ -8,6 +8,7 @@ import re
 import secrets as random
 from datetime import datetime, timezone
 
+import github_repository
 from error_bodies import error_response
 from github_keys import StoreKeys
 from github_page import link_header, page_params
@@ -21,9 +22,13 @@ KINDS = ("actions", "dependabot", "codespaces", "agents")
 VERSION = "2022-11-28"
 LARGEST_VALUE = 48 * 1024
 HOUR = 3600
-PREFIX = "/api/v3"  # of a GitHub Enterprise Server
+PREFIX, GRAPHQL = "/api/v3", "/api/graphql"  # of a GitHub Enterprise Server
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _VISIBILITIES = ("all", "private", "selected")
+_IDS_AS_TEXT = ("actions", "dependabot")  # whose ids of repositories may be texts, too
+# What `gh secret set --repos` asks for, with single blanks.
+_LOOKUP = re.compile(r'(\w+): repository\(owner: "([^"]*)", name: "([^"]*)"\) { databaseId }')
+_LOOKUPS = re.compile(rf"query \w+ {{ ({_LOOKUP.pattern} )+}}")
 SCHEMES = ("bearer", "token")
 
 
@@ -42,6 +47,7 @@ _TABLE = (
     ("GET", ORGANIZATION, "get_organization", None),
     ("GET", "/user", "get_user", None),
     ("GET", "/rate_limit", "get_rate_limit", None),
+    ("POST", "/graphql", "query_repositories", None),
     ("GET", REPOSITORY + "/environments", "list_environments", None),
     ("GET", REPOSITORY + "/environments/{environment}", "get_environment", None),
     ("PUT", REPOSITORY + "/environments/{environment}", "put_environment", None),
@@ -54,12 +60,12 @@ _TABLE = (
 ROUTES = Router(tuple((method, path, (operation, store)) for method, path, operation, store in _TABLE))
 UNMETERED = ("get_rate_limit",)
 WITH_QUERY = ("list_environments", "list_secrets", "list_selected")
-WITH_BODY = ("put_environment", "put_secret")
+WITH_BODY = ("put_environment", "put_secret", "query_repositories")
 
 
 class GitHub(Service):
     name = "github"
-    paths = ("/repos/", "/orgs/", "/user", "/rate_limit", PREFIX + "/")
+    paths = ("/repos/", "/orgs/", "/user", "/rate_limit", "/graphql", GRAPHQL, PREFIX + "/")
     secret_id_sql = "NULL"
 
     def __init__(self, state, variants, clock, call_log):
@@ -182,7 +188,7 @@ class GitHub(Service):
     def _route(self, request):
         try:
             segments = request.segments()
-            found = ROUTES.find(request.method, segments[2:] if _path(request) != request.path else segments)
+            found = ROUTES.find(request.method, segments[len(segments) - _path(request).count("/"):])
         except ParseError:
             found = None
         if not isinstance(found, tuple):
@@ -238,9 +244,7 @@ class GitHub(Service):
     def get_repository(self, request, call, base):
         names = [name.lower() for name in self.variants["github.repositories"]]
         full = self.variants["github.repositories"][names.index(base.partition("/")[2])]
-        push = self.variants["github.rights"] == "write"
-        return _json({"id": self._repository_id(full), "name": full.rpartition("/")[2], "full_name": full, "private": True,
-                      "permissions": {"admin": push, "maintain": push, "push": push, "triage": push, "pull": True}})
+        return _json(github_repository.alone(self._repository_id(full), full, self.variants["github.rights"] == "write"))
 
     def get_organization(self, request, call, base):
         return _json({"login": base.partition("/")[2], "id": 1})
@@ -253,6 +257,18 @@ class GitHub(Service):
         left, reset = self.rate.left(limit, HOUR)
         core = {"limit": limit, "used": limit - left, "remaining": left, "reset": math.ceil(reset)}
         return _json({"resources": {"core": core}, "rate": core})
+
+    def query_repositories(self, request, call, base):
+        """The one query of GraphQL that is known: ids of repositories by their names."""
+        query = " ".join(str((_body(request) or {}).get("query")).split())
+        if not _LOOKUPS.fullmatch(query):
+            return _json({"errors": [{"message": "the sandbox knows no such query"}]})
+        known = {name.lower(): name for name in self.variants["github.repositories"]}
+        found = {alias: known.get(f"{owner}/{name}".lower()) for alias, owner, name in _LOOKUP.findall(query)}
+        errors = [{"type": "NOT_FOUND", "path": [alias], "message": "Could not resolve to a Repository"}
+                  for alias, name in found.items() if not name]
+        data = {alias: name and {"databaseId": self._repository_id(name)} for alias, name in found.items()}
+        return _json({"data": data, **({"errors": errors} if errors else {})})
 
     def _repository_id(self, full_name):
         return 1 + int.from_bytes(hashlib.sha256(full_name.lower().encode()).digest()[:4], "big")
@@ -307,8 +323,8 @@ class GitHub(Service):
 
     def list_selected(self, request, call, store, name):
         values = json.loads(self._secret(store, name)["scopes"] or "{}").get("repositories", [])
-        found = [{"id": number, "name": full.rpartition("/")[2], "full_name": full}
-                 for full in self.variants["github.repositories"] if (number := self._repository_id(full)) in values]
+        found = [github_repository.in_a_list(number, full) for full in self.variants["github.repositories"]
+                 if (number := self._repository_id(full)) in values]
         return _json({"total_count": len(found), "repositories": found})
 
     def get_public_key(self, request, call, store):
@@ -355,7 +371,7 @@ class GitHub(Service):
 
 
 def _path(request):
-    return request.path.removeprefix(PREFIX)
+    return "/graphql" if request.path == GRAPHQL else request.path.removeprefix(PREFIX)
 
 
 def _store_id(base, kind, name):
@@ -450,6 +466,8 @@ def _visibility(store, body):
     if not is_organization:
         return None
     values = body.get("selected_repository_ids", [])
+    if isinstance(values, list) and store["id"].rpartition("/")[2] in _IDS_AS_TEXT:
+        values = [int(number) if type(number) is str and number.isdigit() else number for number in values]
     if not isinstance(values, list) or not all(type(number) is int for number in values):
         raise invalid("selected_repository_ids is no list of ids")
     if body["visibility"] not in _VISIBILITIES:

@@ -92,7 +92,7 @@ class CallHandler:
 
     def _make_fault_response(self, fault):
         status = fault.get("status")
-        if status < 300:
+        if status < 300 or status == 304:
             return Response(status)
         detail = fault.get("detail", f"fault: {fault.spec}")
         response = self.service.error(status, detail, fault.get("family"), fault.get("code"))

@@ -157,6 +157,28 @@ def test_an_organizations_secrets_have_their_visibility(github):
     assert [one["full_name"] for one in selected["repositories"]] == ["octo-org/web"]
 
 
+@pytest.mark.parametrize("kind, as_text", [("actions", 201), ("dependabot", 201), ("codespaces", 422), ("agents", 422)])
+def test_ids_of_repositories_are_numbers_and_texts_where_the_schema_has_them(github, kind, as_text):
+    store = f"/orgs/octo-org/{kind}"
+    repository = github.call("GET", "/repos/octo-org/web").json["id"]
+    for name, number, status in (("A", repository, 201), ("B", str(repository), as_text), ("C", "web", 422)):
+        assert github.put(store, name, b"1", visibility="selected", selected_repository_ids=[number]).status == status
+    assert github.call("GET", f"{store}/secrets/A/repositories").json["total_count"] == 1
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/graphql"])
+def test_graphql_has_the_ids_of_repositories_by_name(github, path):
+    def ask(*names):
+        asked = "".join(f'\n\t repo_{at:03}: repository(owner: "octo-org", name: "{name}") {{\n databaseId\n }}' for at, name in enumerate(names))
+        return github.call("POST", path, {"query": f"query MapRepositoryNames {{{asked} }}"}).json
+
+    web, api = (github.call("GET", f"/repos/octo-org/{name}").json["id"] for name in ("web", "api"))
+    assert ask("web", "api") == {"data": {"repo_000": {"databaseId": web}, "repo_001": {"databaseId": api}}}
+    missing = ask("none")
+    assert missing["data"] == {"repo_000": None} and [error["type"] for error in missing["errors"]] == ["NOT_FOUND"]
+    assert "errors" in github.call("POST", path, {"query": "query { viewer { login } }"}).json
+
+
 # Who may, and how often
 
 def test_tokens(sandbox, github):

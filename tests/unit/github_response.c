@@ -204,6 +204,14 @@ static void test_what_refusals_mean(void **state)
 	buffer_finish(&body);
 }
 
+static void test_an_environment_is_absent_under_another_spelling(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(&find_store, 200, "", "{\"name\":\"A/b\"}"), ENOENT);
+	assert_int_equal(got.retry_hint, RETRY_NEVER);
+	assert_non_null(strstr(got.failure.message, "the service has it as A%2Fb"));
+}
+
 static void test_a_value_may_be_sealed_under_the_wrong_key(void **state)
 {
 	(void)state;
@@ -281,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_a_key_has_an_id_and_no_signature),
 		cmocka_unit_test(test_what_makes_no_sense_is_unreadable),
 		cmocka_unit_test(test_what_refusals_mean),
+		cmocka_unit_test(test_an_environment_is_absent_under_another_spelling),
 		cmocka_unit_test(test_a_value_may_be_sealed_under_the_wrong_key),
 		cmocka_unit_test(test_what_is_not_there_may_be_hidden),
 		cmocka_unit_test(test_primary_and_secondary_limits_are_told_apart),
