@@ -118,3 +118,18 @@ def test_attributes_that_are_none_of_ours_cost_nothing(direct_mount, sandbox):
     for name in ("security.selinux", "security.capability", "system.posix_acl_access", "user.none"):
         assert errno_of(os.getxattr, direct_mount / "prod/NAME", name) == errno.ENODATA
     assert sandbox.calls() == []
+
+
+def test_the_etags_of_any_service_are_used(place):
+    """GitHub sends them (test_github.py); here they are added to whatever the service answers."""
+    if place.name == "github":
+        place.service.variant(etags="no")
+    place.put("NAME", b"val")
+    place.service.fault("list_secrets", header='ETag:"one"', times=1)
+    place.mount.refresh()
+    assert os.listdir(place.mount / place.store) == ["NAME"]
+    place.service.fault("list_secrets", status=304)
+    place.mount.refresh()
+    assert os.listdir(place.mount / place.store) == ["NAME"]
+    last = place.service.calls("list_secrets")[-1]
+    assert (last["headers"]["if-none-match"], last["status"]) == ('"one"', 304)

@@ -46,6 +46,15 @@ def stripe(path, query):
     return {"object": "list", "data": [secret], "has_more": True}
 
 
+def github(path, query):
+    if path.endswith("/secrets"):
+        return {"total_count": 10**6, "secrets": [{"name": "SAME", "created_at": TIME, "updated_at": TIME}] * 100}
+    environment = {"name": "prod", "created_at": TIME, "updated_at": TIME}
+    if path.endswith("/environments"):
+        return {"total_count": 1, "environments": [environment]}
+    return environment if path.endswith("/environments/prod") else None
+
+
 class Endless(ThreadingHTTPServer):
     """A service as `answer` has it, which counts its calls."""
 
@@ -90,7 +99,7 @@ class Endless(ThreadingHTTPServer):
         return sum(path.endswith(end) for path in self.paths)
 
 
-@pytest.fixture(params=[fastly, cloudflare, stripe], ids=lambda answer: answer.__name__)
+@pytest.fixture(params=[fastly, cloudflare, stripe, github], ids=lambda answer: answer.__name__)
 def endless(request, make_mount, sandbox):
     """(server, mount, directory)"""
     server = Endless(request.param)

@@ -15,8 +15,11 @@ REPOSITORY, ORGANIZATION = ("--repo", "octo/app"), ("--org", "octo-org")
 STORES = {
     "repos/octo/app/actions": REPOSITORY,
     "repos/octo/app/dependabot": (*REPOSITORY, "--app", "dependabot"),
+    "repos/octo/app/codespaces": (*REPOSITORY, "--app", "codespaces"),
     "repos/octo/app/environments/prod": (*REPOSITORY, "--env", "prod"),
     "orgs/octo-org/actions": ORGANIZATION,
+    "orgs/octo-org/dependabot": (*ORGANIZATION, "--app", "dependabot"),
+    "orgs/octo-org/codespaces": (*ORGANIZATION, "--app", "codespaces"),
 }
 
 
@@ -39,7 +42,7 @@ def gh(github, front, tmp_path):
 
     yield run
     for call in github.sandbox.calls():
-        assert call["path"].startswith("/api/v3/") and call["headers"]["x-front-protocol"] == "HTTP/2.0", call["path"]
+        assert call["path"].startswith(("/api/v3/", "/api/graphql")) and call["headers"]["x-front-protocol"] == "HTTP/2.0", call["path"]
 
 
 @pytest.fixture(params=STORES)
@@ -89,3 +92,19 @@ def test_a_mount_keeps_the_visibility_that_gh_chose_and_gh_shows_that_of_a_mount
     shown = {line.split()[0]: line.split()[-1].lower() for line in gh("list", *ORGANIZATION).splitlines()}
     assert shown == {"FIRST": "all", "SECOND": "private"}
     assert [attributes(store / name)["user.visibility"] for name in ("FIRST", "SECOND")] == ["all", "private"]
+
+
+@pytest.mark.parametrize("kind", ["actions", "dependabot", "codespaces"])
+def test_gh_and_a_mount_keep_and_show_which_repositories_were_selected(make_mount, gh, github, kind):
+    options = (*ORGANIZATION, "--app", kind)
+    gh("set", "FIRST", *options, "--repos", "web,api", value=b"of gh")
+    store = make_mount(github, source="github:octo-org", options="repositories=api") / kind
+    for name in ("FIRST", "SECOND"):
+        write_file(store / name, b"of the mount")
+    selected = {name: attributes(store / name)["user.repositories"] for name in ("FIRST", "SECOND")}
+    assert selected == {"FIRST": "web:api", "SECOND": "api"}
+    assert [line.split()[-1] for line in gh("list", *options).splitlines()] == ["SELECTED"] * 2
+    gh("set", "SECOND", *options, "--repos", "web", value=b"of gh")
+    again = make_mount(github, source="github:octo-org") / kind
+    assert attributes(again / "SECOND")["user.repositories"] == "web"
+    assert github.value(f"orgs/octo-org/{kind}", "FIRST") == b"of the mount"

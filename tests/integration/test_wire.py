@@ -38,6 +38,13 @@ def test_every_request_and_every_answer_is_as_the_schema_has_it(make_mount, clou
     assert seen >= ENDPOINTS.keys() - {"cloudflare.get_secret"}, "every endpoint was there"
 
 
+def test_no_compressed_response_is_asked_for(place):
+    """It would lie unpacked in one more buffer."""
+    write_file(place / "NAME", b"val")
+    os.listdir(place.mount / place.store)
+    assert {call["headers"].get("accept-encoding") for call in place.service.calls()} == {"identity"}
+
+
 CREATE = {"operation": "cloudflare.create_secrets", "method": "POST", "status": 200, "answer": None,
           "path": f"/client/v4/accounts/{'0' * 32}/secrets_store/stores/{'1' * 32}/secrets",
           "headers": {"content-type": "application/json"}, "body": b'[{"name":"N","value":"v","scopes":["workers"]}]'}
