@@ -3,11 +3,11 @@
 build_packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libcurl4-openssl-dev libjansson-dev
 	libseccomp-dev libsodium-dev'
 
-# mount.fuse3, getfattr, and the packages of the sandbox.
-try_packages='fuse3 attr mount procps python3 python3-nacl python3-h11'
+# mount.fuse3, getfattr, chattr, and the packages of the sandbox.
+try_packages='fuse3 attr e2fsprogs mount procps python3 python3-nacl python3-h11'
 
 # What the unit, integration and security tests run: on Debian 13, too (tests/debian13.sh).
-suite_packages='e2fsprogs libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vim-tiny gdb binutils git
+suite_packages='libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vim-tiny gdb binutils git
 	curl cpio p7zip-full perl-base sed tar ansible-core rust-coreutils gh
 	rclone python3-paramiko openssh-client openssh-sftp-server make
 	fish ruby php-cli zsh ksh busybox nodejs
