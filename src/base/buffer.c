@@ -116,6 +116,7 @@ void buffer_percent_encode(struct buffer *buffer, const void *data, size_t lengt
 	char piece[3];
 
 	for (size_t i = 0; i < length; i++)
+		/* cppcheck-suppress uninitvar ; the call among the arguments writes it */
 		buffer_append(buffer, piece, percent_encode(bytes[i], piece));
 }
 
