@@ -7,7 +7,8 @@ class Service:
     """Recognises requests and answers them; `call` is the call log's record, filled in on the way.
 
     A service has `name`, `paths`, `secret_id_sql` (an expression that makes the id of one more secret), and
-    recognise, credentials, _answer, _refused, dress, new_request_id, error, announce_exhausted, find_store, make_store.
+    identify, credentials, _respond, _error_response, decorate, new_request_id, error, announce_exhausted, find_store,
+    make_store.
     """
 
     def __init__(self, state, variants, clock, call_log):
