@@ -32,17 +32,30 @@ class Machine:
         self.work = Path(work)
         self.boot = boot
 
-    def start(self):
+    def start(self, network="host"):
         # What containers share, systemd shares on a machine: its credentials and mount units rely on it.
         first = "mount --make-rshared / && exec " + ("/lib/systemd/systemd --unit=basic.target" if self.boot else "sleep 1d")
-        # An immutable mountpoint below /mnt could not be removed with the container.
-        tmpfs = [word for path in ("/tmp", "/run", "/mnt", "/var/log/journal") for word in ("--tmpfs", f"{path}:notmpcopyup,mode=755")]
-        systemd = ["--systemd=always"] if self.boot else []
-        podman("run", "-d", "--name", self.name, *systemd, "--privileged", "--network=host", *tmpfs, *LIMITS,
-               "-v", f"{BUILD}:{BUILD}:O", "-v", f"{TOP}:{TOP}:ro", "--rootfs", "/:O", "/bin/sh", "-c", first)
+        self.run_first(first, network)
         if self.boot:
             self.run("systemctl is-system-running --wait || systemctl list-jobs", check=False)
         return self
+
+    def start_off(self, network):
+        """A machine that is not booted yet: its files can be written. boot_now() boots it into `boot.target`."""
+        self.run_first("mount --make-rshared / && mkfifo /run/boot && read word < /run/boot; rm /run/boot; exec /lib/systemd/systemd --unit=boot.target", network)
+        return self
+
+    def boot_now(self):
+        self.run("until [ -p /run/boot ]; do sleep 0.05; done; echo go > /run/boot")
+        # Not until it is "running": jobs that come all the time, as those of an automount, keep it "starting".
+        self.run("until [ \"$(systemctl is-active boot.target 2>&1)\" = active ]; do sleep 0.05; done")
+
+    def run_first(self, first, network):
+        # An immutable mountpoint below /mnt could not be removed with the container.
+        tmpfs = [word for path in ("/tmp", "/run", "/mnt", "/var/log/journal") for word in ("--tmpfs", f"{path}:notmpcopyup,mode=755")]
+        systemd = ["--systemd=always"] if self.boot else []
+        podman("run", "-d", "--name", self.name, *systemd, "--privileged", f"--network={network}", *tmpfs, *LIMITS,
+               "-v", f"{BUILD}:{BUILD}:O", "-v", f"{TOP}:{TOP}:ro", "-v", f"{self.work}:/outside", "--rootfs", "/:O", "/bin/sh", "-c", first)
 
     def install(self):
         """As the README says."""

@@ -1,9 +1,11 @@
 """The units of contrib/systemd and lines of fstab, on a machine that systemd has booted."""
 
 import re
+import subprocess
 
 import pytest
 
+from daemon import BUILD
 from systemd_container import TOP, Machine
 
 UNITS = "/usr/local/lib/systemd/system"
@@ -271,8 +273,11 @@ done
 class RootWriter:
     """Root's loop on a machine, `echo v > … && sync`, while `below` shows what the mount hides."""
 
-    def __init__(self, machine):
+    def __init__(self, machine, started=False):
         self.machine = machine
+        if started:
+            machine.run("systemctl show -P MainPID writer > /run/writer.pid")
+            return
         machine.run("rm -f /run/end /run/stored /run/failed; touch /run/stored /run/failed; mkdir -p /run/below; mount --bind --make-private /mnt /run/below")
         machine.write("/run/writer", WRITER)
         machine.run("nohup bash /run/writer >/dev/null 2>&1 & echo $! > /run/writer.pid")
@@ -309,6 +314,49 @@ def test_root_writes_to_the_service_or_not_at_all(machine, sandbox):
     writer.wait_for("stored")
     machine.run("systemctl stop sstorefs@prod")
     writer.wait_for("failed")
+    assert writer.finish(sandbox) == []
+
+
+BOOT = "[Unit]\nDescription=What boots, and at once root's writer\nRequires=basic.target\nWants=sstorefs@prod.service {} writer.service\n"
+EARLY = "[Unit]\nDefaultDependencies=no\n[Service]\nExecStartPre=touch /run/stored /run/failed\nExecStart=bash /etc/writer\n"
+
+
+@pytest.fixture
+def off(tmp_path, sandbox):
+    machine = Machine("boot", tmp_path, boot=True)
+    port = sandbox.url.rsplit(":", 1)[1]
+    outside = subprocess.Popen(["socat", f"UNIX-LISTEN:{tmp_path}/network,fork", f"TCP:127.0.0.1:{port}"])
+    machine.plug_in = lambda: machine.run(
+        f"nohup socat TCP-LISTEN:{port},bind=127.0.0.1,fork UNIX-CONNECT:/outside/network >/dev/null 2>&1 & until ss -ltn | grep -q :{port}; do sleep 0.05; done")
+    try:
+        yield machine.start_off(network="none")
+    finally:
+        machine.finish()
+        outside.kill()
+        outside.wait()
+
+
+@pytest.mark.parametrize("way", ["unit", "automount"])
+def test_root_writes_to_the_service_or_not_at_all_after_a_boot_without_network(off, sandbox, way):
+    """Root's writer is there before anything is mounted; the network comes long after."""
+    off.run(f"meson install -C {BUILD} --no-rebuild >/dev/null; systemd-sysusers")
+    off.write("/etc/sstorefs/token", sandbox.token)
+    off.write("/etc/sstorefs/prod.token", sandbox.token)
+    off.write("/etc/sstorefs/prod.conf", f"SOURCE=fastly:prod\nMOUNTPOINT=/mnt/{'secrets' if way == 'unit' else 'other'}\nOPTIONS={options(sandbox, 'timeout=1')}\n")
+    # The mountpoint is closed to root once, when the machine is set up.
+    off.run("sstorefs-mount-proxy --prepare /mnt/secrets && mkdir /run/below && mount --bind --make-private /mnt /run/below")
+    off.run(f"cp {EXAMPLES}/mnt-secrets.* /etc/systemd/system/ && sed -i 's|^What=.*|&prod|; s|^Options=.*|&,{options(sandbox, 'timeout=1')}|' "
+            "/etc/systemd/system/mnt-secrets.mount")
+    off.write("/etc/systemd/system/sstorefs@.service.d/test.conf", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=100ms\n")
+    off.write("/etc/writer", WRITER)
+    off.write("/etc/systemd/system/writer.service", EARLY)
+    off.write("/etc/systemd/system/boot.target", BOOT.format("mnt-secrets.automount" if way == "automount" else ""))
+    off.boot_now()
+    writer = RootWriter(off, started=True)
+    writer.wait_for("failed")
+    assert off.says("cat /run/stored") == "" and sandbox.calls() == []
+    off.plug_in()
+    writer.wait_for("stored")
     assert writer.finish(sandbox) == []
 
 
