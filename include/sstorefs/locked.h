@@ -13,7 +13,7 @@
 struct locked_wait {
 	/* Called once, from locked_free, when memory may be available again. */
 	void (*available)(struct locked_wait *wait);
-	TAILQ_ENTRY(locked_wait) queued; /* the pool's; tqe_prev is NULL outside of it */
+	TAILQ_ENTRY(locked_wait) queued; /* kept by the pool; tqe_prev is NULL outside of it */
 };
 
 struct locked_pool {

@@ -24,13 +24,13 @@ struct watch {
 struct timer {
 	void (*expired)(struct timer *timer);
 	uint64_t at;	 /* CLOCK_BOOTTIME, milliseconds */
-	size_t position; /* the loop's: place in its heap, from 1; 0 while it does not run */
+	size_t position; /* in the heap of the loop, from 1; 0 while it does not run */
 };
 
 /* Something to be done in a later turn, once. Embedded; a zeroed task is one that is not queued. */
 struct task {
 	void (*run)(struct task *task);
-	LIST_ENTRY(task) queued; /* the loop's */
+	LIST_ENTRY(task) queued; /* kept by the loop */
 };
 
 /* Another source of events: with it set, the loop calls wait() in place of poll() while `busy`

@@ -71,7 +71,7 @@ enum response_class {
  * response makes `indeterminate` true; from then on any failure's errno is EIO or ETIMEDOUT, unless
  * it is `safe`. A call that is not `idempotent` ends with its first lost attempt. */
 struct http_call {
-	struct http_request request; /* the call's; freed when it ends */
+	struct http_request request; /* freed when the call ends */
 	uint64_t deadline; /* CLOCK_BOOTTIME, milliseconds: end of the budget, retries and waits
 			      included */
 	bool idempotent;   /* doing it twice is the same as doing it once */

@@ -6,7 +6,7 @@
 /* A waiter for an event. Embedded in its owner; zeroed when it waits for nothing. */
 struct wait {
 	void (*woken)(struct wait *wait);
-	LIST_ENTRY(wait) waiting; /* the list's; le_prev is NULL outside of one */
+	LIST_ENTRY(wait) waiting; /* kept by the list; le_prev is NULL outside of one */
 };
 
 /* All that wait for one thing, in no particular order. Zeroed when empty. */

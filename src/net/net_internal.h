@@ -134,7 +134,7 @@ void transfer_stop(struct call_state *state);
 /* The same for one that ran to its end; completes the response. Returns true if it was HTTP/2. */
 bool transfer_finish(struct call_state *state);
 
-/* trust.c: whom cacert= trusts. Both return 0 or -EINVAL with `why` set. */
+/* trust.c: reads the authorities that cacert= trusts. Both return 0 or -EINVAL with `why` set. */
 int trust_read(struct net *net, struct failure *why);
 /* Reads the file again if it is another one; `why->errnum` is EKEYREJECTED. */
 int trust_refresh(struct net *net, struct failure *why);

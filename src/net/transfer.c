@@ -103,7 +103,7 @@ static size_t on_header(char *line, size_t one, size_t length, void *context)
 	}
 	while (end && strchr("\r\n\t ", line[end - 1]))
 		end--;
-	/* A status line: what stood before it was an interim response's. */
+	/* A status line: what stood before it was of an interim response (1xx). */
 	if (length > 5 && !memcmp(line, "HTTP/", 5))
 		buffer_clear(headers);
 	else if (end)

@@ -54,7 +54,7 @@ wall_time_ns json_get_time(const json_t *object, const char *member)
 
 	if (!text || time_parse_iso8601(text, strlen(text), &time))
 		return json_get_epoch(object, member);
-	return time;
+	return time < 0 ? TIME_UNKNOWN : time; /* the year 1 stands for "not set" */
 }
 
 /* JSON knows one kind of number, and some write 10.0 for 10: what is behind the point is cut. */

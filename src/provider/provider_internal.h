@@ -99,7 +99,7 @@ json_t *response_json(const struct http_response *response);
 const char *json_get_string(const json_t *object, const char *member);
 
 /* A member that is a time, as a text (time_parse_iso8601) or in seconds since 1970; TIME_UNKNOWN if
- * it is anything else or absent. */
+ * it is anything else, earlier, or absent. */
 wall_time_ns json_get_time(const json_t *object, const char *member);
 
 /* A member that is a number, cut to a whole one, or a text of digits; `otherwise` if it is anything

@@ -83,8 +83,8 @@ static void refine(const struct op_args *args, const struct explanation *explana
 	}
 }
 
-/* True if the header asks for a retry; it has the last word (doc/apis.md, Stripe 4). A request not
- * to retry is read_rate_limit's. */
+/* True if the header asks for a retry; it has the last word (doc/apis.md, Stripe 4). The
+ * opposite is read by read_rate_limit. */
 static bool is_retry_requested(const struct http_response *response)
 {
 	const char *again = http_response_header(response, "Stripe-Should-Retry");

@@ -55,6 +55,10 @@ static void test_what_is_granted(void **state)
 		 "a%2Fb id=1 created=2023-09-21T18:56:32Z;b id=2;"},
 		{&list_secrets, OK("\"result\":[" SECRET "]"), SHOWN},
 		{&list_secrets, OK("\"result\":[]"), ""},
+		/* The year 1 is how Go writes a time that is not set. */
+		{&list_secrets,
+		 OK("\"result\":[{\"name\":\"a\",\"created\":\"2023-09-21T18:56:32Z\",\"modified\":\"0001-01-01T00:00:00Z\"}]"),
+		 "a created=2023-09-21T18:56:32Z;"},
 		{&list_secrets,
 		 OK("\"result\":[{\"id\":\"1\",\"name\":\"a\",\"comment\":null,\"scopes\":null},"
 		    "{\"id\":\"2\",\"name\":\"b\",\"comment\":\"\",\"scopes\":[],\"created\":\"2023-09-21T18:56:32Z\"},"
