@@ -36,11 +36,14 @@ static const struct {
 } temporary_names[] = {
 	{"*.tmp", 0, EXCLUSIVELY, ANYHOW},
 	{"*.tmp[-._0-9]*", 0, EXCLUSIVELY, ANYHOW},
+	/* CMake's configure_file() */
+	{"*.tmp[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]", 0, NEVER, ANYHOW},
 	{"*.temp", 0, EXCLUSIVELY, ANYHOW},
 	{"tmp????????", 0, EXCLUSIVELY, ANYHOW}, /* Python's tempfile */
 	{"tmp.*", 0, EXCLUSIVELY, ANYHOW},	 /* mktemp(1) */
 	{"tmp-*", 0, AS_MKSTEMP, EXCLUSIVELY},	 /* npm's tmp */
 	{".tmp*", 0, EXCLUSIVELY, ANYHOW},	 /* Rust's tempfile; Docker, Kubernetes */
+	{".temp*", 0, EXCLUSIVELY, ANYHOW},	 /* Perl's File::Slurp */
 	{"*~", 0, EXCLUSIVELY, ANYHOW},		 /* backups of editors */
 	{".*.sw[a-z]", 0, EXCLUSIVELY, ANYHOW},	 /* vim's swap file */
 	{".*.swpx", 0, EXCLUSIVELY, ANYHOW},

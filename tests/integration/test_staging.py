@@ -31,7 +31,7 @@ def state(path):
 # Names that no secret is called by: however they are created, if nothing of that name may be there.
 TEMPORARY = ("NAME.tmp", "NAME.tmp-1700000000abcdef", "NAME.temp", ".NAME.swp", "NAME~", "NAME.part", "NAME.partial", "tmp.DU8pqw97rl",
              "tmp.aBcDeFgH", "tmpk3v9x0ab", ".tmpAbCdEf", ".tmp-NAME123456789", ".#NAME0123456789abcdef", "#NAME#", ".in.NAME.", ".unison.NAME.0123.unison.tmp",
-             ".goutputstream-AB12CD", ".ansible_tmpab12cd34NAME", "NAME.dpkg-new")
+             ".goutputstream-AB12CD", ".ansible_tmpab12cd34NAME", "NAME.dpkg-new", ".tempAb12C")
 # Names that a secret might have: only where mkstemp and its like make them.
 AS_MKSTEMP = (".NAME.Xy12Zw", ".NAME.abcdef", "NAME.swp", "NAME.aB3dE6", "NAME.abcdef", "sedAbC123", "NAME123456789", "NAME.1234567890", "NAME.lock", "NAME.ab_d12e9",
               "NAME.AbCdEfGhIj", "NAME20261121-1234-x7qk2", "tmp-1234-AbCdEfGhIjKl")

@@ -106,6 +106,8 @@ WAYS = (
     as_other("mkstemp", "sedXXXXXX", "sed -i, of what it may read"),
     as_other("excl", "NAME.dpkg-new", "dpkg"),
     as_other("plain", "NAME.part", "yt-dlp, browsers", DOTTED),
+    as_other("plain", "NAME.tmpahhhh", "CMake: configure_file", DOTTED),
+    as_other("mkstemp", ".tempXXXXX", "Perl: File::Slurp"),
 )
 
 
