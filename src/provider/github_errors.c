@@ -76,6 +76,11 @@ static void refine(const struct response_parser *parser, const char *words)
 		failure->store_is_deleted = true;
 		failure_set(failure, ENOENT, "%s: it is not there, or this token may not see it",
 			    words);
+	} else if (failure->http_status / 100 == 3 && parser->object) {
+		failure_set(failure, EIO,
+			    "%s: the repository was renamed, or has another owner: mount it by its "
+			    "name of today",
+			    words);
 	} else if (failure->http_status == 409) {
 		/* Such as a repository that is being moved: nothing was carried out. */
 		failure->errnum = EIO;

@@ -421,6 +421,15 @@ def test_what_is_not_there_or_not_to_be_seen_is_told(make_mount, github, source,
     assert ended.returncode != 0 and words in ended.stderr
 
 
+def test_a_repository_that_was_renamed_is_told(make_mount, mount, github):
+    github.fault("*", status=301, detail="Moved Permanently", header="Location:https://api.github.com/repositories/1/x")
+    assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EIO
+    assert "was renamed" in message(mount)
+    late = make_mount(github, start=False)
+    late.path.mkdir()
+    assert "was renamed" in run_program(late.arguments(), late.work).stderr
+
+
 @pytest.mark.parametrize("source", ["github:", "github:/", "github:octo/", "github:octo/..", "github:a b", "github:octo/app/a/b"])
 def test_what_is_no_source_is_refused(tmp_path, source):
     ended = run_program([PROGRAM, "--check", source], tmp_path)
