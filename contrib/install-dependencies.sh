@@ -14,7 +14,7 @@ suite_packages='libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vi
 	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 libfaketime util-linux'
 
 test_packages='clang libclang-rt-dev cppcheck bash dash coreutils gpg gpg-agent mawk moreutils
-	sqlite3 lz4 socat neovim unzip zip libarchive-tools iptables debootstrap'
+	sqlite3 lz4 socat tcl neovim unzip zip libarchive-tools iptables debootstrap'
 
 # Programs that write aside and then rename (tests/shell_matrix/test_rename_ways.py); java runs a source file only with the compiler at hand.
 rename_packages='default-jdk-headless emacs-nox git lftp libpath-tiny-perl moreutils openssh-client openssh-sftp-server php-cli python3-gi rsync ruby unison vim-tiny'

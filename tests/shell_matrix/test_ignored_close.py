@@ -32,12 +32,15 @@ IGNORES_CLOSE = {
     "Rust: fs::write": 'VALUE=val rust-write "$NAME"',
     # It opens NAME, and then calls sync(2), which FUSE does not hear of.
     "echo && uutils sync": 'echo val > "$NAME" && /usr/lib/cargo/bin/coreutils/sync "$NAME"',
+    "sync -f and sync": 'echo val > "$NAME" && sync -f "$NAME" && sync',
+    "Tcl: puts": 'echo "set f [open $NAME w]; puts \\$f val; close \\$f" | tclsh',
     "lz4": 'lz4 -q -f -d file.lz4 "$NAME"',
 }
 # Those that delete what is there first: the secret is gone when the write is refused.
 DELETE_FIRST = {
     "unzip -o": 'unzip -q -o archive.zip -d "$DIR"',
     "bsdtar x": 'bsdtar -x -f archive.tar -C "$DIR"',
+    "Tcl: file copy": 'echo "file copy -force file $NAME" | tclsh',
     "busybox tar x": 'busybox tar -x -f archive.tar -C "$DIR"',
 }
 # Those that report it, and then delete what they could not copy: as after "rm NAME".
