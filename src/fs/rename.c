@@ -245,6 +245,48 @@ static enum refusal precheck_rename(struct fs *fs, const struct inode *from, con
 	return name_is_storable(fs, new_name) ? REFUSAL_NONE : REFUSAL_NAME;
 }
 
+/* Renames a file that only this mount has, or else the stored secret. */
+static void rename_known(struct rename_request *rename)
+{
+	struct deferred *deferred = &rename->deferred;
+	struct file *file = file_find(deferred->fs, deferred->store, deferred->name);
+
+	if (!file ||
+	    !(file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
+		rename_start(&rename->op);
+		return;
+	}
+	/* Its buffer is published later under the new name, and replaces what has that. */
+	if (!rename->op.no_replace)
+		end_creation(file);
+	listing_reassign_id(store_secrets(deferred->store), deferred->name, file->entry_id);
+	rename_files(rename, false);
+	deferred_end(deferred, 0);
+}
+
+/* The lookup of a name that was created without one. */
+static void on_lookup(struct lookup *lookup)
+{
+	struct rename_request *rename =
+		container_of(lookup, struct rename_request, deferred.lookup);
+	struct deferred *deferred = &rename->deferred;
+	struct file *file = file_find(deferred->fs, deferred->store, deferred->name);
+	int error = lookup->failure.errnum;
+
+	if (error && error != ENOENT) {
+		deferred_audit(deferred, rename->to, NULL, &lookup->failure);
+		deferred_end(deferred, error);
+		return;
+	}
+	if (file) {
+		file->is_guess = false;
+		file->created &= error == ENOENT;
+	}
+	if (file && !error)
+		listing_assign_id(lookup->listing, deferred->name, file->entry_id);
+	rename_known(rename);
+}
+
 static const struct deferred_kind rename_kind = {"rename", sizeof(struct rename_request), cancel,
 						 finish};
 
@@ -273,21 +315,14 @@ void fs_rename(fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino
 	rename = rename_request_new(&rename_kind, request, from.store, paths.from, paths.to);
 	if (!rename)
 		return;
+	rename->op.no_replace = flags & RENAME_NOREPLACE;
 	file = file_find(fs, from.store, paths.from);
 	if (file && file->staged && !stays_staged(fs, &to, new_name)) {
 		publish_staged(rename, file, flags & RENAME_NOREPLACE);
-	} else if (file &&
-		   (file->staged || (file->created && !file->uploads && !file_is_stored(file)))) {
-		/* The service does not have it yet: its buffer is published later under the new
-		 * name, and replaces what has that. */
-		if (!flags)
-			end_creation(file);
-		listing_reassign_id(store_secrets(from.store), paths.from, file->entry_id);
-		rename_files(rename, false);
-		deferred_end(&rename->deferred, 0);
+	} else if (file && file->is_guess && !file->uploads) {
+		deferred_lookup(&rename->deferred, store_secrets(from.store), false, on_lookup);
 	} else {
-		rename->op.no_replace = flags & RENAME_NOREPLACE;
-		rename_start(&rename->op);
+		rename_known(rename);
 	}
 }
 

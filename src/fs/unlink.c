@@ -46,7 +46,7 @@ static bool is_only_here(const struct file *file)
 
 	if (file->staged)
 		return true;
-	return file->created && !file->uploads && !file->unknown &&
+	return file->created && !file->is_guess && !file->uploads && !file->unknown &&
 	       !listing_is_invalid(listing, file->name) &&
 	       listing_query(listing, file->name, &record) != CACHE_HIT;
 }

@@ -1,11 +1,12 @@
 """What a write costs that comes alone, after an hour without any use of the mount: nothing is asked that the write itself brings (doc/semantics.md, chapter 6)."""
 
+import errno
 import json
 import os
 
 import pytest
 
-from programs import PYTHON, shell
+from programs import PYTHON, errno_of, shell
 from services import Cloudflare
 from waiting import wait_until
 
@@ -114,3 +115,34 @@ def test_a_first_write_that_is_refused_is_reported_by_sync(make_mount, sandbox, 
     assert refused.returncode != 0 and ("denied" in refused.stderr) == exists
     assert (mount / "prod/NAME").exists() == exists
     assert service.value("prod", "NAME") == (b"old" if exists else None)
+
+
+@pytest.fixture
+def first_write(place):
+    """A descriptor of NAME, which the service has, opened without a call where that can be (Stripe's expiry takes one), with a value that is not stored yet."""
+    place.put("NAME", b"old")
+    descriptor = os.open(place / "NAME", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.write(descriptor, b"new")
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_what_was_written_first_and_is_unlinked_is_not_at_the_service_either(place, first_write):
+    os.unlink(place / "NAME")
+    assert place.value("NAME") is None
+
+
+def test_what_was_written_first_and_gets_another_name_leaves_none_behind(place, first_write):
+    """Where the service has no rename the error says so: NAME is there, and nothing of it can be sent again."""
+    error = errno_of(os.rename, place / "NAME", place / "OTHER")
+    os.fsync(first_write)
+    assert error in (0, errno.EOPNOTSUPP)
+    assert (place.value("NAME"), place.value("OTHER")) == ((b"new", None) if error else (None, b"new"))
+
+
+def test_what_was_written_first_and_is_new_takes_its_value_along(place):
+    descriptor = os.open(place / "NAME", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.write(descriptor, b"new")
+    os.rename(place / "NAME", place / "OTHER")
+    os.close(descriptor)
+    assert (place.value("NAME"), place.value("OTHER")) == (None, b"new")
