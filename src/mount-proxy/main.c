@@ -86,29 +86,24 @@ static int options_read(struct mount_spec *spec, char *text)
 	return 0;
 }
 
-/* Reads NAME, UID or UID:GID. */
+/* Reads NAME, UID or UID:GID. Returns 0, or -ENOENT after one line on stderr. */
 static int user_read(struct mount_spec *spec, const char *user)
 {
 	const struct passwd *found = getpwnam(user);
-	unsigned uid, gid;
-	char rest;
+	unsigned long long uid = UINT32_MAX, gid = UINT32_MAX; /* (uid_t)-1, which is no user */
+	int end = 0;
 
 	if (found) {
 		spec->uid = found->pw_uid;
 		spec->gid = found->pw_gid;
 		return 0;
 	}
-	switch (sscanf(user, "%u:%u%c", &uid, &gid, &rest)) {
-	case 1:
+	if (sscanf(user, "%llu%n:%llu%n", &uid, &end, &gid, &end) == 1)
 		gid = uid;
-		break;
-	case 2:
-		break;
-	default:
+	if (user[end] || uid >= UINT32_MAX || gid >= UINT32_MAX)
 		return usage_error(ENOENT, "there is no user '%s'", user);
-	}
-	spec->uid = uid;
-	spec->gid = gid;
+	spec->uid = (uid_t)uid;
+	spec->gid = (gid_t)gid;
 	return 0;
 }
 

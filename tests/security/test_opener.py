@@ -104,3 +104,11 @@ def test_refusals_are_logged_once_a_minute_with_their_number(helper):
     helper.end()
     first, last = helper.log().splitlines()
     assert first == line and "199 more were refused within a minute" in last
+
+
+@pytest.mark.parametrize("user", ["65534x", "65534:", "4294967296", "-1", "0:4294967295", "no such user"])
+def test_a_user_that_there_cannot_be_is_refused(tmp_path, user):
+    """4294967296 would be root in 32 bits."""
+    done = subprocess.run([OPENER, tmp_path / "mnt", "-u", user, "--listen", tmp_path / "socket"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 32 and f"there is no user '{user}'" in done.stderr
+    assert not (tmp_path / "mnt").exists()
