@@ -102,6 +102,6 @@ def measure(stage, effort, say):
         columns.append(of_service(stage, source, store))
     for what in columns[0]:
         table.rows.append([what, *(column.get(what, "–") for column in columns)])
-    table.notes = ["In this order, with what is known by then. The kernel asks for a name before it creates it. Fastly's first write fetches "
-                   "the client key, which serves all others; Cloudflare finds a name through its listing. Stripe has no stores."]
+    table.notes = ["In this order, with what is known by then. The kernel asks for a name before it creates it. Fastly's mount fetches "
+                   "the client key, which serves all writes, since the sandbox's signing key is given by hand; else the first write does. Cloudflare finds a name through its listing. Stripe has no stores."]
     return Group("API calls", [table])

@@ -97,7 +97,8 @@ def real(name, count, limit, work):
     # Processes that are started at once do not get there at once.
     first = {}
     for call in calls:
-        first.setdefault(call["connection"], call["at"])
+        if call["method"] == "GET":  # Fastly's client key is fetched beside the listing
+            first.setdefault(call["connection"], call["at"])
     moments = sorted(first.values())[:count]
     return len(calls), sum(call["status"] == 429 for call in calls), told, [moment - moments[0] for moment in moments]
 
@@ -114,7 +115,7 @@ def check(count):
             kind = next(kind for kind in SERVICES if kind.name.lower() == name)
             limit = limit_for(count)
             *found, moments = real(name, count, limit, Path(work))
-            outcome = play(kind, together, count, limit=limit, moments=moments)
+            outcome = play(kind, together, count, limit=limit, moments=moments, tries_key=name == "fastly")
             expected = [outcome.calls, outcome.refusals, outcome.told + outcome.not_started]
             agree &= all(abs(one - other) <= tolerance * (found[0] + 1) for one, other in zip(found, expected))
             table.rows.append([f"{kind.name}, a limit of {limit}", *(figure for pair in zip(found, expected) for figure in pair)])

@@ -189,13 +189,24 @@ class Mount:
 
     # What users do
 
-    def start(self, then=None):
+    def start(self, then=None, tries_key=False):
+        """Lists the stores. `tries_key` fetches a client key beside that, as where the signing key is given by hand; a mount goes without, too."""
+        waits = 1 + tries_key
+
         def ended(ok):
+            nonlocal waits
+            waits -= 1
             self.outcome.not_started += not ok
-            if ok and then:
+            if ok and then and not waits:
                 then()
 
+        def key_ended(ok):
+            self.key_until = self.simulation.now() + KEY_LIFE if ok else 0
+            ended(True)
+
         self.call(False, self.simulation.now() + TIMEOUT, ended)
+        if tries_key:
+            self.call(True, self.simulation.now() + TIMEOUT, key_ended)
 
     def write(self, is_first=False):
         """`r` is a read, `k` a client key unless one is held, `w` the write."""
@@ -243,10 +254,10 @@ def outage(mounts, at, chance):
         at(chance.uniform(0, 60), mount.write)
 
 
-def together(mounts, at, chance, moments=None):
+def together(mounts, at, chance, moments=None, tries_key=False):
     """Writes of all mounts within a second, or at `moments`."""
     for moment, mount in zip(moments or [chance.uniform(0, 1) for _ in mounts], mounts):
-        at(moment, mount.start, lambda mount=mount: mount.write(is_first=True))
+        at(moment, mount.start, lambda mount=mount: mount.write(is_first=True), tries_key)
 
 
 SCENARIOS = {"idle for an hour": idle, "an hourly cron on all": cron, "the minute after an outage": outage, "all started at once": together}

@@ -40,10 +40,12 @@ int catalog_new(struct catalog **catalog, struct loop *loop, struct net *net,
 void catalog_free(struct catalog *catalog);
 
 /*
- * Sends the first call: is the token accepted, and with `options.store`, does the store exist?
- * `done` is called once, with errnum 0 or a failure.
+ * Sends the first call: is the token accepted, and with `options.store`, does the store exist? With
+ * `verify_key` fetches the account's client key beside it, which the first value is sealed under:
+ * does its signature fit? A key that does not come at the first attempt is no failure, but is
+ * logged. `done` is called once, with errnum 0 or a failure.
  */
-void catalog_probe(struct catalog *catalog,
+void catalog_probe(struct catalog *catalog, bool verify_key,
 		   void (*done)(void *context, const struct failure *failure), void *context);
 
 /* Returns the settings, as long as the catalog lives. */

@@ -100,6 +100,14 @@ bool mountpoint_has_submounts(const struct config *config);
  * right. */
 const char *config_source_remedy(const struct config *config);
 
+/* True if client keys are to be verified before the mount: signing_key= was given by hand, or the
+ * key that is built in is perhaps not that of the endpoint. */
+bool config_doubts_signing_key(const struct config *config);
+
+/* Returns the end of a message about a signature that does not fit, which says what to give
+ * (static). */
+const char *config_signing_key_remedy(const struct config *config);
+
 /* True if scopes= has a word that is no scope as far as is known; `line` then says so. */
 bool config_explain_scopes(const struct config *config, struct buffer *line);
 

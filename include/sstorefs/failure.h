@@ -14,6 +14,7 @@ struct failure {
 	bool store_is_deleted; /* ENOENT: it is the store that is not there, as far as the service
 				  tells the difference */
 	bool key_is_rejected;  /* the key that the value is sealed under may be at fault */
+	bool bad_signature;    /* the signing key does not fit the client key of the service */
 	char request_id[128];  /* the service's, "" when it sent none */
 	char message[512];     /* the service's own words or ours, one line of printable UTF-8 */
 };

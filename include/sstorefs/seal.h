@@ -44,8 +44,9 @@ struct client_key_response {
  * `pinned` is the signing key that is trusted, or NULL to trust `sent_key`, what the API says.
  * Where both are given they must be equal. At least one is given.
  *
- * Returns 0, or -EKEYREJECTED with `why` set to a phrase for the user ("its signature does not
- * verify"). `key` is untouched on failure.
+ * Returns 0, -EKEYREJECTED if the signature does not fit the signing key, or -EBADMSG if the key
+ * could not be used whatever its signature; `why` is then a phrase for the user ("its signature
+ * does not verify"). `key` is untouched on failure.
  */
 int client_key_verify(struct client_key *key, const struct client_key_response *sent,
 		      const uint8_t *pinned, const uint8_t *sent_key, uint64_t sent_at,
@@ -55,7 +56,7 @@ int client_key_verify(struct client_key *key, const struct client_key_response *
  * Takes over a key that is neither signed nor ends: only TLS vouches for it. It is believed
  * for an hour from `sent_at` on, when the request left.
  *
- * Returns 0, or -EKEYREJECTED as client_key_verify does.
+ * Returns 0, or -EBADMSG as client_key_verify does.
  */
 int client_key_accept(struct client_key *key, const struct client_key_response *sent,
 		      uint64_t sent_at, const char **why);

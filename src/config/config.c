@@ -81,6 +81,24 @@ static int environment_read(struct config *config)
 	return failed ? failed : proxy_choose(config);
 }
 
+bool config_doubts_signing_key(const struct config *config)
+{
+	const struct provider *provider = config->provider;
+	bool signs = provider->seals && !provider->store_keys && !config->read_only;
+	bool is_built_in = !config->signing_key && !strcmp(config->endpoint, provider->endpoint);
+
+	return signs && !config->signing_key_from_api && !is_built_in;
+}
+
+const char *config_signing_key_remedy(const struct config *config)
+{
+	if (config->signing_key_from_api)
+		return "";
+	return config->signing_key
+		       ? ": signing_key= is not the key that the service signs with: give that key, or signing_key=api, or leave the option out"
+		       : ": the key that is built in is not the one that the service signs with: give that as signing_key=BASE64, or signing_key=api";
+}
+
 /* allow_other implies default_permissions. Returns 0, or -EINVAL after a message. */
 static int permissions_complete(struct config *config)
 {

@@ -1,5 +1,6 @@
 /* The catalog: begins and ends its parts, sends the first call, reports the state of listings. */
 #include "catalog.h"
+#include "sstorefs/log.h"
 #include "sstorefs/name.h"
 
 #include <errno.h>
@@ -133,9 +134,28 @@ void catalog_each_listing(struct catalog *catalog,
 		describe(&store->secrets, each, context);
 }
 
+/* One of the first calls has ended: the first failure counts, or the success of the last. */
 static void probe_done(struct catalog *catalog, const struct failure *failure)
 {
-	catalog->on_probed(catalog->probed_context, failure);
+	void (*done)(void *context, const struct failure *failure) = catalog->on_probed;
+	const struct failure *key_failure = &catalog->keys.failure;
+
+	if (!done || (--catalog->probing && !failure->errnum))
+		return;
+	if (!failure->errnum && key_failure->errnum)
+		log_line(
+			LOG_WARNING,
+			"no client key came (%s: %s): the first write will tell if its signature fits",
+			failure_errno_name(key_failure->errnum), key_failure->message);
+	catalog->on_probed = NULL;
+	done(catalog->probed_context, failure);
+}
+
+static void on_key_attempted(struct client_keys *keys)
+{
+	static const struct failure none;
+
+	probe_done(keys->catalog, keys->failure.bad_signature ? &keys->failure : &none);
 }
 
 /* True if the store is shown as `shown`: the second of two with one name is NAME~ID. */
@@ -214,7 +234,7 @@ static void probe_stores(struct catalog *catalog)
 	}
 }
 
-void catalog_probe(struct catalog *catalog,
+void catalog_probe(struct catalog *catalog, bool verify_key,
 		   void (*done)(void *context, const struct failure *failure), void *context)
 {
 	const struct provider *provider = catalog->options.provider;
@@ -223,6 +243,9 @@ void catalog_probe(struct catalog *catalog,
 
 	catalog->on_probed = done;
 	catalog->probed_context = context;
+	catalog->probing = 1 + verify_key;
+	if (verify_key)
+		client_keys_prefetch(&catalog->keys, on_key_attempted);
 	if (!store && !provider->stores_are_local) {
 		probe_stores(catalog);
 		return;

@@ -47,6 +47,7 @@ struct catalog {
 
 	struct api_call probe;
 	struct wait first_page;
+	unsigned probing; /* calls of catalog_probe without an answer */
 	struct timer recovery_timer;
 	struct api_call recovery; /* the call that finds out whether the service is back */
 	void (*on_probed)(void *context, const struct failure *failure);

@@ -60,15 +60,38 @@ static void fetch(struct client_keys *keys)
 	start_call(keys, &keys->api_call, OPERATION_CLIENT_KEY, on_client_key);
 }
 
+static void attempt_end(struct client_keys *keys, const struct failure *failure)
+{
+	void (*attempted)(struct client_keys * keys) = keys->attempted;
+
+	keys->failure = *failure;
+	keys->attempted = NULL;
+	if (attempted)
+		attempted(keys);
+}
+
+static void on_retry(struct http_call *call)
+{
+	attempt_end(container_of(call, struct client_keys, api_call.http), &call->failure);
+}
+
+void client_keys_prefetch(struct client_keys *keys, void (*attempted)(struct client_keys *keys))
+{
+	keys->attempted = attempted;
+	fetch(keys);
+	keys->api_call.http.on_retry = on_retry;
+}
+
 static void fetch_end(struct client_keys *keys, const struct failure *failure)
 {
 	keys->fetching = false;
-	keys->failure = *failure;
 	keys->failed_at = failure->errnum ? now(keys) : 0;
 	if (failure->errnum == EKEYREJECTED) {
 		keys->has_signing = false;
-		log_line(LOG_ERR, "no secret is sealed: %s", failure->message);
+		if (!keys->attempted)
+			log_line(LOG_ERR, "no secret is sealed: %s", failure->message);
 	}
+	attempt_end(keys, failure);
 	wait_wake_all(&keys->waits);
 }
 
@@ -77,13 +100,16 @@ static void accept_key(struct client_keys *keys, struct failure *failure)
 	const struct client_key_response *sent = &keys->api_call.result.client_key;
 	uint64_t sent_at = keys->api_call.http.sent_at;
 	const char *why = "";
+	int failed = keys->store_id
+			     ? client_key_accept(&keys->key, sent, sent_at, &why)
+			     : client_key_verify(
+				       &keys->key, sent, keys->catalog->options.signing_key,
+				       keys->has_signing ? keys->signing_key : NULL, sent_at, &why);
 
-	if (keys->store_id ? client_key_accept(&keys->key, sent, sent_at, &why)
-			   : client_key_verify(&keys->key, sent, keys->catalog->options.signing_key,
-					       keys->has_signing ? keys->signing_key : NULL,
-					       sent_at, &why)) {
+	if (failed) {
 		failure_set(failure, EKEYREJECTED,
 			    "the client key that the service sent is not to be trusted: %s", why);
+		failure->bad_signature = failed == -EKEYREJECTED;
 		return;
 	}
 	keys->fetched_at = now(keys);

@@ -22,7 +22,9 @@ struct client_keys {
 	bool fetching, fetching_signing, has_signing;
 	uint8_t signing_key[crypto_sign_PUBLICKEYBYTES];
 	struct wait_list waits; /* woken when a fetch has ended, with or without success */
-	struct failure failure; /* of the last fetch; errnum 0: it succeeded */
+	/* Called once, if set, when the first attempt of a fetch has ended. */
+	void (*attempted)(struct client_keys *keys);
+	struct failure failure; /* of the last fetch or attempt; errnum 0: it succeeded */
 	uint64_t failed_at;	/* CLOCK_BOOTTIME, milliseconds; 0: it succeeded */
 };
 
@@ -36,6 +38,10 @@ struct client_keys *client_keys_of(const struct store *store);
 /* Returns the key to seal under now. NULL: there is none, and either a fetch runs (wait in `waits`)
  * or it is too early for one (`failure` is set). */
 const struct client_key *client_keys_get(struct client_keys *keys, struct failure *failure);
+
+/* Fetches a key before one is needed. `attempted` is called once, from the loop: there is a key, or
+ * `keys->failure` says why there is none yet; more attempts may follow. */
+void client_keys_prefetch(struct client_keys *keys, void (*attempted)(struct client_keys *keys));
 
 /* As client_keys_get, but the key is for one value alone: no value was or will be sealed under it
  * beside the caller's. */

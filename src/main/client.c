@@ -158,6 +158,9 @@ void client_explain(const struct client *client, const struct failure *failure, 
 			line,
 			"%s: %s has no such store: check the name, or mount %s: to see what there is",
 			config->source, endpoint, config->provider->name);
+	else if (failure->bad_signature)
+		buffer_printf(line, "%s can't be mounted: %s%s", config->source, failure->message,
+			      config_signing_key_remedy(config));
 	else if (failure->errnum == EKEYREJECTED)
 		buffer_printf(line, "%s: %s", endpoint, failure->message);
 	else

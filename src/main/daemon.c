@@ -280,7 +280,8 @@ static void on_first_call(struct timer *timer)
 {
 	struct daemon *daemon = container_of(timer, struct daemon, first_call);
 
-	catalog_probe(daemon->client.catalog, on_probed, daemon);
+	catalog_probe(daemon->client.catalog, config_doubts_signing_key(daemon->config), on_probed,
+		      daemon);
 }
 
 /* Sends the first call, soon after a boot at a random moment if it counts against the rate limit: a

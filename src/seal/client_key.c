@@ -61,7 +61,7 @@ static const char *check_strength(const struct client_key_response *sent)
 		       : NULL;
 }
 
-/* Takes over the key unless something is `wrong` with it. */
+/* Takes over the key unless something is `wrong` with it. Returns 0 or -EBADMSG. */
 static int take_over(struct client_key *key, const struct client_key_response *sent,
 		     uint64_t expires_at, const char *wrong, const char **why)
 {
@@ -69,7 +69,7 @@ static int take_over(struct client_key *key, const struct client_key_response *s
 		wrong = check_strength(sent);
 	if (wrong) {
 		*why = wrong;
-		return -EKEYREJECTED;
+		return -EBADMSG;
 	}
 	*key = (struct client_key){.expires_at = expires_at};
 	memcpy(key->public_key, sent->public_key, sizeof(key->public_key));
@@ -83,9 +83,12 @@ int client_key_verify(struct client_key *key, const struct client_key_response *
 {
 	uint64_t lifetime = 0;
 	const char *wrong = check_length(sent);
+	const char *misfit = wrong ? NULL : check_signature(sent, pinned, sent_key);
 
-	if (!wrong)
-		wrong = check_signature(sent, pinned, sent_key);
+	if (misfit) {
+		*why = misfit;
+		return -EKEYREJECTED;
+	}
 	if (!wrong)
 		wrong = check_lifetime(sent, &lifetime);
 	return take_over(key, sent, sent_at + lifetime, wrong, why);

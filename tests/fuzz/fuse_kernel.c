@@ -283,7 +283,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel.scripted.waits = waits;
 	kernel.scripted.context = &kernel;
 	make_catalog(&kernel);
-	catalog_probe(kernel.catalog, probed, &kernel);
+	catalog_probe(kernel.catalog, false, probed, &kernel);
 	MUST(!loop_run(loop));
 	if (!kernel.fs)
 		close(kernel.fd);

@@ -185,7 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reader.scripted.context = &reader;
 	MUST(!catalog_new(&reader.catalog, loop, &reader.scripted.net, &options));
 	reader.listing = catalog_stores(reader.catalog);
-	catalog_probe(reader.catalog, probed, &reader);
+	catalog_probe(reader.catalog, false, probed, &reader);
 	MUST(!loop_run(loop));
 	MUST(!reader.lookup_runs && reader.probed);
 	stop_looking(&reader);

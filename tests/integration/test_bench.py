@@ -23,7 +23,7 @@ def test_a_quick_run_leaves_a_table_plots_and_figures(tmp_path):
     assert list(groups) == ["Warm metadata", "API calls", "Start"]
     # What does not depend on the machine.
     calls = {row[0]: row[1:] for row in groups["API calls"]["tables"][0]["rows"]}
-    assert calls["mounting"] == [1, 1, 1]
+    assert calls["mounting"] == [2, 1, 1]
     assert calls["`ls -l` and `getfattr -d` of all of them, afterwards"] == [0, 0, 0]
     assert calls["`echo val > NEW2`"] == [1, 1, 1]
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from programs import errno_of, shell, together
+from programs import errno_of, shell, together, write_file
 
 
 def list_calls(sandbox, store=None):
@@ -30,7 +30,7 @@ def test_numbered_pages_cost_no_call_more(make_mount, cloudflare, count, calls):
 @pytest.mark.parametrize("count,calls", [(1, 1), (200, 1), (201, 2)])
 def test_stores_cost_one_call_a_page(make_mount, direct, sandbox, count, calls):
     sandbox.seed(stores=count - 1)
-    mount = make_mount(direct)
+    mount = make_mount(direct, options="signing_key=api")
     assert len(os.listdir(mount.path)) == count
     assert len(sandbox.calls(operation="fastly.list_stores")) == calls
     # To look at the directory of stores asks for nothing in them.
@@ -38,9 +38,31 @@ def test_stores_cost_one_call_a_page(make_mount, direct, sandbox, count, calls):
     assert len(sandbox.calls()) == calls
 
 
-def test_the_mount_itself_costs_one_call(make_mount, direct, sandbox):
-    make_mount(direct)
+@pytest.mark.parametrize("options", ["signing_key=api", "ro"])
+def test_the_mount_itself_costs_one_call(make_mount, direct, sandbox, options):
+    make_mount(direct, options=options)
     assert [call["operation"] for call in sandbox.calls()] == ["fastly.list_stores"]
+
+
+def test_a_signing_key_that_was_given_is_tried_with_the_client_key_of_the_first_write(make_mount, direct, sandbox):
+    """Two calls at once before the mount, and one for the write: as many as without."""
+    mount = make_mount(direct)
+    assert sorted(call["operation"] for call in sandbox.calls()) == ["fastly.create_client_key", "fastly.list_stores"]
+    sandbox.clear()
+    write_file(mount / "prod/NAME", b"val")
+    assert [call["operation"] for call in sandbox.calls()] == ["fastly.put_secret"]
+
+
+@pytest.mark.parametrize("fault", ["status=403", "status=503", "status=429,rate_reset=3600", "reset=before", "hang=forever", "key=expired"])
+def test_a_mount_does_not_wait_for_a_client_key_that_does_not_come(make_mount, direct, sandbox, fault):
+    """No more than for the first attempt, half of timeout= where it hangs. A write asks again."""
+    sandbox.fault(f"operation=fastly.create_client_key,{fault}")
+    mount = make_mount(direct, options="timeout=6" if "hang" in fault else "timeout=600")
+    assert mount.log().count("no client key came") == 1
+    sandbox.clear_faults()
+    if "rate_reset" not in fault and "key=" not in fault:
+        write_file(mount / "prod/NAME", b"val")
+        assert sandbox.uploads() == [b"val"]
 
 
 def test_eight_listings_at_once_cost_one_walk(direct_mount, sandbox):

@@ -48,6 +48,8 @@ WRITES = [
 @pytest.mark.parametrize("fault,expected", WRITES, ids=[fault for fault, _ in WRITES])
 def test_a_write_that_fails(make_mount, direct, sandbox, fault, expected):
     sandbox.put("prod", "NAME", b"old")
+    if "key=" in fault:
+        sandbox.fault(f"{KEY},status=403,times=1")  # else the mount would fail: test_start.py has that
     sandbox.fault(fault)
     mount = make_mount(direct, options="timeout=2")
     got = errno_of(write_file, mount / "prod/NAME", b"val")

@@ -48,7 +48,7 @@ def test_on_fastly_it_is_two_calls(make_mount, direct, sandbox, source):
 
 
 def test_what_is_only_looked_at_is_asked_for_a_moment_later(make_mount, direct, sandbox):
-    mount = make_mount(direct, options="ttl=1,attr_timeout=0,entry_timeout=0")
+    mount = make_mount(direct, options="ttl=1,attr_timeout=0,entry_timeout=0,signing_key=api")
     sandbox.put("prod", "NAME", b"val")
     os.stat(mount / "prod/NAME")
     before = os.getxattr(mount / "prod/NAME", "user.digest")

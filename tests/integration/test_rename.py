@@ -44,8 +44,9 @@ def test_what_another_client_has_written_since_is_not_lost_with_the_old_name(dir
     assert sandbox.value("prod", "NAME") == b"theirs" and sandbox.value("prod", "NEW") is None
 
 
-def test_a_sealed_value_whose_key_has_expired_is_not_sent(direct_mount, sandbox):
+def test_a_sealed_value_whose_key_has_expired_is_not_sent(make_mount, direct, sandbox):
     sandbox.variant(fastly__client_key_lifetime=9)
+    direct_mount = make_mount(direct)
     write_file(direct_mount / "prod/NAME", b"val")
     deadline = time.monotonic() + 60
     here, there = "NAME", "NEW"

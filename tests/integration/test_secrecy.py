@@ -119,15 +119,6 @@ def test_an_address_and_the_signing_key_come_from_the_services_own_variables(mak
     assert sandbox.uploads() == [b"val"]
 
 
-def test_without_an_option_the_apis_signing_key_is_not_trusted(make_mount, direct, sandbox):
-    class Bare:
-        source, token, options, sandbox = direct.source, direct.token, f"endpoint={direct.url}", direct.sandbox
-    sandbox.put("prod", "NAME", b"old")
-    mount = make_mount(Bare, options="timeout=3")
-    assert errno_of(write_file, mount / "prod/NAME", b"val") == errno.EKEYREJECTED
-    assert sandbox.calls(operation="fastly.put_secret") == []
-
-
 def test_signing_key_api(make_mount, direct, sandbox):
     class Bare:
         source, token, options, sandbox = direct.source, direct.token, f"endpoint={direct.url},signing_key=api", direct.sandbox

@@ -196,6 +196,22 @@ def test_a_program_that_has_closed_its_standard_streams_learns_of_a_mount_too(re
     assert wait_for_end(daemon)
 
 
+@pytest.mark.parametrize("given, remedy", [
+    (f",signing_key={'A' * 43}=", "signing_key= is not the key that the service signs with: give that key, or signing_key=api, or leave the option out"),
+    ("", "the key that is built in is not the one that the service signs with: give that as signing_key=BASE64, or signing_key=api")])
+@pytest.mark.parametrize("with_mount", [False, True], ids=["sstorefs", "mount"])
+def test_a_signing_key_that_does_not_fit(refused, sandbox, given, remedy, with_mount):
+    """Every write would fail: that is found before anything is mounted."""
+    message = refused(FAILURE, options=f"endpoint={refused.service.url}{given}", with_mount=with_mount)
+    assert message.startswith("sstorefs: fastly: can't be mounted: ") and f": its signature does not verify: {remedy}" in message
+
+
+@pytest.mark.parametrize("kind", ["bad_signature", "other_signing_key", "short_signature"])
+def test_a_client_key_that_is_signed_by_another(refused, sandbox, kind):
+    sandbox.fault(operation="fastly.create_client_key", key=kind)
+    assert "give that key, or signing_key=api" in refused(FAILURE)
+
+
 def test_a_service_that_makes_no_sense(refused, sandbox):
     sandbox.fault(body="html")
     refused(FAILURE, options=f"{refused.service.options},timeout=2")

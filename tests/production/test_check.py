@@ -142,7 +142,7 @@ def test_a_key_that_another_key_has_signed(check, direct):
     """The production key is built in, and the sandbox signs with its own."""
     status, steps, found = check(options=f"endpoint={direct.url}")
     assert (status, steps["key"]) == (KEY, "failed")
-    assert "signature" in json.dumps(found)
+    assert "signature does not verify: the key that is built in is not the one that the service signs with: give that" in json.dumps(found)
 
 
 def test_a_token_that_may_only_read(check, sandbox):

@@ -117,7 +117,7 @@ def test_they_count_what_the_service_was_asked(direct_mount, sandbox):
     write_file(direct_mount / "prod/NAME", b"four")
     after = metrics(direct_mount)
     rise = {name: after.of(name) - before.of(name) for name in ("sealed_bytes_total", "attempts_total", "retries_total")}
-    assert rise["sealed_bytes_total"] == 4 and rise["retries_total"] == 0 and rise["attempts_total"] >= 2
+    assert rise["sealed_bytes_total"] == 4 and rise["retries_total"] == 0 and rise["attempts_total"] >= 1
     assert after.of("calls_total", operation="put_secret") == 1
     assert after.of("calls_failed_total", operation="put_secret") == 0
     assert after.of("calls_total", operation="client_key") == 1

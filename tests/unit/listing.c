@@ -307,7 +307,7 @@ static void test_a_store_is_mounted_alone_by_the_name_that_shows_its_id(void **s
 		fixture_make(&fixture, PAGING_CURSOR);
 		fixture.options.store = names[i];
 		fixture_start(&fixture);
-		catalog_probe(fixture.catalog, note_greeting, &error);
+		catalog_probe(fixture.catalog, false, note_greeting, &error);
 		answer(&fixture, 0, &script);
 		store = catalog_only_store(fixture.catalog);
 		assert_int_equal(error, ids[i] ? 0 : ENOENT);

@@ -150,12 +150,16 @@ static void verify_client_key(struct check *check, struct api_call *api_call)
 	const uint8_t *pinned = catalog_options(check->client.catalog)->signing_key;
 	struct client_key key;
 	const char *why = "";
+	int failed = client_key_verify(
+		&key, &api_call->result.client_key, pinned,
+		check->client.config->signing_key_from_api ? check->signing_key : NULL,
+		api_call->http.sent_at, &why);
 
-	if (client_key_verify(&key, &api_call->result.client_key, pinned,
-			      check->client.config->signing_key_from_api ? check->signing_key
-									 : NULL,
-			      api_call->http.sent_at, &why)) {
-		failure_set(&api_call->failure, EKEYREJECTED, "%s", why);
+	if (failed) {
+		failure_set(&api_call->failure, EKEYREJECTED, "%s%s", why,
+			    failed == -EKEYREJECTED
+				    ? config_signing_key_remedy(check->client.config)
+				    : "");
 		report_rejection(check, STEP_KEY, &api_call->failure,
 				 "the client key is not to be trusted");
 	} else {
@@ -297,7 +301,7 @@ int check_source(struct config *config)
 		sodium_bin2hex(check.id, sizeof check.id, random, sizeof random);
 		snprintf(check.name, sizeof check.name, "SSTOREFS_CHECK_%s", check.id);
 		check.deadline = loop_now(check.client.loop) + config->timeout;
-		catalog_probe(check.client.catalog, on_probed, &check);
+		catalog_probe(check.client.catalog, false, on_probed, &check);
 		if (loop_run(check.client.loop))
 			report_failed(&check.report, STEP_SERVICE, "waiting for an answer failed");
 		check.report.rate_limit_remaining = net_counts(check.client.net)->budget_remaining;
