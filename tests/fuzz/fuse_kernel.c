@@ -228,16 +228,20 @@ static void read_config(struct kernel *kernel)
 					      "cloudflare:0123456789abcdef0123456789abcdef",
 					      "cloudflare:0123456789abcdef0123456789abcdef/prod",
 					      "stripe:",
-					      "stripe:account"};
+					      "stripe:account",
+					      "github:octo/app",
+					      "github:octo/app/prod",
+					      "github:octo-org"};
 	static const char *const commits[] = {"commit=close", "commit=fsync", "commit=write",
 					      "commit=close"};
 	static const char *const others[] = {"rw",    "nocreate",   "newline=keep", "minimal",
 					     "ttl=0", "indefinite", "ro",	    "timeout=3"};
+	const size_t last = sizeof sources / sizeof *sources - 1;
 	char program[] = "sstorefs", source[64], mountpoint[] = "/mnt", flag[] = "-o", text[128];
 	char *argv[] = {program, source, mountpoint, flag, text, NULL};
 	uint8_t options = input_byte(kernel->input);
 
-	strcpy(source, sources[input_number(kernel->input, 5)]);
+	strcpy(source, sources[input_number(kernel->input, last)]);
 	snprintf(text, sizeof text, "%s,%s", commits[options % 4], others[options / 4 % 8]);
 	MUST(!config_read(&kernel->config, 5, argv));
 	/* As if the process that passed the descriptor had mounted it, which the session closes at

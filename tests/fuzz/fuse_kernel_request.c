@@ -73,9 +73,9 @@ uint64_t some_node(struct kernel *kernel)
 void some_name(struct kernel *kernel, char name[static 1024])
 {
 	static const char *const names[] = {
-		"NAME",	  "OLD1",	 "OLD2",      "prod",	  "account",   "usr_new",
-		".x.tmp", "tmpabcdefgh", ".NAME.swp", ".env",	  ".sstorefs", "status",
-		"%2F",	  "a%2fb",	 "NAME~1",    "\xff\xfe", "refresh",   "NEW"};
+		"NAME",	  "OLD1",	 "OLD2",      "prod",	 "account",   "usr_new", "actions",
+		".x.tmp", "tmpabcdefgh", ".NAME.swp", ".env",	 ".sstorefs", "status",	 "%2F",
+		"a%2fb",  "NAME~1",	 "\xff\xfe",  "refresh", "NEW"};
 	unsigned which = input_number(kernel->input, COUNT(names) + 3);
 
 	if (which < COUNT(names)) {

@@ -18,6 +18,8 @@ static void attribute_name(struct kernel *kernel, char name[static 1024])
 					    "user.sstorefs.error",
 					    "security.capability",
 					    "user.modified_at",
+					    "user.visibility",
+					    "user.repositories",
 					    "system.posix_acl_access",
 					    "user.none"};
 	unsigned which = input_number(kernel->input, COUNT(names));
@@ -52,7 +54,8 @@ void request_getxattr(struct kernel *kernel)
 void request_setxattr(struct kernel *kernel)
 {
 	static const char *const values[] = {
-		"a:b", "workers", "a comment", "never", "2027-01-01T00:00:00Z", ""};
+		"a:b", "workers",  "a comment", "never", "2027-01-01T00:00:00Z",
+		"all", "selected", "web",	""};
 	unsigned which = input_number(kernel->input, COUNT(values));
 	bool removes = input_byte(kernel->input) % 8 == 0;
 	uint32_t in[2] = {0, 0}; /* the older, shorter form: size and flags */

@@ -7,6 +7,8 @@
 
 #include "sstorefs/api_call.h"
 
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
 #define STEPS_MAX 20000 /* events in one run: behind them is a loop without end */
 
 /* --- time */
@@ -97,8 +99,8 @@ static void ask_service(struct call_state *state)
 	struct scripted_net *scripted = scripted_of(state->net);
 	const struct api_call *api_call = container_of(state->call, struct api_call, http);
 
-	service_answer(&scripted->service, &api_call->args, &state->call->request.body,
-		       &state->response);
+	service_answer(&scripted->service, &api_call->args, api_call->etag,
+		       &state->call->request.body, &state->response);
 }
 
 static CURLcode answers(struct call_state *state, struct input *input)
@@ -118,9 +120,11 @@ static void add_header(struct call_state *state, struct input *input)
 					      "Ratelimit: \"default\";r=50;t=30",
 					      "Fastly-RateLimit-Remaining: 0",
 					      "Stripe-Should-Retry: false",
-					      "Stripe-Should-Retry: true"};
+					      "Stripe-Should-Retry: true",
+					      "X-RateLimit-Remaining: 0",
+					      "X-RateLimit-Remaining: 3"};
 
-	buffer_puts(&state->response.headers, headers[input_number(input, 7)]);
+	buffer_puts(&state->response.headers, headers[input_number(input, COUNT(headers) - 1)]);
 	buffer_append(&state->response.headers, "", 1);
 }
 
@@ -135,12 +139,14 @@ static CURLcode refuses(struct call_state *state, struct input *input)
 		"{\"title\":\"Bad Request\",\"detail\":\"duplicate: name\"}",
 		"{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"No such secret: 'NAME'\"}}",
 		"",
+		"{\"message\":\"You have exceeded a secondary rate limit\"}",
+		"{\"message\":\"API rate limit exceeded for user ID 1.\"}",
 	};
 
 	send_request(state);
-	state->response.status = statuses[input_number(input, 9)];
+	state->response.status = statuses[input_number(input, COUNT(statuses) - 1)];
 	add_header(state, input);
-	buffer_puts(&state->response.body, bodies[input_number(input, 5)]);
+	buffer_puts(&state->response.body, bodies[input_number(input, COUNT(bodies) - 1)]);
 	return CURLE_OK;
 }
 
@@ -308,6 +314,7 @@ void scripted_net_init(struct scripted_net *scripted, struct loop *loop, struct 
 	net->loop = loop;
 	net->poller = (struct loop_poller){.busy = is_busy, .wait = happen, .iterate = turn};
 	net->options.timeout = UINT64_MAX;
+	net->throttle.rules = provider->rate_rules;
 	net->options.on_unauthorized = refused;
 	net->options.context = scripted;
 	net->counts.budget_remaining = -1;

@@ -44,20 +44,30 @@ uint64_t service_hash(const void *value, size_t length)
 	return hash | 1;
 }
 
+json_t *model_body(const struct locked *body)
+{
+	json_t *json = json_loadb((const char *)body->data, body->length, JSON_ALLOW_NUL, NULL);
+	json_t *object = json_incref(json_is_array(json) ? json_array_get(json, 0) : json);
+
+	json_decref(json);
+	MUST(json_is_object(object));
+	return object;
+}
+
 /* The value in a request's body, as the service would read it: what was asked for may be gone by
  * now. To be freed. */
 static uint8_t *value_of_json(const struct provider *provider, const struct locked *body,
 			      size_t *length)
 {
-	json_t *json = json_loadb((const char *)body->data, body->length, JSON_ALLOW_NUL, NULL);
-	const json_t *object = json_is_array(json) ? json_array_get(json, 0) : json;
-	const json_t *text =
-		json_object_get(object, provider == &provider_fastly ? "secret" : "value");
+	json_t *json = model_body(body);
+	const json_t *text = json_object_get(json, provider->store_keys ? "encrypted_value"
+						   : provider->seals	? "secret"
+									: "value");
 	uint8_t *value = malloc(body->length);
 
 	MUST(value && json_is_string(text));
 	*length = json_string_length(text);
-	if (provider == &provider_fastly)
+	if (provider->seals)
 		MUST(!sodium_base642bin(value, body->length, json_string_value(text), *length, NULL,
 					length, NULL, sodium_base64_VARIANT_ORIGINAL));
 	else
@@ -96,33 +106,47 @@ uint64_t model_value(const struct provider *provider, const struct locked *body)
 	uint8_t *value = provider == &provider_stripe ? value_of_form(body, &length)
 						      : value_of_json(provider, body, &length);
 	uint8_t *opened;
-	uint64_t hash;
+	uint64_t hash = 0;
+	bool is_open = true;
 
-	if (provider == &provider_fastly) {
+	if (provider->seals) {
 		MUST(length > crypto_box_SEALBYTES);
 		opened = malloc(length);
 		MUST(opened);
-		MUST(!crypto_box_seal_open(opened, value, length, keys.public_key,
-					   keys.private_key));
+		is_open = !crypto_box_seal_open(opened, value, length, keys.public_key,
+						keys.private_key);
+		MUST(is_open || provider->store_keys);
 		length -= crypto_box_SEALBYTES;
 		free(value);
 		value = opened;
 	}
-	hash = service_hash(value, length);
+	if (is_open)
+		hash = service_hash(value, length);
 	free(value);
 	return hash;
+}
+
+static const char *public_key_text(char text[static 64])
+{
+	return sodium_bin2base64(text, 64, keys.public_key, sizeof keys.public_key,
+				 sodium_base64_VARIANT_ORIGINAL);
+}
+
+json_t *model_store_key(const char *id)
+{
+	char public_key[64];
+
+	return json_pack("{s:s s:s}", "key_id", id, "key", public_key_text(public_key));
 }
 
 json_t *model_client_key(const char *expires_at)
 {
 	char public_key[64], signature[128];
 
-	sodium_bin2base64(public_key, sizeof public_key, keys.public_key, sizeof keys.public_key,
-			  sodium_base64_VARIANT_ORIGINAL);
 	sodium_bin2base64(signature, sizeof signature, keys.signature, sizeof keys.signature,
 			  sodium_base64_VARIANT_ORIGINAL);
-	return json_pack("{s:s s:s s:s}", "public_key", public_key, "signature", signature,
-			 "expires_at", expires_at);
+	return json_pack("{s:s s:s s:s}", "public_key", public_key_text(public_key), "signature",
+			 signature, "expires_at", expires_at);
 }
 
 json_t *model_signing_key(void)

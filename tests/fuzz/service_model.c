@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "byte_source.h"
+#include "service_github.h"
 #include "service_keys.h"
 #include "sstorefs/name.h"
 
@@ -16,14 +17,18 @@
 
 void service_init(struct service *service, const struct provider *provider)
 {
-	static const char *const names[] = {"prod", "dev"};
+	static const char *const names[] = {"prod", "dev"}, *const kinds[] = {"prod", "actions"};
+	const char *const *builtin = provider->builtin_stores;
 
 	model_keys_make();
 	*service = (struct service){.provider = provider, .page = 3};
 	for (unsigned i = 0; i < 2; i++) {
 		service->stores[i].there = true;
-		strcpy(service->stores[i].name,
-		       provider->stores_are_local ? (i ? "usr_dev" : "account") : names[i]);
+		strcpy(service->stores[i].name, provider == &provider_stripe
+							? (i ? "usr_dev" : "account")
+						: provider->stores_are_local ? builtin[i]
+						: builtin		     ? kinds[i]
+									     : names[i]);
 	}
 	for (unsigned i = 0; i < 5; i++) {
 		service->secrets[i].there = true;
@@ -35,17 +40,19 @@ void service_init(struct service *service, const struct provider *provider)
 /* --- identifiers */
 
 static const char *store_identifier(const struct service *service, unsigned store,
-				    char text[static 40])
+				    char text[static 300])
 {
 	if (service->provider->stores_are_local)
 		return service->stores[store].name;
-	snprintf(text, 40, service->provider == &provider_fastly ? "%022u" : "%032u", store + 1);
+	if (service->provider->store_keys)
+		return github_store_id(service->stores[store].name, text);
+	snprintf(text, 300, service->provider == &provider_fastly ? "%022u" : "%032u", store + 1);
 	return text;
 }
 
 static int store_of(const struct service *service, const char *id)
 {
-	char text[40];
+	char text[300];
 
 	for (unsigned i = 0; id && i < SERVICE_STORES; i++)
 		if (service->stores[i].there && !strcmp(store_identifier(service, i, text), id))
@@ -128,6 +135,8 @@ static void refuse(struct service *service, struct http_response *response, int 
 		answer_json(response, status,
 			    json_pack("{s:{s:s s:s}}", "error", "type", "invalid_request_error",
 				      "message", message));
+	else if (service->provider->store_keys)
+		answer_json(response, status, json_pack("{s:s}", "message", message));
 	else
 		answer_json(response, status,
 			    json_pack("{s:s s:s}", "title", "Bad Request", "detail", message));
@@ -151,8 +160,8 @@ static json_t *name_json(const char *displayed)
 
 static json_t *store_json(const struct service *service, unsigned store)
 {
-	char text[40], created[TIME_TEXT_SIZE];
-	const char *member = service->provider == &provider_fastly ? "created_at" : "created";
+	char text[300], created[TIME_TEXT_SIZE];
+	const char *member = service->provider->seals ? "created_at" : "created";
 
 	return json_pack("{s:s s:o s:s}", "id", store_identifier(service, store, text), "name",
 			 name_json(service->stores[store].name), member, moment(store, created));
@@ -167,6 +176,10 @@ static json_t *secret_json(const struct service *service, unsigned secret)
 	json_t *name = name_json(service->secrets[secret].name);
 
 	moment(changes, changed);
+	if (service->provider->store_keys) {
+		json_decref(name);
+		return github_secret(service, secret, changed);
+	}
 	if (service->provider == &provider_fastly) {
 		snprintf(text, sizeof text, "%043u=", changes);
 		return json_pack("{s:o s:s s:s}", "name", name, "digest", text, "created_at",
@@ -213,6 +226,8 @@ static void answer_list(struct service *service, const struct op_args *args, jso
 	else if (service->provider == &provider_stripe)
 		list = json_pack("{s:s s:b s:o}", "object", "list", "has_more", end < count, "data",
 				 page);
+	else if (service->provider->store_keys)
+		list = github_page(args->operation, page, count);
 	else if (end < count)
 		list = json_pack("{s:o s:{s:i s:s}}", "data", page, "meta", "limit",
 				 (int)service->page, "next_cursor", cursor);
@@ -229,9 +244,11 @@ static void list_stores(struct service *service, const struct op_args *args,
 	json_t *all = json_array();
 
 	for (unsigned i = 0; i < SERVICE_STORES; i++)
-		if (service->stores[i].there && (args->operation == OPERATION_LIST_STORES ||
-						 service->provider == &provider_cloudflare ||
-						 !strcmp(service->stores[i].name, args->name)))
+		if (service->stores[i].there &&
+		    !provider_has_builtin_store(service->provider, service->stores[i].name) &&
+		    (args->operation == OPERATION_LIST_STORES ||
+		     service->provider == &provider_cloudflare ||
+		     !strcmp(service->stores[i].name, args->name)))
 			json_array_append_new(all, store_json(service, i));
 	answer_list(service, args, all, response);
 }
@@ -249,6 +266,22 @@ static void list_secrets(struct service *service, const struct op_args *args, in
 	answer_list(service, args, all, response);
 }
 
+/* One store by its name, where that is a call of its own (GitHub); of a kind, its secrets. */
+static void find_store(struct service *service, const struct op_args *args,
+		       struct http_response *response)
+{
+	for (unsigned i = 0; i < SERVICE_STORES; i++) {
+		if (!service->stores[i].there || strcmp(service->stores[i].name, args->name) != 0)
+			continue;
+		if (provider_has_builtin_store(service->provider, args->name))
+			answer_list(service, args, json_array(), response);
+		else
+			response_json(service, response, 200, store_json(service, i));
+		return;
+	}
+	refuse(service, response, 404, "Not Found");
+}
+
 /* --- changes */
 
 static void create_store(struct service *service, const struct op_args *args,
@@ -259,6 +292,7 @@ static void create_store(struct service *service, const struct op_args *args,
 			continue;
 		service->stores[i].there = true;
 		snprintf(service->stores[i].name, sizeof service->stores[i].name, "%s", args->name);
+		service->changes++;
 		response_json(service, response, 201, store_json(service, i));
 		return;
 	}
@@ -267,7 +301,8 @@ static void create_store(struct service *service, const struct op_args *args,
 
 static void answer_deletion(struct service *service, struct http_response *response)
 {
-	if (service->provider == &provider_fastly) {
+	service->changes++;
+	if (service->provider->seals) {
 		response->status = 204;
 		headers(response);
 	} else if (service->provider == &provider_cloudflare) {
@@ -282,8 +317,8 @@ static void delete_store(struct service *service, int store, struct http_respons
 {
 	for (unsigned i = 0; i < SERVICE_SECRETS; i++)
 		if ((int)service->secrets[i].store == store && service->secrets[i].there) {
-			/* Fastly would destroy it: we must have looked. */
-			MUST(service->provider != &provider_fastly);
+			/* Others would destroy it: we must have looked. */
+			MUST(service->provider->delete_store_refuses_nonempty);
 			refuse(service, response, 409, "store_not_empty");
 			return;
 		}
@@ -309,8 +344,15 @@ static void put_secret(struct service *service, const struct op_args *args,
 		       const struct locked *body, int store, int secret,
 		       struct http_response *response)
 {
+	bool is_new = secret < 0;
+	uint64_t value = model_value(service->provider, body);
 	json_t *json;
 
+	if (service->provider->store_keys &&
+	    (!value || !github_key_is_used(service, store, body))) {
+		refuse(service, response, 422, "improperly encrypted secret");
+		return;
+	}
 	if (args->mode == PUT_CREATE && secret >= 0) {
 		refuse(service, response, service->provider == &provider_fastly ? 400 : 409,
 		       service->provider == &provider_fastly ? "duplicate: name"
@@ -328,8 +370,13 @@ static void put_secret(struct service *service, const struct op_args *args,
 		return;
 	}
 	service->secrets[secret].changes = ++service->changes;
-	service->secrets[secret].value = model_value(service->provider, body);
+	service->secrets[secret].value = value;
 	service->secrets[secret].expires_at = args->expires_at;
+	if (service->provider->store_keys) {
+		github_keep_visibility(service, (unsigned)secret, body);
+		answer_json(response, is_new ? 201 : 204, is_new ? json_object() : NULL);
+		return;
+	}
 	json = secret_json(service, (unsigned)secret);
 	if (service->provider == &provider_cloudflare && args->mode == PUT_CREATE)
 		json = json_pack("[o]", json);
@@ -387,8 +434,12 @@ static void answer_in_store(struct service *service, const struct op_args *args,
 		delete_store(service, store, response);
 	else if (args->operation == OPERATION_PUT_SECRET)
 		put_secret(service, args, body, store, secret, response);
+	else if (args->operation == OPERATION_CLIENT_KEY)
+		answer_json(response, 200, github_key(service, store));
 	else if (secret < 0)
 		refuse(service, response, 404, "secret_not_found");
+	else if (args->operation == OPERATION_LIST_REPOSITORIES)
+		answer_json(response, 200, github_repositories());
 	else if (args->operation == OPERATION_DELETE_SECRET)
 		delete_secret(service, secret, response);
 	else if (args->operation == OPERATION_DUPLICATE_SECRET)
@@ -397,17 +448,22 @@ static void answer_in_store(struct service *service, const struct op_args *args,
 		response_json(service, response, 200, secret_json(service, (unsigned)secret));
 }
 
-void service_answer(struct service *service, const struct op_args *args, const struct locked *body,
-		    struct http_response *response)
+static void answer(struct service *service, const struct op_args *args, const struct locked *body,
+		   struct http_response *response)
 {
 	int store = store_of(service, args->store_id);
 	char expires[TIME_TEXT_SIZE];
 
-	if (args->operation == OPERATION_LIST_STORES || args->operation == OPERATION_FIND_STORE)
+	if (args->operation == OPERATION_FIND_STORE && service->provider->store_keys)
+		find_store(service, args, response);
+	else if (args->operation == OPERATION_FIND_REPOSITORY)
+		answer_json(response, 200, github_repository());
+	else if (args->operation == OPERATION_LIST_STORES ||
+		 args->operation == OPERATION_FIND_STORE)
 		list_stores(service, args, response);
 	else if (args->operation == OPERATION_CREATE_STORE)
 		create_store(service, args, response);
-	else if (args->operation == OPERATION_CLIENT_KEY)
+	else if (args->operation == OPERATION_CLIENT_KEY && !service->provider->store_keys)
 		answer_json(response, 200, model_client_key(moment(600, expires)));
 	else if (args->operation == OPERATION_SIGNING_KEY)
 		answer_json(response, 200, model_signing_key());
@@ -417,4 +473,12 @@ void service_answer(struct service *service, const struct op_args *args, const s
 		refuse(service, response, 404, "store_not_found");
 	else
 		answer_in_store(service, args, body, store, response);
+}
+
+void service_answer(struct service *service, const struct op_args *args, const char *etag,
+		    const struct locked *body, struct http_response *response)
+{
+	answer(service, args, body, response);
+	if (service->provider->store_keys && response->status == 200)
+		github_tag(service, etag, response);
 }

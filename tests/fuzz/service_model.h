@@ -22,6 +22,7 @@ struct service {
 		unsigned changes;
 		wall_time_ns expires_at;
 		uint64_t value; /* its hash */
+		char visibility[9];
 	} secrets[SERVICE_SECRETS];
 	unsigned changes;
 	unsigned page; /* entries a page */
@@ -29,9 +30,10 @@ struct service {
 
 void service_init(struct service *service, const struct provider *provider);
 
-/* Does what is asked, and answers. `body` is the request's. */
-void service_answer(struct service *service, const struct op_args *args, const struct locked *body,
-		    struct http_response *response);
+/* Does what is asked, and answers. `body` is the request's; `etag` is that of what the client has,
+ * or NULL. */
+void service_answer(struct service *service, const struct op_args *args, const char *etag,
+		    const struct locked *body, struct http_response *response);
 
 /* The key that signs client keys, and the hash that `value` of a secret is. */
 const uint8_t *service_signing_key(void);

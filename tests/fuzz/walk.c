@@ -7,7 +7,8 @@
 #include "sstorefs/name.h"
 
 static const struct provider *const providers[] = {&provider_fastly, &provider_cloudflare,
-						   &provider_stripe};
+						   &provider_stripe, &provider_github,
+						   &provider_github_organization};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -123,7 +124,8 @@ static void change_directory(struct reader *reader)
 	reader->listing = stores;
 	if (input_byte(reader->input) & 1 &&
 	    (listing_query(stores, "prod", &record) == CACHE_HIT ||
-	     listing_query(stores, "account", &record) == CACHE_HIT)) {
+	     listing_query(stores, "account", &record) == CACHE_HIT ||
+	     listing_query(stores, "actions", &record) == CACHE_HIT)) {
 		reader->store = store_reference(catalog_store(reader->catalog, record));
 		reader->listing = store_secrets(reader->store);
 	}
