@@ -241,8 +241,7 @@ def test_latencies_are_histograms(direct_mount, sandbox):
     assert figures.of("call_duration_seconds_sum", operation="put_secret") == figures.of("call_seconds_total", operation="put_secret")
 
 
-# GitHub lets changes wait for a minute after a 429 without an end (doc/apis.md, GitHub 4).
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != "github"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_refusals_for_the_rate_limit_are_counted(make_mount, sandbox, name):
     service = SERVICES[name]("direct", sandbox).make_store()
     mount = make_mount(service)

@@ -22,7 +22,7 @@ SERVICES = {
     "cloudflare": (r"/accounts/\{account_id\}/secrets_store/.*", r"", "BSD-3-Clause, Copyright (c) 2022, Cloudflare"),
     "github": (r"/repos/\{owner\}/\{repo\}(/(actions|dependabot|codespaces|agents|environments/\{environment_name\})/secrets(/public-key|/\{secret_name\})?"
                r"|/environments(/\{environment_name\})?)?"
-               r"|/orgs/\{org\}(/(actions|dependabot|codespaces|agents)/secrets(/public-key|/\{secret_name\})?)?|/user|/rate_limit",
+               r"|/orgs/\{org\}(/(actions|dependabot|codespaces|agents)/secrets(/public-key|/\{secret_name\}(/repositories)?)?)?|/user|/rate_limit",
                r"", "MIT, Copyright (c) GitHub"),
 }
 

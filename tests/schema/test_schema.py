@@ -43,11 +43,11 @@ def prism(service, prisms):
     return prisms[service.name]
 
 
-def mount_through(prism, service, make_mount, options=""):
+def mount_through(prism, service, make_mount, options="", source=None):
     upstream, service.url = service.url, prism.url
     try:
         if service.name != "cloudflare":
-            return make_mount(service, options=options)
+            return make_mount(service, source=source, options=options)
         # Its schema knows no tokens that are sent as such.
         mount = make_mount(service, start=False, CLOUDFLARE_API_KEY=service.token, CLOUDFLARE_EMAIL="you@example.com")
         mount.options = f"{service.options},{options}"
@@ -80,9 +80,22 @@ def use(mount, service):
         errno_of(os.rmdir, mount / other)
 
 
+def use_organization(mount):
+    """What GitHub has for organizations alone."""
+    for kind in ("actions", "agents", "codespaces", "dependabot"):
+        name = mount / kind / "NAME"
+        write_file(name, b"val")
+        assert os.getxattr(name, "user.repositories") == b"web"
+        os.setxattr(name, "user.visibility", b"all")
+        write_file(name, b"another")
+        os.unlink(name)
+
+
 def test_nothing_violates_the_schema(prism, service, make_mount, sandbox):
     mount = mount_through(prism, service, make_mount)
     use(mount, service)
+    if service.name == "github":
+        use_organization(mount_through(prism, service, make_mount, "repositories=web", "github:octo-org"))
     sandbox.tokens("another-token")
     mount.refresh()
     errno_of(os.listdir, mount / service.store)
@@ -96,7 +109,8 @@ EXPECTED = {
     "cloudflare": {f"cloudflare.{name}" for name in ("list_stores", "list_secrets", "create_secrets", "patch_secret", "delete_secret",
                                                      "duplicate_secret", "create_store", "delete_store", "get_quota")},
     "stripe": {f"stripe.{name}" for name in ("list_secrets", "find_secret", "set_secret", "delete_secret")},
-    "github": {f"github.{name}" for name in ("list_secrets", "put_secret", "delete_secret")},
+    "github": {f"github.{name}" for name in ("list_environments", "get_environment", "put_environment", "delete_environment", "get_public_key", "list_secrets",
+                                             "get_secret", "put_secret", "delete_secret", "get_repository", "list_selected")},
 }
 
 
