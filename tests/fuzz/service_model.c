@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "byte_source.h"
 #include "service_github.h"
@@ -13,7 +14,6 @@
 #include "sstorefs/name.h"
 
 #define BORN INT64_C(1790000000) /* seconds since 1970: when everything was created */
-#define DATE "Date: Mon, 21 Sep 2026 13:33:20 GMT"
 
 void service_init(struct service *service, const struct provider *provider)
 {
@@ -94,20 +94,26 @@ uint64_t service_value(const struct service *service, const char *store, const c
 
 /* --- answers */
 
-static void headers(struct http_response *response)
+/* The clock moves on by a second with each change. */
+static void headers(const struct service *service, struct http_response *response)
 {
+	time_t now = BORN + service->changes;
+	char date[64];
+
 	buffer_puts(&response->headers, "Content-Type: application/json");
 	buffer_append(&response->headers, "", 1);
-	buffer_puts(&response->headers, DATE);
+	strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+	buffer_puts(&response->headers, date);
 	buffer_append(&response->headers, "", 1);
 }
 
-static void answer_json(struct http_response *response, int status, json_t *json)
+static void answer_json(const struct service *service, struct http_response *response, int status,
+			json_t *json)
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	response->status = status;
-	headers(response);
+	headers(service, response);
 	if (text)
 		buffer_puts(&response->body, text);
 	free(text);
@@ -121,24 +127,24 @@ static void response_json(struct service *service, struct http_response *respons
 	if (service->provider == &provider_cloudflare)
 		object = json_pack("{s:b s:[] s:[] s:o}", "success", 1, "errors", "messages",
 				   "result", object);
-	answer_json(response, status, object);
+	answer_json(service, response, status, object);
 }
 
 static void refuse(struct service *service, struct http_response *response, int status,
 		   const char *message)
 {
 	if (service->provider == &provider_cloudflare)
-		answer_json(response, status,
+		answer_json(service, response, status,
 			    json_pack("{s:b s:[{s:i s:s}] s:[] s:n}", "success", 0, "errors",
 				      "code", 1001, "message", message, "messages", "result"));
 	else if (service->provider == &provider_stripe)
-		answer_json(response, status,
+		answer_json(service, response, status,
 			    json_pack("{s:{s:s s:s}}", "error", "type", "invalid_request_error",
 				      "message", message));
 	else if (service->provider->store_keys)
-		answer_json(response, status, json_pack("{s:s}", "message", message));
+		answer_json(service, response, status, json_pack("{s:s}", "message", message));
 	else
-		answer_json(response, status,
+		answer_json(service, response, status,
 			    json_pack("{s:s s:s}", "title", "Bad Request", "detail", message));
 }
 
@@ -235,7 +241,7 @@ static void answer_list(struct service *service, const struct op_args *args, jso
 		list = json_pack("{s:o s:{s:i}}", "data", page, "meta", "limit",
 				 (int)service->page);
 	json_decref(all);
-	answer_json(response, 200, list);
+	answer_json(service, response, 200, list);
 }
 
 static void list_stores(struct service *service, const struct op_args *args,
@@ -304,11 +310,11 @@ static void answer_deletion(struct service *service, struct http_response *respo
 	service->changes++;
 	if (service->provider->seals) {
 		response->status = 204;
-		headers(response);
+		headers(service, response);
 	} else if (service->provider == &provider_cloudflare) {
 		response_json(service, response, 202, json_null());
 	} else {
-		answer_json(response, 200,
+		answer_json(service, response, 200,
 			    json_pack("{s:s s:b}", "object", "apps.secret", "deleted", 1));
 	}
 }
@@ -374,7 +380,7 @@ static void put_secret(struct service *service, const struct op_args *args,
 	service->secrets[secret].expires_at = args->expires_at;
 	if (service->provider->store_keys) {
 		github_keep_visibility(service, (unsigned)secret, body);
-		answer_json(response, is_new ? 201 : 204, is_new ? json_object() : NULL);
+		answer_json(service, response, is_new ? 201 : 204, is_new ? json_object() : NULL);
 		return;
 	}
 	json = secret_json(service, (unsigned)secret);
@@ -435,11 +441,11 @@ static void answer_in_store(struct service *service, const struct op_args *args,
 	else if (args->operation == OPERATION_PUT_SECRET)
 		put_secret(service, args, body, store, secret, response);
 	else if (args->operation == OPERATION_CLIENT_KEY)
-		answer_json(response, 200, github_key(service, store));
+		answer_json(service, response, 200, github_key(service, store));
 	else if (secret < 0)
 		refuse(service, response, 404, "secret_not_found");
 	else if (args->operation == OPERATION_LIST_REPOSITORIES)
-		answer_json(response, 200, github_repositories());
+		answer_json(service, response, 200, github_repositories());
 	else if (args->operation == OPERATION_DELETE_SECRET)
 		delete_secret(service, secret, response);
 	else if (args->operation == OPERATION_DUPLICATE_SECRET)
@@ -457,16 +463,16 @@ static void answer(struct service *service, const struct op_args *args, const st
 	if (args->operation == OPERATION_FIND_STORE && service->provider->store_keys)
 		find_store(service, args, response);
 	else if (args->operation == OPERATION_FIND_REPOSITORY)
-		answer_json(response, 200, github_repository());
+		answer_json(service, response, 200, github_repository());
 	else if (args->operation == OPERATION_LIST_STORES ||
 		 args->operation == OPERATION_FIND_STORE)
 		list_stores(service, args, response);
 	else if (args->operation == OPERATION_CREATE_STORE)
 		create_store(service, args, response);
 	else if (args->operation == OPERATION_CLIENT_KEY && !service->provider->store_keys)
-		answer_json(response, 200, model_client_key(moment(600, expires)));
+		answer_json(service, response, 200, model_client_key(moment(600, expires)));
 	else if (args->operation == OPERATION_SIGNING_KEY)
-		answer_json(response, 200, model_signing_key());
+		answer_json(service, response, 200, model_signing_key());
 	else if (args->operation == OPERATION_QUOTA)
 		quota(service, response);
 	else if (store < 0)
