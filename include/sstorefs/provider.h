@@ -132,8 +132,25 @@ struct credentials {
 
 enum paging { PAGING_NONE, PAGING_CURSOR, PAGING_NUMBERED };
 
-struct response_parser;
+struct body_writer;
 struct json_t;
+struct named_body;
+struct response_parser;
+
+/* One operation of a service: the form of its request, and what reads the response. */
+struct service_operation {
+	enum http_method method;
+	const char *path; /* {account}, {store} and {id} stand for the ids in the arguments, {name}
+			     for the name; each is a whole segment */
+	/* Reads what is special about the response; called by `parse_response`, which has found
+	 * out that it `failed`, a negative errno, or did not, 0. Returns the same. */
+	int (*parse)(struct response_parser *parser, int failed);
+	/* Adds the query, and returns 0 or a negative errno; NULL: there is none. */
+	int (*query)(const struct op_args *args, struct http_request *request);
+	/* Writes the body; NULL: there is none. Called twice, to count and to write. */
+	void (*write)(struct body_writer *body, const struct named_body *from);
+	const char *type; /* Content-Type; NULL: JSON if there is a body, else none */
+};
 
 struct provider {
 	const char *name;		       /* "fastly": the source's prefix */
@@ -202,15 +219,11 @@ struct provider {
 	 * service has no scopes. */
 	const char *const *known_scopes;
 
-	/* One pair an operation; both NULL where the service has no such operation. */
-	struct {
-		/* Writes the request. `request` is zeroed but for body.pool. Returns 0, -ENOMEM,
-		 * -ENOBUFS, -EINVAL. */
-		int (*build_request)(const struct op_args *args, struct http_request *request);
-		/* Reads what is special about the response; called by `parse_response`, which has
-		 * found out that it `failed`, a negative errno, or did not, 0. Returns the same. */
-		int (*parse)(struct response_parser *parser, int failed);
-	} operations[OPERATION_COUNT];
+	/* By enum operation; zeroed where the service has no such operation. */
+	const struct service_operation *operations;
+	/* Writes the request of an operation that the service has. `request` is zeroed but for
+	 * body.pool. Returns 0, -ENOMEM, -ENOBUFS, -EINVAL. */
+	int (*build_request)(const struct op_args *args, struct http_request *request);
 
 	/*
 	 * Reads the response to an operation, whatever its status. Returns 0, or a negative errno
@@ -254,6 +267,11 @@ static inline bool provider_has_builtin_store(const struct provider *provider, c
 	while (builtin && *builtin && strcmp(*builtin, store) != 0)
 		builtin++;
 	return builtin && *builtin;
+}
+
+static inline bool provider_has(const struct provider *provider, enum operation operation)
+{
+	return provider->operations[operation].parse != NULL;
 }
 
 /* Returns the visibility that goes with a list of repositories. */

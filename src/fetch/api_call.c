@@ -254,9 +254,9 @@ static int build_request(struct api_call *api_call)
 		make_idempotency_key(api_call);
 		api_call->args.idempotency_key = api_call->idempotency_key;
 	}
-	if (!provider->operations[operation].build_request)
+	if (!provider_has(provider, operation))
 		return -EOPNOTSUPP;
-	failed = provider->operations[operation].build_request(&api_call->args, request);
+	failed = provider->build_request(&api_call->args, request);
 	if (!failed && api_call->etag)
 		http_request_header(request, "If-None-Match", api_call->etag);
 	return failed ? failed : buffer_error(&request->headers);

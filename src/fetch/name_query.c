@@ -19,7 +19,7 @@ bool name_query_is_possible(const struct listing *listing, const char *name)
 	/* A store may be shown under a name that the service does not know (NAME~ID). */
 	if (!listing->store && provider->gets_store_by_name && !provider->store_name_is_valid(name))
 		return false;
-	return provider->operations[operation].build_request;
+	return provider_has(provider, operation);
 }
 
 bool name_query_is_exact(const struct listing *listing, const char *name)

@@ -120,7 +120,7 @@ static void print_by_operation(struct printer *printer)
 	const struct histogram *durations = printer->figures.call_durations;
 
 	for (enum operation operation = 0; operation < OPERATION_COUNT; operation++) {
-		if (!printer->fs->provider->operations[operation].build_request)
+		if (!provider_has(printer->fs->provider, operation))
 			continue;
 		set_label(printer, "operation", catalog_operation_name(operation));
 		if (metric->kind == METRIC_HISTOGRAM)

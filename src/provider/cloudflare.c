@@ -127,32 +127,18 @@ static void write_duplication(struct body_writer *body, const struct named_body 
 
 static int build_request(const struct op_args *args, struct http_request *request)
 {
-	/* There is no query for one store by its name: it is in the list. */
-	static const struct request_form forms[OPERATION_COUNT] = {
-		[OPERATION_LIST_STORES] = {HTTP_GET, STORES, .query = request_page},
-		[OPERATION_FIND_STORE] = {HTTP_GET, STORES, .query = request_page},
-		[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, .write = write_store},
-		[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}"},
-		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, .query = request_page},
-		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS, .query = request_search},
-		[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, .write = write_creation},
-		[OPERATION_UPDATE_SECRET] = {HTTP_PATCH, SECRETS "/{id}", .write = write_changes},
-		[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{id}"},
-		[OPERATION_DUPLICATE_SECRET] = {HTTP_POST, SECRETS "/{id}/duplicate",
-						.write = write_duplication},
-		[OPERATION_QUOTA] = {HTTP_GET, "/accounts/{account}/secrets_store/quota"},
-	};
 	/* With an id one secret. There is no verb that creates or replaces. */
-	static const struct request_form find = {HTTP_GET, SECRETS "/{id}"};
-	const struct request_form *form = &forms[args->operation];
+	static const struct service_operation find = {HTTP_GET, SECRETS "/{id}"};
+	const struct service_operation *operation =
+		&provider_cloudflare.operations[args->operation];
 
 	if (args->operation == OPERATION_UPDATE_SECRET && !args->scopes && !args->comment)
 		return -EINVAL;
 	if (args->operation == OPERATION_FIND_SECRET && args->id)
-		form = &find;
+		operation = &find;
 	if (args->operation == OPERATION_PUT_SECRET && args->mode == PUT_REPLACE)
-		form = &forms[OPERATION_UPDATE_SECRET];
-	return request_build(form, args, request);
+		operation = &provider_cloudflare.operations[OPERATION_UPDATE_SECRET];
+	return request_build(operation, args, request);
 }
 
 /* Responses */
@@ -319,6 +305,24 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	return failed ? failed : auth_header_append(lines, "X-Auth-Key: ", credentials->token);
 }
 
+static const struct service_operation operations[OPERATION_COUNT] = {
+	[OPERATION_LIST_STORES] = {HTTP_GET, STORES, list_response, .query = request_page},
+	/* There is no query for one store by its name: it is in the list. */
+	[OPERATION_FIND_STORE] = {HTTP_GET, STORES, list_response, .query = request_page},
+	[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, entry_response, .write = write_store},
+	[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}", parse_deletion_response},
+	[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, list_response, .query = request_page},
+	[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS, find_secret_response,
+				   .query = request_search},
+	[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, entry_response, .write = write_creation},
+	[OPERATION_UPDATE_SECRET] = {HTTP_PATCH, SECRETS "/{id}", entry_response,
+				     .write = write_changes},
+	[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{id}", parse_deletion_response},
+	[OPERATION_DUPLICATE_SECRET] = {HTTP_POST, SECRETS "/{id}/duplicate", entry_response,
+					.write = write_duplication},
+	[OPERATION_QUOTA] = {HTTP_GET, "/accounts/{account}/secrets_store/quota", quota_response},
+};
+
 const struct provider provider_cloudflare = {
 	.known_scopes = (const char *const[]){"workers", "ai_gateway", "dex", "access",
 					      "containers", "websearch", NULL},
@@ -345,20 +349,8 @@ const struct provider provider_cloudflare = {
 	.name_is_valid = name_is_valid,
 	.store_name_is_valid = name_is_canonical, /* no rule is published */
 	.authorize = authorize,
-	.operations =
-		{
-			[OPERATION_LIST_STORES] = {build_request, list_response},
-			[OPERATION_FIND_STORE] = {build_request, list_response},
-			[OPERATION_CREATE_STORE] = {build_request, entry_response},
-			[OPERATION_DELETE_STORE] = {build_request, parse_deletion_response},
-			[OPERATION_LIST_SECRETS] = {build_request, list_response},
-			[OPERATION_FIND_SECRET] = {build_request, find_secret_response},
-			[OPERATION_PUT_SECRET] = {build_request, entry_response},
-			[OPERATION_UPDATE_SECRET] = {build_request, entry_response},
-			[OPERATION_DELETE_SECRET] = {build_request, parse_deletion_response},
-			[OPERATION_DUPLICATE_SECRET] = {build_request, entry_response},
-			[OPERATION_QUOTA] = {build_request, quota_response},
-		},
+	.build_request = build_request,
+	.operations = operations,
 	.parse_response = response_parse,
 	.map_error = cloudflare_map_error,
 	.read_notices = cloudflare_read_notices,

@@ -59,32 +59,19 @@ static void write_secret(struct body_writer *body, const struct named_body *from
 
 static int build_request(const struct op_args *args, struct http_request *request)
 {
-	static const struct request_form forms[OPERATION_COUNT] = {
-		[OPERATION_LIST_STORES] = {HTTP_GET, STORES, .query = request_page},
-		[OPERATION_FIND_STORE] = {HTTP_GET, STORES, .query = request_search},
-		[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, .write = write_store},
-		[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}"},
-		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, .query = request_page},
-		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/{name}"},
-		[OPERATION_PUT_SECRET] = {HTTP_PUT, SECRETS, .write = write_secret},
-		[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{name}"},
-		/* No body, but a Content-Type all the same: so it was recorded. */
-		[OPERATION_CLIENT_KEY] = {HTTP_POST, STORES "/client-key", .type = TYPE_JSON},
-		[OPERATION_SIGNING_KEY] = {HTTP_GET, STORES "/signing-key"},
-	};
 	/* Create, replace, or either: three verbs for one body (doc/apis.md, Fastly 2). */
 	static const enum http_method methods[] = {
 		[PUT_CREATE] = HTTP_POST,
 		[PUT_REPLACE] = HTTP_PATCH,
 		[PUT_UPSERT] = HTTP_PUT,
 	};
-	struct request_form form = forms[args->operation];
+	struct service_operation operation = provider_fastly.operations[args->operation];
 
 	if (args->store_id && !is_store_id(args->store_id))
 		return -EINVAL;
 	if (args->operation == OPERATION_PUT_SECRET)
-		form.method = methods[args->mode];
-	return request_build(&form, args, request);
+		operation.method = methods[args->mode];
+	return request_build(&operation, args, request);
 }
 
 /* Responses */
@@ -218,6 +205,21 @@ static int authorize(const struct credentials *credentials, struct locked *lines
 	return auth_header_append(lines, "Fastly-Key: ", credentials->token);
 }
 
+static const struct service_operation operations[OPERATION_COUNT] = {
+	[OPERATION_LIST_STORES] = {HTTP_GET, STORES, list_response, .query = request_page},
+	[OPERATION_FIND_STORE] = {HTTP_GET, STORES, list_response, .query = request_search},
+	[OPERATION_CREATE_STORE] = {HTTP_POST, STORES, parse_entry_response, .write = write_store},
+	[OPERATION_DELETE_STORE] = {HTTP_DELETE, STORES "/{store}", parse_deletion_response},
+	[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, list_response, .query = request_page},
+	[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/{name}", parse_entry_response},
+	[OPERATION_PUT_SECRET] = {HTTP_PUT, SECRETS, put_response, .write = write_secret},
+	[OPERATION_DELETE_SECRET] = {HTTP_DELETE, SECRETS "/{name}", parse_deletion_response},
+	/* No body, but a Content-Type all the same: so it was recorded. */
+	[OPERATION_CLIENT_KEY] = {HTTP_POST, STORES "/client-key", client_key_response,
+				  .type = TYPE_JSON},
+	[OPERATION_SIGNING_KEY] = {HTTP_GET, STORES "/signing-key", signing_key_response},
+};
+
 const struct provider provider_fastly = {
 	.name = "fastly",
 	.endpoint = "https://api.fastly.com",
@@ -237,19 +239,8 @@ const struct provider provider_fastly = {
 	.name_is_valid = name_is_valid,
 	.store_name_is_valid = name_is_valid,
 	.authorize = authorize,
-	.operations =
-		{
-			[OPERATION_LIST_STORES] = {build_request, list_response},
-			[OPERATION_FIND_STORE] = {build_request, list_response},
-			[OPERATION_CREATE_STORE] = {build_request, parse_entry_response},
-			[OPERATION_DELETE_STORE] = {build_request, parse_deletion_response},
-			[OPERATION_LIST_SECRETS] = {build_request, list_response},
-			[OPERATION_FIND_SECRET] = {build_request, parse_entry_response},
-			[OPERATION_PUT_SECRET] = {build_request, put_response},
-			[OPERATION_DELETE_SECRET] = {build_request, parse_deletion_response},
-			[OPERATION_CLIENT_KEY] = {build_request, client_key_response},
-			[OPERATION_SIGNING_KEY] = {build_request, signing_key_response},
-		},
+	.build_request = build_request,
+	.operations = operations,
 	.parse_response = response_parse,
 	.map_error = fastly_map_error,
 	.parse_fields = parse_fields,

@@ -70,48 +70,30 @@ static void write_secret(struct body_writer *body, const struct named_body *from
 	body_puts(body, "}");
 }
 
-/* What a path begins with: a repository, or the organization `account`; behind either the store. */
-enum place { OF_ACCOUNT, OF_STORE, OF_NO_ACCOUNT };
-
-static int append_place(struct http_request *request, const struct op_args *args, enum place place)
+/* Appends what a path begins with: the repository or organization, and behind it the store. */
+static int append_place(struct http_request *request, const struct op_args *args)
 {
-	if (!args->account || !*args->account)
-		return -EINVAL;
-	if (place == OF_NO_ACCOUNT)
+	if (args->operation == OPERATION_FIND_REPOSITORY)
 		return 0;
 	buffer_puts(&request->target, strchr(args->account, '/') ? "/repos/" : "/orgs/");
 	buffer_puts(&request->target, args->account);
-	return place == OF_STORE ? append_store(request, args->store_id) : 0;
+	return operation_is_about_stores(args->operation) ? 0
+							  : append_store(request, args->store_id);
+}
+
+static const struct service_operation *operations_of(const struct op_args *args)
+{
+	return strchr(args->account, '/') ? provider_github.operations
+					  : provider_github_organization.operations;
 }
 
 static int build_request(const struct op_args *args, struct http_request *request)
 {
-	static const struct {
-		enum place place;
-		struct request_form form;
-	} forms[OPERATION_COUNT] = {
-		[OPERATION_LIST_STORES] = {OF_ACCOUNT,
-					   {HTTP_GET, "/environments", .query = request_page}},
-		[OPERATION_FIND_STORE] = {OF_ACCOUNT, {HTTP_GET, "/environments/{name}"}},
-		/* Without a body: no protection rules. */
-		[OPERATION_CREATE_STORE] = {OF_ACCOUNT, {HTTP_PUT, "/environments/{name}"}},
-		[OPERATION_DELETE_STORE] = {OF_STORE, {HTTP_DELETE, ""}},
-		[OPERATION_LIST_SECRETS] = {OF_STORE,
-					    {HTTP_GET, "/secrets", .query = request_page}},
-		[OPERATION_FIND_SECRET] = {OF_STORE, {HTTP_GET, "/secrets/{name}"}},
-		[OPERATION_PUT_SECRET] = {OF_STORE,
-					  {HTTP_PUT, "/secrets/{name}", .write = write_secret}},
-		[OPERATION_DELETE_SECRET] = {OF_STORE, {HTTP_DELETE, "/secrets/{name}"}},
-		[OPERATION_CLIENT_KEY] = {OF_STORE, {HTTP_GET, "/secrets/public-key"}},
-		[OPERATION_LIST_REPOSITORIES] = {OF_STORE,
-						 {HTTP_GET, "/secrets/{name}/repositories",
-						  .query = request_page}},
-		[OPERATION_FIND_REPOSITORY] = {OF_NO_ACCOUNT,
-					       {HTTP_GET, "/repos/{account}/{name}"}},
-	};
 	struct op_args fixed = *args;
 	int failed;
 
+	if (!args->account || !*args->account)
+		return -EINVAL;
 	/* A fixed store is there if its secrets may be listed. */
 	if (args->operation == OPERATION_FIND_STORE && args->name && is_kind(args->name)) {
 		fixed.operation = OPERATION_LIST_SECRETS;
@@ -125,8 +107,9 @@ static int build_request(const struct op_args *args, struct http_request *reques
 		return -EINVAL;
 	http_request_header(request, "Accept", "application/vnd.github+json");
 	http_request_header(request, "X-GitHub-Api-Version", "2022-11-28");
-	failed = append_place(request, &fixed, forms[fixed.operation].place);
-	return failed ? failed : request_append(&forms[fixed.operation].form, &fixed, request);
+	failed = append_place(request, &fixed);
+	return failed ? failed
+		      : request_append(&operations_of(args)[fixed.operation], &fixed, request);
 }
 
 /* Responses */
@@ -306,7 +289,8 @@ static const char *const token_variables[] = {"GH_ENTERPRISE_TOKEN", "GITHUB_ENT
 	.rate_rules = RATE_RULES, .name_is_valid = name_is_valid, .name_rule = NAME_RULE,          \
 	.authorize = authorize_bearer, .parse_response = response_parse,                           \
 	.map_error = github_map_error, .parse_fields = parse_fields,                               \
-	.read_rate_limit = github_read_rate_limit, .request_id_header = "X-GitHub-Request-Id"
+	.read_rate_limit = github_read_rate_limit, .request_id_header = "X-GitHub-Request-Id",     \
+	.build_request = build_request
 
 /* doc/apis.md, GitHub 4 */
 #define RATE_RULES                                                                                 \
@@ -316,11 +300,23 @@ static const char *const token_variables[] = {"GH_ENTERPRISE_TOKEN", "GITHUB_ENT
 	}
 
 #define COMMON_OPERATIONS                                                                          \
-	[OPERATION_LIST_SECRETS] = {build_request, list_secrets_response},                         \
-	[OPERATION_FIND_SECRET] = {build_request, parse_entry_response},                           \
-	[OPERATION_PUT_SECRET] = {build_request, put_secret_response},                             \
-	[OPERATION_DELETE_SECRET] = {build_request, parse_deletion_response},                      \
-	[OPERATION_CLIENT_KEY] = {build_request, client_key_response}
+	[OPERATION_LIST_SECRETS] = {HTTP_GET, "/secrets", list_secrets_response,                   \
+				    .query = request_page},                                        \
+	[OPERATION_FIND_SECRET] = {HTTP_GET, "/secrets/{name}", parse_entry_response},             \
+	[OPERATION_PUT_SECRET] = {HTTP_PUT, "/secrets/{name}", put_secret_response,                \
+				  .write = write_secret},                                          \
+	[OPERATION_DELETE_SECRET] = {HTTP_DELETE, "/secrets/{name}", parse_deletion_response},     \
+	[OPERATION_CLIENT_KEY] = {HTTP_GET, "/secrets/public-key", client_key_response}
+
+static const struct service_operation repository_operations[OPERATION_COUNT] = {
+	COMMON_OPERATIONS,
+	[OPERATION_LIST_STORES] = {HTTP_GET, "/environments", list_stores_response,
+				   .query = request_page},
+	[OPERATION_FIND_STORE] = {HTTP_GET, "/environments/{name}", find_store_response},
+	/* Without a body: no protection rules. */
+	[OPERATION_CREATE_STORE] = {HTTP_PUT, "/environments/{name}", parse_entry_response},
+	[OPERATION_DELETE_STORE] = {HTTP_DELETE, "", parse_deletion_response},
+};
 
 const struct provider provider_github = {
 	COMMON,
@@ -330,17 +326,18 @@ const struct provider provider_github = {
 	.store_name_is_valid = store_name_is_valid,
 	.store_name_rule =
 		"a directory here is an environment: its name is UTF-8 text of 255 characters at most",
-	.operations =
-		{
-			COMMON_OPERATIONS,
-			[OPERATION_LIST_STORES] = {build_request, list_stores_response},
-			[OPERATION_FIND_STORE] = {build_request, find_store_response},
-			[OPERATION_CREATE_STORE] = {build_request, parse_entry_response},
-			[OPERATION_DELETE_STORE] = {build_request, parse_deletion_response},
-		},
+	.operations = repository_operations,
 };
 
 static const char *const visibilities[] = {"private", "all", "selected", NULL};
+
+static const struct service_operation organization_operations[OPERATION_COUNT] = {
+	COMMON_OPERATIONS,
+	[OPERATION_LIST_REPOSITORIES] = {HTTP_GET, "/secrets/{name}/repositories",
+					 list_repositories_response, .query = request_page},
+	[OPERATION_FIND_REPOSITORY] = {HTTP_GET, "/repos/{account}/{name}",
+				       find_repository_response},
+};
 
 const struct provider provider_github_organization = {
 	COMMON,
@@ -349,10 +346,5 @@ const struct provider provider_github_organization = {
 	.stores_are_fixed = true,
 	.secrets_per_store = 1000,
 	.store_name_is_valid = is_kind,
-	.operations =
-		{
-			COMMON_OPERATIONS,
-			[OPERATION_LIST_REPOSITORIES] = {build_request, list_repositories_response},
-			[OPERATION_FIND_REPOSITORY] = {build_request, find_repository_response},
-		},
+	.operations = organization_operations,
 };

@@ -26,8 +26,6 @@ void url_append_page(struct http_request *request, unsigned page);
 int url_append_name_param(struct http_request *request, const char *name, const char *displayed);
 int url_append_name(struct http_request *request, const char *displayed);
 
-struct body_writer;
-
 /* The arguments of a body, and the name in args->name, decoded. */
 struct named_body {
 	const struct op_args *args;
@@ -36,25 +34,13 @@ struct named_body {
 
 #define TYPE_JSON "application/json"
 
-/* The form of one operation's request. */
-struct request_form {
-	enum http_method method;
-	const char *path; /* {account}, {store} and {id} stand for the ids in the arguments, {name}
-			     for the name; each is a whole segment */
-	/* Adds the query, and returns 0 or a negative errno; NULL: there is none. */
-	int (*query)(const struct op_args *args, struct http_request *request);
-	/* Writes the body; NULL: there is none. Called twice, to count and to write. */
-	void (*write)(struct body_writer *body, const struct named_body *from);
-	const char *type; /* Content-Type; NULL: JSON if there is a body, else none */
-};
-
 /* Writes a request of this form for a response in JSON. Returns 0, -ENOMEM, -ENOBUFS, or -EINVAL
  * where an id is missing or the name cannot be decoded. */
-int request_build(const struct request_form *form, const struct op_args *args,
+int request_build(const struct service_operation *operation, const struct op_args *args,
 		  struct http_request *request);
 
 /* The same without the header for JSON; the path goes on where the target has come to. */
-int request_append(const struct request_form *form, const struct op_args *args,
+int request_append(const struct service_operation *operation, const struct op_args *args,
 		   struct http_request *request);
 
 /* auth_header.c: appends one header line, `BEGINNING` and `text`, with its NUL. Returns 0,
@@ -151,6 +137,13 @@ bool response_is_blank(const struct http_response *response);
 
 /* True for a success that by its status has no content: enough where something was changed. */
 bool response_has_no_content(const struct http_response *response);
+
+/* True if what is named and described is a store. */
+static inline bool operation_is_about_stores(enum operation operation)
+{
+	return operation == OPERATION_LIST_STORES || operation == OPERATION_FIND_STORE ||
+	       operation == OPERATION_CREATE_STORE;
+}
 
 /* response_parser.c: what all services' responses have in common. */
 

@@ -43,8 +43,7 @@ int response_parse(const struct provider *provider, const struct op_args *args,
 		.failure = failure,
 		.retry_hint = retry_hint,
 		.object = object,
-		.stores = operation == OPERATION_LIST_STORES || operation == OPERATION_FIND_STORE ||
-			  operation == OPERATION_CREATE_STORE,
+		.stores = operation_is_about_stores(operation),
 	};
 	int failed;
 

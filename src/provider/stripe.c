@@ -81,14 +81,7 @@ static void write_secret(struct body_writer *body, const struct named_body *from
 
 static int build_request(const struct op_args *args, struct http_request *request)
 {
-	static const struct request_form forms[OPERATION_COUNT] = {
-		[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, .query = request_page},
-		[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/find", .query = request_search},
-		[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, .write = write_secret, .type = FORM},
-		[OPERATION_DELETE_SECRET] = {HTTP_POST, SECRETS "/delete", .write = write_name,
-					     .type = FORM},
-	};
-	const struct request_form *form = &forms[args->operation];
+	const struct service_operation *operation = &provider_stripe.operations[args->operation];
 
 	/* There is one verb, which creates or replaces. */
 	if (!args->store_id ||
@@ -100,9 +93,9 @@ static int build_request(const struct op_args *args, struct http_request *reques
 		http_request_header(request, "Stripe-Account", args->account);
 	if (args->context)
 		http_request_header(request, "Stripe-Context", args->context);
-	if (form->method != HTTP_GET && args->idempotency_key)
+	if (operation->method != HTTP_GET && args->idempotency_key)
 		http_request_header(request, "Idempotency-Key", args->idempotency_key);
-	return request_build(form, args, request);
+	return request_build(operation, args, request);
 }
 
 /* Responses */
@@ -210,6 +203,16 @@ static const char *token_mode(const char *token)
 						: NULL;
 }
 
+static const struct service_operation operations[OPERATION_COUNT] = {
+	[OPERATION_LIST_SECRETS] = {HTTP_GET, SECRETS, list_response, .query = request_page},
+	[OPERATION_FIND_SECRET] = {HTTP_GET, SECRETS "/find", find_response,
+				   .query = request_search},
+	[OPERATION_PUT_SECRET] = {HTTP_POST, SECRETS, parse_entry_response, .write = write_secret,
+				  .type = FORM},
+	[OPERATION_DELETE_SECRET] = {HTTP_POST, SECRETS "/delete", delete_response,
+				     .write = write_name, .type = FORM},
+};
+
 const struct provider provider_stripe = {
 	.token_mode = token_mode,
 	.name = "stripe",
@@ -235,13 +238,8 @@ const struct provider provider_stripe = {
 	.store_name_rule =
 		"a directory here is the scope of a user: name it usr_ and the letters and digits of its id",
 	.authorize = authorize_bearer,
-	.operations =
-		{
-			[OPERATION_LIST_SECRETS] = {build_request, list_response},
-			[OPERATION_FIND_SECRET] = {build_request, find_response},
-			[OPERATION_PUT_SECRET] = {build_request, parse_entry_response},
-			[OPERATION_DELETE_SECRET] = {build_request, delete_response},
-		},
+	.build_request = build_request,
+	.operations = operations,
 	.parse_response = response_parse,
 	.map_error = stripe_map_error,
 	.parse_fields = parse_fields,

@@ -93,26 +93,28 @@ static int url_append_path(struct http_request *request, const struct op_args *a
 	return failed;
 }
 
-int request_append(const struct request_form *form, const struct op_args *args,
+int request_append(const struct service_operation *operation, const struct op_args *args,
 		   struct http_request *request)
 {
-	int failed = url_append_path(request, args, form->path);
+	int failed = url_append_path(request, args, operation->path);
 
-	request->method = form->method;
-	request->bears_value = form->write && args->value && !args->client_key;
-	request->content_type = form->type ? form->type : form->write ? TYPE_JSON : NULL;
-	if (!failed && form->query)
-		failed = form->query(args, request);
-	if (!failed && form->write)
-		failed = request_body(request, args, form->write);
+	request->method = operation->method;
+	request->bears_value = operation->write && args->value && !args->client_key;
+	request->content_type = operation->type	   ? operation->type
+				: operation->write ? TYPE_JSON
+						   : NULL;
+	if (!failed && operation->query)
+		failed = operation->query(args, request);
+	if (!failed && operation->write)
+		failed = request_body(request, args, operation->write);
 	if (!failed && (request->target.failed || request->headers.failed))
 		failed = -ENOMEM;
 	return failed;
 }
 
-int request_build(const struct request_form *form, const struct op_args *args,
+int request_build(const struct service_operation *operation, const struct op_args *args,
 		  struct http_request *request)
 {
 	http_request_header(request, "Accept", TYPE_JSON);
-	return request_append(form, args, request);
+	return request_append(operation, args, request);
 }

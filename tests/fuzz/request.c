@@ -111,7 +111,7 @@ static void check_request(const struct provider *provider, const struct op_args 
 static void ask_provider(const struct provider *provider, struct op_args *args)
 {
 	struct http_request request = {.method = HTTP_GET};
-	int failed = provider->operations[args->operation].build_request(args, &request);
+	int failed = provider->build_request(args, &request);
 
 	MUST(failed == 0 || failed == -EINVAL);
 	if (!failed)
@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = input_byte(&input);
 	char *texts[7];
 
-	if (!provider->operations[args.operation].build_request)
+	if (!provider_has(provider, args.operation))
 		return -1;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		texts[i] = input_string(&input, 300);

@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.status = statuses[input_number(&input, COUNT(statuses) - 1)]};
 	uint8_t how = input_byte(&input);
 
-	if (!provider->operations[args.operation].build_request)
+	if (!provider_has(provider, args.operation))
 		return -1;
 	args.name = "NAME";
 	args.store_id = "7xKZ6c3f2QyJ5n1Wv8b4Tm";

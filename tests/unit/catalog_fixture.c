@@ -109,6 +109,13 @@ static int fake_build_request(const struct op_args *args, struct http_request *r
 	return 0;
 }
 
+/* Says that there is the operation; fake_parse_response reads it. */
+static int fake_parse(struct response_parser *parser, int failed)
+{
+	(void)parser;
+	return failed;
+}
+
 static const struct script *response_script;
 
 static int fake_parse_response(const struct provider *provider, const struct op_args *args,
@@ -154,10 +161,12 @@ void fixture_make(struct fixture *fixture, enum paging paging)
 		.gets_secret_by_name = paging == PAGING_CURSOR,
 		.name_is_valid = any_name,
 		.store_name_is_valid = any_name,
+		.operations = fixture->operations,
+		.build_request = fake_build_request,
 		.parse_response = fake_parse_response,
 	};
 	for (size_t i = 0; i < OPERATION_COUNT; i++)
-		fixture->provider.operations[i].build_request = fake_build_request;
+		fixture->operations[i].parse = fake_parse;
 	fixture->options = (struct catalog_options){.provider = &fixture->provider,
 						    .ttl = 60000,
 						    .negative_ttl = 5000,

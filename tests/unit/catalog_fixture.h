@@ -26,6 +26,7 @@ struct fixture {
 	struct catalog *catalog;
 	struct catalog_options options;
 	struct provider provider;
+	struct service_operation operations[OPERATION_COUNT];
 	struct failure down; /* what net_down returns; error 0: the service is up */
 	struct http_call *asked[64];
 	size_t asked_count;

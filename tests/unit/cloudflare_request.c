@@ -11,11 +11,6 @@
 #define JSON	    "\napplication/json\n"
 #define VALUE(text) .value = (const uint8_t *)(text), .value_length = sizeof(text) - 1
 
-static int make_request(const struct op_args *args, struct http_request *request)
-{
-	return provider_cloudflare.operations[args->operation].build_request(args, request);
-}
-
 static void test_requests_are_what_the_service_takes(void **state)
 {
 	static const struct {
@@ -200,14 +195,14 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	memset(value, 1, 65536);
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(make_request(&args, &request), 0);
+	assert_int_equal(provider_cloudflare.build_request(&args, &request), 0);
 	assert_int_equal(request.body.length, 65536 * 6 + strlen("{\"value\":\"\"}"));
 	assert_memory_equal(request.body.data + request.body.length - 8, "\\u0001\"}", 8);
 	assert_int_equal(pool.held, request.body.size);
 	http_request_free(&request);
 	assert_int_equal(pool.held, 0);
 	pool.cap = 65536;
-	assert_int_equal(make_request(&args, &request), -ENOBUFS);
+	assert_int_equal(provider_cloudflare.build_request(&args, &request), -ENOBUFS);
 	http_request_free(&request);
 	free(value);
 }

@@ -132,8 +132,7 @@ static void test_statuses_have_their_errno_for_every_operation(void **state)
 	for (operation = 0; operation < OPERATION_COUNT; operation++) {
 		struct op_args args = other((enum operation)operation);
 
-		for (i = 0; provider_fastly.operations[operation].build_request && i < COUNT(cases);
-		     i++) {
+		for (i = 0; provider_has(&provider_fastly, operation) && i < COUNT(cases); i++) {
 			assert_int_equal(
 				refuse(&args, cases[i].status, "application/json",
 				       "{\"msg\":\"Provided credentials are missing or invalid\"}"),

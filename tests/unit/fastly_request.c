@@ -113,11 +113,6 @@ static const struct {
 	{{.operation = OPERATION_SIGNING_KEY}, HTTP_GET, STORES "/signing-key", NULL},
 };
 
-static int make_request(const struct op_args *args, struct http_request *request)
-{
-	return provider_fastly.operations[args->operation].build_request(args, request);
-}
-
 static void test_requests_are_what_the_service_takes(void **state)
 {
 	size_t i;
@@ -126,7 +121,7 @@ static void test_requests_are_what_the_service_takes(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		struct http_request request = {0};
 
-		assert_int_equal(make_request(&cases[i].ask, &request), 0);
+		assert_int_equal(provider_fastly.build_request(&cases[i].ask, &request), 0);
 		assert_int_equal(request.method, cases[i].method);
 		assert_string_equal(buffer_cstr(&request.target), cases[i].target);
 		assert_int_equal(request.headers.length, 25);
@@ -153,11 +148,11 @@ static void test_only_a_value_that_is_not_sealed_is_borne(void **state)
 	struct http_request request = {0};
 
 	(void)state;
-	assert_int_equal(make_request(&args, &request), 0);
+	assert_int_equal(provider_fastly.build_request(&args, &request), 0);
 	assert_true(request.bears_value);
 	http_request_free(&request);
 	args.client_key = client_key;
-	assert_int_equal(make_request(&args, &request), 0);
+	assert_int_equal(provider_fastly.build_request(&args, &request), 0);
 	assert_false(request.bears_value);
 	http_request_free(&request);
 }
@@ -178,7 +173,7 @@ static void test_what_is_no_store_id_is_refused(void **state)
 				.operation = operations[j], .store_id = ids[i], .name = "NAME"};
 			struct http_request request = {0};
 
-			assert_int_equal(make_request(&args, &request), -EINVAL);
+			assert_int_equal(provider_fastly.build_request(&args, &request), -EINVAL);
 			http_request_free(&request);
 		}
 }
@@ -198,7 +193,7 @@ static void test_names_that_are_not_canonical_are_refused(void **state)
 				.operation = operations[j], .store_id = STORE, .name = names[i]};
 			struct http_request request = {0};
 
-			assert_int_equal(make_request(&args, &request), -EINVAL);
+			assert_int_equal(provider_fastly.build_request(&args, &request), -EINVAL);
 			http_request_free(&request);
 		}
 }
@@ -220,7 +215,7 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	(void)state;
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(make_request(&args, &request), 0);
+	assert_int_equal(provider_fastly.build_request(&args, &request), 0);
 	assert_int_equal(request.body.length,
 			 strlen("{\"name\":\"NAME\",\"secret\":\"\"}") + 87448);
 	assert_int_equal(request.body.data[request.body.length - 1], '}');
@@ -228,7 +223,7 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	http_request_free(&request);
 	assert_int_equal(pool.held, 0);
 	pool.cap = 65536;
-	assert_int_equal(make_request(&args, &request), -ENOBUFS);
+	assert_int_equal(provider_fastly.build_request(&args, &request), -ENOBUFS);
 	http_request_free(&request);
 	free(sealed);
 }

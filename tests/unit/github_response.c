@@ -38,7 +38,7 @@ static int read_text(const struct op_args *args, int status, const char *headers
 	int error;
 
 	buffer_printf(&lines, REQUEST_ID "%s", headers);
-	error = read_answer(provider_github_organization.operations[args->operation].parse
+	error = read_answer(provider_has(&provider_github_organization, args->operation)
 				    ? &provider_github_organization
 				    : &provider_github,
 			    args, status, buffer_cstr(&lines), body);

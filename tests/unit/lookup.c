@@ -204,7 +204,7 @@ static void test_with_bypass_cache_where_names_can_only_be_walked_for(void **sta
 
 	(void)state;
 	fixture_make(&fixture, PAGING_NUMBERED);
-	fixture.provider.operations[OPERATION_FIND_SECRET].build_request = NULL;
+	fixture.operations[OPERATION_FIND_SECRET].parse = NULL;
 	fixture_start(&fixture);
 	listing = store_secrets(fixture_store(&fixture, "store"));
 	/* A walk that is under way already is no answer. */

@@ -12,11 +12,6 @@
 #define USER	    "scope%5Btype%5D=user&scope%5Buser%5D=usr_1"
 #define VALUE(text) .value = (const uint8_t *)(text), .value_length = sizeof(text) - 1
 
-static int make_request(const struct op_args *args, struct http_request *request)
-{
-	return provider_stripe.operations[args->operation].build_request(args, request);
-}
-
 static void test_requests_are_what_the_service_takes(void **state)
 {
 	static const struct {
@@ -109,7 +104,7 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	memset(value, '%', 20000);
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(make_request(&args, &request), 0);
+	assert_int_equal(provider_stripe.build_request(&args, &request), 0);
 	assert_int_equal(request.body.length, strlen("name=NAME&" OWN "&payload=") + 60000);
 	assert_int_equal(pool.held, request.body.size);
 	http_request_free(&request);
