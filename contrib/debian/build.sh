@@ -36,7 +36,7 @@ version=$(sed -n "s/^  version: '\(.*\)',/\1/p" meson.build)
 SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct 2>/dev/null || stat -c %Y "$top/CHANGELOG.md")
 export SOURCE_DATE_EPOCH
 name=${DEBFULLNAME:-$(git -C "$top" config user.name || echo "sstorefs developers")}
-address=${DEBEMAIL:-$(git -C "$top" config user.email || echo sstorefs@localhost)}
+address=${DEBEMAIL:-$(git -C "$top" config user.email || echo sstorefs@sstorefs.example)}
 maintainer="$name <$address>"
 sed -i "s/@MAINTAINER@/$(printf %s "$maintainer" | sed 's/[\\&/]/\\&/g')/" debian/control
 cat >debian/changelog <<CHANGELOG
