@@ -51,9 +51,7 @@ def test_the_man_page_has_every_attribute_that_is_listed(direct_mount, sandbox):
 def test_the_digest_as_the_fastly_cli_prints_it(direct_mount, sandbox):
     """Go's hex.EncodeToString() of the 32 bytes."""
     sandbox.put("prod", "NAME", b"old")
-    (command,) = re.findall(r"`(getfattr -n user.digest[^`]*)`", README)
-    command = command.replace(r"\|", "|")
-    assert command in re.sub(r"[*_]", "", MAN)
+    (command,) = re.findall(r"as (getfattr -n user.digest.*) does", re.sub(r"[*_]", "", MAN))
     printed = subprocess.run(["bash", "-c", command], cwd=direct_mount / "prod", capture_output=True, text=True, check=True).stdout
     assert printed == base64.b64decode(os.getxattr(direct_mount / "prod/NAME", "user.digest")).hex() + "\n"
 
@@ -66,10 +64,33 @@ def test_the_man_page_has_every_errno_of_the_tests():
         assert f"*{name}*" in MAN
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+DOCUMENTS = [path for folder in (".", "doc", "contrib", "tests") for path in (TOP / folder).glob("*.md" if folder == "." else "**/*.md")
+             if "node_modules" not in path.parts]
+
+
+@pytest.mark.parametrize("document", [str(path.relative_to(TOP)) for path in DOCUMENTS])
 def test_what_a_document_links_to_is_there(document):
-    links = re.findall(r"\]\(([^)#]+)", (TOP / document).read_text())
-    assert [link for link in links if not link.startswith("https://") and not (TOP / link).exists()] == []
+    """Files, and headings in them."""
+    for link, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", (TOP / document).read_text()):
+        target = (TOP / document).parent / link if link else TOP / document
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}, heading
+
+
+def test_every_chapter_and_rule_that_is_cited_exists():
+    """As in "apis.md, Fastly 5", "semantics.md, rule 4", "sstorefs(1), CAVEATS" and, in a man page, "see *WRITING*"."""
+    titles = set(re.findall(r"^## (\w+ \d+):", (TOP / "doc/apis.md").read_text(), re.MULTILINE))
+    contract = (TOP / "doc/semantics.md").read_text()
+    titles |= {f"chapter {number}" for number in re.findall(r"^## (\d+)\.", contract, re.MULTILINE)}
+    titles |= {f"rule {number}" for number in re.findall(r"^(\d+)\. ", contract.split("\n## 5. Writing\n")[1].split("\n## 6")[0], re.MULTILINE)}
+    titles |= set(re.findall(r"^##? (.*)", MAN, re.MULTILINE))
+    citation = re.compile(r"apis\.md,? ([A-Z]\w+ \d+)|semantics\.md, ((?:rule|chapter) \d+)|sstorefs\*?\(1\), \*?([A-Z]{4,}(?: [A-Z]+)*)")
+    texts = [path.read_text() for folder in ("src", "include", "tests", "doc", "contrib", "man") for path in (TOP / folder).rglob("*")
+             if path.is_file() and path.suffix in (".c", ".h", ".py", ".md", ".scd", ".in", ".yaml", ".conf", ".sh") and "node_modules" not in path.parts]
+    cited = {"".join(found) for text in texts for found in citation.findall(text)}
+    cited |= {title for title in re.findall(r"[Ss]ee (?:also )?\*([A-Z][A-Z ]+)\*", MAN)}
+    assert len(cited) > 40 and cited - titles == set()
 
 
 def test_every_test_that_the_tests_readme_names_exists():
