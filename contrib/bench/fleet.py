@@ -4,7 +4,7 @@
     fleet.py [--mounts 1000] [--output FOLDER]     the table, and fleet.svg, which shows the same
     fleet.py --check 100 [--build FOLDER]          the same model beside as many real mounts of the sandbox (as root); fails where they differ
 
-fleet_model.py says what is simulated. README.md, "Fleets", has the figures.
+fleet_model.py says what is simulated. doc/fleets.md has the figures, README.md the calls.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """The benchmark runs, and leaves what it promises. No test compares what it measures: machines are too different, and too busy."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 from daemon import BUILD
 from waiting import TIMEOUT
 
-BENCH = Path(__file__).resolve().parents[2] / "contrib/bench/bench.py"
+TOP = Path(__file__).resolve().parents[2]
+BENCH = TOP / "contrib/bench/bench.py"
 
 
 def test_a_quick_run_leaves_a_table_plots_and_figures(tmp_path):
@@ -31,12 +33,18 @@ def test_a_quick_run_leaves_a_table_plots_and_figures(tmp_path):
 FLEET = BENCH.with_name("fleet.py")
 
 
-def test_the_readme_has_what_the_fleet_comes_to(tmp_path):
-    """The simulation repeats exactly: what changes how often a mount asks changes the README."""
+def test_the_documents_have_what_the_fleet_comes_to(tmp_path):
+    """The simulation repeats exactly: what changes how often a mount asks changes doc/fleets.md, and the calls in the README."""
     done = subprocess.run([sys.executable, FLEET, "--output", tmp_path], capture_output=True, text=True, timeout=TIMEOUT, check=True)
     rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 4 * 4
-    assert "\n".join(rows) in (BENCH.parents[2] / "README.md").read_text()
+    assert "\n".join(rows) in (TOP / "doc/fleets.md").read_text()
+    calls = {}
+    for kind, scenario, number in (re.match(r"\| (\w+), (.*?) \| (\d+) \|", row).groups() for row in rows[2:]):
+        calls.setdefault(kind, {})[scenario] = number
+    short = [["", *calls["Fastly"]], *([kind, *numbers.values()] for kind, numbers in calls.items())]
+    readme = [[cell.strip() for cell in line.split("|")[1:-1]] for line in (TOP / "README.md").read_text().splitlines() if line.startswith("| ")]
+    assert [row for row in readme if row[0] in ("", *calls)][-5:] == short
     assert (tmp_path / "fleet.md").read_text() in done.stdout and (tmp_path / "fleet.svg").read_text().count("<svg") == 1
 
 
