@@ -4,7 +4,7 @@
 #     contrib/debian/build.sh [DIRECTORY]
 #
 # DIRECTORY receives the package; default: the current directory. The tree is not changed. The maintainer of the package is
-# DEBFULLNAME <DEBEMAIL>, or who git says works here.
+# DEBFULLNAME <DEBEMAIL>, or git's user.name and user.email.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
