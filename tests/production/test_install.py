@@ -164,3 +164,14 @@ def test_try_uses_what_it_has_built_also_where_another_is_installed(tmp_path):
         PATH=/usr/sbin:$PATH {TOP}/contrib/try.sh"""
     done = subprocess.run(["unshare", "-m", "sh", "-ec", script], env={**os.environ, "BUILD": str(BUILD)}, capture_output=True, text=True)
     assert done.returncode == 0 and "another" not in done.stderr, done.stdout + done.stderr
+
+
+def test_try_leaves_it_mounted_and_says_how_to_end_it(tmp_path):
+    script = f"""
+        {TOP}/contrib/try.sh --service stripe --keep > {tmp_path}/printed || {{ cat {tmp_path}/printed; exit 1; }}
+        end=$(tail -n 1 {tmp_path}/printed)
+        echo val | dd of=$(echo "$end" | sed 's/^umount \\([^ ]*\\) .*/\\1/')/account/OTHER conv=fsync status=none
+        eval "$end" """
+    done = subprocess.run(["unshare", "-m", "sh", "-ec", script], env={**os.environ, "BUILD": str(BUILD)},
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
