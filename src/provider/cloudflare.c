@@ -9,7 +9,6 @@
 #include "sstorefs/name.h"
 
 #define PAGE_SIZE      100
-#define PAGE_SIZE_TEXT "100"
 #define SCOPES_DEFAULT "workers" /* a new secret must have one (doc/apis.md, Cloudflare 6) */
 
 /* Requests */
@@ -18,8 +17,8 @@
  * Cloudflare 4). */
 static int request_page(const struct op_args *args, struct http_request *request)
 {
-	url_append_page(request, args->page);
-	url_append_text(request, "per_page", PAGE_SIZE_TEXT);
+	url_append_number(request, "page", args->page ? args->page : 1);
+	url_append_number(request, "per_page", PAGE_SIZE);
 	url_append_text(request, "order", "name");
 	url_append_text(request, "direction", "asc");
 	return 0;

@@ -7,7 +7,7 @@
 
 #define STORES	  "/resources/stores/secret"
 #define SECRETS	  STORES "/{store}/secrets"
-#define PAGE_SIZE "200"
+#define PAGE_SIZE 200
 
 /* Requests */
 
@@ -24,7 +24,7 @@ static bool is_store_id(const char *id)
 
 static int request_page(const struct op_args *args, struct http_request *request)
 {
-	url_append_text(request, "limit", PAGE_SIZE);
+	url_append_number(request, "limit", PAGE_SIZE);
 	if (args->cursor)
 		url_append_text(request, "cursor", args->cursor);
 	return 0;
@@ -227,7 +227,7 @@ const struct provider provider_fastly = {
 	.token_variables = PHRASES("FASTLY_API_TOKEN", "FASTLY_API_KEY"),
 	.store_paging = PAGING_CURSOR,
 	.secret_paging = PAGING_CURSOR,
-	.page_size = 200,
+	.page_size = PAGE_SIZE,
 	.value_bytes_max = 65536,
 	.seals = true,
 	.gets_store_by_name = true,

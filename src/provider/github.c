@@ -10,8 +10,7 @@
 #include "provider_internal.h"
 #include "sstorefs/name.h"
 
-#define PAGE_SIZE      100
-#define PAGE_SIZE_TEXT "100"
+#define PAGE_SIZE 100
 
 /* The id of a fixed store is its kind, that of an environment this and its name: no kind has a
  * slash. */
@@ -44,8 +43,8 @@ static int append_store(struct http_request *request, const char *id)
 
 static int request_page(const struct op_args *args, struct http_request *request)
 {
-	url_append_text(request, "per_page", PAGE_SIZE_TEXT);
-	url_append_page(request, args->page);
+	url_append_number(request, "per_page", PAGE_SIZE);
+	url_append_number(request, "page", args->page ? args->page : 1);
 	return 0;
 }
 
@@ -150,9 +149,13 @@ static int show_kind(struct response_parser *parser, const char *kind)
 }
 
 /* The schema lets the list of environments be left out: it is empty then if that is said. */
-static int list_response_of(struct response_parser *parser, const char *member, int failed)
+static int list_response(struct response_parser *parser, int failed)
 {
-	const json_t *list = json_object_get(parser->object, member);
+	enum operation operation = parser->args->operation;
+	const json_t *list = json_object_get(
+		parser->object, operation == OPERATION_LIST_STORES	   ? "environments"
+				: operation == OPERATION_LIST_REPOSITORIES ? "repositories"
+									   : "secrets");
 	int64_t total = json_get_count(parser->object, "total_count");
 
 	if (!failed && !json_is_array(list) && (total != 0 || (list && !json_is_null(list))))
@@ -169,17 +172,7 @@ static int list_stores_response(struct response_parser *parser, int failed)
 {
 	for (size_t i = 0; kinds[i] && parser->args->page <= 1 && !failed; i++)
 		failed = show_kind(parser, kinds[i]);
-	return list_response_of(parser, "environments", failed);
-}
-
-static int list_secrets_response(struct response_parser *parser, int failed)
-{
-	return list_response_of(parser, "secrets", failed);
-}
-
-static int list_repositories_response(struct response_parser *parser, int failed)
-{
-	return list_response_of(parser, "repositories", failed);
+	return list_response(parser, failed);
 }
 
 /* In whatever spelling: the service makes no difference between capitals and small letters. */
@@ -300,8 +293,7 @@ static const char *const token_variables[] = {"GH_ENTERPRISE_TOKEN", "GITHUB_ENT
 	}
 
 #define COMMON_OPERATIONS                                                                          \
-	[OPERATION_LIST_SECRETS] = {HTTP_GET, "/secrets", list_secrets_response,                   \
-				    .query = request_page},                                        \
+	[OPERATION_LIST_SECRETS] = {HTTP_GET, "/secrets", list_response, .query = request_page},   \
 	[OPERATION_FIND_SECRET] = {HTTP_GET, "/secrets/{name}", parse_entry_response},             \
 	[OPERATION_PUT_SECRET] = {HTTP_PUT, "/secrets/{name}", put_secret_response,                \
 				  .write = write_secret},                                          \
@@ -333,8 +325,8 @@ static const char *const visibilities[] = {"private", "all", "selected", NULL};
 
 static const struct service_operation organization_operations[OPERATION_COUNT] = {
 	COMMON_OPERATIONS,
-	[OPERATION_LIST_REPOSITORIES] = {HTTP_GET, "/secrets/{name}/repositories",
-					 list_repositories_response, .query = request_page},
+	[OPERATION_LIST_REPOSITORIES] = {HTTP_GET, "/secrets/{name}/repositories", list_response,
+					 .query = request_page},
 	[OPERATION_FIND_REPOSITORY] = {HTTP_GET, "/repos/{account}/{name}",
 				       find_repository_response},
 };

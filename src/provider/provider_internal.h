@@ -18,8 +18,7 @@ void url_append_param(struct http_request *request, const char *name, const char
 		      size_t length);
 void url_append_text(struct http_request *request, const char *name, const char *text);
 
-/* Appends the parameter `page`, the first one where `page` is 0. */
-void url_append_page(struct http_request *request, unsigned page);
+void url_append_number(struct http_request *request, const char *name, unsigned number);
 
 /* The same for the name that is displayed as `displayed`; url_append_name appends it as a segment.
  * Both return 0, -EINVAL or -ENOMEM. */

@@ -9,11 +9,10 @@
 #include "provider_internal.h"
 #include "sstorefs/name.h"
 
-#define SECRETS	       "/v1/apps/secrets"
-#define PAGE_SIZE      100
-#define PAGE_SIZE_TEXT "100"
-#define ACCOUNT	       "account"
-#define FORM	       "application/x-www-form-urlencoded"
+#define SECRETS	  "/v1/apps/secrets"
+#define PAGE_SIZE 100
+#define ACCOUNT	  "account"
+#define FORM	  "application/x-www-form-urlencoded"
 /* The version that doc/apis.md describes: an account's default may be years older, and the keys of
  * an organization have none (doc/apis.md, Stripe 1). */
 #define API_VERSION "2026-07-29.dahlia"
@@ -38,7 +37,7 @@ static void url_append_scope(struct http_request *request, const char *scope)
 static int request_page(const struct op_args *args, struct http_request *request)
 {
 	url_append_scope(request, args->store_id);
-	url_append_text(request, "limit", PAGE_SIZE_TEXT);
+	url_append_number(request, "limit", PAGE_SIZE);
 	if (args->cursor)
 		url_append_text(request, "starting_after", args->cursor);
 	return 0;

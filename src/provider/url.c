@@ -34,12 +34,12 @@ void url_append_text(struct http_request *request, const char *name, const char 
 	url_append_param(request, name, text, strlen(text));
 }
 
-void url_append_page(struct http_request *request, unsigned page)
+void url_append_number(struct http_request *request, const char *name, unsigned number)
 {
-	char number[16];
+	char text[16];
 
-	snprintf(number, sizeof(number), "%u", page ? page : 1);
-	url_append_text(request, "page", number);
+	snprintf(text, sizeof(text), "%u", number);
+	url_append_text(request, name, text);
 }
 
 int url_append_name_param(struct http_request *request, const char *name, const char *displayed)
