@@ -19,28 +19,23 @@ static size_t page_size(void)
 }
 
 /* MAP_FAILED when there is no more. */
-static void *map_private(size_t size, int flags)
+static void *map_private(size_t size, int access, int flags)
 {
 	/* cppcheck-suppress invalidFunctionArg ; -1 goes with MAP_ANONYMOUS */
-	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	return mmap(NULL, size, access, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
 /*
  * Whether more than `limit` bytes may be locked, found out by trying: CAP_IPC_LOCK lifts the limit,
- * but not in a user namespace, where it looks the same. MLOCK_ONFAULT makes the kernel check
- * without touching a page.
+ * but not in a user namespace, where it looks the same. Memory without access is checked and not
+ * touched.
  */
 static bool may_lock_more_than(size_t limit)
 {
 	size_t size = limit + page_size();
-	void *memory = map_private(size, MAP_NORESERVE);
-	bool may;
+	void *memory = map_private(size, PROT_NONE, MAP_NORESERVE | MAP_LOCKED);
 
-	if (memory == MAP_FAILED)
-		return false;
-	may = mlock2(memory, size, MLOCK_ONFAULT) == 0;
-	munmap(memory, size);
-	return may;
+	return memory != MAP_FAILED && !munmap(memory, size);
 }
 
 static size_t find_cap(void)
@@ -93,7 +88,7 @@ static int reserve_plain(struct locked *locked, size_t wanted)
 
 static uint8_t *map_locked(size_t size, int *failed)
 {
-	uint8_t *data = map_private(size, 0);
+	uint8_t *data = map_private(size, PROT_READ | PROT_WRITE, 0);
 
 	if (data == MAP_FAILED) {
 		*failed = -ENOMEM;

@@ -58,17 +58,18 @@ static int parse_status(const char *text, struct status *status)
 	return status->process ? 0 : -ESRCH;
 }
 
+static char status_text[STATUS_SIZE]; /* takes memory only as far as it is filled */
+
 /* Returns 0, -ESRCH where /proc does not show the thread, or -ENOBUFS when descriptors or memory
  * ran out. */
 static int read_status(pid_t thread, struct status *status)
 {
-	static char text[STATUS_SIZE]; /* takes memory only as far as it is filled */
-	ssize_t length = proc_read_of(thread, "status", text, sizeof text);
+	ssize_t length = proc_read_of(thread, "status", status_text, sizeof status_text);
 
 	*status = (struct status){0};
 	if (length < 0)
 		return (int)length;
-	return length < STATUS_SIZE - 1 ? parse_status(text, status) : -ENOBUFS;
+	return length < STATUS_SIZE - 1 ? parse_status(status_text, status) : -ENOBUFS;
 }
 
 void program_of(pid_t thread, char program[static 32])
@@ -81,11 +82,42 @@ void program_of(pid_t thread, char program[static 32])
 
 /* --- processes that have a file open */
 
+/* True if a process is gone, or a zombie without threads that live on, as `status` of /proc, which
+ * is open as `descriptor`, has it. */
+static bool status_shows_end(int descriptor)
+{
+	ssize_t length = pread(descriptor, status_text, sizeof status_text - 1, 0);
+	const char *state;
+
+	if (length < 0)
+		return errno == ESRCH;
+	status_text[length] = '\0';
+	state = strstr(status_text, "\nState:\t");
+	return state && strchr("ZX", state[8]) && number_in(status_text, "\nThreads:") <= 1;
+}
+
 bool process_has_ended(const struct process *process)
 {
 	struct pollfd ended = {.fd = process->descriptor, .events = POLLIN};
 
-	return poll(&ended, 1, 0) != 0;
+	return process->has_pidfd ? poll(&ended, 1, 0) != 0 : status_shows_end(process->descriptor);
+}
+
+/* Opens what stands for the process `id`, also if that is reused: a pidfd, or where the system has
+ * none (before Linux 5.3, under the filter of a container, in valgrind) its status in /proc.
+ * Returns 0, -ESRCH when it has ended, or -ENOBUFS. */
+static int process_open(struct process *process, pid_t id)
+{
+	char path[64];
+
+	process->id = id;
+	process->descriptor = (int)syscall(SYS_pidfd_open, id, 0);
+	process->has_pidfd = process->descriptor >= 0;
+	if (process->has_pidfd)
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)id);
+	process->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	return process->descriptor < 0 ? proc_error(errno) : 0;
 }
 
 unsigned processes_most(void)
@@ -108,7 +140,7 @@ static void process_unlist(struct fs *fs, struct process *process)
 	process->listed = false;
 }
 
-/* Makes a process with a pidfd. Returns 0, -ESRCH when it has ended, or -ENOBUFS. */
+/* Returns 0, -ESRCH when the process has ended, or -ENOBUFS. */
 static int process_new(struct fs *fs, pid_t id, struct process **made)
 {
 	struct process *process;
@@ -119,9 +151,7 @@ static int process_new(struct fs *fs, pid_t id, struct process **made)
 	process = calloc(1, sizeof *process);
 	if (!process)
 		return -ENOBUFS;
-	process->id = id;
-	process->descriptor = (int)syscall(SYS_pidfd_open, id, 0);
-	failed = process->descriptor < 0 ? proc_error(errno) : 0;
+	failed = process_open(process, id);
 	if (!failed && !set_add(&fs->processes, process))
 		failed = -ENOBUFS;
 	if (failed) {
@@ -176,7 +206,7 @@ int process_of_parent(struct fs *fs, const struct process *process, struct proce
 	failed = process_find(fs, status.parent, parent);
 	if (failed)
 		return failed == -ESRCH ? 0 : failed;
-	/* If the parent ended before its pidfd was opened, the child has another parent now. */
+	/* If the parent ended before it was opened, the child has another parent now. */
 	failed = read_status(process->id, &again);
 	if (!failed && again.parent == status.parent)
 		return 0;

@@ -32,7 +32,8 @@ struct writer {
 /* A process that has opened a handle or writes to one. Each costs a descriptor. */
 struct process {
 	pid_t id;	/* the first member: the key of fs->processes */
-	int descriptor; /* pidfd: readable once the process has ended, also if its id is reused */
+	int descriptor; /* stands for the process, also once its id is reused */
+	bool has_pidfd; /* `descriptor` is a pidfd; else /proc/PID/status is open */
 	unsigned references;
 	bool listed; /* in fs->processes; false once it has ended */
 };

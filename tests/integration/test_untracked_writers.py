@@ -23,18 +23,8 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=66", "UBSAN_OPTIONS": "pr
 KILLED = 'exec 3> "$NAME"; printf half >&3; kill -KILL $$'
 
 
-class PrefixedMount(Mount):
-    """`before` precedes the daemon's own arguments."""
-
-    before = ()
-
-    def arguments(self, *more):
-        return [*self.before, *super().arguments(*more)]
-
-
 def started(request, tmp_path, direct, options="", before=()):
-    mount = PrefixedMount(tmp_path, direct, options=options, **(SANITIZERS if "user=" in options else {}))
-    mount.before = before
+    mount = Mount(tmp_path, direct, options=options, before=before, **(SANITIZERS if "user=" in options else {}))
     request.node.mounts = [mount]
     return mount.start()
 

@@ -77,9 +77,9 @@ def wait_until_mounted(path, process, timeout=TIMEOUT):
 
 
 class Mount:
-    """A mount of the sandbox. `mount / "prod/NAME"` is a path in it."""
+    """A mount of the sandbox. `mount / "prod/NAME"` is a path in it. `before` precedes the daemon's own arguments."""
 
-    def __init__(self, work, service, source=None, options="", program=PROGRAM, **variables):
+    def __init__(self, work, service, source=None, options="", program=PROGRAM, before=(), **variables):
         self.work = Path(work)
         self.service = service
         self.source = source or service.source
@@ -87,6 +87,7 @@ class Mount:
         self.log_path = self.work / "daemon.log"
         self.variables = variables
         self.program = program
+        self.before = before
         self.process = None
         self.pid = None
         self.token_file = self.work / "token"
@@ -101,7 +102,7 @@ class Mount:
         return self.path / name
 
     def arguments(self, *more):
-        return [str(word) for word in (self.program, self.source, self.path, "-o", self.options, *more)]
+        return [str(word) for word in (*self.before, self.program, self.source, self.path, "-o", self.options, *more)]
 
     def start(self):
         """In the foreground, as our child, so that its end can be waited for."""
