@@ -46,8 +46,7 @@ static bool knows_something(struct fs *fs, struct store *store, const char *name
 	struct snapshot *view = listing_last_complete(listing);
 	bool has_view = view != NULL;
 
-	if (view)
-		snapshot_release(view);
+	snapshot_release(view);
 	return has_view || listing_peek_any(listing, name) ||
 	       quota_is_exhausted(fs->catalog, store);
 }

@@ -192,6 +192,13 @@ def test_what_a_token_of_github_may_not_do(check, sandbox, rights, ends):
     assert status == ends and "Resource not accessible" in json.dumps(found)
 
 
+def test_a_service_that_goes_away_before_it_tells_its_public_key_is_not_taken_for_one_with_a_bad_key(check, sandbox):
+    service = GitHub("direct", sandbox).make_store()
+    service.fault("get_public_key", status=503)
+    status, steps, _ = check(service.source, f"{service.options},timeout=1")
+    assert (status, steps["key"]) == (SERVICE, "failed")
+
+
 # --- of a mount -------------------------------------------------------------------------------------------------------------------
 
 

@@ -94,8 +94,7 @@ static struct store *first_store(struct catalog *catalog)
 	record = view ? snapshot_next(view, &position) : NULL;
 	if (record)
 		record = catalog_record(catalog, record->entry_id);
-	if (view)
-		snapshot_release(view);
+	snapshot_release(view);
 	return record ? catalog_store(catalog, record) : NULL;
 }
 
@@ -177,8 +176,7 @@ static struct store *next_key_store(struct check *check)
 	struct snapshot *view = listing_last_complete(catalog_stores(catalog));
 	const struct record *record = view ? snapshot_next(view, &check->key_position) : NULL;
 
-	if (view)
-		snapshot_release(view);
+	snapshot_release(view);
 	if (check->client.config->store)
 		return NULL;
 	return record ? catalog_store(catalog, record) : NULL;
@@ -189,25 +187,22 @@ static void report_key_id(struct check *check, struct api_call *api_call)
 {
 	const struct store *store = check->key_store ? check->key_store : check->store;
 	struct check_result *result = &check->report.steps[STEP_KEY];
-	const char *why = api_call->failure.message;
+	struct failure *failure = &api_call->failure;
 	struct client_key key = {0};
-	int failed = api_call->failure.errnum;
+	const char *why = "";
 
-	if (!failed)
-		failed = client_key_accept(&key, &api_call->result.client_key,
-					   api_call->http.sent_at, &why);
-	if (!result->result && failed) {
-		failure_set(&api_call->failure, EKEYREJECTED, "%s", why);
-		report_rejection(check, STEP_KEY, &api_call->failure, "no public key can be used");
-		return;
-	}
-	if (!result->result)
+	if (!failure->errnum && client_key_accept(&key, &api_call->result.client_key,
+						  api_call->http.sent_at, &why))
+		failure_set(failure, EKEYREJECTED, "%s", why);
+	if (result->result)
+		buffer_printf(&result->says, ", %s has %s", store_name(store),
+			      failure->errnum ? "none that can be used" : key.id);
+	else if (failure->errnum)
+		report_rejection(check, STEP_KEY, failure, "no public key can be used");
+	else
 		report_ok(&check->report, STEP_KEY,
 			  "TLS alone vouches for the public keys: %s has %s", store_name(store),
 			  key.id);
-	else
-		buffer_printf(&result->says, ", %s has %s", store_name(store),
-			      failed ? "none that can be used" : key.id);
 }
 
 static bool has_another_key(struct check *check)
