@@ -27,7 +27,8 @@ struct fs_options {
 	void *context;
 };
 
-/* Everything in `options` must outlive the fs. Returns 0, -ENOMEM or -ENOBUFS. */
+/* Makes a file system that is not mounted yet. Everything in `options` must outlive it. Returns 0
+ * or -ENOMEM. */
 int fs_new(struct fs **fs, const struct fs_options *options);
 void fs_free(struct fs *fs);
 

@@ -86,25 +86,25 @@ static void print_info(struct printer *printer)
 }
 
 /* Prints `count` numbers, one for each value of a label. */
-static void print_numbers(struct printer *printer, const char *label,
-			  const char *(*name_of)(unsigned index), unsigned count)
+static void print_numbers(struct printer *printer, const char *label, const char *const *names,
+			  unsigned count)
 {
 	const uint64_t *numbers = *(const uint64_t *const *)figure(printer);
 
 	for (unsigned i = 0; i < count; i++) {
-		set_label(printer, label, name_of(i));
+		set_label(printer, label, names[i]);
 		print_sample(printer, (double)numbers[i]);
 	}
 }
 
 static void print_by_result(struct printer *printer)
 {
-	print_numbers(printer, "result", write_result_name, WRITE_RESULT_COUNT);
+	print_numbers(printer, "result", write_result_names, WRITE_RESULT_COUNT);
 }
 
 static void print_by_reason(struct printer *printer)
 {
-	print_numbers(printer, "reason", discard_reason_name, DISCARD_REASON_COUNT);
+	print_numbers(printer, "reason", discard_reason_names, DISCARD_REASON_COUNT);
 }
 
 static void print_durations(struct printer *printer)

@@ -289,7 +289,6 @@ void fs_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
 void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
 	struct fs *fs = fuse_req_userdata(request);
-	enum refusal refusal = precheck_create(fs);
 	struct inode directory;
 	struct file *file;
 	bool is_staged;
@@ -297,6 +296,8 @@ void fs_mknod(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mo
 
 	(void)device;
 	if (!S_ISREG(mode)) {
+		enum refusal refusal = precheck_create(fs);
+
 		inode_find(fs, parent, &directory);
 		refusal_reply(request, "mknod", directory.store, name,
 			      refusal ? refusal : REFUSAL_ODD_FILE);

@@ -34,25 +34,15 @@ void count_open(struct write_counts *counts, int flags, int error)
 		counts->results[WRITE_REFUSED_AT_OPEN]++;
 }
 
-const char *write_result_name(unsigned result)
-{
-	static const char *const names[WRITE_RESULT_COUNT] = {
-		[WRITE_STORED] = "stored",   [WRITE_REFUSED_AT_OPEN] = "refused_at_open",
-		[WRITE_REFUSED] = "refused", [WRITE_FAILED] = "failed",
-		[WRITE_UNKNOWN] = "unknown",
-	};
+const char *const write_result_names[] = {
+	[WRITE_STORED] = "stored",   [WRITE_REFUSED_AT_OPEN] = "refused_at_open",
+	[WRITE_REFUSED] = "refused", [WRITE_FAILED] = "failed",
+	[WRITE_UNKNOWN] = "unknown",
+};
 
-	return names[result];
-}
-
-const char *discard_reason_name(unsigned reason)
-{
-	static const char *const names[DISCARD_REASON_COUNT] = {
-		[DISCARD_KILLED] = "killed",
-		[DISCARD_UNOBSERVED] = "unobserved",
-		[DISCARD_NOT_RENAMED] = "not_renamed",
-		[DISCARD_UNMOUNTED] = "unmounted",
-	};
-
-	return names[reason];
-}
+const char *const discard_reason_names[] = {
+	[DISCARD_KILLED] = "killed",
+	[DISCARD_UNOBSERVED] = "unobserved",
+	[DISCARD_NOT_RENAMED] = "not_renamed",
+	[DISCARD_UNMOUNTED] = "unmounted",
+};

@@ -40,6 +40,6 @@ void count_write(struct write_counts *counts, const struct failure *failure, boo
 /* Counts an open that ended with `error`, 0 or an errno, if it was for writing and was refused. */
 void count_open(struct write_counts *counts, int flags, int error);
 
-/* Return the values of the labels `result` and `reason`. */
-const char *write_result_name(unsigned result);
-const char *discard_reason_name(unsigned reason);
+/* The values of the labels `result` and `reason`. */
+extern const char *const write_result_names[WRITE_RESULT_COUNT];
+extern const char *const discard_reason_names[DISCARD_REASON_COUNT];

@@ -191,8 +191,8 @@ static void report_key_id(struct check *check, struct api_call *api_call)
 	struct client_key key = {0};
 	const char *why = "";
 
-	if (!failure->errnum && client_key_accept(&key, &api_call->result.client_key,
-						  api_call->http.sent_at, &why))
+	if (!failure->errnum &&
+	    client_key_accept(&key, &api_call->result.client_key, api_call->http.sent_at, &why))
 		failure_set(failure, EKEYREJECTED, "%s", why);
 	if (result->result)
 		buffer_printf(&result->says, ", %s has %s", store_name(store),
