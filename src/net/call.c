@@ -38,6 +38,7 @@ static void call_unlink(struct call_state *state)
 	struct net *net = state->net;
 	struct http_call *call = state->call;
 
+	throttle_leave_pace(state);
 	timer_stop(net->loop, &state->timer);
 	if (state->phase == CALL_QUEUED)
 		TAILQ_REMOVE(&net->waiting[state->queue], state, queued);
@@ -104,11 +105,13 @@ static void call_finish_without_memory(struct call_state *state)
 	call_finish(state);
 }
 
+/* Changes are sent in their order: behind the one that waits for its second, too. */
 static bool waits_for_another_change(const struct call_state *state)
 {
 	const struct throttle *throttle = &state->net->throttle;
 
-	return throttle->rules.one_change_at_a_time && throttle->changes && state->is_change;
+	return throttle->rules.one_change_at_a_time && state->is_change &&
+	       (throttle->changes || throttle->paced);
 }
 
 static bool call_has_slot(const struct call_state *state)
@@ -192,6 +195,7 @@ static void call_wait_for_rate_limit(struct call_state *state, uint64_t wait)
 		uint64_t spread = throttle_spread(wait);
 
 		throttle_announce(state->net);
+		throttle_enter_pace(state);
 		call_backoff(state, wait + (spread < (left - wait) / 2 ? spread : 0));
 		return;
 	}
@@ -203,11 +207,13 @@ static void call_wait_for_rate_limit(struct call_state *state, uint64_t wait)
 void call_run(struct call_state *state)
 {
 	uint64_t wait = throttle_delay(state->net, state->is_change);
+	bool is_refused = net_changes_refused_until(state->net) || wait >= call_time_left(state);
 
+	throttle_leave_pace(state);
 	state->own_connection = call_is_alone(state);
-	if (wait)
+	if (wait && (is_refused || !waits_for_another_change(state)))
 		call_wait_for_rate_limit(state, wait);
-	else if (call_has_slot(state))
+	else if (!wait && call_has_slot(state))
 		call_transfer(state);
 	else
 		call_queue(state);
@@ -242,11 +248,14 @@ void calls_admit(struct net *net)
 static void call_expired(struct timer *timer)
 {
 	struct call_state *state = container_of(timer, struct call_state, timer);
+	struct net *net = state->net;
 
-	if (state->phase == CALL_BACKOFF && call_time_left(state))
+	if (state->phase == CALL_BACKOFF && call_time_left(state)) {
 		call_run(state);
-	else
+		calls_admit(net);
+	} else {
 		handle_timeout(state);
+	}
 }
 
 void call_start(struct net *net, struct http_call *call)

@@ -162,7 +162,12 @@ void curl_error_describe_timeout(struct call_state *state)
 	char text[32];
 
 	seconds(state->deadline - state->started_at, text);
-	if (state->phase == CALL_QUEUED)
+	if (state->phase == CALL_QUEUED && state->queue == QUEUE_CHANGES)
+		failure_set(
+			failure, EAGAIN,
+			"other changes were before it for %s, and the service takes one at a time: make fewer at once, or raise timeout=",
+			text);
+	else if (state->phase == CALL_QUEUED)
 		failure_set(failure, ETIMEDOUT, "no connection to %s became free within %s",
 			    net->parts.host, text);
 	else if (state->times_sent || state->call->indeterminate)

@@ -114,11 +114,12 @@ struct net {
 	bool down_for_changes_only; /* reads are not metered, and a change was refused */
 	struct throttle {
 		struct rate_rules rules;
-		int64_t largest;	   /* budget that was announced */
-		uint64_t refused_until[2]; /* CLOCK_BOOTTIME milliseconds; [1]: changes */
-		uint64_t announced;	   /* the last such moment that the owner was told */
-		struct failure refusal;	   /* of calls until then */
-		unsigned changes;	   /* that are on the wire */
+		int64_t largest;		/* budget that was announced */
+		uint64_t refused_until[2];	/* CLOCK_BOOTTIME milliseconds; [1]: changes */
+		uint64_t announced;		/* the last such moment that the owner was told */
+		struct failure refusal;		/* of calls until then */
+		unsigned changes;		/* that are on the wire */
+		const struct call_state *paced; /* the change that waits for its second */
 		struct sent {
 			uint64_t second;
 			unsigned changes, points;
@@ -190,6 +191,9 @@ static inline bool call_is_change(const struct http_call *call)
 void throttle_consume(struct net *net, bool change);
 /* Returns for how long nothing of the kind is sent; 0: it may be sent now. */
 uint64_t throttle_delay(const struct net *net, bool change);
+/* The call begins to wait for the pace of changes, if that is what it waits for; and ends to. */
+void throttle_enter_pace(const struct call_state *state);
+void throttle_leave_pace(const struct call_state *state);
 /* The service refused a call of the kind, for `wait`. */
 void throttle_refuse(struct net *net, bool change, uint64_t wait);
 /* Forgets what was said of other credentials. */

@@ -237,6 +237,7 @@ void handle_timeout(struct call_state *state)
 	call->failure = (struct failure){0};
 	curl_error_describe_timeout(state);
 	log_attempt(state, call->failure.message);
+	state->ignore_for_health |= call->failure.errnum == EAGAIN;
 	if (transferred) {
 		health_attempt(net, false);
 		call->indeterminate = call->indeterminate || state->times_sent;

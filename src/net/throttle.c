@@ -195,6 +195,23 @@ uint64_t throttle_delay(const struct net *net, bool change)
 	return until > now ? until - now : minute_delay(net, change);
 }
 
+void throttle_enter_pace(const struct call_state *state)
+{
+	struct throttle *throttle = &state->net->throttle;
+
+	if (throttle->rules.one_change_at_a_time && state->is_change &&
+	    !used_up_until(state->net, true))
+		throttle->paced = state;
+}
+
+void throttle_leave_pace(const struct call_state *state)
+{
+	struct throttle *throttle = &state->net->throttle;
+
+	if (throttle->paced == state)
+		throttle->paced = NULL;
+}
+
 uint64_t throttle_spread(uint64_t wait)
 {
 	uint64_t spread = wait / 10 > SPREAD_MIN ? wait / 10 : SPREAD_MIN;

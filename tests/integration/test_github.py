@@ -4,6 +4,7 @@ import base64
 import errno
 import json
 import os
+import threading
 from functools import partial
 
 import pytest
@@ -252,6 +253,22 @@ def test_changes_are_sent_one_after_the_other_and_slowly(make_mount, github):
     assert [call["status"] for call in puts] == [201] * 23
     assert puts[-1]["at"] - puts[0]["at"] > 2
     assert all(later["at"] >= call["at"] + call["duration"] for call, later in zip(puts, puts[1:]))
+
+
+def test_changes_that_wait_for_the_pace_are_sent_in_their_order(make_mount, github):
+    mount = make_mount(github, options="pace=asked")
+    for number in range(20):
+        write_file(mount / "prod/BEFORE", b"val")
+    names = [f"NAME_{number}" for number in range(6)]
+    writers = []
+    for number, name in enumerate(names):
+        writers.append(threading.Thread(target=write_file, args=(mount / "prod" / name, b"val")))
+        writers[-1].start()
+        wait_until(lambda: os.path.exists(mount / "prod" / name) and os.getxattr(mount / "prod" / name, "user.sstorefs.state") == b"pending"
+                   or github.value("prod", name), f"{name} is not on its way")
+    for writer in writers:
+        writer.join()
+    assert [call["name"] for call in github.calls("put_secret")][20:] == names
 
 
 # Conditional requests
