@@ -343,7 +343,7 @@ class Exchange:
         elif fault:
             calls.append(("duplicate", name, None, UNANSWERED[fault]))
             if self.look_again(to):
-                return 0  # nothing shows that it is not ours
+                return taken  # by another client, and before
         if to in self.held:
             calls.append(("duplicate", name, None, self.service.taken))
             self.invalidate(name, to)
