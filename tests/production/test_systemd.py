@@ -282,8 +282,9 @@ class RootWriter:
         machine.write("/run/writer", WRITER)
         machine.run("nohup bash /run/writer >/dev/null 2>&1 & echo $! > /run/writer.pid")
 
-    def wait_for(self, outcome, more=3):
-        self.machine.run(f"n=$(wc -l < /run/{outcome}); until [ $(wc -l < /run/{outcome}) -ge $((n + {more})) ]; do sleep 0.05; done")
+    def wait_for(self, outcome, more=3, after=":"):
+        """Counted from before the command `after`: what follows from it may be over when it returns."""
+        self.machine.run(f"n=$(wc -l < /run/{outcome}); {after}; until [ $(wc -l < /run/{outcome}) -ge $((n + {more})) ]; do sleep 0.05; done")
 
     def finish(self, sandbox):
         """Every exit 0 is in the service; returns what lies below."""
@@ -309,8 +310,7 @@ def test_root_writes_to_the_service_or_not_at_all(machine, sandbox):
     writer.wait_for("failed")
     machine.run("systemctl start sstorefs@prod")
     writer.wait_for("stored")
-    machine.run("systemctl kill -s KILL --kill-who=main sstorefs@prod")
-    writer.wait_for("failed", 1)
+    writer.wait_for("failed", 1, after="systemctl kill -s KILL --kill-who=main sstorefs@prod")
     writer.wait_for("stored")
     machine.run("systemctl stop sstorefs@prod")
     writer.wait_for("failed")
