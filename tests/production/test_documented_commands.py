@@ -312,10 +312,10 @@ def test_examples_of_sstorefs_sandbox_1(machine):
     options = "endpoint=http://127.0.0.1:8500,signing_key=api,token_file=/root/secret,ttl=minimal"
     ready = "\nuntil curl -s http://127.0.0.1:8500/_sandbox/state >/dev/null; do sleep 0.05; done\n"
     (tree,) = re.findall(r"\*(python3 contrib/sandbox)\*", text)
-    printed = types(machine, f"(umask 077; echo secret > /root/secret)\n{start} {fault} >/root/sandbox 2>&1 &{ready}{down}\n"
-                             f"sstorefs fastly: /mnt -o {options}\nmkdir /mnt/small\necho val > /mnt/small/NAME && sync /mnt/small/NAME\numount /mnt\n{many}\nkill $!; wait $! || true\n"
+    printed = types(machine, f"(umask 077; echo secret > /root/secret)\n{start} {fault} >/root/sandbox 2>&1 &{ready}"
+                             f"sstorefs fastly: /mnt -o {options}\nmkdir /mnt/small\necho val > /mnt/small/NAME && sync /mnt/small/NAME\numount /mnt\n{many}\n{down}\ncurl -s http://127.0.0.1:8500/_sandbox/faults\nkill $!; wait $! || true\n"
                              f"{start.replace('sstorefs-sandbox', tree)} >/root/sandbox 2>&1 &{ready}kill $!; wait $! || true", at="/typed/sstorefs")
-    assert '"secrets": 100000' in printed
+    assert '"secrets": 100000' in printed and "retry_after" in printed
 
 
 # --- the heads of contrib's files -------------------------------------------------------------------------------------------------------
