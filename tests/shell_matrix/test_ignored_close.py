@@ -47,6 +47,7 @@ DELETE_FIRST = {
 REPORTS_AND_DELETES = {
     "Node: fs.copyFile": 'node-copy fs file "$NAME"',
     "fs-extra: copy": 'node-copy fs-extra file "$NAME"',
+    "rclone": 'rclone --config /dev/null --retries 1 --ignore-times copyto file "$NAME"',
 }
 CHECKS_CLOSE = {
     "dd conv=fsync": 'dd if=file of="$NAME" conv=fsync status=none',
@@ -58,8 +59,10 @@ CHECKS_CLOSE = {
     "cp": 'cp file "$NAME"',
     "tee": 'tee "$NAME" < file > /dev/null',
 }
+# It prints what its fsync says, ends with status 0, and leaves nothing to tell for a second one.
+IGNORES_FSYNC = {"sftp: put -f": 'printf "put -f file %s\\n" "$NAME" | sftp -q -b - -D /usr/lib/openssh/sftp-server > /dev/null'}
 UUTILS_SYNC = {"echo && uutils sync -d": 'echo val > "$NAME" && /usr/lib/cargo/bin/coreutils/sync -d "$NAME"'}
-ALL = IGNORES_CLOSE | UUTILS_SYNC | DELETE_FIRST | REPORTS_AND_DELETES | CHECKS_CLOSE
+ALL = IGNORES_CLOSE | IGNORES_FSYNC | UUTILS_SYNC | DELETE_FIRST | REPORTS_AND_DELETES | CHECKS_CLOSE
 
 
 def named(way):
@@ -98,6 +101,14 @@ def test_it_ends_well_and_sync_tells(run, way):
     assert done.returncode == 0, done.stderr
     assert synced.returncode == 1 and "Permission denied" in synced.stderr
     assert held == OLD
+
+
+@pytest.mark.parametrize("way", IGNORES_FSYNC)
+def test_it_took_the_report_and_the_state_tells(run, close_environment, way):
+    done, synced, held, _ = run(way)
+    assert done.returncode == 0 and "ermission denied" in done.stderr
+    assert synced.returncode == 0 and held == OLD
+    assert os.getxattr(close_environment.directory("good") / named(way), "user.sstorefs.state") == b"failed"
 
 
 def test_uutils_sync_drops_what_fdatasync_says(run):
