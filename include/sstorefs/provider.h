@@ -223,7 +223,8 @@ struct provider {
 	const struct service_operation *operations;
 	/* Writes the request of an operation that the service has. `request` is zeroed but for
 	 * body.pool. Returns 0, -ENOMEM, -ENOBUFS, -EINVAL. */
-	int (*build_request)(const struct op_args *args, struct http_request *request);
+	int (*build_request)(const struct provider *provider, const struct op_args *args,
+			     struct http_request *request);
 
 	/*
 	 * Reads the response to an operation, whatever its status. Returns 0, or a negative errno

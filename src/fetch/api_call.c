@@ -256,7 +256,7 @@ static int build_request(struct api_call *api_call)
 	}
 	if (!provider_has(provider, operation))
 		return -EOPNOTSUPP;
-	failed = provider->build_request(&api_call->args, request);
+	failed = provider->build_request(provider, &api_call->args, request);
 	if (!failed && api_call->etag)
 		http_request_header(request, "If-None-Match", api_call->etag);
 	return failed ? failed : buffer_error(&request->headers);

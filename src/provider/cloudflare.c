@@ -124,19 +124,19 @@ static void write_duplication(struct body_writer *body, const struct named_body 
 #define STORES	"/accounts/{account}/secrets_store/stores"
 #define SECRETS STORES "/{store}/secrets"
 
-static int build_request(const struct op_args *args, struct http_request *request)
+static int build_request(const struct provider *provider, const struct op_args *args,
+			 struct http_request *request)
 {
 	/* With an id one secret. There is no verb that creates or replaces. */
 	static const struct service_operation find = {HTTP_GET, SECRETS "/{id}"};
-	const struct service_operation *operation =
-		&provider_cloudflare.operations[args->operation];
+	const struct service_operation *operation = &provider->operations[args->operation];
 
 	if (args->operation == OPERATION_UPDATE_SECRET && !args->scopes && !args->comment)
 		return -EINVAL;
 	if (args->operation == OPERATION_FIND_SECRET && args->id)
 		operation = &find;
 	if (args->operation == OPERATION_PUT_SECRET && args->mode == PUT_REPLACE)
-		operation = &provider_cloudflare.operations[OPERATION_UPDATE_SECRET];
+		operation = &provider->operations[OPERATION_UPDATE_SECRET];
 	return request_build(operation, args, request);
 }
 

@@ -57,7 +57,8 @@ static void write_secret(struct body_writer *body, const struct named_body *from
 	body_puts(body, "}");
 }
 
-static int build_request(const struct op_args *args, struct http_request *request)
+static int build_request(const struct provider *provider, const struct op_args *args,
+			 struct http_request *request)
 {
 	/* Create, replace, or either: three verbs for one body (doc/apis.md, Fastly 2). */
 	static const enum http_method methods[] = {
@@ -65,7 +66,7 @@ static int build_request(const struct op_args *args, struct http_request *reques
 		[PUT_REPLACE] = HTTP_PATCH,
 		[PUT_UPSERT] = HTTP_PUT,
 	};
-	struct service_operation operation = provider_fastly.operations[args->operation];
+	struct service_operation operation = provider->operations[args->operation];
 
 	if (args->store_id && !is_store_id(args->store_id))
 		return -EINVAL;

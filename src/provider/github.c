@@ -80,13 +80,8 @@ static int append_place(struct http_request *request, const struct op_args *args
 							  : append_store(request, args->store_id);
 }
 
-static const struct service_operation *operations_of(const struct op_args *args)
-{
-	return strchr(args->account, '/') ? provider_github.operations
-					  : provider_github_organization.operations;
-}
-
-static int build_request(const struct op_args *args, struct http_request *request)
+static int build_request(const struct provider *provider, const struct op_args *args,
+			 struct http_request *request)
 {
 	struct op_args fixed = *args;
 	int failed;
@@ -108,7 +103,7 @@ static int build_request(const struct op_args *args, struct http_request *reques
 	http_request_header(request, "X-GitHub-Api-Version", "2022-11-28");
 	failed = append_place(request, &fixed);
 	return failed ? failed
-		      : request_append(&operations_of(args)[fixed.operation], &fixed, request);
+		      : request_append(&provider->operations[fixed.operation], &fixed, request);
 }
 
 /* Responses */

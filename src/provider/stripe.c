@@ -78,9 +78,10 @@ static void write_secret(struct body_writer *body, const struct named_body *from
 	body_text(body, "expires_at", expires_at);
 }
 
-static int build_request(const struct op_args *args, struct http_request *request)
+static int build_request(const struct provider *provider, const struct op_args *args,
+			 struct http_request *request)
 {
-	const struct service_operation *operation = &provider_stripe.operations[args->operation];
+	const struct service_operation *operation = &provider->operations[args->operation];
 
 	/* There is one verb, which creates or replaces. */
 	if (!args->store_id ||

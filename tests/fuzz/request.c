@@ -111,7 +111,7 @@ static void check_request(const struct provider *provider, const struct op_args 
 static void ask_provider(const struct provider *provider, struct op_args *args)
 {
 	struct http_request request = {.method = HTTP_GET};
-	int failed = provider->build_request(args, &request);
+	int failed = provider->build_request(provider, args, &request);
 
 	MUST(failed == 0 || failed == -EINVAL);
 	if (!failed)

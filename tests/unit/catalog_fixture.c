@@ -102,8 +102,10 @@ void net_set_rate_limit(struct net *net, int64_t remaining, uint64_t resets_in_m
 
 /* --- the service */
 
-static int fake_build_request(const struct op_args *args, struct http_request *request)
+static int fake_build_request(const struct provider *provider, const struct op_args *args,
+			      struct http_request *request)
 {
+	(void)provider;
 	(void)args;
 	(void)request;
 	return 0;

@@ -195,14 +195,16 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	memset(value, 1, 65536);
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(provider_cloudflare.build_request(&args, &request), 0);
+	assert_int_equal(provider_cloudflare.build_request(&provider_cloudflare, &args, &request),
+			 0);
 	assert_int_equal(request.body.length, 65536 * 6 + strlen("{\"value\":\"\"}"));
 	assert_memory_equal(request.body.data + request.body.length - 8, "\\u0001\"}", 8);
 	assert_int_equal(pool.held, request.body.size);
 	http_request_free(&request);
 	assert_int_equal(pool.held, 0);
 	pool.cap = 65536;
-	assert_int_equal(provider_cloudflare.build_request(&args, &request), -ENOBUFS);
+	assert_int_equal(provider_cloudflare.build_request(&provider_cloudflare, &args, &request),
+			 -ENOBUFS);
 	http_request_free(&request);
 	free(value);
 }

@@ -121,7 +121,9 @@ static void test_requests_are_what_the_service_takes(void **state)
 	for (i = 0; i < COUNT(cases); i++) {
 		struct http_request request = {0};
 
-		assert_int_equal(provider_fastly.build_request(&cases[i].ask, &request), 0);
+		assert_int_equal(
+			provider_fastly.build_request(&provider_fastly, &cases[i].ask, &request),
+			0);
 		assert_int_equal(request.method, cases[i].method);
 		assert_string_equal(buffer_cstr(&request.target), cases[i].target);
 		assert_int_equal(request.headers.length, 25);
@@ -148,11 +150,11 @@ static void test_only_a_value_that_is_not_sealed_is_borne(void **state)
 	struct http_request request = {0};
 
 	(void)state;
-	assert_int_equal(provider_fastly.build_request(&args, &request), 0);
+	assert_int_equal(provider_fastly.build_request(&provider_fastly, &args, &request), 0);
 	assert_true(request.bears_value);
 	http_request_free(&request);
 	args.client_key = client_key;
-	assert_int_equal(provider_fastly.build_request(&args, &request), 0);
+	assert_int_equal(provider_fastly.build_request(&provider_fastly, &args, &request), 0);
 	assert_false(request.bears_value);
 	http_request_free(&request);
 }
@@ -173,7 +175,9 @@ static void test_what_is_no_store_id_is_refused(void **state)
 				.operation = operations[j], .store_id = ids[i], .name = "NAME"};
 			struct http_request request = {0};
 
-			assert_int_equal(provider_fastly.build_request(&args, &request), -EINVAL);
+			assert_int_equal(
+				provider_fastly.build_request(&provider_fastly, &args, &request),
+				-EINVAL);
 			http_request_free(&request);
 		}
 }
@@ -193,7 +197,9 @@ static void test_names_that_are_not_canonical_are_refused(void **state)
 				.operation = operations[j], .store_id = STORE, .name = names[i]};
 			struct http_request request = {0};
 
-			assert_int_equal(provider_fastly.build_request(&args, &request), -EINVAL);
+			assert_int_equal(
+				provider_fastly.build_request(&provider_fastly, &args, &request),
+				-EINVAL);
 			http_request_free(&request);
 		}
 }
@@ -215,7 +221,7 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	(void)state;
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(provider_fastly.build_request(&args, &request), 0);
+	assert_int_equal(provider_fastly.build_request(&provider_fastly, &args, &request), 0);
 	assert_int_equal(request.body.length,
 			 strlen("{\"name\":\"NAME\",\"secret\":\"\"}") + 87448);
 	assert_int_equal(request.body.data[request.body.length - 1], '}');
@@ -223,7 +229,8 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	http_request_free(&request);
 	assert_int_equal(pool.held, 0);
 	pool.cap = 65536;
-	assert_int_equal(provider_fastly.build_request(&args, &request), -ENOBUFS);
+	assert_int_equal(provider_fastly.build_request(&provider_fastly, &args, &request),
+			 -ENOBUFS);
 	http_request_free(&request);
 	free(sealed);
 }

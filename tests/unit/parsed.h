@@ -99,7 +99,7 @@ static inline void assert_request(const struct provider *provider, const struct 
 	struct http_request request = {0};
 	struct buffer text = {0};
 
-	assert_int_equal(provider->build_request(args, &request), 0);
+	assert_int_equal(provider->build_request(provider, args, &request), 0);
 	request_text(&request, &text);
 	assert_string_equal(buffer_cstr(&text), expected);
 	assert_int_equal(request.bears_value, bears_value);
@@ -112,7 +112,7 @@ static inline void assert_no_request(const struct provider *provider, const stru
 {
 	struct http_request request = {0};
 
-	assert_int_equal(provider->build_request(args, &request), -EINVAL);
+	assert_int_equal(provider->build_request(provider, args, &request), -EINVAL);
 	assert_int_equal(request.body.length, 0);
 	http_request_free(&request);
 }

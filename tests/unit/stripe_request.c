@@ -104,7 +104,7 @@ static void test_the_largest_value_fits_into_locked_memory(void **state)
 	memset(value, '%', 20000);
 	locked_pool_init(&pool, 1 << 20);
 	request.body.pool = &pool;
-	assert_int_equal(provider_stripe.build_request(&args, &request), 0);
+	assert_int_equal(provider_stripe.build_request(&provider_stripe, &args, &request), 0);
 	assert_int_equal(request.body.length, strlen("name=NAME&" OWN "&payload=") + 60000);
 	assert_int_equal(pool.held, request.body.size);
 	http_request_free(&request);
