@@ -251,10 +251,11 @@ static bool name_is_valid(const char *displayed)
 }
 
 /* At most 255 characters, any but a few. What looks as the second of two stores with one name does
- * is not taken for an environment's name. */
+ * is not taken for an environment's name, and one with a NUL could be made and never used. */
 static bool store_name_is_valid(const char *displayed)
 {
-	return name_is_canonical(displayed) && !strstr(displayed, "~environments%2F");
+	return name_is_canonical(displayed) && !strstr(displayed, "~environments%2F") &&
+	       !strstr(displayed, "%00");
 }
 
 static const char *const endpoint_variables[] = {NULL};
@@ -312,7 +313,7 @@ const struct provider provider_github = {
 	.secrets_per_store = 100,
 	.store_name_is_valid = store_name_is_valid,
 	.store_name_rule =
-		"a directory here is an environment: its name is UTF-8 text of 255 characters at most",
+		"a directory here is an environment: its name is UTF-8 text of 255 characters at most, without NUL",
 	.operations = repository_operations,
 };
 

@@ -93,6 +93,12 @@ def test_environments_are_escaped_as_other_names_are(mount, github):
     assert attributes(mount / "50%2525")["user.id"] == "environments/50%25"
 
 
+def test_a_name_with_a_nul_is_no_environment(mount, github):
+    assert errno_of(os.stat, mount / "a%00") == errno.ENOENT
+    assert errno_of(os.mkdir, mount / "a%00") == errno.EINVAL
+    assert "without NUL" in message(mount) and github.calls("*_environment") == []
+
+
 def test_an_environment_called_as_a_kind_is_shown_with_its_id(make_mount, mount, github):
     github.seed("repos/octo/app/environments/actions", 0)
     mount.refresh()
