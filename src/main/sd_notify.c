@@ -2,15 +2,13 @@
 #include "sd_notify.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "sstorefs/buffer.h"
 #include "sstorefs/descriptor.h"
 #include "sstorefs/wait.h"
-
-#define MESSAGE_MAX 1024
 
 /* Connects once: the path may be gone after a change of root. Returns the socket, or -1 without a
  * listener. */
@@ -69,15 +67,15 @@ void sd_notifier_close(struct sd_notifier *notifier)
 
 void sd_notifier_send(const struct sd_notifier *notifier, const char *format, ...)
 {
-	char message[MESSAGE_MAX];
+	struct buffer message = {0};
 	va_list arguments;
-	int length;
 
 	if (notifier->socket < 0)
 		return;
 	va_start(arguments, format);
-	length = vsnprintf(message, sizeof message, format, arguments);
+	buffer_vprintf(&message, format, arguments);
 	va_end(arguments);
-	if (length > 0 && (size_t)length < sizeof message)
-		send(notifier->socket, message, (size_t)length, MSG_NOSIGNAL);
+	if (!buffer_error(&message))
+		send(notifier->socket, message.data, message.length, MSG_NOSIGNAL);
+	buffer_finish(&message);
 }

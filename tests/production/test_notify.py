@@ -25,6 +25,14 @@ def test_ready_once_it_is_mounted(make_mount, direct, manager):
     manager.wait_for("STOPPING=1")
 
 
+def test_ready_with_a_long_path(make_mount, direct, manager):
+    mount = make_mount(direct, start=False, NOTIFY_SOCKET=manager.path)
+    mount.path = mount.path.joinpath(*["directory" * 20] * 7)
+    mount.path.mkdir(parents=True)
+    mount.start()
+    assert str(mount.path) in manager.wait_for("READY=1", timeout=10)["STATUS"]
+
+
 def test_not_ready_while_the_service_has_not_answered(tmp_path, direct, sandbox, manager):
     sandbox.fault(operation="fastly.list_stores", hold="before")
     mount = Mount(tmp_path, direct, NOTIFY_SOCKET=manager.path)
