@@ -54,7 +54,7 @@ static int pidfd_of(int connection, pid_t pid)
  * tells two. Processes of other namespaces have 0. */
 static bool shares_pids(pid_t process)
 {
-	char status[4096];
+	static char status[1 << 20]; /* room for 65 536 groups, which come before the numbers */
 	int first, second;
 	const char *numbers;
 

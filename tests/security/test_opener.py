@@ -76,6 +76,13 @@ def test_a_second_process_of_the_user_gets_nothing_while_the_first_lives(helper)
     assert helper.ask(NOBODY, "echo", "mine now").stdout == "mine now\n"
 
 
+def test_a_process_in_thousands_of_groups_gets_its_mount(helper):
+    """They are in /proc/PID/status before its process numbers."""
+    asked = subprocess.run([helper.program, "--request", helper.socket, "--", "true"], capture_output=True, text=True, timeout=60, cwd="/",
+                           **{**as_user(NOBODY), "extra_groups": range(1000000000, 1000002000)})
+    assert (asked.returncode, asked.stderr) == (0, "")
+
+
 def test_a_core_of_the_process_that_has_the_mount_holds_no_memory(helper):
     """Its program can't be read by its user, so that it can't see to that itself."""
     pid = helper.hold(NOBODY).pid
