@@ -115,9 +115,9 @@ static bool parse_fields(struct response_parser *parser, const json_t *item, str
 	const char *name = json_get_string(item, "name");
 
 	if (operation == OPERATION_LIST_REPOSITORIES || operation == OPERATION_FIND_REPOSITORY) {
-		buffer_printf(room, "%" PRId64, json_get_int(item, "id", 0));
+		buffer_printf(room, "%" PRId64, json_get_count(item, "id"));
 		entry->id = buffer_cstr(room);
-		return json_is_integer(json_object_get(item, "id"));
+		return *entry->id != '-';
 	}
 	if (parser->stores && !name) { /* it has a NUL: no path can hold it */
 		parser->result->malformed++;

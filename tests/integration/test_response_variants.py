@@ -9,7 +9,7 @@ import pytest
 
 from daemon import run_program
 from programs import errno_of, write_file
-from services import Cloudflare, Stripe
+from services import Cloudflare, GitHub, Stripe
 
 NEW = os.O_CREAT | os.O_EXCL
 
@@ -25,6 +25,11 @@ def cloudflare(sandbox):
 @pytest.fixture
 def stripe(sandbox):
     return Stripe("direct", sandbox, sandbox.url)
+
+
+@pytest.fixture
+def github(sandbox):
+    return GitHub("direct", sandbox).make_store()
 
 
 def attribute(path, name):
@@ -77,10 +82,22 @@ def test_stripes_numbers_may_be_spelled_otherwise(make_mount, stripe, body):
     assert attribute(mount / "NAME", "expires_at").startswith("20")
 
 
+@pytest.mark.parametrize("body", ["wide", "points", "local_times"])
+def test_githubs_numbers_and_times_may_be_spelled_otherwise(make_mount, github, body):
+    github.sandbox.fault(service="github", body=body)
+    mount = make_mount(github)
+    write_file(mount / "prod/NAME", b"val", NEW)
+    assert github.value("prod", "NAME") == b"val" and looks_new(mount / "prod/NAME")
+    mount.refresh()
+    assert os.listdir(mount / "prod") == ["NAME"] and looks_new(mount / "prod/NAME")
+    write_file(make_mount(github, source="github:octo-org", options="repositories=web") / "actions/NAME", b"val")
+    assert github.value("orgs/octo-org/actions", "NAME") == b"val"
+
+
 # Changes that are granted without a word
 
 
-@pytest.mark.parametrize("kind", ["fastly", "cloudflare", "stripe"])
+@pytest.mark.parametrize("kind", ["fastly", "cloudflare", "stripe", "github"])
 def test_a_change_may_be_answered_with_no_content(request, make_mount, direct, kind):
     service = direct if kind == "fastly" else request.getfixturevalue(kind)
     sandbox, store = direct.sandbox, "account" if kind == "stripe" else "prod"
