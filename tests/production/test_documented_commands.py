@@ -4,6 +4,7 @@ types, or runs, which command; a command that is missing there fails the last te
 """
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -35,7 +36,7 @@ def table(heading):
 
 INSTALL, TRY, ACCOUNT, FSTAB = blocks(README, "\n## Install\n")[:4]
 MOUNT = blocks(README)[0].splitlines()[0].removeprefix("# ")
-TYPED = defaultdict(str)  # by each test
+TYPED = defaultdict(dict)  # by each test, with each of its parameters
 
 
 class TypedOn(Machine):
@@ -51,7 +52,8 @@ class TypedOn(Machine):
 
     @staticmethod
     def remember(text):
-        TYPED[re.search(r"::(\w+)", os.environ.get("PYTEST_CURRENT_TEST", "::end"))[1]] += re.sub(r"\\\n\s*", " ", text) + "\n"
+        name, row = re.search(r"(?:::(\w+)(\S*)|$)", os.environ.get("PYTEST_CURRENT_TEST", "")).groups()
+        TYPED[name][row] = TYPED[name].get(row, "") + re.sub(r"\\\n\s*", " ", text) + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -376,7 +378,9 @@ def test_the_tests_that_are_listed_exist_and_run_that_program():
 
 
 def test_each_command_that_is_said_to_be_typed_here_was_typed():
-    """By those tests of this file that ran."""
+    """By those tests of this file that ran, with all of their parameters."""
     for command, test in LISTED.items():
         file, _, name = test.partition("::")
-        assert file != HERE or name not in TYPED or pattern(command).search(TYPED[name]), f"{name} did not type: {command}"
+        rows = [len(mark.args[1]) for mark in getattr(globals().get(name), "pytestmark", []) if mark.name == "parametrize"]
+        if file == HERE and len(TYPED[name]) == math.prod(rows):
+            assert pattern(command).search("\n".join(TYPED[name].values())), f"{name} did not type: {command}"
