@@ -99,29 +99,34 @@ static bool may_be_stale(const struct listing *listing)
 	       net_down(listing->catalog->net);
 }
 
-enum cache_result listing_query_for_change(struct listing *listing, const char *name,
-					   const struct record **record)
+static enum cache_result query(struct listing *listing, const char *name,
+			       const struct record **record, bool refreshes)
 {
 	const struct record *found = listing_find(listing, name);
 	enum cache_result cached = listing_classify(listing, found);
+	bool fresh = cached != CACHE_MISS && listing_freshness(listing, found);
 
 	*record = NULL;
-	if (cached == CACHE_MISS || (!listing_freshness(listing, found) && !may_be_stale(listing)))
+	if (cached == CACHE_MISS || (!fresh && !may_be_stale(listing)))
 		return CACHE_MISS;
 	if (cached == CACHE_HIT)
 		*record = found;
 	listing->catalog->counts.hits++;
+	if (refreshes && !fresh)
+		refresh_in_background(listing, name);
 	return cached;
+}
+
+enum cache_result listing_query_for_change(struct listing *listing, const char *name,
+					   const struct record **record)
+{
+	return query(listing, name, record, false);
 }
 
 enum cache_result listing_query(struct listing *listing, const char *name,
 				const struct record **record)
 {
-	enum cache_result cached = listing_query_for_change(listing, name, record);
-
-	if (cached != CACHE_MISS && !listing_freshness(listing, listing_find(listing, name)))
-		refresh_in_background(listing, name);
-	return cached;
+	return query(listing, name, record, true);
 }
 
 void listing_revalidate(struct listing *listing, const struct record *record)
