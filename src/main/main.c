@@ -47,14 +47,18 @@ static int mount_and_serve(struct config *config, int argc, char **argv)
 	if (!config->foreground) {
 		failed = daemonize_fork(&background, config);
 		if (failed) {
-			fprintf(stderr, "sstorefs: cannot go to the background: %s\n",
+			fprintf(stderr,
+				"sstorefs: can't go to the background: %s: raise the limit of "
+				"processes (ulimit -u), or mount with -f\n",
 				strerror(-failed));
 			return STATUS_MOUNT_FAILED;
 		}
 	}
 	failed = mounting_begin(&mounting, config, argc, argv);
 	if (failed) {
-		fprintf(stderr, "sstorefs: no process to unmount at the end: %s\n",
+		fprintf(stderr,
+			"sstorefs: the process that unmounts at the end can't be started: %s: raise "
+			"the limit of processes (ulimit -u)\n",
 			strerror(-failed));
 		return STATUS_MOUNT_FAILED;
 	}
@@ -86,7 +90,9 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	mallopt(M_MXFAST, FAST_SIZE_MAX);
 	if (net_global_init() || sodium_init() < 0) {
-		fprintf(stderr, "sstorefs: libcurl or libsodium can't be used on this machine\n");
+		fprintf(stderr,
+			"sstorefs: libcurl or libsodium can't be initialized: see that both are "
+			"installed as a whole\n");
 		return STATUS_MOUNT_FAILED;
 	}
 	signal(SIGPIPE, SIG_IGN);
