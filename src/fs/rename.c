@@ -147,7 +147,8 @@ static void cancel(struct deferred *deferred)
 		upload_cancel(deferred->upload);
 	else
 		rename_cancel(&rename->op);
-	keep_length(rename, EINTR);
+	if (deferred->upload || rename->op.change.listing) /* something may have been sent */
+		keep_length(rename, EINTR);
 	return_retained(rename);
 }
 
