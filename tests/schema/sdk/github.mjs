@@ -15,3 +15,14 @@ await actions.getEnvironmentSecret(secret).catch(() => {});
 const { data: { key_id } } = await actions.getEnvironmentPublicKey(environment);
 await actions.createOrUpdateEnvironmentSecret({ ...secret, encrypted_value: Buffer.alloc(51).toString("base64"), key_id }).catch(() => {});
 await actions.deleteEnvironmentSecret(secret).catch(() => {});
+
+const org = { org: "octo-org" }, name = { ...org, secret_name: "NAME_0" };
+await actions.listOrgSecrets({ ...org, ...page });
+await actions.getOrgSecret(name).catch(() => {});
+const { data: { id } } = await repos.get({ owner: "octo-org", repo: "web" });
+const { data: key } = await actions.getOrgPublicKey(org);
+await actions.createOrUpdateOrgSecret({
+  ...name, encrypted_value: Buffer.alloc(51).toString("base64"), key_id: key.key_id, visibility: "selected", selected_repository_ids: [id],
+}).catch(() => {});
+await actions.listSelectedReposForOrgSecret({ ...name, ...page }).catch(() => {});
+await actions.deleteOrgSecret(name).catch(() => {});
