@@ -62,10 +62,12 @@ def of_man_page(text):
 
 
 def of_head(text):
-    """The comment or the docstring that a file of contrib begins with: what is indented there."""
+    """The comment or the docstring that a file of contrib begins with: what is indented there, or between backticks."""
     comment = re.match(r"(?:#.*\n|\n)+", text)
     docstring = re.match(r'(?:#![^\n]*\n)?\s*"""(.*?)"""', text, re.DOTALL)
-    lines = re.findall(r"^#? {4,}(.*)", docstring[1] if docstring else comment[0] if comment else "", re.MULTILINE)
+    head = docstring[1] if docstring else comment[0] if comment else ""
+    yield from filter(has_operand, re.findall(r"`([^`\n]+)`", head))
+    lines = re.findall(r"^#? {4,}(.*)", head, re.MULTILINE)
     yield from filter(is_command, [re.sub(r" {3,}\S.*" if docstring else r"\s+# .*", "", line).strip() for line in lines])
 
 

@@ -350,6 +350,16 @@ def test_the_image_is_built_from_what_its_file_names(built):
     assert {entry, "/usr/sbin/sstorefs-mount-proxy"} <= set(installed) and not [path for path in installed if "man" in path or "systemd" in path]
 
 
+def test_the_units_that_are_examples(machine, sandbox):
+    """As their heads say: each by itself."""
+    heads = [(TOP / "contrib/systemd" / name).read_text() for name in ("mnt-secrets.mount", "mnt-secrets.automount")]
+    for enable in [re.search(r"`(systemctl enable --now .*?)`", head)[1] for head in heads]:
+        types(machine, f"cp /typed/sstorefs/contrib/systemd/mnt-secrets.* /etc/systemd/system/\nsystemctl daemon-reload\n{enable}\n"
+                       "echo val > /mnt/secrets/store/NAME && sync /mnt/secrets/store/NAME\nsystemctl disable --now mnt-secrets.automount mnt-secrets.mount\n"
+                       "rm /etc/systemd/system/mnt-secrets.*\nsystemctl daemon-reload\nchattr -i /mnt/secrets")
+    assert sandbox.uploads("NAME") == [b"val"] * 2
+
+
 # --- all of them ------------------------------------------------------------------------------------------------------------------------
 
 HERE = "production/test_documented_commands.py"
