@@ -27,7 +27,7 @@ IGNORES_CLOSE = {
     "sed": 'sed -n p file > "$NAME"',
     "socat": 'socat -u OPEN:file CREATE:"$NAME"',
     "sqlite3: .output": 'sqlite3 :memory: ".output $NAME" "select 1"',
-    "nvim": 'nvim --headless -n -u NONE -i NONE -c "set nobackup nowritebackup" -c "w! $NAME" -c q! file 2> words',
+    "nvim": 'nvim --headless -n -u NONE -i NONE -c "set nobackup nowritebackup" -c "w! $NAME" -c q! file',
     "Rust: fs::copy, by uutils' install": '/usr/lib/cargo/bin/coreutils/install -m 664 file "$NAME"',
     "Rust: fs::write": 'VALUE=val rust-write "$NAME"',
     # It opens NAME, and then calls sync(2), which FUSE does not hear of.
@@ -49,6 +49,8 @@ REPORTS_AND_DELETES = {
     "fs-extra: copy": 'node-copy fs-extra file "$NAME"',
     "rclone": 'rclone --config /dev/null --retries 1 --ignore-times copyto file "$NAME"',
 }
+# They print what their fsync says, end with status 0, and leave nothing to tell for a second one.
+IGNORES_FSYNC = {"sftp: put -f": 'printf "put -f file %s\\n" "$NAME" | sftp -q -b - -D /usr/lib/openssh/sftp-server > /dev/null'}
 CHECKS_CLOSE = {
     "dd conv=fsync": 'dd if=file of="$NAME" conv=fsync status=none',
     "cmd | dd conv=fsync": 'printf val | dd of="$NAME" conv=fsync status=none',
@@ -59,9 +61,21 @@ CHECKS_CLOSE = {
     "cp": 'cp file "$NAME"',
     "tee": 'tee "$NAME" < file > /dev/null',
 }
-# It prints what its fsync says, ends with status 0, and leaves nothing to tell for a second one.
-IGNORES_FSYNC = {"sftp: put -f": 'printf "put -f file %s\\n" "$NAME" | sftp -q -b - -D /usr/lib/openssh/sftp-server > /dev/null'}
 UUTILS_SYNC = {"echo && uutils sync -d": 'echo val > "$NAME" && /usr/lib/cargo/bin/coreutils/sync -d "$NAME"'}
+
+
+def says(*command):
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return done.stdout + done.stderr
+
+
+# Debian 12 has Neovim 0.7 and uutils 0.0.17, Debian 13 has 0.10, whose 'fsync' is on, and 0.0.30, which deletes the file first and misses it
+# when it sets the mode.
+if "nofsync" not in says("nvim", "--headless", "-n", "-u", "NONE", "-i", "NONE", "-c", "set fsync?", "-c", "q!"):
+    IGNORES_FSYNC["nvim"] = IGNORES_CLOSE.pop("nvim")
+UUTILS_INSTALL = "Rust: fs::copy, by uutils' install"
+if "0.0.17" not in says("/usr/lib/cargo/bin/coreutils/install", "--version"):
+    DELETE_FIRST[UUTILS_INSTALL] = IGNORES_CLOSE.pop(UUTILS_INSTALL)
 ALL = IGNORES_CLOSE | IGNORES_FSYNC | UUTILS_SYNC | DELETE_FIRST | REPORTS_AND_DELETES | CHECKS_CLOSE
 
 
@@ -119,7 +133,7 @@ def test_uutils_sync_drops_what_fdatasync_says(run):
 @pytest.mark.parametrize("way", DELETE_FIRST)
 def test_it_ends_well_and_the_secret_is_gone(run, way):
     done, synced, held, there = run(way)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 or way == UUTILS_INSTALL and "chmod failed" in done.stderr, done.stderr
     assert synced.returncode == 1 and held is None and not there
 
 
