@@ -173,9 +173,12 @@ def _one_more_each_time(page, entries, query):
         info["total_count"] += int(query.get("page", 1))
 
 
+LISTS = ("data", "result", "secrets", "environments", "repositories")
+
+
 def _replace_list(value):
     def change(page, entries, query):
-        page["data" if "data" in page else "result"] = value
+        page[next(name for name in LISTS if name in page)] = value
     return change
 
 
@@ -210,7 +213,7 @@ PAGES = {
 
 def corrupt_page(kind, response, query):
     page = json.loads(response.body)
-    entries = page.get("data", page.get("result")) if isinstance(page, dict) else None
+    entries = next((page[name] for name in LISTS if name in page), None) if isinstance(page, dict) else None
     if isinstance(entries, list):
         PAGES[kind](page, entries, query)
         response.body = pretty(page)

@@ -325,7 +325,8 @@ class GitHub(Service):
         values = json.loads(self._secret(store, name)["scopes"] or "{}").get("repositories", [])
         found = [github_repository.in_a_list(number, full) for full in self.variants["github.repositories"]
                  if (number := self._repository_id(full)) in values]
-        return _json({"total_count": len(found), "repositories": found})
+        per_page, page = page_params(request, self.variants)
+        return _json({"total_count": len(found), "repositories": found[(page - 1) * per_page:page * per_page]})
 
     def get_public_key(self, request, call, store):
         key_id, public = self.keys.public(store)

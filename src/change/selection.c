@@ -10,11 +10,24 @@
 static void list_page(struct selection *selection);
 static void find_next(struct selection *selection);
 
+static bool is_listed(struct selection *selection, const char *id)
+{
+	size_t length = strlen(id);
+
+	for (const char *at = buffer_cstr(&selection->ids); *at; at += *at == ',') {
+		if (!strncmp(at, id, length) && (at[length] == ',' || !at[length]))
+			return true;
+		at += strcspn(at, ",");
+	}
+	return false;
+}
+
+/* One that is listed again is none more: a page that repeats itself is the last. */
 static int on_entry(void *context, const struct entry *entry)
 {
 	struct selection *selection = context;
 
-	if (!entry->id)
+	if (!entry->id || is_listed(selection, entry->id))
 		return 0;
 	buffer_printf(&selection->ids, "%s%s", selection->count ? "," : "", entry->id);
 	buffer_printf(&selection->names, "%s%s", selection->count ? ":" : "", entry->name);
@@ -76,6 +89,10 @@ static void on_page(struct api_call *api_call)
 		list_page(selection);
 		return;
 	}
+	/* A replacement would take the secret away from those that are left out. */
+	if (!selection->failure.errnum && (total < 0 || selection->count < total))
+		failure_set(&selection->failure, EIO,
+			    "the service did not list all repositories that may use the secret");
 	if (!selection->failure.errnum)
 		remember(selection);
 	finish(selection);

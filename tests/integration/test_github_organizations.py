@@ -6,7 +6,7 @@ import os
 import pytest
 
 from dirents import attributes
-from programs import errno_of, write_file
+from programs import errno_of, write_file, write_until_stored
 from services import GitHub
 
 
@@ -50,6 +50,19 @@ def test_a_replacement_keeps_which_repositories_may_use_a_secret(make_mount, org
         write_file(other / "actions" / name, b"two")
         assert organization.value("orgs/octo-org/actions", name) == b"two"
         assert audience(other / "actions" / name) == shown
+
+
+@pytest.mark.parametrize("page", ["empty", "idless", "nameless", "not_list", "total_vast", "total_missing"])
+def test_a_replacement_takes_no_repository_away_that_was_not_listed(make_mount, organization, page):
+    write_file(make_mount(organization, options="repositories=web:api") / "actions/NAME", b"one")
+    other = make_mount(organization, options="timeout=2")
+    organization.fault("list_selected", page=page)
+    assert errno_of(write_file, other / "actions/NAME", b"two") == errno.EIO
+    assert len(organization.calls("list_selected")) < 20
+    assert organization.value("orgs/octo-org/actions", "NAME") == b"one"
+    organization.sandbox.clear_faults()
+    write_until_stored(other / "actions/NAME", b"three")
+    assert audience(other / "actions/NAME") == {"user.visibility": "selected", "user.repositories": "web:api"}
 
 
 @pytest.mark.parametrize("attribute, text, shown", [
