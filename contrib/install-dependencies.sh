@@ -26,7 +26,7 @@ bench_packages='curl findutils nginx-light openssl python3-matplotlib util-linux
 package_packages='build-essential debhelper scdoc'
 
 # Machines and containers to try what operators do (tests/production).
-production_packages="$package_packages podman runc catatonit libdevmapper1.02.1 systemd adduser yamllint python3-yaml python3-dotenv bash-completion man-db git
+production_packages="$package_packages podman runc catatonit nftables libdevmapper1.02.1 systemd adduser yamllint python3-yaml python3-dotenv bash-completion man-db git
 	lintian gpg gpg-agent xz-utils"
 
 test_packages="$test_packages $suite_packages $rename_packages $production_packages $bench_packages"
