@@ -99,6 +99,19 @@ def test_it_can_be_set_as_long_as_the_sealed_value_is_at_hand(make_mount, organi
     assert "no longer at hand" in other.control("errors").splitlines()[0]
 
 
+def test_what_was_sealed_under_another_key_is_not_at_hand(make_mount, organization):
+    mount = make_mount(organization)
+    path = mount / "actions/NAME"
+    write_file(path, b"val")
+    organization.variant(key_generation=1)
+    assert errno_of(os.setxattr, path, "user.visibility", b"all") == errno.EOPNOTSUPP
+    assert errno_of(os.rename, path, mount / "actions/NEW") == errno.EOPNOTSUPP
+    assert audience(path) == {"user.visibility": "private"} and os.listdir(mount / "actions") == ["NAME"]
+    write_file(path, b"new")
+    os.rename(path, mount / "actions/NEW")
+    assert organization.value("orgs/octo-org/actions", "NEW") == b"new"
+
+
 @pytest.mark.parametrize("attribute, text, error", [("user.visibility", b"some", errno.EINVAL), ("user.repositories", b"a b", errno.EINVAL),
                                                     ("user.repositories", b"missing", errno.EINVAL)])
 def test_what_is_no_visibility_and_no_repository_is_refused(make_mount, organization, attribute, text, error):
