@@ -49,44 +49,30 @@ static int take_argument(const struct config *config, struct arguments *argument
 /* Takes one flag; `word` is the word of the command line that it is in. */
 static int take_flag(struct config *config, struct arguments *arguments, int flag, const char *word)
 {
+	static const enum action actions[] = {['F'] = ACTION_FAKE,
+					      ['h'] = ACTION_HELP,
+					      ['V'] = ACTION_VERSION,
+					      [FLAG_CHECK] = ACTION_CHECK};
+
 	switch (flag) {
 	case 1: /* a word that is no flag */
 		return take_argument(config, arguments, word);
 	case 'o':
 		return options_read(config, &arguments->given, optarg);
-	case 'h':
-		config->action = ACTION_HELP;
-		break;
-	case 'V':
-		config->action = ACTION_VERSION;
-		break;
-	case FLAG_CHECK:
-		config->action = ACTION_CHECK;
-		break;
-	case 'F':
-		config->action = ACTION_FAKE;
-		break;
-	case 'd':
-		config->debug = config->foreground = true;
-		break;
-	case 'f':
-		config->foreground = true;
-		break;
-	case FLAG_JSON:
-		config->json = true;
-		break;
-	case FLAG_ALIVE:
-		config->alive = true;
-		break;
 	case ':':
 		return usage_error("%s needs %s behind it: see sstorefs --help", word,
 				   optopt == 't' ? "a type" : "options");
 	case '?': /* without what is behind '=': it may be a token */
 		return usage_error("unknown option '%.*s': see sstorefs --help",
 				   (int)strcspn(word, "="), word);
-	default: /* -v, -n, -s and -t, which mount(8) passes, change nothing */
-		break;
 	}
+	/* -v, -n, -s and -t, which mount(8) passes, change nothing. */
+	if (flag <= FLAG_CHECK && actions[flag])
+		config->action = actions[flag];
+	config->debug |= flag == 'd';
+	config->foreground |= flag == 'd' || flag == 'f';
+	config->json |= flag == FLAG_JSON;
+	config->alive |= flag == FLAG_ALIVE;
 	return 0;
 }
 
