@@ -58,6 +58,7 @@ BODIES = {
     "wide": _changed(lambda members: members | {"serial": 2**64}),
     "points": _changed(_with_points),
     "local_times": lambda body: re.sub(rb'("\d{4}-\d\d-\d\dT[0-9:.]+)Z"', rb'\1"', body),
+    "no_visibility": _changed(lambda members: {name: members[name] for name in members if name != "visibility"}),
     "no_result": _changed(lambda members: {name: members[name] for name in members if name != "result"}),
     "renamed": _changed(lambda members: members | {"name": "another_name"}),
     "talkative": _changed(_talkative),

@@ -170,6 +170,10 @@ static void await_audience(struct put_op *put)
 	if (record && put->resends && !strcmp(put->resends, op->name))
 		entry_version(&put->resent_version, &entry);
 	put->has_audience = true;
+	if (record && !entry.visibility && !put->visibility && !put->repositories) {
+		change_op_fail(op, EIO, "the service did not say which repositories may use it");
+		return;
+	}
 	if (!put_set_audience(put, &entry)) {
 		await_key(put);
 		return;

@@ -65,6 +65,14 @@ def test_a_replacement_takes_no_repository_away_that_was_not_listed(make_mount, 
     assert audience(other / "actions/NAME") == {"user.visibility": "selected", "user.repositories": "web:api"}
 
 
+def test_a_replacement_makes_up_no_visibility(make_mount, organization):
+    write_file(make_mount(organization, options="repositories=web") / "actions/NAME", b"one")
+    other = make_mount(organization, options="timeout=2")
+    organization.fault("get_secret", body="no_visibility")
+    assert errno_of(write_file, other / "actions/NAME", b"two") == errno.EIO
+    assert organization.value("orgs/octo-org/actions", "NAME") == b"one"
+
+
 @pytest.mark.parametrize("attribute, text, shown", [
     ("user.visibility", "all", {"user.visibility": "all"}),
     ("user.repositories", "api", {"user.visibility": "selected", "user.repositories": "api"})])
