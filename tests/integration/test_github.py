@@ -270,8 +270,8 @@ def test_changes_that_wait_for_the_pace_are_sent_in_their_order(make_mount, gith
     for number, name in enumerate(names):
         writers.append(threading.Thread(target=write_file, args=(mount / "prod" / name, b"val")))
         writers[-1].start()
-        wait_until(lambda: os.path.exists(mount / "prod" / name) and os.getxattr(mount / "prod" / name, "user.sstorefs.state") == b"pending"
-                   or github.value("prod", name), f"{name} is not on its way")
+        # Stored or in flight: `pending` is a file from its first byte on, before its close.
+        wait_until(lambda: sum(github.value("prod", name) is not None for name in names) + figure(mount, "uploads") > number, f"{name} is not on its way")
     for writer in writers:
         writer.join()
     assert [call["name"] for call in github.calls("put_secret")][20:] == names
