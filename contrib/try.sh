@@ -57,6 +57,10 @@ github) source=github:octo/app path='' put=put_secret sealed=yes store=store ;;
 *) refuse "there is no service '$service'" ;;
 esac
 if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "try.sh: mounting needs root, and there is no sudo: run it as root" >&2
+		exit 1
+	}
 	echo "try.sh: mounting needs root: trying sudo"
 	# shellcheck disable=SC2086 # no argument has a blank
 	exec sudo "$here/try.sh" $given
