@@ -138,6 +138,7 @@ class Mount:
         self.refused_until = {False: 0.0, True: 0.0}
         self.remaining, self.resets_at = None, 0.0
         self.key_until = 0.0
+        self.is_refused = False
         self.is_down = False
 
     # One call, with its waits and retries: src/net/call.c
@@ -202,6 +203,7 @@ class Mount:
 
         def key_ended(ok):
             self.key_until = self.simulation.now() + KEY_LIFE if ok else 0
+            self.is_refused = not ok
             ended(True)
 
         self.call(False, self.simulation.now() + TIMEOUT, ended)
@@ -211,7 +213,8 @@ class Mount:
     def write(self, is_first=False):
         """`r` is a read, `k` a client key unless one is held, `w` the write."""
         began = self.simulation.now()
-        steps = list(self.service.first if is_first else self.service.later)
+        # After a refusal the name is looked up before it is written.
+        steps = ["r"] * self.is_refused + list(self.service.first if is_first else self.service.later)
 
         def go_on(ok):
             while ok and steps:
