@@ -175,7 +175,7 @@ static json_t *store_json(const struct service *service, unsigned store)
 
 static json_t *secret_json(const struct service *service, unsigned secret)
 {
-	char text[40], changed[TIME_TEXT_SIZE];
+	char text[48], changed[TIME_TEXT_SIZE];
 	unsigned changes = service->secrets[secret].changes;
 	wall_time_ns expires_at = service->secrets[secret].expires_at;
 	const char *id = secret_identifier(service, secret, text);
