@@ -341,7 +341,8 @@ def test_the_image_is_built_from_what_its_file_names(built):
     assert build == set(re.search(r"build_packages='(.*?)'", PACKAGES, re.DOTALL)[1].split()) - {"ninja-build"}
     linked = built.says(r"objdump -p /usr/local/bin/sstorefs | sed -n 's/^ *NEEDED *//p'").split()
     owners = {built.says(f"dpkg -S \"*/$(gcc -print-multiarch)/{library}\" | cut -d: -f1") for library in linked}
-    assert run == owners - {"libc6"} | {"ca-certificates"}
+    as_on_12 = {"libfuse3-4": "libfuse3-3", "libcurl4t64": "libcurl4"}  # the image's release, whatever this machine's
+    assert run == {as_on_12.get(name, name) for name in owners} - {"libc6"} | {"ca-certificates"}
     setup, install = re.search(r"^RUN (meson setup .*) && *(meson install .*)$", text, re.MULTILINE).groups()
     built.run(f"ln -s /typed/sstorefs /src; {setup}")
     assert install == "meson install -C /build --destdir /out" and "\nCOPY --from=build /out/ /\n" in text
