@@ -77,20 +77,27 @@ static void flush_cancel(struct deferred *deferred)
 static const struct deferred_kind flush_kind = {"flush", sizeof(struct flush_request), flush_cancel,
 						NULL, true};
 
-static void publish_and_wait(struct flush_request *flush)
+static void wait_for_upload(struct flush_request *flush)
 {
 	struct deferred *deferred = &flush->deferred;
-	struct failure failure;
 
-	deferred->upload = upload_start(flush->handle, &failure);
-	if (!deferred->upload) {
-		flush_end(flush, failure.errnum);
-	} else if (deferred->upload->done) {
+	if (deferred->upload->done) {
 		flush_end(flush, deferred->upload->put.change.failure.errnum);
 	} else {
 		deferred->wait.woken = on_uploaded;
 		wait_begin(&deferred->upload->waits, &deferred->wait);
 	}
+}
+
+static void publish_and_wait(struct flush_request *flush)
+{
+	struct failure failure;
+
+	flush->deferred.upload = upload_start(flush->handle, &failure);
+	if (flush->deferred.upload)
+		wait_for_upload(flush);
+	else
+		flush_end(flush, failure.errnum);
 }
 
 static struct flush_request *flush_request_new(fuse_req_t request, struct handle *handle)
@@ -266,6 +273,28 @@ static void flush_dirty(fuse_req_t request, struct handle *handle, uint64_t owne
 		flush_by_writer(flush);
 }
 
+/* What another descriptor, or another process's fsync, has published may still be in flight: the
+ * writer's close waits for its outcome, or it would end with 0 for what is refused later. */
+static void flush_clean(fuse_req_t request, struct handle *handle)
+{
+	struct upload *upload = upload_in_flight(handle);
+	enum flush_origin origin =
+		upload ? handle_flush_origin(handle, fuse_req_ctx(request)->pid) : FLUSH_BY_OTHER;
+	struct flush_request *flush = NULL;
+
+	if (origin == FLUSH_BY_OTHER || origin == FLUSH_BY_DYING_OPENER ||
+	    origin == FLUSH_BY_DYING_WRITER)
+		fuse_reply_err(request, 0);
+	else
+		flush = flush_request_new(request, handle);
+	if (!flush) {
+		upload_release(upload);
+		return;
+	}
+	flush->deferred.upload = upload;
+	wait_for_upload(flush);
+}
+
 void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info)
 {
 	struct fs *fs = fuse_req_userdata(request);
@@ -280,8 +309,10 @@ void fs_flush(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *info
 		handle->opener.owner_known = true;
 		handle->opener.owner_opened = true;
 	}
-	if (handle->failed || !handle->dirty || handle->file->unlinked)
+	if (handle->failed || handle->file->unlinked)
 		fuse_reply_err(request, handle->failed);
+	else if (!handle->dirty)
+		flush_clean(request, handle);
 	else
 		flush_dirty(request, handle, info->lock_owner);
 }

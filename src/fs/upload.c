@@ -338,6 +338,19 @@ struct upload *upload_start(struct handle *handle, struct failure *failure)
 	return upload;
 }
 
+struct upload *upload_in_flight(const struct handle *handle)
+{
+	struct upload *upload = NULL;
+
+	if (handle->value && handle->value->uploads)
+		LIST_FOREACH (upload, &handle->file->fs->upload_list, link)
+			if (upload->value == handle->value)
+				break;
+	if (upload)
+		upload->references++;
+	return upload;
+}
+
 void handle_publish(struct handle *handle)
 {
 	struct failure failure;

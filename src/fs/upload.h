@@ -32,6 +32,10 @@ struct upload {
  */
 struct upload *upload_start(struct handle *handle, struct failure *failure);
 
+/* Returns the last upload of the handle's value that has not ended, with a reference for the
+ * caller; NULL: there is none. */
+struct upload *upload_in_flight(const struct handle *handle);
+
 /* Starts the upload of a handle's value without waiting: the outcome is kept in the file. */
 void handle_publish(struct handle *handle);
 

@@ -3,14 +3,17 @@
 import errno
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from daemon import wait_for_end
 from programs import PYTHON, close, errno_of, shell, start, write_file
+from waiting import wait_until
 
 
 def opened(path, flags=os.O_CREAT):
@@ -436,3 +439,28 @@ def test_what_is_closed_while_its_name_is_changed_goes_by_the_new_one(direct_mou
     assert sandbox.value("prod", "OLD") is None
     assert sandbox.value("prod", "NEW") == b"second"
     assert os.listdir(direct_mount / "prod") == ["NEW"]
+
+
+@pytest.mark.parametrize("status", [204, 403])
+def test_a_close_waits_for_what_another_descriptor_has_published(direct_mount, sandbox, status):
+    """The second descriptor is in a socket's queue, where no table of descriptors shows it, while the first is closed."""
+    descriptor = opened(direct_mount / "prod/NAME")
+    os.write(descriptor, b"val")
+    sender, receiver = socket.socketpair()
+    socket.send_fds(sender, [b"x"], [descriptor])
+    sandbox.fault(operation="fastly.put_secret", hold="before", times=1, **({} if status == 204 else {"status": status}))
+    outcomes = []
+    first = threading.Thread(target=lambda: outcomes.append(errno_of(close, descriptor)))
+    first.start()
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    (copy,) = socket.recv_fds(receiver, 1, 1)[1]
+    second = threading.Thread(target=lambda: outcomes.append(errno_of(close, copy)))
+    second.start()
+    wait_until(lambda: outcomes or Path(f"/proc/self/task/{second.native_id}/syscall").read_text().startswith("3 "))  # it sleeps in close(2)
+    os.statvfs(direct_mount / "prod")  # the daemon reads this after that close
+    assert outcomes == []
+    sandbox.release()
+    first.join()
+    second.join()
+    assert outcomes == [0 if status == 204 else errno.EACCES] * 2
+    assert sandbox.uploads() == ([b"val"] if status == 204 else [])
