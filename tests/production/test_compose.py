@@ -86,6 +86,7 @@ class PodmanProject(Project):
         for _ in range(2):  # the one whose namespace the others are in goes last
             for name in podman("ps", "-a", "--format={{.Names}}", f"--filter=label=com.docker.compose.project={self.name}").stdout.split():
                 podman("rm", "-f", "-t", "0", name, check=False)
+        podman("network", "rm", f"{self.name}_default", check=False)  # podman-compose made it
         super().finish()
 
 
