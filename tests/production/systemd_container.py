@@ -14,6 +14,8 @@ from waiting import TIMEOUT
 TOP = Path(__file__).resolve().parents[2]
 # Rights that a container in a virtual machine can set for itself, whatever its own limits are.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+# From 256 on systemd refuses control groups of version 1, which the machine may have, without this word; others take no notice of it.
+OLD_CGROUPS = "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
 PODMAN = ("podman", "--runtime", "runc")
 CONTAINER_TIMEOUT = 2 * TIMEOUT
 
@@ -34,7 +36,7 @@ class Machine:
 
     def start(self, network="host"):
         # What containers share, systemd shares on a machine: its credentials and mount units rely on it.
-        first = "mount --make-rshared / && exec " + ("/lib/systemd/systemd --unit=basic.target" if self.boot else "sleep 1d")
+        first = "mount --make-rshared / && exec " + ("/lib/systemd/systemd --unit=basic.target " + OLD_CGROUPS if self.boot else "sleep 1d")
         self.run_first(first, network)
         if self.boot:
             self.run("systemctl is-system-running --wait || systemctl list-jobs", check=False)
@@ -42,7 +44,7 @@ class Machine:
 
     def start_off(self, network):
         """A machine that is not booted yet: its files can be written. boot_now() boots it into `boot.target`."""
-        self.run_first("mount --make-rshared / && mkfifo /run/boot && read word < /run/boot; rm /run/boot; exec /lib/systemd/systemd --unit=boot.target", network)
+        self.run_first("mount --make-rshared / && mkfifo /run/boot && read word < /run/boot; rm /run/boot; exec /lib/systemd/systemd --unit=boot.target " + OLD_CGROUPS, network)
         return self
 
     def boot_now(self):
