@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import socket
 import subprocess
 import termios
@@ -42,10 +43,12 @@ class UnreadMount(Mount):
 
     def start(self):
         self.path.mkdir()
+        arguments = self.arguments("-f")
         if self.user:
             for path in (self.path, self.token_file):
                 os.chown(path, self.user, self.user)
-        self.process = subprocess.Popen(self.arguments("-f"), stdin=subprocess.DEVNULL, stdout=self.unread, stderr=self.unread,
+            arguments[0] = shutil.copy(arguments[0], self.work)  # the build may lie in root's home, where no other user comes
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=self.unread, stderr=self.unread,
                                         env=environment(self.work), cwd="/", **as_user(self.user))
         self.pid = self.process.pid
         wait_until_mounted(self.path, self.process)
