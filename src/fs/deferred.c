@@ -1,6 +1,9 @@
 /* Requests that are answered later, and their interruption. */
 #include "fs_internal.h"
+#include "pending_signals.h"
 #include "upload.h"
+
+#define SIGNALS_AGAIN_MS 200
 
 /* libfuse calls this with the request lock held: only queue a task, never reply from here. */
 static void on_interrupt(fuse_req_t request, void *data)
@@ -11,9 +14,30 @@ static void on_interrupt(fuse_req_t request, void *data)
 	task_queue(deferred->fs->loop, &deferred->interrupt);
 }
 
+/* The kernel sends one FUSE_INTERRUPT for a request. After a signal that can wait, only /proc tells
+ * that another one has come. */
+static void check_signals(struct deferred *deferred)
+{
+	struct loop *loop = deferred->fs->loop;
+	enum pending_signals pending = pending_signals_of(fuse_req_ctx(deferred->request)->pid);
+
+	if (pending == SIGNALS_INTERRUPT && deferred->is_deciding)
+		pending = SIGNALS_CAN_WAIT;
+	if (pending == SIGNALS_CAN_WAIT &&
+	    timer_start(loop, &deferred->signals_again, loop_now(loop) + SIGNALS_AGAIN_MS) == 0)
+		return;
+	deferred->cancels_upload = pending == SIGNALS_CANCEL;
+	deferred_interrupt(deferred);
+}
+
 static void interrupt(struct task *task)
 {
-	deferred_interrupt(container_of(task, struct deferred, interrupt));
+	check_signals(container_of(task, struct deferred, interrupt));
+}
+
+static void look_again(struct timer *timer)
+{
+	check_signals(container_of(timer, struct deferred, signals_again));
 }
 
 void *deferred_new(const struct deferred_kind *kind, fuse_req_t request, struct store *store,
@@ -32,6 +56,7 @@ void *deferred_new(const struct deferred_kind *kind, fuse_req_t request, struct 
 	deferred->store = store ? store_reference(store) : NULL;
 	snprintf(deferred->name, sizeof deferred->name, "%s", name);
 	deferred->interrupt.run = interrupt;
+	deferred->signals_again.expired = look_again;
 	LIST_INSERT_HEAD(&fs->deferred, deferred, link);
 	fuse_req_interrupt_func(request, on_interrupt, deferred);
 	return deferred;
@@ -84,6 +109,7 @@ fuse_req_t deferred_take(struct deferred *deferred)
 		return NULL;
 	deferred->request = NULL;
 	task_cancel(&deferred->interrupt);
+	timer_stop(deferred->fs->loop, &deferred->signals_again);
 	LIST_REMOVE(deferred, link);
 	return request;
 }

@@ -28,6 +28,9 @@ struct deferred {
 	struct store *store;		/* referenced; NULL: the operation is not on one */
 	char name[NAME_LENGTH_MAX + 1]; /* "" where the operation has none */
 	struct task interrupt;
+	struct timer signals_again; /* looks at the caller's signals once more */
+	bool is_deciding;    /* about a value that a signal must not lose: only a cancel ends it */
+	bool cancels_upload; /* the signal is to stop it, not only the wait for it */
 	LIST_ENTRY(deferred) link; /* of fs->deferred */
 	/* The things an operation may wait for; deferred_end stops those that it uses. */
 	struct lookup lookup;

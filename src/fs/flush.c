@@ -56,7 +56,6 @@ static void discard_killed(struct handle *handle)
 		"its writer was killed or failed before it had closed the file: nothing was stored");
 }
 
-/* Cancels the upload as well, if nothing else waits for it; at the end of the mount it goes on. */
 static void flush_cancel(struct deferred *deferred)
 {
 	struct flush_request *flush = container_of(deferred, struct flush_request, deferred);
@@ -70,8 +69,7 @@ static void flush_cancel(struct deferred *deferred)
 		return;
 	}
 	wait_end(&deferred->wait);
-	if (LIST_EMPTY(&upload->waits) && !deferred->fs->unmounted)
-		upload_cancel(upload);
+	upload_interrupted(upload, deferred->cancels_upload);
 }
 
 static const struct deferred_kind flush_kind = {"flush", sizeof(struct flush_request), flush_cancel,
@@ -187,6 +185,7 @@ static void on_search(struct close_search *search, enum fd_holding result)
 	fuse_req_t request = flush->deferred.request;
 	struct handle *handle = search->handle;
 
+	flush->deferred.is_deciding = false;
 	if (!handle) {
 		flush_end(flush, ENOTCONN);
 	} else if (handle->failed || handle->file->unlinked) {
@@ -221,6 +220,7 @@ static void flush_by_writer(struct flush_request *flush)
 		flush->origin == FLUSH_BY_OPENER ? handle->opener.process : handle->writer.process;
 	flush->search.thread = fuse_req_ctx(flush->deferred.request)->pid;
 	flush->search.done = on_search;
+	flush->deferred.is_deciding = true;
 	close_search_start(&flush->search, flush->deferred.fs, handle);
 }
 

@@ -11,8 +11,6 @@ struct fsync_request {
 	struct close_search search; /* of another handle of the file */
 };
 
-/* Cancels the upload it started, as FLUSH does, if nothing else waits for it: otherwise the value
- * of a killed writer would be stored after all. At the end of the mount it goes on. */
 static void fsync_cancel(struct deferred *deferred)
 {
 	struct fsync_request *fsync = container_of(deferred, struct fsync_request, deferred);
@@ -20,8 +18,8 @@ static void fsync_cancel(struct deferred *deferred)
 
 	close_search_cancel(&fsync->search);
 	wait_end(&deferred->wait);
-	if (upload && !upload->done && LIST_EMPTY(&upload->file->waits) && !deferred->fs->unmounted)
-		upload_cancel(upload);
+	if (upload)
+		upload_interrupted(upload, deferred->cancels_upload);
 }
 
 static const struct deferred_kind fsync_kind = {"fsync", sizeof(struct fsync_request), fsync_cancel,

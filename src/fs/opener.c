@@ -12,8 +12,6 @@
 #include "fs_internal.h"
 #include "sstorefs/proc.h"
 
-/* /proc/PID/status of a process with 65 536 supplementary groups, the most there can be. */
-#define STATUS_SIZE	(1 << 20)
 #define STAT_SIZE	2048 /* /proc/PID/stat has 52 numbers and a name of 15 bytes */
 #define OUR_DESCRIPTORS 256  /* for connections, resolvers, /proc and the token, not for pidfds */
 
@@ -58,18 +56,15 @@ static int parse_status(const char *text, struct status *status)
 	return status->process ? 0 : -ESRCH;
 }
 
-static char status_text[STATUS_SIZE]; /* takes memory only as far as it is filled */
-
 /* Returns 0, -ESRCH where /proc does not show the thread, or -ENOBUFS when descriptors or memory
  * ran out. */
 static int read_status(pid_t thread, struct status *status)
 {
-	ssize_t length = proc_read_of(thread, "status", status_text, sizeof status_text);
+	const char *text;
+	int failed = proc_read_status(thread, &text);
 
 	*status = (struct status){0};
-	if (length < 0)
-		return (int)length;
-	return length < STATUS_SIZE - 1 ? parse_status(status_text, status) : -ENOBUFS;
+	return failed ? failed : parse_status(text, status);
 }
 
 void program_of(pid_t thread, char program[static 32])
@@ -86,14 +81,13 @@ void program_of(pid_t thread, char program[static 32])
  * is open as `descriptor`, has it. */
 static bool status_shows_end(int descriptor)
 {
-	ssize_t length = pread(descriptor, status_text, sizeof status_text - 1, 0);
-	const char *state;
+	const char *text, *state;
+	int failed = proc_reread_status(descriptor, &text);
 
-	if (length < 0)
-		return errno == ESRCH;
-	status_text[length] = '\0';
-	state = strstr(status_text, "\nState:\t");
-	return state && strchr("ZX", state[8]) && number_in(status_text, "\nThreads:") <= 1;
+	if (failed)
+		return failed == -ESRCH;
+	state = strstr(text, "\nState:\t");
+	return state && strchr("ZX", state[8]) && number_in(text, "\nThreads:") <= 1;
 }
 
 bool process_has_ended(const struct process *process)

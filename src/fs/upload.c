@@ -247,6 +247,23 @@ void upload_cancel(struct upload *upload)
 	on_put(&upload->put.change);
 }
 
+void upload_interrupted(struct upload *upload, bool cancel)
+{
+	struct fs *fs = upload->fs;
+	struct failure failure = {0};
+
+	if (upload->done || fs->unmounted)
+		return;
+	if (cancel && LIST_EMPTY(&upload->waits) && LIST_EMPTY(&upload->file->waits)) {
+		upload_cancel(upload);
+		return;
+	}
+	failure_set(
+		&failure, EINTR,
+		"the writer was interrupted, and does not learn what becomes of the value: its upload goes on");
+	fs_report(fs, "publish", upload->file->store, upload->name, &failure);
+}
+
 static struct upload *upload_new(struct file *file, struct value *value, size_t length,
 				 const char *name)
 {

@@ -47,6 +47,11 @@ struct upload *upload_staged(struct file *file, const char *name, bool only_free
 /* Frees the upload with its last reference; NULL is let through. */
 void upload_release(struct upload *upload);
 
+/* A request that waited for the upload was interrupted. Cancels the upload if `cancel`, unless
+ * another close or a `sync` waits for it. Otherwise it goes on, as it does at the end of the mount:
+ * shells do not look at what close returns, and would lose the value in silence. */
+void upload_interrupted(struct upload *upload, bool cancel);
+
 /* Cancels the upload: the value is not stored if it was not sent yet. */
 void upload_cancel(struct upload *upload);
 

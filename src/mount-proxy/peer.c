@@ -54,11 +54,10 @@ static int pidfd_of(int connection, pid_t pid)
  * tells two. Processes of other namespaces have 0. */
 static bool shares_pids(pid_t process)
 {
-	static char status[1 << 20]; /* room for 65 536 groups, which come before the numbers */
 	int first, second;
-	const char *numbers;
+	const char *status, *numbers;
 
-	if (process <= 0 || proc_read_of(process, "status", status, sizeof status) < 0)
+	if (process <= 0 || proc_read_status(process, &status))
 		return false;
 	numbers = strstr(status, "\nNSpid:");
 	return numbers && sscanf(numbers, "\nNSpid: %d%*[\t]%d", &first, &second) == 1;

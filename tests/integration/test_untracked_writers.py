@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from daemon import Mount
-from programs import PYTHON, shell
+from programs import PYTHON, shell, start
+from waiting import PROGRAM_TIMEOUT
 
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -93,6 +94,21 @@ def test_its_close_tells_what_became_of_it(blind_mount, sandbox):
     refused = shell('cp /etc/hostname "$NAME"', NAME=blind_mount / "prod/NAME")
     assert refused.returncode == 1 and "Permission denied" in refused.stderr
     assert not (blind_mount / "prod/NAME").exists()
+
+
+def test_a_signal_ends_no_upload(blind_mount, sandbox):
+    """It may be one that can wait, and a shell does not look at what close returns."""
+    name = blind_mount / "prod/NAME"
+    sandbox.fault(operation="fastly.put_secret", hold="before", times=1)
+    writer = start("bash", "-c", 'trap : WINCH; echo val > "$NAME"', NAME=name)
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    writer.send_signal(signal.SIGWINCH)
+    blind_mount.control("status")
+    sandbox.release()
+    assert writer.wait(PROGRAM_TIMEOUT) == 0
+    assert shell('sync "$NAME"', NAME=name).returncode == 0
+    assert sandbox.uploads() == [b"val"]
+    assert "not known" not in blind_mount.control("errors")
 
 
 @pytest.mark.parametrize("which", ["bash", "dash"])
