@@ -11,7 +11,7 @@ suite_packages='libcmocka-dev scdoc openssl ca-certificates nginx-light rsync vi
 	curl cpio p7zip-full perl-base sed tar ansible-core rust-coreutils gh
 	rclone python3-paramiko openssh-client openssh-sftp-server make
 	fish ruby php-cli zsh ksh busybox nodejs
-	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 libfaketime util-linux'
+	python3-pytest python3-pytest-timeout python3-pytest-xdist iproute2 libfaketime util-linux liburing-dev'
 
 test_packages='clang libclang-rt-dev cppcheck bash dash coreutils gpg gpg-agent mawk moreutils
 	sqlite3 lz4 socat tcl neovim unzip zip libarchive-tools iptables debootstrap'

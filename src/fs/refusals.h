@@ -37,6 +37,8 @@ REFUSAL(NOT_TEXT, EILSEQ,
 	"the value is not UTF-8, and this service takes only text: encode it, in base64 for example")
 REFUSAL(GROWS, EINVAL,
 	"the old value is unknown here, so it can't be grown or changed in part: write all of it with > NAME")
+REFUSAL(POSITION, ESPIPE,
+	"io_uring sends writes at the current position to the beginning of the file, over what was written before: write at offsets, open with O_APPEND, or set UV_USE_IO_URING=0 for Node.js")
 REFUSAL(OTHER_OWNER, EPERM,
 	"only the owner may change permissions and owner: see the mount options uid, gid and umask")
 REFUSAL(STAYS, EPERM, "this directory is always there: delete the secrets that are in it with rm")

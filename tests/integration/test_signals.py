@@ -151,7 +151,7 @@ def test_a_shell_stores_while(name, direct_mount, sandbox, tmp_path, which, even
     """Its `echo` ends with 0 whatever close returns: an upload that ended here would be lost in silence."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    program = start(which, "-c", 'trap : WINCH; read line < "$FIFO" & echo val > "$NAME" && wait', FIFO=fifo, NAME=name)
+    program = start(which, "-c", 'trap : WINCH; read line < "$FIFO" & echo val > "$NAME"', FIFO=fifo, NAME=name)
     with open(fifo, "w") as end_of_child:
         sandbox.wait_for_call("fastly.put_secret", state="held")
         if event == "the window is resized":
