@@ -144,8 +144,9 @@ def test_a_connection_that_is_aborted(direct_mount, sandbox, table):
     assert sandbox.uploads() == [b"val"]
 
 
-# What may be said when something is scarce: for want of memory a name is not invalid, and no secret absent.
-SCARCE = {0, errno.ENOMEM, errno.ENOBUFS, errno.EIO, errno.EHOSTUNREACH, errno.EAGAIN, errno.ETIMEDOUT}
+# What may be said when something is scarce: for want of memory a name is not invalid, and no secret absent. Certificates may be: OpenSSL says that it can't
+# read them, and not why.
+SCARCE = {0, errno.ENOMEM, errno.ENOBUFS, errno.EIO, errno.EHOSTUNREACH, errno.EAGAIN, errno.ETIMEDOUT, errno.EKEYREJECTED}
 
 
 # --- memory -------------------------------------------------------------------------------------------------------------------------------------------
@@ -313,7 +314,9 @@ class Clock:
         os.unlink(f"/dev/shm{self.shared}")
 
     def set(self, seconds):
-        self.file.write_text(f"{seconds:+d}\n")
+        replacement = self.file.with_suffix(".new")  # libfaketime may read it at any moment, and ends the daemon where it is empty
+        replacement.write_text(f"{seconds:+d}\n")
+        replacement.rename(self.file)
 
 
 @pytest.fixture

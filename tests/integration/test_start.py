@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import BUILD, PROGRAM, daemon_at, mounts_at, run_program, wait_for_end
+from daemon import BUILD, OF_ANOTHER_USER, PROGRAM, daemon_at, mounts_at, run_program, wait_for_end
 
 PROXY = BUILD / "src/mount-proxy/sstorefs-mount-proxy"
 USAGE, FAILURE = 1, 32
@@ -314,7 +314,7 @@ def test_what_fusermount_says_has_blanks_between(refused):
                  "-o", f"token_file={there}/token,{refused.service.options}"]
         before = (f"mknod -m 666 {there}/fuse c 10 229; mount --bind {there}/fuse /dev/fuse;"
                   f" mount --bind {there}/fusermount3 /usr/bin/fusermount3")
-        ended = run_program(["unshare", "-m", "sh", "-ec", f'{before}; exec "$@"', "sh", *command], refused.token.parent)
+        ended = run_program(["unshare", "-m", "sh", "-ec", f'{before}; exec "$@"', "sh", *command], refused.token.parent, **OF_ANOTHER_USER)
     assert ended.returncode == FAILURE and "fusermount3: one; fusermount3: two" in ended.stderr, ended
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import Mount
+from daemon import OF_ANOTHER_USER, Mount
 from programs import PYTHON, shell, start
 from waiting import PROGRAM_TIMEOUT
 
@@ -19,13 +19,11 @@ NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 OTHER_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
 WITH_FULL_CORES = ["sh", "-c", 'echo 0x33 > /proc/self/coredump_filter; exec "$@"', "sh"]
-# The sanitizers' reports go to the log, for where they usually go is root's; and leaks can't be looked for without root's rights.
-SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=66", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 KILLED = 'exec 3> "$NAME"; printf half >&3; kill -KILL $$'
 
 
 def started(request, tmp_path, direct, options="", before=()):
-    mount = Mount(tmp_path, direct, options=options, before=before, **(SANITIZERS if "user=" in options else {}))
+    mount = Mount(tmp_path, direct, options=options, before=before, **(OF_ANOTHER_USER if "user=" in options else {}))
     request.node.mounts = [mount]
     return mount.start()
 

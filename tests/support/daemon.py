@@ -41,6 +41,10 @@ class DaemonFailed(AssertionError):
     pass
 
 
+# The sanitizers' variables for a program of another user: the tests' directories are root's, and so are the rights that the search for leaks needs.
+OF_ANOTHER_USER = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=66", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "LSAN_OPTIONS": ""}
+
+
 def environment(work, **more):
     """Ours without anybody's tokens, with the sanitizers' reports in `work`."""
     clean = {name: value for name, value in os.environ.items() if name not in TOKEN_VARIABLES}
