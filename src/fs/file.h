@@ -33,7 +33,7 @@ struct handle {
 	unsigned owners;	/* counts the changes of `opener` and `writer` */
 	struct wait_list freed; /* woken when the handle is freed */
 	struct value *value;	/* the buffer that WRITE appends to; NULL: there is none */
-	bool append, excl, dirty;
+	bool excl, dirty;
 	bool wrote;	  /* a WRITE came, accepted or not */
 	bool began_empty; /* created, truncated to 0 or staged: every byte of the value is known */
 	int failed;	  /* positive errno of the operation that was refused; 0: none was */

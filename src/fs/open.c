@@ -31,7 +31,6 @@ static int add_buffer(struct handle *handle, int flags)
 	/* MKNOD and this open together are an exclusive create. */
 	handle->excl = file->awaited_until != 0;
 	file->awaited_until = 0;
-	handle->append = flags & O_APPEND;
 	cgroup_of(handle->actor.pid, handle->actor.cgroup);
 	return 0;
 }

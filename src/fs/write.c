@@ -149,7 +149,7 @@ static int check_position(const struct handle *handle, pid_t thread, uint64_t of
 					       size < length - offset ? size : length - offset))
 		return 0;
 	program_of(thread, program);
-	return strncmp(program, "iou-wrk-", strlen("iou-wrk-")) == 0 ? -ESPIPE : 0;
+	return strncmp(program, "iou-", strlen("iou-")) == 0 ? -ESPIPE : 0;
 }
 
 /* Notes that the value was changed and is to be published. */
@@ -224,7 +224,8 @@ void fs_write(fuse_req_t request, fuse_ino_t number, const char *data, size_t si
 	if (!handle->failed) {
 		note_lock_owner(&handle->opener, info->lock_owner);
 		handle->wrote = true;
-		if (handle->append)
+		/* As they are now: fcntl(F_SETFL) changes them. */
+		if (info->flags & O_APPEND)
 			offset = (off_t)handle_length(handle);
 		failed = writer_note(fs, handle, thread);
 		if (!failed)

@@ -237,6 +237,7 @@ static void write_data(struct kernel *kernel)
 	if (in.size > kernel->fs->max_write)
 		in.size = (uint32_t)kernel->fs->max_write;
 	in.lock_owner = some_owner(kernel);
+	in.flags = pending->handle->append ? O_WRONLY | O_APPEND : O_WRONLY;
 	in.write_flags = 1u << 1; /* FUSE_WRITE_LOCKOWNER */
 	request_add(kernel, &in, sizeof in);
 	byte = input_byte(kernel->input);

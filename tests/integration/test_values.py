@@ -1,6 +1,7 @@
 """What a value may be: limits, newlines, cuts (doc/semantics.md, rules 2 and 3)."""
 
 import errno
+import fcntl
 import os
 
 import pytest
@@ -154,3 +155,13 @@ def test_two_appending_writes_follow_each_other(direct_mount, sandbox):
     os.write(descriptor, b" three")
     close(descriptor)
     assert sandbox.uploads() == [b"one two three"]
+
+
+def test_whether_it_appends_can_change_while_it_is_open(direct_mount, sandbox):
+    descriptor = os.open(direct_mount / "prod/NAME", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for flags, value in (os.O_APPEND, b"one"), (os.O_APPEND, b"two"), (0, b"t"), (os.O_APPEND, b" three"):
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, value)
+    close(descriptor)
+    assert sandbox.uploads() == [b"tnetwo three"]
