@@ -145,12 +145,9 @@ busy_lane()
 {
 	mounts integration gcc 2
 	mounts shell_matrix gcc 2 --dist loadgroup
-	mounts integration sanitizers 2 --rows "${SANITIZED_ROWS:-16}"
+	mounts integration sanitizers 2 --rows "${SANITIZED_ROWS:-8}"
 	mounts integration debian13 2 --rows "${DEBIAN13_ROWS:-2}"
 	mounts model gcc 2
-	MODEL_STEPS=${SANITIZED_STEPS:-600} mounts model sanitizers 2
-	mounts schema gcc 1
-	step "the sandbox itself" /usr/bin/python3 -m pytest tests/sandbox -n 2
 }
 
 # What waits most of its time: for time-outs, for machines to start, for what libraries wipe late.
@@ -163,6 +160,9 @@ waiting_lane()
 	mounts production sanitizers 2 -k 'test_check.py or test_log.py or test_metrics.py or test_notify.py'
 	mounts faults gcc 2
 	mounts security debian13 2
+	MODEL_STEPS=${SANITIZED_STEPS:-600} mounts model sanitizers 2
+	mounts schema gcc 1
+	step "the sandbox itself" /usr/bin/python3 -m pytest tests/sandbox -n 2
 	# Beside the end of the other lane: it has a processor to itself in neither.
 	SOAK_SECONDS=${SOAK_SECONDS:-40} mounts soak gcc 1
 }
