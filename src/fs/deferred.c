@@ -26,8 +26,7 @@ static void check_signals(struct deferred *deferred)
 	if (pending == SIGNALS_CAN_WAIT &&
 	    timer_start(loop, &deferred->signals_again, loop_now(loop) + SIGNALS_AGAIN_MS) == 0)
 		return;
-	deferred->cancels_upload = pending == SIGNALS_CANCEL;
-	deferred_interrupt(deferred);
+	deferred_interrupt(deferred, pending == SIGNALS_CANCEL);
 }
 
 static void interrupt(struct task *task)
@@ -130,8 +129,9 @@ void deferred_end(struct deferred *deferred, int error)
 	free(deferred);
 }
 
-void deferred_interrupt(struct deferred *deferred)
+void deferred_interrupt(struct deferred *deferred, bool cancels_upload)
 {
+	deferred->cancels_upload = cancels_upload;
 	if (deferred->kind->cancel)
 		deferred->kind->cancel(deferred);
 	else if (deferred->change)
@@ -146,6 +146,6 @@ void deferred_abandon_handles(struct fs *fs)
 	for (deferred = LIST_FIRST(&fs->deferred); deferred; deferred = next) {
 		next = LIST_NEXT(deferred, link);
 		if (deferred->kind->needs_handle)
-			deferred_interrupt(deferred);
+			deferred_interrupt(deferred, false);
 	}
 }

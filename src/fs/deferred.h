@@ -30,7 +30,7 @@ struct deferred {
 	struct task interrupt;
 	struct timer signals_again; /* looks at the caller's signals once more */
 	bool is_deciding;    /* about a value that a signal must not lose: only a cancel ends it */
-	bool cancels_upload; /* the signal is to stop it, not only the wait for it */
+	bool cancels_upload; /* the interruption is to stop it, not only the wait for it */
 	LIST_ENTRY(deferred) link; /* of fs->deferred */
 	/* The things an operation may wait for; deferred_end stops those that it uses. */
 	struct lookup lookup;
@@ -70,8 +70,9 @@ fuse_req_t deferred_take(struct deferred *deferred);
  * `deferred`. */
 void deferred_end(struct deferred *deferred, int error);
 
-/* Cancels the operation and replies EINTR. Frees `deferred`. */
-void deferred_interrupt(struct deferred *deferred);
+/* Cancels the operation and replies EINTR; an upload that it waits for goes on unless
+ * `cancels_upload`. Frees `deferred`. */
+void deferred_interrupt(struct deferred *deferred, bool cancels_upload);
 
 /* Interrupts the operations that need a handle. */
 void deferred_abandon_handles(struct fs *fs);

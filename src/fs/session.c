@@ -278,7 +278,7 @@ void fs_free(struct fs *fs)
 	if (!fs)
 		return;
 	while (!LIST_EMPTY(&fs->deferred))
-		deferred_interrupt(LIST_FIRST(&fs->deferred));
+		deferred_interrupt(LIST_FIRST(&fs->deferred), true);
 	cancel_uploads(fs);
 	fs_release_all(fs);
 	cancel_uploads(fs); /* that closing the last handles has started */
