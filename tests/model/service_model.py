@@ -139,9 +139,10 @@ class Exchange:
     # --- what is retained for a rename ------------------------------------------------------------------------------------
 
     def is_new(self, name):
-        """Not where the service is asked for the id of what it replaces, and has the name."""
+        """Not where the service is asked before the name is written, and has it: whether an outcome is unknown, and for the id of what is replaced."""
         unknown = name in self.invalid or self.known[name] is None
-        return unknown and not (self.service.replaces_by_id and name in self.held)
+        is_looked_up = name in self.invalid or self.service.replaces_by_id
+        return unknown and not (is_looked_up and name in self.held)
 
     def retain(self, name, value):
         if self.service.renames != "sealed value" and not self.replaces_only and self.known[name]:
