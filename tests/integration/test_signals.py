@@ -105,6 +105,20 @@ def test_a_signal_that_ends_the_writer_ends_it(name, direct_mount, sandbox, numb
     assert "\tEINTR\t" in direct_mount.control("errors")
 
 
+def test_what_another_process_waits_for_goes_on(name, direct_mount, sandbox):
+    writer = calling(name, "SIGINT")
+    sandbox.wait_for_call("fastly.put_secret", state="held")
+    waiting = start("sync", name)
+    fsync = "74 "  # its number in /proc/PID/syscall, on x86-64
+    wait_until(lambda: Path(f"/proc/{waiting.pid}/syscall").read_text().startswith(fsync), "sync does not come to wait")
+    look(direct_mount)
+    writer.send_signal(signal.SIGINT)
+    assert writer.communicate(timeout=PROGRAM_TIMEOUT) == (f"{errno.EINTR}\n", "")
+    sandbox.release()
+    assert (waiting.wait(PROGRAM_TIMEOUT), waiting.stderr.read()) == (0, "")
+    assert sandbox.uploads() == [b"val"]
+
+
 def test_a_writer_that_is_stopped_and_continued_stores(name, direct_mount, sandbox):
     """As by Ctrl-Z and fg: cp would end with 1, and could not be told to go on."""
     writer = start("cp", "/etc/hostname", name)
